@@ -1,0 +1,82 @@
+// ringmain/base/ascii.h - numbers and letter case in text, checked and without locale.
+//
+// The strict parsers accept exactly what a server accepts: no sign but '-', no leading zero, no
+// blanks. Whatever they accept has one spelling only, so it may be forwarded as it came.
+
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace ringmain::ascii {
+
+[[nodiscard]] constexpr bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+
+[[nodiscard]] constexpr char lower(char byte) {
+    return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
+}
+
+[[nodiscard]] constexpr char upper(char byte) {
+    return byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - 32) : byte;
+}
+
+[[nodiscard]] constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) {
+    if (a.size() != b.size()) return false;
+    for (size_t i = 0; i < a.size(); ++i) {
+        if (lower(a[i]) != lower(b[i])) return false;
+    }
+    return true;
+}
+
+// Canonical signed decimal, as redis reads a length: "-12", "0", "7"; not "+7", "07", "-0", " 7".
+[[nodiscard]] constexpr std::optional<int64_t> parse_int64(std::string_view text) {
+    const bool negative = !text.empty() && text.front() == '-';
+    const std::string_view digits = text.substr(negative ? 1 : 0);
+    if (digits.empty() || digits.size() > 19) return std::nullopt;
+    if (digits.front() == '0' && (digits.size() > 1 || negative)) return std::nullopt;
+    uint64_t value = 0;
+    for (const char byte : digits) {
+        if (!is_digit(byte)) return std::nullopt;
+        value = value * 10 + static_cast<uint64_t>(byte - '0');
+    }
+    constexpr uint64_t max = INT64_MAX;
+    if (negative) {
+        if (value > max + 1) return std::nullopt;
+        return static_cast<int64_t>(0 - value);
+    }
+    if (value > max) return std::nullopt;
+    return static_cast<int64_t>(value);
+}
+
+// Digits only, leading zeros allowed, 0..UINT64_MAX: as memcached reads its numbers.
+[[nodiscard]] constexpr std::optional<uint64_t> parse_uint64(std::string_view text) {
+    if (text.empty()) return std::nullopt;
+    uint64_t value = 0;
+    for (const char byte : text) {
+        if (!is_digit(byte)) return std::nullopt;
+        const auto digit = static_cast<uint64_t>(byte - '0');
+        if (value > (UINT64_MAX - digit) / 10) return std::nullopt;
+        value = value * 10 + digit;
+    }
+    return value;
+}
+
+// Decimal text of a number without an allocation; the view lives as long as this object.
+class Decimal {
+  public:
+    explicit Decimal(int64_t value) : end_(std::to_chars(text_, text_ + sizeof text_, value).ptr) {}
+    explicit Decimal(uint64_t value) : end_(std::to_chars(text_, text_ + sizeof text_, value).ptr) {}
+
+    [[nodiscard]] std::string_view view() const {
+        return {text_, static_cast<size_t>(end_ - text_)};
+    }
+
+  private:
+    char text_[24] = {};
+    char* end_;
+};
+
+}  // namespace ringmain::ascii

@@ -1,0 +1,105 @@
+// ringmain/base/list.h - intrusive queues: the link lives in the element, nothing allocates.
+//
+// Fifo is singly linked: push at the back, pop at the front. List is doubly linked: an element can
+// leave from anywhere, and knows whether it is in. Neither owns its elements.
+
+#pragma once
+
+#include <cstddef>
+
+#include "ringmain/base/assert.h"
+
+namespace ringmain {
+
+// T has a public member `T* next`, given as `Next`, null while the element is outside.
+template <class T, T* T::*Next>
+class Fifo {
+  public:
+    [[nodiscard]] bool empty() const { return head_ == nullptr; }
+    [[nodiscard]] T* front() const { return head_; }
+    [[nodiscard]] size_t size() const { return size_; }
+
+    void push_back(T* element) {
+        element->*Next = nullptr;
+        if (tail_ == nullptr) {
+            head_ = element;
+        } else {
+            tail_->*Next = element;
+        }
+        tail_ = element;
+        size_ += 1;
+    }
+
+    T* pop_front() {
+        RM_DCHECK(head_ != nullptr);
+        T* element = head_;
+        head_ = element->*Next;
+        if (head_ == nullptr) tail_ = nullptr;
+        size_ -= 1;
+        return element;
+    }
+
+  private:
+    T* head_ = nullptr;
+    T* tail_ = nullptr;
+    size_t size_ = 0;
+};
+
+template <class T>
+struct ListLink {
+    T* previous = nullptr;
+    T* next = nullptr;
+    bool linked = false;
+};
+
+// T has a public member `ListLink<T> link`, given as `Link`.
+template <class T, ListLink<T> T::*Link>
+class List {
+  public:
+    [[nodiscard]] bool empty() const { return head_ == nullptr; }
+    [[nodiscard]] T* front() const { return head_; }
+    [[nodiscard]] static bool contains(const T& element) { return (element.*Link).linked; }
+    [[nodiscard]] static T* after(const T& element) { return (element.*Link).next; }
+
+    // Does nothing when the element is in already.
+    void add(T& element) {
+        ListLink<T>& link = element.*Link;
+        if (link.linked) return;
+        link = {.previous = tail_, .next = nullptr, .linked = true};
+        if (tail_ == nullptr) {
+            head_ = &element;
+        } else {
+            (tail_->*Link).next = &element;
+        }
+        tail_ = &element;
+    }
+
+    // Does nothing when the element is not in.
+    void remove(T& element) {
+        ListLink<T>& link = element.*Link;
+        if (!link.linked) return;
+        if (link.previous == nullptr) {
+            head_ = link.next;
+        } else {
+            (link.previous->*Link).next = link.next;
+        }
+        if (link.next == nullptr) {
+            tail_ = link.previous;
+        } else {
+            (link.next->*Link).previous = link.previous;
+        }
+        link = {};
+    }
+
+    T* pop_front() {
+        T* element = head_;
+        if (element != nullptr) remove(*element);
+        return element;
+    }
+
+  private:
+    T* head_ = nullptr;
+    T* tail_ = nullptr;
+};
+
+}  // namespace ringmain

@@ -1,0 +1,105 @@
+// ringmain/buffer/block_pool.h - the arena cut into blocks, and who has them.
+//
+// The arena is mapped by the worker and only lent; pages are touched when a block is first used.
+// Free blocks are reused last in, first out, so a light load stays in few hot pages. When more
+// than `warm_max` lie free, the rest wait in trim() for the worker to give their pages back to the
+// kernel: a burst leaves no memory behind.
+//
+// The pool also owns the nodes that chains are made of.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "ringmain/base/assert.h"
+#include "ringmain/base/slab.h"
+#include "ringmain/buffer/block.h"
+
+namespace ringmain {
+
+// One slice of a chain.
+struct ChainNode {
+    ChainNode* next = nullptr;
+    Block* block = nullptr;
+    uint32_t offset = 0;
+    uint32_t size = 0;
+};
+
+class BlockPool {
+  public:
+    struct Options {
+        uint32_t warm_max = 256;  // free blocks whose pages stay resident: 4 MiB
+    };
+
+    BlockPool(std::span<char> arena, const Options& options);
+
+    BlockPool(const BlockPool&) = delete;
+    BlockPool& operator=(const BlockPool&) = delete;
+
+    // A block with one reference and nothing used; null when the arena is exhausted.
+    [[nodiscard]] Block* take() {
+        Block* block = free_;
+        if (block == nullptr) return take_untouched();
+        free_ = block->next_free;
+        free_count_ -= 1;
+        return open(block);
+    }
+
+    static void reference(Block& block) { block.references += 1; }
+
+    void release(Block* block) {
+        RM_DCHECK(block->references > 0);
+        block->references -= 1;
+        if (block->references == 0) put_back(block);
+    }
+
+    [[nodiscard]] ChainNode* make_node() {
+        if (free_nodes_ == nullptr) grow_nodes();
+        ChainNode* node = free_nodes_;
+        free_nodes_ = node->next;
+        return node;
+    }
+
+    void free_node(ChainNode* node) {
+        node->next = free_nodes_;
+        free_nodes_ = node;
+    }
+
+    // Hands out cold blocks, one per call, whose pages may go back to the kernel; null when there
+    // are none. The block is free and stays usable whatever the caller does with its pages.
+    [[nodiscard]] Block* trim();
+
+    [[nodiscard]] uint32_t capacity() const { return capacity_; }
+    [[nodiscard]] uint32_t in_use() const { return in_use_; }
+    [[nodiscard]] uint32_t available() const { return capacity_ - in_use_; }
+
+  private:
+    Block* open(Block* block) {
+        block->used = 0;
+        block->references = 1;
+        in_use_ += 1;
+        return block;
+    }
+
+    Block* take_untouched();
+    void put_back(Block* block);
+    void grow_nodes();
+
+    std::unique_ptr<Block[]> blocks_;
+    char* arena_;
+    uint32_t capacity_;
+    uint32_t touched_ = 0;  // blocks [touched_, capacity_) were never handed out
+    uint32_t in_use_ = 0;
+    uint32_t free_count_ = 0;
+    uint32_t warm_max_;
+    Block* free_ = nullptr;   // resident pages
+    Block* cold_ = nullptr;   // beyond warm_max_, pages still resident
+    Block* given_ = nullptr;  // pages given back to the kernel
+    ChainNode* free_nodes_ = nullptr;
+    std::vector<std::unique_ptr<ChainNode[]>> node_chunks_;
+};
+
+}  // namespace ringmain

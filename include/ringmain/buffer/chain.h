@@ -1,0 +1,118 @@
+// ringmain/buffer/chain.h - bytes in order, spread over blocks.
+//
+//   chain --> [block 7: 120..160] --> [block 9: 0..16384] --> [block 4: 0..12]
+//
+// Copy small, share large, decided here and nowhere else: a piece below `copy_max` is copied
+// behind the bytes that are there, a larger one is shared by reference. A copy goes into the room
+// behind the chain's last slice when that slice ends where its block's used part ends; else into
+// the caller's open block, which many chains fill one after the other; else into a fresh block.
+//
+// Where the arena is exhausted the append returns false and the chain holds a prefix: the caller
+// drops the chain and answers with an error.
+
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ringmain/buffer/block_pool.h"
+#include "ringmain/buffer/slice.h"
+#include "ringmain/protocol/frame.h"
+
+namespace ringmain {
+
+// Measured crossover between memcpy into one buffer and one more iovec (src/design/0003).
+inline constexpr uint32_t copy_max = 2048;
+
+// A block that is being filled by whoever writes next. Holds one reference.
+class OpenBlock {
+  public:
+    explicit OpenBlock(BlockPool& pool) : pool_(&pool) {}
+    OpenBlock(const OpenBlock&) = delete;
+    OpenBlock& operator=(const OpenBlock&) = delete;
+    ~OpenBlock() { close(); }
+
+    // A block with room for at least one byte; null when the arena is exhausted.
+    [[nodiscard]] Block* block() {
+        if (block_ != nullptr && block_->used < block_size) return block_;
+        close();
+        block_ = pool_->take();
+        return block_;
+    }
+
+    void close() {
+        if (block_ != nullptr) pool_->release(block_);
+        block_ = nullptr;
+    }
+
+  private:
+    BlockPool* pool_;
+    Block* block_ = nullptr;
+};
+
+class Chain {
+  public:
+    explicit Chain(BlockPool& pool) : pool_(&pool) {}
+    Chain(const Chain&) = delete;
+    Chain& operator=(const Chain&) = delete;
+    Chain(Chain&& other) noexcept;
+    Chain& operator=(Chain&& other) noexcept;
+    ~Chain() { clear(); }
+
+    [[nodiscard]] uint64_t size() const { return size_; }
+    [[nodiscard]] bool empty() const { return size_ == 0; }
+
+    // Copies. With `open` null a fresh block of the chain's own is taken when needed.
+    [[nodiscard]] bool append_copy(std::string_view bytes, OpenBlock* open);
+
+    // Shares the slice by reference, whatever its size.
+    [[nodiscard]] bool append_shared(const Slice& slice);
+
+    // Copies when small, shares when large.
+    [[nodiscard]] bool append(const Slice& slice, OpenBlock* open) {
+        if (slice.size < copy_max) return append_copy(slice.view(), open);
+        return append_shared(slice);
+    }
+
+    // Keeps the bytes of a frame that is still growing: shares, except where that would pin a
+    // block for few bytes of a large frame.
+    [[nodiscard]] bool append_growing(const Slice& slice);
+
+    // A part of another chain; small pieces are copied, large ones shared.
+    [[nodiscard]] bool append_range(const Chain& source, ByteRange range, OpenBlock* open);
+
+    // All of another chain, which is left empty. Moves nodes, copies nothing.
+    void append_chain(Chain&& source);
+
+    void pop_front(uint64_t bytes);
+    void clear();
+
+    // The first slice; the chain must not be empty.
+    [[nodiscard]] Slice front() const { return {head_->block, head_->offset, head_->size}; }
+    [[nodiscard]] bool is_contiguous() const { return head_ == tail_; }
+    [[nodiscard]] const ChainNode* nodes() const { return head_; }
+
+    // Fills as many entries as there are slices or room; returns how many, and adds up `bytes`.
+    [[nodiscard]] size_t fill_iovec(std::span<iovec> entries, size_t* bytes) const;
+
+    // The bytes of `range`: in place when they lie in one slice, else copied to `scratch`.
+    [[nodiscard]] std::string_view view(ByteRange range, std::string& scratch) const;
+
+    // All bytes, for tests and error texts.
+    [[nodiscard]] std::string to_string() const;
+
+  private:
+    void push_node(ChainNode* node);
+
+    BlockPool* pool_;
+    ChainNode* head_ = nullptr;
+    ChainNode* tail_ = nullptr;
+    uint64_t size_ = 0;
+};
+
+}  // namespace ringmain

@@ -1,0 +1,85 @@
+// ringmain/config/config.h - what the configuration says, as plain values with defaults.
+//
+// Every field has a row in the table of options (config/options.h), from which --help, the
+// reference in conf/ and the reader of the file are made. Units are in the names; no TOML here.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ringmain/placement/placement.h"
+
+namespace ringmain::config {
+
+enum class Protocol : uint8_t { Redis, Memcached };
+enum class UnknownCommands : uint8_t { FirstKey, Refuse };
+enum class LogLevel : uint8_t { Error, Warning, Notice, Info, Debug };
+
+// Where to listen or connect: host and port, or the path of a unix socket.
+struct Address {
+    std::string host;  // without brackets; empty for a path
+    uint16_t port = 0;
+    std::string path;
+    uint32_t mode = 0;  // of a listening socket's file; 0: as the umask says
+
+    [[nodiscard]] bool is_path() const { return !path.empty(); }
+    [[nodiscard]] std::string text() const;  // "10.0.0.1:6379", "[::1]:6379", "/run/a.sock"
+    auto operator<=>(const Address&) const = default;
+};
+
+struct Server {
+    Address address;
+    uint32_t weight = 1;
+    std::string name;       // as given; may be empty
+    std::string ring_name;  // what placement uses and people see
+};
+
+struct Pool {
+    std::string name;
+    Address listen;
+    Protocol protocol = Protocol::Redis;
+    placement::Options placement;
+    UnknownCommands unknown_commands = UnknownCommands::FirstKey;
+    int64_t timeout_ms = 400;          // 0: none
+    int64_t connect_timeout_ms = 1000;
+    uint32_t backlog = 1024;
+    uint32_t client_connections = 10000;  // 0: no limit but the process's
+    bool tcp_keepalive = true;
+    bool preconnect = true;
+    uint32_t server_connections = 1;
+    bool auto_eject_hosts = false;
+    int64_t server_retry_timeout_ms = 30000;
+    uint32_t server_failure_limit = 2;
+    std::string redis_auth;
+    uint32_t redis_db = 0;
+    uint64_t request_size_max = 1024ULL * 1024 * 1024;
+    uint64_t key_size_max = 64ULL * 1024;
+    uint32_t requests_in_flight_max = 1024;    // per client; reading pauses
+    uint64_t output_pause_size = 1024 * 1024;  // unsent response bytes of a client; reading pauses
+    std::vector<Server> servers;  // in placement order (sorted), not in file order
+
+    [[nodiscard]] std::vector<placement::Node> nodes() const;  // all live
+};
+
+struct Proxy {
+    uint32_t workers = 1;         // "auto" is resolved by the reader
+    std::string cpu_affinity;     // "", "auto" or a list "0,2-5": one CPU per worker in turn
+    uint64_t buffer_memory = 2ULL * 1024 * 1024 * 1024;  // per worker, address space; used on demand
+    uint32_t ring_entries = 1024;
+    uint32_t receive_buffers = 256;   // blocks kept in the kernel's buffer ring, per worker
+    uint32_t client_connections = 0;  // of the process; 0: what the descriptor limit allows
+    LogLevel log_level = LogLevel::Notice;
+    std::string log_file;
+    std::string pid_file;
+    int64_t shutdown_timeout_ms = 10000;
+};
+
+struct Config {
+    std::string file;
+    Proxy proxy;
+    std::vector<Pool> pools;
+};
+
+}  // namespace ringmain::config

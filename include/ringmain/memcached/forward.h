@@ -1,0 +1,64 @@
+// ringmain/memcached/forward.h - memcached requests on the way to servers, responses on the way
+// back: what is written anew, split and joined.
+//
+// Every request is given a response to pair with: "noreply" and the meta flag q are left out
+// towards the server and their effect is applied here. The line is written anew with single
+// blanks, so that no server can read it differently than we did.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/memcached/request_parser.h"
+#include "ringmain/memcached/response_parser.h"
+
+namespace ringmain::memcached {
+
+// Places of all keys of a get, gets, gat or gats, in order; replaces what `keys` held.
+void keys_of(const RequestFrame& frame,
+             const Bytes& bytes,
+             std::string& scratch,
+             std::vector<ByteRange>& keys);
+
+// The key that is hashed: decoded where the request carries flag b. `scratch` backs the view.
+[[nodiscard]] std::string_view placed_key(const RequestFrame& frame,
+                                          const Bytes& bytes,
+                                          std::string& scratch);
+
+// Appends the whole request as a server shall see it. False when the arena is exhausted.
+[[nodiscard]] bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target);
+
+// Appends a get/gets/gat/gats for the keys whose `owners` entry is `server`.
+[[nodiscard]] bool write_fragment(const RequestFrame& frame,
+                                  const Bytes& bytes,
+                                  std::span<const ByteRange> keys,
+                                  std::span<const uint16_t> owners,
+                                  uint16_t server,
+                                  Chain& target);
+
+// What a client that asked for silence still gets: false when this response is to be swallowed.
+[[nodiscard]] bool is_shown(const RequestFrame& frame, const ResponseFrame& response);
+
+// The same from what a request keeps in flight.
+[[nodiscard]] bool is_shown(Verb verb, bool noreply, bool quiet, const ResponseFrame& response);
+
+// A response fits the request that it answers: Values or an error for get, VA/HD/EN for mg, one
+// line for set ... Anything else means that the stream is out of step.
+[[nodiscard]] bool fits(Verb verb, const ResponseFrame& response);
+
+// Joins the responses of the fragments of one get. `keys` are the requested keys in order, each a
+// view; `owners[i]` names the fragment of key i. Appends VALUE blocks in the order of the keys and
+// one END. False when a response holds a key that was not asked for, or in the wrong order: the
+// target is then to be dropped.
+[[nodiscard]] bool join_values(std::span<const std::string_view> keys,
+                               std::span<const uint16_t> owners,
+                               std::span<const Chain* const> responses,
+                               Chain& target,
+                               OpenBlock* open);
+
+}  // namespace ringmain::memcached

@@ -1,0 +1,78 @@
+// ringmain/placement/placement.h - which server a key lives on.
+//
+// Immutable once built: a worker reads it without a lock, and a change of servers builds a new
+// one. `index` below is a server's position in the pool's sorted order (sort_servers), as in
+// twemproxy, not its position in the file.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ringmain/base/prng.h"
+#include "ringmain/placement/hash.h"
+
+namespace ringmain::placement {
+
+enum class DistributionKind : uint8_t { Ketama, Modula, Random, Rendezvous, Maglev };
+
+[[nodiscard]] std::optional<DistributionKind> distribution_from_name(std::string_view name);
+[[nodiscard]] std::string_view name_of(DistributionKind kind);
+[[nodiscard]] std::span<const std::string_view> distribution_names();
+
+// A server as placement sees it.
+struct Node {
+    std::string name;  // its name on the continuum (ring_name)
+    uint32_t weight = 1;
+    bool live = true;
+};
+
+struct Options {
+    HashKind hash = HashKind::Fnv1a_64;
+    DistributionKind distribution = DistributionKind::Ketama;
+    std::string hash_tag;  // empty or two characters
+};
+
+// The name of a server on the continuum: its own name; else "host:port", "host" when the port is
+// 11211, "/path:" for a unix socket.
+[[nodiscard]] std::string ring_name(std::string_view name, std::string_view host, uint16_t port);
+
+// twemproxy's order: by length of the name, then by its bytes. Returns the permutation: result[i]
+// is the position in `names` of the server with index i.
+[[nodiscard]] std::vector<uint32_t> sorted_order(std::span<const std::string> names);
+
+// The part of the key that is hashed: between the first tag[0] and the next tag[1], when it is not
+// empty; else all of it.
+[[nodiscard]] std::string_view hashed_part(std::string_view key, std::string_view tag);
+
+class Placement {
+  public:
+    // `nodes` in sorted order. At least one must be live for server_of.
+    Placement(const Options& options, std::span<const Node> nodes);
+
+    [[nodiscard]] uint32_t hash_of(std::string_view key) const;   // tag applied; empty key is 0
+    [[nodiscard]] uint32_t server_of_hash(uint32_t hash, Prng& prng) const;
+
+    [[nodiscard]] uint32_t server_of(std::string_view key, Prng& prng) const {
+        if (only_ != none) return only_;
+        return server_of_hash(hash_of(key), prng);
+    }
+
+    [[nodiscard]] bool any_live() const { return live_count_ > 0; }
+
+    // Points on the continuum of server `index`, for ketama; table entries for modula and maglev.
+    [[nodiscard]] uint32_t points_of(uint32_t index) const;
+
+  private:
+    static constexpr uint32_t none = UINT32_MAX;
+
+    Options options_;
+    uint32_t only_ = none;  // a pool of one server never hashes
+    uint32_t live_count_ = 0;
+};
+
+}  // namespace ringmain::placement

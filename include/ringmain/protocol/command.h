@@ -1,0 +1,98 @@
+// ringmain/protocol/command.h - what one row of the command table says.
+//
+// In the terms of Redis's own metadata (COMMAND INFO, key specifications, command tips), so that a
+// new command is one row. The rows are in src/resp/commands.def.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace ringmain {
+
+// Who answers.
+enum class Handling : uint8_t {
+    Forward,    // the server of its keys; CROSSSLOT when they live on several
+    Split,      // one fragment per server, responses joined: MGET MSET DEL UNLINK EXISTS TOUCH
+    AnyServer,  // has no key and the same answer everywhere: LOLWUT, OBJECT HELP ...
+    Local,      // answered here
+    Refused,    // `reason` says why; a clear error and the connection stays usable
+};
+
+enum class ResponsePolicy : uint8_t {
+    One,             // the only response passes
+    PerKey,          // MGET: the elements in the order of the keys
+    AggSum,          // DEL EXISTS TOUCH UNLINK
+    AllSucceeded,    // MSET
+};
+
+// Where keys are. Mirrors redis's key specifications.
+struct KeySpec {
+    enum class Begin : uint8_t { Index, Keyword };
+    enum class Find : uint8_t { Range, KeyNumber };
+
+    Begin begin = Begin::Index;
+    int16_t index = 0;              // Index: position. Keyword: where to start the search
+    std::string_view keyword = {};  // Keyword: upper case
+    Find find = Find::Range;
+    // Range: last key relative to the first (negative: from the end), step, and `limit` (n: only
+    // the first 1/n of the remaining arguments are keys).
+    int16_t last_key = 0;
+    int16_t key_step = 1;
+    int16_t limit = 0;
+    // KeyNumber: position of the count and of the first key, relative to begin.
+    int16_t number_index = 0;
+    int16_t first_key = 0;
+};
+
+namespace command_flag {
+// Bits of Command::flags. The names are redis's.
+inline constexpr uint32_t write = 1U << 0;
+inline constexpr uint32_t readonly = 1U << 1;
+inline constexpr uint32_t denyoom = 1U << 2;
+inline constexpr uint32_t admin = 1U << 3;
+inline constexpr uint32_t pubsub = 1U << 4;
+inline constexpr uint32_t noscript = 1U << 5;
+inline constexpr uint32_t blocking = 1U << 6;
+inline constexpr uint32_t loading = 1U << 7;
+inline constexpr uint32_t stale = 1U << 8;
+inline constexpr uint32_t skip_monitor = 1U << 9;
+inline constexpr uint32_t skip_slowlog = 1U << 10;
+inline constexpr uint32_t asking = 1U << 11;
+inline constexpr uint32_t fast = 1U << 12;
+inline constexpr uint32_t no_auth = 1U << 13;
+inline constexpr uint32_t may_replicate = 1U << 14;
+inline constexpr uint32_t no_mandatory_keys = 1U << 15;
+inline constexpr uint32_t no_async_loading = 1U << 16;
+inline constexpr uint32_t no_multi = 1U << 17;
+inline constexpr uint32_t movablekeys = 1U << 18;
+inline constexpr uint32_t allow_busy = 1U << 19;
+}  // namespace command_flag
+
+// Which code answers a Local command; also names the rows that need special care on the way.
+enum class CommandId : uint8_t {
+    Other,
+    Ping, Echo, Quit, Auth, Hello, Select, Client, Command, Info, Time, Reset,
+    Mget, Mset, Del, Unlink, Exists, Touch,
+};
+
+struct Command {
+    std::string_view name;  // lower case, "get"; a subcommand: "client|setname"
+    int16_t arity = 0;      // with the name; negative: at least
+    uint32_t flags = 0;
+    Handling handling = Handling::Forward;
+    CommandId id = CommandId::Other;
+    ResponsePolicy response = ResponsePolicy::One;
+    // The usual case, decided once: one key, the argument at this position; 0 when not so.
+    uint8_t only_key = 0;
+    std::span<const KeySpec> key_specs = {};
+    std::span<const Command> subcommands = {};
+    std::string_view reason = {};  // Refused: why, as a clause behind "'NAME' is not supported: "
+    // For COMMAND INFO only.
+    int16_t first_key = 0;
+    int16_t last_key = 0;
+    int16_t key_step = 0;
+};
+
+}  // namespace ringmain
