@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "ringmain/base/assert.h"
 #include "ringmain/base/slab.h"

@@ -1,0 +1,54 @@
+#include "ringmain/buffer/block_pool.h"
+
+namespace ringmain {
+
+BlockPool::BlockPool(std::span<char> arena, const Options& options)
+    // Left uninitialised on purpose: a block's header is first touched when its memory is.
+    : blocks_(std::make_unique_for_overwrite<Block[]>(arena.size() / block_size)),
+      arena_(arena.data()),
+      capacity_(static_cast<uint32_t>(arena.size() / block_size)),
+      warm_max_(options.warm_max) {}
+
+Block* BlockPool::take_untouched() {
+    Block** list = cold_ != nullptr ? &cold_ : &given_;
+    if (*list != nullptr) {
+        Block* block = *list;
+        *list = block->next_free;
+        return open(block);
+    }
+    if (touched_ == capacity_) return nullptr;
+    Block* block = &blocks_[touched_];
+    block->data = arena_ + static_cast<size_t>(touched_) * block_size;
+    touched_ += 1;
+    return open(block);
+}
+
+void BlockPool::put_back(Block* block) {
+    in_use_ -= 1;
+    if (free_count_ < warm_max_) {
+        block->next_free = free_;
+        free_ = block;
+        free_count_ += 1;
+        return;
+    }
+    block->next_free = cold_;
+    cold_ = block;
+}
+
+Block* BlockPool::trim() {
+    Block* block = cold_;
+    if (block == nullptr) return nullptr;
+    cold_ = block->next_free;
+    block->next_free = given_;
+    given_ = block;
+    return block;
+}
+
+void BlockPool::grow_nodes() {
+    constexpr size_t count = 256;
+    node_chunks_.push_back(std::make_unique<ChainNode[]>(count));
+    ChainNode* nodes = node_chunks_.back().get();
+    for (size_t i = count; i-- > 0;) free_node(&nodes[i]);
+}
+
+}  // namespace ringmain

@@ -1,0 +1,202 @@
+#include "ringmain/buffer/chain.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "ringmain/base/assert.h"
+
+namespace ringmain {
+
+namespace {
+
+// A growing frame of this size is a large one: from here on, blocks are filled.
+constexpr uint64_t large_frame_size = 64ULL * 1024;
+constexpr uint32_t well_filled = block_size - block_size / 8;
+
+uint32_t room_behind(const ChainNode& node) {
+    if (node.offset + node.size != node.block->used) return 0;
+    return block_size - node.block->used;
+}
+
+}  // namespace
+
+Chain::Chain(Chain&& other) noexcept
+    : pool_(other.pool_), head_(other.head_), tail_(other.tail_), size_(other.size_) {
+    other.head_ = nullptr;
+    other.tail_ = nullptr;
+    other.size_ = 0;
+}
+
+Chain& Chain::operator=(Chain&& other) noexcept {
+    if (this == &other) return *this;
+    clear();
+    pool_ = other.pool_;
+    head_ = std::exchange(other.head_, nullptr);
+    tail_ = std::exchange(other.tail_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+}
+
+void Chain::push_node(ChainNode* node) {
+    node->next = nullptr;
+    if (tail_ == nullptr) {
+        head_ = node;
+    } else {
+        tail_->next = node;
+    }
+    tail_ = node;
+    size_ += node->size;
+}
+
+bool Chain::append_copy(std::string_view bytes, OpenBlock* open) {
+    while (!bytes.empty()) {
+        uint32_t room = tail_ == nullptr ? 0 : room_behind(*tail_);
+        if (room == 0) {
+            Block* block = open != nullptr ? open->block() : pool_->take();
+            if (block == nullptr) return false;
+            if (open != nullptr) BlockPool::reference(*block);
+            ChainNode* node = pool_->make_node();
+            node->block = block;
+            node->offset = block->used;
+            node->size = 0;
+            push_node(node);
+            room = block_size - block->used;
+        }
+        const auto count = static_cast<uint32_t>(std::min<size_t>(room, bytes.size()));
+        Block* block = tail_->block;
+        std::memcpy(block->data + block->used, bytes.data(), count);
+        block->used += count;
+        tail_->size += count;
+        size_ += count;
+        bytes.remove_prefix(count);
+    }
+    return true;
+}
+
+bool Chain::append_shared(const Slice& slice) {
+    if (slice.size == 0) return true;
+    if (tail_ != nullptr && tail_->block == slice.block &&
+        tail_->offset + tail_->size == slice.offset) {
+        tail_->size += slice.size;
+        size_ += slice.size;
+        return true;
+    }
+    ChainNode* node = pool_->make_node();
+    BlockPool::reference(*slice.block);
+    node->block = slice.block;
+    node->offset = slice.offset;
+    node->size = slice.size;
+    push_node(node);
+    return true;
+}
+
+bool Chain::append_growing(const Slice& slice) {
+    if (slice.size < copy_max && !empty()) return append_copy(slice.view(), nullptr);
+    const bool wasteful = size_ >= large_frame_size && slice.size < well_filled;
+    return wasteful ? append_copy(slice.view(), nullptr) : append_shared(slice);
+}
+
+bool Chain::append_range(const Chain& source, ByteRange range, OpenBlock* open) {
+    uint64_t skip = range.offset;
+    uint32_t left = range.size;
+    for (const ChainNode* node = source.head_; node != nullptr && left > 0; node = node->next) {
+        if (skip >= node->size) {
+            skip -= node->size;
+            continue;
+        }
+        const auto from = static_cast<uint32_t>(skip);
+        const uint32_t count = std::min(left, node->size - from);
+        if (!append({node->block, node->offset + from, count}, open)) return false;
+        skip = 0;
+        left -= count;
+    }
+    RM_DCHECK(left == 0);
+    return true;
+}
+
+void Chain::append_chain(Chain&& source) {
+    if (source.head_ == nullptr) return;
+    if (tail_ == nullptr) {
+        head_ = source.head_;
+    } else {
+        tail_->next = source.head_;
+    }
+    tail_ = source.tail_;
+    size_ += source.size_;
+    source.head_ = nullptr;
+    source.tail_ = nullptr;
+    source.size_ = 0;
+}
+
+void Chain::pop_front(uint64_t bytes) {
+    RM_ASSERT(bytes <= size_);
+    size_ -= bytes;
+    while (bytes > 0) {
+        ChainNode* node = head_;
+        if (bytes < node->size) {
+            node->offset += static_cast<uint32_t>(bytes);
+            node->size -= static_cast<uint32_t>(bytes);
+            return;
+        }
+        bytes -= node->size;
+        head_ = node->next;
+        pool_->release(node->block);
+        pool_->free_node(node);
+    }
+    if (head_ == nullptr) tail_ = nullptr;
+}
+
+void Chain::clear() {
+    while (head_ != nullptr) {
+        ChainNode* node = head_;
+        head_ = node->next;
+        pool_->release(node->block);
+        pool_->free_node(node);
+    }
+    tail_ = nullptr;
+    size_ = 0;
+}
+
+size_t Chain::fill_iovec(std::span<iovec> entries, size_t* bytes) const {
+    size_t count = 0;
+    for (const ChainNode* node = head_; node != nullptr && count < entries.size();
+         node = node->next) {
+        entries[count] = {.iov_base = node->block->data + node->offset, .iov_len = node->size};
+        *bytes += node->size;
+        count += 1;
+    }
+    return count;
+}
+
+std::string_view Chain::view(ByteRange range, std::string& scratch) const {
+    uint64_t skip = range.offset;
+    const ChainNode* node = head_;
+    while (node != nullptr && skip >= node->size) {
+        skip -= node->size;
+        node = node->next;
+    }
+    if (range.size == 0) return {};
+    RM_ASSERT(node != nullptr);
+    const auto from = static_cast<uint32_t>(skip);
+    if (node->size - from >= range.size) {
+        return {node->block->data + node->offset + from, range.size};
+    }
+    scratch.clear();
+    for (uint32_t at = from; scratch.size() < range.size; node = node->next, at = 0) {
+        RM_ASSERT(node != nullptr);
+        const size_t count = std::min<size_t>(node->size - at, range.size - scratch.size());
+        scratch.append(node->block->data + node->offset + at, count);
+    }
+    return scratch;
+}
+
+std::string Chain::to_string() const {
+    std::string text;
+    text.reserve(size_);
+    for (const ChainNode* node = head_; node != nullptr; node = node->next) {
+        text.append(node->block->data + node->offset, node->size);
+    }
+    return text;
+}
+
+}  // namespace ringmain

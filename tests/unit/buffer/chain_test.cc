@@ -1,0 +1,206 @@
+#include "ringmain/buffer/chain.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "ringmain/base/prng.h"
+#include "ringmain/buffer/bytes.h"
+
+namespace ringmain {
+namespace {
+
+struct Arena {
+    explicit Arena(uint32_t blocks, uint32_t warm_max = 4)
+        : memory(static_cast<size_t>(blocks) * block_size), pool(memory, {.warm_max = warm_max}) {}
+
+    std::vector<char> memory;
+    BlockPool pool;
+};
+
+Block* filled_block(BlockPool& pool, std::string_view bytes) {
+    Block* block = pool.take();
+    bytes.copy(block->data, bytes.size());
+    block->used = static_cast<uint32_t>(bytes.size());
+    return block;
+}
+
+TEST_CASE("a copy grows into the room behind the last slice") {
+    Arena arena(4);
+    {
+        Chain chain(arena.pool);
+        CHECK(chain.append_copy("hello ", nullptr));
+        CHECK(chain.append_copy("world", nullptr));
+        CHECK(chain.to_string() == "hello world");
+        CHECK(chain.is_contiguous());
+        CHECK(arena.pool.in_use() == 1);
+    }
+    CHECK(arena.pool.in_use() == 0);
+}
+
+TEST_CASE("two chains in one open block do not write over each other") {
+    Arena arena(4);
+    OpenBlock open(arena.pool);
+    Chain first(arena.pool);
+    Chain second(arena.pool);
+    for (int i = 0; i < 3; ++i) {
+        CHECK(first.append_copy("aaa", &open));
+        CHECK(second.append_copy("bb", &open));
+    }
+    CHECK(first.to_string() == "aaaaaaaaa");
+    CHECK(second.to_string() == "bbbbbb");
+    CHECK(arena.pool.in_use() == 1);
+    open.close();
+    first.clear();
+    CHECK(arena.pool.in_use() == 1);
+    second.clear();
+    CHECK(arena.pool.in_use() == 0);
+}
+
+TEST_CASE("large slices are shared, small ones copied") {
+    Arena arena(8);
+    const std::string large(copy_max, 'L');
+    Block* block = filled_block(arena.pool, large + "small");
+    Chain chain(arena.pool);
+    CHECK(chain.append({block, copy_max, 5}, nullptr));
+    CHECK(block->references == 1);
+    CHECK(chain.append({block, 0, copy_max}, nullptr));
+    CHECK(block->references == 2);
+    CHECK(chain.to_string() == "small" + large);
+    arena.pool.release(block);
+    chain.clear();
+    CHECK(arena.pool.in_use() == 0);
+}
+
+TEST_CASE("an exhausted arena is an answer, not a crash") {
+    Arena arena(2);
+    Chain chain(arena.pool);
+    CHECK(chain.append_copy(std::string(2 * block_size, 'x'), nullptr));
+    CHECK_FALSE(chain.append_copy("y", nullptr));
+    chain.clear();
+    CHECK(arena.pool.in_use() == 0);
+}
+
+TEST_CASE("a large frame that arrives in small pieces does not pin a block per piece") {
+    Arena arena(64);
+    Chain chain(arena.pool);
+    const std::string piece(3000, 'p');
+    for (int i = 0; i < 200; ++i) {
+        Block* block = filled_block(arena.pool, piece);
+        CHECK(chain.append_growing({block, 0, 3000}));
+        arena.pool.release(block);
+    }
+    CHECK(chain.size() == 600000);
+    // The first 64 KiB may be shared piece by piece; the rest is packed.
+    CHECK(arena.pool.in_use() <= 22 + 600000 / block_size);
+    chain.clear();
+}
+
+TEST_CASE("blocks beyond the warm ones are handed out for trimming once") {
+    Arena arena(16, 4);
+    std::vector<Block*> blocks;
+    for (int i = 0; i < 16; ++i) blocks.push_back(arena.pool.take());
+    CHECK(arena.pool.take() == nullptr);
+    for (Block* block : blocks) arena.pool.release(block);
+    int trimmed = 0;
+    while (arena.pool.trim() != nullptr) trimmed += 1;
+    CHECK(trimmed == 12);
+    blocks.clear();
+    for (int i = 0; i < 16; ++i) {
+        Block* block = arena.pool.take();
+        REQUIRE(block != nullptr);
+        blocks.push_back(block);
+    }
+    for (Block* block : blocks) arena.pool.release(block);
+}
+
+TEST_CASE("a view is in place inside a slice and copied across slices") {
+    Arena arena(4);
+    Chain chain(arena.pool);
+    Block* one = filled_block(arena.pool, "abcdef");
+    Block* two = filled_block(arena.pool, "ghijkl");
+    CHECK(chain.append_shared({one, 0, 6}));
+    CHECK(chain.append_shared({two, 0, 6}));
+    std::string scratch;
+    CHECK(chain.view({1, 3}, scratch).data() == one->data + 1);
+    for (uint32_t from = 0; from <= 12; ++from) {
+        for (uint32_t count = 0; from + count <= 12; ++count) {
+            CHECK(chain.view({from, count}, scratch) ==
+                  std::string_view("abcdefghijkl").substr(from, count));
+        }
+    }
+    arena.pool.release(one);
+    arena.pool.release(two);
+}
+
+// Random operations against a std::string that does the same.
+TEST_CASE("a chain behaves as a string") {
+    for (uint64_t seed = 1; seed <= 60; ++seed) {
+        CAPTURE(seed);
+        Prng prng(seed);
+        Arena arena(512);
+        {
+            OpenBlock open(arena.pool);
+            Chain chain(arena.pool);
+            std::string model;
+            for (int step = 0; step < 200; ++step) {
+                const std::string piece(prng.below(prng.below(4) == 0 ? 9000 : 40),
+                                        static_cast<char>('a' + prng.below(26)));
+                OpenBlock* target = prng.below(2) == 0 ? &open : nullptr;
+                switch (prng.below(6)) {
+                    case 0:
+                        REQUIRE(chain.append_copy(piece, target));
+                        model += piece;
+                        break;
+                    case 1: {
+                        Block* block = filled_block(arena.pool, piece);
+                        REQUIRE(chain.append({block, 0, static_cast<uint32_t>(piece.size())}, target));
+                        model += piece;
+                        arena.pool.release(block);
+                        break;
+                    }
+                    case 2: {
+                        Block* block = filled_block(arena.pool, piece);
+                        REQUIRE(chain.append_growing({block, 0, static_cast<uint32_t>(piece.size())}));
+                        model += piece;
+                        arena.pool.release(block);
+                        break;
+                    }
+                    case 3: {
+                        const uint64_t count = prng.below(chain.size() + 1);
+                        chain.pop_front(count);
+                        model.erase(0, count);
+                        break;
+                    }
+                    case 4: {
+                        Chain other(arena.pool);
+                        const auto from = static_cast<uint32_t>(prng.below(model.size() + 1));
+                        const auto count = static_cast<uint32_t>(prng.below(model.size() - from + 1));
+                        REQUIRE(other.append_range(chain, {from, count}, target));
+                        CHECK(other.to_string() == model.substr(from, count));
+                        if (chain.size() < 100000) {
+                            chain.append_chain(std::move(other));
+                            model += model.substr(from, count);
+                        }
+                        break;
+                    }
+                    default: {
+                        const auto from = static_cast<uint32_t>(prng.below(model.size() + 1));
+                        const auto count = static_cast<uint32_t>(prng.below(model.size() - from + 1));
+                        std::string scratch;
+                        CHECK(Bytes(chain).view({from, count}, scratch) ==
+                              std::string_view(model).substr(from, count));
+                        break;
+                    }
+                }
+                REQUIRE(chain.size() == model.size());
+            }
+            CHECK(chain.to_string() == model);
+        }
+        CHECK(arena.pool.in_use() == 0);
+    }
+}
+
+}  // namespace
+}  // namespace ringmain
