@@ -1,5 +1,7 @@
 #include "ringmain/buffer/block_pool.h"
 
+#include <algorithm>
+
 namespace ringmain {
 
 BlockPool::BlockPool(std::span<char> arena, const Options& options)
@@ -13,6 +15,10 @@ Block* BlockPool::take_untouched() {
     Block** list = cold_ != nullptr ? &cold_ : &given_;
     if (*list != nullptr) {
         Block* block = *list;
+        if (list == &cold_) {
+            cold_count_ -= 1;
+            cold_low_ = std::min(cold_low_, cold_count_);
+        }
         *list = block->next_free;
         return open(block);
     }
@@ -33,12 +39,20 @@ void BlockPool::put_back(Block* block) {
     }
     block->next_free = cold_;
     cold_ = block;
+    cold_count_ += 1;
+}
+
+uint32_t BlockPool::begin_trim() {
+    const uint32_t count = cold_low_;
+    cold_low_ = cold_count_ - count;
+    return count;
 }
 
 Block* BlockPool::trim() {
     Block* block = cold_;
-    if (block == nullptr) return nullptr;
+    RM_ASSERT(block != nullptr);
     cold_ = block->next_free;
+    cold_count_ -= 1;
     block->next_free = given_;
     given_ = block;
     return block;

@@ -1,9 +1,10 @@
 // ringmain/buffer/block_pool.h - the arena cut into blocks, and who has them.
 //
 // The arena is mapped by the worker and only lent; pages are touched when a block is first used.
-// Free blocks are reused last in, first out, so a light load stays in few hot pages. When more
-// than `warm_max` lie free, the rest wait in trim() for the worker to give their pages back to the
-// kernel: a burst leaves no memory behind.
+// Free blocks are reused last in, first out, so a light load stays in few hot pages. Beyond
+// `warm_max` free ones, those that nobody needed since the last look are handed out by trim() for
+// the worker to give their pages back to the kernel: a burst leaves no memory behind, and a busy
+// worker does not fault the same pages in again and again.
 //
 // The pool also owns the nodes that chains are made of.
 
@@ -69,9 +70,13 @@ class BlockPool {
         free_nodes_ = node;
     }
 
-    // Hands out cold blocks, one per call, whose pages may go back to the kernel; null when there
-    // are none. The block is free and stays usable whatever the caller does with its pages.
+    // How many blocks have been cold since the last call: trim() that many times.
+    [[nodiscard]] uint32_t begin_trim();
+
+    // A cold block whose pages may go back to the kernel. The block is free and stays usable.
     [[nodiscard]] Block* trim();
+
+    [[nodiscard]] uint32_t cold() const { return cold_count_; }
 
     [[nodiscard]] uint32_t capacity() const { return capacity_; }
     [[nodiscard]] uint32_t in_use() const { return in_use_; }
@@ -96,6 +101,8 @@ class BlockPool {
     uint32_t in_use_ = 0;
     uint32_t free_count_ = 0;
     uint32_t warm_max_;
+    uint32_t cold_count_ = 0;
+    uint32_t cold_low_ = 0;  // the lowest cold_count_ since the last begin_trim()
     Block* free_ = nullptr;   // resident pages
     Block* cold_ = nullptr;   // beyond warm_max_, pages still resident
     Block* given_ = nullptr;  // pages given back to the kernel

@@ -40,6 +40,10 @@ class Bytes {
         return target.append_range(*chain_, range, open);
     }
 
+    // For whoever reads in order: the chain, or null when all bytes lie in slice().
+    [[nodiscard]] const Chain* chain() const { return chain_; }
+    [[nodiscard]] const Slice& slice() const { return slice_; }
+
   private:
     Slice slice_;
     const Chain* chain_ = nullptr;

@@ -22,7 +22,7 @@
 
 #include "ringmain/buffer/block_pool.h"
 #include "ringmain/buffer/slice.h"
-#include "ringmain/protocol/frame.h"
+#include "ringmain/base/byte_range.h"
 
 namespace ringmain {
 

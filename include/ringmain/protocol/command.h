@@ -1,7 +1,7 @@
 // ringmain/protocol/command.h - what one row of the command table says.
 //
 // In the terms of Redis's own metadata (COMMAND INFO, key specifications, command tips), so that a
-// new command is one row. The rows are in src/resp/commands.def.
+// new command is one row. The rows are in src/resp/*.def, written by tools/make_commands.py.
 
 #pragma once
 
@@ -21,19 +21,36 @@ enum class Handling : uint8_t {
 };
 
 enum class ResponsePolicy : uint8_t {
-    One,             // the only response passes
-    PerKey,          // MGET: the elements in the order of the keys
-    AggSum,          // DEL EXISTS TOUCH UNLINK
-    AllSucceeded,    // MSET
+    One,           // the only response passes
+    PerKey,        // MGET: the elements in the order of the keys
+    AggSum,        // DEL EXISTS TOUCH UNLINK
+    AllSucceeded,  // MSET
 };
+
+// Bits of KeySpec::flags. The names are redis's, but for `remove` ("delete").
+namespace key_flag {
+inline constexpr uint16_t rw = 1U << 0;
+inline constexpr uint16_t ro = 1U << 1;
+inline constexpr uint16_t ow = 1U << 2;
+inline constexpr uint16_t rm = 1U << 3;
+inline constexpr uint16_t access = 1U << 4;
+inline constexpr uint16_t update = 1U << 5;
+inline constexpr uint16_t insert = 1U << 6;
+inline constexpr uint16_t remove = 1U << 7;
+inline constexpr uint16_t not_key = 1U << 8;  // a name that is hashed like a key: shard channels
+inline constexpr uint16_t incomplete = 1U << 9;
+inline constexpr uint16_t variable_flags = 1U << 10;
+}  // namespace key_flag
 
 // Where keys are. Mirrors redis's key specifications.
 struct KeySpec {
-    enum class Begin : uint8_t { Index, Keyword };
-    enum class Find : uint8_t { Range, KeyNumber };
+    // Unknown: no search can tell; Command::options_from helps where it matters.
+    enum class Begin : uint8_t { Index, Keyword, Unknown };
+    enum class Find : uint8_t { Range, KeyNumber, Unknown };
 
     Begin begin = Begin::Index;
-    int16_t index = 0;              // Index: position. Keyword: where to start the search
+    // Index: position. Keyword: where to start the search; negative: from the end, backwards.
+    int16_t index = 0;
     std::string_view keyword = {};  // Keyword: upper case
     Find find = Find::Range;
     // Range: last key relative to the first (negative: from the end), step, and `limit` (n: only
@@ -44,6 +61,8 @@ struct KeySpec {
     // KeyNumber: position of the count and of the first key, relative to begin.
     int16_t number_index = 0;
     int16_t first_key = 0;
+    uint16_t flags = 0;
+    std::string_view notes = {};  // for COMMAND INFO only
 };
 
 namespace command_flag {
@@ -70,12 +89,44 @@ inline constexpr uint32_t movablekeys = 1U << 18;
 inline constexpr uint32_t allow_busy = 1U << 19;
 }  // namespace command_flag
 
+namespace acl_category {
+// Bits of Command::acl. The names are redis's.
+inline constexpr uint32_t keyspace = 1U << 0;
+inline constexpr uint32_t read = 1U << 1;
+inline constexpr uint32_t write = 1U << 2;
+inline constexpr uint32_t set = 1U << 3;
+inline constexpr uint32_t sortedset = 1U << 4;
+inline constexpr uint32_t list = 1U << 5;
+inline constexpr uint32_t hash = 1U << 6;
+inline constexpr uint32_t string = 1U << 7;
+inline constexpr uint32_t bitmap = 1U << 8;
+inline constexpr uint32_t hyperloglog = 1U << 9;
+inline constexpr uint32_t geo = 1U << 10;
+inline constexpr uint32_t stream = 1U << 11;
+inline constexpr uint32_t pubsub = 1U << 12;
+inline constexpr uint32_t admin = 1U << 13;
+inline constexpr uint32_t fast = 1U << 14;
+inline constexpr uint32_t slow = 1U << 15;
+inline constexpr uint32_t blocking = 1U << 16;
+inline constexpr uint32_t dangerous = 1U << 17;
+inline constexpr uint32_t connection = 1U << 18;
+inline constexpr uint32_t transaction = 1U << 19;
+inline constexpr uint32_t scripting = 1U << 20;
+}  // namespace acl_category
+
 // Which code answers a Local command; also names the rows that need special care on the way.
+// clang-format off
 enum class CommandId : uint8_t {
     Other,
-    Ping, Echo, Quit, Auth, Hello, Select, Client, Command, Info, Time, Reset,
+    Ping, Echo, Quit, Auth, Hello, Select, Info, Time, Reset,
+    Client, ClientGetname, ClientId, ClientInfo, ClientNoEvict, ClientNoTouch, ClientSetinfo,
+    ClientSetname,
+    Command, CommandCount, CommandDocs, CommandGetkeys, CommandGetkeysandflags, CommandHelp,
+    CommandInfo, CommandList,
     Mget, Mset, Del, Unlink, Exists, Touch,
 };
+
+// clang-format on
 
 struct Command {
     std::string_view name;  // lower case, "get"; a subcommand: "client|setname"
@@ -86,13 +137,16 @@ struct Command {
     ResponsePolicy response = ResponsePolicy::One;
     // The usual case, decided once: one key, the argument at this position; 0 when not so.
     uint8_t only_key = 0;
+    // Where the options begin of a command whose keys or whose waiting depend on them (SORT ...
+    // STORE, XREAD ... STREAMS); 0 when not so.
+    uint8_t options_from = 0;
+    bool hidden = false;  // answered, but COMMAND says nothing of it: younger than redis 7.0
     std::span<const KeySpec> key_specs = {};
     std::span<const Command> subcommands = {};
     std::string_view reason = {};  // Refused: why, as a clause behind "'NAME' is not supported: "
-    // For COMMAND INFO only.
-    int16_t first_key = 0;
-    int16_t last_key = 0;
-    int16_t key_step = 0;
+    // For COMMAND only.
+    uint32_t acl = 0;  // bits of acl_category
+    std::span<const std::string_view> tips = {};
 };
 
 }  // namespace ringmain

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ringmain/base/byte_range.h"
+
 namespace ringmain {
 
 enum class ParseStatus : uint8_t {
@@ -19,13 +21,6 @@ enum class ParseStatus : uint8_t {
 struct Fed {
     ParseStatus status = ParseStatus::NeedMore;
     size_t consumed = 0;
-};
-
-struct ByteRange {
-    uint32_t offset = 0;
-    uint32_t size = 0;
-
-    [[nodiscard]] uint32_t end() const { return offset + size; }
 };
 
 }  // namespace ringmain

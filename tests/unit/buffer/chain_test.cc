@@ -97,15 +97,18 @@ TEST_CASE("a large frame that arrives in small pieces does not pin a block per p
     chain.clear();
 }
 
-TEST_CASE("blocks beyond the warm ones are handed out for trimming once") {
+TEST_CASE("blocks beyond the warm ones that nobody needed for a while are trimmed once") {
     Arena arena(16, 4);
     std::vector<Block*> blocks;
     for (int i = 0; i < 16; ++i) blocks.push_back(arena.pool.take());
     CHECK(arena.pool.take() == nullptr);
     for (Block* block : blocks) arena.pool.release(block);
-    int trimmed = 0;
-    while (arena.pool.trim() != nullptr) trimmed += 1;
-    CHECK(trimmed == 12);
+    CHECK(arena.pool.begin_trim() == 0);  // needed a moment ago
+    CHECK(arena.pool.cold() == 12);
+    const uint32_t count = arena.pool.begin_trim();
+    CHECK(count == 12);
+    for (uint32_t i = 0; i < count; ++i) CHECK(arena.pool.trim() != nullptr);
+    CHECK(arena.pool.begin_trim() == 0);
     blocks.clear();
     for (int i = 0; i < 16; ++i) {
         Block* block = arena.pool.take();
