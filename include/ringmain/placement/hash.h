@@ -15,8 +15,21 @@
 namespace ringmain::placement {
 
 enum class HashKind : uint8_t {
-    OneAtATime, Md5, Crc16, Crc32, Crc32a, Fnv1_64, Fnv1a_64, Fnv1_32, Fnv1a_32, Hsieh, Murmur,
-    Jenkins, Xxh3,
+    OneAtATime,
+    Md5,
+    Crc16,
+    Crc32,
+    Crc32a,
+    // NOLINTBEGIN(readability-identifier-naming): Fnv164 would be worse to read.
+    Fnv1_64,
+    Fnv1a_64,
+    Fnv1_32,
+    Fnv1a_32,
+    // NOLINTEND(readability-identifier-naming)
+    Hsieh,
+    Murmur,
+    Jenkins,
+    Xxh3,
 };
 
 [[nodiscard]] uint32_t hash(HashKind kind, std::string_view key);

@@ -6,15 +6,22 @@
 
 #pragma once
 
+#include "ringmain/base/prng.h"
+#include "ringmain/placement/hash.h"
+#include "ringmain/placement/ketama.h"
+#include "ringmain/placement/maglev.h"
+#include "ringmain/placement/modula.h"
+#include "ringmain/placement/node.h"
+#include "ringmain/placement/random.h"
+#include "ringmain/placement/rendezvous.h"
+
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
-
-#include "ringmain/base/prng.h"
-#include "ringmain/placement/hash.h"
 
 namespace ringmain::placement {
 
@@ -23,13 +30,6 @@ enum class DistributionKind : uint8_t { Ketama, Modula, Random, Rendezvous, Magl
 [[nodiscard]] std::optional<DistributionKind> distribution_from_name(std::string_view name);
 [[nodiscard]] std::string_view name_of(DistributionKind kind);
 [[nodiscard]] std::span<const std::string_view> distribution_names();
-
-// A server as placement sees it.
-struct Node {
-    std::string name;  // its name on the continuum (ring_name)
-    uint32_t weight = 1;
-    bool live = true;
-};
 
 struct Options {
     HashKind hash = HashKind::Fnv1a_64;
@@ -51,10 +51,11 @@ struct Options {
 
 class Placement {
   public:
-    // `nodes` in sorted order. At least one must be live for server_of.
+    // `nodes` in sorted order. At least one must be live for server_of. Nodes that are not live
+    // keep their index and have no keys.
     Placement(const Options& options, std::span<const Node> nodes);
 
-    [[nodiscard]] uint32_t hash_of(std::string_view key) const;   // tag applied; empty key is 0
+    [[nodiscard]] uint32_t hash_of(std::string_view key) const;  // tag applied; empty key is 0
     [[nodiscard]] uint32_t server_of_hash(uint32_t hash, Prng& prng) const;
 
     [[nodiscard]] uint32_t server_of(std::string_view key, Prng& prng) const {
@@ -64,15 +65,21 @@ class Placement {
 
     [[nodiscard]] bool any_live() const { return live_count_ > 0; }
 
-    // Points on the continuum of server `index`, for ketama; table entries for modula and maglev.
+    // Points on the continuum of server `index`, for ketama; table entries for modula and maglev;
+    // else its share: the weight for rendezvous, 1 for random. 0 when it gets no keys.
     [[nodiscard]] uint32_t points_of(uint32_t index) const;
 
   private:
     static constexpr uint32_t none = UINT32_MAX;
 
+    using Distribution = std::variant<Ketama, Modula, Random, Rendezvous, Maglev>;
+
+    static Distribution make_distribution(DistributionKind kind, std::span<const Node> nodes);
+
     Options options_;
-    uint32_t only_ = none;  // a pool of one server never hashes
+    Distribution distribution_;
     uint32_t live_count_ = 0;
+    uint32_t only_ = none;  // the only live server: every key is its, unhashed
 };
 
 }  // namespace ringmain::placement

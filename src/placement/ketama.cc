@@ -1,0 +1,106 @@
+#include "ringmain/placement/ketama.h"
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+
+#include <algorithm>
+#include <bit>
+#include <cfloat>
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include "md5.h"
+
+namespace ringmain::placement {
+
+namespace {
+
+constexpr uint32_t points_per_digest = 4;
+constexpr size_t point_name_size_max = 272;  // longer ones are cut, as in nc_ketama.c
+
+struct Totals {
+    uint32_t live_count = 0;
+    uint32_t weight = 0;
+};
+
+Totals totals_of(std::span<const Node> nodes) {
+    Totals totals;
+    for (const Node& node : nodes) {
+        if (!node.live) continue;
+        totals.live_count += 1;
+        totals.weight += node.weight;
+    }
+    return totals;
+}
+
+// 160 points for an average weight. The rounding after every step, to 32 bits but for the addition
+// in 64, is part of the result.
+uint32_t count_points(uint32_t weight, const Totals& totals) {
+    static_assert(FLT_EVAL_METHOD == 0, "float arithmetic must round to float");
+    const float share = static_cast<float>(weight) / static_cast<float>(totals.weight);
+    const float digests = share * 160.0F / 4.0F * static_cast<float>(totals.live_count);
+    const auto nudged = static_cast<float>(static_cast<double>(digests) + 1e-10);
+    return static_cast<uint32_t>(std::floor(nudged)) * points_per_digest;
+}
+
+}  // namespace
+
+Ketama::Ketama(std::span<const Node> nodes) : point_counts_(nodes.size(), 0) {
+    const Totals totals = totals_of(nodes);
+    if (totals.live_count == 0) return;
+
+    size_t point_count = 0;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        if (!nodes[i].live) continue;
+        point_counts_[i] = count_points(nodes[i].weight, totals);
+        point_count += point_counts_[i];
+    }
+    // A weight is at least the average for one server, which so has points.
+    RM_ASSERT(point_count > 0);
+
+    ring_.reserve(point_count + 1);
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        add_points(nodes[i], static_cast<uint32_t>(i));
+    }
+    RM_ASSERT(ring_.size() == point_count);
+
+    // Of two points with one value the one of the lower server comes first, hence stable.
+    std::stable_sort(ring_.begin(), ring_.end(), [](const Point& a, const Point& b) {
+        return a.value < b.value;
+    });
+    ring_.push_back({.value = UINT32_MAX, .server = ring_.front().server});
+    index_ring();
+}
+
+void Ketama::add_points(const Node& node, uint32_t index) {
+    std::string point_name = node.name + "-";
+    const size_t prefix_size = point_name.size();
+    const uint32_t digest_count = point_counts_[index] / points_per_digest;
+    for (uint32_t i = 0; i < digest_count; ++i) {
+        point_name.resize(prefix_size);
+        point_name += ascii::Decimal(uint64_t{i}).view();
+        const std::string_view hashed = std::string_view(point_name).substr(0, point_name_size_max);
+        for (const uint32_t value : md5(hashed)) {
+            ring_.push_back({.value = value, .server = index});
+        }
+    }
+}
+
+void Ketama::index_ring() {
+    // The next power of two: one to two buckets for each point.
+    const auto value_bits = static_cast<uint32_t>(std::bit_width(ring_.size()));
+    RM_ASSERT(value_bits < 32);
+    bucket_shift_ = 32 - value_bits;
+    first_of_bucket_.resize(size_t{1} << value_bits);
+    uint32_t point = 0;
+    for (size_t bucket = 0; bucket < first_of_bucket_.size(); ++bucket) {
+        // Never past the end mark: no bucket starts above the greatest value.
+        while (ring_[point].value < bucket << bucket_shift_) {
+            ++point;
+        }
+        first_of_bucket_[bucket] = point;
+    }
+}
+
+}  // namespace ringmain::placement
