@@ -1,0 +1,76 @@
+// ringmain/core/client_conn.h - the downstream side: a client's bytes in, its responses out.
+//
+//            +--------- too much in flight or unsent ---------+
+//            v                                                |
+//   Open --------> paused: bytes wait in `input`, not parsed --+
+//     |
+//     +-- end of stream, QUIT, protocol error --> Closing: nothing more is read; what was asked
+//                                                 before is answered, then the driver closes
+//
+// Responses leave in the order of `requests`. Fields are the Proxy's and its fronts' to use; the
+// driver reads `out`, wants_input() and is_finished().
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "ringmain/base/list.h"
+#include "ringmain/buffer/chain.h"
+#include "ringmain/core/request.h"
+#include "ringmain/memcached/request_parser.h"
+#include "ringmain/resp/request_parser.h"
+
+namespace ringmain::core {
+
+class Pool;
+
+class ClientConn {
+  public:
+    enum class State : uint8_t { Open, Closing };
+
+    ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id);
+
+    ClientConn(const ClientConn&) = delete;
+    ClientConn& operator=(const ClientConn&) = delete;
+
+    // The driver keeps a receive armed exactly while this holds.
+    [[nodiscard]] bool wants_input() const { return state == State::Open && !paused; }
+
+    // All is answered and handed out: once `out` and the driver's part are sent, close.
+    [[nodiscard]] bool is_finished() const {
+        return broken || (state == State::Closing && requests.empty() && out.empty());
+    }
+
+    Pool* pool;
+    uint64_t id;
+    State state = State::Open;
+    bool paused = false;
+    bool end_of_stream = false;   // the client has sent its last byte
+    bool authenticated = false;
+    bool resp3 = false;
+    bool barrier = false;         // the next frame waits until `requests` is empty
+    bool broken = false;          // its output could not be kept: close without a word
+    uint32_t affinity;            // which of a server's connections serves this client
+    uint32_t channel = 0;         // the driver's name for it
+
+    ListLink<ClientConn> dirty_link;
+    ListLink<ClientConn> resume_link;
+    ListLink<ClientConn> all_link;
+
+    Fifo<Request, &Request::next> requests;
+    Chain input;      // received, not yet parsed
+    Chain partial;    // the beginning of an unfinished frame
+    Chain out;        // to be sent
+    uint64_t unsent = 0;  // handed to the driver, not yet sent
+    std::variant<resp::RequestParser, memcached::RequestParser> parser;
+
+    // For CLIENT and INFO.
+    std::string name;
+    std::string library_name;
+    std::string library_version;
+    std::string peer;
+};
+
+}  // namespace ringmain::core

@@ -1,0 +1,34 @@
+// ringmain/core/limits.h - bounds of the data plane that are not in the configuration.
+
+#pragma once
+
+#include <cstdint>
+
+#include "ringmain/base/time.h"
+
+namespace ringmain::core {
+
+// Live requests and fragments of one worker. Reaching it is answered with an error.
+inline constexpr uint32_t requests_max = 1U << 20;
+
+// Blocks that a forwarded request must leave in the arena, so that responses can still come in.
+inline constexpr uint32_t blocks_reserved = 64;
+
+// A command name beyond this is no command, whatever the server knows.
+inline constexpr uint32_t command_name_size_max = 64;
+
+// Reconnecting: first delay after a failure, doubled with each further one, up to the maximum;
+// the actual delay is drawn between half of it and all of it.
+inline constexpr Duration backoff_first = Duration::millis(20);
+inline constexpr Duration backoff_max = Duration::millis(500);
+
+// A connection whose oldest request is late by this many timeouts is closed and replaced.
+inline constexpr int64_t late_timeouts_max = 4;
+
+// Keys of one split command: their owners are kept as 16-bit fragment numbers.
+inline constexpr uint32_t fragments_max = 65535;
+
+// A client name (CLIENT SETNAME) and library name longer than this are refused.
+inline constexpr uint32_t client_name_size_max = 1024;
+
+}  // namespace ringmain::core

@@ -1,0 +1,36 @@
+// ringmain/core/pool.h - one worker's view of a pool: options, placement, servers.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ringmain/config/config.h"
+#include "ringmain/core/server.h"
+#include "ringmain/memcached/request_parser.h"
+#include "ringmain/placement/placement.h"
+#include "ringmain/resp/request_parser.h"
+
+namespace ringmain::core {
+
+class Pool {
+  public:
+    // `options` outlives the pool.
+    Pool(BlockPool& blocks, const config::Pool& options);
+
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    [[nodiscard]] bool is_redis() const { return options->protocol == config::Protocol::Redis; }
+    [[nodiscard]] Server& server(uint32_t index) { return *servers[index]; }
+
+    const config::Pool* options;
+    placement::Placement placement;
+    std::vector<std::unique_ptr<Server>> servers;
+    resp::RequestLimits resp_limits;
+    memcached::RequestLimits memcached_limits;
+    uint32_t clients = 0;  // of this worker
+};
+
+}  // namespace ringmain::core

@@ -1,0 +1,246 @@
+// ringmain/core/proxy.h - the whole proxy of one worker, without I/O.
+//
+// Events go in; what is to be done comes out of lists that the driver drains once per batch:
+//
+//   begin_batch(now)
+//   accept_client  on_client_bytes  on_client_end  remove_client
+//   on_connected   on_server_bytes  on_server_lost
+//   end_batch()                        clients that may go on are read on
+//   next_to_connect  next_to_disconnect  next_dirty_server  next_dirty_client
+//
+// Nothing here calls the driver. A connection appears in a list at most once however much happens
+// to it in a batch, and that is what makes the writes large. One thread; every object is owned by
+// the Proxy; references given out live until remove_client (clients) or for ever (servers).
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ringmain/base/prng.h"
+#include "ringmain/base/slab.h"
+#include "ringmain/base/time.h"
+#include "ringmain/buffer/block_pool.h"
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/config/config.h"
+#include "ringmain/core/client_conn.h"
+#include "ringmain/core/counters.h"
+#include "ringmain/core/pool.h"
+#include "ringmain/core/request.h"
+#include "ringmain/core/server_conn.h"
+#include "ringmain/memcached/response_parser.h"
+#include "ringmain/resp/multi_key.h"
+#include "ringmain/resp/response_parser.h"
+
+namespace ringmain::core {
+
+// What a worker needs to know about the process it runs in.
+struct Environment {
+    std::span<const Counters* const> all_counters;  // of every worker, this one's included
+    int64_t started_at_s = 0;                       // wall clock, seconds since 1970
+    int64_t process_id = 0;
+    uint32_t worker_index = 0;
+    uint32_t worker_count = 1;
+    uint64_t seed = 1;
+    uint16_t tcp_port = 0;                          // of the first pool, for INFO
+};
+
+// Something that people should read in the log.
+struct Notice {
+    bool good = false;
+    std::string text;
+};
+
+// Working memory of the fronts and joins: kept, so that the data path allocates nothing.
+struct Scratch {
+    std::string text;                       // an argument that crosses blocks
+    std::vector<ByteRange> arguments;       // of a request with many
+    std::vector<uint32_t> keys;             // positions in `arguments`
+    std::vector<ByteRange> key_ranges;
+    std::vector<uint16_t> servers;          // per key
+    std::vector<uint16_t> fragment_of;      // per server of the pool
+    std::vector<ServerConn*> connections;   // per fragment
+    std::vector<const Chain*> responses;    // per fragment
+    std::vector<std::string_view> key_views;
+    std::vector<resp::JoinSource> join_sources;  // per fragment
+    std::string inline_array;               // an inline request, written anew
+};
+
+class Proxy {
+  public:
+    // `config`, `blocks`, `counters` outlive the proxy.
+    Proxy(const config::Config& config,
+          BlockPool& blocks,
+          Counters& counters,
+          const Environment& environment);
+    ~Proxy();
+
+    Proxy(const Proxy&) = delete;
+    Proxy& operator=(const Proxy&) = delete;
+
+    // --- events in -----------------------------------------------------------------------------
+
+    // `wall` is for TIME and INFO only.
+    void begin_batch(Instant now, Instant wall);
+    void end_batch();
+
+    // Time went on: deadlines, retries. To be called every few milliseconds while needs_ticks().
+    void on_tick();
+    [[nodiscard]] bool needs_ticks() const { return !waiting_.empty(); }
+
+    // Connects to every server of the pools that want it. Once, at start.
+    void preconnect();
+
+    // Null when the pool is full: then refusal() is what to say before closing.
+    [[nodiscard]] ClientConn* accept_client(uint32_t pool_index, std::string peer);
+    [[nodiscard]] std::string refusal(uint32_t pool_index) const;
+
+    void on_client_bytes(ClientConn& client, const Slice& slice);
+    void on_client_end(ClientConn& client);
+    // The driver sent some of a client's bytes: reading may go on.
+    void on_client_sent(ClientConn& client, uint64_t bytes);
+    // The connection is gone. The reference is dead after this.
+    void remove_client(ClientConn& client);
+
+    void on_connected(ServerConn& conn);
+    void on_server_bytes(ServerConn& conn, const Slice& slice);
+    // Refused, reset, closed, unresolvable: `reason` completes "server NAME ...".
+    void on_server_lost(ServerConn& conn, std::string_view reason);
+
+    // --- output --------------------------------------------------------------------------------
+
+    // Each returns null when there is no more.
+    [[nodiscard]] ServerConn* next_to_connect() { return connect_.pop_front(); }
+    [[nodiscard]] ServerConn* next_to_disconnect() { return disconnect_.pop_front(); }
+    [[nodiscard]] ServerConn* next_dirty_server() { return dirty_servers_.pop_front(); }
+    [[nodiscard]] ClientConn* next_dirty_client() { return dirty_clients_.pop_front(); }
+
+    [[nodiscard]] bool has_notices() const { return !notices_.empty(); }
+    [[nodiscard]] Notice take_notice();
+
+    // To be looked at again in this batch: the driver's part of it has changed.
+    void mark_dirty(ClientConn& client) { dirty_clients_.add(client); }
+    void mark_dirty(ServerConn& conn) { dirty_servers_.add(conn); }
+
+    // Stop: no client is read any more; is_idle() once every request has its answer.
+    void drain();
+    [[nodiscard]] bool is_idle() const { return requests_.live() == 0; }
+    [[nodiscard]] ClientConn* first_client() const { return clients_.front(); }
+
+    // --- for the fronts (src/core/*_front.cc), which turn frames into requests ------------------
+
+    [[nodiscard]] Instant now() const { return now_; }
+    [[nodiscard]] Instant wall() const { return wall_; }
+    [[nodiscard]] BlockPool& blocks() { return *blocks_; }
+    [[nodiscard]] Prng& prng() { return prng_; }
+    [[nodiscard]] Counters& counters() { return *counters_; }
+    [[nodiscard]] const Environment& environment() const { return environment_; }
+    [[nodiscard]] const config::Config& config() const { return *config_; }
+    [[nodiscard]] Scratch& scratch() { return scratch_; }
+    [[nodiscard]] std::span<const std::unique_ptr<Pool>> pools() const { return pools_; }
+
+    // Answers a request here and now, in its turn. `text` is complete wire text.
+    void answer(ClientConn& client, std::string_view text, bool close_after = false);
+    // The same, counted as an error.
+    void answer_error(ClientConn& client, std::string_view text, bool close_after = false);
+
+    // A connection that takes requests now; null when the server is down: then `why` says so.
+    [[nodiscard]] ServerConn* usable_connection(Server& server,
+                                                const ClientConn& client,
+                                                std::string_view* why);
+
+    // True when `bytes` more can be copied without exhausting the arena.
+    [[nodiscard]] bool has_room_for(uint64_t bytes) const {
+        return blocks_->available() > bytes / block_size + 8;
+    }
+
+    // A request at the tail of the client's FIFO; null at the limit.
+    [[nodiscard]] Request* make_request(ClientConn& client);
+    // Puts a fragment, whose bytes are in conn.out, at the tail of the connection's FIFO.
+    void enqueue(ServerConn& conn, Fragment& fragment);
+
+    // One request with `count` fragments can be made.
+    [[nodiscard]] bool has_fragments(size_t count) const {
+        return requests_.live() < requests_.count_max() &&
+               fragments_.live() + count <= fragments_.count_max();
+    }
+
+    [[nodiscard]] Join* make_join();
+    // Of a split request; the limit was checked (has_fragments).
+    void make_fragment(Request& request);
+
+    // Makes a request ready that needed no server after all.
+    void finish(Request& request, std::string_view text);
+
+
+  private:
+    void read_requests(ClientConn& client, const Slice& slice);
+    template <class Parser>
+    void parse_requests(ClientConn& client, Parser& parser, Slice slice);
+    void keep_partial(ClientConn& client, const Slice& slice);
+    void resume(ClientConn& client);
+    void reconsider(ClientConn& client);
+    void settle(ClientConn& client);
+    void append_response(ClientConn& client, const Bytes& bytes);
+
+    template <class Parser>
+    void parse_responses(ServerConn& conn, Parser& parser, Slice slice);
+    void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void on_response(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
+    void on_prelude_response(ServerConn& conn,
+                             const resp::ResponseFrame& frame,
+                             const Bytes& bytes);
+    void on_prelude_response(ServerConn& conn,
+                             const memcached::ResponseFrame& frame,
+                             const Bytes& bytes);
+    void deliver(Request& request, const Bytes& bytes);
+    void complete_split(Fragment& fragment, const Bytes& bytes, bool is_error);
+    void fail(Fragment& fragment, std::string_view text);
+    void fail_all(ServerConn& conn, std::string_view text);
+    [[nodiscard]] bool join_responses(Request& request);
+    [[nodiscard]] Fragment& leave_queue(ServerConn& conn);
+    void free_if_done(Request& request);
+    void detach(Request& request);
+    void make_ready(Request& request);
+
+    void start_connect(ServerConn& conn);
+    void begin_prelude(ServerConn& conn);
+    void become_ready(ServerConn& conn);
+    void lose(ServerConn& conn, std::string_view reason);
+    void check_deadlines(ServerConn& conn);
+
+    const config::Config* config_;
+    BlockPool* blocks_;
+    Counters* counters_;
+    Environment environment_;
+    Prng prng_;
+    Instant now_;
+    Instant wall_;
+    uint64_t next_client_id_ = 1;
+    Scratch scratch_;
+    bool draining_ = false;
+    std::deque<Notice> notices_;
+
+    std::vector<std::unique_ptr<Pool>> pools_;
+    Slab<ClientConn> client_slab_;
+    Slab<Request> requests_;
+    Slab<Fragment> fragments_;
+    std::vector<std::unique_ptr<Join>> joins_;
+    std::vector<Join*> free_joins_;
+    OpenBlock open_;  // small responses of all clients, one behind the other
+
+    List<ClientConn, &ClientConn::all_link> clients_;
+    List<ClientConn, &ClientConn::dirty_link> dirty_clients_;
+    List<ClientConn, &ClientConn::resume_link> resumable_;
+    List<ServerConn, &ServerConn::dirty_link> dirty_servers_;
+    List<ServerConn, &ServerConn::connect_link> connect_;
+    List<ServerConn, &ServerConn::disconnect_link> disconnect_;
+    List<ServerConn, &ServerConn::waiting_link> waiting_;
+};
+
+}  // namespace ringmain::core

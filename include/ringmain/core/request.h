@@ -1,0 +1,73 @@
+// ringmain/core/request.h - a client's request, and the fragments that servers answer.
+//
+//   client FIFO:  [request] -> [request] -> [request]        order of responses to the client
+//                     |            |   \.
+//                 [fragment]  [fragment][fragment]
+//                     |            |          |
+//   server FIFOs:  server a     server a   server b          order of responses from each server
+//
+// A request waits in its client's FIFO until it is the head and ready. A fragment waits in exactly
+// one server connection's FIFO until its response has come or the connection is lost. When the
+// client leaves or the time is up, the request lets go (client == nullptr, or answered) and the
+// fragment stays where it is, so that its late response is recognised and dropped. A request is
+// freed when it is in no client FIFO and none of its fragments is in a server FIFO.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ringmain/base/list.h"
+#include "ringmain/base/time.h"
+#include "ringmain/buffer/chain.h"
+#include "ringmain/memcached/request_parser.h"
+#include "ringmain/protocol/command.h"
+
+namespace ringmain::core {
+
+class ClientConn;
+struct Request;
+
+struct Fragment {
+    explicit Fragment(BlockPool& pool) : response(pool) {}
+
+    Fragment* next = nullptr;      // in the server connection's FIFO
+    Request* request = nullptr;    // never null while in a FIFO
+    Instant deadline = Instant::never();
+    Chain response;                // of a split request, until all are there
+    uint32_t keys = 0;             // how many keys it carries: what its response must fit
+    uint32_t key_hash = 0;         // memcached get of one key: to check the response's
+    bool abandoned = false;        // its time was up: answered already, its response is dropped
+};
+
+// What a split request keeps until its last fragment is in. Reused with its memory.
+struct Join {
+    std::vector<Fragment*> fragments;
+    std::vector<uint16_t> owners;  // per key: the fragment that has it
+    Chain keys;                    // memcached: the requested keys, one after the other
+    std::vector<uint16_t> key_sizes;
+
+    explicit Join(BlockPool& pool) : keys(pool) {}
+};
+
+struct Request {
+    Request(BlockPool& pool, ClientConn* owner) : client(owner), only(pool), response(pool) {}
+
+    Request* next = nullptr;       // in the client's FIFO
+    ClientConn* client;            // null once the client has left or has its answer
+    Join* join = nullptr;          // of a split request
+    uint32_t fragments_waiting = 0;  // whose response is still to come
+    uint32_t fragments_queued = 0;   // in server FIFOs, abandoned ones included
+    ResponsePolicy policy = ResponsePolicy::One;
+    memcached::Verb verb = memcached::Verb::Invalid;
+    bool ready = false;
+    bool resp3 = false;
+    bool close_after = false;      // QUIT and protocol errors: the last response
+    bool noreply = false;          // memcached: whatever comes is swallowed
+    bool quiet = false;            // memcached meta flag q
+    bool failed = false;           // of a split request: `response` holds the first error
+    Fragment only;                 // the fragment of a request that is not split
+    Chain response;                // when ready and not yet the head
+};
+
+}  // namespace ringmain::core

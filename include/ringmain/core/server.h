@@ -1,0 +1,46 @@
+// ringmain/core/server.h - one server of a pool and a worker's connections to it.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ringmain/config/config.h"
+#include "ringmain/core/server_conn.h"
+
+namespace ringmain::core {
+
+class Pool;
+
+class Server {
+  public:
+    Server(BlockPool& blocks, Pool& owner, const config::Server& options, uint32_t connections);
+
+    // The connection that serves a client: the same for the same affinity, so that a client reads
+    // what it wrote.
+    [[nodiscard]] ServerConn& connection(uint32_t affinity, bool resp3) {
+        const auto& connections = resp3 ? resp3_ : resp2_;
+        return *connections[connections.size() == 1 ? 0 : affinity % connections.size()];
+    }
+
+    [[nodiscard]] const std::vector<std::unique_ptr<ServerConn>>& connections(bool resp3) const {
+        return resp3 ? resp3_ : resp2_;
+    }
+
+    [[nodiscard]] Pool& pool() const { return *pool_; }
+    [[nodiscard]] const config::Server& options() const { return *options_; }
+
+    // "cache1 (10.0.0.1:6379)", or the address alone when it has no name.
+    [[nodiscard]] const std::string& title() const { return title_; }
+
+  private:
+    Pool* pool_;
+    const config::Server* options_;
+    std::string title_;
+    std::vector<std::unique_ptr<ServerConn>> resp2_;  // memcached pools: all of them
+    std::vector<std::unique_ptr<ServerConn>> resp3_;  // opened when a client needs one
+};
+
+}  // namespace ringmain::core

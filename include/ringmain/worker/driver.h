@@ -1,0 +1,148 @@
+// ringmain/worker/driver.h - turns completions into events and pending output into submissions.
+//
+// The only code that stands between the ring and the proxy. One round of its loop:
+//
+//   wait -> reap all -> feed all -> flush servers -> flush clients -> give buffers back -> submit
+//
+// Rules that keep it right:
+//  1. One send under way per socket; what becomes ready meanwhile leaves with the next one.
+//  2. A receive that ran out of buffers is armed again when buffers have come back, oldest first,
+//     never from its own completion.
+//  3. A socket is closed when the kernel holds no operation on it any more.
+//  4. A slot's generation is in every operation's name; a completion of an earlier one is ignored.
+
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "ringmain/base/slab.h"
+#include "ringmain/buffer/block_pool.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/uring/buffer_ring.h"
+#include "ringmain/uring/ring.h"
+#include "ringmain/uring/socket_address.h"
+#include "ringmain/worker/inbox.h"
+#include "ringmain/worker/log.h"
+#include "ringmain/worker/resolver.h"
+
+namespace ringmain::worker {
+
+struct Channel;
+
+struct Listener {
+    int socket = -1;
+    uint32_t pool = 0;
+    bool armed = false;
+    Instant retry_at = {};  // accepting failed for lack of descriptors or memory
+};
+
+class Driver {
+  public:
+    Driver(core::Proxy& proxy,
+           BlockPool& blocks,
+           Inbox& inbox,
+           Resolver& resolver,
+           const Log& log);
+    ~Driver();
+    Driver(const Driver&) = delete;
+    Driver& operator=(const Driver&) = delete;
+
+    Status open(const uring::RingOptions& options, uint32_t receive_buffers);
+
+    // Until told to stop by the inbox. Listeners are borrowed; those of this worker alone are
+    // closed by the caller afterwards.
+    void run(std::vector<Listener> listeners, Duration shutdown_timeout);
+
+  private:
+    enum class Operation : uint8_t { Accept, Receive, Send, Connect, Cancel, Wake };
+
+    // What the kernel may take addresses of until submission.
+    struct SendSpace {
+        std::vector<msghdr> messages;
+        std::vector<iovec> entries;
+        size_t messages_used = 0;
+        size_t entries_used = 0;
+    };
+
+    // driver.cc: the loop and completions
+    void round();
+    void read_clock();
+    void on_completion(const uring::Completion& done);
+    void on_accept(uint32_t listener_index, const uring::Completion& done);
+    void on_receive(Channel& channel, const uring::Completion& done);
+    void feed(Channel& channel, const Slice& slice);
+    void on_stream_end(Channel& channel, int error);
+    void on_send(Channel& channel, int32_t result);
+    void on_connect(Channel& channel, int32_t result);
+    void on_wake();
+    void on_resolved(const Message& message);
+    void on_time();
+    [[nodiscard]] Duration wait_limit() const;
+    void arm_listeners();
+    void begin_drain();
+    [[nodiscard]] bool is_drained() const;
+
+    // output.cc: what the proxy wants done
+    void flush();
+    void flush_client(core::ClientConn& client);
+    void flush_server(core::ServerConn& conn);
+    void send(Channel& channel);
+    void connect(core::ServerConn& conn);
+    void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
+    void disconnect(core::ServerConn& conn);
+    void receive(Channel& channel);
+    void starve(Channel& channel);
+    void cancel_receive(Channel& channel);
+    void lose_client(Channel& channel);
+    void close_client(Channel& channel);
+    void close(Channel& channel);
+    void close_if_quiet(Channel& channel);
+    void refill_buffers();
+    void give_back_memory();
+
+    Channel& make_channel(int socket);
+    [[nodiscard]] uring::UserData name(const Channel& channel, Operation operation) const;
+
+    core::Proxy& proxy_;
+    BlockPool& blocks_;
+    Inbox& inbox_;
+    Resolver& resolver_;
+    const Log& log_;
+    uring::Ring ring_;
+    uring::BufferRing buffers_;
+    std::vector<Block*> block_of_buffer_;     // by buffer id; null while not with the kernel
+    std::vector<uint16_t> empty_buffers_;     // ids without a block
+    std::vector<uring::Completion> batch_;
+    SendSpace space_;
+
+    std::vector<std::unique_ptr<Channel>> channels_;  // by index; 0 is nobody's
+    std::vector<uint32_t> free_channels_;
+    std::deque<Channel*> starved_;  // their receive found no buffer; oldest first
+    std::vector<Listener> listeners_;
+    struct Linger {
+        Channel* channel;
+        uint32_t generation;
+    };
+
+    std::unordered_map<uint64_t, core::ServerConn*> questions_;  // to the resolver, by ticket
+    std::unordered_map<const core::ServerConn*, uint64_t> last_ticket_;
+    // The address that a connection attempt uses; stable while the kernel reads it.
+    std::unordered_map<const core::ServerConn*, uring::SocketAddress> addresses_;
+    uint64_t next_ticket_ = 1;
+    std::vector<Linger> lingering_;  // clients that have their last response and not left yet
+
+    Instant now_;
+    Duration wall_offset_;  // from the monotonic clock to the calendar
+    Instant last_tick_;
+    Instant last_trim_;
+    Instant drain_until_ = Instant::never();
+    bool draining_ = false;
+    bool stopping_ = false;
+    uint32_t closing_channels_ = 0;
+};
+
+}  // namespace ringmain::worker

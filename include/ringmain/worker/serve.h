@@ -1,0 +1,33 @@
+// ringmain/worker/serve.h - the running process: listeners, workers, signals.
+
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "ringmain/base/result.h"
+#include "ringmain/config/config.h"
+#include "ringmain/uring/features.h"
+#include "ringmain/worker/log.h"
+
+namespace ringmain::worker {
+
+// The ring features to use here: what the kernel has, less those named in `ignored`, proven by a
+// self-test. An error says why there are none and what to do.
+Result<uring::Features> choose_features(std::string_view ignored);
+
+// Descriptors that a configuration may need, for the preflight.
+[[nodiscard]] uint64_t descriptors_wanted(const config::Config& config);
+
+struct ServeOptions {
+    std::string ignored_features;
+    int ready_pipe = -1;  // gets one byte when clients can connect; -1: nobody waits for it
+};
+
+// Serves until told to stop by a signal. The calling thread waits for signals:
+//   TERM INT   drain and stop, a second one stops at once
+//   HUP USR1   reopen the log          TTIN TTOU   log more, log less
+// An error means that serving did not begin.
+Status serve(const config::Config& config, Log& log, const ServeOptions& options);
+
+}  // namespace ringmain::worker

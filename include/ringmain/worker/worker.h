@@ -1,0 +1,66 @@
+// ringmain/worker/worker.h - one thread with everything of its own: ring, memory, proxy.
+
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "ringmain/base/result.h"
+#include "ringmain/config/config.h"
+#include "ringmain/core/counters.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/uring/features.h"
+#include "ringmain/worker/driver.h"
+#include "ringmain/worker/inbox.h"
+#include "ringmain/worker/log.h"
+#include "ringmain/worker/resolver.h"
+
+namespace ringmain::worker {
+
+struct WorkerOptions {
+    const config::Config* config = nullptr;  // outlives the worker
+    uring::Features features;
+    core::Environment environment;
+    core::Counters* counters = nullptr;
+    Resolver* resolver = nullptr;
+    const Log* log = nullptr;
+    int cpu = -1;                            // -1: wherever the scheduler likes
+    std::vector<Listener> listeners;         // borrowed
+};
+
+class Worker {
+  public:
+    explicit Worker(WorkerOptions options) : options_(std::move(options)) {}
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    ~Worker();
+
+    // Starts the thread and waits until it serves, or says why it cannot.
+    Status start();
+
+    // From any thread: stop accepting, answer what is in flight, end.
+    void drain() { inbox_.post(Message(Message::Kind::Drain)); }
+    void stop() { inbox_.post(Message(Message::Kind::Stop)); }
+    void join();
+
+    [[nodiscard]] bool has_ended() const { return ended_.load(std::memory_order_acquire); }
+
+  private:
+    void run();
+    void report(Status status);
+
+    WorkerOptions options_;
+    Inbox inbox_;
+    std::thread thread_;
+    std::atomic<bool> ended_ = false;
+    std::mutex mutex_;
+    std::condition_variable reported_;
+    std::optional<Status> status_;
+};
+
+}  // namespace ringmain::worker

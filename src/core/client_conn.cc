@@ -1,0 +1,23 @@
+#include "ringmain/core/client_conn.h"
+
+#include "ringmain/core/pool.h"
+
+namespace ringmain::core {
+
+ClientConn::ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id)
+    : pool(&owner),
+      id(client_id),
+      authenticated(owner.options->redis_auth.empty()),
+      affinity(static_cast<uint32_t>(client_id)),
+      input(blocks),
+      partial(blocks),
+      out(blocks),
+      parser(std::in_place_type<resp::RequestParser>, owner.resp_limits) {
+    if (owner.is_redis()) {
+        std::get<resp::RequestParser>(parser).set_authenticated(authenticated);
+    } else {
+        parser.emplace<memcached::RequestParser>(owner.memcached_limits);
+    }
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,43 @@
+// src/core/front.h - what turns a client's frames into requests, one per protocol.
+//
+// A front is a set of functions over the Proxy: it holds no state of its own. It answers, refuses,
+// forwards or splits; it is the only code that knows commands.
+
+#pragma once
+
+#include <string_view>
+
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/memcached/request_parser.h"
+#include "ringmain/resp/request_parser.h"
+
+namespace ringmain::core {
+
+enum class Taken : uint8_t {
+    Yes,
+    Later,  // must be read again once all earlier requests of this client have their answers
+};
+
+[[nodiscard]] Taken take_frame(Proxy& proxy,
+                               ClientConn& client,
+                               const resp::RequestFrame& frame,
+                               const Bytes& bytes);
+
+[[nodiscard]] Taken take_frame(Proxy& proxy,
+                               ClientConn& client,
+                               const memcached::RequestFrame& frame,
+                               const Bytes& bytes);
+
+// Answers bytes that are no request of the protocol, and closes.
+void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& parser);
+void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestParser& parser);
+
+// A complete error line in the pool's protocol: "-ERR ringmain: TEXT\r\n" or
+// "SERVER_ERROR ringmain: TEXT\r\n".
+[[nodiscard]] std::string error_line(const Pool& pool, std::string_view text);
+
+// Recognises a key again without keeping it; not for placement.
+[[nodiscard]] uint32_t key_check_hash(std::string_view key);
+
+}  // namespace ringmain::core

@@ -1,0 +1,194 @@
+// INFO: what redis-cli --stat, exporters and ready checks of clients read.
+
+#include <algorithm>
+#include <array>
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/version.h"
+#include "resp_local.h"
+
+namespace ringmain::core {
+
+namespace {
+
+struct Totals {
+    uint64_t clients = 0;
+    uint64_t accepted = 0;
+    uint64_t refused = 0;
+    uint64_t requests = 0;
+    uint64_t fragments = 0;
+    uint64_t received = 0;
+    uint64_t sent = 0;
+    uint64_t server_connections = 0;
+    uint64_t server_connects = 0;
+    uint64_t server_failures = 0;
+    uint64_t errors = 0;
+    uint64_t timeouts = 0;
+    uint64_t buffer_bytes = 0;
+};
+
+Totals add_up(std::span<const Counters* const> workers) {
+    Totals sum;
+    for (const Counters* worker : workers) {
+        sum.clients += worker->clients.get();
+        sum.accepted += worker->clients_accepted.get();
+        sum.refused += worker->clients_refused.get();
+        sum.requests += worker->requests.get();
+        sum.fragments += worker->fragments.get();
+        sum.received += worker->bytes_received.get();
+        sum.sent += worker->bytes_sent.get();
+        sum.server_connections += worker->server_connections.get();
+        sum.server_connects += worker->server_connects.get();
+        sum.server_failures += worker->server_failures.get();
+        sum.errors += worker->errors.get();
+        sum.timeouts += worker->timeouts.get();
+        sum.buffer_bytes += worker->buffer_bytes.get();
+    }
+    return sum;
+}
+
+class Section {
+  public:
+    Section(std::string& text, std::string_view title) : text_(text) {
+        if (!text_.empty()) text_ += "\r\n";
+        text_.append("# ").append(title).append("\r\n");
+    }
+
+    void add(std::string_view name, std::string_view value) {
+        text_.append(name).append(":").append(value).append("\r\n");
+    }
+
+    void add(std::string_view name, uint64_t value) { add(name, std::to_string(value)); }
+
+  private:
+    std::string& text_;
+};
+
+void write_server(std::string& text, const Proxy& proxy) {
+    const Environment& environment = proxy.environment();
+    const int64_t uptime_s =
+        std::max<int64_t>(proxy.wall().ns / 1'000'000'000 - environment.started_at_s, 0);
+    Section section(text, "Server");
+    section.add("redis_version", redis_version);
+    section.add("redis_mode", "proxy");
+    section.add("ringmain_version", version);
+    section.add("os", "Linux");
+    section.add("arch_bits", "64");
+    section.add("multiplexing_api", "io_uring");
+    section.add("process_id", static_cast<uint64_t>(environment.process_id));
+    section.add("tcp_port", environment.tcp_port);
+    section.add("uptime_in_seconds", static_cast<uint64_t>(uptime_s));
+    section.add("uptime_in_days", static_cast<uint64_t>(uptime_s / 86400));
+    section.add("config_file", proxy.config().file);
+}
+
+void write_clients(std::string& text, const Totals& totals) {
+    Section section(text, "Clients");
+    section.add("connected_clients", totals.clients);
+    section.add("blocked_clients", 0);
+    section.add("rejected_connections", totals.refused);
+}
+
+void write_memory(std::string& text, const Totals& totals) {
+    Section section(text, "Memory");
+    section.add("used_memory", totals.buffer_bytes);
+    section.add("maxmemory", 0);
+}
+
+// Always the same: a proxy keeps no data. Here so that ready checks and --stat find them.
+void write_persistence(std::string& text) {
+    Section section(text, "Persistence");
+    section.add("loading", 0);
+    section.add("rdb_bgsave_in_progress", 0);
+    section.add("aof_rewrite_in_progress", 0);
+}
+
+void write_stats(std::string& text, const Totals& totals) {
+    Section section(text, "Stats");
+    section.add("total_connections_received", totals.accepted);
+    section.add("total_commands_processed", totals.requests);
+    section.add("total_net_input_bytes", totals.received);
+    section.add("total_net_output_bytes", totals.sent);
+    section.add("rejected_connections", totals.refused);
+    section.add("total_error_replies", totals.errors);
+}
+
+void write_replication(std::string& text) {
+    Section section(text, "Replication");
+    section.add("role", "master");
+    section.add("connected_slaves", 0);
+}
+
+void write_proxy(std::string& text, const Proxy& proxy, const Totals& totals) {
+    Section section(text, "Proxy");
+    section.add("workers", proxy.environment().worker_count);
+    section.add("pools", proxy.pools().size());
+    section.add("fragments", totals.fragments);
+    section.add("server_connections", totals.server_connections);
+    section.add("server_connects", totals.server_connects);
+    section.add("server_failures", totals.server_failures);
+    section.add("timeouts", totals.timeouts);
+}
+
+void write_servers(std::string& text, const Proxy& proxy) {
+    Section section(text, "Servers");
+    for (const auto& pool : proxy.pools()) {
+        for (const auto& server : pool->servers) {
+            const auto& conns = server->connections(false);
+            const bool up = std::any_of(conns.begin(), conns.end(), [](const auto& conn) {
+                return conn->state == ServerConn::State::Ready;
+            });
+            section.add(pool->options->name + "/" + server->options().ring_name,
+                        "address=" + server->options().address.text() +
+                            ",weight=" + std::to_string(server->options().weight) +
+                            ",connected=" + (up ? "1" : "0"));
+        }
+    }
+}
+
+void write_keyspace(std::string& text) { const Section section(text, "Keyspace"); }
+
+constexpr std::array<std::string_view, 9> titles = {"server",
+                                                    "clients",
+                                                    "memory",
+                                                    "persistence",
+                                                    "stats",
+                                                    "replication",
+                                                    "proxy",
+                                                    "servers",
+                                                    "keyspace"};
+
+void write_section(std::string& text, std::string_view title, const Proxy& proxy) {
+    const Totals totals = add_up(proxy.environment().all_counters);
+    if (title == "server") write_server(text, proxy);
+    if (title == "clients") write_clients(text, totals);
+    if (title == "memory") write_memory(text, totals);
+    if (title == "persistence") write_persistence(text);
+    if (title == "stats") write_stats(text, totals);
+    if (title == "replication") write_replication(text);
+    if (title == "proxy") write_proxy(text, proxy, totals);
+    if (title == "servers") write_servers(text, proxy);
+    if (title == "keyspace") write_keyspace(text);
+}
+
+bool asks_for(std::span<const std::string> sections, std::string_view title) {
+    if (sections.empty()) return true;
+    return std::any_of(sections.begin(), sections.end(), [title](const std::string& section) {
+        return ascii::equal_ignoring_case(section, title) ||
+               ascii::equal_ignoring_case(section, "all") ||
+               ascii::equal_ignoring_case(section, "default") ||
+               ascii::equal_ignoring_case(section, "everything");
+    });
+}
+
+}  // namespace
+
+std::string info_text(const Proxy& proxy, std::span<const std::string> sections) {
+    std::string text;
+    for (const std::string_view title : titles) {
+        if (asks_for(sections, title)) write_section(text, title, proxy);
+    }
+    return text;
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,346 @@
+#include "ringmain/core/proxy.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "front.h"
+
+namespace ringmain::core {
+
+Proxy::Proxy(const config::Config& config,
+             BlockPool& blocks,
+             Counters& counters,
+             const Environment& environment)
+    : config_(&config),
+      blocks_(&blocks),
+      counters_(&counters),
+      environment_(environment),
+      prng_(environment.seed),
+      client_slab_(UINT32_MAX),
+      requests_(requests_max),
+      fragments_(requests_max),
+      open_(blocks) {
+    for (const config::Pool& pool : config.pools) {
+        pools_.push_back(std::make_unique<Pool>(blocks, pool));
+    }
+}
+
+Proxy::~Proxy() {
+    while (!clients_.empty()) remove_client(*clients_.front());
+    for (const auto& pool : pools_) {
+        for (const auto& server : pool->servers) {
+            for (const bool resp3 : {false, true}) {
+                for (const auto& conn : server->connections(resp3)) lose(*conn, "is shut down");
+            }
+        }
+    }
+}
+
+void Proxy::begin_batch(Instant now, Instant wall) {
+    now_ = now;
+    wall_ = wall;
+}
+
+void Proxy::end_batch() {
+    while (ClientConn* client = resumable_.pop_front()) resume(*client);
+    counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
+}
+
+Notice Proxy::take_notice() {
+    Notice notice = std::move(notices_.front());
+    notices_.pop_front();
+    return notice;
+}
+
+// --- clients -------------------------------------------------------------------------------------
+
+ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
+    Pool& pool = *pools_[pool_index];
+    const uint32_t limit = pool.options->client_connections;
+    // The limit is the pool's in the whole process; each worker holds its share.
+    const uint32_t share = limit / environment_.worker_count +
+                           (environment_.worker_index < limit % environment_.worker_count ? 1 : 0);
+    if (draining_ || (limit != 0 && pool.clients >= share)) {
+        counters_->clients_refused.add(1);
+        return nullptr;
+    }
+    // Numbers of different workers never meet.
+    const uint64_t id = next_client_id_ * environment_.worker_count + environment_.worker_index;
+    next_client_id_ += 1;
+    ClientConn* client = client_slab_.make(*blocks_, pool, id);
+    RM_ASSERT(client != nullptr);
+    client->affinity = static_cast<uint32_t>(next_client_id_);
+    client->peer = std::move(peer);
+    clients_.add(*client);
+    pool.clients += 1;
+    counters_->clients.add(1);
+    counters_->clients_accepted.add(1);
+    return client;
+}
+
+std::string Proxy::refusal(uint32_t pool_index) const {
+    if (pools_[pool_index]->is_redis()) return "-ERR max number of clients reached\r\n";
+    return "ERROR Too many open connections\r\n";
+}
+
+void Proxy::remove_client(ClientConn& client) {
+    while (!client.requests.empty()) {
+        Request& request = *client.requests.pop_front();
+        detach(request);
+        free_if_done(request);
+    }
+    clients_.remove(client);
+    dirty_clients_.remove(client);
+    resumable_.remove(client);
+    client.pool->clients -= 1;
+    counters_->clients.subtract(1);
+    client_slab_.free(&client);
+}
+
+void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
+    counters_->bytes_received.add(slice.size);
+    if (client.state == ClientConn::State::Closing) return;
+    if (client.paused || !client.input.empty()) {
+        if (client.input.append_growing(slice)) return;
+        answer_error(client, error_line(*client.pool, "out of buffer memory (buffer_memory)"), true);
+        return;
+    }
+    read_requests(client, slice);
+}
+
+void Proxy::on_client_end(ClientConn& client) {
+    client.end_of_stream = true;
+    // What a paused client sent before its end is still to be read (resume).
+    if (!client.paused) client.state = ClientConn::State::Closing;
+    client.partial.clear();
+    mark_dirty(client);
+}
+
+void Proxy::on_client_sent(ClientConn& client, uint64_t bytes) {
+    client.unsent -= bytes;
+    counters_->bytes_sent.add(bytes);
+    if (client.paused) reconsider(client);
+}
+
+void Proxy::read_requests(ClientConn& client, const Slice& slice) {
+    if (auto* parser = std::get_if<resp::RequestParser>(&client.parser)) {
+        parse_requests(client, *parser, slice);
+    } else {
+        parse_requests(client, std::get<memcached::RequestParser>(client.parser), slice);
+    }
+}
+
+template <class Parser>
+void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
+    const config::Pool& options = *client.pool->options;
+    while (slice.size > 0 && client.wants_input()) {
+        const Fed fed = parser.feed(slice.view());
+        if (fed.status == ParseStatus::NeedMore) {
+            if (parser.discarding()) {
+                client.partial.clear();
+            } else {
+                keep_partial(client, slice);
+            }
+            return;
+        }
+        if (fed.status == ParseStatus::Error) {
+            client.partial.clear();
+            refuse_stream(*this, client, parser);
+            return;
+        }
+
+        const auto consumed = static_cast<uint32_t>(fed.consumed);
+        const Slice end = slice.cut(0, consumed);
+        slice = slice.cut(consumed, slice.size - consumed);
+        Chain whole(*blocks_);
+        if (!client.partial.empty()) {
+            keep_partial(client, end);
+            whole = std::move(client.partial);
+            if (!client.wants_input()) return;
+        }
+        const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
+        counters_->requests.add(1);
+        const Taken taken = take_frame(*this, client, parser.frame(), bytes);
+        parser.next();
+        if (taken == Taken::Later) {
+            counters_->requests.add(UINT64_MAX);  // it will be counted when it is taken
+            client.paused = true;
+            client.barrier = true;
+            const bool kept = whole.empty() ? client.input.append_shared(end)
+                                            : (client.input.append_chain(std::move(whole)), true);
+            RM_ASSERT(kept);
+        } else if (client.requests.size() >= options.requests_in_flight_max ||
+                   client.out.size() + client.unsent >= options.output_pause_size) {
+            client.paused = true;
+            reconsider(client);
+            mark_dirty(client);
+        }
+    }
+    if (slice.size > 0 && client.state == ClientConn::State::Open) {
+        // Paused in the middle of what was received.
+        const bool kept = client.input.append_shared(slice);
+        RM_ASSERT(kept);
+        mark_dirty(client);
+    }
+}
+
+// Of an unfinished request. The reserve keeps the receive buffers of everybody else filled.
+void Proxy::keep_partial(ClientConn& client, const Slice& slice) {
+    if (blocks_->available() > blocks_reserved && client.partial.append_growing(slice)) return;
+    client.partial.clear();
+    answer_error(client,
+                 error_line(*client.pool, "out of buffer memory for a request; see buffer_memory"),
+                 true);
+}
+
+// Goes on with what was received while the client was paused.
+void Proxy::resume(ClientConn& client) {
+    client.paused = false;
+    client.barrier = false;
+    Chain work = std::move(client.input);
+    while (!work.empty() && client.wants_input()) {
+        const Slice slice = work.front();
+        read_requests(client, slice);
+        work.pop_front(slice.size);
+    }
+    if (client.state == ClientConn::State::Open) client.input.append_chain(std::move(work));
+    if (client.end_of_stream && !client.paused) client.state = ClientConn::State::Closing;
+    mark_dirty(client);
+}
+
+// Puts a paused client among those to go on when what stopped it is gone. Hysteresis of one half
+// keeps a busy client from being stopped and started for every response.
+void Proxy::reconsider(ClientConn& client) {
+    if (!client.paused) return;
+    const config::Pool& options = *client.pool->options;
+    if (client.barrier ? !client.requests.empty()
+                       : client.requests.size() > options.requests_in_flight_max / 2) {
+        return;
+    }
+    if (client.out.size() + client.unsent > options.output_pause_size / 2) return;
+    resumable_.add(client);
+}
+
+void Proxy::drain() {
+    draining_ = true;
+    for (ClientConn* client = clients_.front(); client != nullptr;
+         client = decltype(clients_)::after(*client)) {
+        client->state = ClientConn::State::Closing;
+        client->input.clear();
+        client->partial.clear();
+        mark_dirty(*client);
+    }
+}
+
+// --- requests ------------------------------------------------------------------------------------
+
+Request* Proxy::make_request(ClientConn& client) {
+    Request* request = requests_.make(*blocks_, &client);
+    if (request == nullptr) return nullptr;
+    request->resp3 = client.resp3;
+    request->only.request = request;
+    client.requests.push_back(request);
+    return request;
+}
+
+void Proxy::make_fragment(Request& request) {
+    Fragment* fragment = fragments_.make(*blocks_);
+    RM_ASSERT(fragment != nullptr);
+    fragment->request = &request;
+    request.join->fragments.push_back(fragment);
+}
+
+Join* Proxy::make_join() {
+    if (free_joins_.empty()) {
+        joins_.push_back(std::make_unique<Join>(*blocks_));
+        free_joins_.push_back(joins_.back().get());
+    }
+    Join* join = free_joins_.back();
+    free_joins_.pop_back();
+    return join;
+}
+
+void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) {
+    if (close_after) {
+        client.state = ClientConn::State::Closing;
+        client.input.clear();
+    }
+    if (client.requests.empty()) {
+        if (!client.out.append_copy(text, client.out.empty() ? &open_ : nullptr)) {
+            client.broken = true;
+        }
+        mark_dirty(client);
+        return;
+    }
+    Request* request = make_request(client);
+    if (request == nullptr || !request->response.append_copy(text, &open_)) {
+        client.broken = true;
+        mark_dirty(client);
+        return;
+    }
+    request->ready = true;
+}
+
+void Proxy::answer_error(ClientConn& client, std::string_view text, bool close_after) {
+    counters_->errors.add(1);
+    answer(client, text, close_after);
+}
+
+void Proxy::finish(Request& request, std::string_view text) {
+    if (!request.response.append_copy(text, &open_)) request.client->broken = true;
+    make_ready(request);
+}
+
+void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
+    Request& request = *fragment.request;
+    request.fragments_waiting += 1;
+    request.fragments_queued += 1;
+    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
+    if (timeout_ms > 0) fragment.deadline = now_ + Duration::millis(timeout_ms);
+    conn.fragments.push_back(&fragment);
+    counters_->fragments.add(1);
+    waiting_.add(conn);
+    if (conn.state == ServerConn::State::Ready) dirty_servers_.add(conn);
+}
+
+// The response is complete: to the client when it is its turn, else it waits.
+void Proxy::make_ready(Request& request) {
+    request.ready = true;
+    if (request.client != nullptr) {
+        settle(*request.client);
+    } else {
+        free_if_done(request);
+    }
+}
+
+// Moves ready heads to the output, in order.
+void Proxy::settle(ClientConn& client) {
+    while (!client.requests.empty() && client.requests.front()->ready) {
+        Request& request = *client.requests.pop_front();
+        client.out.append_chain(std::move(request.response));
+        detach(request);
+        free_if_done(request);
+    }
+    mark_dirty(client);
+    if (client.paused) reconsider(client);
+}
+
+void Proxy::detach(Request& request) { request.client = nullptr; }
+
+void Proxy::free_if_done(Request& request) {
+    if (request.client != nullptr || request.fragments_queued > 0) return;
+    if (request.join != nullptr) {
+        Join& join = *request.join;
+        for (Fragment* fragment : join.fragments) fragments_.free(fragment);
+        join.fragments.clear();
+        join.keys.clear();
+        constexpr size_t kept_max = 16 * 1024;
+        for (auto* list : {&join.owners, &join.key_sizes}) {
+            list->clear();
+            if (list->capacity() > kept_max) list->shrink_to_fit();
+        }
+        free_joins_.push_back(&join);
+    }
+    requests_.free(&request);
+}
+
+}  // namespace ringmain::core

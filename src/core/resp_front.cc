@@ -1,0 +1,330 @@
+// What a redis client's request is, and where it goes.
+
+#include <algorithm>
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/resp/arguments.h"
+#include "ringmain/resp/commands.h"
+#include "ringmain/resp/errors.h"
+#include "ringmain/resp/inline.h"
+#include "ringmain/resp/multi_key.h"
+#include "front.h"
+#include "resp_local.h"
+#include "split.h"
+
+namespace ringmain::core {
+
+namespace {
+
+// One request on its way through the front.
+class RespFront {
+  public:
+    RespFront(Proxy& proxy, ClientConn& client, const resp::RequestFrame& frame, const Bytes& bytes)
+        : proxy_(proxy), client_(client), pool_(*client.pool), frame_(frame), bytes_(bytes) {}
+
+    Taken take();
+
+  private:
+    void take_unknown(std::string_view name);
+    Taken take_command(const Command& command);
+    Taken take_local(const Command& command);
+    void forward_by_keys(const Command& command);
+    void forward_to(uint32_t server_index);
+    void split(const Command& command);
+    void send_fragments(const Command& command, std::string_view name, uint32_t step);
+
+    std::span<const ByteRange> arguments();
+    std::string_view argument(uint32_t index);
+    [[nodiscard]] bool route(ByteRange key, uint32_t* server);
+    void refuse(std::string_view text);
+
+    Proxy& proxy_;
+    ClientConn& client_;
+    Pool& pool_;
+    const resp::RequestFrame& frame_;
+    const Bytes& bytes_;
+    bool all_arguments_ = false;  // scratch.arguments is filled
+};
+
+std::string upper_case(std::string_view name) {
+    std::string text(name);
+    std::transform(text.begin(), text.end(), text.begin(), ascii::upper);
+    std::replace(text.begin(), text.end(), '|', ' ');
+    return text;
+}
+
+// The places of the arguments: those that the parser kept, or all by a second walk.
+std::span<const ByteRange> RespFront::arguments() {
+    if (frame_.argument_count <= resp::RequestFrame::arguments_kept) {
+        return std::span(frame_.arguments).first(frame_.argument_count);
+    }
+    std::vector<ByteRange>& all = proxy_.scratch().arguments;
+    if (!all_arguments_) resp::find_arguments(frame_, bytes_, all);
+    all_arguments_ = true;
+    return all;
+}
+
+// Valid until the next argument is asked for.
+std::string_view RespFront::argument(uint32_t index) {
+    return bytes_.view(frame_.arguments[index], proxy_.scratch().text);
+}
+
+void RespFront::refuse(std::string_view text) {
+    proxy_.answer_error(client_, error_line(pool_, text));
+}
+
+Taken RespFront::take() {
+    if (frame_.oversized) {
+        refuse("request is larger than " + std::to_string(pool_.options->request_size_max) +
+               " bytes (request_size_max)");
+        return Taken::Yes;
+    }
+    const std::string_view name =
+        frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
+    const Command* command = resp::find_command(name);
+    if (command == nullptr) {
+        take_unknown(name);
+        return Taken::Yes;
+    }
+    if (!command->subcommands.empty() && frame_.argument_count > 1) {
+        const Command* subcommand = resp::find_subcommand(*command, argument(1));
+        if (subcommand == nullptr) {
+            proxy_.answer_error(client_, resp::unknown_subcommand(*command, argument(1)));
+            return Taken::Yes;
+        }
+        command = subcommand;
+    }
+    if (!resp::arity_fits(*command, frame_.argument_count)) {
+        proxy_.answer_error(client_, resp::wrong_arity(*command));
+        return Taken::Yes;
+    }
+    if (!client_.authenticated && (command->flags & command_flag::no_auth) == 0) {
+        proxy_.answer_error(client_, "-NOAUTH Authentication required.\r\n");
+        return Taken::Yes;
+    }
+    return take_command(*command);
+}
+
+// A module's command, or one newer than the table: the server knows better.
+void RespFront::take_unknown(std::string_view name) {
+    if (pool_.options->unknown_commands == config::UnknownCommands::Refuse ||
+        !resp::may_be_foreign(name) || frame_.argument_count < 2) {
+        std::vector<std::string> texts;
+        const std::span<const ByteRange> all = arguments();
+        for (const ByteRange& range : all.first(std::min(all.size(), resp::shown_arguments_max))) {
+            const ByteRange head = {
+                range.offset, std::min(range.size, static_cast<uint32_t>(resp::shown_size_max))};
+            texts.emplace_back(bytes_.view(head, proxy_.scratch().text));
+        }
+        proxy_.answer_error(client_, resp::unknown_command(texts));
+        return;
+    }
+    if (!client_.authenticated) {
+        proxy_.answer_error(client_, "-NOAUTH Authentication required.\r\n");
+        return;
+    }
+    uint32_t server = 0;
+    if (route(frame_.arguments[1], &server)) forward_to(server);
+}
+
+Taken RespFront::take_command(const Command& command) {
+    switch (command.handling) {
+        case Handling::Forward:
+            if (command.only_key == 0) {
+                forward_by_keys(command);
+            } else {
+                uint32_t server = 0;
+                if (route(frame_.arguments[command.only_key], &server)) forward_to(server);
+            }
+            return Taken::Yes;
+        case Handling::Split:
+            split(command);
+            return Taken::Yes;
+        case Handling::AnyServer:
+            forward_to(0);
+            return Taken::Yes;
+        case Handling::Local:
+            return take_local(command);
+        case Handling::Refused:
+            refuse("'" + upper_case(command.name) +
+                   "' is not supported: " + std::string(command.reason));
+            return Taken::Yes;
+    }
+    RM_ASSERT(false);
+}
+
+Taken RespFront::take_local(const Command& command) {
+    return answer_locally(proxy_, client_, command, bytes_, arguments());
+}
+
+bool RespFront::route(ByteRange key, uint32_t* server) {
+    if (key.size > pool_.options->key_size_max) {
+        refuse("key of " + std::to_string(key.size) + " bytes is larger than " +
+               std::to_string(pool_.options->key_size_max) + " bytes (key_size_max)");
+        return false;
+    }
+    *server = pool_.placement.server_of(bytes_.view(key, proxy_.scratch().text), proxy_.prng());
+    return true;
+}
+
+void RespFront::forward_by_keys(const Command& command) {
+    const std::span<const ByteRange> all = arguments();
+    if (resp::blocks(command, bytes_, all, proxy_.scratch().text)) {
+        refuse("'" + upper_case(command.name) +
+               "' with BLOCK is not supported: a blocking command needs a connection of its own, "
+               "which this version does not lease");
+        return;
+    }
+    std::vector<uint32_t>& keys = proxy_.scratch().keys;
+    keys.clear();
+    const resp::KeySearch found =
+        resp::find_keys(command, bytes_, all, proxy_.scratch().text, keys);
+    if (found != resp::KeySearch::Found) {
+        // Without keys every server gives the same answer; with a key count that does not fit, a
+        // server refuses in its own words before it touches a key.
+        forward_to(0);
+        return;
+    }
+    uint32_t server = 0;
+    if (!route(all[keys[0]], &server)) return;
+    for (const uint32_t key : std::span(keys).subspan(1)) {
+        uint32_t other = 0;
+        if (!route(all[key], &other)) return;
+        if (other != server) {
+            proxy_.answer_error(
+                client_,
+                "-CROSSSLOT ringmain: the keys of '" + upper_case(command.name) +
+                    "' live on several servers; give them a common hash tag" +
+                    (pool_.options->placement.hash_tag.empty()
+                         ? " (and set hash_tag for the pool)\r\n"
+                         : " (" + pool_.options->placement.hash_tag.substr(0, 1) + "..." +
+                               pool_.options->placement.hash_tag.substr(1) + ")\r\n"));
+            return;
+        }
+    }
+    forward_to(server);
+}
+
+void RespFront::forward_to(uint32_t server_index) {
+    std::string_view why;
+    ServerConn* conn = proxy_.usable_connection(pool_.server(server_index), client_, &why);
+    if (conn == nullptr) {
+        refuse(why);
+        return;
+    }
+    if (!proxy_.has_room_for(bytes_.size())) {
+        refuse("out of buffer memory; see buffer_memory");
+        return;
+    }
+    Request* request = proxy_.make_request(client_);
+    if (request == nullptr) {
+        refuse("too many requests in flight (limit " + std::to_string(requests_max) + ")");
+        return;
+    }
+    const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr);
+    RM_ASSERT(written);
+    proxy_.enqueue(*conn, request->only);
+}
+
+// --- commands whose keys may live on several servers ----------------------------------------------
+
+void RespFront::split(const Command& command) {
+    const uint32_t step = command.id == CommandId::Mset ? 2 : 1;
+    if ((frame_.argument_count - 1) % step != 0) {
+        proxy_.answer_error(client_, resp::wrong_arity(command));
+        return;
+    }
+    const std::span<const ByteRange> all = arguments();
+    Scratch& scratch = proxy_.scratch();
+    scratch.servers.clear();
+    bool several = false;
+    for (size_t i = 1; i < all.size(); i += step) {
+        uint32_t server = 0;
+        if (!route(all[i], &server)) return;
+        scratch.servers.push_back(static_cast<uint16_t>(server));
+        several = several || scratch.servers.front() != scratch.servers.back();
+    }
+    if (!several) {
+        forward_to(scratch.servers.front());
+        return;
+    }
+    if (!choose_connections(proxy_, client_)) return;
+    send_fragments(command, command.name, step);
+}
+
+void RespFront::send_fragments(const Command& command, std::string_view name, uint32_t step) {
+    Scratch& scratch = proxy_.scratch();
+    const std::span<const ByteRange> all = arguments();
+    Request* request = make_split_request(proxy_, client_, bytes_.size());
+    if (request == nullptr) return;
+    request->policy = command.response;
+    request->join->owners.assign(scratch.servers.begin(), scratch.servers.end());
+    const std::string wire_name = upper_case(name);
+    for (uint16_t i = 0; i < scratch.connections.size(); ++i) {
+        Fragment& fragment = *request->join->fragments[i];
+        fragment.keys = static_cast<uint32_t>(
+            std::count(scratch.servers.begin(), scratch.servers.end(), i));
+        ServerConn& conn = *scratch.connections[i];
+        const bool written = resp::write_fragment({.name = wire_name,
+                                                   .bytes = &bytes_,
+                                                   .arguments = all,
+                                                   .owners = scratch.servers,
+                                                   .step = step},
+                                                  i,
+                                                  conn.out,
+                                                  nullptr);
+        RM_ASSERT(written);
+        proxy_.enqueue(conn, fragment);
+    }
+}
+
+// An inline line is written anew as an array and taken as if it had come so.
+Taken take_inline(Proxy& proxy,
+                  ClientConn& client,
+                  const resp::RequestFrame& frame,
+                  const Bytes& bytes) {
+    std::string& text = proxy.scratch().inline_array;
+    const std::string_view line = bytes.view({0, frame.size}, proxy.scratch().text);
+    const std::optional<uint32_t> count = resp::inline_to_array(line, text);
+    if (!count.has_value()) {
+        proxy.answer_error(
+            client,
+            std::string("-ERR Protocol error: ").append(resp::unbalanced_quotes).append("\r\n"),
+            true);
+        return Taken::Yes;
+    }
+    if (*count == 0) return Taken::Yes;
+    Chain copy(proxy.blocks());
+    if (!proxy.has_room_for(text.size()) || !copy.append_copy(text, nullptr)) {
+        proxy.answer_error(client, error_line(*client.pool, "out of buffer memory"));
+        return Taken::Yes;
+    }
+    resp::RequestParser parser(client.pool->resp_limits);
+    const Fed fed = parser.feed(text);
+    RM_ASSERT(fed.status == ParseStatus::Complete && fed.consumed == text.size());
+    const Bytes whole(copy);
+    return RespFront(proxy, client, parser.frame(), whole).take();
+}
+
+}  // namespace
+
+Taken take_frame(Proxy& proxy,
+                 ClientConn& client,
+                 const resp::RequestFrame& frame,
+                 const Bytes& bytes) {
+    if (frame.is_inline) return take_inline(proxy, client, frame, bytes);
+    if (frame.argument_count == 0 && !frame.oversized) return Taken::Yes;
+    return RespFront(proxy, client, frame, bytes).take();
+}
+
+void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& parser) {
+    if (parser.error().empty()) {
+        proxy.answer_error(client, "", true);
+        return;
+    }
+    proxy.answer_error(
+        client, std::string("-ERR Protocol error: ").append(parser.error()).append("\r\n"), true);
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,391 @@
+#include "resp_local.h"
+
+#include <algorithm>
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/base/version.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/resp/command_info.h"
+#include "ringmain/resp/errors.h"
+#include "ringmain/resp/writer.h"
+
+namespace ringmain::core {
+
+namespace {
+
+class LocalAnswer {
+  public:
+    LocalAnswer(Proxy& proxy,
+                ClientConn& client,
+                const Command& command,
+                const Bytes& bytes,
+                std::span<const ByteRange> arguments)
+        : proxy_(proxy), client_(client), command_(command) {
+        texts_.reserve(arguments.size());
+        std::string scratch;
+        for (const ByteRange& range : arguments) texts_.emplace_back(bytes.view(range, scratch));
+    }
+
+    Taken give();
+
+  private:
+    void ping();
+    void auth();
+    Taken hello();
+    void select();
+    void reset();
+    void time();
+    void client_setname();
+    void client_setinfo();
+    void client_info();
+    void client_switch();
+    void command();
+
+    [[nodiscard]] bool check_password(std::string_view user, std::string_view password);
+    void reply(std::string_view text) { proxy_.answer(client_, text); }
+    void error(std::string_view text);
+    void set_authenticated(bool authenticated);
+
+    [[nodiscard]] resp::Version version() const {
+        return client_.resp3 ? resp::Version::Resp3 : resp::Version::Resp2;
+    }
+
+    Proxy& proxy_;
+    ClientConn& client_;
+    const Command& command_;
+    std::vector<std::string> texts_;
+};
+
+void LocalAnswer::error(std::string_view text) {
+    std::string line;
+    resp::write_error(line, text);
+    proxy_.answer_error(client_, line);
+}
+
+Taken LocalAnswer::give() {
+    std::string text;
+    switch (command_.id) {
+        case CommandId::Ping:
+            ping();
+            break;
+        case CommandId::Echo:
+            resp::write_bulk(text, texts_[1]);
+            reply(text);
+            break;
+        case CommandId::Quit:
+            proxy_.answer(client_, resp::ok_response, true);
+            break;
+        case CommandId::Auth:
+            auth();
+            break;
+        case CommandId::Hello:
+            return hello();
+        case CommandId::Select:
+            select();
+            break;
+        case CommandId::Info:
+            resp::write_text(
+                text, info_text(proxy_, std::span(texts_).subspan(1)), version());
+            reply(text);
+            break;
+        case CommandId::Time:
+            time();
+            break;
+        case CommandId::Reset:
+            if (client_.resp3 && !client_.requests.empty()) return Taken::Later;
+            reset();
+            break;
+        case CommandId::ClientGetname:
+            if (client_.name.empty()) {
+                resp::write_null(text, version());
+            } else {
+                resp::write_bulk(text, client_.name);
+            }
+            reply(text);
+            break;
+        case CommandId::ClientId:
+            resp::write_integer(text, static_cast<int64_t>(client_.id));
+            reply(text);
+            break;
+        case CommandId::ClientInfo:
+            client_info();
+            break;
+        case CommandId::ClientNoEvict:
+        case CommandId::ClientNoTouch:
+            client_switch();
+            break;
+        case CommandId::ClientSetinfo:
+            client_setinfo();
+            break;
+        case CommandId::ClientSetname:
+            client_setname();
+            break;
+        case CommandId::Client:
+        case CommandId::Command:
+        case CommandId::CommandCount:
+        case CommandId::CommandDocs:
+        case CommandId::CommandGetkeys:
+        case CommandId::CommandGetkeysandflags:
+        case CommandId::CommandHelp:
+        case CommandId::CommandInfo:
+        case CommandId::CommandList:
+            command();
+            break;
+        case CommandId::Other:
+        case CommandId::Mget:
+        case CommandId::Mset:
+        case CommandId::Del:
+        case CommandId::Unlink:
+        case CommandId::Exists:
+        case CommandId::Touch:
+            RM_ASSERT(false);
+    }
+    return Taken::Yes;
+}
+
+void LocalAnswer::ping() {
+    if (texts_.size() == 1) {
+        reply("+PONG\r\n");
+        return;
+    }
+    if (texts_.size() > 2) {
+        proxy_.answer_error(client_, resp::wrong_arity(command_));
+        return;
+    }
+    std::string text;
+    resp::write_bulk(text, texts_[1]);
+    reply(text);
+}
+
+void LocalAnswer::set_authenticated(bool authenticated) {
+    client_.authenticated = authenticated;
+    std::get<resp::RequestParser>(client_.parser).set_authenticated(authenticated);
+}
+
+bool LocalAnswer::check_password(std::string_view user, std::string_view password) {
+    const std::string& secret = client_.pool->options->redis_auth;
+    const bool known_user = user == "default";
+    if (secret.empty()) return known_user;
+    return equal_in_constant_time(password, secret) && known_user;
+}
+
+void LocalAnswer::auth() {
+    if (texts_.size() > 3) {
+        error("ERR syntax error");
+        return;
+    }
+    const bool with_user = texts_.size() == 3;
+    if (!with_user && client_.pool->options->redis_auth.empty()) {
+        error(
+            "ERR AUTH <password> called without any password configured for the default user. "
+            "Are you sure your configuration is correct?");
+        return;
+    }
+    if (!check_password(with_user ? texts_[1] : "default", texts_.back())) {
+        error("WRONGPASS invalid username-password pair or user is disabled.");
+        return;
+    }
+    set_authenticated(true);
+    reply(resp::ok_response);
+}
+
+// CLIENT SETNAME and HELLO ... SETNAME: what redis allows in a name.
+bool is_name(std::string_view name) {
+    return name.size() <= client_name_size_max &&
+           std::all_of(name.begin(), name.end(), [](char byte) { return byte > ' ' && byte <= '~'; });
+}
+
+constexpr std::string_view bad_name =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+
+Taken LocalAnswer::hello() {
+    bool resp3 = client_.resp3;
+    if (texts_.size() > 1) {
+        const std::optional<int64_t> wanted = ascii::parse_int64(texts_[1]);
+        if (!wanted.has_value()) {
+            error("ERR Protocol version is not an integer or out of range");
+            return Taken::Yes;
+        }
+        if (*wanted != 2 && *wanted != 3) {
+            error("NOPROTO unsupported protocol version");
+            return Taken::Yes;
+        }
+        resp3 = *wanted == 3;
+    }
+    // Requests in the old version are answered first: the new one uses other connections, and a
+    // read must not overtake a write.
+    if (resp3 != client_.resp3 && !client_.requests.empty()) return Taken::Later;
+
+    bool authenticated = client_.authenticated;
+    const std::string* name = nullptr;
+    for (size_t i = 2; i < texts_.size(); ++i) {
+        const size_t more = texts_.size() - i - 1;
+        if (ascii::equal_ignoring_case(texts_[i], "auth") && more >= 2) {
+            if (!check_password(texts_[i + 1], texts_[i + 2])) {
+                error("WRONGPASS invalid username-password pair or user is disabled.");
+                return Taken::Yes;
+            }
+            authenticated = true;
+            i += 2;
+        } else if (ascii::equal_ignoring_case(texts_[i], "setname") && more >= 1) {
+            name = &texts_[i + 1];
+            if (!is_name(*name)) {
+                error(bad_name);
+                return Taken::Yes;
+            }
+            i += 1;
+        } else {
+            error("ERR Syntax error in HELLO option '" + texts_[i] + "'");
+            return Taken::Yes;
+        }
+    }
+    if (!authenticated) {
+        error(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+            "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
+            "select the RESP protocol version at the same time");
+        return Taken::Yes;
+    }
+    set_authenticated(true);
+    if (name != nullptr) client_.name = *name;
+    client_.resp3 = resp3;
+
+    std::string text;
+    resp::write_map_header(text, 7, version());
+    for (const std::string_view word : {std::string_view("server"),
+                                        std::string_view("redis"),
+                                        std::string_view("version"),
+                                        redis_version,
+                                        std::string_view("proto")}) {
+        resp::write_bulk(text, word);
+    }
+    resp::write_integer(text, resp3 ? 3 : 2);
+    resp::write_bulk(text, "id");
+    resp::write_integer(text, static_cast<int64_t>(client_.id));
+    for (const std::string_view word : {"mode", "standalone", "role", "master", "modules"}) {
+        resp::write_bulk(text, word);
+    }
+    resp::write_array_header(text, 0);
+    reply(text);
+    return Taken::Yes;
+}
+
+void LocalAnswer::select() {
+    const std::optional<int64_t> index = ascii::parse_int64(texts_[1]);
+    if (!index.has_value() || *index < INT32_MIN || *index > INT32_MAX) {
+        error("ERR value is not an integer or out of range");
+        return;
+    }
+    const uint32_t database = client_.pool->options->redis_db;
+    if (*index == 0 || *index == database) {
+        reply(resp::ok_response);
+        return;
+    }
+    proxy_.answer_error(
+        client_,
+        error_line(*client_.pool,
+                   "'SELECT " + std::to_string(*index) +
+                       "' is not supported: clients share connections whose database is " +
+                       std::to_string(database) + " (redis_db); SELECT 0 is accepted"));
+}
+
+void LocalAnswer::reset() {
+    set_authenticated(client_.pool->options->redis_auth.empty());
+    client_.name.clear();
+    client_.resp3 = false;
+    reply("+RESET\r\n");
+}
+
+void LocalAnswer::time() {
+    const int64_t now_us = proxy_.wall().ns / 1000;
+    std::string text;
+    resp::write_array_header(text, 2);
+    resp::write_bulk(text, std::to_string(now_us / 1'000'000));
+    resp::write_bulk(text, std::to_string(now_us % 1'000'000));
+    reply(text);
+}
+
+void LocalAnswer::client_setname() {
+    if (!is_name(texts_[2])) {
+        error(bad_name);
+        return;
+    }
+    client_.name = texts_[2];
+    reply(resp::ok_response);
+}
+
+void LocalAnswer::client_setinfo() {
+    const bool is_library = ascii::equal_ignoring_case(texts_[2], "lib-name");
+    if (!is_library && !ascii::equal_ignoring_case(texts_[2], "lib-ver")) {
+        error("ERR Unrecognized option '" + texts_[2] + "'");
+        return;
+    }
+    if (!is_name(texts_[3])) {
+        error("ERR " + texts_[2] + " cannot contain spaces, newlines or special characters.");
+        return;
+    }
+    (is_library ? client_.library_name : client_.library_version) = texts_[3];
+    reply(resp::ok_response);
+}
+
+void LocalAnswer::client_switch() {
+    if (!ascii::equal_ignoring_case(texts_[2], "on") &&
+        !ascii::equal_ignoring_case(texts_[2], "off")) {
+        error("ERR syntax error");
+        return;
+    }
+    reply(resp::ok_response);
+}
+
+void LocalAnswer::client_info() {
+    std::string line = "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
+                       " laddr=" + client_.pool->options->listen.text() +
+                       " fd=0 name=" + client_.name + " age=0 idle=0 flags=N db=" +
+                       std::to_string(client_.pool->options->redis_db) +
+                       " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0"
+                       " rbs=0 rbp=0 obl=0 oll=" +
+                       std::to_string(client_.requests.size()) + " omem=" +
+                       std::to_string(client_.out.size() + client_.unsent) +
+                       " tot-mem=0 events=r cmd=client|info user=default redir=-1 resp=" +
+                       (client_.resp3 ? "3" : "2") + " lib-name=" + client_.library_name +
+                       " lib-ver=" + client_.library_version + "\n";
+    std::string text;
+    resp::write_text(text, line, version());
+    reply(text);
+}
+
+void LocalAnswer::command() {
+    const std::vector<std::string_view> views(texts_.begin(), texts_.end());
+    std::string text;
+    resp::answer_command(text, command_, views, version());
+    reply(text);
+}
+
+}  // namespace
+
+Taken answer_locally(Proxy& proxy,
+                     ClientConn& client,
+                     const Command& command,
+                     const Bytes& bytes,
+                     std::span<const ByteRange> arguments) {
+    // The commonest by far; without copies.
+    if (command.id == CommandId::Ping && arguments.size() == 1) {
+        proxy.answer(client, "+PONG\r\n");
+        return Taken::Yes;
+    }
+    return LocalAnswer(proxy, client, command, bytes, arguments).give();
+}
+
+bool equal_in_constant_time(std::string_view given, std::string_view secret) {
+    // The length of the secret may show in time, its bytes may not.
+    uint32_t difference = given.size() == secret.size() ? 0 : 1;
+    for (size_t i = 0; i < given.size(); ++i) {
+        const char expected = secret.empty() ? '\0' : secret[i % secret.size()];
+        difference |= static_cast<uint32_t>(static_cast<unsigned char>(given[i])) ^
+                      static_cast<uint32_t>(static_cast<unsigned char>(expected));
+    }
+    return difference == 0;
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,29 @@
+// src/core/resp_local.h - requests of redis clients that are answered here.
+
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/protocol/command.h"
+#include "front.h"
+
+namespace ringmain::core {
+
+// `command` is the row of the subcommand where there is one; its arity was checked.
+[[nodiscard]] Taken answer_locally(Proxy& proxy,
+                                   ClientConn& client,
+                                   const Command& command,
+                                   const Bytes& bytes,
+                                   std::span<const ByteRange> arguments);
+
+// INFO: the sections that tools read. `sections` empty: the default ones.
+[[nodiscard]] std::string info_text(const Proxy& proxy, std::span<const std::string> sections);
+
+// True when both are equal; takes the same time wherever they differ.
+[[nodiscard]] bool equal_in_constant_time(std::string_view given, std::string_view secret);
+
+}  // namespace ringmain::core

@@ -1,0 +1,282 @@
+// The way back: a server's bytes become responses, responses find their requests.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/memcached/forward.h"
+#include "ringmain/resp/multi_key.h"
+#include "front.h"
+
+namespace ringmain::core {
+
+void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
+    // Bytes that were under way when the connection was given up belong to nobody.
+    if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+    if (auto* parser = std::get_if<resp::ResponseParser>(&conn.parser)) {
+        parse_responses(conn, *parser, slice);
+    } else {
+        parse_responses(conn, std::get<memcached::ResponseParser>(conn.parser), slice);
+    }
+}
+
+template <class Parser>
+void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
+    while (slice.size > 0) {
+        if (conn.prelude_answers == 0 && conn.fragments.empty()) {
+            lose(conn, "sent bytes that nobody asked for");
+            return;
+        }
+        const Fed fed = parser.feed(slice.view());
+        if (fed.status == ParseStatus::NeedMore) {
+            if (blocks_->available() == 0 || !conn.partial.append_growing(slice)) {
+                lose(conn, "sent a response for which buffer memory is exhausted (buffer_memory)");
+            }
+            return;
+        }
+        if (fed.status == ParseStatus::Error) {
+            lose(conn, std::string("sent a malformed response: ").append(parser.error()));
+            return;
+        }
+
+        const auto consumed = static_cast<uint32_t>(fed.consumed);
+        const Slice end = slice.cut(0, consumed);
+        slice = slice.cut(consumed, slice.size - consumed);
+        Chain whole(*blocks_);
+        if (!conn.partial.empty()) {
+            if (!conn.partial.append_growing(end)) {
+                lose(conn, "sent a response for which buffer memory is exhausted (buffer_memory)");
+                return;
+            }
+            whole = std::move(conn.partial);
+        }
+        const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
+        if (conn.prelude_answers > 0) {
+            on_prelude_response(conn, parser.frame(), bytes);
+        } else {
+            on_response(conn, parser.frame(), bytes);
+        }
+        if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+        parser.next();
+    }
+}
+
+// The head of the FIFO, taken out of it.
+Fragment& Proxy::leave_queue(ServerConn& conn) {
+    Fragment& fragment = *conn.fragments.pop_front();
+    fragment.request->fragments_queued -= 1;
+    return fragment;
+}
+
+namespace {
+
+// A fragment's response has the shape that its join can use; an error always has.
+bool fits_join(ResponsePolicy policy, const Fragment& fragment, const resp::ResponseFrame& frame) {
+    switch (policy) {
+        case ResponsePolicy::One:
+            return true;
+        case ResponsePolicy::PerKey:
+            return frame.type == '*' && !frame.is_null && frame.number == fragment.keys;
+        case ResponsePolicy::AggSum:
+            return frame.type == ':' && frame.number >= 0 && frame.number <= fragment.keys;
+        case ResponsePolicy::AllSucceeded:
+            return frame.type == '+';
+    }
+    return false;
+}
+
+}  // namespace
+
+// FNV-1a: it only has to notice that a value answers another key.
+uint32_t key_check_hash(std::string_view key) {
+    uint32_t hash = 2166136261U;
+    for (const char byte : key) hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619U;
+    return hash;
+}
+
+void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    if (frame.type == '>') {
+        lose(conn, "sent a push message that nobody subscribed to");
+        return;
+    }
+    const bool is_error = frame.type == '-' || frame.type == '!';
+    const Fragment& head = *conn.fragments.front();
+    const bool split = head.request->join != nullptr;
+    if (split && !is_error && !fits_join(head.request->policy, head, frame)) {
+        lose(conn, "sent a response that does not fit the request");
+        return;
+    }
+    conn.failures = 0;
+    conn.spoke_since_connect = true;
+    Fragment& fragment = leave_queue(conn);
+    Request& request = *fragment.request;
+    if (fragment.abandoned) {
+        free_if_done(request);
+    } else if (split) {
+        complete_split(fragment, bytes, is_error);
+    } else {
+        deliver(request, bytes);
+    }
+}
+
+void Proxy::on_response(ServerConn& conn,
+                        const memcached::ResponseFrame& frame,
+                        const Bytes& bytes) {
+    const Fragment& head = *conn.fragments.front();
+    const memcached::Verb verb = head.request->verb;
+    const bool is_error = frame.kind == memcached::ResponseKind::Error;
+    if (!memcached::fits(verb, frame)) {
+        lose(conn, "sent a response that does not fit the request");
+        return;
+    }
+    if (head.keys == 1 && frame.value_count > 0 &&
+        (frame.value_count > 1 ||
+         key_check_hash(bytes.view(frame.first_key, scratch_.text)) != head.key_hash)) {
+        lose(conn, "sent a value for a key that was not asked for");
+        return;
+    }
+    const bool has_data_block = verb >= memcached::Verb::Set && verb <= memcached::Verb::Cas;
+    const bool refused_line =
+        is_error && (has_data_block || verb == memcached::Verb::MetaSet) && bytes.size() == 7;
+
+    conn.failures = 0;
+    conn.spoke_since_connect = true;
+    Fragment& fragment = leave_queue(conn);
+    Request& request = *fragment.request;
+    if (fragment.abandoned) {
+        free_if_done(request);
+    } else if (request.join != nullptr) {
+        complete_split(fragment, bytes, is_error);
+    } else if (memcached::is_shown(verb, request.noreply, request.quiet, frame)) {
+        deliver(request, bytes);
+    } else {
+        make_ready(request);
+    }
+    // A bare ERROR to a line with a data block: the server is about to read the block as commands.
+    if (refused_line) lose(conn, "does not know the command and would run its data");
+}
+
+// The response of a request that was not split.
+void Proxy::deliver(Request& request, const Bytes& bytes) {
+    ClientConn* client = request.client;
+    if (client == nullptr) {
+        free_if_done(request);
+        return;
+    }
+    if (client->requests.front() != &request) {
+        if (!bytes.append_to(request.response, {0, bytes.size()}, &open_)) client->broken = true;
+        request.ready = true;
+        return;
+    }
+    client->requests.pop_front();
+    append_response(*client, bytes);
+    detach(request);
+    free_if_done(request);
+    settle(*client);
+}
+
+// One client's responses of one batch lie together in the open block. What comes while a send is
+// under way goes into a block of the client's own, so that a slow client pins its own memory only.
+void Proxy::append_response(ClientConn& client, const Bytes& bytes) {
+    OpenBlock* open = client.out.empty() && client.unsent == 0 ? &open_ : nullptr;
+    if (!bytes.append_to(client.out, {0, bytes.size()}, open)) client.broken = true;
+}
+
+void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error) {
+    Request& request = *fragment.request;
+    request.fragments_waiting -= 1;
+    if (request.client == nullptr) {
+        free_if_done(request);
+        return;
+    }
+    bool kept = true;
+    if (!is_error) {
+        kept = bytes.append_to(fragment.response, {0, bytes.size()}, &open_);
+    } else if (!request.failed) {
+        // The first error speaks for all, in the server's own words.
+        request.failed = true;
+        kept = bytes.append_to(request.response, {0, bytes.size()}, &open_);
+    }
+    if (!kept) request.client->broken = true;
+    if (request.fragments_waiting > 0) return;
+    if (!request.failed && !join_responses(request)) {
+        request.response.clear();
+        const std::string text = error_line(
+            *request.client->pool, "the servers' responses to the parts do not fit the request");
+        if (!request.response.append_copy(text, &open_)) request.client->broken = true;
+    }
+    make_ready(request);
+}
+
+bool Proxy::join_responses(Request& request) {
+    const Join& join = *request.join;
+    std::vector<const Chain*>& responses = scratch_.responses;
+    responses.clear();
+    for (const Fragment* fragment : join.fragments) responses.push_back(&fragment->response);
+
+    if (!request.client->pool->is_redis()) {
+        if (request.verb == memcached::Verb::FlushAll || request.verb == memcached::Verb::Verbosity) {
+            return request.noreply || request.response.append_copy("OK\r\n", &open_);
+        }
+        const std::string_view text = Bytes(join.keys).view(
+            {0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);
+        std::vector<std::string_view>& keys = scratch_.key_views;
+        keys.clear();
+        size_t at = 0;
+        for (const uint16_t size : join.key_sizes) {
+            keys.push_back(text.substr(at, size));
+            at += size;
+        }
+        return memcached::join_values(keys, join.owners, responses, request.response, &open_);
+    }
+
+    switch (request.policy) {
+        case ResponsePolicy::One:
+            break;
+        case ResponsePolicy::PerKey:
+            return resp::join_arrays(
+                       {.owners = join.owners,
+                        .responses = responses,
+                        .version = request.resp3 ? resp::Version::Resp3 : resp::Version::Resp2},
+                       scratch_.join_sources,
+                       request.response,
+                       &open_) == resp::JoinStatus::Joined;
+        case ResponsePolicy::AggSum: {
+            const std::optional<int64_t> sum = resp::sum_integers(responses);
+            if (!sum.has_value()) return false;
+            const resp::Header line(':', static_cast<uint64_t>(*sum));
+            return request.response.append_copy(line.view(), &open_);
+        }
+        case ResponsePolicy::AllSucceeded:
+            return resp::all_ok(responses) &&
+                   request.response.append_copy(resp::ok_response, &open_);
+    }
+    return false;
+}
+
+// The fragment's server cannot answer it. `text` is complete wire text.
+void Proxy::fail(Fragment& fragment, std::string_view text) {
+    Request& request = *fragment.request;
+    counters_->errors.add(1);
+    request.fragments_waiting -= 1;
+    if (request.client == nullptr) {
+        free_if_done(request);
+        return;
+    }
+    if (!request.failed && !request.noreply) {
+        if (!request.response.append_copy(text, &open_)) request.client->broken = true;
+    }
+    request.failed = true;
+    if (request.fragments_waiting == 0) make_ready(request);
+}
+
+void Proxy::fail_all(ServerConn& conn, std::string_view text) {
+    while (!conn.fragments.empty()) {
+        Fragment& fragment = leave_queue(conn);
+        if (fragment.abandoned) {
+            free_if_done(*fragment.request);
+        } else {
+            fail(fragment, text);
+        }
+    }
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,52 @@
+#include "split.h"
+
+#include "ringmain/core/limits.h"
+#include "front.h"
+
+namespace ringmain::core {
+
+bool choose_connections(Proxy& proxy, ClientConn& client) {
+    constexpr uint16_t none = UINT16_MAX;
+    Scratch& scratch = proxy.scratch();
+    Pool& pool = *client.pool;
+    scratch.fragment_of.assign(pool.servers.size(), none);
+    scratch.connections.clear();
+    for (uint16_t& server : scratch.servers) {
+        uint16_t& fragment = scratch.fragment_of[server];
+        if (fragment == none) {
+            std::string_view why;
+            ServerConn* conn = proxy.usable_connection(pool.server(server), client, &why);
+            if (conn == nullptr) {
+                proxy.answer_error(client, error_line(pool, why));
+                return false;
+            }
+            fragment = static_cast<uint16_t>(scratch.connections.size());
+            scratch.connections.push_back(conn);
+        }
+        server = fragment;
+    }
+    return true;
+}
+
+Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size) {
+    const size_t count = proxy.scratch().connections.size();
+    // Each fragment may open a block of its own.
+    if (!proxy.has_room_for(size + count * block_size)) {
+        proxy.answer_error(client,
+                           error_line(*client.pool, "out of buffer memory; see buffer_memory"));
+        return nullptr;
+    }
+    if (!proxy.has_fragments(count)) {
+        proxy.answer_error(
+            client,
+            error_line(*client.pool,
+                       "too many requests in flight (limit " + std::to_string(requests_max) + ")"));
+        return nullptr;
+    }
+    Request* request = proxy.make_request(client);
+    request->join = proxy.make_join();
+    for (size_t i = 0; i < count; ++i) proxy.make_fragment(*request);
+    return request;
+}
+
+}  // namespace ringmain::core

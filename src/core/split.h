@@ -1,0 +1,18 @@
+// src/core/split.h - one request, several servers: what both protocols share.
+
+#pragma once
+
+#include "ringmain/core/proxy.h"
+
+namespace ringmain::core {
+
+// Turns scratch.servers (per key, the server's index) into fragment numbers, 0 for the first
+// server met, and fills scratch.connections with one usable connection per fragment. When a server
+// is down the whole request is answered with an error and nothing is sent: false.
+[[nodiscard]] bool choose_connections(Proxy& proxy, ClientConn& client);
+
+// A request with one fragment per scratch.connections entry; null when it was answered with an
+// error instead. `size` is that of the whole request, to see whether its parts can be written.
+[[nodiscard]] Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size);
+
+}  // namespace ringmain::core

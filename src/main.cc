@@ -1,0 +1,263 @@
+// Arguments in, exit status out: 0 success, 1 refused with the reason, 2 wrong usage.
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ringmain/config/command_line.h"
+#include "ringmain/config/file.h"
+#include "ringmain/config/load.h"
+#include "ringmain/config/locate.h"
+#include "ringmain/config/migrate.h"
+#include "ringmain/uring/preflight.h"
+#include "ringmain/worker/log.h"
+#include "ringmain/worker/serve.h"
+
+namespace ringmain {
+namespace {
+
+constexpr int success = 0;
+constexpr int refused = 1;
+constexpr int wrong_usage = 2;
+
+using config::CommandLine;
+
+void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void complain(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    if (!text.ends_with('\n')) std::fputc('\n', stderr);
+}
+
+uint32_t cpus_allowed() {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return static_cast<uint32_t>(CPU_COUNT(&set));
+}
+
+// Reads the configuration and says on standard error what is wrong with it.
+int load(const std::string& path, config::Loaded& loaded, bool always_report) {
+    const Result<std::string> text = config::read_file(path);
+    if (!text.ok()) {
+        complain("ringmain: " + text.error());
+        return refused;
+    }
+    loaded = config::load(text.value(), path, cpus_allowed());
+    if (!loaded.diagnostics.empty() || always_report) {
+        complain(config::report(loaded, text.value()));
+    }
+    return loaded.accepted() ? success : refused;
+}
+
+int check(const CommandLine& line) {
+    config::Loaded loaded;
+    return load(line.file, loaded, true);
+}
+
+int migrate(const CommandLine& line) {
+    const Result<std::string> yaml = config::read_file(line.file);
+    if (!yaml.ok()) {
+        complain("ringmain: " + yaml.error());
+        return refused;
+    }
+    const config::Migrated migrated = config::migrate(yaml.value(), line.file);
+    if (!migrated.diagnostics.empty()) {
+        complain(config::render(migrated.diagnostics, line.file, yaml.value()));
+    }
+    print(migrated.toml);
+    return migrated.accepted() ? success : refused;
+}
+
+int locate_one(const config::Locator& locator, const std::string& shown, bool hex) {
+    if (!hex) {
+        print(locator.line(shown, shown) + "\n");
+        return success;
+    }
+    const std::optional<std::string> key = config::key_from_hex(shown);
+    if (!key.has_value()) {
+        complain("ringmain locate: '" + shown +
+                 "' is not hexadecimal (two digits per byte; - is the empty key)");
+        return refused;
+    }
+    print(locator.line(shown, *key) + "\n");
+    return success;
+}
+
+// Keys of standard input, one per line.
+int locate_lines(const config::Locator& locator, bool hex) {
+    char* line = nullptr;
+    size_t capacity = 0;
+    int status = success;
+    ssize_t size = 0;
+    while ((size = getline(&line, &capacity, stdin)) >= 0) {
+        std::string key(line, static_cast<size_t>(size));
+        if (key.ends_with('\n')) key.pop_back();
+        if (locate_one(locator, key, hex) != success) status = refused;
+    }
+    std::free(line);
+    return status;
+}
+
+int locate(const CommandLine& line) {
+    config::Loaded loaded;
+    if (const int status = load(line.file, loaded, false); status != success) return status;
+    const Result<const config::Pool*> pool = config::choose_pool(loaded.config, line.pool);
+    if (!pool.ok()) {
+        complain("ringmain locate: " + pool.error());
+        return wrong_usage;
+    }
+    const config::Locator locator(*pool.value());
+    if (!locator.has_fixed_places()) {
+        complain("ringmain locate: the pool's distribution is random: a key has no fixed server");
+        return refused;
+    }
+    if (line.keys.empty()) return locate_lines(locator, line.hex);
+    int status = success;
+    for (const std::string& key : line.keys) {
+        if (locate_one(locator, key, line.hex) != success) status = refused;
+    }
+    return status;
+}
+
+std::string_view word_for(uring::Level level) {
+    switch (level) {
+        case uring::Level::Ok:
+            return "ok  ";
+        case uring::Level::Warn:
+            return "warn";
+        case uring::Level::Fail:
+            return "FAIL";
+    }
+    return "";
+}
+
+const char* ignored_features() {
+    const char* text = std::getenv("RINGMAIN_IGNORE_FEATURES");  // NOLINT(concurrency-mt-unsafe)
+    return text == nullptr ? "" : text;
+}
+
+int doctor(const CommandLine& line) {
+    config::Loaded loaded;
+    uring::PreflightOptions options;
+    if (!line.file.empty()) {
+        if (const int status = load(line.file, loaded, false); status != success) return status;
+        options.descriptors_wanted = worker::descriptors_wanted(loaded.config);
+        options.workers = loaded.config.proxy.workers;
+        for (const config::Pool& pool : loaded.config.pools) {
+            options.backlog = std::max(options.backlog, pool.backlog);
+        }
+    }
+    const Result<uring::Features> probed = uring::Features::probe();
+    if (probed.ok()) options.features = probed.value();
+    int status = success;
+    for (const uring::Finding& finding : uring::preflight(options)) {
+        std::string name = finding.name;
+        name.resize(std::max<size_t>(name.size(), 18), ' ');
+        print(name + " " + std::string(word_for(finding.level)) + "  " + finding.text + "\n");
+        if (!finding.remedy.empty()) print(std::string(25, ' ') + "fix: " + finding.remedy + "\n");
+        if (finding.level == uring::Level::Fail) status = refused;
+    }
+    if (status == success) {
+        const Result<uring::Features> chosen = worker::choose_features(ignored_features());
+        print("self-test          " + std::string(chosen.ok() ? "ok  " : "FAIL") + "  " +
+              (chosen.ok() ? "receiving through the ring works with: " + chosen.value().text()
+                           : chosen.error()) +
+              "\n");
+        if (!chosen.ok()) status = refused;
+    }
+    return status;
+}
+
+// Leaves the terminal: the parent ends when the child serves, or with its failure. Returns the pipe
+// by which the child says so, -1 on failure; does not return in the parent.
+int become_daemon() {
+    int ends[2];
+    if (pipe(ends) != 0) return -1;
+    const pid_t child = fork();
+    if (child < 0) return -1;
+    if (child > 0) {
+        close(ends[1]);
+        char byte = 0;
+        const bool serves = read(ends[0], &byte, 1) == 1;
+        _exit(serves ? success : refused);
+    }
+    close(ends[0]);
+    setsid();
+    const int null = ::open("/dev/null", O_RDWR);
+    if (null >= 0) {
+        dup2(null, 0);
+        dup2(null, 1);
+    }
+    return ends[1];
+}
+
+int run(const CommandLine& line) {
+    config::Loaded loaded;
+    if (const int status = load(line.file, loaded, false); status != success) return status;
+    config::Config& config = loaded.config;
+    if (line.log_level.has_value()) config.proxy.log_level = *line.log_level;
+    if (!line.log_file.empty()) config.proxy.log_file = line.log_file;
+    if (!line.pid_file.empty()) config.proxy.pid_file = line.pid_file;
+
+    worker::Log log(config.proxy.log_level);
+    if (const Status opened = log.open(config.proxy.log_file); !opened.ok()) {
+        complain("ringmain: " + opened.error());
+        return refused;
+    }
+    worker::ServeOptions options;
+    options.ignored_features = ignored_features();
+    if (line.daemonize) {
+        options.ready_pipe = become_daemon();
+        if (options.ready_pipe < 0) {
+            complain("ringmain: cannot become a daemon: fork failed");
+            return refused;
+        }
+    }
+    const Status status = worker::serve(config, log, options);
+    if (status.ok()) return success;
+    complain("ringmain: " + status.error());
+    if (!config.proxy.log_file.empty()) log.write(config::LogLevel::Error, status.error());
+    return refused;
+}
+
+int dispatch(const CommandLine& line) {
+    switch (line.verb) {
+        case config::Verb::Run:
+            return run(line);
+        case config::Verb::Check:
+            return check(line);
+        case config::Verb::Doctor:
+            return doctor(line);
+        case config::Verb::Locate:
+            return locate(line);
+        case config::Verb::Migrate:
+            return migrate(line);
+        case config::Verb::Help:
+            print(config::help_text(line.topic, line.toml));
+            return success;
+        case config::Verb::Version:
+            print(std::string(config::version_text()) + "\n");
+            return success;
+    }
+    return wrong_usage;
+}
+
+}  // namespace
+}  // namespace ringmain
+
+int main(int argc, char** argv) {
+    const ringmain::config::CommandLine line = ringmain::config::parse_command_line(
+        std::span<const char* const>(argv, static_cast<size_t>(argc)).subspan(1));
+    if (!line.accepted()) {
+        ringmain::complain("ringmain: " + line.error);
+        return ringmain::wrong_usage;
+    }
+    return ringmain::dispatch(line);
+}

@@ -1,0 +1,38 @@
+// src/worker/channel.h - one socket of the driver and the operations that the kernel holds for it.
+//
+// A channel outlives its connection in the proxy: when that lets go, the channel cancels what is
+// under way, waits for the last completion and only then closes the socket, so that neither the
+// descriptor nor memory that the kernel still reads is reused too early.
+
+#pragma once
+
+#include <cstdint>
+
+#include "ringmain/base/time.h"
+#include "ringmain/buffer/chain.h"
+#include "ringmain/core/client_conn.h"
+#include "ringmain/core/server_conn.h"
+
+namespace ringmain::worker {
+
+struct Channel {
+    explicit Channel(BlockPool& blocks) : sending(blocks) {}
+
+    int socket = -1;
+    uint32_t index = 0;
+    uint32_t generation = 0;
+    uint16_t operations = 0;   // that will still complete
+    bool receiving = false;    // a receive is armed
+    bool send_pending = false; // a send is under way
+    bool cancelling = false;   // the receive is being cancelled
+    bool starved = false;      // the receive found no buffer
+    bool ended = false;        // the peer sent its last byte
+    bool shut = false;         // we sent ours; lingering until the peer has read it
+    bool closing = false;      // the connection is gone; waits for `operations`
+    core::ClientConn* client = nullptr;  // at most one of the two
+    core::ServerConn* server = nullptr;
+    Chain sending;             // with the kernel, or the rest of it
+    Instant linger_until = Instant::never();
+};
+
+}  // namespace ringmain::worker

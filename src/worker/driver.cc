@@ -1,0 +1,362 @@
+#include "ringmain/worker/driver.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "channel.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/uring/clock.h"
+#include "ringmain/uring/socket.h"
+#include "trouble.h"
+
+namespace ringmain::worker {
+
+namespace {
+
+constexpr Duration tick = Duration::millis(10);
+constexpr Duration slow_tick = Duration::millis(100);
+constexpr Duration idle_wait = Duration::millis(1000);
+
+}  // namespace
+
+Driver::Driver(core::Proxy& proxy,
+               BlockPool& blocks,
+               Inbox& inbox,
+               Resolver& resolver,
+               const Log& log)
+    : proxy_(proxy), blocks_(blocks), inbox_(inbox), resolver_(resolver), log_(log) {
+    channels_.push_back(std::make_unique<Channel>(blocks));  // 0 names no channel
+    batch_.resize(uring::Ring::batch_max);
+    space_.messages.resize(1024);
+    space_.entries.resize(8192);
+}
+
+Driver::~Driver() {
+    // The kernel lets go of all memory first.
+    buffers_.close();
+    ring_.close();
+    for (const auto& channel : channels_) {
+        if (channel->client != nullptr) proxy_.remove_client(*channel->client);
+        if (channel->socket >= 0) ::close(channel->socket);
+    }
+    for (Block* block : block_of_buffer_) {
+        if (block != nullptr) blocks_.release(block);
+    }
+}
+
+Status Driver::open(const uring::RingOptions& options, uint32_t receive_buffers) {
+    if (Status status = ring_.open(options); !status.ok()) return status;
+    if (Status status = buffers_.open(ring_, {.entries = receive_buffers}); !status.ok()) {
+        return status;
+    }
+    block_of_buffer_.assign(receive_buffers, nullptr);
+    for (uint32_t id = receive_buffers; id-- > 0;) {
+        empty_buffers_.push_back(static_cast<uint16_t>(id));
+    }
+    return {};
+}
+
+void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
+    listeners_ = std::move(listeners);
+    read_clock();
+    proxy_.begin_batch(now_, now_ + wall_offset_);
+    proxy_.preconnect();
+    ring_.poll(inbox_.descriptor(),
+               POLLIN,
+               uring::Shots::Many,
+               {.kind = static_cast<uint8_t>(Operation::Wake)});
+    arm_listeners();
+    while (!stopping_) {
+        round();
+        if (draining_ && drain_until_ == Instant::never()) drain_until_ = now_ + shutdown_timeout;
+        if (draining_ && (is_drained() || now_ >= drain_until_)) stopping_ = true;
+    }
+}
+
+// One batch: everything that is ready goes in, everything that results goes out.
+void Driver::round() {
+    flush();
+    give_back_memory();
+    refill_buffers();
+    ring_.submit_and_wait(wait_limit());
+    space_.messages_used = 0;
+    space_.entries_used = 0;
+
+    read_clock();
+    proxy_.begin_batch(now_, now_ + wall_offset_);
+    const uint32_t count = ring_.reap(batch_);
+    for (uint32_t i = 0; i < count; ++i) on_completion(batch_[i]);
+    on_time();
+    proxy_.end_batch();
+    while (proxy_.has_notices()) {
+        const core::Notice notice = proxy_.take_notice();
+        log_.write(notice.good ? config::LogLevel::Notice : config::LogLevel::Warning, notice.text);
+    }
+}
+
+void Driver::read_clock() {
+    const bool first = now_ == Instant{};
+    now_ = uring::now();
+    if (!first && now_ - last_trim_ < slow_tick) return;
+    // The calendar is read ten times a second; in between it runs with the monotonic clock.
+    const uring::WallTime wall = uring::wall_time();
+    wall_offset_ = {wall.seconds * 1'000'000'000 + wall.nanoseconds - now_.ns};
+}
+
+Duration Driver::wait_limit() const {
+    if (proxy_.needs_ticks()) return tick;
+    const bool slow = draining_ || !lingering_.empty() || blocks_.cold() > 0 ||
+                      std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& one) {
+                          return !one.armed;
+                      });
+    return slow ? slow_tick : idle_wait;
+}
+
+void Driver::on_time() {
+    if (now_ - last_tick_ >= tick) {
+        last_tick_ = now_;
+        if (proxy_.needs_ticks()) proxy_.on_tick();
+        if (!draining_) arm_listeners();
+    }
+    if (lingering_.empty()) return;
+    std::erase_if(lingering_, [this](const Linger& linger) {
+        Channel& channel = *linger.channel;
+        if (channel.generation != linger.generation || channel.closing) return true;
+        if (now_ < channel.linger_until) return false;
+        close(channel);
+        return true;
+    });
+}
+
+void Driver::on_completion(const uring::Completion& done) {
+    const auto operation = static_cast<Operation>(done.user_data.kind);
+    if (operation == Operation::Accept) {
+        on_accept(done.user_data.index, done);
+        return;
+    }
+    if (operation == Operation::Wake) {
+        on_wake();
+        return;
+    }
+    RM_ASSERT(done.user_data.index < channels_.size());
+    Channel& channel = *channels_[done.user_data.index];
+    RM_ASSERT(channel.generation == done.user_data.generation);
+    switch (operation) {
+        case Operation::Receive:
+            on_receive(channel, done);
+            break;
+        case Operation::Send:
+            channel.operations -= 1;
+            on_send(channel, done.result);
+            break;
+        case Operation::Connect:
+            channel.operations -= 1;
+            on_connect(channel, done.result);
+            break;
+        case Operation::Cancel:
+            channel.operations -= 1;
+            break;
+        case Operation::Accept:
+        case Operation::Wake:
+            break;
+    }
+    if (channel.closing) close_if_quiet(channel);
+}
+
+// --- clients come --------------------------------------------------------------------------------
+
+void Driver::arm_listeners() {
+    for (uint32_t i = 0; i < listeners_.size(); ++i) {
+        Listener& listener = listeners_[i];
+        if (listener.armed || now_ < listener.retry_at) continue;
+        ring_.accept(listener.socket,
+                     uring::Shots::Many,
+                     {.kind = static_cast<uint8_t>(Operation::Accept), .index = i});
+        listener.armed = true;
+    }
+}
+
+void Driver::on_accept(uint32_t listener_index, const uring::Completion& done) {
+    Listener& listener = listeners_[listener_index];
+    if (!done.more()) listener.armed = false;
+    if (done.result < 0) {
+        // Out of descriptors or memory: trying at once would only spin.
+        const bool aborted = done.result == -ECONNABORTED || done.result == -EINTR;
+        if (!aborted) listener.retry_at = now_ + slow_tick;
+        return;
+    }
+    const int socket = done.result;
+    core::ClientConn* client =
+        draining_ ? nullptr : proxy_.accept_client(listener.pool, uring::peer_text(socket));
+    if (client == nullptr) {
+        const std::string text = proxy_.refusal(listener.pool);
+        const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        static_cast<void>(sent);  // a courtesy; the socket is closed either way
+        ::close(socket);
+    } else {
+        Channel& channel = make_channel(socket);
+        channel.client = client;
+        client->channel = channel.index;
+        receive(channel);
+    }
+    if (!listener.armed && !draining_ && now_ >= listener.retry_at) arm_listeners();
+}
+
+Channel& Driver::make_channel(int socket) {
+    if (free_channels_.empty()) {
+        channels_.push_back(std::make_unique<Channel>(blocks_));
+        channels_.back()->index = static_cast<uint32_t>(channels_.size() - 1);
+        free_channels_.push_back(channels_.back()->index);
+    }
+    Channel& channel = *channels_[free_channels_.back()];
+    free_channels_.pop_back();
+    channel.socket = socket;
+    return channel;
+}
+
+uring::UserData Driver::name(const Channel& channel, Operation operation) const {
+    return {.kind = static_cast<uint8_t>(operation),
+            .generation = channel.generation,
+            .index = channel.index};
+}
+
+// --- bytes come ----------------------------------------------------------------------------------
+
+void Driver::on_receive(Channel& channel, const uring::Completion& done) {
+    if (!done.more()) {
+        channel.operations -= 1;
+        channel.receiving = false;
+        channel.cancelling = false;
+    }
+    if (done.has_buffer()) {
+        const uint16_t id = done.buffer();
+        Block* block = std::exchange(block_of_buffer_[id], nullptr);
+        buffers_.taken(id);
+        empty_buffers_.push_back(id);
+        block->used = static_cast<uint32_t>(done.result);
+        if (!channel.closing) feed(channel, {block, 0, block->used});
+        // Unless somebody shares it, it goes back to the kernel at the end of this batch.
+        blocks_.release(block);
+    } else if (done.result <= 0 && done.result != -ENOBUFS && done.result != -ECANCELED &&
+               done.result != -EINTR && done.result != -EAGAIN) {
+        if (!channel.closing) on_stream_end(channel, -done.result);
+        return;
+    }
+    if (channel.receiving || channel.closing || channel.ended) return;
+    if (done.result == -ENOBUFS) {
+        starve(channel);
+        return;
+    }
+    const bool wanted = channel.client == nullptr || channel.client->wants_input() ||
+                        channel.client->state == core::ClientConn::State::Closing;
+    if (wanted) receive(channel);
+}
+
+void Driver::feed(Channel& channel, const Slice& slice) {
+    if (channel.client != nullptr) {
+        proxy_.on_client_bytes(*channel.client, slice);
+    } else if (channel.server != nullptr) {
+        proxy_.on_server_bytes(*channel.server, slice);
+    }
+    // A lingering client's bytes are read and dropped.
+}
+
+void Driver::on_stream_end(Channel& channel, int error) {
+    channel.ended = true;
+    if (channel.server != nullptr) {
+        proxy_.on_server_lost(*channel.server, describe_loss(error));
+    } else if (channel.client != nullptr && error == 0) {
+        proxy_.on_client_end(*channel.client);
+    } else if (channel.client != nullptr) {
+        lose_client(channel);
+    } else {
+        close(channel);
+    }
+}
+
+// --- bytes went, connections came -----------------------------------------------------------------
+
+void Driver::on_send(Channel& channel, int32_t result) {
+    channel.send_pending = false;
+    if (channel.closing) return;
+    if (result < 0 && result != -EINTR && result != -EAGAIN) {
+        if (channel.server != nullptr) {
+            proxy_.on_server_lost(*channel.server, describe_loss(-result));
+        } else if (channel.client != nullptr) {
+            lose_client(channel);
+        }
+        return;
+    }
+    const auto bytes = static_cast<uint64_t>(std::max(result, 0));
+    channel.sending.pop_front(bytes);
+    if (channel.client != nullptr) {
+        proxy_.on_client_sent(*channel.client, bytes);
+        proxy_.mark_dirty(*channel.client);
+    } else if (channel.server != nullptr &&
+               (!channel.sending.empty() || !channel.server->sendable().empty())) {
+        proxy_.mark_dirty(*channel.server);
+    }
+}
+
+void Driver::on_connect(Channel& channel, int32_t result) {
+    if (channel.closing || channel.server == nullptr) return;
+    if (result < 0) {
+        proxy_.on_server_lost(*channel.server, describe_loss(-result));
+        return;
+    }
+    if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
+    receive(channel);
+    proxy_.on_connected(*channel.server);
+}
+
+// --- messages from other threads -------------------------------------------------------------------
+
+void Driver::on_wake() {
+    for (const Message& message : inbox_.take()) {
+        switch (message.kind) {
+            case Message::Kind::Drain:
+                begin_drain();
+                break;
+            case Message::Kind::Stop:
+                stopping_ = true;
+                break;
+            case Message::Kind::Resolved:
+                on_resolved(message);
+                break;
+        }
+    }
+}
+
+void Driver::on_resolved(const Message& message) {
+    const auto found = questions_.find(message.ticket);
+    if (found == questions_.end()) return;
+    core::ServerConn& conn = *found->second;
+    questions_.erase(found);
+    // The attempt that asked may have been given up, and another begun.
+    const bool current = last_ticket_[&conn] == message.ticket && conn.channel == 0 &&
+                         conn.state == core::ServerConn::State::Connecting;
+    if (!current) return;
+    if (message.addresses.empty()) {
+        proxy_.on_server_lost(conn, "cannot be found: " + message.error);
+        return;
+    }
+    connect_to(conn, message.addresses[conn.failures % message.addresses.size()]);
+}
+
+void Driver::begin_drain() {
+    if (draining_) return;
+    draining_ = true;
+    for (const Listener& listener : listeners_) {
+        ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
+        channels_[0]->operations += 1;
+    }
+    proxy_.drain();
+}
+
+bool Driver::is_drained() const {
+    return proxy_.first_client() == nullptr && lingering_.empty() && closing_channels_ == 0;
+}
+
+}  // namespace ringmain::worker

@@ -1,0 +1,255 @@
+// The driver's way out: what the proxy wants done becomes submissions.
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "channel.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/uring/socket.h"
+#include "ringmain/worker/driver.h"
+
+namespace ringmain::worker {
+
+namespace {
+
+// Of one gathered send; the kernel takes 1024.
+constexpr size_t entries_per_send = 512;
+
+// What a paused client may still deliver before its receive is cancelled: most pauses are over
+// before that, and cancelling costs more than keeping a few blocks.
+constexpr uint64_t paused_input_max = 64ULL * 1024;
+
+constexpr Duration linger_limit = Duration::millis(1000);
+
+}  // namespace
+
+void Driver::flush() {
+    while (core::ServerConn* conn = proxy_.next_to_disconnect()) disconnect(*conn);
+    while (core::ServerConn* conn = proxy_.next_to_connect()) connect(*conn);
+    while (core::ServerConn* conn = proxy_.next_dirty_server()) flush_server(*conn);
+    while (core::ClientConn* client = proxy_.next_dirty_client()) flush_client(*client);
+}
+
+// --- servers -------------------------------------------------------------------------------------
+
+void Driver::flush_server(core::ServerConn& conn) {
+    if (conn.channel == 0) return;
+    Channel& channel = *channels_[conn.channel];
+    if (channel.send_pending) return;
+    channel.sending.append_chain(std::move(conn.sendable()));
+    if (!channel.sending.empty()) send(channel);
+}
+
+void Driver::connect(core::ServerConn& conn) {
+    const config::Address& address = conn.server->options().address;
+    if (address.is_path()) {
+        Result<uring::SocketAddress> path = uring::SocketAddress::path(address.path);
+        if (!path.ok()) {
+            proxy_.on_server_lost(conn, "cannot be reached: " + path.error());
+            return;
+        }
+        connect_to(conn, path.value());
+        return;
+    }
+    const std::optional<uring::SocketAddress> numeric =
+        uring::SocketAddress::numeric(address.host, address.port);
+    if (numeric.has_value()) {
+        connect_to(conn, *numeric);
+        return;
+    }
+    const uint64_t ticket = next_ticket_++;
+    questions_[ticket] = &conn;
+    last_ticket_[&conn] = ticket;
+    resolver_.ask(address.host, address.port, ticket, inbox_);
+}
+
+void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& address) {
+    Result<uring::Descriptor> socket = uring::socket_for(address);
+    if (!socket.ok()) {
+        proxy_.on_server_lost(conn, "cannot be reached: " + socket.error());
+        return;
+    }
+    Channel& channel = make_channel(socket.value().release());
+    channel.server = &conn;
+    conn.channel = channel.index;
+    uring::SocketAddress& kept = addresses_[&conn];
+    kept = address;
+    ring_.connect(channel.socket, kept, name(channel, Operation::Connect));
+    channel.operations += 1;
+}
+
+void Driver::disconnect(core::ServerConn& conn) {
+    Channel& channel = *channels_[conn.channel];
+    channel.server = nullptr;
+    conn.channel = 0;
+    close(channel);
+}
+
+// --- clients -------------------------------------------------------------------------------------
+
+void Driver::flush_client(core::ClientConn& client) {
+    Channel& channel = *channels_[client.channel];
+    if (client.broken) {
+        lose_client(channel);
+        return;
+    }
+    client.unsent += client.out.size();
+    channel.sending.append_chain(std::move(client.out));
+    if (channel.send_pending) return;
+    if (!channel.sending.empty()) {
+        send(channel);
+    } else if (client.is_finished()) {
+        close_client(channel);
+        return;
+    }
+    if (client.wants_input()) {
+        if (!channel.receiving && !channel.ended) receive(channel);
+    } else if (client.input.size() >= paused_input_max) {
+        cancel_receive(channel);
+    }
+}
+
+// Everything is sent. The client reads its last response before the connection goes: closing with
+// unread bytes in our queue would reset it and could take the response away.
+void Driver::close_client(Channel& channel) {
+    proxy_.remove_client(*channel.client);
+    channel.client = nullptr;
+    if (channel.ended) {
+        close(channel);
+        return;
+    }
+    shutdown(channel.socket, SHUT_WR);
+    channel.shut = true;
+    channel.linger_until = now_ + linger_limit;
+    lingering_.push_back({&channel, channel.generation});
+    if (!channel.receiving) receive(channel);
+}
+
+void Driver::lose_client(Channel& channel) {
+    proxy_.remove_client(*channel.client);
+    channel.client = nullptr;
+    close(channel);
+}
+
+// --- sockets -------------------------------------------------------------------------------------
+
+void Driver::send(Channel& channel) {
+    RM_DCHECK(!channel.send_pending);
+    channel.send_pending = true;
+    channel.operations += 1;
+    const uring::UserData user_data = name(channel, Operation::Send);
+    if (channel.sending.is_contiguous()) {
+        const Slice only = channel.sending.front();
+        ring_.send(channel.socket, only.data(), only.size, user_data);
+        return;
+    }
+    if (space_.messages_used == space_.messages.size() ||
+        space_.entries.size() - space_.entries_used < entries_per_send) {
+        ring_.submit();
+        space_.messages_used = 0;
+        space_.entries_used = 0;
+    }
+    const std::span<iovec> room =
+        std::span(space_.entries).subspan(space_.entries_used, entries_per_send);
+    size_t bytes = 0;
+    const size_t count = channel.sending.fill_iovec(room, &bytes);
+    space_.entries_used += count;
+    msghdr& message = space_.messages[space_.messages_used++];
+    message = {};
+    message.msg_iov = room.data();
+    message.msg_iovlen = count;
+    ring_.send_gathered(channel.socket, &message, user_data);
+}
+
+void Driver::receive(Channel& channel) {
+    if (channel.receiving || channel.closing || channel.starved) return;
+    if (buffers_.held() == 0) {
+        starve(channel);
+        return;
+    }
+    channel.receiving = true;
+    channel.operations += 1;
+    ring_.receive(channel.socket,
+                  buffers_.group(),
+                  {.shots = uring::Shots::Many, .poll_first = true},
+                  name(channel, Operation::Receive));
+}
+
+// Armed again when buffers have come back (refill_buffers).
+void Driver::starve(Channel& channel) {
+    channel.starved = true;
+    starved_.push_back(&channel);
+}
+
+void Driver::cancel_receive(Channel& channel) {
+    if (!channel.receiving || channel.cancelling) return;
+    channel.cancelling = true;
+    channel.operations += 1;
+    ring_.cancel(name(channel, Operation::Receive), name(channel, Operation::Cancel));
+}
+
+void Driver::close(Channel& channel) {
+    if (channel.closing) return;
+    channel.closing = true;
+    closing_channels_ += 1;
+    if (channel.operations > 0) {
+        channel.operations += 1;
+        ring_.cancel_all(channel.socket, name(channel, Operation::Cancel));
+    }
+    close_if_quiet(channel);
+}
+
+void Driver::close_if_quiet(Channel& channel) {
+    if (channel.operations > 0) return;
+    ::close(channel.socket);
+    if (channel.starved) std::erase(starved_, &channel);
+    channel.starved = false;
+    const uint32_t index = channel.index;
+    const uint32_t generation = (channel.generation + 1) % uring::UserData::generation_end;
+    channels_[index]->sending.clear();
+    channel.socket = -1;
+    channel.generation = generation;
+    channel.send_pending = false;
+    channel.cancelling = false;
+    channel.ended = false;
+    channel.shut = false;
+    channel.closing = false;
+    free_channels_.push_back(index);
+    closing_channels_ -= 1;
+}
+
+// --- memory --------------------------------------------------------------------------------------
+
+// Gives the kernel blocks for the buffers that came back in this batch, then arms the receives
+// that had found none.
+void Driver::refill_buffers() {
+    if (!empty_buffers_.empty()) {
+        while (!empty_buffers_.empty()) {
+            Block* block = blocks_.take();
+            if (block == nullptr) break;
+            const uint16_t id = empty_buffers_.back();
+            empty_buffers_.pop_back();
+            block_of_buffer_[id] = block;
+            buffers_.provide(id, block->data, block_size);
+        }
+        buffers_.publish();
+    }
+    for (uint32_t room = buffers_.held(); room > 0 && !starved_.empty(); --room) {
+        Channel* channel = starved_.front();
+        starved_.pop_front();
+        channel->starved = false;
+        receive(*channel);
+    }
+}
+
+void Driver::give_back_memory() {
+    if (now_ - last_trim_ < Duration::millis(100)) return;
+    last_trim_ = now_;
+    for (uint32_t count = blocks_.begin_trim(); count > 0; --count) {
+        madvise(blocks_.trim()->data, block_size, MADV_DONTNEED);
+    }
+}
+
+}  // namespace ringmain::worker

@@ -1,0 +1,111 @@
+#include "ringmain/worker/worker.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <span>
+#include <utility>
+
+#include "ringmain/buffer/block_pool.h"
+#include "ringmain/uring/clock.h"
+
+namespace ringmain::worker {
+
+namespace {
+
+// Address space for all buffers of a worker. Pages come when they are first used.
+class Arena {
+  public:
+    explicit Arena(uint64_t size) : size_(size - size % block_size) {
+        void* memory = mmap(nullptr,
+                            size_,
+                            PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                            -1,
+                            0);
+        if (memory == MAP_FAILED) return;
+        memory_ = static_cast<char*>(memory);
+        // A huge page would make 2 MiB resident for one block.
+        madvise(memory_, size_, MADV_NOHUGEPAGE);
+    }
+
+    Arena(const Arena&) = delete;
+    Arena& operator=(const Arena&) = delete;
+
+    ~Arena() {
+        if (memory_ != nullptr) munmap(memory_, size_);
+    }
+
+    [[nodiscard]] bool ok() const { return memory_ != nullptr; }
+    [[nodiscard]] std::span<char> bytes() const { return {memory_, size_}; }
+
+  private:
+    char* memory_ = nullptr;
+    uint64_t size_;
+};
+
+void pin_to(int cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(static_cast<size_t>(cpu), &set);
+    // The list was checked against the allowed CPUs; should it have changed since, any will do.
+    pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+}  // namespace
+
+Worker::~Worker() {
+    if (!thread_.joinable()) return;
+    stop();
+    thread_.join();
+}
+
+Status Worker::start() {
+    thread_ = std::thread([this] { run(); });
+    std::unique_lock lock(mutex_);
+    reported_.wait(lock, [this] { return status_.has_value(); });
+    return *status_;
+}
+
+void Worker::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void Worker::report(Status status) {
+    const std::lock_guard lock(mutex_);
+    status_ = std::move(status);
+    reported_.notify_all();
+}
+
+void Worker::run() {
+    if (options_.cpu >= 0) pin_to(options_.cpu);
+    const config::Proxy& settings = options_.config->proxy;
+    const Arena arena(settings.buffer_memory);
+    if (!arena.ok()) {
+        report(Error{"cannot map " + std::to_string(settings.buffer_memory) +
+                     " bytes of address space for buffers; lower buffer_memory or raise the "
+                     "limit (ulimit -v)"});
+        return;
+    }
+    BlockPool blocks(arena.bytes(), {});
+    {
+        core::Proxy proxy(*options_.config, blocks, *options_.counters, options_.environment);
+        Driver driver(proxy, blocks, inbox_, *options_.resolver, *options_.log);
+        // Room for every buffer to complete twice and for many connections besides.
+        const uint32_t completions = std::max(8 * settings.ring_entries, 2 * settings.receive_buffers);
+        Status opened = driver.open({.submission_entries = settings.ring_entries,
+                                     .completion_entries = completions,
+                                     .features = options_.features},
+                                    settings.receive_buffers);
+        const bool serves = opened.ok();
+        report(std::move(opened));
+        if (serves) {
+            driver.run(std::move(options_.listeners),
+                       Duration::millis(settings.shutdown_timeout_ms));
+        }
+    }
+    ended_.store(true, std::memory_order_release);
+}
+
+}  // namespace ringmain::worker
