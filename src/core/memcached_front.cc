@@ -5,6 +5,7 @@
 #include "ringmain/memcached/forward.h"
 #include "ringmain/base/version.h"
 #include "front.h"
+#include "memcached_stats.h"
 #include "split.h"
 
 namespace ringmain::core {
@@ -106,42 +107,27 @@ void broadcast(Proxy& proxy, ClientConn& client, const RequestFrame& frame, cons
     }
 }
 
-// The proxy's own figures: those of one server would mislead, and those of several do not add up
-// under one name.
-std::string stats_text(const Proxy& proxy) {
-    uint64_t clients = 0;
-    uint64_t accepted = 0;
-    uint64_t requests = 0;
-    uint64_t errors = 0;
-    uint64_t received = 0;
-    uint64_t sent = 0;
-    for (const Counters* worker : proxy.environment().all_counters) {
-        clients += worker->clients.get();
-        accepted += worker->clients_accepted.get();
-        requests += worker->requests.get();
-        errors += worker->errors.get();
-        received += worker->bytes_received.get();
-        sent += worker->bytes_sent.get();
+// "stats": the servers' figures, ours, or none.
+void answer_stats(Proxy& proxy,
+                  ClientConn& client,
+                  const RequestFrame& frame,
+                  const Bytes& bytes) {
+    std::string_view line = bytes.view(frame.line, proxy.scratch().text);
+    while (line.ends_with(' ')) line.remove_suffix(1);
+    const size_t blank = line.find_last_of(' ');
+    const std::string kind(line.substr(blank == std::string_view::npos ? line.size() : blank + 1));
+    if (kind.empty() || kind == "reset") {
+        broadcast(proxy, client, frame, bytes);
+    } else if (kind == "ringmain") {
+        proxy.answer(client, own_stats(proxy) + "END\r\n");
+    } else {
+        proxy.answer_error(
+            client,
+            error_line(*client.pool,
+                       "'stats " + kind.substr(0, 64) +
+                           "' means one server, and a pool has several; ask the server itself "
+                           "(here: stats, stats reset, stats ringmain)"));
     }
-    const int64_t now_s = proxy.wall().ns / 1'000'000'000;
-    std::string text;
-    const auto line = [&text](std::string_view name, std::string_view value) {
-        text.append("STAT ").append(name).append(" ").append(value).append("\r\n");
-    };
-    line("pid", std::to_string(proxy.environment().process_id));
-    line("uptime", std::to_string(now_s - proxy.environment().started_at_s));
-    line("time", std::to_string(now_s));
-    line("version", std::string(memcached_version).append("-ringmain"));
-    line("ringmain_version", version);
-    line("threads", std::to_string(proxy.environment().worker_count));
-    line("curr_connections", std::to_string(clients));
-    line("total_connections", std::to_string(accepted));
-    line("bytes_read", std::to_string(received));
-    line("bytes_written", std::to_string(sent));
-    line("ringmain_requests", std::to_string(requests));
-    line("ringmain_errors", std::to_string(errors));
-    text += "END\r\n";
-    return text;
 }
 
 void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame) {
@@ -152,8 +138,6 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
         proxy.answer(client, "MN\r\n");
     } else if (frame.verb == Verb::Quit) {
         proxy.answer(client, "", true);
-    } else if (frame.verb == Verb::Stats) {
-        proxy.answer(client, stats_text(proxy));
     } else {
         RM_ASSERT(frame.verb == Verb::Invalid);
         proxy.answer_error(client, frame.answer);
@@ -198,10 +182,12 @@ Taken take_frame(Proxy& proxy,
         case Verb::Verbosity:
             broadcast(proxy, client, frame, bytes);
             break;
+        case Verb::Stats:
+            answer_stats(proxy, client, frame, bytes);
+            break;
         case Verb::Version:
         case Verb::MetaNoop:
         case Verb::Quit:
-        case Verb::Stats:
         case Verb::Invalid:
             answer_locally(proxy, client, frame);
             break;

@@ -5,6 +5,7 @@
 #include "ringmain/memcached/forward.h"
 #include "ringmain/resp/multi_key.h"
 #include "front.h"
+#include "memcached_stats.h"
 
 namespace ringmain::core {
 
@@ -215,6 +216,12 @@ bool Proxy::join_responses(Request& request) {
     if (!request.client->pool->is_redis()) {
         if (request.verb == memcached::Verb::FlushAll || request.verb == memcached::Verb::Verbosity) {
             return request.noreply || request.response.append_copy("OK\r\n", &open_);
+        }
+        if (request.verb == memcached::Verb::Stats) {
+            const std::string sums = sum_stats(responses);
+            // "stats reset" has no figures.
+            return request.response.append_copy(
+                sums.empty() ? "RESET\r\n" : sums + own_stats(*this) + "END\r\n", &open_);
         }
         const std::string_view text = Bytes(join.keys).view(
             {0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);

@@ -1,0 +1,149 @@
+#include "memcached_stats.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/version.h"
+
+namespace ringmain::core {
+
+namespace {
+
+struct Stat {
+    std::string_view name;
+    std::string_view first;  // the value of the first server
+    uint64_t whole = 0;
+    double decimal = 0;
+    bool is_whole = true;
+    bool is_decimal = true;
+};
+
+enum class Rule : uint8_t { Sum, First, Smallest, Largest };
+
+Rule rule_of(std::string_view name) {
+    constexpr std::array<std::string_view, 4> first = {
+        "pid", "version", "libevent", "pointer_size"};
+    if (std::find(first.begin(), first.end(), name) != first.end()) return Rule::First;
+    if (name == "uptime") return Rule::Smallest;
+    if (name == "time" || name == "max_connections") return Rule::Largest;
+    return Rule::Sum;
+}
+
+std::optional<double> parse_decimal(std::string_view text) {
+    double value = 0;
+    const auto end = text.data() + text.size();
+    const std::from_chars_result result = std::from_chars(text.data(), end, value);
+    if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
+    return value;
+}
+
+void take(Stat& stat, std::string_view value, Rule rule) {
+    const std::optional<uint64_t> whole = ascii::parse_uint64(value);
+    const std::optional<double> decimal = parse_decimal(value);
+    stat.is_whole = stat.is_whole && whole.has_value();
+    stat.is_decimal = stat.is_decimal && decimal.has_value();
+    stat.decimal += decimal.value_or(0);
+    const uint64_t number = whole.value_or(0);
+    if (stat.first.data() == nullptr) {
+        stat.first = value;
+        stat.whole = number;
+        return;
+    }
+    switch (rule) {
+        case Rule::First:
+            break;
+        case Rule::Sum:
+            stat.whole += number;
+            break;
+        case Rule::Smallest:
+            stat.whole = std::min(stat.whole, number);
+            break;
+        case Rule::Largest:
+            stat.whole = std::max(stat.whole, number);
+            break;
+    }
+}
+
+std::string value_text(const Stat& stat, Rule rule) {
+    if (rule == Rule::First || (!stat.is_whole && !stat.is_decimal)) return std::string(stat.first);
+    if (stat.is_whole) return std::to_string(stat.whole);
+    return std::to_string(stat.decimal);
+}
+
+// Takes "STAT name value" off the front of `text`; false at END.
+bool next_line(std::string_view& text, std::string_view& name, std::string_view& value) {
+    const size_t end = text.find("\r\n");
+    if (end == std::string_view::npos) return false;
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 2);
+    if (!line.starts_with("STAT ")) return false;
+    const size_t blank = line.find(' ', 5);
+    name = line.substr(5, blank == std::string_view::npos ? blank : blank - 5);
+    value = blank == std::string_view::npos ? std::string_view("") : line.substr(blank + 1);
+    return true;
+}
+
+void add_line(std::string& text, std::string_view name, std::string_view value) {
+    text.append("STAT ").append(name).append(" ").append(value).append("\r\n");
+}
+
+}  // namespace
+
+std::string sum_stats(std::span<const Chain* const> responses) {
+    std::vector<std::string> texts;
+    texts.reserve(responses.size());
+    std::vector<Stat> stats;
+    std::unordered_map<std::string_view, size_t> index_of;
+    for (const Chain* response : responses) {
+        texts.push_back(response->to_string());
+        std::string_view rest = texts.back();
+        std::string_view name;
+        std::string_view value;
+        while (next_line(rest, name, value)) {
+            const auto [found, added] = index_of.try_emplace(name, stats.size());
+            if (added) {
+                stats.emplace_back();
+                stats.back().name = name;
+            }
+            take(stats[found->second], value, rule_of(name));
+        }
+    }
+    std::string text;
+    for (const Stat& stat : stats) add_line(text, stat.name, value_text(stat, rule_of(stat.name)));
+    return text;
+}
+
+std::string own_stats(const Proxy& proxy) {
+    const Environment& environment = proxy.environment();
+    const auto total = [&environment](Counter Counters::*counter) {
+        uint64_t sum = 0;
+        for (const Counters* worker : environment.all_counters) sum += (worker->*counter).get();
+        return std::to_string(sum);
+    };
+    const int64_t uptime_s = proxy.wall().ns / 1'000'000'000 - environment.started_at_s;
+    std::string text;
+    add_line(text, "ringmain_version", version);
+    add_line(text, "ringmain_pid", std::to_string(environment.process_id));
+    add_line(text, "ringmain_uptime", std::to_string(uptime_s));
+    add_line(text, "ringmain_workers", std::to_string(environment.worker_count));
+    add_line(text, "ringmain_clients", total(&Counters::clients));
+    add_line(text, "ringmain_clients_accepted", total(&Counters::clients_accepted));
+    add_line(text, "ringmain_clients_refused", total(&Counters::clients_refused));
+    add_line(text, "ringmain_requests", total(&Counters::requests));
+    add_line(text, "ringmain_fragments", total(&Counters::fragments));
+    add_line(text, "ringmain_bytes_received", total(&Counters::bytes_received));
+    add_line(text, "ringmain_bytes_sent", total(&Counters::bytes_sent));
+    add_line(text, "ringmain_server_connections", total(&Counters::server_connections));
+    add_line(text, "ringmain_server_failures", total(&Counters::server_failures));
+    add_line(text, "ringmain_errors", total(&Counters::errors));
+    add_line(text, "ringmain_timeouts", total(&Counters::timeouts));
+    add_line(text, "ringmain_buffer_bytes", total(&Counters::buffer_bytes));
+    return text;
+}
+
+}  // namespace ringmain::core
