@@ -121,12 +121,10 @@ void answer_stats(Proxy& proxy,
     } else if (kind == "ringmain") {
         proxy.answer(client, own_stats(proxy) + "END\r\n");
     } else {
-        proxy.answer_error(
-            client,
-            error_line(*client.pool,
-                       "'stats " + kind.substr(0, 64) +
-                           "' means one server, and a pool has several; ask the server itself "
-                           "(here: stats, stats reset, stats ringmain)"));
+        // Short: clients read an error into 80 bytes.
+        proxy.answer_error(client,
+                           "CLIENT_ERROR ringmain: 'stats " + kind.substr(0, 16) +
+                               "' is per server: ask the server\r\n");
     }
 }
 
