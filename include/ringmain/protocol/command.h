@@ -131,7 +131,6 @@ enum class CommandId : uint8_t {
 struct Command {
     std::string_view name;  // lower case, "get"; a subcommand: "client|setname"
     int16_t arity = 0;      // with the name; negative: at least
-    uint32_t flags = 0;
     Handling handling = Handling::Forward;
     CommandId id = CommandId::Other;
     ResponsePolicy response = ResponsePolicy::One;
@@ -141,12 +140,12 @@ struct Command {
     // STORE, XREAD ... STREAMS); 0 when not so.
     uint8_t options_from = 0;
     bool hidden = false;  // answered, but COMMAND says nothing of it: younger than redis 7.0
+    uint32_t flags = 0;   // bits of command_flag
+    uint32_t acl = 0;     // bits of acl_category; for COMMAND only
     std::span<const KeySpec> key_specs = {};
     std::span<const Command> subcommands = {};
     std::string_view reason = {};  // Refused: why, as a clause behind "'NAME' is not supported: "
-    // For COMMAND only.
-    uint32_t acl = 0;  // bits of acl_category
-    std::span<const std::string_view> tips = {};
+    std::span<const std::string_view> tips = {};  // for COMMAND only
 };
 
 }  // namespace ringmain

@@ -2,27 +2,37 @@
 
 #pragma once
 
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/protocol/command.h"
+#include "ringmain/protocol/frame.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ringmain/buffer/bytes.h"
-#include "ringmain/protocol/command.h"
-#include "ringmain/protocol/frame.h"
-
 namespace ringmain::resp {
 
-// All commands, in alphabetical order.
+// All commands, hidden ones too, in alphabetical order; subcommands are within their containers.
 [[nodiscard]] std::span<const Command> commands();
 
 // By name in any letter case; null when unknown. Does not look at subcommands.
 [[nodiscard]] const Command* find_command(std::string_view name);
 
-// The row that speaks for a request: the subcommand's when the command is a container and
-// `subcommand` names one of them, else the command's own.
+// The row that speaks for a request: the subcommand's when the command is a container, else the
+// command's own. Null when a container has no such subcommand.
 [[nodiscard]] const Command* find_subcommand(const Command& command, std::string_view subcommand);
+
+// By the whole name as COMMAND INFO takes it, "get" or "client|setname"; null when unknown.
+[[nodiscard]] const Command* find_by_full_name(std::string_view name);
+
+// Whether a server may be asked about a command that is not in the table (a module's, or a younger
+// one). Not when the name has a NUL: redis hashes the whole of a name but compares it up to there,
+// so some "SUBSCRIBE\0x" is SUBSCRIBE to a server, and nothing in the table.
+[[nodiscard]] constexpr bool may_be_foreign(std::string_view name) {
+    return !name.empty() && name.find('\0') == std::string_view::npos;
+}
 
 [[nodiscard]] constexpr bool arity_fits(const Command& command, uint32_t argument_count) {
     const auto count = static_cast<int64_t>(argument_count);
@@ -32,15 +42,31 @@ namespace ringmain::resp {
 enum class KeySearch : uint8_t {
     Found,    // `keys` holds at least one
     None,     // a request without keys (EVAL script 0)
-    Invalid,  // the arguments do not fit: a count that is no number, too large, negative
+    Invalid,  // the arguments do not fit: a count that is no number, too large, negative. The
+              // server refuses such a request whichever it is, and knows the text: ask any.
 };
 
 // Appends the positions (indices into `arguments`) of all keys, each once, ascending within a
-// specification. `bytes` are the frame's, `scratch` serves arguments that cross blocks.
+// specification. `bytes` are the frame's, `scratch` serves arguments that cross blocks. After
+// Invalid what was appended means nothing.
 [[nodiscard]] KeySearch find_keys(const Command& command,
                                   const Bytes& bytes,
                                   std::span<const ByteRange> arguments,
                                   std::string& scratch,
                                   std::vector<uint32_t>& keys);
+
+// The same for arguments that lie side by side in memory.
+[[nodiscard]] KeySearch find_keys(const Command& command,
+                                  std::span<const std::string_view> arguments,
+                                  std::vector<uint32_t>& keys);
+
+// True for a forwarded command that these arguments make wait on the server: XREAD ... BLOCK. It
+// would hold up everybody who shares the connection.
+[[nodiscard]] bool blocks(const Command& command,
+                          const Bytes& bytes,
+                          std::span<const ByteRange> arguments,
+                          std::string& scratch);
+
+[[nodiscard]] bool blocks(const Command& command, std::span<const std::string_view> arguments);
 
 }  // namespace ringmain::resp

@@ -1,0 +1,58 @@
+#include "ringmain/resp/arguments.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/resp/cursor.h"
+
+#include "wire.h"
+
+namespace ringmain::resp {
+
+namespace {
+
+// Reads "$12\r\n" or "*12\r\n" that a parser has accepted.
+uint32_t read_header(Cursor& cursor) {
+    const std::string_view piece = cursor.piece();
+    if (!piece.empty()) {
+        uint32_t size = 0;
+        const char* rest = wire::read_size(piece.data() + 1, piece.data() + piece.size(), &size);
+        if (rest != nullptr) {
+            cursor.skip(static_cast<uint64_t>(rest - piece.data()));
+            return size;
+        }
+    }
+    // The header is cut, or it has more digits than the short cut reads.
+    cursor.skip(1);
+    uint32_t size = 0;
+    for (char byte = cursor.take(); byte != '\r'; byte = cursor.take()) {
+        size = size * 10 + wire::digit(byte);
+    }
+    cursor.skip(1);
+    return size;
+}
+
+}  // namespace
+
+void find_arguments(const RequestFrame& frame,
+                    const Bytes& bytes,
+                    std::vector<ByteRange>& arguments) {
+    RM_ASSERT(!frame.is_inline);
+    RM_ASSERT(!frame.oversized);
+    arguments.clear();
+    if (frame.argument_count <= RequestFrame::arguments_kept) {
+        const auto* first = frame.arguments.begin();
+        arguments.assign(first, first + frame.argument_count);
+        return;
+    }
+    Cursor cursor(bytes);
+    const uint32_t count = read_header(cursor);
+    RM_ASSERT(count == frame.argument_count);
+    arguments.reserve(count);
+    for (uint32_t i = 0; i < count; ++i) {
+        const uint32_t size = read_header(cursor);
+        arguments.push_back({.offset = static_cast<uint32_t>(cursor.position()), .size = size});
+        cursor.skip(uint64_t{size} + wire::line_end_size);
+    }
+    RM_ASSERT(cursor.position() == frame.size);
+}
+
+}  // namespace ringmain::resp

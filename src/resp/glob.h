@@ -1,0 +1,76 @@
+// src/resp/glob.h - matches names with patterns as KEYS and COMMAND LIST take them.
+//
+//   *  anything      ?  one byte      [a-z] [^a-z]  one of these, or of all others      \x  x
+//   itself
+
+#pragma once
+
+#include "ringmain/base/ascii.h"
+
+#include <cstddef>
+#include <string_view>
+
+namespace ringmain::resp {
+
+// Takes one element off the front of `pattern`, which is not empty and does not start with '*'.
+// True when it stands for `byte`.
+[[nodiscard]] constexpr bool take_glob_element(std::string_view& pattern, char byte) {
+    const auto take = [&pattern] {
+        const char taken = ascii::lower(pattern.front());
+        pattern.remove_prefix(1);
+        return taken;
+    };
+    const char wanted = ascii::lower(byte);
+    const char kind = take();
+    if (kind == '?') return true;
+    if (kind == '\\') return (pattern.empty() ? '\\' : take()) == wanted;
+    if (kind != '[') return kind == wanted;
+
+    const bool inverted = !pattern.empty() && pattern.front() == '^';
+    if (inverted) pattern.remove_prefix(1);
+    bool found = false;
+    // A class without its end goes up to the pattern's end.
+    while (!pattern.empty()) {
+        char first = take();
+        if (first == ']') break;
+        if (first == '\\' && !pattern.empty()) {
+            found |= take() == wanted;
+        } else if (pattern.size() >= 2 && pattern.front() == '-') {
+            pattern.remove_prefix(1);
+            const char last = take();
+            found |= first <= last ? first <= wanted && wanted <= last
+                                   : last <= wanted && wanted <= first;
+        } else {
+            found |= first == wanted;
+        }
+    }
+    return found != inverted;
+}
+
+// In any letter case. Takes at most |pattern| * |text| steps: it goes back to the last '*' only.
+[[nodiscard]] constexpr bool glob_matches(std::string_view pattern, std::string_view text) {
+    std::string_view behind_star;
+    size_t retry_at = 0;
+    bool seen_star = false;
+    size_t at = 0;
+    while (at < text.size() || !pattern.empty()) {
+        if (!pattern.empty() && pattern.front() == '*') {
+            pattern.remove_prefix(1);
+            behind_star = pattern;
+            retry_at = at;
+            seen_star = true;
+            continue;
+        }
+        if (at < text.size() && !pattern.empty() && take_glob_element(pattern, text[at])) {
+            at += 1;
+            continue;
+        }
+        if (!seen_star || retry_at >= text.size()) return false;
+        retry_at += 1;
+        at = retry_at;
+        pattern = behind_star;
+    }
+    return true;
+}
+
+}  // namespace ringmain::resp

@@ -1,0 +1,149 @@
+#include "ringmain/resp/multi_key.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/resp/response_parser.h"
+
+#include <algorithm>
+#include <string>
+
+#include "wire.h"
+
+namespace ringmain::resp {
+
+namespace {
+
+// The value that starts at `cursor`; nothing when the bytes end before it does.
+std::optional<ResponseFrame> next_value(Cursor cursor) {
+    ResponseParser parser;
+    while (!cursor.at_end()) {
+        const Fed fed = parser.feed(cursor.piece());
+        if (fed.status == ParseStatus::Complete) return parser.frame();
+        if (fed.status == ParseStatus::Error) return std::nullopt;
+        cursor.skip(fed.consumed);
+    }
+    return std::nullopt;
+}
+
+// Moves `cursor` behind "*12\r\n". Nothing when there is anything else.
+std::optional<uint64_t> read_array_header(Cursor& cursor) {
+    if (cursor.at_end() || cursor.take() != '*') return std::nullopt;
+    Number number;
+    while (!cursor.at_end()) {
+        const char byte = cursor.take();
+        if (byte == '\r') break;
+        if (!number.take(byte)) return std::nullopt;
+    }
+    if (cursor.at_end() || cursor.take() != '\n') return std::nullopt;
+    const std::optional<int64_t> count = number.value();
+    if (!count.has_value() || *count < 0) return std::nullopt;
+    return static_cast<uint64_t>(*count);
+}
+
+// Whether each fragment's array has as many elements as it was asked for keys.
+bool open_sources(const Join& join, std::vector<JoinSource>& sources) {
+    sources.clear();
+    for (const Chain* response : join.responses) {
+        Cursor cursor(*response);
+        const std::optional<uint64_t> count = read_array_header(cursor);
+        if (!count.has_value()) return false;
+        sources.push_back({.cursor = cursor, .elements_left = *count});
+    }
+    for (const uint16_t owner : join.owners) {
+        RM_ASSERT(owner < sources.size());
+        JoinSource& source = sources[owner];
+        if (source.elements_left == 0) return false;
+        source.elements_left -= 1;
+    }
+    return std::all_of(sources.begin(), sources.end(), [](const JoinSource& source) {
+        return source.elements_left == 0;
+    });
+}
+
+// The only value in `response`, whole; nothing when it is anything else.
+std::optional<ResponseFrame> only_value(const Chain& response) {
+    const std::optional<ResponseFrame> value = next_value(Cursor(response));
+    if (!value.has_value() || value->size != response.size()) return std::nullopt;
+    return value;
+}
+
+}  // namespace
+
+// Headers that the parser accepted have one spelling only: keys that stand side by side and have
+// the same owner are taken over in one piece, headers and all.
+bool write_fragment(const Split& split, uint16_t owner, Chain& target, OpenBlock* open) {
+    RM_ASSERT(split.arguments.size() == 1 + split.owners.size() * split.step);
+    const auto keys =
+        static_cast<uint64_t>(std::count(split.owners.begin(), split.owners.end(), owner));
+    RM_ASSERT(keys > 0);
+
+    const bool named = target.append_copy(Header('*', 1 + keys * split.step).view(), open) &&
+                       target.append_copy(Header('$', split.name.size()).view(), open) &&
+                       target.append_copy(split.name, open) && target.append_copy("\r\n", open);
+    if (!named) return false;
+
+    Cursor cursor(*split.bytes);
+    // Where the argument behind `index` starts, its header included.
+    const auto end_of = [&split](size_t index) {
+        return uint64_t{split.arguments[index].end()} + wire::line_end_size;
+    };
+    size_t key = 0;
+    while (key < split.owners.size()) {
+        if (split.owners[key] != owner) {
+            key += 1;
+            continue;
+        }
+        const uint64_t begin = end_of(key * split.step);
+        while (key < split.owners.size() && split.owners[key] == owner) {
+            key += 1;
+        }
+        const uint64_t end = end_of(key * split.step);
+        cursor.skip(begin - cursor.position());
+        if (!cursor.append_to(target, end - begin, open)) return false;
+    }
+    return true;
+}
+
+JoinStatus join_arrays(const Join& join,
+                       std::vector<JoinSource>& sources,
+                       Chain& target,
+                       OpenBlock* open) {
+    if (!open_sources(join, sources)) return JoinStatus::WrongShape;
+    if (!target.append_copy(Header('*', join.owners.size()).view(), open)) {
+        return JoinStatus::NoMemory;
+    }
+    for (const uint16_t owner : join.owners) {
+        Cursor& cursor = sources[owner].cursor;
+        const std::optional<ResponseFrame> element = next_value(cursor);
+        RM_ASSERT(element.has_value());
+        bool appended = false;
+        if (element->is_null) {
+            cursor.skip(element->size);
+            appended = target.append_copy(null_response(join.version), open);
+        } else {
+            appended = cursor.append_to(target, element->size, open);
+        }
+        if (!appended) return JoinStatus::NoMemory;
+    }
+    return JoinStatus::Joined;
+}
+
+std::optional<int64_t> sum_integers(std::span<const Chain* const> responses) {
+    int64_t sum = 0;
+    for (const Chain* response : responses) {
+        const std::optional<ResponseFrame> value = only_value(*response);
+        if (!value.has_value() || value->type != ':') return std::nullopt;
+        if (__builtin_add_overflow(sum, value->number, &sum)) return std::nullopt;
+    }
+    return sum;
+}
+
+bool all_ok(std::span<const Chain* const> responses) {
+    std::string scratch;
+    return std::all_of(responses.begin(), responses.end(), [&scratch](const Chain* response) {
+        if (response->size() != ok_response.size()) return false;
+        const ByteRange whole = {.offset = 0, .size = static_cast<uint32_t>(ok_response.size())};
+        return response->view(whole, scratch) == ok_response;
+    });
+}
+
+}  // namespace ringmain::resp

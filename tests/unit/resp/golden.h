@@ -1,0 +1,52 @@
+// tests/unit/resp/golden.h - reads what redis-server 7.0.15 was recorded to answer.
+
+#pragma once
+
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+inline std::vector<std::string> split(std::string_view text, char separator) {
+    std::vector<std::string> parts;
+    for (size_t end = 0; (end = text.find(separator)) != std::string_view::npos;) {
+        parts.emplace_back(text.substr(0, end));
+        text.remove_prefix(end + 1);
+    }
+    parts.emplace_back(text);
+    return parts;
+}
+
+// The rows of a file in tests/golden, each cut at its tabs; without comments.
+inline std::vector<std::vector<std::string>> golden_rows(const std::string& name) {
+    std::FILE* file = std::fopen((std::string(RM_GOLDEN_FOLDER "/") + name).c_str(), "rb");
+    REQUIRE(file != nullptr);
+    std::string text;
+    char buffer[65536];
+    size_t size = 0;
+    while ((size = std::fread(buffer, 1, sizeof buffer, file)) > 0) {
+        text.append(buffer, size);
+    }
+    std::fclose(file);
+
+    std::vector<std::vector<std::string>> rows;
+    for (const std::string& line : split(text, '\n')) {
+        if (!line.empty() && line.front() != '#') rows.push_back(split(line, '\t'));
+    }
+    return rows;
+}
+
+// The words of a recorded request; "%" stands for the empty one.
+inline std::vector<std::string> words_of(std::string_view text) {
+    std::vector<std::string> words = split(text, ' ');
+    for (std::string& word : words) {
+        if (word == "%") word.clear();
+    }
+    return words;
+}
+
+}  // namespace ringmain::test
