@@ -1,0 +1,25 @@
+// ringmain/uring/clock.h - the only clock. Everything below takes `now` as an argument.
+
+#pragma once
+
+#include "ringmain/base/time.h"
+
+#include <cstdint>
+#include <string>
+
+namespace ringmain::uring {
+
+// Never goes back; about 25 ns. Once per batch is enough.
+[[nodiscard]] Instant now();
+
+// What the calendar says, for people: it may jump. Never compute with it.
+struct WallTime {
+    int64_t seconds = 0;  // since 1970, UTC
+    int32_t nanoseconds = 0;
+
+    [[nodiscard]] std::string text() const;  // "2026-11-22T09:30:00.123Z"
+};
+
+[[nodiscard]] WallTime wall_time();
+
+}  // namespace ringmain::uring

@@ -1,0 +1,70 @@
+// ringmain/uring/preflight.h - what the machine must allow, with cause and remedy where it does
+// not.
+//
+// io_uring is switched off in many places: by sysctl, by the seccomp profile of container
+// runtimes, in old kernels. The kernel's answer is a bare errno; the cause is worked out from it
+// here, by judge_*() functions of plain values. `ringmain doctor` prints all findings, and the
+// start of the proxy stops at the first Fail.
+
+#pragma once
+
+#include "ringmain/uring/features.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringmain::uring {
+
+enum class Level : uint8_t { Ok, Warn, Fail };
+
+struct Finding {
+    std::string name;
+    Level level = Level::Ok;
+    std::string text;
+    std::string remedy;  // empty when Ok
+};
+
+struct PreflightOptions {
+    uint64_t descriptors_wanted = 0;  // client and server connections, listeners, spare
+    uint32_t backlog = 0;             // the largest of all pools
+    uint32_t workers = 1;
+    Features features = {};  // as probed; empty where that failed
+};
+
+[[nodiscard]] std::vector<Finding> preflight(const PreflightOptions& options);
+
+// Only the first and decisive one: can a ring be made?
+[[nodiscard]] Finding check_io_uring();
+
+// "name: text Fix: remedy" on one line, for the log.
+[[nodiscard]] std::string finding_text(const Finding& finding);
+
+// What judge_io_uring() goes by.
+struct SetupFacts {
+    int error = 0;                              // errno of io_uring_setup; 0: it worked
+    std::optional<int> io_uring_disabled = {};  // kernel.io_uring_disabled; none before 6.6
+    int seccomp_mode = 0;                       // "Seccomp:" of /proc/self/status; 2: a filter
+    bool privileged = false;          // CAP_SYS_ADMIN or the group of kernel.io_uring_group
+    std::string kernel_release = {};  // as of uname -r
+};
+
+struct CpuFacts {
+    uint32_t usable = 1;                   // in the affinity mask
+    std::optional<double> cpu_quota = {};  // CPUs' worth of time that the cgroup allows
+    uint32_t workers = 1;
+};
+
+[[nodiscard]] Finding judge_io_uring(const SetupFacts& facts);
+[[nodiscard]] Finding judge_features(const Features& features);
+[[nodiscard]] Finding judge_descriptors(uint64_t limit, uint64_t hard_limit, uint64_t wanted);
+[[nodiscard]] Finding judge_backlog(std::optional<uint64_t> somaxconn, uint32_t backlog);
+[[nodiscard]] Finding judge_cpus(const CpuFacts& facts);
+
+// Readers of the kernel's text files.
+[[nodiscard]] int seccomp_mode_in(std::string_view status);
+[[nodiscard]] std::optional<double> cpu_quota_in(std::string_view cpu_max);  // none: "max"
+
+}  // namespace ringmain::uring

@@ -1,0 +1,68 @@
+// ringmain/uring/socket.h - the plain system calls around sockets: to make, name and adjust them.
+//
+// All sockets are close-on-exec and in blocking mode, as rings want them (ring.h). Errors are
+// sentences for people: they name the address, the cause and the remedy.
+
+#pragma once
+
+#include "ringmain/base/result.h"
+#include "ringmain/uring/descriptor.h"
+#include "ringmain/uring/socket_address.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ringmain::uring {
+
+struct TcpListen {
+    std::string host;   // a name is looked up; "" and "*": every IPv4 address
+    uint16_t port = 0;  // 0: the kernel chooses, local_address() tells
+    uint32_t backlog = 1024;
+    bool reuse_port = false;  // one listener per worker on the same port
+};
+
+struct UnixListen {
+    std::string path = {};
+    uint32_t mode = 0;  // of the file; 0: as the umask says
+    uint32_t backlog = 1024;
+};
+
+// Listeners with reuse_port share a port without a word even with another process of the same
+// user: to notice a second start, try this first.
+Status port_is_free(const TcpListen& options);
+
+// TCP_NODELAY is set and inherited by what is accepted.
+Result<Descriptor> listen_tcp(const TcpListen& options);
+
+// A socket file left behind by a process that is gone is replaced; a file of another kind, or a
+// socket that somebody answers on, is an error. unlink() the path at the end.
+Result<Descriptor> listen_unix(const UnixListen& options);
+
+// A socket of the address's family, not yet connected (Ring::connect); TCP_NODELAY is set.
+Result<Descriptor> socket_for(const SocketAddress& address);
+
+// Connects and waits. For tools and tests.
+Result<Descriptor> connect_and_wait(const SocketAddress& address);
+
+// Takes one connection out of the backlog without waiting: a descriptor, or -errno (-EAGAIN when
+// there is none). It leaves the listener non-blocking, so it is for draining before the end.
+[[nodiscard]] int accept_waiting(int listener);
+
+// Failures of these do no harm and are ignored: the option is not there for unix sockets.
+void set_no_delay(int socket);
+void set_keepalive(int socket);
+
+// The next close() sends a reset and drops what is unsent.
+void set_abort_on_close(int socket);
+
+Result<SocketAddress> local_address(int socket);
+Result<SocketAddress> peer_address(int socket);
+
+// "a client" when the peer has no name (unix sockets) or is gone.
+[[nodiscard]] std::string peer_text(int socket);
+
+// "Connection refused (ECONNREFUSED)". Takes errno values, positive or negated.
+[[nodiscard]] std::string error_text(int error_number);
+
+}  // namespace ringmain::uring

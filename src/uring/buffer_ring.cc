@@ -1,0 +1,108 @@
+#include "ringmain/uring/buffer_ring.h"
+
+#include "ringmain/uring/socket.h"
+
+#include <bit>
+#include <cerrno>
+
+#include <liburing.h>
+#include <sys/mman.h>
+
+namespace ringmain::uring {
+namespace {
+
+// The kernel wants whole pages, and zeroes.
+io_uring_buf_ring* map_entries(size_t entries) {
+    void* memory = mmap(nullptr,
+                        entries * sizeof(io_uring_buf),
+                        PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+                        -1,
+                        0);
+    return memory == MAP_FAILED ? nullptr : static_cast<io_uring_buf_ring*>(memory);
+}
+
+void unmap_entries(io_uring_buf_ring* shared, size_t entries) {
+    munmap(shared, entries * sizeof(io_uring_buf));
+}
+
+int register_entries(io_uring* ring, io_uring_buf_ring* shared, const BufferRingOptions& options) {
+    io_uring_buf_reg registration = {};
+    registration.ring_addr = reinterpret_cast<uint64_t>(shared);
+    registration.ring_entries = options.entries;
+    registration.bgid = options.group;
+    return io_uring_register_buf_ring(ring, &registration, 0);
+}
+
+}  // namespace
+
+bool BufferRing::supported(io_uring* ring) {
+    constexpr BufferRingOptions smallest = {.entries = 1, .group = 0};
+    io_uring_buf_ring* shared = map_entries(smallest.entries);
+    if (shared == nullptr) return false;
+    const bool registered = register_entries(ring, shared, smallest) == 0;
+    if (registered) io_uring_unregister_buf_ring(ring, smallest.group);
+    unmap_entries(shared, smallest.entries);
+    return registered;
+}
+
+Status BufferRing::open(Ring& ring, const BufferRingOptions& options) {
+    RM_ASSERT(shared_ == nullptr);
+    RM_ASSERT(ring.is_open());
+    RM_ASSERT(std::has_single_bit(options.entries));
+    RM_ASSERT(options.entries <= entries_max);
+
+    io_uring_buf_ring* shared = map_entries(options.entries);
+    if (shared == nullptr) return Error{"no memory for a buffer ring: " + error_text(errno)};
+    io_uring_buf_ring_init(shared);
+    const int result = register_entries(ring.handle(), shared, options);
+    if (result < 0) {
+        unmap_entries(shared, options.entries);
+        return Error{"a buffer ring of " + std::to_string(options.entries) +
+                     " entries cannot be registered: " + error_text(result) +
+                     "; Linux 5.19 or later is needed"};
+    }
+    ring_ = &ring;
+    shared_ = shared;
+    group_ = options.group;
+    with_kernel_.assign(options.entries, 0);
+    return {};
+}
+
+void BufferRing::close() {
+    if (shared_ == nullptr) return;
+    if (ring_->is_open()) io_uring_unregister_buf_ring(ring_->handle(), group_);
+    unmap_entries(shared_, with_kernel_.size());
+    ring_ = nullptr;
+    shared_ = nullptr;
+    unpublished_ = 0;
+    held_ = 0;
+    with_kernel_.clear();
+}
+
+void BufferRing::provide(uint16_t id, char* data, uint32_t size) {
+    RM_ASSERT(id < entries());
+    // A buffer that is given twice is filled twice, and the second time under its reader.
+    RM_ASSERT(!holds(id));
+    RM_DCHECK(size > 0);
+    io_uring_buf_ring_add(shared_, data, size, id, io_uring_buf_ring_mask(entries()), unpublished_);
+    with_kernel_[id] = 1;
+    unpublished_ += 1;
+}
+
+void BufferRing::publish() {
+    if (unpublished_ == 0) return;
+    io_uring_buf_ring_advance(shared_, unpublished_);
+    held_ += unpublished_;
+    unpublished_ = 0;
+}
+
+void BufferRing::taken(uint16_t id) {
+    RM_ASSERT(id < entries());
+    RM_ASSERT(holds(id));
+    RM_ASSERT(held_ > 0);
+    with_kernel_[id] = 0;
+    held_ -= 1;
+}
+
+}  // namespace ringmain::uring

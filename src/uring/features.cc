@@ -1,0 +1,224 @@
+#include "ringmain/uring/features.h"
+
+#include "ringmain/uring/buffer_ring.h"
+#include "ringmain/uring/compat.h"
+#include "ringmain/uring/preflight.h"
+
+#include <array>
+#include <cerrno>
+#include <initializer_list>
+
+#include <liburing.h>
+
+namespace ringmain::uring {
+namespace {
+
+constexpr std::array<std::string_view, feature_count> names = {
+    "single_issuer",
+    "defer_taskrun",
+    "coop_taskrun",
+    "submit_all",
+    "multishot_accept",
+    "multishot_receive",
+    "buffer_ring",
+    "poll_first",
+    "registered_ring",
+    "sync_cancel",
+    "message_ring",
+    "send_zero_copy",
+    "bundle",
+};
+static_assert(static_cast<uint32_t>(Feature::Bundle) + 1 == feature_count);
+static_assert(!names.back().empty(), "each feature has a name");
+
+constexpr Feature feature_at(uint32_t index) {
+    return static_cast<Feature>(index);
+}
+
+struct Preset {
+    std::string_view name;
+    Features removed;
+};
+
+constexpr Features of(std::initializer_list<Feature> list) {
+    Features features;
+    for (const Feature feature : list) {
+        features.add(feature);
+    }
+    return features;
+}
+
+constexpr Features everything_optional() {
+    Features features;
+    for (uint32_t i = 0; i < feature_count; ++i) {
+        features.add(feature_at(i));
+    }
+    features.remove(Feature::BufferRing);
+    return features;
+}
+
+constexpr std::array<Preset, 5> presets = {{
+    {"5.19",
+     of({Feature::SingleIssuer,
+         Feature::DeferTaskrun,
+         Feature::MultishotReceive,
+         Feature::SyncCancel,
+         Feature::SendZeroCopy,
+         Feature::Bundle})},
+    {"6.0", of({Feature::DeferTaskrun, Feature::Bundle})},
+    {"6.1", of({Feature::Bundle})},
+    {"all", everything_optional()},
+    {"none", Features()},
+}};
+
+// A ring that lives as long as this object; for asking the kernel.
+class Trial {
+  public:
+    explicit Trial(uint32_t flags)
+        : error_(io_uring_queue_init_params(8, &ring_, with_flags(params_, flags))) {}
+
+    Trial(const Trial&) = delete;
+    Trial& operator=(const Trial&) = delete;
+
+    ~Trial() {
+        if (works()) io_uring_queue_exit(&ring_);
+    }
+
+    [[nodiscard]] bool works() const { return error_ == 0; }
+
+    [[nodiscard]] io_uring* ring() { return &ring_; }
+
+    [[nodiscard]] uint32_t feature_bits() const { return params_.features; }
+
+  private:
+    static io_uring_params* with_flags(io_uring_params& params, uint32_t flags) {
+        params.flags = flags;
+        return &params;
+    }
+
+    io_uring ring_ = {};
+    io_uring_params params_ = {};
+    int error_;
+};
+
+void probe_setup_flags(Features& features) {
+    if (Trial(IORING_SETUP_SUBMIT_ALL).works()) features.add(Feature::SubmitAll);
+    if (Trial(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG).works()) {
+        features.add(Feature::CoopTaskrun);
+    }
+    if (!Trial(IORING_SETUP_SINGLE_ISSUER).works()) return;
+    features.add(Feature::SingleIssuer);
+    // Both came with 6.0; there is no way to ask for multishot receive but to use it, which
+    // self_test() does.
+    features.add(Feature::MultishotReceive);
+    if (Trial(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN).works()) {
+        features.add(Feature::DeferTaskrun);
+    }
+}
+
+void probe_operations(Features& features, io_uring* ring) {
+    io_uring_probe* probe = io_uring_get_probe_ring(ring);
+    if (probe == nullptr) return;
+    if (io_uring_opcode_supported(probe, IORING_OP_SOCKET) != 0) {  // 5.19, as these are
+        features.add(Feature::MultishotAccept);
+        features.add(Feature::PollFirst);
+    }
+    if (io_uring_opcode_supported(probe, IORING_OP_MSG_RING) != 0) {
+        features.add(Feature::MessageRing);
+    }
+    if (io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0) {
+        features.add(Feature::SendZeroCopy);
+    }
+    io_uring_free_probe(probe);
+}
+
+void probe_registrations(Features& features, io_uring* ring) {
+    if (BufferRing::supported(ring)) features.add(Feature::BufferRing);
+
+    io_uring_sync_cancel_reg everything = {};
+    everything.fd = -1;
+    everything.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+    const int cancelled = io_uring_register_sync_cancel(ring, &everything);
+    if (cancelled >= 0 || cancelled == -ENOENT) features.add(Feature::SyncCancel);
+
+    // Some 5.15 kernels accept it and hang at exit; they lack the buffer ring and get no further.
+    if (!features.has(Feature::BufferRing)) return;
+    if (io_uring_register_ring_fd(ring) == 1) features.add(Feature::RegisteredRing);
+}
+
+Result<Features> named(std::string_view word) {
+    for (const Preset& preset : presets) {
+        if (preset.name == word) return preset.removed;
+    }
+    for (uint32_t i = 0; i < feature_count; ++i) {
+        if (names[i] != word) continue;
+        if (feature_at(i) == Feature::BufferRing) {
+            return Error{
+                "the feature buffer_ring cannot be ignored: everything is received "
+                "through it"};
+        }
+        return of({feature_at(i)});
+    }
+    std::string valid;
+    for (uint32_t i = 0; i < feature_count; ++i) {
+        if (feature_at(i) == Feature::BufferRing) continue;
+        valid += std::string(names[i]) + ", ";
+    }
+    for (const Preset& preset : presets) {
+        valid += std::string(preset.name) + (&preset == &presets.back() ? "" : ", ");
+    }
+    return Error{"unknown feature '" + std::string(word) + "'; known are: " + valid};
+}
+
+}  // namespace
+
+std::string_view feature_name(Feature feature) {
+    return names[static_cast<uint32_t>(feature)];
+}
+
+Result<Features> Features::probe() {
+    Trial trial(0);
+    if (!trial.works()) return Error{finding_text(check_io_uring())};
+
+    Features features;
+    if ((trial.feature_bits() & compat::feature_bundle) != 0) features.add(Feature::Bundle);
+    probe_setup_flags(features);
+    probe_operations(features, trial.ring());
+    probe_registrations(features, trial.ring());
+    return features;
+}
+
+Result<Features> Features::without(std::string_view text) const {
+    Features rest = *this;
+    constexpr std::string_view separators = ", \t";
+    size_t begin = text.find_first_not_of(separators);
+    while (begin != std::string_view::npos) {
+        const size_t found = text.find_first_of(separators, begin);
+        const size_t end = found == std::string_view::npos ? text.size() : found;
+        const Result<Features> removed = named(text.substr(begin, end - begin));
+        if (!removed.ok()) return Error{removed.error()};
+        rest.bits_ &= ~removed.value().bits_;
+        begin = text.find_first_not_of(separators, end);
+    }
+    // The kernel refuses one without the other.
+    if (!rest.has(Feature::SingleIssuer)) rest.remove(Feature::DeferTaskrun);
+    return rest;
+}
+
+std::string Features::text() const {
+    std::string text;
+    for (uint32_t i = 0; i < feature_count; ++i) {
+        if (!has(feature_at(i))) continue;
+        if (!text.empty()) text += ' ';
+        text += names[i];
+    }
+    return text.empty() ? "none" : text;
+}
+
+std::string Features::missing_text() const {
+    Features missing;
+    missing.bits_ = ~bits_ & ((1U << feature_count) - 1);
+    return missing.text();
+}
+
+}  // namespace ringmain::uring

@@ -1,0 +1,132 @@
+#include "ringmain/uring/preflight.h"
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/uring/descriptor.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+#include <fcntl.h>
+#include <liburing.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace ringmain::uring {
+namespace {
+
+constexpr uint32_t cap_sys_admin = 21;
+
+// The beginning of a file of the kernel's; empty where there is none.
+std::string file_text(const std::string& path) {
+    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.is_open()) return "";
+    std::array<char, 8192> text = {};
+    const ssize_t size = read(file.get(), text.data(), text.size());
+    return size > 0 ? std::string(text.data(), static_cast<size_t>(size)) : "";
+}
+
+std::optional<int64_t> number_in_file(const std::string& path) {
+    const std::string text = file_text(path);
+    return ascii::parse_int64(std::string_view(text).substr(0, text.find('\n')));
+}
+
+// What follows "key:" on its line.
+std::string_view field_in(std::string_view text, std::string_view key) {
+    const size_t found = text.find(key);
+    if (found == std::string_view::npos) return {};
+    const std::string_view rest = text.substr(found + key.size());
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    const size_t begin = line.find_first_not_of(" \t");
+    return begin == std::string_view::npos ? std::string_view() : line.substr(begin);
+}
+
+bool has_capability(std::string_view status, uint32_t capability) {
+    uint64_t mask = 0;
+    const std::string_view digits = field_in(status, "\nCapEff:");
+    std::from_chars(digits.data(), digits.data() + digits.size(), mask, 16);
+    return (mask >> capability & 1U) != 0;
+}
+
+bool is_in_group(int64_t group) {
+    if (group < 0) return false;
+    if (static_cast<int64_t>(getegid()) == group) return true;
+    const int count = getgroups(0, nullptr);
+    if (count <= 0) return false;
+    std::vector<gid_t> groups(static_cast<size_t>(count));
+    if (getgroups(count, groups.data()) < 0) return false;
+    return std::find(groups.begin(), groups.end(), static_cast<gid_t>(group)) != groups.end();
+}
+
+int try_setup() {
+    io_uring ring = {};
+    const int result = io_uring_queue_init(1, &ring, 0);
+    if (result == 0) io_uring_queue_exit(&ring);
+    return -result;
+}
+
+SetupFacts setup_facts() {
+    SetupFacts facts;
+    facts.error = try_setup();
+    const std::optional<int64_t> disabled = number_in_file("/proc/sys/kernel/io_uring_disabled");
+    if (disabled.has_value()) facts.io_uring_disabled = static_cast<int>(*disabled);
+    const std::string status = file_text("/proc/self/status");
+    facts.seccomp_mode = seccomp_mode_in(status);
+    const std::optional<int64_t> group = number_in_file("/proc/sys/kernel/io_uring_group");
+    facts.privileged = has_capability(status, cap_sys_admin) || is_in_group(group.value_or(-1));
+    utsname system = {};
+    if (uname(&system) == 0) facts.kernel_release = system.release;
+    return facts;
+}
+
+std::optional<double> cgroup_quota() {
+    // In a container the own cgroup is the root of what is mounted; elsewhere the path leads there.
+    const std::string membership = file_text("/proc/self/cgroup");
+    const std::string path(field_in("\n" + membership, "\n0::"));
+    const std::string root = "/sys/fs/cgroup";
+    const std::optional<double> own = cpu_quota_in(file_text(root + path + "/cpu.max"));
+    return own.has_value() ? own : cpu_quota_in(file_text(root + "/cpu.max"));
+}
+
+CpuFacts cpu_facts(uint32_t workers) {
+    CpuFacts facts = {.usable = 1, .cpu_quota = cgroup_quota(), .workers = workers};
+    cpu_set_t set = {};
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        facts.usable = static_cast<uint32_t>(CPU_COUNT(&set));
+    }
+    return facts;
+}
+
+Finding check_descriptors(uint64_t wanted) {
+    rlimit limit = {};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return judge_descriptors(limit.rlim_cur, limit.rlim_max, wanted);
+}
+
+Finding check_backlog(uint32_t backlog) {
+    const std::optional<int64_t> limit = number_in_file("/proc/sys/net/core/somaxconn");
+    if (!limit.has_value()) return judge_backlog(std::nullopt, backlog);
+    return judge_backlog(static_cast<uint64_t>(std::max<int64_t>(*limit, 0)), backlog);
+}
+
+}  // namespace
+
+Finding check_io_uring() {
+    return judge_io_uring(setup_facts());
+}
+
+std::vector<Finding> preflight(const PreflightOptions& options) {
+    std::vector<Finding> findings;
+    findings.push_back(check_io_uring());
+    // Without a ring there are no features to speak of.
+    if (findings.back().level == Level::Ok) findings.push_back(judge_features(options.features));
+    findings.push_back(check_descriptors(options.descriptors_wanted));
+    findings.push_back(check_backlog(options.backlog));
+    findings.push_back(judge_cpus(cpu_facts(options.workers)));
+    return findings;
+}
+
+}  // namespace ringmain::uring

@@ -1,0 +1,123 @@
+#include "ringmain/uring/features.h"
+
+#include "ringmain/uring/self_test.h"
+#include "tests/unit/uring/rig.h"
+
+#include <sys/resource.h>
+
+namespace ringmain::uring {
+namespace {
+
+Features all_features() {
+    Features features;
+    for (uint32_t i = 0; i < feature_count; ++i)
+        features.add(static_cast<Feature>(i));
+    return features;
+}
+
+Features reduced(std::string_view ignored) {
+    const Result<Features> rest = all_features().without(ignored);
+    REQUIRE_MESSAGE(rest.ok(), rest.error());
+    return rest.value();
+}
+
+}  // namespace
+
+TEST_CASE("each feature has a name of its own, and is ignored by it") {
+    for (uint32_t i = 0; i < feature_count; ++i) {
+        const auto feature = static_cast<Feature>(i);
+        const std::string_view name = feature_name(feature);
+        CAPTURE(name);
+        REQUIRE_FALSE(name.empty());
+        if (feature == Feature::BufferRing) continue;
+        const Features rest = reduced(name);
+        CHECK_FALSE(rest.has(feature));
+        CHECK(rest.missing_text().find(name) != std::string::npos);
+        // Every other one stays, except that deferring needs a single issuer.
+        for (uint32_t j = 0; j < feature_count; ++j) {
+            const auto other = static_cast<Feature>(j);
+            if (other == feature) continue;
+            const bool tied = feature == Feature::SingleIssuer && other == Feature::DeferTaskrun;
+            CHECK(rest.has(other) == !tied);
+        }
+    }
+}
+
+TEST_CASE("names are separated by commas and blanks") {
+    const Features rest = reduced(" poll_first,bundle ,, \tsubmit_all ");
+    CHECK_FALSE(rest.has(Feature::PollFirst));
+    CHECK_FALSE(rest.has(Feature::Bundle));
+    CHECK_FALSE(rest.has(Feature::SubmitAll));
+    CHECK(rest.has(Feature::CoopTaskrun));
+}
+
+TEST_CASE("no names take nothing away") {
+    for (const std::string_view text : {"", " ", "none", ","}) {
+        CAPTURE(text);
+        CHECK(reduced(text) == all_features());
+    }
+}
+
+TEST_CASE("a preset is what a kernel of that version has") {
+    CHECK_FALSE(reduced("5.19").has(Feature::SingleIssuer));
+    CHECK_FALSE(reduced("5.19").has(Feature::DeferTaskrun));
+    CHECK_FALSE(reduced("5.19").has(Feature::MultishotReceive));
+    CHECK(reduced("5.19").has(Feature::MultishotAccept));
+    CHECK(reduced("5.19").has(Feature::CoopTaskrun));
+    CHECK(reduced("6.0").has(Feature::SingleIssuer));
+    CHECK(reduced("6.0").has(Feature::MultishotReceive));
+    CHECK_FALSE(reduced("6.0").has(Feature::DeferTaskrun));
+    CHECK(reduced("6.1").has(Feature::DeferTaskrun));
+    CHECK_FALSE(reduced("6.1").has(Feature::Bundle));
+    CHECK(reduced("all").text() == "buffer_ring");
+    CHECK_FALSE(reduced("6.1, multishot_receive").has(Feature::MultishotReceive));
+}
+
+TEST_CASE("an unknown name is an error that lists the known ones") {
+    const Result<Features> rest = all_features().without("bundle,multishot_recieve");
+    REQUIRE_FALSE(rest.ok());
+    CHECK(rest.error().find("'multishot_recieve'") != std::string::npos);
+    CHECK(rest.error().find("multishot_receive, ") != std::string::npos);
+    CHECK(rest.error().find("5.19") != std::string::npos);
+    CHECK(rest.error().find("buffer_ring") == std::string::npos);
+}
+
+TEST_CASE("what cannot be done without cannot be ignored") {
+    const Result<Features> rest = all_features().without("buffer_ring");
+    REQUIRE_FALSE(rest.ok());
+    CHECK(rest.error().find("buffer_ring") != std::string::npos);
+}
+
+TEST_CASE("probing finds what every supported kernel has") {
+    const Features features = test::features_without("none");
+    MESSAGE("features: ", features.text());
+    CHECK(features.has(Feature::BufferRing));
+    CHECK(features.has(Feature::CoopTaskrun));
+    CHECK(features.has(Feature::SubmitAll));
+    CHECK(features.has(Feature::MultishotAccept));
+    CHECK(features.has(Feature::PollFirst));
+    CHECK(features.has(Feature::MessageRing));
+}
+
+TEST_CASE("the self-test passes under every preset") {
+    for (const std::string_view preset : test::presets) {
+        CAPTURE(preset);
+        const Status status = self_test(test::features_without(preset));
+        CHECK_MESSAGE(status.ok(), (status.ok() ? "" : status.error()));
+    }
+}
+
+TEST_CASE("the self-test says what is wrong") {
+    const Features features = test::features_without("none");
+    rlimit before = {};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const Status status = self_test(features);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE_FALSE(status.ok());
+    CHECK(status.error().find("EMFILE") != std::string::npos);
+    CHECK(status.error().find("multishot_receive") != std::string::npos);
+}
+
+}  // namespace ringmain::uring

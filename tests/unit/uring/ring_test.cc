@@ -1,0 +1,317 @@
+#include "ringmain/uring/ring.h"
+
+#include "tests/unit/uring/rig.h"
+
+#include <cerrno>
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+
+namespace ringmain::uring::test {
+namespace {
+
+Descriptor listen_anywhere() {
+    Result<Descriptor> listener = listen_tcp({.host = "127.0.0.1", .port = 0});
+    REQUIRE_MESSAGE(listener.ok(), listener.error());
+    return std::move(listener.value());
+}
+
+SocketAddress address_of(const Descriptor& socket) {
+    const Result<SocketAddress> address = local_address(socket.get());
+    REQUIRE(address.ok());
+    return address.value();
+}
+
+Descriptor connect_to(const SocketAddress& address) {
+    Result<Descriptor> connected = connect_and_wait(address);
+    REQUIRE_MESSAGE(connected.ok(), connected.error());
+    return std::move(connected.value());
+}
+
+}  // namespace
+
+TEST_CASE("a completion carries the user data of its operation") {
+    for (const std::string_view preset : presets) {
+        CAPTURE(preset);
+        Rig rig(preset);
+        const UserData data = {.kind = 200, .generation = 0xABCDEF, .index = 0x89ABCDEF};
+        rig.ring.nothing(data);
+        const Completion done = rig.wait_for_one();
+        CHECK(done.user_data == data);
+        CHECK(done.result == 0);
+        CHECK_FALSE(done.more());
+        CHECK(rig.ring.counters().submitted == 1);
+        CHECK(rig.ring.counters().completed == 1);
+        CHECK(rig.ring.counters().enters == 1);
+    }
+}
+
+TEST_CASE("waiting ends with the timeout") {
+    for (const std::string_view preset : presets) {
+        CAPTURE(preset);
+        Rig rig(preset);
+        CHECK(rig.ring.submit_and_wait(Duration{}) == Wait::TimedOut);
+        CHECK(rig.ring.submit_and_wait(Duration::millis(2)) == Wait::TimedOut);
+        // Also when something was handed over that takes longer.
+        const Pair pair;
+        rig.ring.poll(pair.near.get(), POLLIN, Shots::One, named(1));
+        CHECK(rig.ring.submit_and_wait(Duration::millis(2)) == Wait::TimedOut);
+        pair.write("x");
+        CHECK(rig.ring.submit_and_wait(Ring::forever) == Wait::Ready);
+        CHECK(rig.wait_for_one().result == POLLIN);
+    }
+}
+
+TEST_CASE("what is ready already is not waited for, and costs no system call") {
+    Rig rig;
+    rig.ring.nothing(named(1));
+    rig.ring.nothing(named(2));
+    REQUIRE(rig.ring.submit_and_wait(Ring::forever) == Wait::Ready);
+    std::array<Completion, 1> one;
+    REQUIRE(rig.ring.reap(one) == 1);
+    CHECK(one[0].user_data == named(1));
+    const uint64_t enters = rig.ring.counters().enters;
+    CHECK(rig.ring.submit_and_wait(Ring::forever) == Wait::Ready);
+    CHECK(rig.ring.counters().enters == enters);
+    REQUIRE(rig.ring.reap(one) == 1);
+    CHECK(one[0].user_data == named(2));
+}
+
+TEST_CASE("connections are accepted one after the other") {
+    for (const std::string_view preset : presets) {
+        CAPTURE(preset);
+        Rig rig(preset);
+        const Descriptor listener = listen_anywhere();
+        const bool many = rig.ring.features().has(Feature::MultishotAccept);
+        rig.ring.accept(listener.get(), Shots::Many, named(1));
+        rig.ring.submit();
+        for (int i = 0; i < 3; ++i) {
+            const Descriptor client = connect_to(address_of(listener));
+            const Completion done = rig.wait_for_one();
+            REQUIRE(done.result >= 0);
+            const Descriptor accepted(done.result);
+            CHECK(done.more() == many);
+            CHECK(peer_address(accepted.get()).value() == address_of(client));
+            if (!done.more()) rig.ring.accept(listener.get(), Shots::Many, named(1));
+        }
+    }
+}
+
+TEST_CASE("a single accept ends after one connection") {
+    Rig rig;
+    const Descriptor listener = listen_anywhere();
+    rig.ring.accept(listener.get(), Shots::One, named(1));
+    rig.ring.submit();
+    const Descriptor client = connect_to(address_of(listener));
+    const Completion done = rig.wait_for_one();
+    CHECK_FALSE(done.more());
+    const Descriptor accepted(done.result);
+    const Descriptor second = connect_to(address_of(listener));
+    CHECK(rig.is_quiet());
+}
+
+TEST_CASE("connecting succeeds, or says why not") {
+    Rig rig;
+    Descriptor listener = listen_anywhere();
+    const SocketAddress address = address_of(listener);
+    Descriptor socket = std::move(socket_for(address).value());
+    rig.ring.connect(socket.get(), address, named(1));
+    CHECK(rig.wait_for_one().result == 0);
+    CHECK(peer_text(socket.get()) == address.text());
+
+    listener.close();
+    socket = std::move(socket_for(address).value());
+    rig.ring.connect(socket.get(), address, named(2));
+    CHECK(rig.wait_for_one().result == -ECONNREFUSED);
+}
+
+TEST_CASE("a send says how much it sent") {
+    Rig rig;
+    const Pair pair;
+    rig.ring.send(pair.near.get(), "hello", 5, named(1));
+    CHECK(rig.wait_for_one().result == 5);
+    CHECK(read_some(pair.far.get()) == "hello");
+}
+
+TEST_CASE("a gathered send sends its pieces in order") {
+    Rig rig;
+    const Pair pair;
+    std::string first = "one ";
+    std::string second = "two ";
+    std::string third = "three";
+    iovec pieces[] = {
+        {first.data(), first.size()}, {second.data(), second.size()}, {third.data(), third.size()}};
+    msghdr message = {};
+    message.msg_iov = pieces;
+    message.msg_iovlen = 3;
+    rig.ring.send_gathered(pair.near.get(), &message, named(1));
+    CHECK(rig.wait_for_one().result == 13);
+    CHECK(read_some(pair.far.get()) == "one two three");
+}
+
+TEST_CASE("a send to a peer that is gone fails, and raises no signal") {
+    Rig rig;
+    Pair pair;
+    pair.far.close();
+    rig.ring.send(pair.near.get(), "x", 1, named(1));
+    CHECK(rig.wait_for_one().result == -EPIPE);
+}
+
+TEST_CASE("a send that does not fit sends what fits") {
+    Rig rig;
+    const Pair pair;
+    const std::string large(8 * 1024 * 1024, 'x');
+    rig.ring.send(pair.near.get(), large.data(), static_cast<uint32_t>(large.size()), named(1));
+    const Completion done = rig.wait_for_one();
+    CHECK(done.result > 0);
+    CHECK(done.result < static_cast<int32_t>(large.size()));
+}
+
+TEST_CASE("cancelling ends the operation and answers for itself") {
+    for (const std::string_view preset : presets) {
+        CAPTURE(preset);
+        Rig rig(preset);
+        const Pair pair;
+        rig.ring.poll(pair.near.get(), POLLIN, Shots::One, named(1));
+        rig.ring.submit();
+        rig.ring.cancel(named(1), named(2));
+        int32_t cancelled = 0;
+        int32_t answer = 1;
+        for (const Completion& done : rig.wait_for(2)) {
+            if (done.user_data == named(1)) cancelled = done.result;
+            if (done.user_data == named(2)) answer = done.result;
+        }
+        CHECK(cancelled == -ECANCELED);
+        CHECK(answer == 0);
+
+        rig.ring.cancel(named(1), named(3));
+        CHECK(rig.wait_for_one().result == -ENOENT);
+    }
+}
+
+TEST_CASE("all operations on a descriptor are cancelled together, and no others") {
+    for (const std::string_view preset : presets) {
+        CAPTURE(preset);
+        Rig rig(preset);
+        const Pair pair;
+        const Pair other;
+        rig.ring.poll(pair.near.get(), POLLIN, Shots::One, named(1));
+        rig.ring.poll(pair.near.get(), POLLIN, Shots::Many, named(2));
+        rig.ring.poll(other.near.get(), POLLIN, Shots::One, named(3));
+        rig.ring.submit();
+        rig.ring.cancel_all(pair.near.get(), named(4));
+        uint32_t cancelled = 0;
+        for (const Completion& done : rig.wait_for(3)) {
+            CHECK(done.user_data != named(3));
+            CHECK_FALSE(done.more());
+            if (done.result == -ECANCELED) cancelled += 1;
+        }
+        CHECK(cancelled == 2);
+        other.write("x");
+        CHECK(rig.wait_for_one().user_data == named(3));
+    }
+}
+
+TEST_CASE("a descriptor is closed") {
+    Rig rig;
+    Pair pair;
+    rig.ring.close(pair.far.release(), named(1));
+    CHECK(rig.wait_for_one().result == 0);
+    CHECK(read_some(pair.near.get()).empty());
+}
+
+TEST_CASE("an eventfd wakes the ring as often as it is written") {
+    Rig rig;
+    const Descriptor event(eventfd(0, EFD_CLOEXEC));
+    REQUIRE(event.is_open());
+    for (uint64_t value = 1; value <= 3; ++value) {
+        uint64_t read_value = 0;
+        rig.ring.read(event.get(), reinterpret_cast<char*>(&read_value), 8, named(1));
+        rig.ring.submit();
+        CHECK(rig.is_quiet());
+        REQUIRE(write(event.get(), &value, 8) == 8);
+        CHECK(rig.wait_for_one().result == 8);
+        CHECK(read_value == value);
+    }
+}
+
+TEST_CASE("a poll with many shots goes on") {
+    Rig rig;
+    const Pair pair;
+    rig.ring.poll(pair.near.get(), POLLIN, Shots::Many, named(1));
+    rig.ring.submit();
+    for (int i = 0; i < 2; ++i) {
+        pair.write("x");
+        const Completion done = rig.wait_for_one();
+        CHECK((done.result & POLLIN) != 0);
+        CHECK(done.more());
+        read_some(pair.near.get());
+    }
+}
+
+TEST_CASE("a message arrives at another ring") {
+    for (const std::string_view preset : presets) {
+        CAPTURE(preset);
+        if (!features_without(preset).has(Feature::MessageRing)) continue;
+        Rig sender(preset);
+        Rig target(preset);
+        const UserData at_target = {.kind = 9, .generation = 8, .index = 7};
+        sender.ring.message(target.ring.descriptor(), at_target, -12, named(1));
+        CHECK(sender.wait_for_one().result == 0);
+        const Completion arrived = target.wait_for_one();
+        CHECK(arrived.user_data == at_target);
+        CHECK(arrived.result == -12);
+    }
+}
+
+TEST_CASE("closing a ring makes its port free at once") {
+    for (const std::string_view preset : presets) {
+        CAPTURE(preset);
+        Descriptor listener = listen_anywhere();
+        const SocketAddress address = address_of(listener);
+        Rig rig(preset);
+        Buffers buffers(rig, 4, 64);
+        buffers.provide_all();
+        // A receive armed, an accept armed: both hold on to the port.
+        rig.ring.accept(listener.get(), Shots::Many, named(1));
+        rig.ring.submit();
+        const Descriptor client = connect_to(address);
+        Descriptor accepted(rig.wait_for_one().result);
+        rig.ring.receive(accepted.get(), buffers.ring.group(), {}, named(2));
+        rig.ring.accept(listener.get(), Shots::Many, named(3));
+        rig.ring.submit();
+
+        buffers.ring.close();
+        rig.ring.close();
+        CHECK_FALSE(rig.ring.is_open());
+        accepted.close();
+        listener.close();
+        const Status again = port_is_free({.host = "127.0.0.1", .port = address.port()});
+        CHECK_MESSAGE(again.ok(), (again.ok() ? "" : again.error()));
+    }
+}
+
+TEST_CASE("a closed ring can be opened again") {
+    Rig rig;
+    rig.ring.nothing(named(1));
+    rig.ring.close();
+    REQUIRE(rig.ring
+                .open({.submission_entries = 8,
+                       .completion_entries = 16,
+                       .features = features_without("none")})
+                .ok());
+    rig.ring.nothing(named(2));
+    CHECK(rig.wait_for_one().user_data == named(2));
+}
+
+TEST_CASE("a ring that cannot be made says why") {
+    Ring ring;
+    const Status opened = ring.open({.submission_entries = 0});
+    REQUIRE_FALSE(opened.ok());
+    CHECK(opened.error().find("EINVAL") != std::string::npos);
+    CHECK_FALSE(ring.is_open());
+}
+
+}  // namespace ringmain::uring::test
