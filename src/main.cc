@@ -1,16 +1,5 @@
 // Arguments in, exit status out: 0 success, 1 refused with the reason, 2 wrong usage.
 
-#include <fcntl.h>
-#include <sched.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <span>
-#include <string>
-#include <string_view>
-
 #include "ringmain/config/command_line.h"
 #include "ringmain/config/file.h"
 #include "ringmain/config/load.h"
@@ -19,6 +8,17 @@
 #include "ringmain/uring/preflight.h"
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/serve.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
 
 namespace ringmain {
 namespace {
@@ -29,7 +29,9 @@ constexpr int wrong_usage = 2;
 
 using config::CommandLine;
 
-void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void print(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+}
 
 void complain(std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stderr);

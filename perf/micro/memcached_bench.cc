@@ -26,8 +26,9 @@ std::string request_text(int kind) {
             return "incr " + key + " 1\r\n";
         default: {
             std::string text = "get";
-            for (int i = 0; i < 20; ++i)
+            for (int i = 0; i < 20; ++i) {
                 text += " " + key;
+            }
             return text + "\r\n";
         }
     }

@@ -1,9 +1,9 @@
 #include "ringmain/buffer/chain.h"
 
+#include "ringmain/base/assert.h"
+
 #include <algorithm>
 #include <cstring>
-
-#include "ringmain/base/assert.h"
 
 namespace ringmain {
 

@@ -1,11 +1,12 @@
 // The life of server connections: connect, prelude, loss, retry; and all that depends on time.
 
-#include <algorithm>
-
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/resp/writer.h"
+
+#include <algorithm>
+
 #include "front.h"
 
 namespace ringmain::core {
@@ -15,7 +16,8 @@ namespace {
 // "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n"
 void append_request(std::string& text, std::initializer_list<std::string_view> arguments) {
     resp::write_array_header(text, arguments.size());
-    for (const std::string_view argument : arguments) resp::write_bulk(text, argument);
+    for (const std::string_view argument : arguments)
+        resp::write_bulk(text, argument);
 }
 
 }  // namespace
@@ -24,7 +26,8 @@ void Proxy::preconnect() {
     for (const auto& pool : pools_) {
         if (!pool->options->preconnect) continue;
         for (const auto& server : pool->servers) {
-            for (const auto& conn : server->connections(false)) start_connect(*conn);
+            for (const auto& conn : server->connections(false))
+                start_connect(*conn);
         }
     }
 }
@@ -104,12 +107,12 @@ void Proxy::on_prelude_response(ServerConn& conn,
     const config::Pool& options = *conn.server->pool().options;
     const uint8_t index = static_cast<uint8_t>(conn.prelude_commands - conn.prelude_answers - 1);
     const bool is_auth = index == 0 && !options.redis_auth.empty();
-    const bool is_hello = !is_auth && conn.resp3 && index <= 1 &&
-                          index == (options.redis_auth.empty() ? 0 : 1);
-    std::string reason = is_auth    ? "refused the password (redis_auth): "
-                         : is_hello ? "refused RESP3 (HELLO 3); connect with RESP2: "
-                                    : "refused the database (redis_db = " +
-                                          std::to_string(options.redis_db) + "): ";
+    const bool is_hello =
+        !is_auth && conn.resp3 && index <= 1 && index == (options.redis_auth.empty() ? 0 : 1);
+    std::string reason =
+        is_auth    ? "refused the password (redis_auth): "
+        : is_hello ? "refused RESP3 (HELLO 3); connect with RESP2: "
+                   : "refused the database (redis_db = " + std::to_string(options.redis_db) + "): ";
     lose(conn, reason + answer);
 }
 
@@ -149,9 +152,9 @@ void Proxy::lose(ServerConn& conn, std::string_view reason) {
     if (!idle_close) {
         // Of a series of failures the first is told.
         if (conn.failures == 0) {
-            notices_.push_back({.good = false,
-                                .text = "pool " + conn.server->pool().options->name + ": " +
-                                        conn.last_error});
+            notices_.push_back(
+                {.good = false,
+                 .text = "pool " + conn.server->pool().options->name + ": " + conn.last_error});
         }
         conn.failures = std::min(conn.failures + 1, 20U);
         counters_->server_failures.add(1);
@@ -224,10 +227,10 @@ void Proxy::check_deadlines(ServerConn& conn) {
                  " ms");
         return;
     }
-    const std::string text = error_line(conn.server->pool(),
-                                        "server " + conn.server->title() +
-                                            " did not answer within " +
-                                            std::to_string(options.timeout_ms) + " ms (timeout)");
+    const std::string text =
+        error_line(conn.server->pool(),
+                   "server " + conn.server->title() + " did not answer within " +
+                       std::to_string(options.timeout_ms) + " ms (timeout)");
     // In the order of their deadlines, since all of a pool have the same timeout.
     for (Fragment* fragment = conn.fragments.front();
          fragment != nullptr && fragment->deadline <= now_;

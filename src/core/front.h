@@ -5,12 +5,12 @@
 
 #pragma once
 
-#include <string_view>
-
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/resp/request_parser.h"
+
+#include <string_view>
 
 namespace ringmain::core {
 

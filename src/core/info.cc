@@ -1,10 +1,11 @@
 // INFO: what redis-cli --stat, exporters and ready checks of clients read.
 
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/version.h"
+
 #include <algorithm>
 #include <array>
 
-#include "ringmain/base/ascii.h"
-#include "ringmain/base/version.h"
 #include "resp_local.h"
 
 namespace ringmain::core {
@@ -146,7 +147,9 @@ void write_servers(std::string& text, const Proxy& proxy) {
     }
 }
 
-void write_keyspace(std::string& text) { const Section section(text, "Keyspace"); }
+void write_keyspace(std::string& text) {
+    const Section section(text, "Keyspace");
+}
 
 constexpr std::array<std::string_view, 9> titles = {"server",
                                                     "clients",

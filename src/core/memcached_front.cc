@@ -1,9 +1,10 @@
 // What a memcached client's request is, and where it goes.
 
 #include "ringmain/base/assert.h"
+#include "ringmain/base/version.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/memcached/forward.h"
-#include "ringmain/base/version.h"
+
 #include "front.h"
 #include "memcached_stats.h"
 #include "split.h"
@@ -108,12 +109,10 @@ void broadcast(Proxy& proxy, ClientConn& client, const RequestFrame& frame, cons
 }
 
 // "stats": the servers' figures, ours, or none.
-void answer_stats(Proxy& proxy,
-                  ClientConn& client,
-                  const RequestFrame& frame,
-                  const Bytes& bytes) {
+void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     std::string_view line = bytes.view(frame.line, proxy.scratch().text);
-    while (line.ends_with(' ')) line.remove_suffix(1);
+    while (line.ends_with(' '))
+        line.remove_suffix(1);
     const size_t blank = line.find_last_of(' ');
     const std::string kind(line.substr(blank == std::string_view::npos ? line.size() : blank + 1));
     if (kind.empty() || kind == "reset") {
@@ -144,10 +143,7 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
 
 }  // namespace
 
-Taken take_frame(Proxy& proxy,
-                 ClientConn& client,
-                 const RequestFrame& frame,
-                 const Bytes& bytes) {
+Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     switch (frame.verb) {
         case Verb::Get:
         case Verb::Gets:

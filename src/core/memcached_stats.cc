@@ -1,14 +1,14 @@
 #include "memcached_stats.h"
 
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/version.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
-
-#include "ringmain/base/ascii.h"
-#include "ringmain/base/version.h"
 
 namespace ringmain::core {
 
@@ -114,7 +114,8 @@ std::string sum_stats(std::span<const Chain* const> responses) {
         }
     }
     std::string text;
-    for (const Stat& stat : stats) add_line(text, stat.name, value_text(stat, rule_of(stat.name)));
+    for (const Stat& stat : stats)
+        add_line(text, stat.name, value_text(stat, rule_of(stat.name)));
     return text;
 }
 
@@ -122,7 +123,8 @@ std::string own_stats(const Proxy& proxy) {
     const Environment& environment = proxy.environment();
     const auto total = [&environment](Counter Counters::*counter) {
         uint64_t sum = 0;
-        for (const Counters* worker : environment.all_counters) sum += (worker->*counter).get();
+        for (const Counters* worker : environment.all_counters)
+            sum += (worker->*counter).get();
         return std::to_string(sum);
     };
     const int64_t uptime_s = proxy.wall().ns / 1'000'000'000 - environment.started_at_s;

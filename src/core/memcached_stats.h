@@ -9,11 +9,11 @@
 
 #pragma once
 
-#include <span>
-#include <string>
-
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/proxy.h"
+
+#include <span>
+#include <string>
 
 namespace ringmain::core {
 

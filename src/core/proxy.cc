@@ -2,6 +2,7 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
+
 #include "front.h"
 
 namespace ringmain::core {
@@ -25,11 +26,13 @@ Proxy::Proxy(const config::Config& config,
 }
 
 Proxy::~Proxy() {
-    while (!clients_.empty()) remove_client(*clients_.front());
+    while (!clients_.empty())
+        remove_client(*clients_.front());
     for (const auto& pool : pools_) {
         for (const auto& server : pool->servers) {
             for (const bool resp3 : {false, true}) {
-                for (const auto& conn : server->connections(resp3)) lose(*conn, "is shut down");
+                for (const auto& conn : server->connections(resp3))
+                    lose(*conn, "is shut down");
             }
         }
     }
@@ -41,7 +44,8 @@ void Proxy::begin_batch(Instant now, Instant wall) {
 }
 
 void Proxy::end_batch() {
-    while (ClientConn* client = resumable_.pop_front()) resume(*client);
+    while (ClientConn* client = resumable_.pop_front())
+        resume(*client);
     counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
 }
 
@@ -101,7 +105,8 @@ void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
     if (client.state == ClientConn::State::Closing) return;
     if (client.paused || !client.input.empty()) {
         if (client.input.append_growing(slice)) return;
-        answer_error(client, error_line(*client.pool, "out of buffer memory (buffer_memory)"), true);
+        answer_error(
+            client, error_line(*client.pool, "out of buffer memory (buffer_memory)"), true);
         return;
     }
     read_requests(client, slice);
@@ -324,13 +329,16 @@ void Proxy::settle(ClientConn& client) {
     if (client.paused) reconsider(client);
 }
 
-void Proxy::detach(Request& request) { request.client = nullptr; }
+void Proxy::detach(Request& request) {
+    request.client = nullptr;
+}
 
 void Proxy::free_if_done(Request& request) {
     if (request.client != nullptr || request.fragments_queued > 0) return;
     if (request.join != nullptr) {
         Join& join = *request.join;
-        for (Fragment* fragment : join.fragments) fragments_.free(fragment);
+        for (Fragment* fragment : join.fragments)
+            fragments_.free(fragment);
         join.fragments.clear();
         join.keys.clear();
         constexpr size_t kept_max = 16 * 1024;

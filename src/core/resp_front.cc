@@ -1,7 +1,5 @@
 // What a redis client's request is, and where it goes.
 
-#include <algorithm>
-
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/resp/arguments.h"
@@ -9,6 +7,9 @@
 #include "ringmain/resp/errors.h"
 #include "ringmain/resp/inline.h"
 #include "ringmain/resp/multi_key.h"
+
+#include <algorithm>
+
 #include "front.h"
 #include "resp_local.h"
 #include "split.h"
@@ -227,7 +228,8 @@ void RespFront::forward_to(uint32_t server_index) {
     proxy_.enqueue(*conn, request->only);
 }
 
-// --- commands whose keys may live on several servers ----------------------------------------------
+// --- commands whose keys may live on several servers
+// ----------------------------------------------
 
 void RespFront::split(const Command& command) {
     const uint32_t step = command.id == CommandId::Mset ? 2 : 1;
@@ -263,8 +265,8 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
     const std::string wire_name = upper_case(name);
     for (uint16_t i = 0; i < scratch.connections.size(); ++i) {
         Fragment& fragment = *request->join->fragments[i];
-        fragment.keys = static_cast<uint32_t>(
-            std::count(scratch.servers.begin(), scratch.servers.end(), i));
+        fragment.keys =
+            static_cast<uint32_t>(std::count(scratch.servers.begin(), scratch.servers.end(), i));
         ServerConn& conn = *scratch.connections[i];
         const bool written = resp::write_fragment({.name = wire_name,
                                                    .bytes = &bytes_,

@@ -1,7 +1,5 @@
 #include "resp_local.h"
 
-#include <algorithm>
-
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
@@ -9,6 +7,8 @@
 #include "ringmain/resp/command_info.h"
 #include "ringmain/resp/errors.h"
 #include "ringmain/resp/writer.h"
+
+#include <algorithm>
 
 namespace ringmain::core {
 
@@ -24,7 +24,8 @@ class LocalAnswer {
         : proxy_(proxy), client_(client), command_(command) {
         texts_.reserve(arguments.size());
         std::string scratch;
-        for (const ByteRange& range : arguments) texts_.emplace_back(bytes.view(range, scratch));
+        for (const ByteRange& range : arguments)
+            texts_.emplace_back(bytes.view(range, scratch));
     }
 
     Taken give();
@@ -43,7 +44,9 @@ class LocalAnswer {
     void command();
 
     [[nodiscard]] bool check_password(std::string_view user, std::string_view password);
+
     void reply(std::string_view text) { proxy_.answer(client_, text); }
+
     void error(std::string_view text);
     void set_authenticated(bool authenticated);
 
@@ -85,8 +88,7 @@ Taken LocalAnswer::give() {
             select();
             break;
         case CommandId::Info:
-            resp::write_text(
-                text, info_text(proxy_, std::span(texts_).subspan(1)), version());
+            resp::write_text(text, info_text(proxy_, std::span(texts_).subspan(1)), version());
             reply(text);
             break;
         case CommandId::Time:
@@ -193,7 +195,8 @@ void LocalAnswer::auth() {
 // CLIENT SETNAME and HELLO ... SETNAME: what redis allows in a name.
 bool is_name(std::string_view name) {
     return name.size() <= client_name_size_max &&
-           std::all_of(name.begin(), name.end(), [](char byte) { return byte > ' ' && byte <= '~'; });
+           std::all_of(
+               name.begin(), name.end(), [](char byte) { return byte > ' ' && byte <= '~'; });
 }
 
 constexpr std::string_view bad_name =
@@ -339,17 +342,17 @@ void LocalAnswer::client_switch() {
 }
 
 void LocalAnswer::client_info() {
-    std::string line = "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
-                       " laddr=" + client_.pool->options->listen.text() +
-                       " fd=0 name=" + client_.name + " age=0 idle=0 flags=N db=" +
-                       std::to_string(client_.pool->options->redis_db) +
-                       " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0"
-                       " rbs=0 rbp=0 obl=0 oll=" +
-                       std::to_string(client_.requests.size()) + " omem=" +
-                       std::to_string(client_.out.size() + client_.unsent) +
-                       " tot-mem=0 events=r cmd=client|info user=default redir=-1 resp=" +
-                       (client_.resp3 ? "3" : "2") + " lib-name=" + client_.library_name +
-                       " lib-ver=" + client_.library_version + "\n";
+    std::string line =
+        "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
+        " laddr=" + client_.pool->options->listen.text() + " fd=0 name=" + client_.name +
+        " age=0 idle=0 flags=N db=" + std::to_string(client_.pool->options->redis_db) +
+        " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0"
+        " rbs=0 rbp=0 obl=0 oll=" +
+        std::to_string(client_.requests.size()) +
+        " omem=" + std::to_string(client_.out.size() + client_.unsent) +
+        " tot-mem=0 events=r cmd=client|info user=default redir=-1 resp=" +
+        (client_.resp3 ? "3" : "2") + " lib-name=" + client_.library_name +
+        " lib-ver=" + client_.library_version + "\n";
     std::string text;
     resp::write_text(text, line, version());
     reply(text);

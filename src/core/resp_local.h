@@ -2,13 +2,14 @@
 
 #pragma once
 
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/protocol/command.h"
+
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "ringmain/buffer/bytes.h"
-#include "ringmain/core/proxy.h"
-#include "ringmain/protocol/command.h"
 #include "front.h"
 
 namespace ringmain::core {

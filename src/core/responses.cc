@@ -4,6 +4,7 @@
 #include "ringmain/core/proxy.h"
 #include "ringmain/memcached/forward.h"
 #include "ringmain/resp/multi_key.h"
+
 #include "front.h"
 #include "memcached_stats.h"
 
@@ -89,7 +90,8 @@ bool fits_join(ResponsePolicy policy, const Fragment& fragment, const resp::Resp
 // FNV-1a: it only has to notice that a value answers another key.
 uint32_t key_check_hash(std::string_view key) {
     uint32_t hash = 2166136261U;
-    for (const char byte : key) hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619U;
+    for (const char byte : key)
+        hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619U;
     return hash;
 }
 
@@ -211,10 +213,12 @@ bool Proxy::join_responses(Request& request) {
     const Join& join = *request.join;
     std::vector<const Chain*>& responses = scratch_.responses;
     responses.clear();
-    for (const Fragment* fragment : join.fragments) responses.push_back(&fragment->response);
+    for (const Fragment* fragment : join.fragments)
+        responses.push_back(&fragment->response);
 
     if (!request.client->pool->is_redis()) {
-        if (request.verb == memcached::Verb::FlushAll || request.verb == memcached::Verb::Verbosity) {
+        if (request.verb == memcached::Verb::FlushAll ||
+            request.verb == memcached::Verb::Verbosity) {
             return request.noreply || request.response.append_copy("OK\r\n", &open_);
         }
         if (request.verb == memcached::Verb::Stats) {
@@ -223,8 +227,8 @@ bool Proxy::join_responses(Request& request) {
             return request.response.append_copy(
                 sums.empty() ? "RESET\r\n" : sums + own_stats(*this) + "END\r\n", &open_);
         }
-        const std::string_view text = Bytes(join.keys).view(
-            {0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);
+        const std::string_view text =
+            Bytes(join.keys).view({0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);
         std::vector<std::string_view>& keys = scratch_.key_views;
         keys.clear();
         size_t at = 0;

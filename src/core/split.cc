@@ -1,6 +1,7 @@
 #include "split.h"
 
 #include "ringmain/core/limits.h"
+
 #include "front.h"
 
 namespace ringmain::core {
@@ -45,7 +46,8 @@ Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size) {
     }
     Request* request = proxy.make_request(client);
     request->join = proxy.make_join();
-    for (size_t i = 0; i < count; ++i) proxy.make_fragment(*request);
+    for (size_t i = 0; i < count; ++i)
+        proxy.make_fragment(*request);
     return request;
 }
 

@@ -6,12 +6,12 @@
 
 #pragma once
 
-#include <cstdint>
-
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/client_conn.h"
 #include "ringmain/core/server_conn.h"
+
+#include <cstdint>
 
 namespace ringmain::worker {
 
@@ -21,17 +21,17 @@ struct Channel {
     int socket = -1;
     uint32_t index = 0;
     uint32_t generation = 0;
-    uint16_t operations = 0;   // that will still complete
-    bool receiving = false;    // a receive is armed
-    bool send_pending = false; // a send is under way
-    bool cancelling = false;   // the receive is being cancelled
-    bool starved = false;      // the receive found no buffer
-    bool ended = false;        // the peer sent its last byte
-    bool shut = false;         // we sent ours; lingering until the peer has read it
-    bool closing = false;      // the connection is gone; waits for `operations`
+    uint16_t operations = 0;             // that will still complete
+    bool receiving = false;              // a receive is armed
+    bool send_pending = false;           // a send is under way
+    bool cancelling = false;             // the receive is being cancelled
+    bool starved = false;                // the receive found no buffer
+    bool ended = false;                  // the peer sent its last byte
+    bool shut = false;                   // we sent ours; lingering until the peer has read it
+    bool closing = false;                // the connection is gone; waits for `operations`
     core::ClientConn* client = nullptr;  // at most one of the two
     core::ServerConn* server = nullptr;
-    Chain sending;             // with the kernel, or the rest of it
+    Chain sending;  // with the kernel, or the rest of it
     Instant linger_until = Instant::never();
 };
 

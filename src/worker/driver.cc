@@ -1,15 +1,15 @@
 #include "ringmain/worker/driver.h"
 
-#include <poll.h>
-#include <unistd.h>
+#include "ringmain/base/assert.h"
+#include "ringmain/uring/clock.h"
+#include "ringmain/uring/socket.h"
 
 #include <algorithm>
 
 #include "channel.h"
-#include "ringmain/base/assert.h"
-#include "ringmain/uring/clock.h"
-#include "ringmain/uring/socket.h"
 #include "trouble.h"
+#include <poll.h>
+#include <unistd.h>
 
 namespace ringmain::worker {
 
@@ -21,11 +21,8 @@ constexpr Duration idle_wait = Duration::millis(1000);
 
 }  // namespace
 
-Driver::Driver(core::Proxy& proxy,
-               BlockPool& blocks,
-               Inbox& inbox,
-               Resolver& resolver,
-               const Log& log)
+Driver::Driver(
+    core::Proxy& proxy, BlockPool& blocks, Inbox& inbox, Resolver& resolver, const Log& log)
     : proxy_(proxy), blocks_(blocks), inbox_(inbox), resolver_(resolver), log_(log) {
     channels_.push_back(std::make_unique<Channel>(blocks));  // 0 names no channel
     batch_.resize(uring::Ring::batch_max);
@@ -87,7 +84,8 @@ void Driver::round() {
     read_clock();
     proxy_.begin_batch(now_, now_ + wall_offset_);
     const uint32_t count = ring_.reap(batch_);
-    for (uint32_t i = 0; i < count; ++i) on_completion(batch_[i]);
+    for (uint32_t i = 0; i < count; ++i)
+        on_completion(batch_[i]);
     on_time();
     proxy_.end_batch();
     while (proxy_.has_notices()) {
@@ -276,7 +274,8 @@ void Driver::on_stream_end(Channel& channel, int error) {
     }
 }
 
-// --- bytes went, connections came -----------------------------------------------------------------
+// --- bytes went, connections came
+// -----------------------------------------------------------------
 
 void Driver::on_send(Channel& channel, int32_t result) {
     channel.send_pending = false;
@@ -311,7 +310,8 @@ void Driver::on_connect(Channel& channel, int32_t result) {
     proxy_.on_connected(*channel.server);
 }
 
-// --- messages from other threads -------------------------------------------------------------------
+// --- messages from other threads
+// -------------------------------------------------------------------
 
 void Driver::on_wake() {
     for (const Message& message : inbox_.take()) {

@@ -1,13 +1,15 @@
 #include "ringmain/worker/inbox.h"
 
+#include "ringmain/base/assert.h"
+
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "ringmain/base/assert.h"
-
 namespace ringmain::worker {
 
-Inbox::Inbox() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) { RM_ASSERT(wake_.is_open()); }
+Inbox::Inbox() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    RM_ASSERT(wake_.is_open());
+}
 
 void Inbox::post(Message message) {
     {

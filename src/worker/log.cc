@@ -1,13 +1,13 @@
 #include "ringmain/worker/log.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include "ringmain/uring/clock.h"
+#include "ringmain/uring/socket.h"
 
 #include <algorithm>
 #include <cerrno>
 
-#include "ringmain/uring/clock.h"
-#include "ringmain/uring/socket.h"
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace ringmain::worker {
 

@@ -1,14 +1,14 @@
 // The driver's way out: what the proxy wants done becomes submissions.
 
-#include <sys/mman.h>
-#include <unistd.h>
+#include "ringmain/base/assert.h"
+#include "ringmain/uring/socket.h"
+#include "ringmain/worker/driver.h"
 
 #include <algorithm>
 
 #include "channel.h"
-#include "ringmain/base/assert.h"
-#include "ringmain/uring/socket.h"
-#include "ringmain/worker/driver.h"
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace ringmain::worker {
 
@@ -26,10 +26,14 @@ constexpr Duration linger_limit = Duration::millis(1000);
 }  // namespace
 
 void Driver::flush() {
-    while (core::ServerConn* conn = proxy_.next_to_disconnect()) disconnect(*conn);
-    while (core::ServerConn* conn = proxy_.next_to_connect()) connect(*conn);
-    while (core::ServerConn* conn = proxy_.next_dirty_server()) flush_server(*conn);
-    while (core::ClientConn* client = proxy_.next_dirty_client()) flush_client(*client);
+    while (core::ServerConn* conn = proxy_.next_to_disconnect())
+        disconnect(*conn);
+    while (core::ServerConn* conn = proxy_.next_to_connect())
+        connect(*conn);
+    while (core::ServerConn* conn = proxy_.next_dirty_server())
+        flush_server(*conn);
+    while (core::ClientConn* client = proxy_.next_dirty_client())
+        flush_client(*client);
 }
 
 // --- servers -------------------------------------------------------------------------------------

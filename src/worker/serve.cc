@@ -1,15 +1,5 @@
 #include "ringmain/worker/serve.h"
 
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <memory>
-#include <vector>
-
 #include "ringmain/base/version.h"
 #include "ringmain/config/cpu_list.h"
 #include "ringmain/uring/clock.h"
@@ -18,6 +8,16 @@
 #include "ringmain/uring/self_test.h"
 #include "ringmain/uring/socket.h"
 #include "ringmain/worker/worker.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace ringmain::worker {
 
@@ -33,7 +33,8 @@ class Listeners {
     Listeners& operator=(const Listeners&) = delete;
 
     ~Listeners() {
-        for (const std::string& path : paths_) unlink(path.c_str());
+        for (const std::string& path : paths_)
+            unlink(path.c_str());
     }
 
     Status open(const config::Config& config);
@@ -63,8 +64,8 @@ class Listeners {
 Status Listeners::open(const config::Config& config) {
     for (uint32_t i = 0; i < config.pools.size(); ++i) {
         const config::Pool& pool = config.pools[i];
-        Status status = pool.listen.is_path() ? open_unix(pool, i)
-                                              : open_tcp(pool, i, config.proxy.workers);
+        Status status =
+            pool.listen.is_path() ? open_unix(pool, i) : open_tcp(pool, i, config.proxy.workers);
         if (!status.ok()) return Error{"pool '" + pool.name + "': " + status.error()};
     }
     return {};
@@ -153,8 +154,7 @@ void raise_descriptor_limit(uint64_t wanted, const Log& log) {
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     const rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
-    const uring::Finding finding =
-        uring::judge_descriptors(limit.rlim_cur, limit.rlim_max, wanted);
+    const uring::Finding finding = uring::judge_descriptors(limit.rlim_cur, limit.rlim_max, wanted);
     if (finding.level != uring::Level::Ok) log.write(LogLevel::Warning, finding_text(finding));
 }
 
@@ -188,7 +188,9 @@ void announce(const config::Config& config, const uring::Features& features, con
 }
 
 // Waits for signals until every worker has ended.
-void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers, const sigset_t& signals, Log& log) {
+void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers,
+                  const sigset_t& signals,
+                  Log& log) {
     bool draining = false;
     const auto ended = [](const std::unique_ptr<Worker>& worker) { return worker->has_ended(); };
     while (!std::all_of(workers.begin(), workers.end(), ended)) {
@@ -198,20 +200,23 @@ void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers, const sigset_t&
         if (number == SIGTERM || number == SIGINT) {
             log.write(LogLevel::Notice,
                       draining ? "stopping at once" : "stopping: requests in flight are answered");
-            for (const auto& worker : workers) draining ? worker->stop() : worker->drain();
+            for (const auto& worker : workers)
+                draining ? worker->stop() : worker->drain();
             draining = true;
         } else if (number == SIGHUP || number == SIGUSR1) {
             log.reopen();
             log.write(LogLevel::Notice,
-                      number == SIGHUP ? "HUP: log reopened; a changed configuration needs a restart"
-                                       : "USR1: log reopened");
+                      number == SIGHUP
+                          ? "HUP: log reopened; a changed configuration needs a restart"
+                          : "USR1: log reopened");
         } else if (number == SIGTTIN || number == SIGTTOU) {
             log.change_level(number == SIGTTIN ? 1 : -1);
             log.write(LogLevel::Error,
                       number == SIGTTIN ? "TTIN: logging more" : "TTOU: logging less");
         }
     }
-    for (const auto& worker : workers) worker->join();
+    for (const auto& worker : workers)
+        worker->join();
 }
 
 }  // namespace
@@ -234,8 +239,8 @@ uint64_t descriptors_wanted(const config::Config& config) {
     for (const config::Pool& pool : config.pools) {
         const uint64_t protocols = pool.protocol == config::Protocol::Redis ? 2 : 1;
         wanted += pool.client_connections;
-        wanted += config.proxy.workers *
-                  (1 + protocols * pool.servers.size() * pool.server_connections);
+        wanted +=
+            config.proxy.workers * (1 + protocols * pool.servers.size() * pool.server_connections);
     }
     return wanted;
 }

@@ -1,8 +1,8 @@
 #include "trouble.h"
 
-#include <cerrno>
-
 #include "ringmain/uring/socket.h"
+
+#include <cerrno>
 
 namespace ringmain::worker {
 

@@ -1,14 +1,14 @@
 #include "ringmain/worker/worker.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <sys/mman.h>
+#include "ringmain/buffer/block_pool.h"
+#include "ringmain/uring/clock.h"
 
 #include <span>
 #include <utility>
 
-#include "ringmain/buffer/block_pool.h"
-#include "ringmain/uring/clock.h"
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
 
 namespace ringmain::worker {
 
@@ -38,6 +38,7 @@ class Arena {
     }
 
     [[nodiscard]] bool ok() const { return memory_ != nullptr; }
+
     [[nodiscard]] std::span<char> bytes() const { return {memory_, size_}; }
 
   private:
@@ -93,7 +94,8 @@ void Worker::run() {
         core::Proxy proxy(*options_.config, blocks, *options_.counters, options_.environment);
         Driver driver(proxy, blocks, inbox_, *options_.resolver, *options_.log);
         // Room for every buffer to complete twice and for many connections besides.
-        const uint32_t completions = std::max(8 * settings.ring_entries, 2 * settings.receive_buffers);
+        const uint32_t completions =
+            std::max(8 * settings.ring_entries, 2 * settings.receive_buffers);
         Status opened = driver.open({.submission_entries = settings.ring_entries,
                                      .completion_entries = completions,
                                      .features = options_.features},

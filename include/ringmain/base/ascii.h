@@ -13,7 +13,9 @@
 
 namespace ringmain::ascii {
 
-[[nodiscard]] constexpr bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+[[nodiscard]] constexpr bool is_digit(char byte) {
+    return byte >= '0' && byte <= '9';
+}
 
 [[nodiscard]] constexpr char lower(char byte) {
     return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
@@ -68,7 +70,9 @@ namespace ringmain::ascii {
 class Decimal {
   public:
     explicit Decimal(int64_t value) : end_(std::to_chars(text_, text_ + sizeof text_, value).ptr) {}
-    explicit Decimal(uint64_t value) : end_(std::to_chars(text_, text_ + sizeof text_, value).ptr) {}
+
+    explicit Decimal(uint64_t value)
+        : end_(std::to_chars(text_, text_ + sizeof text_, value).ptr) {}
 
     [[nodiscard]] std::string_view view() const {
         return {text_, static_cast<size_t>(end_ - text_)};

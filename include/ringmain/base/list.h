@@ -5,9 +5,9 @@
 
 #pragma once
 
-#include <cstddef>
-
 #include "ringmain/base/assert.h"
+
+#include <cstddef>
 
 namespace ringmain {
 
@@ -16,7 +16,9 @@ template <class T, T* T::*Next>
 class Fifo {
   public:
     [[nodiscard]] bool empty() const { return head_ == nullptr; }
+
     [[nodiscard]] T* front() const { return head_; }
+
     [[nodiscard]] size_t size() const { return size_; }
 
     void push_back(T* element) {
@@ -57,8 +59,11 @@ template <class T, ListLink<T> T::*Link>
 class List {
   public:
     [[nodiscard]] bool empty() const { return head_ == nullptr; }
+
     [[nodiscard]] T* front() const { return head_; }
+
     [[nodiscard]] static bool contains(const T& element) { return (element.*Link).linked; }
+
     [[nodiscard]] static T* after(const T& element) { return (element.*Link).next; }
 
     // Does nothing when the element is in already.

@@ -5,9 +5,9 @@
 
 #pragma once
 
-#include <cstdint>
-
 #include "ringmain/base/assert.h"
+
+#include <cstdint>
 
 namespace ringmain {
 

@@ -5,11 +5,11 @@
 
 #pragma once
 
+#include "ringmain/base/assert.h"
+
 #include <optional>
 #include <string>
 #include <utility>
-
-#include "ringmain/base/assert.h"
 
 namespace ringmain {
 
@@ -21,8 +21,9 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : value_(std::move(value)) {}              // NOLINT(google-explicit-constructor)
-    Result(Error error) : error_(std::move(error.text)) {}     // NOLINT(google-explicit-constructor)
+    Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+
+    Result(Error error) : error_(std::move(error.text)) {}  // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] bool ok() const { return value_.has_value(); }
 
@@ -47,7 +48,8 @@ class [[nodiscard]] Result {
 class [[nodiscard]] Status {
   public:
     Status() = default;
-    Status(Error error) : error_(std::move(error.text)) {}     // NOLINT(google-explicit-constructor)
+
+    Status(Error error) : error_(std::move(error.text)) {}  // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] bool ok() const { return !error_.has_value(); }
 

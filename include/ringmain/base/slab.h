@@ -5,13 +5,13 @@
 
 #pragma once
 
+#include "ringmain/base/assert.h"
+
 #include <cstddef>
 #include <memory>
 #include <new>
 #include <utility>
 #include <vector>
-
-#include "ringmain/base/assert.h"
 
 namespace ringmain {
 
@@ -44,6 +44,7 @@ class Slab {
     }
 
     [[nodiscard]] size_t live() const { return live_; }
+
     [[nodiscard]] size_t count_max() const { return count_max_; }
 
   private:

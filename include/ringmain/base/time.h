@@ -14,6 +14,7 @@ struct Duration {
     int64_t ns = 0;
 
     static constexpr Duration millis(int64_t ms) { return {ms * 1'000'000}; }
+
     [[nodiscard]] constexpr int64_t to_millis() const { return ns / 1'000'000; }
 
     auto operator<=>(const Duration&) const = default;
@@ -28,6 +29,7 @@ struct Instant {
     auto operator<=>(const Instant&) const = default;
 
     friend constexpr Instant operator+(Instant at, Duration span) { return {at.ns + span.ns}; }
+
     friend constexpr Duration operator-(Instant to, Instant from) { return {to.ns - from.ns}; }
 };
 

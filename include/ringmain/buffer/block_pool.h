@@ -10,15 +10,15 @@
 
 #pragma once
 
+#include "ringmain/base/assert.h"
+#include "ringmain/base/slab.h"
+#include "ringmain/buffer/block.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
-
-#include "ringmain/base/assert.h"
-#include "ringmain/base/slab.h"
-#include "ringmain/buffer/block.h"
 
 namespace ringmain {
 
@@ -79,7 +79,9 @@ class BlockPool {
     [[nodiscard]] uint32_t cold() const { return cold_count_; }
 
     [[nodiscard]] uint32_t capacity() const { return capacity_; }
+
     [[nodiscard]] uint32_t in_use() const { return in_use_; }
+
     [[nodiscard]] uint32_t available() const { return capacity_ - in_use_; }
 
   private:
@@ -102,7 +104,7 @@ class BlockPool {
     uint32_t free_count_ = 0;
     uint32_t warm_max_;
     uint32_t cold_count_ = 0;
-    uint32_t cold_low_ = 0;  // the lowest cold_count_ since the last begin_trim()
+    uint32_t cold_low_ = 0;   // the lowest cold_count_ since the last begin_trim()
     Block* free_ = nullptr;   // resident pages
     Block* cold_ = nullptr;   // beyond warm_max_, pages still resident
     Block* given_ = nullptr;  // pages given back to the kernel

@@ -5,11 +5,11 @@
 
 #pragma once
 
+#include "ringmain/buffer/chain.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "ringmain/buffer/chain.h"
 
 namespace ringmain {
 
@@ -26,6 +26,7 @@ class Bytes {
     }
 
     [[nodiscard]] uint32_t size() const { return size_; }
+
     [[nodiscard]] bool is_contiguous() const { return chain_ == nullptr; }
 
     // The bytes of `range`; `scratch` is used when they cross blocks.
@@ -42,6 +43,7 @@ class Bytes {
 
     // For whoever reads in order: the chain, or null when all bytes lie in slice().
     [[nodiscard]] const Chain* chain() const { return chain_; }
+
     [[nodiscard]] const Slice& slice() const { return slice_; }
 
   private:

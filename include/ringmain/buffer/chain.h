@@ -12,7 +12,9 @@
 
 #pragma once
 
-#include <sys/uio.h>
+#include "ringmain/base/byte_range.h"
+#include "ringmain/buffer/block_pool.h"
+#include "ringmain/buffer/slice.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -20,9 +22,7 @@
 #include <string>
 #include <string_view>
 
-#include "ringmain/buffer/block_pool.h"
-#include "ringmain/buffer/slice.h"
-#include "ringmain/base/byte_range.h"
+#include <sys/uio.h>
 
 namespace ringmain {
 
@@ -33,8 +33,10 @@ inline constexpr uint32_t copy_max = 2048;
 class OpenBlock {
   public:
     explicit OpenBlock(BlockPool& pool) : pool_(&pool) {}
+
     OpenBlock(const OpenBlock&) = delete;
     OpenBlock& operator=(const OpenBlock&) = delete;
+
     ~OpenBlock() { close(); }
 
     // A block with room for at least one byte; null when the arena is exhausted.
@@ -58,13 +60,16 @@ class OpenBlock {
 class Chain {
   public:
     explicit Chain(BlockPool& pool) : pool_(&pool) {}
+
     Chain(const Chain&) = delete;
     Chain& operator=(const Chain&) = delete;
     Chain(Chain&& other) noexcept;
     Chain& operator=(Chain&& other) noexcept;
+
     ~Chain() { clear(); }
 
     [[nodiscard]] uint64_t size() const { return size_; }
+
     [[nodiscard]] bool empty() const { return size_ == 0; }
 
     // Copies. With `open` null a fresh block of the chain's own is taken when needed.
@@ -94,7 +99,9 @@ class Chain {
 
     // The first slice; the chain must not be empty.
     [[nodiscard]] Slice front() const { return {head_->block, head_->offset, head_->size}; }
+
     [[nodiscard]] bool is_contiguous() const { return head_ == tail_; }
+
     [[nodiscard]] const ChainNode* nodes() const { return head_; }
 
     // Fills as many entries as there are slices or room; returns how many, and adds up `bytes`.

@@ -5,10 +5,10 @@
 
 #pragma once
 
+#include "ringmain/buffer/block.h"
+
 #include <cstdint>
 #include <string_view>
-
-#include "ringmain/buffer/block.h"
 
 namespace ringmain {
 
@@ -18,6 +18,7 @@ struct Slice {
     uint32_t size = 0;
 
     [[nodiscard]] const char* data() const { return block->data + offset; }
+
     [[nodiscard]] std::string_view view() const { return {data(), size}; }
 
     [[nodiscard]] Slice cut(uint32_t from, uint32_t count) const {

@@ -5,11 +5,11 @@
 
 #pragma once
 
+#include "ringmain/placement/placement.h"
+
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "ringmain/placement/placement.h"
 
 namespace ringmain::config {
 
@@ -25,6 +25,9 @@ struct Address {
     uint32_t mode = 0;  // of a listening socket's file; 0: as the umask says
 
     [[nodiscard]] bool is_path() const { return !path.empty(); }
+
+    [[nodiscard]] bool empty() const { return host.empty() && path.empty(); }
+
     [[nodiscard]] std::string text() const;  // "10.0.0.1:6379", "[::1]:6379", "/run/a.sock"
     auto operator<=>(const Address&) const = default;
 };
@@ -36,13 +39,14 @@ struct Server {
     std::string ring_name;  // what placement uses and people see
 };
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): the order is for readers.
 struct Pool {
     std::string name;
     Address listen;
     Protocol protocol = Protocol::Redis;
     placement::Options placement;
     UnknownCommands unknown_commands = UnknownCommands::FirstKey;
-    int64_t timeout_ms = 400;          // 0: none
+    int64_t timeout_ms = 400;  // 0: none
     int64_t connect_timeout_ms = 1000;
     uint32_t backlog = 1024;
     uint32_t client_connections = 10000;  // 0: no limit but the process's
@@ -58,15 +62,16 @@ struct Pool {
     uint64_t key_size_max = 64ULL * 1024;
     uint32_t requests_in_flight_max = 1024;    // per client; reading pauses
     uint64_t output_pause_size = 1024 * 1024;  // unsent response bytes of a client; reading pauses
-    std::vector<Server> servers;  // in placement order (sorted), not in file order
+    std::vector<Server> servers;               // in placement order (sorted), not in file order
 
     [[nodiscard]] std::vector<placement::Node> nodes() const;  // all live
 };
 
 struct Proxy {
-    uint32_t workers = 1;         // "auto" is resolved by the reader
-    std::string cpu_affinity;     // "", "auto" or a list "0,2-5": one CPU per worker in turn
-    uint64_t buffer_memory = 2ULL * 1024 * 1024 * 1024;  // per worker, address space; used on demand
+    uint32_t workers = 1;      // "auto" is resolved by the reader
+    std::string cpu_affinity;  // "", "auto" or a list "0,2-5": one CPU per worker in turn
+    uint64_t buffer_memory =
+        2ULL * 1024 * 1024 * 1024;  // per worker, address space; used on demand
     uint32_t ring_entries = 1024;
     uint32_t receive_buffers = 256;   // blocks kept in the kernel's buffer ring, per worker
     uint32_t client_connections = 0;  // of the process; 0: what the descriptor limit allows
@@ -76,9 +81,20 @@ struct Proxy {
     int64_t shutdown_timeout_ms = 10000;
 };
 
+struct Stats {
+    Address listen;  // empty: no such port
+    int64_t interval_ms = 1000;
+};
+
+struct Admin {
+    Address listen;  // empty: no such port
+};
+
 struct Config {
     std::string file;
     Proxy proxy;
+    Stats stats;
+    Admin admin;
     std::vector<Pool> pools;
 };
 

@@ -12,15 +12,15 @@
 
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <variant>
-
 #include "ringmain/base/list.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/request.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/resp/request_parser.h"
+
+#include <cstdint>
+#include <string>
+#include <variant>
 
 namespace ringmain::core {
 
@@ -47,22 +47,22 @@ class ClientConn {
     uint64_t id;
     State state = State::Open;
     bool paused = false;
-    bool end_of_stream = false;   // the client has sent its last byte
+    bool end_of_stream = false;  // the client has sent its last byte
     bool authenticated = false;
     bool resp3 = false;
-    bool barrier = false;         // the next frame waits until `requests` is empty
-    bool broken = false;          // its output could not be kept: close without a word
-    uint32_t affinity;            // which of a server's connections serves this client
-    uint32_t channel = 0;         // the driver's name for it
+    bool barrier = false;  // the next frame waits until `requests` is empty
+    bool broken = false;   // its output could not be kept: close without a word
+    uint32_t affinity;     // which of a server's connections serves this client
+    uint32_t channel = 0;  // the driver's name for it
 
     ListLink<ClientConn> dirty_link;
     ListLink<ClientConn> resume_link;
     ListLink<ClientConn> all_link;
 
     Fifo<Request, &Request::next> requests;
-    Chain input;      // received, not yet parsed
-    Chain partial;    // the beginning of an unfinished frame
-    Chain out;        // to be sent
+    Chain input;          // received, not yet parsed
+    Chain partial;        // the beginning of an unfinished frame
+    Chain out;            // to be sent
     uint64_t unsent = 0;  // handed to the driver, not yet sent
     std::variant<resp::RequestParser, memcached::RequestParser> parser;
 

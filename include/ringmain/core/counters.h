@@ -21,6 +21,7 @@ class Counter {
     }
 
     void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+
     [[nodiscard]] uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
   private:
@@ -28,19 +29,19 @@ class Counter {
 };
 
 struct Counters {
-    Counter clients;                // connected now
+    Counter clients;  // connected now
     Counter clients_accepted;
-    Counter clients_refused;        // at a limit
-    Counter requests;               // read from clients
-    Counter fragments;              // sent towards servers
-    Counter bytes_received;         // from clients
-    Counter bytes_sent;             // to clients
-    Counter server_connections;     // established now
-    Counter server_connects;        // ever
-    Counter server_failures;        // connections lost or refused
-    Counter errors;                 // error responses made here
-    Counter timeouts;               // requests whose server did not answer in time
-    Counter buffer_bytes;           // arena blocks in use
+    Counter clients_refused;     // at a limit
+    Counter requests;            // read from clients
+    Counter fragments;           // sent towards servers
+    Counter bytes_received;      // from clients
+    Counter bytes_sent;          // to clients
+    Counter server_connections;  // established now
+    Counter server_connects;     // ever
+    Counter server_failures;     // connections lost or refused
+    Counter errors;              // error responses made here
+    Counter timeouts;            // requests whose server did not answer in time
+    Counter buffer_bytes;        // arena blocks in use
 };
 
 }  // namespace ringmain::core

@@ -2,9 +2,9 @@
 
 #pragma once
 
-#include <cstdint>
-
 #include "ringmain/base/time.h"
+
+#include <cstdint>
 
 namespace ringmain::core {
 

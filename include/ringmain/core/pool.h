@@ -2,15 +2,15 @@
 
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <vector>
-
 #include "ringmain/config/config.h"
 #include "ringmain/core/server.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/placement/placement.h"
 #include "ringmain/resp/request_parser.h"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -23,6 +23,7 @@ class Pool {
     Pool& operator=(const Pool&) = delete;
 
     [[nodiscard]] bool is_redis() const { return options->protocol == config::Protocol::Redis; }
+
     [[nodiscard]] Server& server(uint32_t index) { return *servers[index]; }
 
     const config::Pool* options;

@@ -14,14 +14,6 @@
 
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <memory>
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
-
 #include "ringmain/base/prng.h"
 #include "ringmain/base/slab.h"
 #include "ringmain/base/time.h"
@@ -37,6 +29,14 @@
 #include "ringmain/resp/multi_key.h"
 #include "ringmain/resp/response_parser.h"
 
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
 namespace ringmain::core {
 
 // What a worker needs to know about the process it runs in.
@@ -47,7 +47,7 @@ struct Environment {
     uint32_t worker_index = 0;
     uint32_t worker_count = 1;
     uint64_t seed = 1;
-    uint16_t tcp_port = 0;                          // of the first pool, for INFO
+    uint16_t tcp_port = 0;  // of the first pool, for INFO
 };
 
 // Something that people should read in the log.
@@ -58,17 +58,17 @@ struct Notice {
 
 // Working memory of the fronts and joins: kept, so that the data path allocates nothing.
 struct Scratch {
-    std::string text;                       // an argument that crosses blocks
-    std::vector<ByteRange> arguments;       // of a request with many
-    std::vector<uint32_t> keys;             // positions in `arguments`
+    std::string text;                  // an argument that crosses blocks
+    std::vector<ByteRange> arguments;  // of a request with many
+    std::vector<uint32_t> keys;        // positions in `arguments`
     std::vector<ByteRange> key_ranges;
-    std::vector<uint16_t> servers;          // per key
-    std::vector<uint16_t> fragment_of;      // per server of the pool
-    std::vector<ServerConn*> connections;   // per fragment
-    std::vector<const Chain*> responses;    // per fragment
+    std::vector<uint16_t> servers;         // per key
+    std::vector<uint16_t> fragment_of;     // per server of the pool
+    std::vector<ServerConn*> connections;  // per fragment
+    std::vector<const Chain*> responses;   // per fragment
     std::vector<std::string_view> key_views;
     std::vector<resp::JoinSource> join_sources;  // per fragment
-    std::string inline_array;               // an inline request, written anew
+    std::string inline_array;                    // an inline request, written anew
 };
 
 class Proxy {
@@ -91,6 +91,7 @@ class Proxy {
 
     // Time went on: deadlines, retries. To be called every few milliseconds while needs_ticks().
     void on_tick();
+
     [[nodiscard]] bool needs_ticks() const { return !waiting_.empty(); }
 
     // Connects to every server of the pools that want it. Once, at start.
@@ -116,32 +117,47 @@ class Proxy {
 
     // Each returns null when there is no more.
     [[nodiscard]] ServerConn* next_to_connect() { return connect_.pop_front(); }
+
     [[nodiscard]] ServerConn* next_to_disconnect() { return disconnect_.pop_front(); }
+
     [[nodiscard]] ServerConn* next_dirty_server() { return dirty_servers_.pop_front(); }
+
     [[nodiscard]] ClientConn* next_dirty_client() { return dirty_clients_.pop_front(); }
 
     [[nodiscard]] bool has_notices() const { return !notices_.empty(); }
+
     [[nodiscard]] Notice take_notice();
 
     // To be looked at again in this batch: the driver's part of it has changed.
     void mark_dirty(ClientConn& client) { dirty_clients_.add(client); }
+
     void mark_dirty(ServerConn& conn) { dirty_servers_.add(conn); }
 
     // Stop: no client is read any more; is_idle() once every request has its answer.
     void drain();
+
     [[nodiscard]] bool is_idle() const { return requests_.live() == 0; }
+
     [[nodiscard]] ClientConn* first_client() const { return clients_.front(); }
 
     // --- for the fronts (src/core/*_front.cc), which turn frames into requests ------------------
 
     [[nodiscard]] Instant now() const { return now_; }
+
     [[nodiscard]] Instant wall() const { return wall_; }
+
     [[nodiscard]] BlockPool& blocks() { return *blocks_; }
+
     [[nodiscard]] Prng& prng() { return prng_; }
+
     [[nodiscard]] Counters& counters() { return *counters_; }
+
     [[nodiscard]] const Environment& environment() const { return environment_; }
+
     [[nodiscard]] const config::Config& config() const { return *config_; }
+
     [[nodiscard]] Scratch& scratch() { return scratch_; }
+
     [[nodiscard]] std::span<const std::unique_ptr<Pool>> pools() const { return pools_; }
 
     // Answers a request here and now, in its turn. `text` is complete wire text.
@@ -176,7 +192,6 @@ class Proxy {
 
     // Makes a request ready that needed no server after all.
     void finish(Request& request, std::string_view text);
-
 
   private:
     void read_requests(ClientConn& client, const Slice& slice);

@@ -14,14 +14,14 @@
 
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "ringmain/base/list.h"
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/protocol/command.h"
+
+#include <cstdint>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -31,13 +31,13 @@ struct Request;
 struct Fragment {
     explicit Fragment(BlockPool& pool) : response(pool) {}
 
-    Fragment* next = nullptr;      // in the server connection's FIFO
-    Request* request = nullptr;    // never null while in a FIFO
+    Fragment* next = nullptr;    // in the server connection's FIFO
+    Request* request = nullptr;  // never null while in a FIFO
     Instant deadline = Instant::never();
-    Chain response;                // of a split request, until all are there
-    uint32_t keys = 0;             // how many keys it carries: what its response must fit
-    uint32_t key_hash = 0;         // memcached get of one key: to check the response's
-    bool abandoned = false;        // its time was up: answered already, its response is dropped
+    Chain response;          // of a split request, until all are there
+    uint32_t keys = 0;       // how many keys it carries: what its response must fit
+    uint32_t key_hash = 0;   // memcached get of one key: to check the response's
+    bool abandoned = false;  // its time was up: answered already, its response is dropped
 };
 
 // What a split request keeps until its last fragment is in. Reused with its memory.
@@ -53,21 +53,21 @@ struct Join {
 struct Request {
     Request(BlockPool& pool, ClientConn* owner) : client(owner), only(pool), response(pool) {}
 
-    Request* next = nullptr;       // in the client's FIFO
-    ClientConn* client;            // null once the client has left or has its answer
-    Join* join = nullptr;          // of a split request
+    Request* next = nullptr;         // in the client's FIFO
+    ClientConn* client;              // null once the client has left or has its answer
+    Join* join = nullptr;            // of a split request
     uint32_t fragments_waiting = 0;  // whose response is still to come
     uint32_t fragments_queued = 0;   // in server FIFOs, abandoned ones included
     ResponsePolicy policy = ResponsePolicy::One;
     memcached::Verb verb = memcached::Verb::Invalid;
     bool ready = false;
     bool resp3 = false;
-    bool close_after = false;      // QUIT and protocol errors: the last response
-    bool noreply = false;          // memcached: whatever comes is swallowed
-    bool quiet = false;            // memcached meta flag q
-    bool failed = false;           // of a split request: `response` holds the first error
-    Fragment only;                 // the fragment of a request that is not split
-    Chain response;                // when ready and not yet the head
+    bool close_after = false;  // QUIT and protocol errors: the last response
+    bool noreply = false;      // memcached: whatever comes is swallowed
+    bool quiet = false;        // memcached meta flag q
+    bool failed = false;       // of a split request: `response` holds the first error
+    Fragment only;             // the fragment of a request that is not split
+    Chain response;            // when ready and not yet the head
 };
 
 }  // namespace ringmain::core

@@ -2,13 +2,13 @@
 
 #pragma once
 
+#include "ringmain/config/config.h"
+#include "ringmain/core/server_conn.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "ringmain/config/config.h"
-#include "ringmain/core/server_conn.h"
 
 namespace ringmain::core {
 
@@ -30,6 +30,7 @@ class Server {
     }
 
     [[nodiscard]] Pool& pool() const { return *pool_; }
+
     [[nodiscard]] const config::Server& options() const { return *options_; }
 
     // "cache1 (10.0.0.1:6379)", or the address alone when it has no name.

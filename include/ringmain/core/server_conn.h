@@ -10,16 +10,16 @@
 
 #pragma once
 
-#include <cstdint>
-#include <string>
-#include <variant>
-
 #include "ringmain/base/list.h"
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/request.h"
 #include "ringmain/memcached/response_parser.h"
 #include "ringmain/resp/response_parser.h"
+
+#include <cstdint>
+#include <string>
+#include <variant>
 
 namespace ringmain::core {
 
@@ -40,14 +40,14 @@ class ServerConn {
     Server* server;
     bool resp3;
     State state = State::Closed;
-    uint8_t prelude_answers = 0;    // still to come
-    uint8_t prelude_commands = 0;   // sent
+    uint8_t prelude_answers = 0;   // still to come
+    uint8_t prelude_commands = 0;  // sent
     bool spoke_since_connect = false;
-    uint32_t failures = 0;          // in a row, without a response in between
-    Instant retry_at = {};          // no attempt before
-    Instant since = {};             // when the connect began
-    std::string last_error;         // why it is closed
-    uint32_t channel = 0;           // the driver's name for it; 0 while it has none
+    uint32_t failures = 0;   // in a row, without a response in between
+    Instant retry_at = {};   // no attempt before
+    Instant since = {};      // when the connect began
+    std::string last_error;  // why it is closed
+    uint32_t channel = 0;    // the driver's name for it; 0 while it has none
 
     ListLink<ServerConn> dirty_link;
     ListLink<ServerConn> connect_link;

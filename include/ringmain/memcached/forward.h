@@ -7,15 +7,15 @@
 
 #pragma once
 
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/memcached/request_parser.h"
+#include "ringmain/memcached/response_parser.h"
+
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "ringmain/buffer/bytes.h"
-#include "ringmain/memcached/request_parser.h"
-#include "ringmain/memcached/response_parser.h"
 
 namespace ringmain::memcached {
 

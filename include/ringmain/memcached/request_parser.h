@@ -3,29 +3,59 @@
 // Classic text commands and the meta commands, checked as memcached 1.6 checks them: keys of 1 to
 // 250 bytes without control characters or blanks, flags 32 bits, exptime 64 bits signed, cas and
 // delta 64 bits, a length within the limit. LF ends a line, CR before it is dropped. A request that
-// fails a check becomes a frame of verb Invalid whose `answer` is memcached's own line; the parser
-// swallows the data block where memcached swallows it and goes on with the next request.
+// fails a check becomes a frame of verb Invalid whose `answer` is memcached's own line, and the
+// parser goes on with the next request. The data block of a refused request is swallowed whenever
+// its length is known, also where memcached would run it as a command (a key of 251 bytes):
+// what was sent as data never becomes a request.
 //
-// Same contract as resp/request_parser.h; Error means: answer error() and close.
+// A line that arrives in one piece is read in place; one that is cut is copied to a small buffer.
+//
+// Same contract as resp/request_parser.h; Error means: answer error(), which may be empty, and
+// close. Nothing may be fed afterwards.
 
 #pragma once
 
+#include "ringmain/memcached/data_block.h"
+#include "ringmain/protocol/frame.h"
+
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
-
-#include "ringmain/protocol/frame.h"
 
 namespace ringmain::memcached {
 
+// clang-format off: one line per kind.
 enum class Verb : uint8_t {
-    Get, Gets, Gat, Gats,                          // keys; split and joined
-    Set, Add, Replace, Append, Prepend, Cas,       // key and data block
-    Incr, Decr, Touch, Delete,                     // key
-    FlushAll, Verbosity, Stats, Version, Quit,     // no key
-    MetaGet, MetaSet, MetaDelete, MetaArithmetic, MetaDebug, MetaNoop,
-    Invalid,                                       // answer `answer`, forward nothing
+    Get,
+    Gets,
+    Gat,
+    Gats,  // keys; split and joined
+    Set,
+    Add,
+    Replace,
+    Append,
+    Prepend,
+    Cas,  // key and data block
+    Incr,
+    Decr,
+    Touch,
+    Delete,  // key
+    FlushAll,
+    Verbosity,
+    Stats,
+    Version,
+    Quit,  // no key
+    MetaGet,
+    MetaSet,
+    MetaDelete,
+    MetaArithmetic,
+    MetaDebug,
+    MetaNoop,
+    Invalid,  // answer `answer`, forward nothing
 };
+
+// clang-format on
 
 struct RequestLimits {
     uint64_t value_size_max = 1024ULL * 1024 * 1024;  // beyond: swallowed, "object too large"
@@ -39,15 +69,19 @@ struct RequestFrame {
     static constexpr uint32_t keys_kept = 8;
 
     Verb verb = Verb::Invalid;
-    uint32_t size = 0;       // all bytes, the data block and its line end included
-    ByteRange line;          // the command line without its line end
+    uint32_t size = 0;  // all bytes, the data block and its line end included
+    ByteRange line;     // the command line without its line end
     uint32_t key_count = 0;
     std::array<ByteRange, keys_kept> keys = {};  // the first ones; all: keys_of()
-    ByteRange data;          // the data block without its line end
-    bool noreply = false;    // classic: "noreply"; not set for a meta command
-    bool quiet = false;      // meta: flag q
-    bool base64_key = false; // meta: flag b; decode with decode_key() before hashing
-    std::string_view answer; // Invalid: the line for the client, with its line end; static text
+    ByteRange argument;       // gat, gats: the exptime; flush_all, verbosity, stats: the first word
+    ByteRange data;           // the data block without its line end
+    bool noreply = false;     // classic: "noreply"; not set for a meta command
+    bool quiet = false;       // meta: flag q
+    bool base64_key = false;  // meta: flag b; placed_key() decodes before hashing
+    bool is_canonical = false;  // these very bytes are what write_request() would write
+    // Invalid: the line for the client, with its line end; static text. Empty: say nothing, since
+    // the client asked for "noreply" and memcached is silent here, too.
+    std::string_view answer;
 };
 
 class RequestParser {
@@ -55,14 +89,38 @@ class RequestParser {
     explicit RequestParser(const RequestLimits& limits) : limits_(&limits) {}
 
     [[nodiscard]] Fed feed(std::string_view bytes);
+
     [[nodiscard]] const RequestFrame& frame() const { return frame_; }
+
     void next();
 
     // Of the unfinished frame: bytes known to be still missing; 0 while in a line.
-    [[nodiscard]] uint64_t bytes_missing() const;
+    [[nodiscard]] uint64_t bytes_missing() const { return data_.left(); }
+
     // True while the bytes of a refused data block pass by: they need not be kept.
-    [[nodiscard]] bool discarding() const;
-    [[nodiscard]] std::string_view error() const;
+    [[nodiscard]] bool discarding() const {
+        return data_.left() > 0 && frame_.verb == Verb::Invalid;
+    }
+
+    [[nodiscard]] std::string_view error() const { return error_; }
+
+  private:
+    enum class State : uint8_t { Line, Data, Complete, Failed };
+
+    [[nodiscard]] Fed keep_line(std::string_view bytes);
+    [[nodiscard]] Fed end_line(std::string_view line, std::string_view rest, size_t consumed);
+    [[nodiscard]] Fed feed_data(std::string_view bytes, size_t consumed);
+    [[nodiscard]] Fed complete(size_t consumed);
+    [[nodiscard]] Fed fail(std::string_view text);
+    void append_bounded(std::string_view bytes);
+    [[nodiscard]] bool is_too_long(std::string_view line) const;
+
+    const RequestLimits* limits_;
+    RequestFrame frame_;
+    State state_ = State::Line;
+    DataBlock data_;
+    std::string line_;  // the beginning of a line that was cut
+    std::string_view error_;
 };
 
 }  // namespace ringmain::memcached

@@ -1,41 +1,80 @@
 // ringmain/memcached/response_parser.h - cuts a server's byte stream into memcached responses.
 //
 // A response is one line; or VALUE blocks up to END; or STAT lines up to END; or VA with its data
-// block. Same contract as the request parser.
+// block. Same contract as the request parser. Strict: whatever memcached would not have sent (a
+// line end without CR, a length that is no number, a data block that ends elsewhere than its length
+// says) is an Error, after which the connection cannot be trusted.
 
 #pragma once
 
-#include <cstdint>
-#include <string_view>
-
+#include "ringmain/memcached/data_block.h"
 #include "ringmain/protocol/frame.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace ringmain::memcached {
 
 enum class ResponseKind : uint8_t {
-    Line,    // STORED, DELETED, 42, HD ..., OK, VERSION ..., ME ...
-    Values,  // zero or more VALUE blocks and END
-    Stats,   // one or more STAT lines and END
+    Line,       // STORED, DELETED, 42, HD ..., OK, VERSION ..., ME ...
+    Values,     // zero or more VALUE blocks and END
+    Stats,      // one or more STAT lines and END
     MetaValue,  // VA
-    Error,   // ERROR, CLIENT_ERROR ..., SERVER_ERROR ...: also in the middle of Values
+    Error,      // ERROR, CLIENT_ERROR ..., SERVER_ERROR ...: also in the middle of Values
 };
 
 struct ResponseFrame {
-    uint64_t size = 0;
+    uint64_t size = 0;  // below 4 GiB
     ResponseKind kind = ResponseKind::Line;
     uint32_t value_count = 0;      // of Values
     uint32_t first_line_size = 0;  // with its line end; 0 for a bare END
     // First two letters of the line, upper half first: ('H' << 8) | 'D'. For quiet meta commands.
+    // A line of one letter has 0 in the lower half.
     uint16_t code = 0;
+    uint16_t word_size = 0;  // of the first word; 2 tells EX from EXISTS
+    ByteRange first_key;  // of the first VALUE line: what a server says that it answers
 };
 
 class ResponseParser {
   public:
     [[nodiscard]] Fed feed(std::string_view bytes);
+
+    // Valid after Complete, until next().
     [[nodiscard]] const ResponseFrame& frame() const { return frame_; }
+
     void next();
-    [[nodiscard]] bool at_start() const;
-    [[nodiscard]] std::string_view error() const;
+
+    // True between frames: the next byte starts a response.
+    [[nodiscard]] bool at_start() const { return frame_.size == 0 && line_size_ == 0; }
+
+    // What is wrong, for the log. Valid after Error.
+    [[nodiscard]] std::string_view error() const { return error_; }
+
+  private:
+    // What the lines so far allow to follow.
+    enum class Expect : uint8_t { Any, Values, Stats };
+    enum class Step : uint8_t { More, Complete, Error };
+
+    [[nodiscard]] Step take_line(std::string_view bytes);
+    [[nodiscard]] Step keep_line(std::string_view bytes);
+    [[nodiscard]] Step end_line(std::string_view head);
+    [[nodiscard]] Step first_line(std::string_view head);
+    [[nodiscard]] Step later_line(std::string_view head);
+    [[nodiscard]] Step value_line(std::string_view head);
+    [[nodiscard]] Step meta_value_line(std::string_view head);
+    [[nodiscard]] Step begin_body(std::optional<uint32_t> size);
+    [[nodiscard]] Step take_body(std::string_view bytes);
+    [[nodiscard]] Step fail(std::string_view text);
+
+    ResponseFrame frame_;
+    Expect expect_ = Expect::Any;
+    char last_byte_ = 0;      // of the line so far
+    uint32_t line_size_ = 0;  // bytes of the line so far
+    DataBlock body_;
+    std::string line_;  // the beginning of a line that was cut, as far as it is looked at
+    std::string_view error_;
 };
 
 }  // namespace ringmain::memcached

@@ -5,10 +5,10 @@
 
 #pragma once
 
+#include "ringmain/base/byte_range.h"
+
 #include <cstddef>
 #include <cstdint>
-
-#include "ringmain/base/byte_range.h"
 
 namespace ringmain {
 

@@ -13,12 +13,6 @@
 
 #pragma once
 
-#include <deque>
-#include <memory>
-#include <span>
-#include <unordered_map>
-#include <vector>
-
 #include "ringmain/base/slab.h"
 #include "ringmain/buffer/block_pool.h"
 #include "ringmain/core/proxy.h"
@@ -28,6 +22,12 @@
 #include "ringmain/worker/inbox.h"
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/resolver.h"
+
+#include <deque>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
 
 namespace ringmain::worker {
 
@@ -42,11 +42,7 @@ struct Listener {
 
 class Driver {
   public:
-    Driver(core::Proxy& proxy,
-           BlockPool& blocks,
-           Inbox& inbox,
-           Resolver& resolver,
-           const Log& log);
+    Driver(core::Proxy& proxy, BlockPool& blocks, Inbox& inbox, Resolver& resolver, const Log& log);
     ~Driver();
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
@@ -114,8 +110,8 @@ class Driver {
     const Log& log_;
     uring::Ring ring_;
     uring::BufferRing buffers_;
-    std::vector<Block*> block_of_buffer_;     // by buffer id; null while not with the kernel
-    std::vector<uint16_t> empty_buffers_;     // ids without a block
+    std::vector<Block*> block_of_buffer_;  // by buffer id; null while not with the kernel
+    std::vector<uint16_t> empty_buffers_;  // ids without a block
     std::vector<uring::Completion> batch_;
     SendSpace space_;
 
@@ -123,6 +119,7 @@ class Driver {
     std::vector<uint32_t> free_channels_;
     std::deque<Channel*> starved_;  // their receive found no buffer; oldest first
     std::vector<Listener> listeners_;
+
     struct Linger {
         Channel* channel;
         uint32_t generation;

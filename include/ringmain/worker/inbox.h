@@ -4,13 +4,13 @@
 
 #pragma once
 
+#include "ringmain/uring/descriptor.h"
+#include "ringmain/uring/socket_address.h"
+
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <vector>
-
-#include "ringmain/uring/descriptor.h"
-#include "ringmain/uring/socket_address.h"
 
 namespace ringmain::worker {
 
@@ -26,7 +26,7 @@ struct Message {
     Kind kind;
     uint64_t ticket = 0;  // Resolved: what the question was
     std::vector<uring::SocketAddress> addresses;
-    std::string error;    // Resolved: why there are none
+    std::string error;  // Resolved: why there are none
 };
 
 class Inbox {

@@ -7,18 +7,19 @@
 
 #pragma once
 
+#include "ringmain/base/result.h"
+#include "ringmain/config/config.h"
+
 #include <atomic>
 #include <string>
 #include <string_view>
-
-#include "ringmain/base/result.h"
-#include "ringmain/config/config.h"
 
 namespace ringmain::worker {
 
 class Log {
   public:
     explicit Log(config::LogLevel level) : level_(level) {}
+
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
 

@@ -6,14 +6,14 @@
 
 #pragma once
 
+#include "ringmain/worker/inbox.h"
+
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>
 #include <string>
 #include <thread>
-
-#include "ringmain/worker/inbox.h"
 
 namespace ringmain::worker {
 

@@ -2,13 +2,13 @@
 
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "ringmain/base/result.h"
 #include "ringmain/config/config.h"
 #include "ringmain/uring/features.h"
 #include "ringmain/worker/log.h"
+
+#include <string>
+#include <string_view>
 
 namespace ringmain::worker {
 

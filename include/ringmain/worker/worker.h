@@ -2,14 +2,6 @@
 
 #pragma once
 
-#include <atomic>
-#include <condition_variable>
-#include <cstdint>
-#include <mutex>
-#include <optional>
-#include <thread>
-#include <vector>
-
 #include "ringmain/base/result.h"
 #include "ringmain/config/config.h"
 #include "ringmain/core/counters.h"
@@ -20,6 +12,14 @@
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/resolver.h"
 
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
 namespace ringmain::worker {
 
 struct WorkerOptions {
@@ -29,13 +29,14 @@ struct WorkerOptions {
     core::Counters* counters = nullptr;
     Resolver* resolver = nullptr;
     const Log* log = nullptr;
-    int cpu = -1;                            // -1: wherever the scheduler likes
-    std::vector<Listener> listeners;         // borrowed
+    int cpu = -1;                     // -1: wherever the scheduler likes
+    std::vector<Listener> listeners;  // borrowed
 };
 
 class Worker {
   public:
     explicit Worker(WorkerOptions options) : options_(std::move(options)) {}
+
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
     ~Worker();
@@ -45,7 +46,9 @@ class Worker {
 
     // From any thread: stop accepting, answer what is in flight, end.
     void drain() { inbox_.post(Message(Message::Kind::Drain)); }
+
     void stop() { inbox_.post(Message(Message::Kind::Stop)); }
+
     void join();
 
     [[nodiscard]] bool has_ended() const { return ended_.load(std::memory_order_acquire); }
