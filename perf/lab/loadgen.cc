@@ -69,7 +69,7 @@ void send_batch(Client& client, const Options& options, const std::string& value
     std::string batch;
     for (uint32_t i = 0; i < options.pipeline; ++i) {
         const std::string key = key_of(client.next_key);
-        client.next_key = (client.next_key + 7919) % options.keys;
+        client.next_key = (client.next_key + 1) % options.keys;
         const std::string size = std::to_string(options.value_size);
         if (options.set) {
             batch += "set " + key + " 0 0 " + size + "\r\n" + value + "\r\n";
@@ -110,7 +110,8 @@ void run(const Options& options) {
     const int events = epoll_create1(0);
     for (uint32_t i = 0; i < options.clients; ++i) {
         clients[i].socket = connect_to(options.port);
-        clients[i].next_key = static_cast<uint32_t>((uint64_t{i} * 104729) % options.keys);
+        // Apart, so that `set` with twice as many requests as keys leaves none out.
+        clients[i].next_key = static_cast<uint32_t>(uint64_t{i} * options.keys / options.clients);
         epoll_event event = {};
         event.events = EPOLLIN;
         event.data.u32 = i;

@@ -1,0 +1,219 @@
+// The classic text commands.
+
+#include "ringmain/base/assert.h"
+
+#include <array>
+
+#include "answers.h"
+#include "command_line.h"
+#include "numbers.h"
+#include "verbs.h"
+
+namespace ringmain::memcached {
+
+namespace {
+
+// The words behind the command; more than any classic command but get takes are only counted.
+struct Arguments {
+    static constexpr size_t kept = 6;
+
+    std::array<std::string_view, kept> words;
+    size_t count = 0;
+
+    explicit Arguments(Words& line) {
+        for (std::string_view word = line.next(); !word.empty(); word = line.next()) {
+            if (count < kept) words[count] = word;
+            count += 1;
+        }
+    }
+
+    // memcached looks for "noreply" in the last place, whatever that place is for.
+    [[nodiscard]] bool end_in_noreply() const {
+        return count > 0 && count <= kept && words[count - 1] == "noreply";
+    }
+};
+
+bool is_key(std::string_view word) {
+    return word.size() <= key_size_max;
+}
+
+void keep_key(CommandLine& command, std::string_view key) {
+    RequestFrame& frame = *command.frame;
+    if (frame.key_count < RequestFrame::keys_kept) {
+        frame.keys[frame.key_count] = command.range_of(key);
+    }
+    frame.key_count += 1;
+}
+
+void read_get(CommandLine& command) {
+    RequestFrame& frame = *command.frame;
+    if (is_get_and_touch(frame.verb)) {
+        const std::string_view exptime = command.words.next();
+        if (exptime.empty()) return command.refuse(answers::error);
+        if (!is_signed_number(exptime)) return command.refuse(answers::bad_exptime);
+        frame.argument = command.range_of(exptime);
+    }
+    for (std::string_view key = command.words.next(); !key.empty(); key = command.words.next()) {
+        if (!is_key(key)) return command.refuse(answers::bad_format);
+        keep_key(command, key);
+    }
+    if (command.words.has_control()) return command.refuse(answers::bad_format);
+    if (frame.key_count == 0) {
+        // memcached finds nothing to look up behind the exptime and says so.
+        return command.refuse(is_get_and_touch(frame.verb) ? answers::end : answers::error);
+    }
+    frame.is_canonical = command.words.is_regular();
+}
+
+// <command> <key> <flags> <exptime> <length> [cas] [noreply]
+Demand read_update(CommandLine& command) {
+    RequestFrame& frame = *command.frame;
+    const Arguments arguments(command.words);
+    const size_t count = frame.verb == Verb::Cas ? 5 : 4;
+    if (arguments.count != count && arguments.count != count + 1) {
+        command.refuse(answers::error);
+        return {};
+    }
+    frame.noreply = arguments.end_in_noreply();
+
+    const auto& [key, flags, exptime, length, cas, rest] = arguments.words;
+    const bool is_right = is_key(key) && !command.words.has_control() &&
+                          read_unsigned(flags, UINT32_MAX).has_value() &&
+                          is_signed_number(exptime) &&
+                          (frame.verb != Verb::Cas || read_unsigned(cas, UINT64_MAX).has_value());
+    const std::optional<uint32_t> data_size = read_length(length);
+    if (!is_right || !data_size.has_value()) command.refuse(answers::bad_format);
+    if (!data_size.has_value()) return {};  // where the data ends nobody knows
+
+    keep_key(command, key);
+    frame.is_canonical =
+        command.words.is_regular() && arguments.count == count && is_canonical_number(length);
+    return {.has_data = true, .data_size = *data_size};
+}
+
+// incr, decr, touch: <command> <key> <number> [noreply]
+void read_key_and_number(CommandLine& command) {
+    RequestFrame& frame = *command.frame;
+    const Arguments arguments(command.words);
+    if (arguments.count != 2 && arguments.count != 3) return command.refuse(answers::error);
+    frame.noreply = arguments.end_in_noreply();
+    const std::string_view key = arguments.words[0];
+    const std::string_view number = arguments.words[1];
+    if (!is_key(key) || command.words.has_control()) return command.refuse(answers::bad_format);
+
+    if (frame.verb == Verb::Touch) {
+        if (!is_signed_number(number)) return command.refuse(answers::bad_exptime);
+    } else if (!read_unsigned(number, UINT64_MAX).has_value()) {
+        return command.refuse(answers::bad_delta);
+    }
+    keep_key(command, key);
+    frame.is_canonical = command.words.is_regular() && arguments.count == 2;
+}
+
+// delete <key> [0] [noreply]: the zero is what is left of a delay that memcached once had.
+void read_delete(CommandLine& command) {
+    RequestFrame& frame = *command.frame;
+    const Arguments arguments(command.words);
+    if (arguments.count < 1 || arguments.count > 3) return command.refuse(answers::error);
+    if (arguments.count > 1) {
+        frame.noreply = arguments.end_in_noreply();
+        const bool has_zero = arguments.words[1] == "0";
+        const bool is_right =
+            arguments.count == 2 ? has_zero || frame.noreply : has_zero && frame.noreply;
+        if (!is_right) return command.refuse(answers::delete_usage);
+    }
+    const std::string_view key = arguments.words[0];
+    if (!is_key(key) || command.words.has_control()) return command.refuse(answers::bad_format);
+    keep_key(command, key);
+    frame.is_canonical = command.words.is_regular() && arguments.count == 1;
+}
+
+// flush_all [delay] [noreply]
+void read_flush_all(CommandLine& command) {
+    RequestFrame& frame = *command.frame;
+    const Arguments arguments(command.words);
+    if (arguments.count > 2) return command.refuse(answers::error);
+    frame.noreply = arguments.end_in_noreply();
+    if (arguments.count == (frame.noreply ? 1U : 0U)) return;
+    const std::string_view delay = arguments.words[0];
+    if (!is_signed_number(delay)) return command.refuse(answers::bad_exptime);
+    frame.argument = command.range_of(delay);
+}
+
+// verbosity <level> [noreply]
+void read_verbosity(CommandLine& command) {
+    const Arguments arguments(command.words);
+    if (arguments.count != 1 && arguments.count != 2) return command.refuse(answers::error);
+    command.frame->noreply = arguments.end_in_noreply();
+    const std::string_view level = arguments.words[0];
+    if (!read_unsigned(level, UINT32_MAX).has_value()) return command.refuse(answers::bad_format);
+    command.frame->argument = command.range_of(level);
+}
+
+void read_stats(CommandLine& command) {
+    const Arguments arguments(command.words);
+    if (arguments.count == 0) return;
+    if (arguments.count > Arguments::kept || command.words.has_control()) {
+        return command.refuse(answers::error);
+    }
+    // memcached answers these two with a STAT line and no END, which nobody can tell from the
+    // beginning of a longer answer.
+    const std::string_view what = arguments.words[0];
+    if (what == "sizes_enable" || what == "sizes_disable") {
+        return command.refuse(
+            "CLIENT_ERROR ringmain: 'stats sizes_enable' is not supported: ask each server "
+            "itself\r\n");
+    }
+    command.frame->argument = command.range_of(what);
+}
+
+}  // namespace
+
+Demand read_classic(CommandLine& command) {
+    switch (command.frame->verb) {
+        case Verb::Get:
+        case Verb::Gets:
+        case Verb::Gat:
+        case Verb::Gats:
+            read_get(command);
+            return {};
+        case Verb::Set:
+        case Verb::Add:
+        case Verb::Replace:
+        case Verb::Append:
+        case Verb::Prepend:
+        case Verb::Cas:
+            return read_update(command);
+        case Verb::Incr:
+        case Verb::Decr:
+        case Verb::Touch:
+            read_key_and_number(command);
+            return {};
+        case Verb::Delete:
+            read_delete(command);
+            return {};
+        case Verb::FlushAll:
+            read_flush_all(command);
+            return {};
+        case Verb::Verbosity:
+            read_verbosity(command);
+            return {};
+        case Verb::Stats:
+            read_stats(command);
+            return {};
+        case Verb::Version:
+        case Verb::Quit:
+            return {};  // whatever follows the word is ignored, as memcached does
+        case Verb::MetaGet:
+        case Verb::MetaSet:
+        case Verb::MetaDelete:
+        case Verb::MetaArithmetic:
+        case Verb::MetaDebug:
+        case Verb::MetaNoop:
+        case Verb::Invalid:
+            break;
+    }
+    RM_ASSERT(false);
+}
+
+}  // namespace ringmain::memcached

@@ -1,0 +1,46 @@
+// src/memcached/command_line.h - checks one command line and says what must follow it.
+//
+// The checks are memcached's, in its order, with its answers; see the request parser's header for
+// where we are stricter. Every offset that is stored counts from the first byte of the line.
+
+#pragma once
+
+#include "ringmain/memcached/request_parser.h"
+
+#include <cstdint>
+#include <string_view>
+
+#include "words.h"
+
+namespace ringmain::memcached {
+
+struct Demand {
+    bool hang_up = false;    // not for us: close without a word
+    bool has_data = false;   // a data block follows; of an Invalid request: to be swallowed
+    uint32_t data_size = 0;  // without its line end
+};
+
+// `line` has no line end. Fills all of `frame` that the line tells.
+[[nodiscard]] Demand read_command_line(std::string_view line, RequestFrame& frame);
+
+// For the readers below: a line of which the first word has been read.
+struct CommandLine {
+    std::string_view line;
+    Words words;
+    RequestFrame* frame;
+
+    [[nodiscard]] ByteRange range_of(std::string_view word) const {
+        return {static_cast<uint32_t>(word.data() - line.data()),
+                static_cast<uint32_t>(word.size())};
+    }
+
+    void refuse(std::string_view answer) const {
+        frame->verb = Verb::Invalid;
+        frame->answer = frame->noreply ? std::string_view{} : answer;
+    }
+};
+
+[[nodiscard]] Demand read_classic(CommandLine& command);
+[[nodiscard]] Demand read_meta(CommandLine& command);
+
+}  // namespace ringmain::memcached

@@ -1,0 +1,189 @@
+#include "ringmain/memcached/forward.h"
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+
+#include <array>
+#include <cstring>
+#include <limits>
+
+#include "base64.h"
+#include "verbs.h"
+#include "words.h"
+
+namespace ringmain::memcached {
+
+namespace {
+
+// Collects the words of one line and hands them over in pieces that are worth a call.
+class LineWriter {
+  public:
+    // What lies in `piece_` is written before it is read.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+    explicit LineWriter(Chain& target) : target_(&target) {}
+
+    void word(std::string_view text) {
+        if (!is_first_) put(" ");
+        is_first_ = false;
+        put(text);
+    }
+
+    [[nodiscard]] bool end() {
+        put("\r\n");
+        flush();
+        return is_right_;
+    }
+
+  private:
+    void put(std::string_view text) {
+        if (text.size() > piece_.size() - size_) flush();
+        if (text.size() > piece_.size()) {
+            is_right_ = is_right_ && target_->append_copy(text, nullptr);
+            return;
+        }
+        std::memcpy(piece_.data() + size_, text.data(), text.size());
+        size_ += text.size();
+    }
+
+    void flush() {
+        is_right_ = is_right_ && target_->append_copy({piece_.data(), size_}, nullptr);
+        size_ = 0;
+    }
+
+    Chain* target_;
+    std::array<char, 512> piece_;
+    size_t size_ = 0;
+    bool is_first_ = true;
+    bool is_right_ = true;
+};
+
+// How many words of a line matter to the server, the command included; what stands behind them is
+// "noreply" or what memcached ignores.
+size_t words_wanted(const RequestFrame& frame) {
+    constexpr size_t all = std::numeric_limits<size_t>::max();
+    switch (frame.verb) {
+        case Verb::Set:
+        case Verb::Add:
+        case Verb::Replace:
+        case Verb::Append:
+        case Verb::Prepend:
+            return 5;
+        case Verb::Cas:
+            return 6;
+        case Verb::Incr:
+        case Verb::Decr:
+        case Verb::Touch:
+            return 3;
+        case Verb::Delete:
+            return 2;
+        case Verb::FlushAll:
+        case Verb::Verbosity:
+            return frame.argument.size > 0 ? 2 : 1;
+        case Verb::Version:
+        case Verb::Quit:
+        case Verb::MetaNoop:
+            return 1;
+        case Verb::Get:
+        case Verb::Gets:
+        case Verb::Gat:
+        case Verb::Gats:
+        case Verb::Stats:
+        case Verb::MetaGet:
+        case Verb::MetaSet:
+        case Verb::MetaDelete:
+        case Verb::MetaArithmetic:
+        case Verb::MetaDebug:
+            return all;
+        case Verb::Invalid:
+            break;
+    }
+    RM_ASSERT(false);
+}
+
+// Position of the length among the words; 0 where there is none.
+size_t length_position(Verb verb) {
+    if (!has_data_block(verb)) return 0;
+    return verb == Verb::MetaSet ? 2 : 4;
+}
+
+// Behind this many words the flags of a meta command begin.
+size_t flags_position(Verb verb) {
+    return verb == Verb::MetaSet ? 3 : 2;
+}
+
+}  // namespace
+
+void keys_of(const RequestFrame& frame,
+             const Bytes& bytes,
+             std::string& scratch,
+             std::vector<ByteRange>& keys) {
+    keys.clear();
+    if (frame.key_count <= RequestFrame::keys_kept) {
+        keys.assign(frame.keys.begin(), frame.keys.begin() + frame.key_count);
+        return;
+    }
+    const std::string_view line = bytes.view(frame.line, scratch);
+    Words words(line);
+    std::string_view word = words.next();
+    if (is_get_and_touch(frame.verb)) word = words.next();
+    keys.reserve(frame.key_count);
+    for (word = words.next(); !word.empty(); word = words.next()) {
+        keys.push_back(
+            {static_cast<uint32_t>(word.data() - line.data()), static_cast<uint32_t>(word.size())});
+    }
+    RM_ASSERT(keys.size() == frame.key_count);
+}
+
+std::string_view placed_key(const RequestFrame& frame, const Bytes& bytes, std::string& scratch) {
+    RM_ASSERT(frame.key_count > 0);
+    const std::string_view key = bytes.view(frame.keys[0], scratch);
+    if (!frame.base64_key) return key;
+    scratch.assign(decode_base64(key).view());
+    return scratch;
+}
+
+bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target) {
+    RM_ASSERT(frame.verb != Verb::Invalid);
+    if (frame.is_canonical) return bytes.append_to(target, {0, frame.size}, nullptr);
+
+    std::string scratch;
+    Words words(bytes.view(frame.line, scratch));
+    LineWriter line(target);
+    const size_t wanted = words_wanted(frame);
+    const size_t length_at = length_position(frame.verb);
+    const ascii::Decimal length(uint64_t{frame.data.size});
+    size_t position = 0;
+    for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
+        if (position == wanted) break;
+        const bool is_quiet_flag =
+            frame.quiet && position >= flags_position(frame.verb) && word.front() == 'q';
+        const bool is_length = length_at > 0 && position == length_at;
+        if (!is_quiet_flag) line.word(is_length ? length.view() : word);
+        position += 1;
+    }
+    if (!line.end()) return false;
+    if (!has_data_block(frame.verb)) return true;
+    const ByteRange data = {frame.data.offset, frame.data.size + DataBlock::line_end_size};
+    return bytes.append_to(target, data, nullptr);
+}
+
+// NOLINTNEXTLINE(readability-function-size): six things that have no common name.
+bool write_fragment(const RequestFrame& frame,
+                    const Bytes& bytes,
+                    std::span<const ByteRange> keys,
+                    std::span<const uint16_t> owners,
+                    uint16_t server,
+                    Chain& target) {
+    RM_ASSERT(is_get(frame.verb));
+    RM_ASSERT(keys.size() == owners.size());
+    std::string scratch;
+    LineWriter line(target);
+    line.word(word_of(frame.verb));
+    if (is_get_and_touch(frame.verb)) line.word(bytes.view(frame.argument, scratch));
+    for (size_t i = 0; i < keys.size(); ++i) {
+        if (owners[i] == server) line.word(bytes.view(keys[i], scratch));
+    }
+    return line.end();
+}
+
+}  // namespace ringmain::memcached

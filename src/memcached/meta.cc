@@ -1,0 +1,156 @@
+// The meta commands.
+//
+// Flags are checked as far as the stream's safety and our own use of them need it: their number,
+// duplicates, numbers in range, the key's encoding. What a letter means is the server's business,
+// so that the flags of later versions pass, too.
+
+#include <array>
+#include <bitset>
+
+#include "answers.h"
+#include "base64.h"
+#include "command_line.h"
+#include "numbers.h"
+
+namespace ringmain::memcached {
+
+namespace {
+
+// With the command, the key and the length of ms.
+constexpr size_t words_max = 19;
+constexpr size_t opaque_size_max = 32;  // with the letter O
+
+struct MetaWords {
+    std::array<std::string_view, words_max> words;
+    size_t count = 1;  // the command was read already
+
+    explicit MetaWords(Words& line) {
+        for (std::string_view word = line.next(); !word.empty(); word = line.next()) {
+            if (count < words_max) words[count] = word;
+            count += 1;
+        }
+    }
+
+    [[nodiscard]] std::string_view key() const { return words[1]; }
+};
+
+// Empty when the argument of the flag is right, or none of ours to check.
+std::string_view check_argument(std::string_view flag) {
+    const std::string_view argument = flag.substr(1);
+    switch (flag.front()) {
+        case 'N':
+        case 'R':
+        case 'T':
+            return is_signed_number(argument) ? std::string_view{} : answers::bad_token;
+        case 'C':
+        case 'E':
+            return read_unsigned(argument, UINT64_MAX) ? std::string_view{} : answers::bad_token;
+        case 'F':
+            return read_unsigned(argument, UINT32_MAX) ? std::string_view{} : answers::bad_format;
+        case 'J':
+            return read_unsigned(argument, UINT64_MAX) ? std::string_view{} : answers::bad_initial;
+        case 'D':
+            return read_unsigned(argument, UINT64_MAX) ? std::string_view{}
+                                                       : answers::bad_meta_delta;
+        case 'M':
+            return argument.size() == 1 ? std::string_view{} : answers::bad_mode_size;
+        default:
+            return {};
+    }
+}
+
+// Notes q and b. Empty when all is right.
+std::string_view read_flags(const MetaWords& words, size_t first, RequestFrame& frame) {
+    std::bitset<127> seen;
+    std::string_view answer;
+    bool is_opaque_too_long = false;
+    for (size_t i = first; i < words.count; ++i) {
+        const std::string_view flag = words.words[i];
+        const auto letter = static_cast<unsigned char>(flag.front());
+        if (letter >= seen.size() || seen.test(letter)) return answers::duplicate_flag;
+        seen.set(letter);
+        const std::string_view wrong = check_argument(flag);
+        if (!wrong.empty()) answer = wrong;
+        if (letter == 'q') frame.quiet = true;
+        if (letter == 'O') is_opaque_too_long = flag.size() > opaque_size_max;
+        if (letter == 'b') {
+            frame.base64_key = true;
+            if (decode_base64(words.key()).size == 0) answer = answers::bad_key;
+        }
+    }
+    if (answer.empty() && is_opaque_too_long) return answers::opaque_too_long;
+    return answer;
+}
+
+// md and ma have one text for all that may be wrong with a flag, save the opaque.
+std::string_view answer_of(Verb verb, std::string_view answer) {
+    const bool is_terse = verb == Verb::MetaDelete || verb == Verb::MetaArithmetic;
+    return is_terse && answer != answers::opaque_too_long ? answers::bad_or_duplicate_flag : answer;
+}
+
+void keep_key(CommandLine& command, std::string_view key) {
+    command.frame->key_count = 1;
+    command.frame->keys[0] = command.range_of(key);
+}
+
+// me <key> [b]: other words are ignored by the server, q included.
+void read_debug(CommandLine& command, const MetaWords& words) {
+    RequestFrame& frame = *command.frame;
+    if (words.count > words_max) return command.refuse(answers::flags_too_long);
+    if (words.count > 2 && words.words[2] == "b") {
+        frame.base64_key = true;
+        if (decode_base64(words.key()).size == 0) return command.refuse(answers::bad_format);
+    }
+    frame.is_canonical = command.words.is_regular();
+    keep_key(command, words.key());
+}
+
+// The common part of mg, ms, md and ma.
+void read_key_and_flags(CommandLine& command, const MetaWords& words, size_t first_flag) {
+    RequestFrame& frame = *command.frame;
+    if (words.count > words_max) {
+        return command.refuse(frame.verb == Verb::MetaGet ? answers::get_flags_too_long
+                                                          : answers::flags_too_long);
+    }
+    const std::string_view wrong = read_flags(words, first_flag, frame);
+    if (!wrong.empty()) return command.refuse(answer_of(frame.verb, wrong));
+    frame.is_canonical = command.words.is_regular() && !frame.quiet;
+    keep_key(command, words.key());
+}
+
+// ms <key> <length> <flags>*
+Demand read_set(CommandLine& command, const MetaWords& words, bool is_right) {
+    const std::optional<uint32_t> data_size =
+        words.count > 2 ? read_length(words.words[2]) : std::nullopt;
+    if (!data_size.has_value()) {
+        command.refuse(answers::bad_format);
+        return {};
+    }
+    if (is_right) read_key_and_flags(command, words, 3);
+    if (!is_canonical_number(words.words[2])) command.frame->is_canonical = false;
+    return {.has_data = true, .data_size = *data_size};
+}
+
+}  // namespace
+
+Demand read_meta(CommandLine& command) {
+    const Verb verb = command.frame->verb;
+    if (verb == Verb::MetaNoop) return {};
+    const MetaWords words(command.words);
+    if (words.count < 2) {
+        command.refuse(verb == Verb::MetaDebug ? answers::bad_format : answers::error);
+        return {};
+    }
+    const bool is_right = words.key().size() <= key_size_max && !command.words.has_control();
+    if (!is_right) command.refuse(answers::bad_format);
+    if (verb == Verb::MetaSet) return read_set(command, words, is_right);
+    if (!is_right) return {};
+    if (verb == Verb::MetaDebug) {
+        read_debug(command, words);
+    } else {
+        read_key_and_flags(command, words, 2);
+    }
+    return {};
+}
+
+}  // namespace ringmain::memcached

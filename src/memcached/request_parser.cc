@@ -1,0 +1,125 @@
+#include "ringmain/memcached/request_parser.h"
+
+#include "ringmain/base/assert.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "answers.h"
+#include "command_line.h"
+
+namespace ringmain::memcached {
+
+namespace {
+
+// The binary protocol begins every request with this byte; no text command does.
+constexpr char binary_magic = '\x80';
+
+// A buffer that grew beyond this is given back when its line is done.
+constexpr size_t line_capacity_kept = 512;
+
+// As memcached does it, but with gat and gats: behind at most 100 blanks.
+constexpr size_t leading_blanks_max = 100;
+
+bool is_get_line(std::string_view line) {
+    const size_t begin = line.substr(0, leading_blanks_max + 1).find_first_not_of(' ');
+    if (begin == std::string_view::npos) return false;
+    line.remove_prefix(begin);
+    return line.starts_with("get ") || line.starts_with("gets ") || line.starts_with("gat ") ||
+           line.starts_with("gats ");
+}
+
+}  // namespace
+
+Fed RequestParser::feed(std::string_view bytes) {
+    RM_DCHECK(state_ == State::Line || state_ == State::Data);
+    if (state_ == State::Data) return feed_data(bytes, 0);
+    if (bytes.empty()) return {};
+    if (line_.empty() && bytes.front() == binary_magic) return fail({});
+
+    const void* found = std::memchr(bytes.data(), '\n', bytes.size());
+    if (found == nullptr) return keep_line(bytes);
+    const auto end = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
+    const std::string_view rest = bytes.substr(end + 1);
+    if (line_.empty()) return end_line(bytes.substr(0, end), rest, end + 1);
+    append_bounded(bytes.substr(0, end));
+    return end_line(line_, rest, end + 1);
+}
+
+void RequestParser::next() {
+    RM_DCHECK(state_ == State::Complete);
+    frame_ = {};
+    state_ = State::Line;
+    if (line_.capacity() > line_capacity_kept) {
+        line_ = {};
+    } else {
+        line_.clear();
+    }
+}
+
+Fed RequestParser::keep_line(std::string_view bytes) {
+    append_bounded(bytes);
+    if (is_too_long(line_)) return fail(answers::line_too_long);
+    return {.status = ParseStatus::NeedMore, .consumed = bytes.size()};
+}
+
+// One byte more than the longest line suffices to know that a line is too long.
+void RequestParser::append_bounded(std::string_view bytes) {
+    const size_t size_max =
+        size_t{std::max(limits_->line_size_max, limits_->get_line_size_max)} + 1;
+    line_.append(bytes.substr(0, size_max - std::min(size_max, line_.size())));
+}
+
+bool RequestParser::is_too_long(std::string_view line) const {
+    if (line.size() <= limits_->line_size_max) return false;
+    return line.size() > limits_->get_line_size_max || !is_get_line(line);
+}
+
+// `rest` is what follows the line feed in this piece.
+Fed RequestParser::end_line(std::string_view line, std::string_view rest, size_t consumed) {
+    if (is_too_long(line)) return fail(answers::line_too_long);
+    const auto size = static_cast<uint32_t>(line.size() + 1);
+    const bool has_return = line.size() > 1 && line.back() == '\r';
+    if (has_return) line.remove_suffix(1);
+
+    const Demand demand = read_command_line(line, frame_);
+    if (demand.hang_up) return fail({});
+    if (!has_return) frame_.is_canonical = false;
+    frame_.size = size;
+    if (!demand.has_data) return complete(consumed);
+
+    if (demand.data_size > limits_->value_size_max && frame_.verb != Verb::Invalid) {
+        frame_.verb = Verb::Invalid;
+        frame_.answer = frame_.noreply ? std::string_view{} : answers::too_large;
+    }
+    frame_.data = {size, demand.data_size};
+    frame_.size = size + demand.data_size + DataBlock::line_end_size;
+    data_.begin(demand.data_size);
+    state_ = State::Data;
+    return feed_data(rest, consumed);
+}
+
+Fed RequestParser::feed_data(std::string_view bytes, size_t consumed) {
+    consumed += data_.take(bytes);
+    if (data_.left() > 0) return {.status = ParseStatus::NeedMore, .consumed = consumed};
+
+    if (!data_.ends_right() && frame_.verb != Verb::Invalid) {
+        frame_.verb = Verb::Invalid;
+        frame_.answer = frame_.noreply ? std::string_view{} : answers::bad_data;
+    }
+    return complete(consumed);
+}
+
+Fed RequestParser::complete(size_t consumed) {
+    state_ = State::Complete;
+    return {.status = ParseStatus::Complete, .consumed = consumed};
+}
+
+Fed RequestParser::fail(std::string_view text) {
+    state_ = State::Failed;
+    error_ = text;
+    line_ = {};
+    return {.status = ParseStatus::Error, .consumed = 0};
+}
+
+}  // namespace ringmain::memcached

@@ -1,0 +1,215 @@
+#include "ringmain/memcached/response_parser.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/memcached/request_parser.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "numbers.h"
+#include "words.h"
+
+namespace ringmain::memcached {
+
+namespace {
+
+constexpr uint32_t line_size_max = 8 * 1024;
+constexpr uint32_t error_line_size_max = 64 * 1024;
+
+// How much of a line is looked at: all of a VALUE or VA line, the first word of others.
+constexpr uint32_t head_size_max = 2048;
+
+constexpr uint64_t frame_size_max = std::numeric_limits<uint32_t>::max();
+
+bool is_error_line(std::string_view head) {
+    return head.starts_with("ERROR") || head.starts_with("CLIENT_ERROR") ||
+           head.starts_with("SERVER_ERROR");
+}
+
+bool is_stats_line(std::string_view head) {
+    return head.starts_with("STAT ") || head.starts_with("ITEM ") || head.starts_with("PREFIX ");
+}
+
+// Size of the capital word that every response but a number begins with; 0 when there is none.
+uint16_t word_size_of(std::string_view head) {
+    constexpr size_t longest = 16;  // CLIENT_ERROR has 12
+    const size_t size_max = std::min(head.size(), longest);
+    size_t size = 0;
+    while (size < size_max && ((head[size] >= 'A' && head[size] <= 'Z') || head[size] == '_')) {
+        size += 1;
+    }
+    const bool is_whole = size == head.size() || head[size] == ' ';
+    return is_whole ? static_cast<uint16_t>(size) : uint16_t{0};
+}
+
+// What incr and decr say.
+bool is_number_line(std::string_view head) {
+    return ascii::parse_uint64(head).has_value();
+}
+
+uint16_t code_of(std::string_view head) {
+    const auto first = static_cast<unsigned char>(head[0]);
+    const auto second = head.size() > 1 ? static_cast<unsigned char>(head[1]) : 0;
+    return static_cast<uint16_t>(first << 8 | second);
+}
+
+}  // namespace
+
+Fed ResponseParser::feed(std::string_view bytes) {
+    size_t at = 0;
+    while (at < bytes.size()) {
+        const uint64_t size_before = frame_.size + line_size_;
+        const std::string_view rest = bytes.substr(at);
+        const Step step = body_.left() > 0 ? take_body(rest) : take_line(rest);
+        if (step == Step::Error) return {.status = ParseStatus::Error, .consumed = 0};
+        at += frame_.size + line_size_ - size_before;
+        if (step == Step::Complete) return {.status = ParseStatus::Complete, .consumed = at};
+    }
+    return {.status = ParseStatus::NeedMore, .consumed = at};
+}
+
+void ResponseParser::next() {
+    RM_DCHECK(body_.left() == 0 && line_size_ == 0);
+    frame_ = {};
+    expect_ = Expect::Any;
+}
+
+// Takes the bytes up to the first line feed, or all of them.
+ResponseParser::Step ResponseParser::take_line(std::string_view bytes) {
+    const void* found = std::memchr(bytes.data(), '\n', bytes.size());
+    if (found == nullptr) return keep_line(bytes);
+    const auto end = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
+    const std::string_view piece = bytes.substr(0, end);
+    if (line_size_ == 0) {
+        if (piece.size() > error_line_size_max) return fail("a line is too long");
+        line_size_ = static_cast<uint32_t>(piece.size());
+        if (piece.empty() || piece.back() != '\r') return fail("a line does not end in CR LF");
+        return end_line(piece.substr(0, head_size_max));
+    }
+    if (!piece.empty() && keep_line(piece) == Step::Error) return Step::Error;
+    if (last_byte_ != '\r') return fail("a line does not end in CR LF");
+    return end_line(line_);
+}
+
+ResponseParser::Step ResponseParser::keep_line(std::string_view bytes) {
+    line_.append(bytes.substr(0, head_size_max - std::min<size_t>(head_size_max, line_.size())));
+    last_byte_ = bytes.back();
+    // The first bytes are kept from here on, and the error words are shorter than any limit.
+    const uint32_t size_max = is_error_line(line_) ? error_line_size_max : line_size_max;
+    if (line_size_ + bytes.size() > size_max) return fail("a line is too long");
+    line_size_ += static_cast<uint32_t>(bytes.size());
+    return Step::More;
+}
+
+// `head` is the line with its CR, cut to the size that is looked at.
+ResponseParser::Step ResponseParser::end_line(std::string_view head) {
+    const uint32_t size_max = is_error_line(head) ? error_line_size_max : line_size_max;
+    if (line_size_ > size_max) return fail("a line is too long");
+    const bool is_whole = head.size() == line_size_;
+    if (is_whole) head.remove_suffix(1);
+    if (head.empty()) return fail("an empty line");
+
+    // The lines that announce a data block are needed whole.
+    if (!is_whole && (head.starts_with("VALUE ") || head.starts_with("VA "))) {
+        return fail("a VALUE line is too long");
+    }
+    const uint64_t size = uint64_t{line_size_} + 1;
+    const Step step = expect_ == Expect::Any ? first_line(head) : later_line(head);
+    frame_.size += size;
+    line_size_ = 0;
+    line_.clear();
+    return step;
+}
+
+ResponseParser::Step ResponseParser::first_line(std::string_view head) {
+    frame_.code = code_of(head);
+    if (head == "END") {
+        frame_.kind = ResponseKind::Values;
+        return Step::Complete;
+    }
+    frame_.first_line_size = line_size_ + 1;
+    if (head.starts_with("VALUE ")) {
+        frame_.kind = ResponseKind::Values;
+        expect_ = Expect::Values;
+        return value_line(head);
+    }
+    if (head.starts_with("VA ")) return meta_value_line(head);
+    if (is_stats_line(head)) {
+        frame_.kind = ResponseKind::Stats;
+        expect_ = Expect::Stats;
+        return Step::More;
+    }
+    if (is_error_line(head)) {
+        frame_.kind = ResponseKind::Error;
+        return Step::Complete;
+    }
+    frame_.word_size = word_size_of(head);
+    const bool is_right = frame_.word_size > 0 || is_number_line(head);
+    return is_right ? Step::Complete : fail("not a response");
+}
+
+// Behind a VALUE block or a STAT line.
+ResponseParser::Step ResponseParser::later_line(std::string_view head) {
+    if (head == "END") return Step::Complete;
+    if (is_error_line(head)) {
+        frame_.kind = ResponseKind::Error;
+        return Step::Complete;
+    }
+    if (expect_ == Expect::Values && head.starts_with("VALUE ")) return value_line(head);
+    if (expect_ == Expect::Stats && is_stats_line(head)) {
+        const bool is_bounded = frame_.size + line_size_ < frame_size_max;
+        return is_bounded ? Step::More : fail("the response is too large");
+    }
+    return fail("a line that does not belong here");
+}
+
+// VALUE <key> <flags> <bytes> [<cas>]
+ResponseParser::Step ResponseParser::value_line(std::string_view head) {
+    constexpr uint32_t key_offset = 6;
+    Words words(head.substr(key_offset));
+    const std::string_view key = words.next();
+    const std::string_view flags = words.next();
+    const std::string_view size = words.next();
+    const std::string_view cas = words.next();
+    const bool is_right = !key.empty() && key.size() <= key_size_max && words.next().empty() &&
+                          words.is_regular() && !words.has_control() &&
+                          read_unsigned(flags, UINT32_MAX).has_value() &&
+                          (cas.empty() || read_unsigned(cas, UINT64_MAX).has_value());
+    if (!is_right) return fail("a malformed VALUE line");
+    if (frame_.value_count == 0) {
+        frame_.first_key = {key_offset, static_cast<uint32_t>(key.size())};
+    }
+    frame_.value_count += 1;
+    return begin_body(read_length(size));
+}
+
+// VA <bytes> <flags>*
+ResponseParser::Step ResponseParser::meta_value_line(std::string_view head) {
+    frame_.kind = ResponseKind::MetaValue;
+    Words words(head.substr(3));
+    return begin_body(read_length(words.next()));
+}
+
+ResponseParser::Step ResponseParser::begin_body(std::optional<uint32_t> size) {
+    if (!size.has_value()) return fail("a malformed length");
+    if (frame_.size + line_size_ + *size + head_size_max > frame_size_max) {
+        return fail("the response is too large");
+    }
+    body_.begin(*size);
+    return Step::More;
+}
+
+ResponseParser::Step ResponseParser::take_body(std::string_view bytes) {
+    frame_.size += body_.take(bytes);
+    if (!body_.ends_right()) return fail("a data block does not end where its length says");
+    const bool is_done = body_.left() == 0 && frame_.kind == ResponseKind::MetaValue;
+    return is_done ? Step::Complete : Step::More;
+}
+
+ResponseParser::Step ResponseParser::fail(std::string_view text) {
+    error_ = text;
+    return Step::Error;
+}
+
+}  // namespace ringmain::memcached

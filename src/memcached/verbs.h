@@ -1,0 +1,36 @@
+// src/memcached/verbs.h - command words, and what is said about those that are not served.
+
+#pragma once
+
+#include "ringmain/memcached/request_parser.h"
+
+#include <string_view>
+
+namespace ringmain::memcached {
+
+// Invalid for every word that is not a command here. Case matters, as it does to memcached.
+[[nodiscard]] Verb verb_of(std::string_view word);
+
+// The word; empty for Invalid.
+[[nodiscard]] std::string_view word_of(Verb verb);
+
+// The answer to a word that is no command here.
+[[nodiscard]] std::string_view refusal_of(std::string_view word);
+
+[[nodiscard]] constexpr bool has_data_block(Verb verb) {
+    return (verb >= Verb::Set && verb <= Verb::Cas) || verb == Verb::MetaSet;
+}
+
+[[nodiscard]] constexpr bool is_get(Verb verb) {
+    return verb <= Verb::Gats;
+}
+
+[[nodiscard]] constexpr bool is_get_and_touch(Verb verb) {
+    return verb == Verb::Gat || verb == Verb::Gats;
+}
+
+[[nodiscard]] constexpr bool is_meta(Verb verb) {
+    return verb >= Verb::MetaGet && verb <= Verb::MetaNoop;
+}
+
+}  // namespace ringmain::memcached

@@ -1,0 +1,76 @@
+// src/memcached/words.h - walks over the words of a command line.
+//
+// Words are parted by blanks, any number of them, as memcached does it. Nothing else parts words: a
+// TAB or a NUL inside a word is remembered, so that the caller can refuse the line.
+
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace ringmain::memcached {
+
+// Blank, control character or DEL: what no key may hold.
+[[nodiscard]] constexpr bool is_special(char byte) {
+    const auto value = static_cast<unsigned char>(byte);
+    return value <= ' ' || value == 0x7F;
+}
+
+// Offset of the first special byte at or behind `from`; the size when there is none. Eight bytes
+// at a time: a key is some 20 to 60 bytes long.
+[[nodiscard]] inline size_t find_special(std::string_view text, size_t from) {
+    constexpr uint64_t ones = 0x0101010101010101U;
+    constexpr uint64_t highs = 0x8080808080808080U;
+    while (text.size() - from >= sizeof(uint64_t)) {
+        uint64_t eight = 0;
+        std::memcpy(&eight, text.data() + from, sizeof eight);
+        const uint64_t below_33 = (eight - ones * 33) & ~eight;
+        const uint64_t del = eight ^ (ones * 0x7F);
+        const uint64_t is_del = (del - ones) & ~del;
+        if (((below_33 | is_del) & highs) != 0) break;  // in these eight; the loop below says where
+        from += sizeof eight;
+    }
+    while (from < text.size() && !is_special(text[from])) {
+        from += 1;
+    }
+    return from;
+}
+
+class Words {
+  public:
+    explicit Words(std::string_view line) : line_(line) {}
+
+    // The next word; empty at the end of the line.
+    [[nodiscard]] std::string_view next() {
+        const size_t blanks_begin = at_;
+        while (at_ < line_.size() && line_[at_] == ' ') {
+            at_ += 1;
+        }
+        const size_t blanks = at_ - blanks_begin;
+        const bool at_end = at_ == line_.size();
+        // One blank between words, none before the first and behind the last.
+        if (blanks != (blanks_begin == 0 || at_end ? 0U : 1U)) is_regular_ = false;
+        if (at_end) return {};
+
+        const size_t begin = at_;
+        at_ = find_special(line_, at_);
+        while (at_ < line_.size() && line_[at_] != ' ') {
+            has_control_ = true;
+            at_ = find_special(line_, at_ + 1);
+        }
+        return line_.substr(begin, at_ - begin);
+    }
+
+    [[nodiscard]] bool has_control() const { return has_control_; }
+
+    [[nodiscard]] bool is_regular() const { return is_regular_; }
+
+  private:
+    std::string_view line_;
+    size_t at_ = 0;
+    bool has_control_ = false;
+    bool is_regular_ = true;
+};
+
+}  // namespace ringmain::memcached

@@ -1,0 +1,190 @@
+#include "ringmain/memcached/forward.h"
+
+#include "tests/unit/memcached/arena.h"
+
+#include <array>
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::memcached {
+namespace {
+
+using test::Arena;
+
+const RequestLimits limits;
+
+RequestFrame frame_of(std::string_view bytes) {
+    RequestParser parser(limits);
+    const Fed fed = parser.feed(bytes);
+    REQUIRE(fed.status == ParseStatus::Complete);
+    REQUIRE(fed.consumed == bytes.size());
+    return parser.frame();
+}
+
+std::string written(std::string_view bytes, size_t piece_size) {
+    Arena arena(128);
+    const RequestFrame frame = frame_of(bytes);
+    REQUIRE(frame.verb != Verb::Invalid);
+    const Chain source = arena.spread(bytes, piece_size);
+    Chain target(arena.pool);
+    REQUIRE(write_request(frame, Bytes(source), target));
+    return target.to_string();
+}
+
+// What a server sees, from bytes in one block and from bytes in many.
+std::string written(std::string_view bytes) {
+    const std::string text = written(bytes, block_size);
+    CHECK(written(bytes, 1) == text);
+    CHECK(written(bytes, 7) == text);
+    // It means the same when it is read again, and is written as it is.
+    const RequestFrame first = frame_of(bytes);
+    const RequestFrame again = frame_of(text);
+    CHECK(again.verb == first.verb);
+    CHECK(again.key_count == first.key_count);
+    CHECK(again.data.size == first.data.size);
+    CHECK(again.base64_key == first.base64_key);
+    CHECK(!again.noreply);
+    CHECK(!again.quiet);
+    CHECK(written(text, block_size) == text);
+    return text;
+}
+
+TEST_CASE("a request is written with single blanks and a CR LF") {
+    CHECK(written("get a\r\n") == "get a\r\n");
+    CHECK(written("  get  a   b \n") == "get a b\r\n");
+    CHECK(written("get a\n") == "get a\r\n");
+    CHECK(written(" gat  5 a  b\r\n") == "gat 5 a b\r\n");
+    CHECK(written("set  k 0 0 3\r\nabc\r\n") == "set k 0 0 3\r\nabc\r\n");
+    CHECK(written("set k 0 0 3\nabc\r\n") == "set k 0 0 3\r\nabc\r\n");
+    CHECK(written("cas k 1 -1 0 42\r\n\r\n") == "cas k 1 -1 0 42\r\n\r\n");
+    CHECK(written("incr k 1\n") == "incr k 1\r\n");
+    CHECK(written("stats  items\r\n") == "stats items\r\n");
+    CHECK(written("mg  k  v  s\r\n") == "mg k v s\r\n");
+    CHECK(written("me  k b2\r\n") == "me k b2\r\n");
+}
+
+TEST_CASE("noreply and q are left out, and words that nobody reads") {
+    CHECK(written("set k 0 0 3 noreply\r\nabc\r\n") == "set k 0 0 3\r\nabc\r\n");
+    CHECK(written("set k 0 0 3 foo\r\nabc\r\n") == "set k 0 0 3\r\nabc\r\n");
+    CHECK(written("cas k 0 0 3 7 noreply\r\nabc\r\n") == "cas k 0 0 3 7\r\nabc\r\n");
+    CHECK(written("incr k 1 noreply\r\n") == "incr k 1\r\n");
+    CHECK(written("touch k 1 foo\r\n") == "touch k 1\r\n");
+    CHECK(written("delete k 0\r\n") == "delete k\r\n");
+    CHECK(written("delete k 0 noreply\r\n") == "delete k\r\n");
+    CHECK(written("delete k noreply\r\n") == "delete k\r\n");
+    CHECK(written("flush_all noreply\r\n") == "flush_all\r\n");
+    CHECK(written("flush_all 10 noreply\r\n") == "flush_all 10\r\n");
+    CHECK(written("verbosity 1 noreply\r\n") == "verbosity 1\r\n");
+    CHECK(written("version foo bar\r\n") == "version\r\n");
+    CHECK(written("mn q\r\n") == "mn\r\n");
+    CHECK(written("mg k q v\r\n") == "mg k v\r\n");
+    CHECK(written("mg q q\r\n") == "mg q\r\n");
+    CHECK(written("ms q 2 q k\r\nhi\r\n") == "ms q 2 k\r\nhi\r\n");
+    CHECK(written("mg Zm9v b q k\r\n") == "mg Zm9v b k\r\n");
+    CHECK(written("me k q\r\n") == "me k q\r\n");
+}
+
+TEST_CASE("a length is written as it was understood") {
+    CHECK(written("set k 00 +0 +03\r\nabc\r\n") == "set k 00 +0 3\r\nabc\r\n");
+    CHECK(written("ms k 03\r\nabc\r\n") == "ms k 3\r\nabc\r\n");
+}
+
+TEST_CASE("a large value is shared, not copied") {
+    Arena arena(8);
+    const std::string bytes = "set k 0 0 9000 noreply\r\n" + std::string(9000, 'x') + "\r\n";
+    const RequestFrame frame = frame_of(bytes);
+    const Chain source = arena.spread(bytes, block_size);
+    const uint32_t before = arena.pool.in_use();
+    Chain target(arena.pool);
+    REQUIRE(write_request(frame, Bytes(source), target));
+    CHECK(arena.pool.in_use() == before + 1);  // for the line
+    CHECK(target.to_string() == "set k 0 0 9000\r\n" + std::string(9000, 'x') + "\r\n");
+}
+
+TEST_CASE("an exhausted arena is reported") {
+    Arena arena(1);
+    const std::string_view bytes = "get  a\r\n";
+    const RequestFrame frame = frame_of(bytes);
+    const Chain source = arena.spread(bytes, block_size);
+    Chain target(arena.pool);
+    CHECK(!write_request(frame, Bytes(source), target));
+}
+
+TEST_CASE("all keys are found, also those that the frame does not keep") {
+    Arena arena(64);
+    for (const std::string_view bytes :
+         {"get a bb\r\n", " gets a b c d e f g h i  jj \r\n", "gat 0 a b c d e f g h i jj\r\n"}) {
+        const RequestFrame frame = frame_of(bytes);
+        for (const size_t piece_size : {size_t{1}, size_t{block_size}}) {
+            const Chain source = arena.spread(bytes, piece_size);
+            std::string scratch;
+            std::vector<ByteRange> keys = {{1, 2}};
+            keys_of(frame, Bytes(source), scratch, keys);
+            REQUIRE(keys.size() == frame.key_count);
+            CHECK(bytes.substr(keys[0].offset, keys[0].size) == "a");
+            CHECK(keys.back().size == 2);
+        }
+    }
+}
+
+TEST_CASE("a base64 key is placed as the key that it stands for") {
+    Arena arena(64);
+    const auto placed = [&](std::string_view bytes, size_t piece_size) {
+        const Chain source = arena.spread(bytes, piece_size);
+        std::string scratch;
+        return std::string(placed_key(frame_of(bytes), Bytes(source), scratch));
+    };
+    for (const size_t piece_size : {size_t{1}, size_t{block_size}}) {
+        CHECK(placed("mg Zm9v\r\n", piece_size) == "Zm9v");
+        CHECK(placed("mg Zm9v b\r\n", piece_size) == "foo");
+        CHECK(placed("mg Zm9vYg== b\r\n", piece_size) == "foob");
+        CHECK(placed("mg Zm9vYh== b\r\n", piece_size) == "foob");
+        CHECK(placed("mg Zm9vYmE= b\r\n", piece_size) == "fooba");
+        CHECK(placed("ms 44OG44K544OI 2 b\r\nhi\r\n", piece_size) ==
+              "\xE3\x83\x86\xE3\x82\xB9\xE3\x83\x88");
+        CHECK(placed("mg AP8+ b\r\n", piece_size) == std::string_view("\0\xFF>", 3));
+        CHECK(placed("set Zm9v 0 0 1\r\nx\r\n", piece_size) == "Zm9v");
+        CHECK(placed("gat 0 key\r\n", piece_size) == "key");
+    }
+    const std::string longest = "mg " + std::string(248, 'A') + " b\r\n";
+    CHECK(placed(longest, block_size) == std::string(186, '\0'));
+}
+
+TEST_CASE("a fragment asks for its own keys only") {
+    Arena arena(64);
+    const std::string_view bytes = "gats  7 a bb  a ccc\r\n";
+    const RequestFrame frame = frame_of(bytes);
+    const Chain source = arena.spread(bytes, 3);
+    std::string scratch;
+    std::vector<ByteRange> keys;
+    keys_of(frame, Bytes(source), scratch, keys);
+    const std::array<uint16_t, 4> owners = {2, 0, 2, 2};
+    const auto fragment = [&](uint16_t server) {
+        Chain target(arena.pool);
+        REQUIRE(write_fragment(frame, Bytes(source), keys, owners, server, target));
+        return target.to_string();
+    };
+    CHECK(fragment(2) == "gats 7 a a ccc\r\n");
+    CHECK(fragment(0) == "gats 7 bb\r\n");
+}
+
+TEST_CASE("a fragment of many long keys is whole") {
+    Arena arena(16);
+    std::string bytes = "get";
+    for (int i = 0; i < 100; ++i)
+        bytes += " " + std::string(250, 'k');
+    bytes += "\r\n";
+    const RequestFrame frame = frame_of(bytes);
+    const Chain source = arena.spread(bytes, block_size);
+    std::string scratch;
+    std::vector<ByteRange> keys;
+    keys_of(frame, Bytes(source), scratch, keys);
+    const std::vector<uint16_t> owners(keys.size(), 1);
+    Chain target(arena.pool);
+    REQUIRE(write_fragment(frame, Bytes(source), keys, owners, 1, target));
+    CHECK(target.to_string() == bytes);
+}
+
+}  // namespace
+}  // namespace ringmain::memcached

@@ -1,0 +1,158 @@
+#include "ringmain/memcached/response_parser.h"
+
+#include "tests/unit/memcached/story.h"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::memcached {
+namespace {
+
+std::string describe(const ResponseFrame& frame, std::string_view bytes) {
+    switch (frame.kind) {
+        case ResponseKind::Line:
+            CHECK(frame.first_line_size == frame.size);
+            return "line " + test::without_line_end(bytes);
+        case ResponseKind::Values:
+            return "values " + std::to_string(frame.value_count) + " " +
+                   std::string(test::cut_out(bytes, frame.first_key));
+        case ResponseKind::Stats:
+            return "stats";
+        case ResponseKind::MetaValue:
+            return "va";
+        case ResponseKind::Error:
+            return "error";
+    }
+    return {};
+}
+
+std::string story_of(std::string_view bytes) {
+    return test::story_by(ResponseParser(), describe, bytes);
+}
+
+// For long ones: not every cut.
+std::string tell(const std::vector<std::string_view>& pieces) {
+    ringmain::test::GuardedPieces guarded(1 << 17);
+    test::Teller<ResponseParser> teller(ResponseParser(), guarded);
+    for (const std::string_view piece : pieces)
+        teller.feed(piece, describe);
+    return teller.story();
+}
+
+TEST_CASE("a line is a response") {
+    CHECK(story_of("STORED\r\nNOT_STORED\r\n") == "line STORED | line NOT_STORED");
+    CHECK(story_of("VERSION 1.6.18\r\n") == "line VERSION 1.6.18");
+    CHECK(story_of("0\r\n18446744073709551615\r\n") == "line 0 | line 18446744073709551615");
+    CHECK(story_of("HD\r\nHD s1 c42 Oabc\r\nMN\r\n") == "line HD | line HD s1 c42 Oabc | line MN");
+    CHECK(story_of("ME k exp=-1 la=0\r\nEN\r\n") == "line ME k exp=-1 la=0 | line EN");
+    CHECK(story_of("STORED\r") == "...");
+}
+
+TEST_CASE("values end with END, whatever their bytes look like") {
+    CHECK(story_of("END\r\n") == "values 0 ");
+    CHECK(story_of("VALUE k 0 1\r\nx\r\nEND\r\n") == "values 1 k");
+    CHECK(story_of("VALUE k 4294967295 0 18446744073709551615\r\n\r\nEND\r\n") == "values 1 k");
+    CHECK(story_of("VALUE a 0 5\r\nEND\r\n\r\nVALUE b 1 18\r\nVALUE c 0 3\r\nabc\r\n\r\n"
+                   "END\r\nSTORED\r\n") == "values 2 a | line STORED");
+    CHECK(story_of("VALUE k 0 1\r\nx\r\n") == "...");
+}
+
+TEST_CASE("an error may come instead of a value or of END") {
+    CHECK(story_of("ERROR\r\nCLIENT_ERROR x\r\nSERVER_ERROR\r\n") == "error | error | error");
+    CHECK(story_of("ERROR: shutdown not enabled\r\n") == "error");
+    CHECK(story_of("VALUE k 0 1\r\nx\r\nSERVER_ERROR out of memory\r\nEND\r\n") ==
+          "error | values 0 ");
+    CHECK(story_of("STAT a 1\r\nSERVER_ERROR x\r\n") == "error");
+}
+
+TEST_CASE("stats end with END") {
+    CHECK(story_of("STAT pid 1\r\nSTAT version 1.6.18\r\nEND\r\n") == "stats");
+    CHECK(story_of("ITEM k [1 b; 0 s]\r\nEND\r\nRESET\r\n") == "stats | line RESET");
+    CHECK(story_of("PREFIX a get 1\r\nEND\r\n") == "stats");
+}
+
+TEST_CASE("VA has a data block") {
+    CHECK(story_of("VA 1\r\n7\r\nHD\r\n") == "va | line HD");
+    CHECK(story_of("VA 4 s4 t-1 kfoo O1\r\nEN\r\n\r\n") == "va");
+    CHECK(story_of("VA 0\r\n\r\n") == "va");
+}
+
+TEST_CASE("the frame says how large its first line is and how it begins") {
+    ResponseParser parser;
+    CHECK(parser.at_start());
+    CHECK(parser.feed("VALUE key 0 2\r\nhi\r\nEND\r\n").status == ParseStatus::Complete);
+    CHECK(parser.frame().first_line_size == 15);
+    CHECK(parser.frame().code == ('V' << 8 | 'A'));
+    CHECK(!parser.at_start());
+    parser.next();
+    CHECK(parser.at_start());
+    CHECK(parser.feed("END\r\n").status == ParseStatus::Complete);
+    CHECK(parser.frame().first_line_size == 0);
+    parser.next();
+    CHECK(parser.feed("5").status == ParseStatus::NeedMore);
+    CHECK(!parser.at_start());
+    CHECK(parser.feed("\r\n").status == ParseStatus::Complete);
+    CHECK(parser.frame().code == ('5' << 8));
+}
+
+TEST_CASE("what memcached would not send is an error") {
+    for (const char* bytes : {
+             "\r\n",
+             "\n",
+             "STORED\n",
+             "hello\r\n",
+             " STORED\r\n",
+             "-1\r\n",
+             "1x\r\n",
+             "18446744073709551616\r\n",
+             "VALUE\tk 0 1\r\n\n",
+             "VALUE  k 0 1\r\n",
+             "VALUE k 0 1 \r\n",
+             "VALUE k 0\r\n",
+             "VALUE k 0 1 2 3\r\n",
+             "VALUE k x 1\r\n",
+             "VALUE k 4294967296 1\r\n",
+             "VALUE k 0 x\r\n",
+             "VALUE k 0 -1\r\n",
+             "VALUE k 0 4294967303\r\n",
+             "VALUE k 0 18446744073709551623\r\n",
+             "VALUE k 0 1 18446744073709551616\r\n",
+             "VALUE k\x01 0 1\r\n",
+             "VALUE k 0 1\r\nxy\r\n",
+             "VALUE k 0 1\r\nx\n",
+             "VALUE k 0 1\r\nx\r\nSTORED\r\n",
+             "VALUE k 0 1\r\nx\r\nSTAT a b\r\n",
+             "VALUE k 0 1\r\nx\r\nEND \r\n",
+             "STAT a b\r\nVALUE k 0 1\r\n",
+             "STAT a b\r\nOK\r\n",
+             "VA x\r\n",
+             "VA \r\n",
+             "VA 18446744073709551617\r\n",
+             "VA 1\r\nxy\r\n",
+         }) {
+        CAPTURE(bytes);
+        CHECK(story_of(bytes).starts_with("closed: "));
+    }
+    const std::string long_key(251, 'k');
+    CHECK(story_of("VALUE " + long_key + " 0 1\r\n").starts_with("closed: "));
+}
+
+TEST_CASE("a line has a limit, an error line a longer one") {
+    CHECK(tell({"HD " + std::string(8000, 'x') + "\r\n"}).starts_with("line "));
+    CHECK(tell({"HD " + std::string(9000, 'x') + "\r\n"}).starts_with("closed: "));
+    CHECK(tell({"HD " + std::string(9000, 'x')}).starts_with("closed: "));
+    CHECK(tell({"STAT x " + std::string(8000, 'x') + "\r\nEND\r\n"}) == "stats");
+    CHECK(tell({"VA 1 " + std::string(2100, 'x') + "\r\n1\r\n"}).starts_with("closed: "));
+
+    const std::string error = "SERVER_ERROR " + std::string(60000, 'x') + "\r\n";
+    CHECK(tell({error}) == "error");
+    const std::string_view rest = std::string_view(error).substr(4);
+    CHECK(tell({"SERV", rest.substr(0, 30000), rest.substr(30000)}) == "error");
+    const std::string too_long = "SERVER_ERROR " + std::string(66000, 'x');
+    CHECK(tell({too_long}).starts_with("closed: "));
+    CHECK(tell({too_long + "\r\n"}).starts_with("closed: "));
+}
+
+}  // namespace
+}  // namespace ringmain::memcached
