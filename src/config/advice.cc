@@ -1,0 +1,138 @@
+#include "advice.h"
+
+#include "ringmain/placement/placement.h"
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "words.h"
+
+namespace ringmain::config {
+
+namespace {
+
+using placement::DistributionKind;
+using placement::HashKind;
+
+class Adviser {
+  public:
+    Adviser(const Tree& tree, const Node& table, const Pool& pool, Findings& findings)
+        : tree_(&tree), table_(&table), pool_(&pool), findings_(&findings) {}
+
+    void run() {
+        options();
+        access();
+        addresses();
+        const DistributionKind kind = pool_->placement.distribution;
+        if (kind == DistributionKind::Ketama && pool_->servers.size() > 1) ring();
+    }
+
+  private:
+    void options() {
+        if (pool_->placement.distribution == DistributionKind::Random) {
+            warn("distribution",
+                 "distribution 'random' sends every request to a server drawn anew: "
+                 "what was written is hardly found again");
+        }
+        if (pool_->timeout_ms == 0) {
+            warn("timeout", "timeout = 0: a server that hangs holds its clients for ever");
+        }
+        const bool any_unnamed = std::ranges::any_of(
+            pool_->servers, [](const Server& server) { return server.name.empty(); });
+        if (pool_->auto_eject_hosts && any_unnamed) {
+            warn("auto_eject_hosts",
+                 "auto_eject_hosts with servers that have no name: a server that "
+                 "comes back at another address takes other keys; give each a "
+                 "name, as in \"10.0.0.1:6379:1 cache1\"");
+        }
+    }
+
+    void access() {
+        const Address& listen = pool_->listen;
+        const bool is_everywhere = listen.host == "0.0.0.0" || listen.host == "::";
+        const bool is_open = pool_->protocol == Protocol::Redis && pool_->redis_auth.empty();
+        if (!is_everywhere || !is_open) return;
+        warn("listen",
+             "every interface is listened on, and no password is asked for; set "
+             "redis_auth, or listen on one address");
+    }
+
+    void addresses() {
+        std::map<std::string, const Server*> known;
+        for (const Server& server : pool_->servers) {
+            const auto [other, is_new] = known.emplace(server.address.text(), &server);
+            if (is_new) continue;
+            warn("servers",
+                 "servers " + quoted(other->second->ring_name) + " and " +
+                     quoted(server.ring_name) + " have the same address " + quoted(other->first) +
+                     ": it gets the keys of both");
+        }
+    }
+
+    void ring() {
+        const placement::Placement placement(pool_->placement, pool_->nodes());
+        for (uint32_t i = 0; i < pool_->servers.size(); ++i) {
+            if (placement.points_of(i) > 0) continue;
+            warn("servers",
+                 "server " + quoted(pool_->servers[i].ring_name) + " has weight " +
+                     std::to_string(pool_->servers[i].weight) +
+                     ", too little beside the others: it gets no point on the ring and "
+                     "no keys; bring the weights closer together");
+        }
+        if (pool_->placement.hash == HashKind::Crc32) narrow_hash(placement, 0x7fff);
+        if (pool_->placement.hash == HashKind::Crc16) {
+            warn("hash",
+                 "hash 'crc16' spreads short keys badly on a ketama ring; for a new pool "
+                 "use hash = \"murmur\", or distribution = \"modula\"");
+        }
+    }
+
+    // A hash of few bits reaches only the beginning of the ring, which has 32.
+    void narrow_hash(const placement::Placement& placement, uint32_t hash_max) {
+        std::vector<bool> is_reached(pool_->servers.size());
+        Prng prng(0);
+        for (uint32_t hash = 0; hash <= hash_max; ++hash) {
+            is_reached[placement.server_of_hash(hash, prng)] = true;
+        }
+        const auto count = std::ranges::count(is_reached, true);
+        if (count == std::ssize(is_reached)) return;
+        const auto first =
+            static_cast<size_t>(std::ranges::find(is_reached, true) - is_reached.begin());
+        const std::string where =
+            count == 1 ? "every key maps to server " + quoted(pool_->servers[first].ring_name)
+                       : "only " + std::to_string(count) + " of " +
+                             std::to_string(is_reached.size()) + " servers get keys";
+        warn("hash",
+             "hash 'crc32' gives 15-bit values: with distribution 'ketama' " + where +
+                 " (in twemproxy too); for a new pool use hash = \"crc32a\" or "
+                 "distribution = \"modula\"");
+    }
+
+    // At the option if the file has it, else at the pool's header.
+    void warn(std::string_view key, std::string message) {
+        const Node* node = tree_->find(*table_, key);
+        const Place& place = node == nullptr ? table_->key_place : node->key_place;
+        findings_->warn(place, std::move(message));
+    }
+
+    const Tree* tree_;
+    const Node* table_;
+    const Pool* pool_;
+    Findings* findings_;
+};
+
+}  // namespace
+
+void advise(const Tree& tree, const Node& table, const Pool& pool, Findings& findings) {
+    Adviser(tree, table, pool, findings).run();
+}
+
+void warn_pending(const Option& option, const Node& node, Findings& findings) {
+    const std::string effect = option.section == Section::Pool ? "does not eject servers yet"
+                                                               : "does not open this port yet";
+    findings.warn(node.key_place,
+                  "'" + std::string(option.name) + "' is accepted, but this version " + effect);
+}
+
+}  // namespace ringmain::config

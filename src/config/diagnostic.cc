@@ -1,0 +1,142 @@
+#include "ringmain/config/diagnostic.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "scan.h"
+#include "words.h"
+
+namespace ringmain::config {
+
+namespace {
+
+constexpr size_t shown_before = 60;  // characters of a long line before the place, and in all
+constexpr size_t shown_max = 120;
+
+// The lines of a text, fit to be shown. Views into the text.
+class Excerpts {
+  public:
+    explicit Excerpts(std::string_view text) : text_(text), secrets_(scan(text).secrets) {
+        begins_.push_back(0);
+        for (size_t end = text.find('\n'); end != std::string_view::npos;
+             end = text.find('\n', end + 1)) {
+            begins_.push_back(end + 1);
+        }
+    }
+
+    void append(const Place& place, std::string& out) const {
+        if (place.line == 0 || place.line > begins_.size()) return;
+        const std::string number = std::to_string(place.line);
+        const std::string margin(number.size() < 5 ? 5 - number.size() : 0, ' ');
+        const Shown shown = show(place);
+        out += margin + number + " | " + shown.line + '\n';
+        out += std::string(margin.size() + number.size(), ' ') + " | " + shown.caret + '\n';
+    }
+
+  private:
+    struct Shown {
+        std::string line;
+        std::string caret;
+    };
+
+    [[nodiscard]] Shown show(const Place& place) const {
+        size_t at = begins_[place.line - 1];
+        const size_t line_end = std::min(text_.find('\n', at), text_.size());
+        const size_t end = secret_begin(at, line_end);
+        // A place behind what may be shown moves to its end.
+        const size_t place_column = std::min<size_t>(place.column, end - at + 1);
+        const size_t first = place_column > shown_max - 20 ? place_column - shown_before : 1;
+        Shown shown;
+        if (first > 1) shown.line = "... ";
+        size_t caret_at = 0;
+        bool has_caret = false;
+        for (size_t column = 1; at < end && column < first + shown_max; ++column) {
+            const uint32_t size = printable_size(text_.substr(at, end - at));
+            if (column == place_column) {
+                caret_at = width_of(shown.line);
+                has_caret = true;
+            }
+            if (column >= first) append_character(at, size, shown.line);
+            at += std::max(size, 1U);
+        }
+        if (!has_caret) caret_at = width_of(shown.line);
+        if (at < end) shown.line += " ...";
+        if (at >= end && end < line_end) shown.line += "***";
+        const size_t width = width_of(shown.line);
+        const size_t room = width > caret_at ? width - caret_at : 1;
+        shown.caret = std::string(caret_at, ' ') +
+                      std::string(std::clamp<size_t>(place.length, 1, room), '^');
+        return shown;
+    }
+
+    void append_character(size_t at, uint32_t size, std::string& line) const {
+        if (size > 0) {
+            line += text_.substr(at, size);
+        } else if (text_[at] == '\t') {
+            line += ' ';
+        } else if (text_[at] != '\r') {
+            line += '?';
+        }
+    }
+
+    // Where a line stops being fit to be shown: its end, or the first secret in it.
+    [[nodiscard]] size_t secret_begin(size_t begin, size_t end) const {
+        for (const Span& span : secrets_) {
+            if (span.begin >= end) break;
+            if (span.end > begin) return std::max(span.begin, begin);
+        }
+        // Also where the scanner was misled by a broken string further up.
+        constexpr std::string_view name = "redis_auth";
+        const size_t found = text_.substr(begin, end - begin).find(name);
+        return found == std::string_view::npos ? end : begin + found + name.size();
+    }
+
+    static size_t width_of(std::string_view line) {
+        return static_cast<size_t>(std::ranges::count_if(
+            line, [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80; }));
+    }
+
+    std::string_view text_;
+    std::vector<size_t> begins_;
+    std::vector<Span> secrets_;
+};
+
+std::string_view word_of(Severity severity) {
+    return severity == Severity::Error ? "error" : "warning";
+}
+
+std::string counted(size_t count, std::string_view word) {
+    return std::to_string(count).append(" ").append(word).append(count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::string render(std::span<const Diagnostic> diagnostics,
+                   std::string_view file,
+                   std::string_view text) {
+    if (diagnostics.empty()) return {};
+    const Excerpts excerpts(text);
+    std::string out;
+    for (const Diagnostic& diagnostic : diagnostics) {
+        out.append(file).append(":");
+        out +=
+            std::to_string(diagnostic.place.line) + ":" + std::to_string(diagnostic.place.column);
+        out.append(": ").append(word_of(diagnostic.severity)).append(": ");
+        out.append(diagnostic.message).append("\n");
+        if (diagnostic.shows_line && !text.empty()) excerpts.append(diagnostic.place, out);
+    }
+    return out;
+}
+
+std::string count_text(std::span<const Diagnostic> diagnostics) {
+    const auto errors = static_cast<size_t>(
+        std::ranges::count(diagnostics, Severity::Error, &Diagnostic::severity));
+    const size_t warnings = diagnostics.size() - errors;
+    std::string out;
+    if (errors > 0) out += counted(errors, "error");
+    if (errors > 0 && warnings > 0) out += ", ";
+    if (warnings > 0) out += counted(warnings, "warning");
+    return out;
+}
+
+}  // namespace ringmain::config

@@ -1,0 +1,46 @@
+// src/config/findings.h - collects what is wrong, up to a limit, while a file is read.
+
+#pragma once
+
+#include "ringmain/config/diagnostic.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ringmain::config {
+
+class Findings {
+  public:
+    static constexpr size_t count_max = 100;
+
+    void error(const Place& place, std::string message) {
+        error_count_ += 1;
+        add(Severity::Error, place, std::move(message));
+    }
+
+    void warn(const Place& place, std::string message) {
+        add(Severity::Warning, place, std::move(message));
+    }
+
+    [[nodiscard]] size_t error_count() const { return error_count_; }
+
+    [[nodiscard]] bool full() const { return found_.size() >= count_max; }
+
+    [[nodiscard]] std::vector<Diagnostic>& found() { return found_; }
+
+  private:
+    // Errors go before warnings when there is no room for all: none may hide that a file is bad.
+    void add(Severity severity, const Place& place, std::string message) {
+        if (found_.size() >= count_max &&
+            (severity == Severity::Warning || error_count_ > count_max)) {
+            return;
+        }
+        found_.push_back({.severity = severity, .place = place, .message = std::move(message)});
+    }
+
+    std::vector<Diagnostic> found_;
+    size_t error_count_ = 0;
+};
+
+}  // namespace ringmain::config

@@ -1,0 +1,58 @@
+#include "ringmain/config/load.h"
+
+#include "ringmain/config/file.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "findings.h"
+#include "reader.h"
+#include "toml.h"
+
+namespace ringmain::config {
+
+bool Loaded::accepted() const {
+    return std::ranges::none_of(diagnostics, [](const Diagnostic& diagnostic) {
+        return diagnostic.severity == Severity::Error;
+    });
+}
+
+Loaded load(std::string_view text, std::string_view file, uint32_t cpus_allowed) {
+    Loaded loaded;
+    Findings findings;
+    if (text.size() > file_size_max) {
+        findings.error({}, "the file is larger than 8 MiB, which no configuration is");
+    } else {
+        std::vector<Diagnostic> broken;
+        const Tree tree = parse_toml(text, broken);
+        for (Diagnostic& diagnostic : broken) {
+            findings.error(diagnostic.place, std::move(diagnostic.message));
+        }
+        loaded.config = Reader(tree, cpus_allowed, findings).read();
+    }
+    loaded.config.file = std::string(file);
+    loaded.diagnostics = std::move(findings.found());
+    std::ranges::stable_sort(loaded.diagnostics, {}, [](const Diagnostic& diagnostic) {
+        return std::pair(diagnostic.place.line, diagnostic.place.column);
+    });
+    return loaded;
+}
+
+std::string report(const Loaded& loaded, std::string_view text) {
+    const Config& config = loaded.config;
+    std::string out = render(loaded.diagnostics, config.file, text);
+    const std::string count = count_text(loaded.diagnostics);
+    if (!loaded.accepted()) return out + config.file + ": " + count + ": not accepted\n";
+
+    size_t servers = 0;
+    for (const Pool& pool : config.pools) {
+        servers += pool.servers.size();
+    }
+    out += config.file + ": accepted, " + std::to_string(config.pools.size()) +
+           (config.pools.size() == 1 ? " pool, " : " pools, ") + std::to_string(servers) +
+           (servers == 1 ? " server" : " servers");
+    if (!count.empty()) out += ", " + count;
+    return out + "\n";
+}
+
+}  // namespace ringmain::config

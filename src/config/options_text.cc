@@ -1,0 +1,158 @@
+// The table of options as text: limits in words, the reference, the sample configuration.
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/config/options.h"
+
+#include <array>
+
+#include "units.h"
+#include "words.h"
+
+namespace ringmain::config {
+
+namespace {
+
+constexpr size_t text_width = 92;
+constexpr std::array sections = {Section::Proxy, Section::Stats, Section::Admin, Section::Pool};
+
+std::string number_limits(const Option& option, std::string (*text_of)(int64_t)) {
+    std::string out = text_of(option.min) + " to " + text_of(option.max);
+    if (option.power_of_two) out += ", a power of two";
+    return out;
+}
+
+std::string plain(int64_t number) {
+    return std::to_string(number);
+}
+
+// Breaks at blanks, each line behind `margin`.
+void append_wrapped(std::string_view margin, std::string_view text, std::string& out) {
+    while (!text.empty()) {
+        const size_t room = text_width - margin.size();
+        size_t end = text.size();
+        if (end > room) {
+            end = text.rfind(' ', room);
+            if (end == std::string_view::npos) end = text.find(' ');
+            if (end == std::string_view::npos) end = text.size();
+        }
+        out.append(margin).append(text.substr(0, end)).append("\n");
+        text.remove_prefix(end == text.size() ? end : end + 1);
+    }
+}
+
+std::string sentence(std::string_view text) {
+    std::string out(text);
+    out.front() = ascii::upper(out.front());
+    return out + ".";
+}
+
+// What it is for, what else there is to know, what may be written: a paragraph each.
+void append_described(std::string_view margin, const Option& option, std::string& out) {
+    append_wrapped(margin, sentence(option.help), out);
+    append_wrapped(margin, option.doc, out);
+    if (option.redis_only) append_wrapped(margin, "For redis pools only.", out);
+    if (option.pending) {
+        append_wrapped(margin, "Read and checked, but without effect in this version.", out);
+    }
+    const std::string limits = limits_text(option);
+    if (!limits.empty()) append_wrapped(margin, "Possible: " + limits + ".", out);
+}
+
+// What a line of the sample says: the default, or an example where there is none.
+std::string sample_value(const Option& option) {
+    const std::string text = default_text(option);
+    return text.empty() ? std::string(option.example) : text;
+}
+
+void append_section(Section section, std::string& out) {
+    const bool is_pool = section == Section::Pool;
+    // Without an option in it, an optional port's section would say nothing.
+    const bool is_off = section == Section::Stats || section == Section::Admin;
+    out += "\n";
+    if (is_pool) {
+        append_wrapped("# ",
+                       "A pool: one port, and the servers behind it. There may be many; each needs "
+                       "a name of its own.",
+                       out);
+    }
+    out.append(is_off ? "#" : "").append(is_pool ? "[pool.alpha]" : title_of(section)).append("\n");
+    for (const Option& option : options()) {
+        if (option.section != section) continue;
+        out += "\n";
+        append_described("# ", option, out);
+        if (!option.required) out += "#";
+        out.append(option.name).append(" = ").append(sample_value(option)).append("\n");
+    }
+}
+
+}  // namespace
+
+std::string limits_text(const Option& option) {
+    switch (option.type) {
+        case Type::Boolean:
+            return "true or false";
+        case Type::Integer:
+            return number_limits(option, plain);
+        case Type::IntegerOrAuto:
+            return number_limits(option, plain) + ", or \"auto\"";
+        case Type::Duration:
+            return number_limits(option, duration_text);
+        case Type::Size:
+            return number_limits(option, size_text);
+        case Type::Enum:
+            return list_text(option.names(), " or ");
+        case Type::String:
+        case Type::Listen:
+        case Type::Address:
+        case Type::Servers:
+            return {};
+    }
+    RM_ASSERT(false);
+}
+
+std::string options_help() {
+    std::string out =
+        "Durations: a number is milliseconds; text carries its unit: \"400ms\", \"2s\", \"1m\", "
+        "\"1h\".\n"
+        "Sizes: a number is bytes; text carries its unit: \"16KiB\", \"1MiB\", \"1GiB\".\n";
+    const auto append_all = [&out](Section section) {
+        out.append("\n").append(title_of(section)).append("\n");
+        for (const Option& option : options()) {
+            if (option.section != section) continue;
+            const std::string value = default_text(option);
+            out.append("  ").append(option.name);
+            if (option.required) out += " (required)";
+            if (!value.empty()) out += " = " + value;
+            out += "\n";
+            append_described("      ", option, out);
+        }
+    };
+    for (const Section section : sections) {
+        append_all(section);
+    }
+    append_all(Section::Server);
+    return out;
+}
+
+std::string options_toml() {
+    std::string out;
+    append_wrapped(
+        "# ",
+        "ringmain.toml - every option, with its default behind '#'. This file is made by "
+        "'ringmain help options --toml'.",
+        out);
+    out += "#\n";
+    append_wrapped("# ",
+                   "Durations: a number is milliseconds; text carries its unit: \"400ms\", \"2s\", "
+                   "\"1m\", \"1h\". Sizes: a number is bytes; text carries its unit: \"16KiB\", "
+                   "\"1MiB\", \"1GiB\" (\"MB\" is refused, since it means two things).",
+                   out);
+    append_wrapped("# ", "Before it is used: ringmain check FILE", out);
+    for (const Section section : sections) {
+        append_section(section, out);
+    }
+    return out;
+}
+
+}  // namespace ringmain::config

@@ -1,0 +1,31 @@
+// src/config/scan.h - a first look at TOML text, before and beside its parser.
+//
+// It finds the values that must not be shown (passwords, whatever their key is misspelt as), and
+// keys of absurd depth, on which a parser that builds a tree would run out of stack. It knows
+// strings, comments and separators, and needs no valid file: what is unclear counts as secret.
+
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace ringmain::config {
+
+// Parts of one dotted key, as in a.b.c; the deepest that means anything here has four.
+inline constexpr size_t key_depth_max = 16;
+
+struct Span {
+    size_t begin = 0;
+    size_t end = 0;
+};
+
+struct Scan {
+    std::vector<Span> secrets;       // in order
+    std::optional<size_t> too_deep;  // offset of the first key of too many parts
+};
+
+[[nodiscard]] Scan scan(std::string_view text);
+
+}  // namespace ringmain::config

@@ -1,0 +1,23 @@
+// src/config/units.h - durations and sizes with their units, read and written.
+
+#pragma once
+
+#include "ringmain/base/result.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ringmain::config {
+
+// "400ms" "2s" "1m" "1h" -> milliseconds.
+[[nodiscard]] Result<int64_t> parse_duration(std::string_view text);
+
+// "512B" "16KiB" "1MiB" "1GiB" -> bytes. "MB" is refused: it means two things.
+[[nodiscard]] Result<int64_t> parse_size(std::string_view text);
+
+// With the largest unit that fits: "400ms", "24h"; "1GiB", "100B".
+[[nodiscard]] std::string duration_text(int64_t milliseconds);
+[[nodiscard]] std::string size_text(int64_t bytes);
+
+}  // namespace ringmain::config

@@ -1,0 +1,130 @@
+#include "words.h"
+
+#include "ringmain/base/ascii.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ringmain::config {
+
+namespace {
+
+constexpr size_t shown_size_max = 64;
+// Beyond it nobody means an option; it bounds the table of edit_distance.
+constexpr size_t word_size_max = 40;
+
+bool contains_ignoring_case(std::string_view text, std::string_view part) {
+    for (size_t i = 0; i + part.size() <= text.size(); ++i) {
+        if (ascii::equal_ignoring_case(text.substr(i, part.size()), part)) return true;
+    }
+    return false;
+}
+
+// "auto_eject" for "auto_eject_hosts": too far apart for a distance, yet clear.
+bool one_begins_the_other(std::string_view a, std::string_view b) {
+    constexpr size_t shortest = 4;
+    if (a.size() < shortest || b.size() < shortest) return false;
+    return a.starts_with(b) || b.starts_with(a);
+}
+
+}  // namespace
+
+uint32_t printable_size(std::string_view text) {
+    const auto first = static_cast<unsigned char>(text.front());
+    if (first < 0x20 || first == 0x7f) return 0;
+    if (first < 0x80) return 1;
+    const uint32_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+    for (uint32_t i = 1; i < size; ++i) {
+        if ((static_cast<unsigned char>(text[i]) & 0xc0U) != 0x80) return 0;
+    }
+    // U+0080 to U+009F are control characters to some terminals.
+    if (first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0) return 0;
+    return size;
+}
+
+std::string quoted(std::string_view text) {
+    std::string out = "'";
+    while (!text.empty() && out.size() <= shown_size_max) {
+        const uint32_t size = printable_size(text);
+        if (size == 0) {
+            out += '?';
+        } else {
+            out += text.substr(0, size);
+        }
+        text.remove_prefix(std::max(size, 1U));
+    }
+    if (!text.empty()) out += "...";
+    return out + "'";
+}
+
+uint32_t edit_distance(std::string_view a, std::string_view b) {
+    a = a.substr(0, word_size_max);
+    b = b.substr(0, word_size_max);
+    using Row = std::array<uint32_t, word_size_max + 1>;
+    Row before_last{};
+    Row last{};
+    Row row{};
+    for (uint32_t j = 0; j <= b.size(); ++j) {
+        row[j] = j;
+    }
+    for (uint32_t i = 1; i <= a.size(); ++i) {
+        before_last = last;
+        last = row;
+        row[0] = i;
+        for (uint32_t j = 1; j <= b.size(); ++j) {
+            const uint32_t change = a[i - 1] == b[j - 1] ? 0 : 1;
+            row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + change});
+            const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
+        }
+    }
+    return row[b.size()];
+}
+
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
+    if (word.empty() || word.size() > word_size_max) return {};
+    std::string lower(word);
+    std::ranges::transform(lower, lower.begin(), ascii::lower);
+    std::ranges::replace(lower, '-', '_');
+
+    std::string_view best;
+    auto best_distance = static_cast<uint32_t>(std::clamp(word.size() / 3, size_t{1}, size_t{3}));
+    for (const std::string_view candidate : candidates) {
+        const uint32_t distance = edit_distance(lower, candidate);
+        if (distance > best_distance || (distance == best_distance && !best.empty())) continue;
+        best = candidate;
+        best_distance = distance;
+    }
+    if (!best.empty()) return best;
+    const auto prefix = std::ranges::find_if(candidates, [&](std::string_view candidate) {
+        return one_begins_the_other(lower, candidate);
+    });
+    return prefix == candidates.end() ? std::string_view{} : *prefix;
+}
+
+std::string did_you_mean(std::string_view word, std::span<const std::string_view> candidates) {
+    const std::string_view best = nearest(word, candidates);
+    return best.empty() ? std::string{} : "; did you mean '" + std::string(best) + "'?";
+}
+
+std::string list_text(std::span<const std::string_view> words, std::string_view last_glue) {
+    std::string out;
+    for (size_t i = 0; i < words.size(); ++i) {
+        if (i > 0) out += i + 1 == words.size() ? last_glue : ", ";
+        out += words[i];
+    }
+    return out;
+}
+
+bool names_a_secret(std::string_view key) {
+    constexpr std::string_view name = "redis_auth";
+    constexpr uint32_t far = 3;
+    const bool near_in_size = key.size() + far >= name.size() && key.size() <= name.size() + far;
+    if (near_in_size && edit_distance(key, name) <= far) return true;
+    constexpr std::array<std::string_view, 3> parts = {"auth", "pass", "secret"};
+    return std::ranges::any_of(
+        parts, [key](std::string_view part) { return contains_ignoring_case(key, part); });
+}
+
+}  // namespace ringmain::config

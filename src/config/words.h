@@ -1,0 +1,37 @@
+// src/config/words.h - text from outside made fit for a message, and the guess at what was meant.
+
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace ringmain::config {
+
+// In single quotes; control and broken characters become '?', a long text is cut.
+[[nodiscard]] std::string quoted(std::string_view text);
+
+// The candidate that is most like `word`, or empty when none is like enough.
+[[nodiscard]] std::string_view nearest(std::string_view word,
+                                       std::span<const std::string_view> candidates);
+
+// "; did you mean 'X'?", or empty.
+[[nodiscard]] std::string did_you_mean(std::string_view word,
+                                       std::span<const std::string_view> candidates);
+
+// "a, b or c"
+[[nodiscard]] std::string list_text(std::span<const std::string_view> words,
+                                    std::string_view last_glue);
+
+// Differences (insert, remove, change, swap of neighbours) between two words.
+[[nodiscard]] uint32_t edit_distance(std::string_view a, std::string_view b);
+
+// Whether a key of that name, perhaps misspelt, may hold a password.
+[[nodiscard]] bool names_a_secret(std::string_view key);
+
+// The size of the UTF-8 character at the front of `text`, 1 to 4; 0 when it is malformed or a
+// control character that must not reach a terminal.
+[[nodiscard]] uint32_t printable_size(std::string_view text);
+
+}  // namespace ringmain::config

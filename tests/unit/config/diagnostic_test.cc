@@ -1,0 +1,74 @@
+#include "ringmain/config/diagnostic.h"
+
+#include <array>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::config {
+
+namespace {
+
+std::string shown(std::string_view text, const Place& place) {
+    const std::array one = {Diagnostic{.place = place, .message = "wrong"}};
+    return render(one, "f.toml", text);
+}
+
+}  // namespace
+
+TEST_CASE("a diagnostic shows its place, its line and a caret line") {
+    CHECK(shown("[pool.a]\ntimeot = 4\n", {.line = 2, .column = 1, .length = 6}) ==
+          "f.toml:2:1: error: wrong\n"
+          "    2 | timeot = 4\n"
+          "      | ^^^^^^\n");
+}
+
+TEST_CASE("a warning says that it is one") {
+    const std::array one = {Diagnostic{.severity = Severity::Warning, .message = "odd"}};
+    CHECK(render(one, "f", "x = 1") == "f:1:1: warning: odd\n    1 | x = 1\n      | ^\n");
+}
+
+TEST_CASE("columns count characters, and the caret stands below the right one") {
+    const std::string text = "a = \"gr\xc3\xbc\xc3\x9f\" x";
+    CHECK(shown(text, {.line = 1, .column = 12, .length = 1}) ==
+          "f.toml:1:12: error: wrong\n    1 | " + text + "\n      | " + std::string(11, ' ') +
+              "^\n");
+}
+
+TEST_CASE("control characters of a line do not reach the terminal") {
+    const std::string out = shown("a\tb\x1b[31m\xff\r\n", {.line = 1, .column = 4, .length = 1});
+    CHECK(out == "f.toml:1:4: error: wrong\n    1 | a b?[31m?\n      |    ^\n");
+}
+
+TEST_CASE("of a long line the part around the place is shown") {
+    const std::string text(100'000, 'x');
+    const std::string out = shown(text, {.line = 1, .column = 50'000, .length = 500});
+    CHECK(out.size() < 500);
+    CHECK(out.find("... xxx") != std::string::npos);
+    CHECK(out.find("xxx ...") != std::string::npos);
+}
+
+TEST_CASE("a password is not shown, and the caret stays within the line") {
+    for (const uint32_t column : {1U, 14U, 20U, 500U}) {
+        const std::string out =
+            shown("redis_auth = \"hunter2\" x", {.line = 1, .column = column, .length = 30});
+        CAPTURE(out);
+        CHECK(out.find("hunter2") == std::string::npos);
+        CHECK(out.find("redis_auth = ***") != std::string::npos);
+    }
+    CHECK(shown("redis_auth = '''\nhunter2\n'''", {.line = 2}).find("hunter2") ==
+          std::string::npos);
+}
+
+TEST_CASE("a place outside the text has no excerpt") {
+    CHECK(shown("x", {.line = 7}) == "f.toml:7:1: error: wrong\n");
+    CHECK(shown("", {}) == "f.toml:1:1: error: wrong\n");
+}
+
+TEST_CASE("errors and warnings are counted") {
+    const std::array some = {Diagnostic{}, Diagnostic{.severity = Severity::Warning}, Diagnostic{}};
+    CHECK(count_text(some) == "2 errors, 1 warning");
+    CHECK(count_text(std::span(some).first(1)) == "1 error");
+    CHECK(count_text({}).empty());
+}
+
+}  // namespace ringmain::config

@@ -1,0 +1,282 @@
+// What is refused, where, and in which words.
+
+#include "ringmain/config/load.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::config {
+
+namespace {
+
+std::string refused(std::string_view text) {
+    const Loaded loaded = load(text, "f");
+    CHECK_FALSE(loaded.accepted());
+    return report(loaded, text);
+}
+
+// A pool that is right but for the given lines.
+std::string pool_with(std::string_view lines) {
+    return "[pool.a]\nlisten = \"127.0.0.1:22121\"\nservers = [\"127.0.0.1:6379:1 one\"]\n" +
+           std::string(lines) + "\n";
+}
+
+bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a misspelt key is named, placed and corrected") {
+    const std::string out = refused(pool_with("tiemout = 400"));
+    CHECK(contains(out,
+                   "f:4:1: error: unknown key 'tiemout' in [pool.a]; did you mean 'timeout'?\n"));
+    CHECK(contains(out, "    4 | tiemout = 400\n      | ^^^^^^^\n"));
+    CHECK(contains(out, "f: 1 error: not accepted\n"));
+}
+
+TEST_CASE("all errors are told at once, in the order of the file") {
+    const std::string out = refused(R"(
+[proxy]
+worker = 3
+[pool.a]
+listen = "127.0.0.1:99999"
+hash = "murmer"
+timeout = 99999999999999
+servers = ["h:0:1", "h:1:0", "::1:6379:1"]
+[pool.b]
+)");
+    const char* expected[] = {
+        "f:3:1: error: unknown key 'worker' in [proxy]; did you mean 'workers'?",
+        "f:5:10: error: listen: '99999' is not a port; ports are 1 to 65535",
+        "f:6:8: error: 'hash' cannot be 'murmer'; did you mean 'murmur'?",
+        "f:7:11: error: 'timeout' is out of range: 99999999999999",
+        "f:8:12: error: servers: '0' is not a port",
+        "f:8:21: error: servers: '0' is not a weight",
+        "f:8:30: error: servers: '::1:6379:1' is ambiguous",
+        "f:9:7: error: 'listen' is missing in [pool.b]",
+        "f:9:7: error: 'servers' is missing in [pool.b]"};
+    size_t at = 0;
+    for (const char* line : expected) {
+        CAPTURE(out);
+        CAPTURE(line);
+        const size_t found = out.find(line, at);
+        REQUIRE(found != std::string::npos);
+        at = found;
+    }
+    CHECK(contains(out, "f: 9 errors: not accepted"));
+}
+
+TEST_CASE("wrong types are told with what is wanted and what is there") {
+    CHECK(contains(refused(pool_with("backlog = \"512\"")),
+                   "'backlog' must be a whole number, not text"));
+    CHECK(contains(refused(pool_with("backlog = \"512\"")), "leave the quotes out"));
+    CHECK(contains(refused(pool_with("preconnect = \"true\"")), "leave the quotes out"));
+    CHECK(contains(refused(pool_with("preconnect = 1")), "must be true or false, not a number"));
+    CHECK(contains(refused(pool_with("timeout = 1.5")), "not a number with a fraction"));
+    CHECK(contains(refused(pool_with("timeout = [1]")), "not a list"));
+    CHECK(contains(refused(pool_with("hash = { a = 1 }")), "not a table"));
+    CHECK(contains(refused(pool_with("hash_tag = 1979-05-27")), "not a date"));
+    CHECK(contains(refused("proxy = 1\n" + pool_with("")), "'proxy' is a section; write [proxy]"));
+    CHECK(contains(refused("pool = [1]"), "'pool' is a section; write [pool.NAME]"));
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers='h:1'"), "'servers' must be a list"));
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=[1]"), "a server is text"));
+}
+
+TEST_CASE("values out of range are told with their limits") {
+    CHECK(contains(refused(pool_with("timeout = -1")), "possible is 0 to 596h"));
+    CHECK(contains(refused(pool_with("timeout = \"1000h\"")), "out of range"));
+    CHECK(contains(refused(pool_with("server_connections = 0")), "1 to 512"));
+    CHECK(contains(refused(pool_with("redis_db = -1")), "out of range"));
+    CHECK(contains(refused("[proxy]\nworkers = 0\n" + pool_with("")), "1 to 256, or \"auto\""));
+    CHECK(contains(refused("[proxy]\nring_entries = 1000\n" + pool_with("")), "such as 1024"));
+    CHECK(contains(
+        refused("[proxy]\nreceive_buffers = 32768\nbuffer_memory = \"512MiB\"\n" + pool_with("")),
+        "more than half of buffer_memory (512MiB)"));
+    CHECK(contains(refused("[proxy]\ncpu_affinity = \"4-2\"\n" + pool_with("")), "'4-2'"));
+    CHECK(contains(refused("[proxy]\ncpu_affinity = \"1,0-3\"\n" + pool_with("")), "CPU 1 stands"));
+}
+
+TEST_CASE("a number beyond 64 bits is told, not wrapped") {
+    CHECK(contains(refused(pool_with("timeout = 99999999999999999999")), "too large"));
+}
+
+TEST_CASE("hash_tag is exactly two characters") {
+    for (const char* text : {"\"{\"", "\"\"", "\"{}{\"", "\"\xc3\xbc\""}) {
+        CAPTURE(text);
+        CHECK(contains(refused(pool_with(std::string("hash_tag = ") + text)),
+                       "exactly two characters"));
+    }
+}
+
+TEST_CASE("redis options do not go with memcached") {
+    for (const char* line : {"redis_auth = \"x\"",
+                             "redis_db = 0",
+                             "unknown_commands = \"refuse\"",
+                             "key_size_max = 100"}) {
+        CAPTURE(line);
+        CHECK(contains(refused(pool_with(std::string("protocol = \"memcached\"\n") + line)),
+                       "is for redis pools"));
+    }
+}
+
+TEST_CASE("duplicates are refused") {
+    CHECK(contains(refused(pool_with("timeout = 1\ntimeout = 2")), "defined twice"));
+    CHECK(contains(refused(pool_with("") + pool_with("")), "defined twice"));
+    CHECK(contains(refused(pool_with("") + "[pool.b]\nlisten='127.0.0.1:22121'\nservers=['h:1']"),
+                   "[pool.b] and [pool.a] both listen on '127.0.0.1:22121'"));
+    CHECK(contains(refused("[stats]\nlisten = '127.0.0.1:22121'\n" + pool_with("")),
+                   "[pool.a] and [stats] both listen"));
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:1:1 x', 'h:2:1 x']"),
+                   "two servers have the name 'x' in [pool.a]"));
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:1', 'h:1:2']"), "'h:1'"));
+}
+
+TEST_CASE("weights are bounded, one by one and together") {
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:1:2000000000']"), "1 to 1000000"));
+    std::string many = "[pool.a]\nlisten='h:1'\ndistribution='modula'\nservers=[";
+    for (int i = 0; i < 20; ++i) {
+        many += "'h:" + std::to_string(i + 1) + ":1000000',";
+    }
+    CHECK(contains(refused(many + "]"), "add up to 20000000"));
+}
+
+TEST_CASE("what is empty or missing is told") {
+    CHECK(contains(refused(""), "f:1:1: error: no pool"));
+    CHECK(contains(refused("# nothing\n"), "no pool"));
+    CHECK(contains(refused("[pool]\n"), "no pool"));
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=[]"), "'servers' is empty"));
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=[{}]"), "'address' is missing"));
+    CHECK(contains(refused("[pool.a]\nlisten=''\nservers=['h:1']"), "the address is empty"));
+    CHECK(contains(refused(pool_with("redis_auth = ''")), "'redis_auth' is empty"));
+    CHECK(contains(refused("[pool.'']\nlisten='h:1'\nservers=['h:1']"), "name is empty"));
+    CHECK(contains(refused("[pool.'a b']\nlisten='h:1'\nservers=['h:1']"), "contains a blank"));
+}
+
+TEST_CASE("keys in the wrong place are told the right one") {
+    CHECK(contains(refused(pool_with("workers = 2")), "it belongs in [proxy]"));
+    CHECK(
+        contains(refused("[proxy]\nhash = 'md5'\n" + pool_with("")), "it belongs in [pool.NAME]"));
+    CHECK(contains(refused("[pool]\nlisten = 'h:1'\n"), "write [pool.NAME] above it"));
+    CHECK(contains(refused("[alpha]\nlisten='h:1'\nservers=['h:1']"),
+                   "a pool is written [pool.alpha]"));
+    CHECK(contains(refused("[pols.a]\nlisten='h:1'\n" + pool_with("")), "unknown section 'pols'"));
+    CHECK(contains(refused("[proxi]\n" + pool_with("")), "did you mean 'proxy'?"));
+    CHECK(contains(refused("workers = 1\n" + pool_with("")), "every option stands in a section"));
+    CHECK(contains(refused(pool_with("redis = true")), "protocol = \"redis\""));
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=[{ adress = 'h:1' }]"),
+                   "did you mean 'address'?"));
+}
+
+TEST_CASE("text without quotes gets them in the message") {
+    const std::string out = refused("[pool.a]\nlisten = 127.0.0.1:22121\nservers = ['h:0']\n");
+    CHECK(contains(out,
+                   "f:2:10: error: this value must be true, false, a number, or text in quotes; "
+                   "write listen = \"127.0.0.1:22121\""));
+    CHECK(contains(out, "    2 | listen = 127.0.0.1:22121\n      |          ^^^^^^^^^^^^^^^\n"));
+    // Reading goes on behind it, and does not claim that listen is missing.
+    CHECK(contains(out, "'0' is not a port"));
+    CHECK_FALSE(contains(out, "missing"));
+}
+
+TEST_CASE("several broken lines are all told, with what follows") {
+    const std::string out = refused(
+        "[pool.a\nlisten = 'h:1'\n[pool.b]\ntimeout = 2s\nhash = 'md5'\nbacklog 5\nlisten = 3\n");
+    CHECK(contains(out, "f:1:"));
+    CHECK(contains(out, "timeout = \"2s\""));
+    CHECK(contains(out, "f:6:9: error: expected '='"));
+    CHECK(contains(out, "f:7:10: error: 'listen' must be text"));
+}
+
+TEST_CASE("broken lines next to each other are all told") {
+    const std::string out = refused(
+        "[pool.a]\nlisten = 127.0.0.1:1\nhash = md5\nbacklog 5\ntimeout =\nprotocol = redis\n");
+    CHECK(contains(out, "f:2:10: error: this value"));
+    CHECK(contains(out, "f:3:8: error: this value"));
+    CHECK(contains(out, "f:4:9: error: expected '='"));
+    CHECK(contains(out, "f:5:"));
+    CHECK(contains(out, "f:6:12: error: this value"));
+}
+
+TEST_CASE("a list that is not closed is one error") {
+    const std::string out = refused(
+        "[pool.a]\nservers = [\n  'h:1',\n  'h:2'\n[pool.b]\ntimeout = true\nhash = 'md5'\n");
+    CHECK(contains(out, "f:5:1: error: ',' is missing, or the ']' of the list above"));
+    CHECK(contains(out, "f: 1 error: not accepted"));
+}
+
+TEST_CASE("a comma that is missing between servers is one error") {
+    const std::string out =
+        refused("[pool.a]\nlisten = 'h:1'\nservers = [\n  'h:1'\n  'h:2'\n]\ntimeot = 1\n");
+    CHECK(contains(out, "f:5:3: error: ',' is missing"));
+    CHECK(contains(out, "unknown key 'timeot'"));
+    CHECK(contains(out, "f: 2 errors"));
+}
+
+TEST_CASE("a YAML file is recognised") {
+    CHECK(contains(refused("alpha:\n  listen: 127.0.0.1:22121\n"), "ringmain migrate"));
+}
+
+TEST_CASE("bytes that are no text are refused") {
+    CHECK(contains(refused(std::string("[pool.a]\nx\0y", 12)), "f:2:2: error: a NUL byte"));
+    CHECK(contains(refused("\xff\xfe"), "utf-8"));
+    CHECK(contains(refused(pool_with("hash = \"a\\u0000\"")), "cannot be 'a?'"));
+    CHECK(contains(refused(std::string(9 * 1024 * 1024, '#')), "larger than 8 MiB"));
+}
+
+TEST_CASE("a header that is none is refused, whatever it begins with") {
+    for (const char* text :
+         {"[`a]\n", "[=]", "[\xc3\xbc]", "[#]", "[.a]", "[]", "[[]]", "[a.]", "[a.=]"}) {
+        CAPTURE(text);
+        CHECK(contains(refused(text), "f:1:"));
+    }
+}
+
+TEST_CASE("a tower of tables costs neither stack nor time") {
+    std::string dotted = "a";
+    for (int i = 0; i < 100'000; ++i) {
+        dotted += ".a";
+    }
+    CHECK(contains(refused(dotted + " = 1\n"), "more than 16 parts"));
+    CHECK(contains(refused("[" + dotted + "]\n"), "more than 16 parts"));
+    CHECK_FALSE(refused("x = " + std::string(100'000, '[')).empty());
+    std::string braces;
+    for (int i = 0; i < 100'000; ++i) {
+        braces += "{a=";
+    }
+    CHECK_FALSE(refused("x = " + braces).empty());
+}
+
+TEST_CASE("the number of findings has a limit") {
+    std::string text;
+    for (int i = 0; i < 100'000; ++i) {
+        text += "key_" + std::to_string(i) + " = 1\n";
+    }
+    const Loaded loaded = load(text, "f");
+    CHECK_FALSE(loaded.accepted());
+    CHECK(loaded.diagnostics.size() <= 101);
+}
+
+TEST_CASE("a password stands in no diagnostic") {
+    for (const char* line : {"redis_auth = \"hunter2",
+                             "redis_auth = hunter2",
+                             "redis_auth = \"hunter2\" x",
+                             "redis_auth = [\"hunter2\"]",
+                             "redis_auth = { a = \"hunter2\" }",
+                             "redis_atuh = \"hunter2\"",
+                             "password = \"hunter2\"",
+                             "redis_auth: hunter2",
+                             "redis_auth = 'hunter2'\nredis_auth = 'hunter2'",
+                             "protocol = 'memcached'\nredis_auth = 'hunter2'",
+                             "redis_auth = \"\"\"\nhunter2\n\"\"\" x",
+                             "redis_auth = \"\"\"\nhunter2"}) {
+        CAPTURE(line);
+        const std::string out = refused(pool_with(line));
+        CAPTURE(out);
+        CHECK_FALSE(contains(out, "hunter2"));
+    }
+    CHECK_FALSE(contains(refused(pool_with("redis_auth = 98765432109876543210")), "98765"));
+    CHECK_FALSE(
+        contains(refused(pool_with("redis_auth = '" + std::string(20'000, 'h') + "'")), "hhh"));
+}
+
+}  // namespace ringmain::config

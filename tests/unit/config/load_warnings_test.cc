@@ -1,0 +1,85 @@
+// What is accepted with a warning, and what is not worth one.
+
+#include "ringmain/config/load.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::config {
+
+namespace {
+
+std::string warnings(std::string_view text) {
+    const Loaded loaded = load(text, "f");
+    INFO(report(loaded, text));
+    CHECK(loaded.accepted());
+    return render(loaded.diagnostics, "f", text);
+}
+
+std::string pool_with(std::string_view lines) {
+    return "[pool.a]\nlisten = \"127.0.0.1:22121\"\n"
+           "servers = [\"h:1:1 cache1\", \"h:2:1 cache2\", \"h:3:1 cache3\", \"h:4:1 cache4\"]\n" +
+           std::string(lines) + "\n";
+}
+
+bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a plain pool gives no warning, nor do several server connections") {
+    CHECK(warnings(pool_with("")).empty());
+    CHECK(warnings(pool_with("server_connections = 4")).empty());
+    CHECK(warnings(pool_with("auto_eject_hosts = false")).empty());
+}
+
+TEST_CASE("crc32 with ketama names the one server that gets every key") {
+    const std::string out = warnings(pool_with("hash = \"crc32\""));
+    CHECK(contains(out, "f:4:1: warning: hash 'crc32' gives 15-bit values"));
+    CHECK(contains(out, "every key maps to server 'cache"));
+    CHECK(warnings(pool_with("hash = \"crc32\"\ndistribution = \"modula\"")).empty());
+    CHECK(warnings(pool_with("hash = \"crc32a\"")).empty());
+}
+
+TEST_CASE("crc32 with ketama and one server is as good as any hash") {
+    CHECK(warnings("[pool.a]\nlisten='127.0.0.1:1'\nservers=['h:1']\nhash='crc32'").empty());
+}
+
+TEST_CASE("crc16 with ketama is warned about") {
+    CHECK(contains(warnings(pool_with("hash = \"crc16\"")), "spreads short keys badly"));
+}
+
+TEST_CASE("a server without a point on the ring is named") {
+    const std::string out = warnings(
+        "[pool.omega]\nlisten='/tmp/gamma 0666'\nhash='hsieh'\nprotocol='memcached'\n"
+        "servers=['127.0.0.1:11214:100000', '127.0.0.1:11215:1']");
+    CHECK(contains(out, "server '127.0.0.1:11215' has weight 1, too little beside the others"));
+    CHECK_FALSE(contains(out, "server '127.0.0.1:11214' has"));
+}
+
+TEST_CASE("features that are not there yet are told, one by one") {
+    CHECK(contains(
+        warnings(pool_with("auto_eject_hosts = true")),
+        "f:4:1: warning: 'auto_eject_hosts' is accepted, but this version does not eject"));
+    CHECK(
+        contains(warnings(pool_with("server_retry_timeout = 2000")), "does not eject servers yet"));
+    CHECK(contains(warnings(pool_with("server_failure_limit = 3")), "does not eject servers yet"));
+    CHECK(contains(warnings("[stats]\nlisten = '127.0.0.1:1'\n" + pool_with("")),
+                   "this version does not open this port yet"));
+    CHECK(contains(warnings("[admin]\nlisten = '127.0.0.1:1'\n" + pool_with("")),
+                   "this version does not open this port yet"));
+}
+
+TEST_CASE("settings that are hardly meant are warned about") {
+    CHECK(contains(warnings(pool_with("distribution = \"random\"")), "drawn anew"));
+    CHECK(contains(warnings(pool_with("timeout = 0")), "for ever"));
+    CHECK(
+        contains(warnings("[pool.a]\nlisten='127.0.0.1:1'\nservers=['h:1']\nauto_eject_hosts=true"),
+                 "no name"));
+    CHECK(contains(warnings("[pool.a]\nlisten='127.0.0.1:1'\nservers=['h:1:1 x', 'h:1:1 y']"),
+                   "servers 'x' and 'y' have the same address 'h:1'"));
+    CHECK(contains(warnings("[pool.a]\nlisten='0.0.0.0:1'\nservers=['h:1']"), "no password"));
+    CHECK(warnings("[pool.a]\nlisten='0.0.0.0:1'\nservers=['h:1']\nredis_auth='x'").empty());
+}
+
+}  // namespace ringmain::config

@@ -1,0 +1,270 @@
+#include "ringmain/config/migrate.h"
+
+#include "ringmain/config/load.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::config {
+
+namespace {
+
+std::string migrated(std::string_view yaml) {
+    const Migrated result = migrate(yaml, "nutcracker.yml");
+    INFO(render(result.diagnostics, "nutcracker.yml", yaml));
+    REQUIRE(result.accepted());
+    return result.toml;
+}
+
+Config loaded(std::string_view yaml) {
+    const std::string toml = migrated(yaml);
+    Loaded result = load(toml, "f");
+    INFO(report(result, toml));
+    REQUIRE(result.accepted());
+    return std::move(result.config);
+}
+
+std::string refused(std::string_view yaml) {
+    const Migrated result = migrate(yaml, "n.yml");
+    CHECK_FALSE(result.accepted());
+    CHECK(result.toml.empty());
+    return render(result.diagnostics, "n.yml", yaml);
+}
+
+std::string pool_with(std::string_view lines) {
+    return "alpha:\n  listen: 127.0.0.1:22121\n" + std::string(lines) +
+           "  servers:\n   - 127.0.0.1:6379:1 one\n";
+}
+
+bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
+
+constexpr std::string_view readme = R"(alpha:
+  listen: 127.0.0.1:22121
+  hash: fnv1a_64
+  distribution: ketama
+  auto_eject_hosts: true
+  redis: true
+  server_retry_timeout: 2000
+  server_failure_limit: 1
+  servers:
+   - 127.0.0.1:6379:1
+
+beta:
+  listen: 127.0.0.1:22122
+  hash: fnv1a_64
+  hash_tag: "{}"
+  distribution: ketama
+  auto_eject_hosts: false
+  timeout: 400
+  redis: true
+  servers:
+   - 127.0.0.1:6380:1 server1
+   - 127.0.0.1:6381:2 server2
+   - 127.0.0.1:6382:1 server3
+
+gamma:
+  listen: /tmp/gamma 0666
+  hash: hsieh
+  distribution: modula
+  preconnect: true
+  backlog: 1024
+  tcpkeepalive: true
+  client_connections: 50
+  server_connections: 3
+  servers:
+   - 10.0.0.1:11211:100
+   - 10.0.0.2:11211:1
+   - /run/memcached/a.sock:1
+)";
+
+}  // namespace
+
+TEST_CASE("what twemproxy's own example says is kept") {
+    const Config config = loaded(readme);
+    REQUIRE(config.pools.size() == 3);
+    const Pool& alpha = config.pools[0];
+    CHECK(alpha.name == "alpha");
+    CHECK(alpha.protocol == Protocol::Redis);
+    CHECK(alpha.timeout_ms == 0);
+    CHECK(alpha.backlog == 512);
+    CHECK(alpha.auto_eject_hosts);
+    CHECK(alpha.server_retry_timeout_ms == 2000);
+    CHECK(alpha.server_failure_limit == 1);
+    CHECK_FALSE(alpha.preconnect);
+    CHECK_FALSE(alpha.tcp_keepalive);
+    CHECK(alpha.client_connections == 0);
+
+    const Pool& beta = config.pools[1];
+    CHECK(beta.timeout_ms == 400);
+    CHECK(beta.placement.hash_tag == "{}");
+    CHECK(beta.servers[1].name == "server2");
+    CHECK(beta.servers[1].weight == 2);
+    CHECK(beta.server_failure_limit == 2);
+    CHECK(beta.server_retry_timeout_ms == 30000);
+
+    const Pool& gamma = config.pools[2];
+    CHECK(gamma.protocol == Protocol::Memcached);
+    CHECK(gamma.listen.path == "/tmp/gamma");
+    CHECK(gamma.listen.mode == 0666);
+    CHECK(gamma.placement.hash == placement::HashKind::Hsieh);
+    CHECK(gamma.placement.distribution == placement::DistributionKind::Modula);
+    CHECK(gamma.preconnect);
+    CHECK(gamma.backlog == 1024);
+    CHECK(gamma.tcp_keepalive);
+    CHECK(gamma.server_connections == 3);
+}
+
+TEST_CASE("every key stays on its server") {
+    const Config config = loaded(readme);
+    // twemproxy's names on the continuum, in its order.
+    const std::vector<placement::Node> nodes = {{.name = "10.0.0.1", .weight = 100},
+                                                {.name = "10.0.0.2", .weight = 1},
+                                                {.name = "/run/memcached/a.sock:", .weight = 1}};
+    const placement::Placement before({.hash = placement::HashKind::Hsieh,
+                                       .distribution = placement::DistributionKind::Modula,
+                                       .hash_tag = {}},
+                                      nodes);
+    const placement::Placement after(config.pools[2].placement, config.pools[2].nodes());
+    Prng prng(0);
+    for (int i = 0; i < 1000; ++i) {
+        const std::string key = "key:" + std::to_string(i);
+        CHECK(nodes[before.server_of(key, prng)].name ==
+              config.pools[2].servers[after.server_of(key, prng)].ring_name);
+    }
+}
+
+TEST_CASE("names on the ring are kept where our own rule would give another") {
+    const Config config = loaded(
+        "a:\n  listen: 127.0.0.1:1\n  servers:\n"
+        "  - ::1:6379:1\n  - 127.0.0.1:06380:1\n  - '[::2]:6379:1'\n  - ::3:11211:1\n");
+    std::vector<std::string> names;
+    for (const Server& server : config.pools.front().servers) {
+        names.push_back(server.ring_name + " at " + server.address.text());
+    }
+    CHECK(names == std::vector<std::string>{"::3 at [::3]:11211",
+                                            "::1:6379 at [::1]:6379",
+                                            "[::2]:6379 at [::2]:6379",
+                                            "127.0.0.1:06380 at 127.0.0.1:6380"});
+}
+
+TEST_CASE("defaults are written out, and what changes has a comment") {
+    const std::string toml = migrated(readme);
+    for (const char* line : {"\ntimeout = 0\n",
+                             "\nbacklog = 512\n",
+                             "\npreconnect = false\n",
+                             "\ntcpkeepalive = false\n",
+                             "\nauto_eject_hosts = false\n",
+                             "\nserver_retry_timeout = 30000\n",
+                             "\nserver_failure_limit = 2\n",
+                             "\nhash = \"fnv1a_64\"\n",
+                             "\ndistribution = \"ketama\"\n",
+                             "\nclient_connections = 0\n",
+                             "\nprotocol = \"memcached\"\n",
+                             "\nserver_connections = 1\n"}) {
+        CAPTURE(line);
+        CHECK(contains(toml, line));
+    }
+    CHECK(contains(toml, "# twemproxy waits for ever"));
+    CHECK(contains(toml, "client_connections: 50"));
+    CHECK(contains(toml, "#[stats]"));
+}
+
+TEST_CASE("passwords and databases come over") {
+    const Config config =
+        loaded(pool_with("  redis: true\n  redis_auth: 'p\"a\\ss'\n  redis_db: 3\n"));
+    CHECK(config.pools.front().redis_auth == "p\"a\\ss");
+    CHECK(config.pools.front().redis_db == 3);
+    CHECK(loaded(pool_with("  redis: true\n  redis_auth: 12345\n")).pools.front().redis_auth ==
+          "12345");
+    CHECK(contains(migrated(pool_with("  redis_db: 3\n")), "# redis_db: 3 is left out"));
+}
+
+TEST_CASE("oddities that twemproxy takes are taken, with a comment") {
+    CHECK(contains(migrated(pool_with("  reuseport: true\n")), "# reuseport is gone"));
+    CHECK(loaded(pool_with("  server_failure_limit: 0\n")).pools.front().server_failure_limit == 1);
+    CHECK(loaded(pool_with("  backlog: 0\n")).pools.front().backlog == 1);
+    CHECK(loaded(pool_with("  timeout: 0\n")).pools.front().timeout_ms == 0);
+    const std::string mode = migrated("a:\n  listen: /tmp/a 0888\n  servers:\n  - h:1:1\n");
+    CHECK(contains(mode, "listen = \"/tmp/a\""));
+    CHECK(contains(mode, "as no mode at all"));
+    CHECK(loaded("a:\n  listen: ::1:42500\n  servers:\n  - h:1:1\n").pools.front().listen.host ==
+          "::1");
+    CHECK(loaded("a.b:\n  listen: h:1\n  servers: ['h:1:1']\n").pools.front().name == "a.b");
+}
+
+TEST_CASE("errors have the line of the YAML file") {
+    CHECK(
+        contains(refused(pool_with("  tiemout: 400\n")),
+                 "n.yml:3:3: error: twemproxy has no directive 'tiemout'; did you mean 'timeout'?\n"
+                 "    3 |   tiemout: 400\n"));
+    CHECK(contains(refused(pool_with("  timeout: 4294967297\n")), "n.yml:3:12: error: 'timeout'"));
+    CHECK(contains(refused(pool_with("  timeout: 1s\n")), "must be a number"));
+    CHECK(contains(refused(pool_with("  timeout: -1\n")), "must be a number"));
+    CHECK(contains(refused(pool_with("  redis: yes\n")), "must be true or false"));
+    CHECK(contains(refused(pool_with("  hash: md4\n")), "'md5'"));
+    CHECK(contains(refused(pool_with("  hash_tag: \"{\"\n")), "exactly two characters"));
+    CHECK(contains(refused(pool_with("  hash_tag: \"\"\n")), "exactly two characters"));
+    CHECK(contains(refused(pool_with("  hash: md5\n  hash: md5\n")),
+                   "n.yml:4:3: error: 'hash' is set twice"));
+    CHECK(contains(refused(pool_with("  server_connections: 0\n")), "1 to 512"));
+    CHECK(contains(refused(pool_with("  redis_auth: x\n")), "lacks 'redis: true'"));
+    CHECK(contains(refused(pool_with("  hash: [md5]\n")), "not a list"));
+    CHECK(contains(refused("a:\n  listen: h:1\n  servers: h:1:1\n"), "must be a list"));
+    CHECK(contains(refused("a:\n  listen: h:1\n"), "n.yml:1:1: error: pool 'a' has no servers"));
+    CHECK(contains(refused("a:\n  servers:\n  - h:1:1\n"), "'listen' is missing"));
+    CHECK(contains(refused("a:\n  listen: h:1\n  servers: []\n"), "has no servers"));
+    CHECK(contains(
+        refused("a:\n  listen: h:0\n  servers:\n  - h:1:0\n  - h:0:1\n  - h:1:1 a\n  - h:2:1 a\n"),
+        "n.yml:7:5: error: two servers have the name 'a'"));
+    CHECK(contains(
+        refused(
+            "a:\n  listen: h:1\n  servers: ['h:1:1']\nb:\n  listen: h:1\n  servers: ['h:1:1']\n"),
+        "n.yml:5:11: error: pools 'a' and 'b' both listen on 'h:1'"));
+    CHECK(contains(
+        refused(
+            "a:\n  listen: h:1\n  servers: ['h:1:1']\na:\n  listen: h:2\n  servers: ['h:1:1']\n"),
+        "two pools have the name 'a'"));
+    for (const char* server :
+         {"h:1", "h", ":6379:1", "h:1:x", "h:1:1 two words", "h:1:2000000000", "h:4294973675:1"}) {
+        CAPTURE(server);
+        CHECK(
+            contains(refused("a:\n  listen: h:1\n  servers:\n  - '" + std::string(server) + "'\n"),
+                     "n.yml:4:5: error: servers: "));
+    }
+}
+
+TEST_CASE("what is not twemproxy's YAML is refused") {
+    CHECK(contains(refused(""), "no pools"));
+    CHECK(contains(refused("- a\n"), "map of pools"));
+    CHECK(contains(refused("a: b\n"), "the pool's directives"));
+    CHECK(contains(refused("a:\n  b:\n    c: d\n"), "no deeper nesting"));
+    CHECK(contains(refused("a: &x\n  listen: *x\n"), "no deeper nesting"));
+    CHECK(contains(refused(pool_with("") + "---\n" + pool_with("")), "second YAML document"));
+    CHECK(contains(refused("a:\n\tlisten: x\n"), "n.yml:2:1: error: this is not YAML"));
+    CHECK(contains(refused("a: [[[[[[\n"), "pool's directives"));
+    CHECK_FALSE(refused(std::string("a:\n  \0", 6)).empty());
+    CHECK_FALSE(refused("\xff\xfe\xff").empty());
+    CHECK(contains(refused(std::string(9 * 1024 * 1024, ' ')), "larger than 8 MiB"));
+}
+
+TEST_CASE("a password stands in no message") {
+    for (const char* lines : {"  redis_auth: hunter2\n",
+                              "  redis: true\n  redis_auth: [hunter2]\n",
+                              "  redis: true\n  redis_auth: hunter2\n  redis_auth: hunter2\n",
+                              "  redis_auth: \"hunter2\n",
+                              "  redis_auht: hunter2\n"}) {
+        CAPTURE(lines);
+        CHECK_FALSE(contains(refused(pool_with(lines)), "hunter2"));
+    }
+}
+
+TEST_CASE("a name in the YAML file cannot break out of the TOML file") {
+    CHECK_FALSE(contains(migrate(pool_with(""), "x\n[evil]\n").toml, "\n[evil]"));
+    CHECK(contains(refused("\"a\\n[evil\":\n  listen: h:1\n  servers: ['h:1:1']\n"),
+                   "control character"));
+    CHECK(loaded("'a\"]b':\n  listen: h:1\n  servers: ['h:1:1 x\"y']\n").pools.front().name ==
+          "a\"]b");
+}
+
+}  // namespace ringmain::config

@@ -1,0 +1,81 @@
+#include "src/config/scan.h"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::config {
+
+namespace {
+
+// The text with every hidden byte replaced by '*'.
+std::string masked(std::string_view text) {
+    std::string out(text);
+    for (const Span& span : scan(text).secrets) {
+        for (size_t i = span.begin; i < span.end; ++i) {
+            out[i] = '*';
+        }
+    }
+    return out;
+}
+
+bool hides(std::string_view text) {
+    return masked(text).find("hunter2") == std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the value of a password is hidden however it is written") {
+    CHECK(masked("redis_auth = \"hunter2\"\nhash = \"md5\"\n") ==
+          "redis_auth = *********\nhash = \"md5\"\n");
+    for (const char* text : {"redis_auth = 'hunter2'",
+                             "redis_auth=\"hunter2\"",
+                             "\"redis_auth\" = \"hunter2\"",
+                             "\"redis\\u005fauth\" = \"hunter2\"",
+                             "redis_auth = \"\"\"\nhunter2\n\"\"\"",
+                             "redis_auth = '''\nx\nhunter2'''''",
+                             "redis_auth = hunter2",
+                             "redis_auth = \"hunter2",
+                             "redis_auth \"hunter2\"",
+                             "redis_auth: hunter2",
+                             "redis_auth = [\n\"hunter2\"\n]",
+                             "redis_auth = {\na = \"hunter2\" }",
+                             "redis_auth.x = \"hunter2\"",
+                             "pool.a.redis_auth = \"hunter2\"",
+                             "a = { redis_auth = \"hunter2\" }",
+                             "redis_atuh = \"hunter2\"",
+                             "password = \"hunter2\"",
+                             "# redis_auth = \"hunter2\"",
+                             "a = 'it' # redis_auth = hunter2",
+                             "redis_auth = \"x\\\"hunter2\"",
+                             "redis_auth = \"x\" hunter2"}) {
+        CAPTURE(text);
+        CHECK(hides(text));
+    }
+}
+
+TEST_CASE("what is no password is shown") {
+    for (const char* text : {"hash = \"md5\" # hunter2\n",
+                             "log_file = \"/var/auth/hunter2.log\"\n",
+                             "redis_auth = \"x\"\nname = \"hunter2\"\n",
+                             "redis_auth = \"\"\"\nx\"\"\"\nname = \"hunter2\"\n"}) {
+        CAPTURE(text);
+        CHECK_FALSE(hides(text));
+    }
+}
+
+TEST_CASE("keys of absurd depth are found before they reach the parser") {
+    std::string deep = "a";
+    for (size_t i = 1; i < key_depth_max; ++i) {
+        deep += " . a";
+    }
+    CHECK_FALSE(scan(deep + " = 1\n").too_deep);
+    CHECK(scan(deep + ".a = 1\n").too_deep);
+    CHECK(scan("[" + deep + ".'a']\n").too_deep);
+    CHECK(scan("x = 'a' \nredis_auth = { " + deep + ".a = 1 }\n").too_deep);
+    CHECK(scan("redis_auth = \"x\"\n" + deep + ".a = 1").too_deep);
+    CHECK_FALSE(scan("x = \"" + deep + ".a\"\n# " + deep + ".a\n").too_deep);
+    CHECK_FALSE(scan("x = '''\n" + deep + ".a\n'''\n").too_deep);
+}
+
+}  // namespace ringmain::config
