@@ -1,12 +1,12 @@
 #include "ringmain/buffer/chain.h"
 
-#include <doctest/doctest.h>
+#include "ringmain/base/prng.h"
+#include "ringmain/buffer/bytes.h"
 
 #include <string>
 #include <vector>
 
-#include "ringmain/base/prng.h"
-#include "ringmain/buffer/bytes.h"
+#include <doctest/doctest.h>
 
 namespace ringmain {
 namespace {
@@ -100,14 +100,17 @@ TEST_CASE("a large frame that arrives in small pieces does not pin a block per p
 TEST_CASE("blocks beyond the warm ones that nobody needed for a while are trimmed once") {
     Arena arena(16, 4);
     std::vector<Block*> blocks;
-    for (int i = 0; i < 16; ++i) blocks.push_back(arena.pool.take());
+    for (int i = 0; i < 16; ++i)
+        blocks.push_back(arena.pool.take());
     CHECK(arena.pool.take() == nullptr);
-    for (Block* block : blocks) arena.pool.release(block);
+    for (Block* block : blocks)
+        arena.pool.release(block);
     CHECK(arena.pool.begin_trim() == 0);  // needed a moment ago
     CHECK(arena.pool.cold() == 12);
     const uint32_t count = arena.pool.begin_trim();
     CHECK(count == 12);
-    for (uint32_t i = 0; i < count; ++i) CHECK(arena.pool.trim() != nullptr);
+    for (uint32_t i = 0; i < count; ++i)
+        CHECK(arena.pool.trim() != nullptr);
     CHECK(arena.pool.begin_trim() == 0);
     blocks.clear();
     for (int i = 0; i < 16; ++i) {
@@ -115,7 +118,8 @@ TEST_CASE("blocks beyond the warm ones that nobody needed for a while are trimme
         REQUIRE(block != nullptr);
         blocks.push_back(block);
     }
-    for (Block* block : blocks) arena.pool.release(block);
+    for (Block* block : blocks)
+        arena.pool.release(block);
 }
 
 TEST_CASE("a view is in place inside a slice and copied across slices") {
@@ -158,14 +162,16 @@ TEST_CASE("a chain behaves as a string") {
                         break;
                     case 1: {
                         Block* block = filled_block(arena.pool, piece);
-                        REQUIRE(chain.append({block, 0, static_cast<uint32_t>(piece.size())}, target));
+                        REQUIRE(
+                            chain.append({block, 0, static_cast<uint32_t>(piece.size())}, target));
                         model += piece;
                         arena.pool.release(block);
                         break;
                     }
                     case 2: {
                         Block* block = filled_block(arena.pool, piece);
-                        REQUIRE(chain.append_growing({block, 0, static_cast<uint32_t>(piece.size())}));
+                        REQUIRE(
+                            chain.append_growing({block, 0, static_cast<uint32_t>(piece.size())}));
                         model += piece;
                         arena.pool.release(block);
                         break;
@@ -179,7 +185,8 @@ TEST_CASE("a chain behaves as a string") {
                     case 4: {
                         Chain other(arena.pool);
                         const auto from = static_cast<uint32_t>(prng.below(model.size() + 1));
-                        const auto count = static_cast<uint32_t>(prng.below(model.size() - from + 1));
+                        const auto count =
+                            static_cast<uint32_t>(prng.below(model.size() - from + 1));
                         REQUIRE(other.append_range(chain, {from, count}, target));
                         CHECK(other.to_string() == model.substr(from, count));
                         if (chain.size() < 100000) {
@@ -190,7 +197,8 @@ TEST_CASE("a chain behaves as a string") {
                     }
                     default: {
                         const auto from = static_cast<uint32_t>(prng.below(model.size() + 1));
-                        const auto count = static_cast<uint32_t>(prng.below(model.size() - from + 1));
+                        const auto count =
+                            static_cast<uint32_t>(prng.below(model.size() - from + 1));
                         std::string scratch;
                         CHECK(Bytes(chain).view({from, count}, scratch) ==
                               std::string_view(model).substr(from, count));

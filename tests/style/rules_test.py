@@ -1,0 +1,162 @@
+"""The checks of house rules find what they are for: each is run on a small tree with one fault."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
+HEADER = "// ringmain/{layer}/{name}.h - a thing.\n\n#pragma once\n\n"
+
+
+class Tree(unittest.TestCase):
+    script = ""
+
+    def run_on(self, files, *arguments):
+        """Exit status and output of the script on a tree of these files."""
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in files.items():
+                path = root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            command = [sys.executable, TOOLS / self.script, root]
+            command += [str(argument).replace("ROOT", folder) for argument in arguments]
+            done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def assert_found(self, files, message):
+        status, output = self.run_on(files)
+        self.assertEqual(status, 1, output)
+        self.assertIn(message, output)
+
+    def assert_clean(self, files):
+        status, output = self.run_on(files)
+        self.assertEqual((status, output), (0, ""))
+
+
+class CheckLayers(Tree):
+    script = "check_layers.py"
+
+    def test_a_layer_may_include_what_lies_below_it(self):
+        self.assert_clean({"src/core/a.cc": '#include "ringmain/resp/b.h"\n#include "a.h"\n'})
+
+    def test_a_layer_may_not_include_what_lies_above_it(self):
+        self.assert_found({"src/buffer/a.cc": '\n#include "ringmain/core/b.h"\n'},
+                          "src/buffer/a.cc:2: buffer may not include core")
+
+    def test_neighbours_may_not_include_each_other(self):
+        self.assert_found({"include/ringmain/core/a.h": '#include "ringmain/uring/b.h"\n'},
+                          "core may not include uring")
+
+    def test_a_private_header_stays_in_its_layer(self):
+        self.assert_found({"src/core/a.cc": '#include "src/resp/wire.h"\n'}, "private to resp")
+
+    def test_a_unit_test_belongs_to_its_layer(self):
+        self.assert_found({"tests/unit/resp/a_test.cc": '#include "ringmain/core/b.h"\n'},
+                          "resp may not include core")
+
+    def test_an_unknown_layer_is_named(self):
+        self.assert_found({"src/core/a.cc": '#include "ringmain/corr/b.h"\n'}, "'corr'")
+
+    def test_a_new_folder_must_be_given_its_place(self):
+        self.assert_found({"src/extra/a.cc": '#include "ringmain/base/b.h"\n'}, "'extra'")
+
+    def test_our_headers_are_not_included_with_brackets(self):
+        self.assert_found({"src/core/a.cc": "#include <ringmain/worker/b.h>\n"}, "quotes")
+
+    def test_a_path_does_not_climb(self):
+        self.assert_found({"src/core/a.cc": '#include "../worker/b.h"\n'}, "leaves its folder")
+
+    def test_fences_hold(self):
+        for name, header in [
+                ("src/worker/a.cc", "liburing.h"), ("src/main.cc", "liburing.h"),
+                ("src/core/a.cc", "toml++/toml.h"), ("src/resp/a.cc", "sys/socket.h"),
+                ("src/config/a.cc", "thread"), ("src/uring/a.cc", "mutex"),
+                ("src/uring/ring.cc", "chrono"), ("src/base/a.cc", "ctime"),
+                ("src/main.cc", "iostream"), ("src/config/a.cc", "fstream"),
+                ("src/core/a.cc", "unistd.h"), ("src/core/a.cc", "doctest/doctest.h"),
+                ("tests/unit/core/a_test.cc", "benchmark/benchmark.h"),
+                ("tests/unit/core/a_test.cc", "liburing.h")]:
+            with self.subTest(name=name, header=header):
+                self.assert_found({name: f"#include <{header}>\n"}, f"{name}:1: <{header}>")
+
+    def test_fences_have_a_gate(self):
+        for name, header in [
+                ("src/uring/a.cc", "liburing.h"), ("src/config/a.cc", "toml++/toml.h"),
+                ("src/worker/a.cc", "thread"), ("src/main.cc", "thread"),
+                ("src/worker/a.cc", "netdb.h"), ("src/uring/clock.cc", "ctime"),
+                ("tests/unit/core/a_test.cc", "doctest/doctest.h"),
+                ("perf/micro/core_bench.cc", "benchmark/benchmark.h")]:
+            with self.subTest(name=name, header=header):
+                self.assert_clean({name: f"#include <{header}>\n"})
+
+
+class Tidy(Tree):
+    script = "tidy.py"
+
+    def header(self, text=""):
+        return {"include/ringmain/core/a.h": HEADER.format(layer="core", name="a") + text}
+
+    def test_a_plain_file_is_clean(self):
+        self.assert_clean(self.header("struct A {};\n"))
+
+    def test_a_header_says_what_it_is_for(self):
+        self.assert_found({"src/core/a.h": "#pragma once\n"}, "a header opens with")
+
+    def test_a_header_names_its_own_path(self):
+        self.assert_found({"src/core/a.h": HEADER.format(layer="core", name="b")},
+                          "a header opens with")
+
+    def test_a_header_guards_itself(self):
+        self.assert_found({"src/core/a.h": "// src/core/a.h - a thing.\n"}, "#pragma once")
+
+    def test_a_file_has_an_end(self):
+        self.assert_found({"src/core/a.cc": "int\n" * 601}, "601 lines, at most 600")
+        self.assert_found(self.header("int\n" * 400), "at most 400")
+
+    def test_a_line_has_an_end(self):
+        self.assert_found({"src/core/a.cc": "x" * 101 + "\n"}, "a.cc:1: 101 columns")
+
+    def test_white_space_is_in_order(self):
+        self.assert_found({"src/core/a.cc": "int a; \n"}, "trailing white space")
+        self.assert_found({"tools/run": "\ttrue\n"}, "tab")
+        self.assert_found({"README.md": "text"}, "no newline at the end")
+
+    def test_banned_words_are_found_and_replaced(self):
+        for word in ["std::shared_ptr<int> a;", "std::function<void()> f;", "thread_local int a;",
+                     "strcpy(a, b);", "std::mt19937 r;", "// FIXME", "// TODO: later",
+                     "std::chrono::steady_clock::now();"]:
+            with self.subTest(word=word):
+                self.assert_found({"src/core/a.cc": word + "\n"}, "instead:")
+
+    def test_one_file_reads_the_clock(self):
+        self.assert_clean({"src/uring/clock.cc": "clock_gettime(CLOCK_MONOTONIC, &now);\n"})
+
+    def test_an_issue_excuses_a_todo(self):
+        self.assert_clean({"src/core/a.cc": "// TODO(#12): more\n"})
+
+
+class CheckHeaders(Tree):
+    script = "check_headers.py"
+
+    def check(self, text):
+        name = "include/ringmain/core/a.h"
+        return self.run_on({name: text}, "ROOT/cache", "c++")
+
+    def test_a_complete_header_passes(self):
+        status, output = self.check("#pragma once\n#include <string>\nstd::string a();\n")
+        self.assertEqual(status, 0, output)
+
+    def test_a_missing_include_is_found(self):
+        status, output = self.check("#pragma once\nstd::string a();\n")
+        self.assertEqual(status, 1, output)
+        self.assertIn("include/ringmain/core/a.h does not compile alone", output)
+
+    def test_a_header_may_be_included_twice(self):
+        status, output = self.check("struct A {};\n")
+        self.assertEqual(status, 1, output)
+
+
+if __name__ == "__main__":
+    unittest.main()

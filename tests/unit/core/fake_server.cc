@@ -1,0 +1,220 @@
+#include "tests/unit/core/fake_server.h"
+
+#include <charconv>
+#include <sstream>
+
+namespace ringmain::test {
+
+namespace {
+
+int64_t number_of(std::string_view text) {
+    int64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+// "*2\r\n$3\r\nGET\r\n$1\r\na\r\n" off the front; false when it is not all there.
+bool take_request(std::string& bytes, std::vector<std::string>& arguments) {
+    arguments.clear();
+    size_t at = bytes.find("\r\n");
+    if (at == std::string::npos) return false;
+    const int64_t count = number_of(std::string_view(bytes).substr(1, at - 1));
+    at += 2;
+    for (int64_t i = 0; i < count; ++i) {
+        const size_t end = bytes.find("\r\n", at);
+        if (end == std::string::npos) return false;
+        const auto size =
+            static_cast<size_t>(number_of(std::string_view(bytes).substr(at + 1, end - at - 1)));
+        if (bytes.size() < end + 2 + size + 2) return false;
+        arguments.push_back(bytes.substr(end + 2, size));
+        at = end + 2 + size + 2;
+    }
+    bytes.erase(0, at);
+    return true;
+}
+
+std::string integer(int64_t number) { return ":" + std::to_string(number) + "\r\n"; }
+
+}  // namespace
+
+void FakeRedis::serve(std::string& bytes, std::string& answers, Session& session) {
+    std::vector<std::string> arguments;
+    while (take_request(bytes, arguments)) {
+        std::string line;
+        for (const std::string& argument : arguments) line += (line.empty() ? "" : " ") + argument;
+        log.push_back(line);
+        answers += answer(arguments, session);
+    }
+}
+
+std::string FakeRedis::bulk(const std::string& key, const Session& session) const {
+    const auto found = values.find(key);
+    if (found == values.end()) return session.resp3 ? "_\r\n" : "$-1\r\n";
+    return "$" + std::to_string(found->second.size()) + "\r\n" + found->second + "\r\n";
+}
+
+std::string FakeRedis::answer(const std::vector<std::string>& arguments, Session& session) {
+    const std::string& name = arguments[0];
+    if (name == "AUTH") {
+        session.authenticated = arguments.back() == password;
+        return session.authenticated ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n";
+    }
+    if (!password.empty() && !session.authenticated) {
+        return "-NOAUTH Authentication required.\r\n";
+    }
+    if (name == "HELLO") {
+        if (!knows_resp3) return "-ERR unknown command 'HELLO'\r\n";
+        session.resp3 = true;
+        return "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n";
+    }
+    if (name == "SELECT") {
+        if (!has_databases) return "-ERR DB index is out of range\r\n";
+        session.database = arguments[1];
+        return "+OK\r\n";
+    }
+    return answer_key(arguments, session);
+}
+
+std::string FakeRedis::answer_key(const std::vector<std::string>& arguments,
+                                  const Session& session) {
+    const std::string& name = arguments[0];
+    if (name == "GET") return bulk(arguments[1], session);
+    if (name == "SET" || name == "MSET") {
+        for (size_t i = 1; i + 1 < arguments.size(); i += 2) values[arguments[i]] = arguments[i + 1];
+        return "+OK\r\n";
+    }
+    if (name == "MGET") {
+        std::string text = "*" + std::to_string(arguments.size() - 1) + "\r\n";
+        for (size_t i = 1; i < arguments.size(); ++i) text += bulk(arguments[i], session);
+        return text;
+    }
+    if (name == "DEL" || name == "UNLINK" || name == "EXISTS" || name == "TOUCH") {
+        int64_t found = 0;
+        for (size_t i = 1; i < arguments.size(); ++i) {
+            found += static_cast<int64_t>(values.count(arguments[i]));
+            if (name == "DEL" || name == "UNLINK") values.erase(arguments[i]);
+        }
+        return integer(found);
+    }
+    if (name == "INCR") {
+        std::string& value = values[arguments[1]];
+        value = std::to_string(number_of(value) + 1);
+        return ":" + value + "\r\n";
+    }
+    if (name == "EVAL") return "$" + std::to_string(arguments[1].size()) + "\r\n" + arguments[1] + "\r\n";
+    return "-ERR unknown command '" + name + "'\r\n";
+}
+
+// --- memcached ------------------------------------------------------------------------------------
+
+namespace {
+
+std::vector<std::string> words_of(const std::string& line) {
+    std::istringstream stream(line);
+    std::vector<std::string> words;
+    for (std::string word; stream >> word;) words.push_back(word);
+    return words;
+}
+
+// Where the length of the data block stands; 0: there is none.
+size_t length_index(const std::string& verb) {
+    if (verb == "ms") return 2;
+    for (const char* other : {"set", "add", "replace", "append", "prepend", "cas"}) {
+        if (verb == other) return 4;
+    }
+    return 0;
+}
+
+}  // namespace
+
+void FakeMemcached::serve(std::string& bytes, std::string& answers) {
+    for (;;) {
+        const size_t end = bytes.find("\r\n");
+        if (end == std::string::npos) return;
+        const std::string line = bytes.substr(0, end);
+        const std::vector<std::string> words = words_of(line);
+        const size_t at = words.empty() ? 0 : length_index(words[0]);
+        if (at == 0) {
+            bytes.erase(0, end + 2);
+            log.push_back(line);
+            answers += words.empty() ? "ERROR\r\n" : answer(words);
+            continue;
+        }
+        const auto size = static_cast<size_t>(number_of(words.at(at)));
+        if (bytes.size() < end + 2 + size + 2) return;
+        const std::string data = bytes.substr(end + 2, size);
+        bytes.erase(0, end + 2 + size + 2);
+        log.push_back(line);
+        answers += update(words, data);
+    }
+}
+
+std::string FakeMemcached::update(const std::vector<std::string>& words, std::string_view data) {
+    const std::string& verb = words[0];
+    const bool exists = values.contains(words[1]);
+    if (verb == "ms") {
+        values[words[1]] = data;
+        return "HD\r\n";
+    }
+    if ((verb == "add" && exists) || (verb != "set" && verb != "add" && !exists)) {
+        return verb == "cas" ? "NOT_FOUND\r\n" : "NOT_STORED\r\n";
+    }
+    std::string& value = values[words[1]];
+    if (verb == "append") {
+        value += data;
+    } else if (verb == "prepend") {
+        value.insert(0, data);
+    } else {
+        value = data;
+    }
+    return "STORED\r\n";
+}
+
+std::string FakeMemcached::get(const std::vector<std::string>& words) {
+    const bool touches = words[0] == "gat" || words[0] == "gats";
+    const bool cas = words[0] == "gets" || words[0] == "gats";
+    std::string text;
+    for (size_t i = touches ? 2 : 1; i < words.size(); ++i) {
+        const auto found = values.find(words[i]);
+        if (found == values.end()) continue;
+        text += "VALUE " + words[i] + " 0 " + std::to_string(found->second.size()) +
+                (cas ? " 7" : "") + "\r\n" + found->second + "\r\n";
+    }
+    return text + "END\r\n";
+}
+
+std::string FakeMemcached::count(const std::vector<std::string>& words) {
+    const auto found = values.find(words[1]);
+    if (found == values.end()) return "NOT_FOUND\r\n";
+    const int64_t delta = number_of(words[2]);
+    const int64_t sum = number_of(found->second) + (words[0] == "incr" ? delta : -delta);
+    found->second = std::to_string(sum);
+    return found->second + "\r\n";
+}
+
+std::string FakeMemcached::meta_get(const std::vector<std::string>& words) {
+    const auto found = values.find(words[1]);
+    if (found == values.end()) return "EN\r\n";
+    if (words.size() < 3 || words[2] != "v") return "HD\r\n";
+    return "VA " + std::to_string(found->second.size()) + "\r\n" + found->second + "\r\n";
+}
+
+std::string FakeMemcached::answer(const std::vector<std::string>& words) {
+    const std::string& verb = words[0];
+    if (verb == "get" || verb == "gets" || verb == "gat" || verb == "gats") return get(words);
+    if (verb == "incr" || verb == "decr") return count(words);
+    if (verb == "touch") return values.contains(words[1]) ? "TOUCHED\r\n" : "NOT_FOUND\r\n";
+    if (verb == "delete") return values.erase(words[1]) > 0 ? "DELETED\r\n" : "NOT_FOUND\r\n";
+    if (verb == "mg") return meta_get(words);
+    if (verb == "md") return values.erase(words[1]) > 0 ? "HD\r\n" : "NF\r\n";
+    if (verb == "flush_all") values.clear();
+    if (verb == "flush_all" || verb == "verbosity") return "OK\r\n";
+    if (verb == "stats" && words.size() > 1) return "RESET\r\n";
+    if (verb == "stats") {
+        return "STAT pid 5\r\nSTAT curr_items " + std::to_string(values.size()) +
+               "\r\nSTAT rusage_user 0.500000\r\nEND\r\n";
+    }
+    return "ERROR\r\n";
+}
+
+}  // namespace ringmain::test

@@ -1,0 +1,56 @@
+// tests/unit/core/fake_server.h - a small redis and a small memcached: a map that speaks.
+//
+// Written from the protocols' descriptions and not with the proxy's own parsers: what both sides
+// misread in the same way would not be noticed.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringmain::test {
+
+// What a server knows of one connection.
+struct Session {
+    bool authenticated = false;
+    bool resp3 = false;
+    std::string database = "0";
+};
+
+class FakeRedis {
+  public:
+    // Takes whole requests off the front of `bytes` and appends what it answers.
+    void serve(std::string& bytes, std::string& answers, Session& session);
+
+    std::map<std::string, std::string> values;
+    std::vector<std::string> log;  // "GET a", in the order of arrival
+    std::string password;
+    bool knows_resp3 = true;
+    bool has_databases = true;
+
+  private:
+    [[nodiscard]] std::string answer(const std::vector<std::string>& arguments, Session& session);
+    [[nodiscard]] std::string answer_key(const std::vector<std::string>& arguments,
+                                         const Session& session);
+    [[nodiscard]] std::string bulk(const std::string& key, const Session& session) const;
+};
+
+class FakeMemcached {
+  public:
+    void serve(std::string& bytes, std::string& answers);
+
+    std::map<std::string, std::string> values;
+    std::vector<std::string> log;  // command lines
+
+  private:
+    [[nodiscard]] std::string answer(const std::vector<std::string>& words);
+    [[nodiscard]] std::string update(const std::vector<std::string>& words, std::string_view data);
+    [[nodiscard]] std::string get(const std::vector<std::string>& words);
+    [[nodiscard]] std::string count(const std::vector<std::string>& words);
+    [[nodiscard]] std::string meta_get(const std::vector<std::string>& words);
+};
+
+}  // namespace ringmain::test

@@ -1,0 +1,270 @@
+// tests/unit/core/loop.h - drives a Proxy as worker::Driver does, but in memory.
+//
+// One batch is begin(), any number of events, end(). Bytes come in as the kernel gives them: each
+// receive in a block of its own, which is released when it was fed. What the proxy wants sent is
+// under way until the next begin(), which delivers all of it or, with `cut`, a random part.
+
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ringmain/base/assert.h"
+#include "ringmain/base/prng.h"
+#include "ringmain/buffer/block_pool.h"
+#include "ringmain/config/config.h"
+#include "ringmain/core/proxy.h"
+
+namespace ringmain::test {
+
+// A socket: the proxy's side of it, and what the peer has sent and got.
+struct Channel {
+    explicit Channel(BlockPool& blocks) : sending(blocks) {}
+
+    uint32_t index = 0;
+    core::ClientConn* client = nullptr;
+    core::ServerConn* server = nullptr;
+    bool connected = false;    // to a server: accepted
+    bool closed = false;       // by the proxy
+    bool reads = true;         // the peer takes what is sent to it
+    bool inbound_end = false;  // the peer closes behind `inbound`
+    Chain sending;             // what the proxy gave, not yet with the peer
+    std::string inbound;       // from the peer, not yet received
+    std::string arrived;       // with the peer
+};
+
+class Loop {
+  public:
+    struct Options {
+        uint32_t blocks = 512;
+        uint64_t seed = 1;
+        bool cut = false;  // receives and sends end anywhere
+    };
+
+    static constexpr Duration tick = Duration::millis(10);
+
+    Loop(const config::Config& config, const Options& options)
+        : arena_(std::make_unique_for_overwrite<char[]>(arena_size(options))),
+          blocks_(std::span(arena_.get(), arena_size(options)), {}),
+          prng_(options.seed),
+          cut_(options.cut) {
+        channels_.push_back(std::make_unique<Channel>(blocks_));  // 0 names no channel
+        proxy_.emplace(config,
+                       blocks_,
+                       counters_,
+                       core::Environment{.all_counters = all_counters_,
+                                         .started_at_s = 1'700'000'000,
+                                         .process_id = 42,
+                                         .seed = options.seed,
+                                         .tcp_port = 6379});
+    }
+
+    ~Loop() { shut_down(); }
+
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+
+    // Ends everything; nothing may be left in the arena.
+    void shut_down() {
+        proxy_.reset();
+        for (const auto& channel : channels_) channel->sending.clear();
+        RM_ASSERT(blocks_.in_use() == 0);
+        RM_ASSERT(counters_.clients.get() == 0);
+        RM_ASSERT(counters_.server_connections.get() == 0);
+    }
+
+    [[nodiscard]] core::Proxy& proxy() { return *proxy_; }
+    [[nodiscard]] BlockPool& blocks() { return blocks_; }
+    [[nodiscard]] core::Counters& counters() { return counters_; }
+    [[nodiscard]] Prng& prng() { return prng_; }
+    [[nodiscard]] Instant now() const { return now_; }
+
+    [[nodiscard]] const std::vector<std::unique_ptr<Channel>>& channels() const {
+        return channels_;
+    }
+
+    // Counts what happened: unchanged after a batch in which nothing did.
+    [[nodiscard]] uint64_t events() const { return events_; }
+
+    [[nodiscard]] std::vector<std::string>& notices() { return notices_; }
+
+    void advance(Duration span) { now_ = now_ + span; }
+
+    void begin() {
+        proxy_->begin_batch(now_, {now_.ns + 1'700'000'000'000'000'000});
+        for (size_t i = 1; i < channels_.size(); ++i) complete_send(*channels_[i]);
+    }
+
+    void end() {
+        if (now_ - last_tick_ >= tick) {
+            last_tick_ = now_;
+            if (proxy_->needs_ticks()) proxy_->on_tick();
+        }
+        proxy_->end_batch();
+        while (proxy_->has_notices()) notices_.push_back(proxy_->take_notice().text);
+        flush();
+    }
+
+    // Null when the pool is full.
+    Channel* accept(uint32_t pool = 0) {
+        core::ClientConn* client = proxy_->accept_client(pool, "10.9.9.9:1234");
+        if (client == nullptr) return nullptr;
+        Channel& channel = make_channel();
+        channel.client = client;
+        client->channel = channel.index;
+        return &channel;
+    }
+
+    void connected(Channel& channel) {
+        if (channel.server == nullptr || channel.connected) return;
+        events_ += 1;
+        channel.connected = true;
+        proxy_->on_connected(*channel.server);
+    }
+
+    // One receive: at most a block; with `cut`, any part of that. False when nothing was received.
+    bool receive(Channel& channel) {
+        if (channel.inbound.empty() || !is_armed(channel)) return false;
+        Block* block = blocks_.take();
+        if (block == nullptr) return false;
+        size_t size = std::min<size_t>(channel.inbound.size(), block_size);
+        if (cut_) size = 1 + prng_.below(size);
+        std::memcpy(block->data, channel.inbound.data(), size);
+        channel.inbound.erase(0, size);
+        block->used = static_cast<uint32_t>(size);
+        const Slice slice = {block, 0, block->used};
+        if (channel.client != nullptr) {
+            proxy_->on_client_bytes(*channel.client, slice);
+        } else if (channel.server != nullptr) {
+            proxy_->on_server_bytes(*channel.server, slice);
+        }
+        blocks_.release(block);
+        events_ += 1;
+        return true;
+    }
+
+    // The peer closed in an orderly way.
+    void end_of_stream(Channel& channel) {
+        events_ += 1;
+        channel.inbound_end = false;
+        if (channel.server != nullptr) {
+            proxy_->on_server_lost(*channel.server, "closed the connection");
+        } else if (channel.client != nullptr) {
+            proxy_->on_client_end(*channel.client);
+        }
+    }
+
+    // The peer is gone at once.
+    void reset(Channel& channel, std::string_view reason = "reset the connection") {
+        events_ += 1;
+        channel.inbound.clear();
+        if (channel.server != nullptr) {
+            proxy_->on_server_lost(*channel.server, reason);
+        } else if (channel.client != nullptr) {
+            drop_client(channel);
+        }
+    }
+
+  private:
+    static size_t arena_size(const Options& options) {
+        return size_t{options.blocks} * block_size;
+    }
+
+    Channel& make_channel() {
+        channels_.push_back(std::make_unique<Channel>(blocks_));
+        channels_.back()->index = static_cast<uint32_t>(channels_.size() - 1);
+        return *channels_.back();
+    }
+
+    // As the driver: a paused client is read on for a while.
+    [[nodiscard]] static bool is_armed(const Channel& channel) {
+        if (channel.closed) return false;
+        if (channel.client == nullptr) return channel.server != nullptr && channel.connected;
+        const core::ClientConn& client = *channel.client;
+        return client.wants_input() || client.state == core::ClientConn::State::Closing ||
+               client.input.size() < uint64_t{64} * 1024;
+    }
+
+    void complete_send(Channel& channel) {
+        if (channel.sending.empty() || !channel.reads || channel.closed) return;
+        const auto whole =
+            static_cast<uint32_t>(std::min<uint64_t>(channel.sending.size(), 1024 * 1024));
+        const auto size = cut_ ? static_cast<uint32_t>(1 + prng_.below(whole)) : whole;
+        std::string scratch;
+        channel.arrived += channel.sending.view({.offset = 0, .size = size}, scratch);
+        channel.sending.pop_front(size);
+        events_ += 1;
+        if (channel.client != nullptr) {
+            proxy_->on_client_sent(*channel.client, size);
+            proxy_->mark_dirty(*channel.client);
+        } else if (channel.server != nullptr) {
+            proxy_->mark_dirty(*channel.server);
+        }
+    }
+
+    void flush() {
+        while (core::ServerConn* conn = proxy_->next_to_disconnect()) {
+            Channel& channel = *channels_[conn->channel];
+            conn->channel = 0;
+            close(channel);
+        }
+        while (core::ServerConn* conn = proxy_->next_to_connect()) {
+            Channel& channel = make_channel();
+            channel.server = conn;
+            conn->channel = channel.index;
+            events_ += 1;
+        }
+        while (core::ServerConn* conn = proxy_->next_dirty_server()) {
+            if (conn->channel == 0) continue;
+            Channel& channel = *channels_[conn->channel];
+            if (!channel.sending.empty()) continue;  // one send at a time
+            channel.sending.append_chain(std::move(conn->sendable()));
+        }
+        while (core::ClientConn* client = proxy_->next_dirty_client()) flush_client(*client);
+    }
+
+    void flush_client(core::ClientConn& client) {
+        Channel& channel = *channels_[client.channel];
+        if (client.broken) {
+            drop_client(channel);
+            return;
+        }
+        client.unsent += client.out.size();
+        channel.sending.append_chain(std::move(client.out));
+        if (channel.sending.empty() && client.is_finished()) drop_client(channel);
+    }
+
+    void drop_client(Channel& channel) {
+        proxy_->remove_client(*channel.client);
+        close(channel);
+    }
+
+    void close(Channel& channel) {
+        events_ += 1;
+        channel.client = nullptr;
+        channel.server = nullptr;
+        channel.closed = true;
+        channel.sending.clear();
+    }
+
+    std::unique_ptr<char[]> arena_;
+    BlockPool blocks_;
+    Prng prng_;
+    bool cut_;
+    Instant now_ = {1'000'000'000};
+    Instant last_tick_ = {};
+    uint64_t events_ = 0;
+    core::Counters counters_;
+    const core::Counters* all_counters_[1] = {&counters_};
+    std::vector<std::unique_ptr<Channel>> channels_;
+    std::vector<std::string> notices_;
+    std::optional<core::Proxy> proxy_;
+};
+
+}  // namespace ringmain::test

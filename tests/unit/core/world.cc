@@ -1,0 +1,200 @@
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+config::Pool pool_of(config::Protocol protocol, uint32_t servers) {
+    config::Pool pool;
+    pool.name = "main";
+    pool.protocol = protocol;
+    pool.preconnect = false;
+    pool.listen = {.host = "127.0.0.1", .port = 6379, .path = {}};
+    for (uint32_t i = 0; i < servers; ++i) {
+        config::Server server;
+        server.address.host = "10.0.0.1";
+        server.address.port = static_cast<uint16_t>(7000 + i);
+        server.name = "s" + std::to_string(i);
+        server.ring_name = server.name;
+        pool.servers.push_back(server);
+    }
+    return pool;
+}
+
+}  // namespace
+
+config::Pool redis_pool(uint32_t servers) { return pool_of(config::Protocol::Redis, servers); }
+
+config::Pool memcached_pool(uint32_t servers) {
+    return pool_of(config::Protocol::Memcached, servers);
+}
+
+std::string bulk(std::string_view text) {
+    return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
+}
+
+std::string resp(const std::vector<std::string>& arguments) {
+    std::string text = "*" + std::to_string(arguments.size()) + "\r\n";
+    for (const std::string& argument : arguments) text += bulk(argument);
+    return text;
+}
+
+World::World(config::Pool pool, const Loop::Options& options) : servers_(pool.servers.size()) {
+    config_.file = "ringmain.toml";
+    config_.pools.push_back(std::move(pool));
+    loop_.emplace(config_, options);
+}
+
+World::~World() {
+    // Whatever a test left behind: all clients leave, all servers close; then nothing may be alive.
+    for (size_t i = 1; i < loop_->channels().size(); ++i) {
+        Channel& channel = *loop_->channels()[i];
+        if (channel.client != nullptr) drop(channel);
+    }
+    loop_->begin();
+    for (size_t i = 1; i < loop_->channels().size(); ++i) {
+        Channel& channel = *loop_->channels()[i];
+        if (channel.server != nullptr) loop_->reset(channel);
+    }
+    loop_->end();
+    CHECK(proxy().is_idle());
+    CHECK(loop_->blocks().in_use() <= 1);  // the open block
+    CHECK(counters().clients.get() == 0);
+    CHECK(counters().server_connections.get() == 0);
+}
+
+Channel& World::client() {
+    loop_->begin();
+    Channel* channel = loop_->accept();
+    loop_->end();
+    REQUIRE(channel != nullptr);
+    return *channel;
+}
+
+std::string World::ask(Channel& client, std::string_view bytes) {
+    say(client, bytes);
+    settle();
+    return heard(client);
+}
+
+void World::drop(Channel& client) {
+    loop_->begin();
+    if (client.client != nullptr) loop_->reset(client);
+    loop_->end();
+}
+
+core::ServerConn& World::connection(uint32_t server, bool resp3) {
+    return *proxy().pools()[0]->servers[server]->connections(resp3)[0];
+}
+
+Channel* World::link(uint32_t server, bool resp3) {
+    const uint32_t channel = connection(server, resp3).channel;
+    return channel == 0 ? nullptr : loop_->channels()[channel].get();
+}
+
+void World::reply(uint32_t server, std::string_view bytes, bool resp3) {
+    Channel* channel = link(server, resp3);
+    REQUIRE(channel != nullptr);
+    channel->inbound += bytes;
+}
+
+void World::cut_off(uint32_t server, bool resp3) {
+    Channel* channel = link(server, resp3);
+    REQUIRE(channel != nullptr);
+    loop_->begin();
+    if (channel->server != nullptr) loop_->reset(*channel);
+    loop_->end();
+}
+
+void World::hang_up(uint32_t server, bool resp3) {
+    Channel* channel = link(server, resp3);
+    REQUIRE(channel != nullptr);
+    channel->inbound_end = true;
+}
+
+uint32_t World::server_of(std::string_view key) {
+    return proxy().pools()[0]->placement.server_of(key, loop_->prng());
+}
+
+std::string World::key_on(uint32_t server, uint32_t n) {
+    for (uint32_t i = 0;; ++i) {
+        std::string key = "k" + std::to_string(i);
+        if (server_of(key) != server) continue;
+        if (n == 0) return key;
+        n -= 1;
+    }
+}
+
+uint32_t World::index_of(const core::ServerConn& conn) {
+    const auto& servers = proxy().pools()[0]->servers;
+    uint32_t index = 0;
+    while (servers[index].get() != conn.server) index += 1;
+    return index;
+}
+
+// The server at the other end reads what arrived, and answers.
+void World::serve(Channel& channel) {
+    FakeServer& server = servers_[index_of(*channel.server)];
+    if (server.mood != Mood::Up || channel.inbound_end) return;
+    if (pool().protocol == config::Protocol::Redis) {
+        server.redis.serve(channel.arrived, channel.inbound, sessions_[channel.index]);
+    } else {
+        server.memcached.serve(channel.arrived, channel.inbound);
+    }
+}
+
+void World::happen(Channel& channel) {
+    if (channel.closed) return;
+    if (channel.server != nullptr && !channel.connected) {
+        switch (servers_[index_of(*channel.server)].mood) {
+            case Mood::Up:
+            case Mood::Mute:
+                loop_->connected(channel);
+                break;
+            case Mood::Refusing:
+                loop_->reset(channel, "refused the connection");
+                break;
+            case Mood::Vanished:
+                break;
+        }
+        return;
+    }
+    if (channel.server != nullptr) serve(channel);
+    loop_->receive(channel);
+    if (channel.inbound.empty() && channel.inbound_end) loop_->end_of_stream(channel);
+}
+
+void World::step(uint64_t chance) {
+    loop_->begin();
+    // In both directions from a random place: no order of completions is promised.
+    const auto& channels = loop_->channels();
+    const size_t count = channels.size() - 1;
+    const size_t start = chance < 100 && count > 0 ? loop_->prng().below(count) : 0;
+    for (size_t i = 0; i < count; ++i) {
+        if (chance < 100 && loop_->prng().below(100) >= chance) continue;
+        happen(*channels[1 + (start + i) % count]);
+    }
+    loop_->end();
+}
+
+void World::settle() {
+    uint64_t before = 0;
+    uint32_t quiet = 0;
+    while (quiet < 2) {
+        before = loop_->events();
+        step();
+        quiet = loop_->events() == before ? quiet + 1 : 0;
+    }
+}
+
+void World::pass(int64_t ms) {
+    for (int64_t left = ms; left > 0; left -= 10) {
+        loop_->advance(Loop::tick);
+        step();
+    }
+    settle();
+}
+
+}  // namespace ringmain::test
