@@ -1,0 +1,430 @@
+"""The command line from outside: check, locate, migrate, doctor, help, signals, refusals."""
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from harness import BINARY, FOLDER, Case, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from wire import Closed, RespClient, resp
+
+GOLDEN = FOLDER.parent / "golden" / "placement.tsv"
+CONFIGURATIONS = FOLDER.parent.parent / "conf"
+
+GOOD = """[pool.alpha]
+listen = "127.0.0.1:22121"
+servers = ["127.0.0.1:6379:1 one", "127.0.0.1:6380:1 two"]
+"""
+
+
+def ringmain(*words, **options):
+    if not BINARY:
+        raise unittest.SkipTest("RINGMAIN names no binary")
+    return subprocess.run([os.path.abspath(BINARY), *[str(word) for word in words]],
+                          capture_output=True, text=True, timeout=60, **options)
+
+
+class CommandLine(Case):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ringmain-test-cli-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def file(self, text, name="ringmain.toml"):
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+
+@needs_ringmain
+class Check(CommandLine):
+    def refused(self, text, *parts):
+        done = ringmain("check", self.file(text))
+        self.assertEqual(done.returncode, 1, (text, done.stdout, done.stderr))
+        said = done.stdout + done.stderr
+        for part in parts:
+            self.assertIn(part, said, text)
+        return said
+
+    def test_a_good_file(self):
+        path = self.file(GOOD)
+        self.assertEqual(ringmain("check", path).returncode, 0)
+        self.assertEqual(ringmain("-t", "-c", path).returncode, 0)
+
+    def test_the_files_of_conf_are_accepted(self):
+        for path in CONFIGURATIONS.glob("*.toml"):
+            with self.subTest(path=path.name):
+                done = ringmain("check", path)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_position_line_and_caret(self):
+        path = self.file(GOOD.replace("listen", "tiemout = 5\nlisten"))
+        done = ringmain("check", path)
+        said = done.stdout + done.stderr
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(said, rf"(?m)^{re.escape(str(path))}:2:1: error: .*tiemout")
+        self.assertIn("did you mean 'timeout'?", said)
+        lines = said.splitlines()
+        shown = next(number for number, line in enumerate(lines) if "tiemout = 5" in line)
+        self.assertEqual(lines[shown + 1].index("^"), lines[shown].index("tiemout"))
+
+    def test_every_error_is_told_not_the_first(self):
+        said = self.refused(
+            "[proxy]\nworkers = 0\nworkres = 1\n[pool.a]\nlisten = 5\nprotocol = \"redsi\"\n"
+            "timeout = \"5 parsecs\"\nhash = \"fnv1a_46\"\nhash_tag = \"{\"\nbacklog = \"many\"\n"
+            "servers = [\"127.0.0.1:0:1\", \"127.0.0.1:6379:0\", \"127.0.0.1:70000:1\"]\n"
+            "[pool.b]\nlisten = \"127.0.0.1:1\"\n",
+            "workers", "did you mean 'workers'?", "did you mean 'redis'?", "did you mean 'fnv1a_64'?",
+            "hash_tag", "backlog", "timeout", "servers")
+        self.assertGreaterEqual(len(re.findall(r":\d+:\d+: error: ", said)), 11, said)
+
+    def test_values_that_twemproxy_swallowed(self):
+        for old, new in (("timeout = 400", "timeout = 99999999999999999"),
+                         ("6379:1 one", "4294973675:1 one"), ("6379:1 one", "6379:2000000001 one"),
+                         ("6379:1 one", "6379:-1 one"), ("6379:1 one", "65536:1 one"),
+                         ("6379:1 one", "http:1 one"), ("two", "one")):
+            text = (GOOD + "timeout = 400\n").replace(old, new)
+            with self.subTest(new=new):
+                self.refused(text, "error: ")
+
+    def test_missing_and_empty_things(self):
+        for text in ("", "[pool.alpha]\n", GOOD.replace("servers", "#"), "[pool.alpha]\nservers = []\n"
+                     "listen = \"127.0.0.1:1\"\n", "[proxy]\nworkers = 1\n", "\0\0\0", "[pool.alpha\n",
+                     "listen = \n", GOOD + GOOD, GOOD + GOOD.replace("alpha", "beta")):
+            with self.subTest(text=text):
+                self.refused(text, "error: ")
+
+    def test_files_that_cannot_be_read(self):
+        for path in (self.folder / "missing.toml", self.folder, "/dev/null"):
+            done = ringmain("check", path)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(str(path), done.stderr + done.stdout)
+
+    def test_warnings_do_not_refuse(self):
+        for extra in ('hash = "crc32"\n', 'distribution = "random"\n', "timeout = 0\n"):
+            done = ringmain("check", self.file(GOOD + extra))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stdout + done.stderr, r":\d+:\d+: warning: ")
+
+    def test_units_and_spellings(self):
+        for extra in ('timeout = "2s"', "timeout = 0", 'timeout = "1m"', 'client_connections = 0',
+                      'unknown_commands = "refuse"',
+                      'hash_tag = "{}"', 'distribution = "maglev"\nhash = "xxh3"',
+                      'redis_auth = "x"\nredis_db = 3'):
+            done = ringmain("check", self.file(GOOD + extra + "\n"))
+            self.assertEqual(done.returncode, 0, (extra, done.stderr))
+        for listen in ("/run/a.sock 0660", "/run/a.sock", "[::1]:22121", "localhost:22121"):
+            done = ringmain("check", self.file(GOOD.replace("127.0.0.1:22121", listen)))
+            self.assertEqual(done.returncode, 0, (listen, done.stderr))
+        servers = ('servers = ["/run/redis/a.sock:1 one", { address = "10.0.0.2:6379", weight = 2, '
+                   'name = "two" }, "10.0.0.3:6379"]\n')
+        done = ringmain("check", self.file('[pool.alpha]\nlisten = "127.0.0.1:1"\n' + servers))
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_policy_for_unknown_commands_as_it_is_documented(self):
+        for value in ("first-key", "refuse"):
+            done = ringmain("check", self.file(GOOD + f'unknown_commands = "{value}"\n'))
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_a_password_is_not_shown(self):
+        said = self.refused(GOOD + 'redis_auth = "s3cret-text"\nredis_db = "s3cret-text"\n', "redis_db")
+        self.assertNotIn('redis_auth = "s3cret-text"', said)
+
+
+@needs_ringmain
+class Usage(CommandLine):
+    def test_wrong_usage_is_2(self):
+        path = self.file(GOOD)
+        for words in ([], ["nosuch"], ["--nosuch"], ["check"], ["locate"], ["run"], ["-c"],
+                      ["check", path, path], ["locate", "-c", path, "--pol", "alpha"],
+                      ["migrate"], ["-c", path, "-v", "loud"]):
+            with self.subTest(words=words):
+                done = ringmain(*words)
+                self.assertEqual(done.returncode, 2, (words, done.stdout, done.stderr))
+                self.assertNotEqual(done.stderr, "")
+
+    def test_misspelt_commands_get_a_hint(self):
+        self.assertIn("check", ringmain("chekc").stderr)
+
+    def test_help_and_version(self):
+        version = ringmain("--version")
+        self.assertEqual(version.returncode, 0)
+        self.assertRegex(version.stdout, r"^ringmain \d+\.\d+")
+        for words in (["--help"], ["-h"], ["help"], ["help", "locate"], ["help", "check"],
+                      ["help", "run"], ["help", "doctor"], ["help", "migrate"]):
+            done = ringmain(*words)
+            self.assertEqual(done.returncode, 0, words)
+            self.assertIn("ringmain", done.stdout)
+        for name in ("check", "doctor", "locate", "migrate"):
+            self.assertIn(name, ringmain("--help").stdout)
+
+    def test_every_option_is_in_the_help_and_in_conf(self):
+        listed = ringmain("help", "options").stdout
+        for name in ("listen", "servers", "hash_tag", "server_connections", "redis_auth", "workers",
+                     "timeout", "unknown_commands", "preconnect"):
+            self.assertIn(name, listed)
+
+
+@needs_ringmain
+class Locate(CommandLine):
+    def test_every_golden_placement(self):
+        pools, places = {}, {}
+        for line in GOLDEN.read_text().splitlines():
+            words = line.split("\t")
+            if words[0] == "POOL":
+                pools[words[1]] = words[2:]
+            elif words[0] == "PLACE":
+                places.setdefault(words[1], []).append((words[2], words[4], words[5]))
+        self.assertGreater(sum(map(len, places.values())), 1000)
+        for name, rows in places.items():
+            with self.subTest(pool=name):
+                self.compare(pools[name], rows)
+
+    def compare(self, pool, rows):
+        hash_name, distribution, tag, servers = pool
+        if distribution == "random":
+            return
+        lines = ['[pool.golden]', 'listen = "127.0.0.1:1"', f'hash = "{hash_name}"',
+                 f'distribution = "{distribution}"', 'protocol = "memcached"']
+        if tag != "-":
+            lines.append(f'hash_tag = "{tag}"')
+        lines.append("servers = [" + ", ".join(f'"{server}"' for server in servers.split("|")) + "]")
+        path = self.file("\n".join(lines) + "\n")
+        done = ringmain("locate", "-c", path, "--hex", input="".join(f"{row[0]}\n" for row in rows))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answers = [line.split("\t") for line in done.stdout.splitlines()]
+        self.assertEqual(len(answers), len(rows))
+        for (key, server, address), answer in zip(rows, answers):
+            self.assertEqual(answer[:3], [key, server, address.rpartition(":")[0]], key)
+            self.assertLess(int(answer[3]), 1 << 32)
+
+    def test_arguments_and_standard_input_agree(self):
+        path = self.file(GOOD)
+        by_words = ringmain("locate", "-c", path, "a", "b c", "user:{1}").stdout
+        by_input = ringmain("locate", "-c", path, input="a\nb c\nuser:{1}\n").stdout
+        by_hex = ringmain("locate", "-c", path, "--hex", "61", "622063", b"user:{1}".hex()).stdout
+        self.assertEqual(by_words, by_input)
+        self.assertRegex(by_words.splitlines()[0], r"^a\t(one|two)\t127\.0\.0\.1:63(79|80)\t\d+$")
+        self.assertEqual([line.split("\t")[1:] for line in by_words.splitlines()],
+                         [line.split("\t")[1:] for line in by_hex.splitlines()])
+
+    def test_pools_are_chosen_by_name(self):
+        path = self.file(GOOD + GOOD.replace("alpha", "beta").replace("22121", "22122"))
+        self.assertEqual(ringmain("locate", "-c", path, "--pool", "beta", "a").returncode, 0)
+        for words in (["a"], ["--pool", "gamma", "a"]):
+            done = ringmain("locate", "-c", path, *words)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("beta", done.stderr)
+
+    def test_bad_hexadecimals_are_refused(self):
+        for key in ("6", "zz", "0x61"):
+            self.assertNotEqual(ringmain("locate", "-c", self.file(GOOD), "--hex", key).returncode, 0)
+
+
+@needs_ringmain
+class Migrate(CommandLine):
+    YAML = """alpha:
+  listen: 127.0.0.1:22121
+  hash: fnv1a_64
+  distribution: ketama
+  auto_eject_hosts: true
+  redis: true
+  server_retry_timeout: 2000
+  server_failure_limit: 1
+  servers:
+   - 127.0.0.1:6379:1
+beta:
+  listen: /tmp/beta.sock 0660
+  hash: murmur
+  hash_tag: "{}"
+  distribution: modula
+  timeout: 400
+  redis: true
+  redis_auth: "pass word"
+  servers:
+   - 127.0.0.1:6380:1 server1
+   - 127.0.0.1:6381:2 server2
+gamma:
+  listen: 127.0.0.1:22124
+  servers:
+   - 127.0.0.1:11211:1
+   - 127.0.0.1:11212:100 m2
+"""
+
+    def test_the_result_is_accepted_and_places_alike(self):
+        done = ringmain("migrate", self.file(self.YAML, "nutcracker.yml"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        path = self.file(done.stdout)
+        checked = ringmain("check", path)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        for part in ("[pool.alpha]", "[pool.beta]", "[pool.gamma]", '"memcached"', "hash_tag",
+                     "127.0.0.1:6381:2 server2"):
+            self.assertIn(part, done.stdout)
+        located = ringmain("locate", "-c", path, "--pool", "beta", "a", "b", "c{x}", "d{x}").stdout
+        names = [line.split("\t")[1] for line in located.splitlines()]
+        self.assertEqual(names[2], names[3])
+
+    def test_what_cannot_be_migrated_is_told(self):
+        for text in ("", "alpha:\n  nonsense: 1\n", "- a\n- b\n", "alpha: [", "\t"):
+            done = ringmain("migrate", self.file(text, "nutcracker.yml"))
+            self.assertEqual(done.returncode, 1, (text, done.stdout))
+            self.assertNotEqual(done.stderr, "")
+        self.assertEqual(ringmain("migrate", self.folder / "missing.yml").returncode, 1)
+
+
+@needs_ringmain
+class Doctor(CommandLine):
+    def test_says_what_this_kernel_has(self):
+        done = ringmain("doctor")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for word in ("io_uring", "kernel", "somaxconn"):
+            self.assertIn(word, done.stdout)
+        self.assertRegex(done.stdout, "nofile|open files")
+        self.assertEqual(ringmain("doctor", "-c", self.file(GOOD)).returncode, 0)
+
+    def test_a_container_that_forbids_io_uring_gets_the_cause_and_the_remedy(self):
+        for words in (["doctor"], ["-c", self.file(GOOD)]):
+            done = subprocess.run(
+                [sys.executable, FOLDER / "without_io_uring.py", os.path.abspath(BINARY),
+                 *map(str, words)], capture_output=True, text=True, timeout=60)
+            said = (done.stdout + done.stderr).lower()
+            self.assertEqual(done.returncode, 1, said)
+            self.assertIn("io_uring", said)
+            self.assertIn("seccomp", said)
+
+
+class Running(CommandLine):
+    def start(self, **options):
+        server = self.use(RedisServer())
+        proxy = self.use(Ringmain({"alpha": {"servers": [server], **options}}))
+        return server, proxy
+
+    @needs_ringmain
+    def test_term_and_int_stop_with_0_and_leave_nothing(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            path = f"{self.folder}/ringmain.sock"
+            _, proxy = self.start(listen=path)
+            with RespClient(path) as client:
+                self.working(client)
+                self.assertEqual(proxy.halt(number), 0, proxy.log())
+            self.assertFalse(os.path.exists(path))
+            proxy.child = None
+
+    @needs_ringmain
+    def test_requests_in_flight_are_answered_before_the_stop(self):
+        server, proxy = self.start()
+        client = proxy.client()
+        server.call("SET", "x", "v" * 100)
+        client.send(resp("EVAL", "local n = 0 for i = 1, 5000000 do n = n + i end return 'done'",
+                         "1", "x") + resp("GET", "x") * 500)
+        time.sleep(0.05)
+        began = time.monotonic()
+        self.assertEqual(proxy.halt(), 0, proxy.log())
+        self.assertLess(time.monotonic() - began, 10)
+        got = client.read_until_closed()
+        self.assertEqual(got.count(b"v" * 100), 500)
+        proxy.child = None
+
+    @needs_ringmain
+    def test_a_second_signal_stops_at_once(self):
+        from fakes import FakeServer
+        mute = self.use(FakeServer(lambda connection: connection.wait_until_closed()))
+        proxy = self.use(Ringmain({"alpha": {"servers": [mute], "timeout": 0}},
+                                  proxy={"shutdown_timeout": "60s"}))
+        client = proxy.client()
+        client.send(resp("GET", "a"))
+        wait_for(lambda: mute.connections and b"GET" in mute.connections[0].received, "GET is sent")
+        proxy.child.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        began = time.monotonic()
+        with contextlib.suppress(ProcessLookupError):
+            proxy.child.send_signal(signal.SIGTERM)
+        proxy.child.wait(10)
+        self.assertLess(time.monotonic() - began, 2)
+        proxy.child = None
+
+    @needs_ringmain
+    def test_other_signals_do_no_harm(self):
+        _, proxy = self.start()
+        with proxy.client() as client:
+            for number in (signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE,
+                           signal.SIGHUP):
+                proxy.child.send_signal(number)
+                self.working(client)
+
+    @needs_ringmain
+    def test_a_port_in_use_is_refused_with_its_name(self):
+        _, proxy = self.start()
+        done = ringmain("-c", proxy.config_path)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(str(proxy.port()), done.stderr)
+        self.assertIn("in use", done.stderr.lower())
+        with proxy.client() as client:
+            self.working(client)
+
+    @needs_ringmain
+    def test_a_port_in_use_by_somebody_else(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen(1)
+            port = taken.getsockname()[1]
+            done = ringmain("-c", self.file(GOOD.replace("22121", str(port))))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(str(port), done.stderr)
+
+    @needs_ringmain
+    def test_a_bad_configuration_is_refused_at_start(self):
+        done = ringmain("-c", self.file(GOOD.replace("listen", "lisen")))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("did you mean 'listen'?", done.stderr)
+
+    @needs_ringmain
+    def test_log_and_pid_files_and_the_background(self):
+        log, pid_file = self.folder / "log", self.folder / "pid"
+        server = self.use(RedisServer())
+        proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, start=False))
+        said = self.folder / "said"
+        with open(said, "wb") as output:
+            done = subprocess.run(
+                [os.path.abspath(BINARY), "-c", proxy.config_path, "-o", log, "-p", pid_file, "-d"],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=20)
+        self.assertEqual(done.returncode, 0, said.read_text())
+        wait_for(lambda: pid_file.exists() and pid_file.read_text().strip(), "the pid file is there")
+        pid = int(pid_file.read_text())
+        try:
+            with proxy.client() as client:
+                self.expect(client, resp("SET", "a", "b"), b"+OK\r\n")
+            self.assertTrue(log.exists())
+            log.rename(self.folder / "log.1")
+            os.kill(pid, signal.SIGUSR1)
+            wait_for(log.exists, "the log is opened anew")
+            held = {os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)}
+            self.assertNotIn(str(said), held, "whoever started it waits for its output to end")
+        finally:
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "it stopped")
+        self.assertFalse(pid_file.exists())
+
+    @needs_ringmain
+    def test_no_client_is_accepted_after_the_stop_began(self):
+        _, proxy = self.start()
+        endpoint = proxy.endpoint()
+        proxy.halt()
+        with self.assertRaises((ConnectionError, Closed, OSError)):
+            RespClient(endpoint).call("PING")
+        proxy.child = None
+
+    @needs_ringmain
+    def test_unknown_features_to_ignore_are_refused_or_told(self):
+        done = ringmain("doctor", env={**os.environ, "RINGMAIN_IGNORE_FEATURES": "no_such_feature"})
+        self.assertIn("no_such_feature", done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Several workers, several connections per server, and unix sockets on both sides."""
+import os
+import stat
+
+from harness import (Case, MemcachedServer, RedisServer, Ringmain, main, needs_ringmain,
+                     wait_for)
+from wire import RespClient, bulk, resp
+
+
+@needs_ringmain
+class Workers(Case):
+    def setUp(self):
+        self.servers = [self.use(RedisServer()) for _ in range(2)]
+
+    def start(self, workers, **options):
+        self.proxy = self.use(Ringmain({"alpha": {"servers": self.servers, **options}},
+                                       proxy={"workers": workers}))
+        return self.proxy
+
+    def test_every_client_reads_what_it_wrote(self):
+        for workers, connections in ((1, 3), (2, 1), (2, 2)):
+            with self.subTest(workers=workers, connections=connections):
+                proxy = self.start(workers, server_connections=connections)
+                clients = [proxy.client() for _ in range(40)]
+                for index in range(25):
+                    wanted = []
+                    for number, client in enumerate(clients):
+                        value = f"{number}:{index}"
+                        client.send(resp("SET", f"w{number}", value) + resp("GET", f"w{number}")
+                                    + resp("MSET", f"x{number}", value, f"y{number}", value)
+                                    + resp("MGET", f"x{number}", f"y{number}")
+                                    + resp("INCR", f"n{number}.{workers}.{connections}"))
+                        wanted.append(b"+OK\r\n" + bulk(value) + b"+OK\r\n*2\r\n" + bulk(value) * 2
+                                      + b":%d\r\n" % (index + 1))
+                    for client, expected in zip(clients, wanted):
+                        self.same(client.read_exactly(len(expected)), expected)
+                for client in clients:
+                    client.close()
+
+    def test_both_workers_serve(self):
+        proxy = self.start(2)
+        clients = [proxy.client() for _ in range(64)]
+        for client in clients:
+            self.working(client)
+        threads = os.listdir(f"/proc/{proxy.pid}/task")
+        self.assertGreaterEqual(len(threads), 3)
+        numbers = {client.value("CLIENT", "ID") for client in clients}
+        self.assertEqual(len(numbers), 64, "two clients have the same id")
+        for client in clients:
+            client.close()
+
+    def test_connections_per_worker_and_server(self):
+        self.start(2, server_connections=2, preconnect=True)
+        clients = [self.proxy.client() for _ in range(64)]
+        for client in clients:
+            client.call("MGET", *[f"k{number}" for number in range(10)])
+        for server in self.servers:
+            connected = int(server.info("clients", "connected_clients")) - 1
+            self.assertLessEqual(connected, 4)
+            self.assertGreaterEqual(connected, 2)
+        for client in clients:
+            client.close()
+
+    def test_a_storm_over_two_workers(self):
+        proxy = self.start(2, server_connections=2)
+        for number in range(400):
+            client = proxy.client()
+            client.send(resp("SET", f"s{number}", number) + resp("GET", f"s{number}"))
+            if number % 3 == 0:
+                client.reset()
+                continue
+            wanted = b"+OK\r\n" + bulk(number)
+            self.same(client.read_exactly(len(wanted)), wanted)
+            client.close()
+
+    def test_workers_auto(self):
+        proxy = self.start("auto")
+        with proxy.client() as client:
+            self.expect(client, resp("SET", "a", "b") + resp("GET", "a"), b"+OK\r\n$1\r\nb\r\n")
+
+    def test_memcached_over_two_workers(self):
+        servers = [self.use(MemcachedServer()) for _ in range(2)]
+        proxy = self.use(Ringmain({"alpha": {"protocol": "memcached", "hash_tag": None,
+                                             "servers": servers, "server_connections": 2}},
+                                  proxy={"workers": 2}))
+        clients = [proxy.client() for _ in range(30)]
+        for index in range(20):
+            for number, client in enumerate(clients):
+                client.send(b"set w%d 0 0 2 noreply\r\n%02d\r\nget w%d v%d\r\n"
+                            % (number, index, number, number))
+            for number, client in enumerate(clients):
+                self.same(client.read(), b"VALUE w%d 0 2\r\n%02d\r\nEND\r\n" % (number, index))
+        for client in clients:
+            client.close()
+
+
+@needs_ringmain
+class UnixSockets(Case):
+    def test_clients_and_servers_by_path(self):
+        server = self.use(RedisServer(["--unixsocket", "redis.sock"]))
+        path = server.folder / "redis.sock"
+        wait_for(path.exists, "redis made its socket")
+        folder = server.folder
+        proxy = self.use(Ringmain({"alpha": {"listen": f"{folder}/ringmain.sock 0600",
+                                             "redis_db": 2,
+                                             "servers": [f"{path}:1 s0"]}}))
+        mode = os.stat(f"{folder}/ringmain.sock").st_mode
+        self.assertTrue(stat.S_ISSOCK(mode))
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
+        with RespClient(f"{folder}/ringmain.sock") as client:
+            self.expect(client, resp("SET", "a", "b") + resp("GET", "a"), b"+OK\r\n$1\r\nb\r\n")
+        with server.client() as direct:
+            direct.call("SELECT", "2")
+            self.assertEqual(direct.value("GET", "a"), b"b")
+        proxy.halt()
+        self.assertFalse(os.path.exists(f"{folder}/ringmain.sock"))
+        proxy.child = None
+
+    def test_a_socket_that_a_dead_process_left_is_taken_over(self):
+        server = self.use(RedisServer())
+        path = f"{server.folder}/ringmain.sock"
+        options = {"alpha": {"listen": path, "servers": [server]}}
+        first = Ringmain(options)
+        first.kill()
+        self.assertTrue(os.path.exists(path))
+        first.release()
+        self.use(Ringmain(options))
+        with RespClient(path) as client:
+            self.working(client)
+
+    def test_two_pools_with_different_protocols(self):
+        redis, memcached = self.use(RedisServer()), self.use(MemcachedServer())
+        proxy = self.use(Ringmain({
+            "one": {"servers": [redis]},
+            "two": {"servers": [memcached], "protocol": "memcached", "hash_tag": None}}))
+        with proxy.client("one") as one, proxy.client("two") as two:
+            self.expect(one, resp("SET", "a", "b"), b"+OK\r\n")
+            self.assertEqual(two.store("a", "c"), b"STORED\r\n")
+            self.expect(one, resp("GET", "a"), b"$1\r\nb\r\n")
+            self.assertEqual(two.get("a"), b"c")
+
+
+if __name__ == "__main__":
+    main()
