@@ -90,7 +90,7 @@ std::span<const std::string_view> protocol_names() {
 }
 
 std::span<const std::string_view> unknown_commands_names() {
-    static constexpr std::array<std::string_view, 2> names = {"first_key", "refuse"};
+    static constexpr std::array<std::string_view, 2> names = {"first-key", "refuse"};
     return names;
 }
 

@@ -140,7 +140,14 @@ void Driver::on_completion(const uring::Completion& done) {
     }
     RM_ASSERT(done.user_data.index < channels_.size());
     Channel& channel = *channels_[done.user_data.index];
-    RM_ASSERT(channel.generation == done.user_data.generation);
+    // A slot is reused only when all its operations have ended; but some kernels (6.1, 6.10) let a
+    // receive that has ended complete once more.
+    const bool stale = channel.generation != done.user_data.generation ||
+                       (operation == Operation::Receive && !channel.receiving);
+    if (stale) {
+        if (done.has_buffer()) blocks_.release(take_buffer(done));
+        return;
+    }
     switch (operation) {
         case Operation::Receive:
             on_receive(channel, done);
@@ -229,11 +236,7 @@ void Driver::on_receive(Channel& channel, const uring::Completion& done) {
         channel.cancelling = false;
     }
     if (done.has_buffer()) {
-        const uint16_t id = done.buffer();
-        Block* block = std::exchange(block_of_buffer_[id], nullptr);
-        buffers_.taken(id);
-        empty_buffers_.push_back(id);
-        block->used = static_cast<uint32_t>(done.result);
+        Block* block = take_buffer(done);
         if (!channel.closing) feed(channel, {block, 0, block->used});
         // Unless somebody shares it, it goes back to the kernel at the end of this batch.
         blocks_.release(block);
@@ -250,6 +253,16 @@ void Driver::on_receive(Channel& channel, const uring::Completion& done) {
     const bool wanted = channel.client == nullptr || channel.client->wants_input() ||
                         channel.client->state == core::ClientConn::State::Closing;
     if (wanted) receive(channel);
+}
+
+// The block that the kernel has filled, with a reference for the caller.
+Block* Driver::take_buffer(const uring::Completion& done) {
+    const uint16_t id = done.buffer();
+    Block* block = std::exchange(block_of_buffer_[id], nullptr);
+    buffers_.taken(id);
+    empty_buffers_.push_back(id);
+    block->used = static_cast<uint32_t>(done.result);
+    return block;
 }
 
 void Driver::feed(Channel& channel, const Slice& slice) {

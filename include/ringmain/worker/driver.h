@@ -9,7 +9,7 @@
 //  2. A receive that ran out of buffers is armed again when buffers have come back, oldest first,
 //     never from its own completion.
 //  3. A socket is closed when the kernel holds no operation on it any more.
-//  4. A slot's generation is in every operation's name; a completion of an earlier one is ignored.
+//  4. A slot's generation is in every operation's name; a completion of an earlier user is ignored.
 
 #pragma once
 
@@ -70,6 +70,7 @@ class Driver {
     void on_completion(const uring::Completion& done);
     void on_accept(uint32_t listener_index, const uring::Completion& done);
     void on_receive(Channel& channel, const uring::Completion& done);
+    [[nodiscard]] Block* take_buffer(const uring::Completion& done);
     void feed(Channel& channel, const Slice& slice);
     void on_stream_end(Channel& channel, int error);
     void on_send(Channel& channel, int32_t result);
