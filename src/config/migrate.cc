@@ -357,14 +357,11 @@ class PoolWriter {
     std::string listen_;
 };
 
-// A name for people only: whatever could end a comment is taken out.
-std::string shown_file(std::string_view file) {
-    return quoted(file);
-}
-
 std::string head(std::string_view file) {
-    return "# Made from " + shown_file(file) +
-           " by 'ringmain migrate'. twemproxy's defaults are written out, so that every pool "
+    // quoted() leaves nothing that could end a comment.
+    return "# Made from " + quoted(file) +
+           "\n"
+           "# by 'ringmain migrate'. twemproxy's defaults are written out, so that every pool "
            "behaves\n"
            "# as before and every key stays on its server. Lines to look at have a comment.\n"
            "#\n"

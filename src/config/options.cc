@@ -344,7 +344,7 @@ constexpr std::array table = {
            .store = store<&Pool::unknown_commands>,
            .fetch = fetch<&Pool::unknown_commands>,
            .help = "what to do with a command that is not in ringmain's table",
-           .doc = "first_key sends it to the server of its first argument (modules, later versions "
+           .doc = "first-key sends it to the server of its first argument (modules, later versions "
                   "of redis); refuse answers with an error.",
            .redis_only = true},
     Option{.section = Section::Pool,

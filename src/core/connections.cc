@@ -122,34 +122,41 @@ void Proxy::on_prelude_response(ServerConn& conn, const memcached::ResponseFrame
 
 void Proxy::become_ready(ServerConn& conn) {
     conn.state = ServerConn::State::Ready;
-    if (conn.failures > 0) {
-        notices_.push_back({.good = true,
-                            .text = "pool " + conn.server->pool().options->name + ": server " +
-                                    conn.server->title() + " is connected again"});
-    }
-    if (conn.prelude_commands > 0) conn.failures = 0;
+    conn.ready_batch = batch_;
+    if (conn.prelude_commands > 0) note_success(conn);
     if (!conn.out.empty()) dirty_servers_.add(conn);
+}
+
+// The server has answered. That it took the connection says little: something in front of it may
+// have done so.
+void Proxy::note_success(ServerConn& conn) {
+    conn.spoke_since_connect = true;
+    if (conn.failures == 0) return;
+    conn.failures = 0;
+    notices_.push_back({.good = true,
+                        .text = "pool " + conn.server->pool().options->name + ": server " +
+                                conn.server->title() + " is connected again"});
 }
 
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
-    lose(conn, reason);
+    // A server that closes an idle connection has done nothing wrong.
+    const bool innocent = conn.state == ServerConn::State::Ready && conn.fragments.empty() &&
+                          (conn.spoke_since_connect || now_ - conn.since > backoff_max);
+    lose(conn, reason, innocent);
 }
 
 // Gives the connection up: everybody who waits for it gets an error, and nothing of what may still
 // arrive on it is looked at.
-void Proxy::lose(ServerConn& conn, std::string_view reason) {
+void Proxy::lose(ServerConn& conn, std::string_view reason, bool innocent) {
     if (conn.state == ServerConn::State::Closed) return;
     const bool established =
         conn.state == ServerConn::State::Ready || conn.state == ServerConn::State::Prelude;
     if (established) counters_->server_connections.subtract(1);
-    // A server that closes an idle connection has done nothing wrong.
-    const bool idle_close = conn.state == ServerConn::State::Ready && conn.fragments.empty() &&
-                            (conn.spoke_since_connect || now_ - conn.since > backoff_max);
     conn.state = ServerConn::State::Closed;
     conn.last_error = "server " + conn.server->title() + " ";
     conn.last_error += reason;
-    if (!idle_close) {
+    if (!innocent) {
         // Of a series of failures the first is told.
         if (conn.failures == 0) {
             notices_.push_back(
@@ -165,10 +172,11 @@ void Proxy::lose(ServerConn& conn, std::string_view reason) {
     const auto half = static_cast<uint64_t>(full / 2);
     conn.retry_at = now_ + Duration{full / 2 + static_cast<int64_t>(prng_.below(half))};
 
-    fail_all(conn, error_line(conn.server->pool(), conn.last_error));
+    // Before the errors are written: it may be the arena that ran out.
     conn.prelude_out.clear();
     conn.out.clear();
     conn.partial.clear();
+    fail_all(conn, error_line(conn.server->pool(), conn.last_error));
     conn.prelude_answers = 0;
     if (conn.server->pool().is_redis()) {
         conn.parser.emplace<resp::ResponseParser>();

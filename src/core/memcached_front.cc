@@ -49,8 +49,8 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
         return;
     }
     describe(*request, frame);
-    if (frame.key_count == 1 && frame.verb <= Verb::Gats) {
-        request->only.keys = 1;
+    if (frame.verb <= Verb::Gats) {
+        request->only.keys = frame.key_count;
         request->only.key_hash = key_check_hash(bytes.view(frame.keys[0], proxy.scratch().text));
     }
     const bool written = memcached::write_request(frame, bytes, conn->out);
@@ -74,10 +74,15 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
     describe(*request, frame);
     Join& join = *request->join;
     join.owners.assign(scratch.servers.begin(), scratch.servers.end());
-    for (const ByteRange key : scratch.key_ranges) {
+    for (size_t i = 0; i < scratch.key_ranges.size(); ++i) {
+        const ByteRange key = scratch.key_ranges[i];
         join.key_sizes.push_back(static_cast<uint16_t>(key.size));
         const bool kept = bytes.append_to(join.keys, key, nullptr);
         RM_ASSERT(kept);
+        Fragment& fragment = *join.fragments[scratch.servers[i]];
+        fragment.keys += 1;
+        if (fragment.keys > 1) continue;
+        fragment.key_hash = key_check_hash(bytes.view(key, scratch.text));
     }
     for (uint16_t i = 0; i < scratch.connections.size(); ++i) {
         ServerConn& conn = *scratch.connections[i];
@@ -95,9 +100,9 @@ void broadcast(Proxy& proxy, ClientConn& client, const RequestFrame& frame, cons
     for (size_t i = 0; i < client.pool->servers.size(); ++i) {
         scratch.servers.push_back(static_cast<uint16_t>(i));
     }
-    if (!choose_connections(proxy, client)) return;
+    if (!choose_connections(proxy, client, frame.noreply)) return;
     const uint64_t copies = scratch.connections.size();
-    Request* request = make_split_request(proxy, client, copies * bytes.size());
+    Request* request = make_split_request(proxy, client, copies * bytes.size(), frame.noreply);
     if (request == nullptr) return;
     describe(*request, frame);
     for (size_t i = 0; i < copies; ++i) {
@@ -110,11 +115,7 @@ void broadcast(Proxy& proxy, ClientConn& client, const RequestFrame& frame, cons
 
 // "stats": the servers' figures, ours, or none.
 void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
-    std::string_view line = bytes.view(frame.line, proxy.scratch().text);
-    while (line.ends_with(' '))
-        line.remove_suffix(1);
-    const size_t blank = line.find_last_of(' ');
-    const std::string kind(line.substr(blank == std::string_view::npos ? line.size() : blank + 1));
+    const std::string kind(bytes.view(frame.argument, proxy.scratch().text));
     if (kind.empty() || kind == "reset") {
         broadcast(proxy, client, frame, bytes);
     } else if (kind == "ringmain") {

@@ -41,11 +41,15 @@ Proxy::~Proxy() {
 void Proxy::begin_batch(Instant now, Instant wall) {
     now_ = now;
     wall_ = wall;
+    batch_ += 1;
 }
 
 void Proxy::end_batch() {
     while (ClientConn* client = resumable_.pop_front())
         resume(*client);
+    // An argument that crosses blocks may have had half a gigabyte.
+    constexpr size_t kept_max = size_t{1} << 20;
+    if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
     counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
 }
 
@@ -271,15 +275,14 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
     }
     if (client.requests.empty()) {
         if (!client.out.append_copy(text, client.out.empty() ? &open_ : nullptr)) {
-            client.broken = true;
+            give_up(client);
         }
         mark_dirty(client);
         return;
     }
     Request* request = make_request(client);
     if (request == nullptr || !request->response.append_copy(text, &open_)) {
-        client.broken = true;
-        mark_dirty(client);
+        give_up(client);
         return;
     }
     request->ready = true;
@@ -291,7 +294,7 @@ void Proxy::answer_error(ClientConn& client, std::string_view text, bool close_a
 }
 
 void Proxy::finish(Request& request, std::string_view text) {
-    if (!request.response.append_copy(text, &open_)) request.client->broken = true;
+    if (!request.response.append_copy(text, &open_)) give_up(*request.client);
     make_ready(request);
 }
 
@@ -299,6 +302,7 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     Request& request = *fragment.request;
     request.fragments_waiting += 1;
     request.fragments_queued += 1;
+    fragment.batch = batch_;
     const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
     if (timeout_ms > 0) fragment.deadline = now_ + Duration::millis(timeout_ms);
     conn.fragments.push_back(&fragment);
@@ -329,8 +333,21 @@ void Proxy::settle(ClientConn& client) {
     if (client.paused) reconsider(client);
 }
 
+// The client has its answer or is gone: what the servers of other parts brought is of no use while
+// the last part is still to come.
 void Proxy::detach(Request& request) {
     request.client = nullptr;
+    request.response.clear();
+    if (request.join == nullptr) return;
+    for (Fragment* fragment : request.join->fragments)
+        fragment->response.clear();
+    request.join->keys.clear();
+}
+
+// A part of its output is missing: nothing more may be sent to it.
+void Proxy::give_up(ClientConn& client) {
+    client.broken = true;
+    mark_dirty(client);
 }
 
 void Proxy::free_if_done(Request& request) {

@@ -263,6 +263,9 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
     request->policy = command.response;
     request->join->owners.assign(scratch.servers.begin(), scratch.servers.end());
     const std::string wire_name = upper_case(name);
+    // Large pieces are shared and the small ones between them copied: one behind the other, where
+    // each would else begin a block.
+    OpenBlock open(proxy_.blocks());
     for (uint16_t i = 0; i < scratch.connections.size(); ++i) {
         Fragment& fragment = *request->join->fragments[i];
         fragment.keys =
@@ -275,7 +278,7 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
                                                    .step = step},
                                                   i,
                                                   conn.out,
-                                                  nullptr);
+                                                  bytes_.size() < copy_max ? nullptr : &open);
         RM_ASSERT(written);
         proxy_.enqueue(conn, fragment);
     }

@@ -1,6 +1,7 @@
 // The way back: a server's bytes become responses, responses find their requests.
 
 #include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/memcached/forward.h"
 #include "ringmain/resp/multi_key.h"
@@ -20,15 +21,28 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
     }
 }
 
+// Whether a byte may be part of an answer: something that it could answer has left. What was queued
+// or became sendable in this batch has not.
+bool Proxy::awaits_bytes(const ServerConn& conn) const {
+    if (conn.prelude_answers > 0) return conn.prelude_out.empty();
+    return !conn.fragments.empty() && conn.fragments.front()->batch != batch_ &&
+           conn.ready_batch != batch_;
+}
+
 template <class Parser>
 void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
     while (slice.size > 0) {
-        if (conn.prelude_answers == 0 && conn.fragments.empty()) {
+        if (!awaits_bytes(conn)) {
             lose(conn, "sent bytes that nobody asked for");
             return;
         }
         const Fed fed = parser.feed(slice.view());
         if (fed.status == ParseStatus::NeedMore) {
+            // Places in a response are 32 bits.
+            if (conn.partial.size() + slice.size > response_size_max) {
+                lose(conn, "sent a response of more than 4 GiB");
+                return;
+            }
             if (blocks_->available() == 0 || !conn.partial.append_growing(slice)) {
                 lose(conn, "sent a response for which buffer memory is exhausted (buffer_memory)");
             }
@@ -71,7 +85,11 @@ Fragment& Proxy::leave_queue(ServerConn& conn) {
 namespace {
 
 // A fragment's response has the shape that its join can use; an error always has.
-bool fits_join(ResponsePolicy policy, const Fragment& fragment, const resp::ResponseFrame& frame) {
+bool fits_join(ResponsePolicy policy,
+               const Fragment& fragment,
+               const resp::ResponseFrame& frame,
+               const Bytes& bytes,
+               std::string& scratch) {
     switch (policy) {
         case ResponsePolicy::One:
             return true;
@@ -80,7 +98,8 @@ bool fits_join(ResponsePolicy policy, const Fragment& fragment, const resp::Resp
         case ResponsePolicy::AggSum:
             return frame.type == ':' && frame.number >= 0 && frame.number <= fragment.keys;
         case ResponsePolicy::AllSucceeded:
-            return frame.type == '+';
+            return frame.size == resp::ok_response.size() &&
+                   bytes.view({0, bytes.size()}, scratch) == resp::ok_response;
     }
     return false;
 }
@@ -95,6 +114,27 @@ uint32_t key_check_hash(std::string_view key) {
     return hash;
 }
 
+namespace {
+
+// The first value of a get's response is for a key that this server was asked for. The keys of a
+// get that was not split are known when there is one.
+bool has_key(const Fragment& fragment, std::string_view key) {
+    const Join* join = fragment.request->join;
+    if (fragment.keys == 1) return key_check_hash(key) == fragment.key_hash;
+    if (join == nullptr) return true;
+    uint32_t offset = 0;
+    std::string scratch;
+    for (size_t i = 0; i < join->owners.size(); ++i) {
+        const ByteRange range = {.offset = offset, .size = join->key_sizes[i]};
+        offset += range.size;
+        if (range.size != key.size() || join->fragments[join->owners[i]] != &fragment) continue;
+        if (join->keys.view(range, scratch) == key) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
 void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     if (frame.type == '>') {
         lose(conn, "sent a push message that nobody subscribed to");
@@ -103,12 +143,11 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     const bool is_error = frame.type == '-' || frame.type == '!';
     const Fragment& head = *conn.fragments.front();
     const bool split = head.request->join != nullptr;
-    if (split && !is_error && !fits_join(head.request->policy, head, frame)) {
+    if (split && !is_error && !fits_join(head.request->policy, head, frame, bytes, scratch_.text)) {
         lose(conn, "sent a response that does not fit the request");
         return;
     }
-    conn.failures = 0;
-    conn.spoke_since_connect = true;
+    note_success(conn);
     Fragment& fragment = leave_queue(conn);
     Request& request = *fragment.request;
     if (fragment.abandoned) {
@@ -130,9 +169,8 @@ void Proxy::on_response(ServerConn& conn,
         lose(conn, "sent a response that does not fit the request");
         return;
     }
-    if (head.keys == 1 && frame.value_count > 0 &&
-        (frame.value_count > 1 ||
-         key_check_hash(bytes.view(frame.first_key, scratch_.text)) != head.key_hash)) {
+    if (frame.value_count > 0 && (frame.value_count > head.keys ||
+                                  !has_key(head, bytes.view(frame.first_key, scratch_.text)))) {
         lose(conn, "sent a value for a key that was not asked for");
         return;
     }
@@ -140,8 +178,7 @@ void Proxy::on_response(ServerConn& conn,
     const bool refused_line =
         is_error && (has_data_block || verb == memcached::Verb::MetaSet) && bytes.size() == 7;
 
-    conn.failures = 0;
-    conn.spoke_since_connect = true;
+    note_success(conn);
     Fragment& fragment = leave_queue(conn);
     Request& request = *fragment.request;
     if (fragment.abandoned) {
@@ -165,7 +202,7 @@ void Proxy::deliver(Request& request, const Bytes& bytes) {
         return;
     }
     if (client->requests.front() != &request) {
-        if (!bytes.append_to(request.response, {0, bytes.size()}, &open_)) client->broken = true;
+        if (!bytes.append_to(request.response, {0, bytes.size()}, &open_)) give_up(*client);
         request.ready = true;
         return;
     }
@@ -180,7 +217,7 @@ void Proxy::deliver(Request& request, const Bytes& bytes) {
 // under way goes into a block of the client's own, so that a slow client pins its own memory only.
 void Proxy::append_response(ClientConn& client, const Bytes& bytes) {
     OpenBlock* open = client.out.empty() && client.unsent == 0 ? &open_ : nullptr;
-    if (!bytes.append_to(client.out, {0, bytes.size()}, open)) client.broken = true;
+    if (!bytes.append_to(client.out, {0, bytes.size()}, open)) give_up(client);
 }
 
 void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error) {
@@ -190,21 +227,25 @@ void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error
         free_if_done(request);
         return;
     }
-    bool kept = true;
-    if (!is_error) {
-        kept = bytes.append_to(fragment.response, {0, bytes.size()}, &open_);
-    } else if (!request.failed) {
+    if (!request.failed) {
         // The first error speaks for all, in the server's own words.
-        request.failed = true;
-        kept = bytes.append_to(request.response, {0, bytes.size()}, &open_);
+        request.failed = is_error;
+        Chain& target = is_error ? request.response : fragment.response;
+        const bool wanted = !is_error || !request.noreply;
+        if (wanted && !bytes.append_to(target, {0, bytes.size()}, &open_)) {
+            give_up(*request.client);
+            request.failed = true;  // a prefix of a response cannot be joined
+        }
     }
-    if (!kept) request.client->broken = true;
     if (request.fragments_waiting > 0) return;
     if (!request.failed && !join_responses(request)) {
+        const std::string text =
+            error_line(*request.client->pool,
+                       blocks_->available() == 0
+                           ? "out of buffer memory; see buffer_memory"
+                           : "the servers' responses to the parts do not fit the request");
         request.response.clear();
-        const std::string text = error_line(
-            *request.client->pool, "the servers' responses to the parts do not fit the request");
-        if (!request.response.append_copy(text, &open_)) request.client->broken = true;
+        if (!request.response.append_copy(text, &open_)) give_up(*request.client);
     }
     make_ready(request);
 }
@@ -273,7 +314,7 @@ void Proxy::fail(Fragment& fragment, std::string_view text) {
         return;
     }
     if (!request.failed && !request.noreply) {
-        if (!request.response.append_copy(text, &open_)) request.client->broken = true;
+        if (!request.response.append_copy(text, &open_)) give_up(*request.client);
     }
     request.failed = true;
     if (request.fragments_waiting == 0) make_ready(request);

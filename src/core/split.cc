@@ -6,7 +6,15 @@
 
 namespace ringmain::core {
 
-bool choose_connections(Proxy& proxy, ClientConn& client) {
+namespace {
+
+void refuse(Proxy& proxy, ClientConn& client, std::string_view text, bool noreply) {
+    proxy.answer_error(client, noreply ? std::string() : error_line(*client.pool, text));
+}
+
+}  // namespace
+
+bool choose_connections(Proxy& proxy, ClientConn& client, bool noreply) {
     constexpr uint16_t none = UINT16_MAX;
     Scratch& scratch = proxy.scratch();
     Pool& pool = *client.pool;
@@ -18,7 +26,7 @@ bool choose_connections(Proxy& proxy, ClientConn& client) {
             std::string_view why;
             ServerConn* conn = proxy.usable_connection(pool.server(server), client, &why);
             if (conn == nullptr) {
-                proxy.answer_error(client, error_line(pool, why));
+                refuse(proxy, client, why, noreply);
                 return false;
             }
             fragment = static_cast<uint16_t>(scratch.connections.size());
@@ -29,19 +37,18 @@ bool choose_connections(Proxy& proxy, ClientConn& client) {
     return true;
 }
 
-Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size) {
+Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size, bool noreply) {
     const size_t count = proxy.scratch().connections.size();
     // Each fragment may open a block of its own.
     if (!proxy.has_room_for(size + count * block_size)) {
-        proxy.answer_error(client,
-                           error_line(*client.pool, "out of buffer memory; see buffer_memory"));
+        refuse(proxy, client, "out of buffer memory; see buffer_memory", noreply);
         return nullptr;
     }
     if (!proxy.has_fragments(count)) {
-        proxy.answer_error(
-            client,
-            error_line(*client.pool,
-                       "too many requests in flight (limit " + std::to_string(requests_max) + ")"));
+        refuse(proxy,
+               client,
+               "too many requests in flight (limit " + std::to_string(requests_max) + ")",
+               noreply);
         return nullptr;
     }
     Request* request = proxy.make_request(client);

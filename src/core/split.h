@@ -8,11 +8,15 @@ namespace ringmain::core {
 
 // Turns scratch.servers (per key, the server's index) into fragment numbers, 0 for the first
 // server met, and fills scratch.connections with one usable connection per fragment. When a server
-// is down the whole request is answered with an error and nothing is sent: false.
-[[nodiscard]] bool choose_connections(Proxy& proxy, ClientConn& client);
+// is down the whole request is answered with an error (an empty one when `noreply`) and nothing is
+// sent: false.
+[[nodiscard]] bool choose_connections(Proxy& proxy, ClientConn& client, bool noreply = false);
 
 // A request with one fragment per scratch.connections entry; null when it was answered with an
 // error instead. `size` is that of the whole request, to see whether its parts can be written.
-[[nodiscard]] Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size);
+[[nodiscard]] Request* make_split_request(Proxy& proxy,
+                                          ClientConn& client,
+                                          uint64_t size,
+                                          bool noreply = false);
 
 }  // namespace ringmain::core

@@ -25,6 +25,9 @@ inline constexpr Duration backoff_max = Duration::millis(500);
 // A connection whose oldest request is late by this many timeouts is closed and replaced.
 inline constexpr int64_t late_timeouts_max = 4;
 
+// A server's response, whose places are named in 32 bits.
+inline constexpr uint64_t response_size_max = UINT32_MAX;
+
 // Keys of one split command: their owners are kept as 16-bit fragment numbers.
 inline constexpr uint32_t fragments_max = 65535;
 

@@ -203,6 +203,7 @@ class Proxy {
     void settle(ClientConn& client);
     void append_response(ClientConn& client, const Bytes& bytes);
 
+    [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;
     template <class Parser>
     void parse_responses(ServerConn& conn, Parser& parser, Slice slice);
     void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
@@ -221,12 +222,15 @@ class Proxy {
     [[nodiscard]] Fragment& leave_queue(ServerConn& conn);
     void free_if_done(Request& request);
     void detach(Request& request);
+    void give_up(ClientConn& client);
     void make_ready(Request& request);
 
     void start_connect(ServerConn& conn);
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
-    void lose(ServerConn& conn, std::string_view reason);
+    // `innocent`: nothing that a server should not do.
+    void lose(ServerConn& conn, std::string_view reason, bool innocent = false);
+    void note_success(ServerConn& conn);
     void check_deadlines(ServerConn& conn);
 
     const config::Config* config_;
@@ -236,6 +240,7 @@ class Proxy {
     Prng prng_;
     Instant now_;
     Instant wall_;
+    uint32_t batch_ = 0;
     uint64_t next_client_id_ = 1;
     Scratch scratch_;
     bool draining_ = false;

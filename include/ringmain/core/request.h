@@ -37,6 +37,7 @@ struct Fragment {
     Chain response;          // of a split request, until all are there
     uint32_t keys = 0;       // how many keys it carries: what its response must fit
     uint32_t key_hash = 0;   // memcached get of one key: to check the response's
+    uint32_t batch = 0;      // in which it was queued: it leaves at the end of that one
     bool abandoned = false;  // its time was up: answered already, its response is dropped
 };
 

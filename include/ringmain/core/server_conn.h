@@ -43,11 +43,12 @@ class ServerConn {
     uint8_t prelude_answers = 0;   // still to come
     uint8_t prelude_commands = 0;  // sent
     bool spoke_since_connect = false;
-    uint32_t failures = 0;   // in a row, without a response in between
-    Instant retry_at = {};   // no attempt before
-    Instant since = {};      // when the connect began
-    std::string last_error;  // why it is closed
-    uint32_t channel = 0;    // the driver's name for it; 0 while it has none
+    uint32_t ready_batch = 0;  // in which it became ready: no request left before its end
+    uint32_t failures = 0;     // in a row, without a response in between
+    Instant retry_at = {};     // no attempt before
+    Instant since = {};        // when the connect began
+    std::string last_error;    // why it is closed
+    uint32_t channel = 0;      // the driver's name for it; 0 while it has none
 
     ListLink<ServerConn> dirty_link;
     ListLink<ServerConn> connect_link;

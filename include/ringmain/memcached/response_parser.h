@@ -34,7 +34,7 @@ struct ResponseFrame {
     // A line of one letter has 0 in the lower half.
     uint16_t code = 0;
     uint16_t word_size = 0;  // of the first word; 2 tells EX from EXISTS
-    ByteRange first_key;  // of the first VALUE line: what a server says that it answers
+    ByteRange first_key;     // of the first VALUE line: what a server says that it answers
 };
 
 class ResponseParser {
