@@ -2,6 +2,11 @@
 
 #pragma once
 
+// Set by the build; this is for a compiler that looks at the header alone.
+#ifndef RM_GOLDEN_FOLDER
+#define RM_GOLDEN_FOLDER "tests/golden"
+#endif
+
 #include <cstdio>
 #include <string>
 #include <string_view>
