@@ -333,15 +333,14 @@ void Proxy::settle(ClientConn& client) {
     if (client.paused) reconsider(client);
 }
 
-// The client has its answer or is gone: what the servers of other parts brought is of no use while
-// the last part is still to come.
+// The client has its answer or is gone: what the servers of some parts brought is of no use while
+// the last part is still to come. The keys stay: its response must still be one to them.
 void Proxy::detach(Request& request) {
     request.client = nullptr;
     request.response.clear();
     if (request.join == nullptr) return;
     for (Fragment* fragment : request.join->fragments)
         fragment->response.clear();
-    request.join->keys.clear();
 }
 
 // A part of its output is missing: nothing more may be sent to it.

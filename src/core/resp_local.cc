@@ -246,8 +246,8 @@ Taken LocalAnswer::hello() {
     if (!authenticated) {
         error(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
-            "HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and "
-            "select the RESP protocol version at the same time");
+            "HELLO AUTH <user> <pass> option can be used to authenticate the client and select the "
+            "RESP protocol version at the same time");
         return Taken::Yes;
     }
     set_authenticated(true);

@@ -94,7 +94,8 @@ bool fits_join(ResponsePolicy policy,
         case ResponsePolicy::One:
             return true;
         case ResponsePolicy::PerKey:
-            return frame.type == '*' && !frame.is_null && frame.number == fragment.keys;
+            return frame.type == '*' && !frame.is_null && frame.number == fragment.keys &&
+                   resp::is_array_of_values(bytes);
         case ResponsePolicy::AggSum:
             return frame.type == ':' && frame.number >= 0 && frame.number <= fragment.keys;
         case ResponsePolicy::AllSucceeded:

@@ -103,6 +103,19 @@ bool write_fragment(const Split& split, uint16_t owner, Chain& target, OpenBlock
     return true;
 }
 
+bool is_array_of_values(const Bytes& response) {
+    Cursor cursor(response);
+    const std::optional<uint64_t> count = read_array_header(cursor);
+    if (!count.has_value()) return false;
+    for (uint64_t i = 0; i < *count; ++i) {
+        const std::optional<ResponseFrame> element = next_value(cursor);
+        if (!element.has_value()) return false;
+        if (element->type != '$' && element->type != '_') return false;
+        cursor.skip(element->size);
+    }
+    return true;
+}
+
 JoinStatus join_arrays(const Join& join,
                        std::vector<JoinSource>& sources,
                        Chain& target,

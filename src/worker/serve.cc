@@ -296,6 +296,9 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         const ssize_t written = write(options.ready_pipe, "1", 1);
         static_cast<void>(written);
         close(options.ready_pipe);
+        // Nobody reads the terminal any more, and whoever started us may wait for its end.
+        const uring::Descriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
+        if (nowhere.is_open()) dup2(nowhere.get(), STDERR_FILENO);
     }
     wait_for_end(workers, signals, log);
     log.write(LogLevel::Notice, "stopped");

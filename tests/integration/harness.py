@@ -7,6 +7,7 @@ The environment says what is tested:
   RINGMAIN_IGNORE_FEATURES  read by ringmain: the ring features that it shall not use
   RINGMAIN_TEST_SEED        the seed of random tests (printed by each)
   RINGMAIN_TEST_LARGE=1     also values of 512 MiB
+  RINGMAIN_TEST_SANITIZER   the sanitizer of the binary, if any: memory is not measured then
   RINGMAIN_TEST_KEEP=1      keep the folders with configurations and logs
 
 Every wait polls a condition and is bounded. Ports come from the kernel and stay bound by the test
@@ -31,6 +32,7 @@ BINARY = os.environ.get("RINGMAIN", "")
 PLAIN = BINARY == "plain"
 NUTCRACKER = BINARY == "nutcracker"
 REAL = not (PLAIN or NUTCRACKER)
+SANITIZED = bool(os.environ.get("RINGMAIN_TEST_SANITIZER"))
 FOLDER = pathlib.Path(__file__).resolve().parent
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 20.0
@@ -147,6 +149,8 @@ class Process:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def resident_bytes(self):
+        if SANITIZED:
+            return 0
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024

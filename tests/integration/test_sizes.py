@@ -4,8 +4,8 @@ import os
 import time
 import unittest
 
-from harness import RedisCase, main, needs_ringmain, place, wait_for
-from wire import bulk, resp
+from harness import RedisCase, SANITIZED, main, needs_ringmain, place, wait_for
+from wire import Closed, bulk, resp
 
 MEBIBYTE = 1 << 20
 EDGES = [base + delta for base in (4096, 16384, 65536) for delta in range(-3, 4)]
@@ -84,6 +84,8 @@ class Values(RedisCase):
             refs.write("5")
 
     def peak(self):
+        if SANITIZED:
+            return 0
         with open(f"/proc/{self.proxy.pid}/status") as status:
             line = next(line for line in status if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
@@ -132,10 +134,12 @@ class Exhausted(RedisCase):
             reply = other.call("GET", far)
             if reply != bulk("1"):  # at the moment when the last block is taken, not for long
                 self.assertTrue(reply.startswith(b"-ERR ringmain: ") and now < 0.6, (reply, now))
-        for _ in range(64):
-            reply = client.read()
-            self.assertTrue(reply == bulk(bytes(MEBIBYTE)) or reply.startswith(b"-ERR ringmain: "))
-        self.working(client)
+        with contextlib.suppress(Closed):  # it may as well be thrown out
+            for _ in range(64):
+                reply = client.read()
+                self.assertTrue(reply == bulk(bytes(MEBIBYTE))
+                                or reply.startswith(b"-ERR ringmain: "))
+            self.working(client)
         wait_for(lambda: other.call("STRLEN", "slow") == b":1048576\r\n", "the server is back")
 
     def test_a_request_that_does_not_fit_is_refused(self):
