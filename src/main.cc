@@ -15,6 +15,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -159,7 +161,9 @@ int doctor(const CommandLine& line) {
     const Result<uring::Features> probed = uring::Features::probe();
     if (probed.ok()) options.features = probed.value();
     int status = success;
-    for (const uring::Finding& finding : uring::preflight(options)) {
+    std::vector<uring::Finding> findings = uring::machine_facts();
+    for (uring::Finding& finding : uring::preflight(options)) findings.push_back(std::move(finding));
+    for (const uring::Finding& finding : findings) {
         std::string name = finding.name;
         name.resize(std::max<size_t>(name.size(), 18), ' ');
         print(name + " " + std::string(word_for(finding.level)) + "  " + finding.text + "\n");

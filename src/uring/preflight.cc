@@ -118,6 +118,32 @@ Finding check_io_uring() {
     return judge_io_uring(setup_facts());
 }
 
+std::vector<Finding> machine_facts() {
+    const SetupFacts facts = setup_facts();
+    rlimit memlock = {};
+    getrlimit(RLIMIT_MEMLOCK, &memlock);
+    const std::string limit = memlock.rlim_cur == RLIM_INFINITY
+                                  ? "unlimited"
+                                  : std::to_string(memlock.rlim_cur) + " bytes";
+    return {
+        {.name = "kernel", .level = Level::Ok, .text = facts.kernel_release, .remedy = ""},
+        {.name = "io_uring_disabled",
+         .level = Level::Ok,
+         .text = facts.io_uring_disabled.has_value()
+                     ? "kernel.io_uring_disabled = " + std::to_string(*facts.io_uring_disabled)
+                     : "this kernel has no kernel.io_uring_disabled",
+         .remedy = ""},
+        {.name = "seccomp",
+         .level = Level::Ok,
+         .text = facts.seccomp_mode == 2 ? "a filter is active" : "no filter",
+         .remedy = ""},
+        {.name = "memlock",
+         .level = Level::Ok,
+         .text = limit + "; buffer rings lock no memory",
+         .remedy = ""},
+    };
+}
+
 std::vector<Finding> preflight(const PreflightOptions& options) {
     std::vector<Finding> findings;
     findings.push_back(check_io_uring());

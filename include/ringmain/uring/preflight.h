@@ -36,6 +36,9 @@ struct PreflightOptions {
 
 [[nodiscard]] std::vector<Finding> preflight(const PreflightOptions& options);
 
+// What could stand in the way, said also where it does not: kernel, sysctl, seccomp, memlock.
+[[nodiscard]] std::vector<Finding> machine_facts();
+
 // Only the first and decisive one: can a ring be made?
 [[nodiscard]] Finding check_io_uring();
 
