@@ -37,6 +37,10 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
 // "SERVER_ERROR ringmain: TEXT\r\n".
 [[nodiscard]] std::string error_line(const Pool& pool, std::string_view text);
 
+// Of a request that does not end before the arena does.
+inline constexpr std::string_view out_of_memory_for_request =
+    "out of buffer memory for a request; see buffer_memory";
+
 // Recognises a key again without keeping it; not for placement.
 [[nodiscard]] uint32_t key_check_hash(std::string_view key);
 

@@ -130,8 +130,7 @@ void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, c
 
 void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame) {
     if (frame.verb == Verb::Version) {
-        proxy.answer(client,
-                     std::string("VERSION ").append(memcached_version).append("\r\n"));
+        proxy.answer(client, std::string("VERSION ").append(memcached_version).append("\r\n"));
     } else if (frame.verb == Verb::MetaNoop) {
         proxy.answer(client, "MN\r\n");
     } else if (frame.verb == Verb::Quit) {

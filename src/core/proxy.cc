@@ -51,6 +51,7 @@ void Proxy::end_batch() {
     constexpr size_t kept_max = size_t{1} << 20;
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
     counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
+    relieve();
 }
 
 Notice Proxy::take_notice() {
@@ -196,9 +197,7 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
 void Proxy::keep_partial(ClientConn& client, const Slice& slice) {
     if (blocks_->available() > blocks_reserved && client.partial.append_growing(slice)) return;
     client.partial.clear();
-    answer_error(client,
-                 error_line(*client.pool, "out of buffer memory for a request; see buffer_memory"),
-                 true);
+    answer_error(client, error_line(*client.pool, out_of_memory_for_request), true);
 }
 
 // Goes on with what was received while the client was paused.

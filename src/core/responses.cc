@@ -29,6 +29,16 @@ bool Proxy::awaits_bytes(const ServerConn& conn) const {
            conn.ready_batch != batch_;
 }
 
+namespace {
+
+// Whether somebody still waits for the fragment's response. Once not, never again; the response of
+// such a fragment is counted to its end and its bytes are not kept.
+bool is_wanted(const Fragment& fragment) {
+    return !fragment.abandoned && fragment.request->client != nullptr;
+}
+
+}  // namespace
+
 template <class Parser>
 void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
     while (slice.size > 0) {
@@ -43,7 +53,9 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
                 lose(conn, "sent a response of more than 4 GiB");
                 return;
             }
-            if (blocks_->available() == 0 || !conn.partial.append_growing(slice)) {
+            if (conn.prelude_answers == 0 && !is_wanted(*conn.fragments.front())) {
+                conn.partial.clear();  // only its end matters
+            } else if (blocks_->available() == 0 || !conn.partial.append_growing(slice)) {
                 lose(conn, "sent a response for which buffer memory is exhausted (buffer_memory)");
             }
             return;
@@ -144,7 +156,8 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     const bool is_error = frame.type == '-' || frame.type == '!';
     const Fragment& head = *conn.fragments.front();
     const bool split = head.request->join != nullptr;
-    if (split && !is_error && !fits_join(head.request->policy, head, frame, bytes, scratch_.text)) {
+    if (split && !is_error && is_wanted(head) &&
+        !fits_join(head.request->policy, head, frame, bytes, scratch_.text)) {
         lose(conn, "sent a response that does not fit the request");
         return;
     }
@@ -170,14 +183,15 @@ void Proxy::on_response(ServerConn& conn,
         lose(conn, "sent a response that does not fit the request");
         return;
     }
-    if (frame.value_count > 0 && (frame.value_count > head.keys ||
-                                  !has_key(head, bytes.view(frame.first_key, scratch_.text)))) {
+    if (is_wanted(head) && frame.value_count > 0 &&
+        (frame.value_count > head.keys ||
+         !has_key(head, bytes.view(frame.first_key, scratch_.text)))) {
         lose(conn, "sent a value for a key that was not asked for");
         return;
     }
     const bool has_data_block = verb >= memcached::Verb::Set && verb <= memcached::Verb::Cas;
     const bool refused_line =
-        is_error && (has_data_block || verb == memcached::Verb::MetaSet) && bytes.size() == 7;
+        is_error && (has_data_block || verb == memcached::Verb::MetaSet) && frame.size == 7;
 
     note_success(conn);
     Fragment& fragment = leave_queue(conn);
@@ -186,6 +200,8 @@ void Proxy::on_response(ServerConn& conn,
         free_if_done(request);
     } else if (request.join != nullptr) {
         complete_split(fragment, bytes, is_error);
+    } else if (request.client == nullptr) {
+        free_if_done(request);
     } else if (memcached::is_shown(verb, request.noreply, request.quiet, frame)) {
         deliver(request, bytes);
     } else {

@@ -22,6 +22,7 @@ constexpr size_t entries_per_send = 512;
 constexpr uint64_t paused_input_max = 64ULL * 1024;
 
 constexpr Duration linger_limit = Duration::millis(1000);
+constexpr Duration drain_linger_limit = Duration::millis(200);
 
 }  // namespace
 
@@ -126,7 +127,7 @@ void Driver::close_client(Channel& channel) {
     }
     shutdown(channel.socket, SHUT_WR);
     channel.shut = true;
-    channel.linger_until = now_ + linger_limit;
+    channel.linger_until = now_ + (draining_ ? drain_linger_limit : linger_limit);
     lingering_.push_back({&channel, channel.generation});
     if (!channel.receiving) receive(channel);
 }

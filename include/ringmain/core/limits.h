@@ -14,6 +14,11 @@ inline constexpr uint32_t requests_max = 1U << 20;
 // Blocks that a forwarded request must leave in the arena, so that responses can still come in.
 inline constexpr uint32_t blocks_reserved = 64;
 
+// With fewer free blocks than this (or an eighth of the arena) the client that holds most is
+// closed, one at a time.
+inline constexpr uint32_t blocks_low = 1024;
+inline constexpr Duration relief_interval = Duration::millis(5);
+
 // A command name beyond this is no command, whatever the server knows.
 inline constexpr uint32_t command_name_size_max = 64;
 

@@ -200,6 +200,7 @@ class Proxy {
     void keep_partial(ClientConn& client, const Slice& slice);
     void resume(ClientConn& client);
     void reconsider(ClientConn& client);
+    void relieve();
     void settle(ClientConn& client);
     void append_response(ClientConn& client, const Bytes& bytes);
 
@@ -240,6 +241,7 @@ class Proxy {
     Prng prng_;
     Instant now_;
     Instant wall_;
+    Instant last_relief_;
     uint32_t batch_ = 0;
     uint64_t next_client_id_ = 1;
     Scratch scratch_;

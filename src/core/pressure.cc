@@ -1,0 +1,65 @@
+// When buffer memory runs low: who holds most of it goes.
+//
+// A client that asks for much and reads nothing, or sends a large request a byte at a time, must
+// not cost others their requests. While less than an eighth of the arena is free (more of a small
+// one), the client that holds most is closed, one every few milliseconds, since its memory comes
+// back only when the kernel has let go of it.
+
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+
+#include <algorithm>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+// Bytes of the arena that wait for this client, in either direction.
+uint64_t held_by(const ClientConn& client) {
+    uint64_t held = client.input.size() + client.partial.size() + client.out.size() + client.unsent;
+    for (const Request* request = client.requests.front(); request != nullptr;
+         request = request->next) {
+        held += request->response.size();
+        if (request->join == nullptr) continue;
+        for (const Fragment* fragment : request->join->fragments)
+            held += fragment->response.size();
+    }
+    return held;
+}
+
+}  // namespace
+
+void Proxy::relieve() {
+    const uint32_t capacity = blocks_->capacity();
+    const uint32_t low = std::max(capacity / 8, std::min(blocks_low, capacity / 4));
+    if (blocks_->available() >= low || now_ - last_relief_ < relief_interval) return;
+    last_relief_ = now_;
+    ClientConn* worst = nullptr;
+    uint64_t most = uint64_t{capacity} * block_size / 64;  // below this nobody is to blame
+    for (ClientConn* client = clients_.front(); client != nullptr;
+         client = decltype(clients_)::after(*client)) {
+        if (client->broken) continue;
+        const uint64_t held = held_by(*client);
+        if (held <= most) continue;
+        worst = client;
+        most = held;
+    }
+    if (worst == nullptr) return;
+    notices_.push_back({.good = false,
+                        .text = "pool " + worst->pool->options->name + ": client " + worst->peer +
+                                " is closed: it holds " + std::to_string(most) +
+                                " bytes of buffer memory, which runs low (buffer_memory)"});
+    if (worst->partial.size() > most / 2) {
+        // It sends, so it can be told; that is all it gets.
+        worst->partial.clear();
+        answer_error(*worst, error_line(*worst->pool, out_of_memory_for_request), true);
+        mark_dirty(*worst);
+        return;
+    }
+    counters_->errors.add(1);
+    give_up(*worst);
+}
+
+}  // namespace ringmain::core
