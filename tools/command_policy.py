@@ -11,7 +11,7 @@ TRANSACTION = ("transactions need a server connection of their own, "
                "which this version does not lease")
 WAITS = "it waits, and would hold up everybody who shares the server connection"
 MESSAGES = "messages need a server connection of their own, which this version does not lease"
-SHARED = "it changes the state of a server connection, and clients share those"
+SHARED = "it concerns connections to one server, which clients share here"
 DATABASES = "a pool has one database"
 CLUSTER = "the servers of a pool are not a Redis Cluster"
 REPLICATION = "it is spoken between servers"

@@ -21,7 +21,7 @@ class LocalAnswer {
                 const Command& command,
                 const Bytes& bytes,
                 std::span<const ByteRange> arguments)
-        : proxy_(proxy), client_(client), command_(command) {
+        : proxy_(proxy), client_(client), command_(command), request_size_(bytes.size()) {
         texts_.reserve(arguments.size());
         std::string scratch;
         for (const ByteRange& range : arguments)
@@ -57,6 +57,7 @@ class LocalAnswer {
     Proxy& proxy_;
     ClientConn& client_;
     const Command& command_;
+    uint32_t request_size_;
     std::vector<std::string> texts_;
 };
 

@@ -1,7 +1,7 @@
 #include "tests/unit/core/fake_server.h"
 
+#include <algorithm>
 #include <charconv>
-#include <sstream>
 
 namespace ringmain::test {
 
@@ -33,7 +33,9 @@ bool take_request(std::string& bytes, std::vector<std::string>& arguments) {
     return true;
 }
 
-std::string integer(int64_t number) { return ":" + std::to_string(number) + "\r\n"; }
+std::string integer(int64_t number) {
+    return ":" + std::to_string(number) + "\r\n";
+}
 
 }  // namespace
 
@@ -41,7 +43,9 @@ void FakeRedis::serve(std::string& bytes, std::string& answers, Session& session
     std::vector<std::string> arguments;
     while (take_request(bytes, arguments)) {
         std::string line;
-        for (const std::string& argument : arguments) line += (line.empty() ? "" : " ") + argument;
+        for (const std::string& argument : arguments) {
+            line += (line.empty() ? "" : " ") + argument;
+        }
         log.push_back(line);
         answers += answer(arguments, session);
     }
@@ -80,12 +84,16 @@ std::string FakeRedis::answer_key(const std::vector<std::string>& arguments,
     const std::string& name = arguments[0];
     if (name == "GET") return bulk(arguments[1], session);
     if (name == "SET" || name == "MSET") {
-        for (size_t i = 1; i + 1 < arguments.size(); i += 2) values[arguments[i]] = arguments[i + 1];
+        for (size_t i = 1; i + 1 < arguments.size(); i += 2) {
+            values[arguments[i]] = arguments[i + 1];
+        }
         return "+OK\r\n";
     }
     if (name == "MGET") {
         std::string text = "*" + std::to_string(arguments.size() - 1) + "\r\n";
-        for (size_t i = 1; i < arguments.size(); ++i) text += bulk(arguments[i], session);
+        for (size_t i = 1; i < arguments.size(); ++i) {
+            text += bulk(arguments[i], session);
+        }
         return text;
     }
     if (name == "DEL" || name == "UNLINK" || name == "EXISTS" || name == "TOUCH") {
@@ -101,18 +109,24 @@ std::string FakeRedis::answer_key(const std::vector<std::string>& arguments,
         value = std::to_string(number_of(value) + 1);
         return ":" + value + "\r\n";
     }
-    if (name == "EVAL") return "$" + std::to_string(arguments[1].size()) + "\r\n" + arguments[1] + "\r\n";
+    if (name == "EVAL")
+        return "$" + std::to_string(arguments[1].size()) + "\r\n" + arguments[1] + "\r\n";
     return "-ERR unknown command '" + name + "'\r\n";
 }
 
-// --- memcached ------------------------------------------------------------------------------------
+// --- memcached
+// ------------------------------------------------------------------------------------
 
 namespace {
 
 std::vector<std::string> words_of(const std::string& line) {
-    std::istringstream stream(line);
     std::vector<std::string> words;
-    for (std::string word; stream >> word;) words.push_back(word);
+    size_t at = 0;
+    while (at < line.size()) {
+        const size_t end = std::min(line.find(' ', at), line.size());
+        if (end > at) words.push_back(line.substr(at, end - at));
+        at = end + 1;
+    }
     return words;
 }
 

@@ -6,6 +6,12 @@
 
 #pragma once
 
+#include "ringmain/base/assert.h"
+#include "ringmain/base/prng.h"
+#include "ringmain/buffer/block_pool.h"
+#include "ringmain/config/config.h"
+#include "ringmain/core/proxy.h"
+
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -14,12 +20,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "ringmain/base/assert.h"
-#include "ringmain/base/prng.h"
-#include "ringmain/buffer/block_pool.h"
-#include "ringmain/config/config.h"
-#include "ringmain/core/proxy.h"
 
 namespace ringmain::test {
 
@@ -73,16 +73,22 @@ class Loop {
     // Ends everything; nothing may be left in the arena.
     void shut_down() {
         proxy_.reset();
-        for (const auto& channel : channels_) channel->sending.clear();
+        for (const auto& channel : channels_) {
+            channel->sending.clear();
+        }
         RM_ASSERT(blocks_.in_use() == 0);
         RM_ASSERT(counters_.clients.get() == 0);
         RM_ASSERT(counters_.server_connections.get() == 0);
     }
 
     [[nodiscard]] core::Proxy& proxy() { return *proxy_; }
+
     [[nodiscard]] BlockPool& blocks() { return blocks_; }
+
     [[nodiscard]] core::Counters& counters() { return counters_; }
+
     [[nodiscard]] Prng& prng() { return prng_; }
+
     [[nodiscard]] Instant now() const { return now_; }
 
     [[nodiscard]] const std::vector<std::unique_ptr<Channel>>& channels() const {
@@ -98,7 +104,9 @@ class Loop {
 
     void begin() {
         proxy_->begin_batch(now_, {now_.ns + 1'700'000'000'000'000'000});
-        for (size_t i = 1; i < channels_.size(); ++i) complete_send(*channels_[i]);
+        for (size_t i = 1; i < channels_.size(); ++i) {
+            complete_send(*channels_[i]);
+        }
     }
 
     void end() {
@@ -107,7 +115,9 @@ class Loop {
             if (proxy_->needs_ticks()) proxy_->on_tick();
         }
         proxy_->end_batch();
-        while (proxy_->has_notices()) notices_.push_back(proxy_->take_notice().text);
+        while (proxy_->has_notices()) {
+            notices_.push_back(proxy_->take_notice().text);
+        }
         flush();
     }
 
@@ -172,9 +182,7 @@ class Loop {
     }
 
   private:
-    static size_t arena_size(const Options& options) {
-        return size_t{options.blocks} * block_size;
-    }
+    static size_t arena_size(const Options& options) { return size_t{options.blocks} * block_size; }
 
     Channel& make_channel() {
         channels_.push_back(std::make_unique<Channel>(blocks_));
@@ -226,7 +234,9 @@ class Loop {
             if (!channel.sending.empty()) continue;  // one send at a time
             channel.sending.append_chain(std::move(conn->sendable()));
         }
-        while (core::ClientConn* client = proxy_->next_dirty_client()) flush_client(*client);
+        while (core::ClientConn* client = proxy_->next_dirty_client()) {
+            flush_client(*client);
+        }
     }
 
     void flush_client(core::ClientConn& client) {

@@ -1,8 +1,8 @@
 // Which response goes to whom, and when.
 
-#include <doctest/doctest.h>
-
 #include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
 
 namespace ringmain::test {
 

@@ -25,7 +25,9 @@ config::Pool pool_of(config::Protocol protocol, uint32_t servers) {
 
 }  // namespace
 
-config::Pool redis_pool(uint32_t servers) { return pool_of(config::Protocol::Redis, servers); }
+config::Pool redis_pool(uint32_t servers) {
+    return pool_of(config::Protocol::Redis, servers);
+}
 
 config::Pool memcached_pool(uint32_t servers) {
     return pool_of(config::Protocol::Memcached, servers);
@@ -37,7 +39,9 @@ std::string bulk(std::string_view text) {
 
 std::string resp(const std::vector<std::string>& arguments) {
     std::string text = "*" + std::to_string(arguments.size()) + "\r\n";
-    for (const std::string& argument : arguments) text += bulk(argument);
+    for (const std::string& argument : arguments) {
+        text += bulk(argument);
+    }
     return text;
 }
 
@@ -130,7 +134,9 @@ std::string World::key_on(uint32_t server, uint32_t n) {
 uint32_t World::index_of(const core::ServerConn& conn) {
     const auto& servers = proxy().pools()[0]->servers;
     uint32_t index = 0;
-    while (servers[index].get() != conn.server) index += 1;
+    while (servers[index].get() != conn.server) {
+        index += 1;
+    }
     return index;
 }
 

@@ -11,14 +11,14 @@
 
 #pragma once
 
+#include "tests/unit/core/fake_server.h"
+#include "tests/unit/core/loop.h"
+
 #include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "tests/unit/core/fake_server.h"
-#include "tests/unit/core/loop.h"
 
 namespace ringmain::test {
 
@@ -97,8 +97,11 @@ class World {
     void pass(int64_t ms);
 
     [[nodiscard]] Loop& loop() { return *loop_; }
+
     [[nodiscard]] core::Proxy& proxy() { return loop_->proxy(); }
+
     [[nodiscard]] core::Counters& counters() { return loop_->counters(); }
+
     [[nodiscard]] const config::Pool& pool() const { return config_.pools[0]; }
 
   private:

@@ -1,0 +1,291 @@
+// What redis clients are answered here, to the letter.
+
+#include "ringmain/resp/commands.h"
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+struct Dialogue {
+    std::vector<std::string> request;
+    std::string answer;
+};
+
+void play(World& world, Channel& client, const std::vector<Dialogue>& lines) {
+    for (const Dialogue& line : lines) {
+        std::string shown;
+        for (const std::string& argument : line.request) {
+            shown += argument + " ";
+        }
+        CAPTURE(shown);
+        CHECK(world.ask(client, resp(line.request)) == line.answer);
+    }
+}
+
+const std::string hello_id_1 =
+    bulk("server") + bulk("redis") + bulk("version") + bulk("7.0.15") + bulk("proto");
+
+}  // namespace
+
+TEST_CASE("commands that are answered here, and how") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    play(world,
+         client,
+         {
+             {{"PING"}, "+PONG\r\n"},
+             {{"ping", "hello"}, bulk("hello")},
+             {{"PING", "a", "b"}, "-ERR wrong number of arguments for 'ping' command\r\n"},
+             {{"ECHO", "x y"}, bulk("x y")},
+             {{"ECHO"}, "-ERR wrong number of arguments for 'echo' command\r\n"},
+             {{"SELECT", "0"}, "+OK\r\n"},
+             {{"SELECT", "1"},
+              "-ERR ringmain: 'SELECT 1' is not supported: clients share connections whose "
+              "database is 0 (redis_db); SELECT 0 is accepted\r\n"},
+             {{"SELECT", "x"}, "-ERR value is not an integer or out of range\r\n"},
+             {{"TIME"}, "*2\r\n" + bulk("1700000001") + bulk("0")},
+             {{"CLIENT", "GETNAME"}, "$-1\r\n"},
+             {{"CLIENT", "SETNAME", "bob"}, "+OK\r\n"},
+             {{"client", "getname"}, bulk("bob")},
+             {{"CLIENT", "SETNAME", "a b"},
+              "-ERR Client names cannot contain spaces, newlines or special characters.\r\n"},
+             {{"CLIENT", "ID"}, ":1\r\n"},
+             {{"CLIENT", "NO-EVICT", "on"}, "+OK\r\n"},
+             {{"CLIENT", "NO-EVICT", "perhaps"}, "-ERR syntax error\r\n"},
+             {{"CLIENT", "NO-TOUCH", "OFF"}, "+OK\r\n"},
+             {{"CLIENT", "SETINFO", "lib-name", "redis-py"}, "+OK\r\n"},
+             {{"CLIENT", "SETINFO", "LIB-VER", "1.0"}, "+OK\r\n"},
+             {{"CLIENT", "SETINFO", "colour", "red"}, "-ERR Unrecognized option 'colour'\r\n"},
+             {{"CLIENT", "SETINFO", "lib-ver", "a b"},
+              "-ERR lib-ver cannot contain spaces, newlines or special characters.\r\n"},
+             {{"CLIENT", "INFO"},
+              bulk("id=1 addr=10.9.9.9:1234 laddr=127.0.0.1:6379 fd=0 name=bob age=0 idle=0 "
+                   "flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 "
+                   "multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r "
+                   "cmd=client|info user=default redir=-1 resp=2 lib-name=redis-py lib-ver=1.0\n")},
+             {{"RESET"}, "+RESET\r\n"},
+             {{"CLIENT", "GETNAME"}, "$-1\r\n"},
+             {{"AUTH", "x"},
+              "-ERR AUTH <password> called without any password configured for the default user. "
+              "Are you sure your configuration is correct?\r\n"},
+             {{"AUTH", "default", "x"}, "+OK\r\n"},
+             {{"AUTH", "bob", "x"},
+              "-WRONGPASS invalid username-password pair or user is disabled.\r\n"},
+             {{"AUTH", "a", "b", "c"}, "-ERR syntax error\r\n"},
+         });
+    CHECK(world.counters().fragments.get() == 0);
+}
+
+TEST_CASE("commands that are refused leave the connection usable") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    for (const char* name : {"SUBSCRIBE", "MULTI", "KEYS", "BLPOP"}) {
+        CAPTURE(name);
+        std::vector<std::string> request = {name, "a", "0"};
+        if (request[0] == "MULTI") request = {"MULTI"};
+        if (request[0] == "KEYS") request = {"KEYS", "*"};
+        const std::string text = world.ask(client, resp(request));
+        CHECK(text.starts_with("-ERR ringmain: '" + request[0] + "' is not supported: "));
+    }
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    play(world,
+         client,
+         {
+             {{"GET"}, "-ERR wrong number of arguments for 'get' command\r\n"},
+             {{"NONSENSE"}, "-ERR unknown command 'NONSENSE', with args beginning with: \r\n"},
+             {{"CLIENT", "NONSENSE"}, "-ERR unknown subcommand 'NONSENSE'. Try CLIENT HELP.\r\n"},
+             {{"RENAME", a, b},
+              "-CROSSSLOT ringmain: the keys of 'RENAME' live on several servers; give them a "
+              "common hash tag (and set hash_tag for the pool)\r\n"},
+             {{"XREAD", "BLOCK", "0", "STREAMS", "s", "$"},
+              "-ERR ringmain: 'XREAD' with BLOCK is not supported: a blocking command needs a "
+              "connection of its own, which this version does not lease\r\n"},
+             {{"PING"}, "+PONG\r\n"},
+         });
+    CHECK(world.counters().fragments.get() == 0);
+}
+
+TEST_CASE("an unknown command goes to the server of its first argument, or nowhere") {
+    config::Pool pool = redis_pool(2);
+    SUBCASE("first key") {
+        World world(pool);
+        Channel& client = world.client();
+        const std::string key = world.key_on(1);
+        CHECK(world.ask(client, resp({"JSON.GET", key})) == "-ERR unknown command 'JSON.GET'\r\n");
+        CHECK(world.server(1).redis.log == std::vector<std::string>{"JSON.GET " + key});
+    }
+    SUBCASE("refuse") {
+        pool.unknown_commands = config::UnknownCommands::Refuse;
+        World world(pool);
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"JSON.GET", "a"})) ==
+              "-ERR unknown command 'JSON.GET', with args beginning with: 'a' \r\n");
+    }
+}
+
+TEST_CASE("the keys of a CROSSSLOT error are told about the pool's hash tag") {
+    config::Pool pool = redis_pool(2);
+    pool.placement.hash_tag = "{}";
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"RENAME", world.key_on(0), world.key_on(1)})) ==
+          "-CROSSSLOT ringmain: the keys of 'RENAME' live on several servers; give them a common "
+          "hash tag ({...})\r\n");
+}
+
+TEST_CASE("HELLO answers in the version that it agrees on") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string rest = bulk("mode") + bulk("standalone") + bulk("role") + bulk("master") +
+                             bulk("modules") + "*0\r\n";
+    play(world,
+         client,
+         {
+             {{"HELLO"}, "*14\r\n" + hello_id_1 + ":2\r\n" + bulk("id") + ":1\r\n" + rest},
+             {{"HELLO", "4"}, "-NOPROTO unsupported protocol version\r\n"},
+             {{"HELLO", "x"}, "-ERR Protocol version is not an integer or out of range\r\n"},
+             {{"HELLO", "3", "nonsense"}, "-ERR Syntax error in HELLO option 'nonsense'\r\n"},
+             {{"HELLO", "3", "SETNAME", "a b"},
+              "-ERR Client names cannot contain spaces, newlines or special characters.\r\n"},
+             {{"HELLO", "3", "AUTH", "bob", "x"},
+              "-WRONGPASS invalid username-password pair or user is disabled.\r\n"},
+             {{"HELLO", "3", "SETNAME", "bob"},
+              "%7\r\n" + hello_id_1 + ":3\r\n" + bulk("id") + ":1\r\n" + rest},
+             {{"CLIENT", "GETNAME"}, bulk("bob")},
+             {{"HELLO"}, "%7\r\n" + hello_id_1 + ":3\r\n" + bulk("id") + ":1\r\n" + rest},
+             {{"CLIENT", "SETNAME", ""}, "+OK\r\n"},
+             {{"CLIENT", "GETNAME"}, "_\r\n"},
+             {{"HELLO", "2"}, "*14\r\n" + hello_id_1 + ":2\r\n" + bulk("id") + ":1\r\n" + rest},
+         });
+}
+
+TEST_CASE("a pool with a password answers nobody before AUTH") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_auth = "secret";
+    World world(pool);
+    world.server(0).redis.password = "secret";
+    Channel& client = world.client();
+    const std::string noauth = "-NOAUTH Authentication required.\r\n";
+    play(world,
+         client,
+         {
+             {{"GET", "a"}, noauth},
+             {{"PING"}, noauth},
+             {{"INFO"}, noauth},
+             {{"JSON.GET", "a"}, noauth},
+             {{"HELLO", "3"},
+              "-NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+              "HELLO AUTH <user> <pass> option can be used to authenticate the client and "
+              "select the RESP protocol version at the same time\r\n"},
+             {{"AUTH", "secre"},
+              "-WRONGPASS invalid username-password pair or user is disabled.\r\n"},
+             {{"AUTH", "secrets"},
+              "-WRONGPASS invalid username-password pair or user is disabled.\r\n"},
+             {{"AUTH", "bob", "secret"},
+              "-WRONGPASS invalid username-password pair or user is disabled.\r\n"},
+             {{"AUTH", "default", "secret"}, "+OK\r\n"},
+             {{"GET", "a"}, "$-1\r\n"},
+             {{"RESET"}, "+RESET\r\n"},
+             {{"GET", "a"}, noauth},
+             {{"AUTH", "secret"}, "+OK\r\n"},
+             {{"PING"}, "+PONG\r\n"},
+         });
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"HELLO", "3", "AUTH", "default", "secret"})).starts_with("%7"));
+    CHECK(world.ask(other, resp({"GET", "a"})) == "_\r\n");
+    // Before AUTH, nobody may send much.
+    Channel& greedy = world.client();
+    CHECK(world.ask(greedy, "*11\r\n") ==
+          "-ERR Protocol error: unauthenticated multibulk length\r\n");
+    CHECK(greedy.closed);
+}
+
+TEST_CASE("INFO has the sections that tools read") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", world.key_on(1)})) == "$-1\r\n");
+    const std::string all = world.ask(client, resp({"INFO"}));
+    for (const char* line : {"# Server\r\nredis_version:7.0.15\r\n",
+                             "redis_mode:proxy\r\n",
+                             "ringmain_version:0.1.0\r\n",
+                             "process_id:42\r\n",
+                             "uptime_in_seconds:1\r\n",
+                             "config_file:ringmain.toml\r\n",
+                             "connected_clients:1\r\n",
+                             "loading:0\r\n",
+                             "total_commands_processed:2\r\n",
+                             "role:master\r\n",
+                             "server_connections:1\r\n",
+                             "main/s0:address=10.0.0.1:7000,weight=1,connected=0\r\n",
+                             "main/s1:address=10.0.0.1:7001,weight=1,connected=1\r\n",
+                             "# Keyspace\r\n"}) {
+        CAPTURE(line);
+        CHECK(all.find(line) != std::string::npos);
+    }
+    CHECK(world.ask(client, resp({"INFO", "replication"})) ==
+          bulk("# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"));
+    CHECK(world.ask(client, resp({"INFO", "nothing"})) == bulk(""));
+    static_cast<void>(world.ask(client, resp({"HELLO", "3"})));
+    CHECK(world.ask(client, resp({"INFO", "Keyspace"})) == "=16\r\ntxt:# Keyspace\r\n\r\n");
+}
+
+TEST_CASE("inline requests, blank lines and empty arrays") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, "\r\n*0\r\n*-1\r\n   \r\nPING\r\n") == "+PONG\r\n");
+    CHECK(world.ask(client, "SET a \"x\\x41 y\"\nget a\r\n").starts_with("+OK\r\n"));
+    CHECK(world.ask(client, resp({"GET", "a"})) == bulk("xA y"));
+    CHECK(world.ask(client, "GET \"a\r\n") ==
+          "-ERR Protocol error: unbalanced quotes in request\r\n");
+    CHECK(client.closed);
+}
+
+// Whatever stands in the table: one request, one answer, and the next request is understood.
+TEST_CASE("every command of the table is answered once, whatever its arguments") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::vector<std::vector<std::string>> tails = {
+        {},
+        {"a"},
+        {"a", "b"},
+        {"a", "1", "b"},
+        {"a", "b", "c", "d"},
+        {"1", "a", "2", "b", "3", "c"},
+        {"x", "0"},
+        {"x", "-1", "a"},
+        {"x", "99999999999999999999", "a"},
+        {"STREAMS", "a", "b", "0", "0"},
+        {"a", "b", "STORE", "c", "KEYS", "d", "GET", "*", "WITHSCORES", "BLOCK", "5"},
+        std::vector<std::string>(20, "")};
+    const auto check = [&](const std::vector<std::string>& name) {
+        for (const std::vector<std::string>& tail : tails) {
+            std::vector<std::string> request = name;
+            request.insert(request.end(), tail.begin(), tail.end());
+            if (client.closed || request[0] == "quit") return;
+            std::string shown;
+            for (const std::string& argument : request) {
+                shown += argument + " ";
+            }
+            CAPTURE(shown);
+            const uint64_t before = world.counters().requests.get();
+            const std::string text = world.ask(client, resp(request) + resp({"ECHO", "next"}));
+            CHECK(text.size() > bulk("next").size());
+            CHECK(text.ends_with(bulk("next")));
+            CHECK(world.counters().requests.get() == before + 2);
+        }
+    };
+    for (const Command& command : resp::commands()) {
+        check({std::string(command.name)});
+        for (const Command& subcommand : command.subcommands) {
+            check({std::string(command.name),
+                   std::string(subcommand.name.substr(command.name.size() + 1))});
+        }
+    }
+    CHECK_FALSE(client.closed);
+}
+
+}  // namespace ringmain::test

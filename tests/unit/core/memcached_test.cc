@@ -1,0 +1,254 @@
+// memcached clients: what is forwarded, split, silenced and answered here.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+std::string set(const std::string& key, const std::string& value, std::string_view rest = "") {
+    return "set " + key + " 0 0 " + std::to_string(value.size()) + std::string(rest) + "\r\n" +
+           value + "\r\n";
+}
+
+std::string value(const std::string& key, const std::string& data) {
+    return "VALUE " + key + " 0 " + std::to_string(data.size()) + "\r\n" + data + "\r\n";
+}
+
+}  // namespace
+
+TEST_CASE("memcached: classic commands reach the key's server and come back") {
+    World world(memcached_pool(3));
+    Channel& client = world.client();
+    CHECK(world.ask(client, set("a", "5")) == "STORED\r\n");
+    CHECK(world.ask(client, "get a\r\n") == value("a", "5") + "END\r\n");
+    CHECK(world.ask(client, "gets a\r\n") == "VALUE a 0 1 7\r\n5\r\nEND\r\n");
+    CHECK(world.ask(client, "gat 10 a\r\n") == value("a", "5") + "END\r\n");
+    CHECK(world.ask(client, "add a 0 0 1\r\nx\r\n") == "NOT_STORED\r\n");
+    CHECK(world.ask(client, "incr a 2\r\n") == "7\r\n");
+    CHECK(world.ask(client, "touch a 9\r\n") == "TOUCHED\r\n");
+    CHECK(world.ask(client, "delete a\r\n") == "DELETED\r\n");
+    CHECK(world.ask(client, "delete a\r\n") == "NOT_FOUND\r\n");
+    CHECK(world.ask(client, "get a\r\n") == "END\r\n");
+    CHECK(world.ask(client, "ms a 2\r\nhi\r\n") == "HD\r\n");
+    CHECK(world.ask(client, "mg a v\r\n") == "VA 2\r\nhi\r\n");
+    CHECK(world.ask(client, "mg b v\r\n") == "EN\r\n");
+    CHECK(world.ask(client, "md a\r\n") == "HD\r\n");
+}
+
+TEST_CASE("memcached: a get of many keys is joined in the order of the keys") {
+    for (uint64_t seed = 1; seed <= 10; ++seed) {
+        CAPTURE(seed);
+        World world(memcached_pool(3), {.seed = seed, .cut = true});
+        Channel& client = world.client();
+        std::string line = "get";
+        std::string expected;
+        for (int i = 0; i < 40; ++i) {
+            const std::string key = "key" + std::to_string(i);
+            line += " " + key;
+            if (i % 3 == 0) continue;
+            const std::string data(static_cast<size_t>(i) * 100, 'v');
+            CHECK(world.ask(client, set(key, data)) == "STORED\r\n");
+            expected += value(key, data);
+        }
+        CHECK(world.ask(client, line + "\r\n") == expected + "END\r\n");
+        CHECK(world.ask(client, "get key1 key1 key2 key1\r\n") ==
+              value("key1", std::string(100, 'v')) + value("key1", std::string(100, 'v')) +
+                  value("key2", std::string(200, 'v')) + value("key1", std::string(100, 'v')) +
+                  "END\r\n");
+    }
+}
+
+TEST_CASE("memcached: noreply is silent, whatever happens, and the order stays") {
+    World world(memcached_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    CHECK(world.ask(client, set(a, "1", " noreply") + "get " + a + "\r\n") ==
+          value(a, "1") + "END\r\n");
+    CHECK(world
+              .ask(client,
+                   "add " + a + " 0 0 1 noreply\r\nx\r\n" + "delete b noreply\r\n" +
+                       "incr nothing 1 noreply\r\n" + "touch nothing 1 noreply\r\n" +
+                       "flush_all noreply\r\nverbosity 1 noreply\r\nversion\r\n")
+              .starts_with("VERSION "));
+    world.server(1).mood = Mood::Refusing;
+    world.cut_off(1);
+    CHECK(world.ask(client, set(b, "1", " noreply") + "flush_all noreply\r\nmn\r\n") == "MN\r\n");
+    // Known to be down by now.
+    CHECK(world.ask(client, set(b, "1", " noreply") + "flush_all noreply\r\nmn\r\n") == "MN\r\n");
+    // An error that a server gives is silent, too.
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    world.pass(500);
+    CHECK(world.ask(client, "flush_all noreply\r\n" + set(a, "1", " noreply") + "mn\r\n") == "");
+    world.reply(0, "ERROR\r\nSERVER_ERROR out of memory storing object\r\n");
+    world.reply(1, "OK\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "MN\r\n");
+}
+
+TEST_CASE("memcached: noreply without room is silent") {
+    World world(memcached_pool(2), {.blocks = 32});
+    Channel& client = world.client();
+    CHECK(world.ask(client, "flush_all\r\n") == "OK\r\n");
+    std::vector<Block*> taken;
+    while (world.loop().blocks().available() > 5) {
+        taken.push_back(world.loop().blocks().take());
+    }
+    CHECK(world.ask(client, set("a", "1", " noreply") + "flush_all noreply\r\nmn\r\n") == "MN\r\n");
+    CHECK(world.ask(client, "flush_all\r\n") ==
+          "SERVER_ERROR ringmain: out of buffer memory; see buffer_memory\r\n");
+    for (Block* block : taken) {
+        world.loop().blocks().release(block);
+    }
+}
+
+TEST_CASE("memcached: quiet meta commands speak only when there is something to say") {
+    World world(memcached_pool(2));
+    Channel& client = world.client();
+    CHECK(world.ask(client,
+                    "mg none v q\r\nms a 2 q\r\nhi\r\nmg a v q\r\nmd none q\r\nmd a q\r\nmn\r\n") ==
+          "VA 2\r\nhi\r\nNF\r\nMN\r\n");
+    // q is for the proxy: the servers get every command with an answer.
+    world.server(0).mood = Mood::Refusing;
+    world.server(1).mood = Mood::Refusing;
+    world.cut_off(0);
+    CHECK(world.ask(client, "mg " + world.key_on(0) + " v q\r\nmn\r\n") ==
+          "SERVER_ERROR ringmain: server s0 (10.0.0.1:7000) refused the connection\r\nMN\r\n");
+}
+
+TEST_CASE("memcached: broadcasts go to every server and give one answer") {
+    World world(memcached_pool(3));
+    Channel& client = world.client();
+    CHECK(world.ask(client, set("a", "1") + set("b", "1") + set("c", "1") + set("d", "1")) ==
+          "STORED\r\nSTORED\r\nSTORED\r\nSTORED\r\n");
+    const std::string stats = world.ask(client, "stats\r\n");
+    CHECK(stats.starts_with("STAT pid 5\r\nSTAT curr_items 4\r\nSTAT rusage_user 1.500000\r\n"));
+    CHECK(stats.find("STAT ringmain_clients 1\r\n") != std::string::npos);
+    CHECK(stats.ends_with("END\r\n"));
+    CHECK(world.ask(client, "stats reset\r\n") == "RESET\r\n");
+    CHECK(world.ask(client, "stats ringmain\r\n").starts_with("STAT ringmain_version 0.1.0\r\n"));
+    CHECK(world.ask(client, "stats items\r\n") ==
+          "CLIENT_ERROR ringmain: 'stats items' is per server: ask the server\r\n");
+    CHECK(world.ask(client, "flush_all\r\n") == "OK\r\n");
+    for (uint32_t i = 0; i < 3; ++i) {
+        CHECK(world.server(i).memcached.values.empty());
+    }
+    CHECK(world.ask(client, "verbosity 1\r\n") == "OK\r\n");
+}
+
+TEST_CASE("memcached: stats whose answer is no STAT lines never reach a server") {
+    World world(memcached_pool(2));
+    Channel& client = world.client();
+    for (const std::string line :
+         {"stats cachedump 1 10", "stats cachedump 1 10 reset", "stats detail dump reset"}) {
+        CAPTURE(line);
+        CHECK(world.ask(client, line + "\r\n").starts_with("CLIENT_ERROR ringmain: 'stats "));
+    }
+    CHECK(world.counters().fragments.get() == 0);
+}
+
+TEST_CASE("memcached: a down server is told in the protocol's words") {
+    World world(memcached_pool(2));
+    world.server(1).mood = Mood::Refusing;
+    Channel& client = world.client();
+    const std::string down =
+        "SERVER_ERROR ringmain: server s1 (10.0.0.1:7001) refused the connection\r\n";
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    CHECK(world.ask(client, "get " + b + "\r\n") == down);
+    CHECK(world.ask(client, "get " + a + " " + b + "\r\n") == down);
+    CHECK(world.ask(client, "flush_all\r\n") == down);
+    CHECK(world.ask(client, "get " + a + "\r\n") == "END\r\n");
+}
+
+TEST_CASE("memcached: a value for another key closes the connection") {
+    const std::string wrong =
+        "SERVER_ERROR ringmain: server s0 (10.0.0.1:7000) sent a value for a key that was not "
+        "asked for\r\n";
+    World world(memcached_pool(2));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string a = world.key_on(0, 0);
+    const std::string b = world.key_on(0, 1);
+    const std::string other = world.key_on(1);
+    world.server(1).memcached.values[other] = "1";
+    SUBCASE("of one key") {
+        CHECK(world.ask(client, "get " + a + "\r\n") == "");
+        world.reply(0, value("x", "1") + "END\r\n");
+    }
+    SUBCASE("two values for one key") {
+        CHECK(world.ask(client, "get " + a + "\r\n") == "");
+        world.reply(0, value(a, "1") + value(a, "2") + "END\r\n");
+    }
+    SUBCASE("in a part of one key") {
+        CHECK(world.ask(client, "get " + a + " " + other + "\r\n") == "");
+        world.reply(0, value("x", "1") + "END\r\n");
+    }
+    SUBCASE("in a part of several keys") {
+        CHECK(world.ask(client, "get " + a + " " + b + " " + other + "\r\n") == "");
+        world.reply(0, value(other, "1") + "END\r\n");
+    }
+    SUBCASE("more values than keys") {
+        CHECK(world.ask(client, "get " + a + " " + b + " " + other + "\r\n") == "");
+        world.reply(0, value(a, "1") + value(b, "1") + value(b, "1") + "END\r\n");
+    }
+    world.settle();
+    CHECK(World::heard(client) == wrong);
+    CHECK(world.link(0) == nullptr);
+}
+
+TEST_CASE("memcached: a response that does not fit closes the connection") {
+    World world(memcached_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, set("a", "1") + "get a\r\n") == "");
+    world.reply(0, "END\r\n");
+    world.settle();
+    const std::string misfit =
+        "SERVER_ERROR ringmain: server s0 (10.0.0.1:7000) sent a response that does not fit the "
+        "request\r\n";
+    CHECK(World::heard(client) == misfit + misfit);
+    CHECK(world.link(0) == nullptr);
+}
+
+TEST_CASE("memcached: a bare ERROR to a command with data closes the connection") {
+    World world(memcached_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, set("a", "1") + "get a\r\n") == "");
+    world.reply(0, "ERROR\r\n");
+    world.settle();
+    CHECK(World::heard(client) ==
+          "ERROR\r\nSERVER_ERROR ringmain: server s0 (10.0.0.1:7000) does not know the command and "
+          "would run its data\r\n");
+}
+
+TEST_CASE("memcached: what is answered here") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, "version\r\n") == "VERSION 1.6.18\r\n");
+    CHECK(world.ask(client, "mn\r\n") == "MN\r\n");
+    CHECK(world.ask(client, "nonsense\r\n") == "ERROR\r\n");
+    CHECK(world.ask(client, "get\r\n") == "ERROR\r\n");
+    CHECK(
+        world.ask(client, "set a 0 0 1\r\nxx\r\n").starts_with("CLIENT_ERROR bad data chunk\r\n"));
+    CHECK(world.proxy().refusal(0) == "ERROR Too many open connections\r\n");
+    CHECK(world.ask(client, "get a\r\nquit\r\nget b\r\n") == "END\r\n");
+    CHECK(client.closed);
+}
+
+TEST_CASE("memcached: a value beyond request_size_max is swallowed, and the client goes on") {
+    config::Pool pool = memcached_pool(1);
+    pool.request_size_max = 100'000;
+    World world(pool, {.cut = true});
+    Channel& client = world.client();
+    CHECK(world.ask(client, set("a", std::string(500'000, 'x')) + "version\r\n") ==
+          "SERVER_ERROR object too large for cache\r\nVERSION 1.6.18\r\n");
+    CHECK(world.loop().blocks().in_use() <= 1);
+}
+
+}  // namespace ringmain::test

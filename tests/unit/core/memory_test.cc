@@ -1,0 +1,338 @@
+// Limits: clients that ask for more than they read, an arena that is full, and the way to the end.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+// Takes blocks away until `left` are available.
+class Hog {
+  public:
+    Hog(BlockPool& pool, uint32_t left) : pool_(&pool) {
+        while (pool.available() > left) {
+            taken_.push_back(pool.take());
+        }
+    }
+
+    ~Hog() {
+        for (Block* block : taken_) {
+            pool_->release(block);
+        }
+    }
+
+    Hog(const Hog&) = delete;
+    Hog& operator=(const Hog&) = delete;
+
+  private:
+    BlockPool* pool_;
+    std::vector<Block*> taken_;
+};
+
+std::string times(int count, const std::string& text) {
+    std::string all;
+    for (int i = 0; i < count; ++i) {
+        all += text;
+    }
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("a client is not read on while too many of its requests are in flight") {
+    config::Pool pool = redis_pool(1);
+    pool.requests_in_flight_max = 4;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, times(10, resp({"GET", "a"}))) == "");
+    CHECK(world.counters().fragments.get() == 4);
+    CHECK_FALSE(client.client->wants_input());
+    // Half of them must be answered before it is read again.
+    world.reply(0, bulk("1"));
+    world.settle();
+    CHECK(world.counters().fragments.get() == 4);
+    world.reply(0, bulk("2"));
+    world.settle();
+    CHECK(world.counters().fragments.get() == 6);
+    world.link(0)->arrived.erase(0, 2 * resp({"GET", "a"}).size());  // answered by hand
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == bulk("1") + bulk("2") + times(8, "$-1\r\n"));
+    CHECK(client.client->wants_input());
+}
+
+TEST_CASE("local answers behind requests in flight count as requests in flight") {
+    config::Pool pool = redis_pool(1);
+    pool.requests_in_flight_max = 4;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"}) + times(100, "PING\r\n")) == "");
+    CHECK(world.counters().requests.get() == 4);
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n" + times(100, "+PONG\r\n"));
+}
+
+TEST_CASE("a client that does not read its responses is not read from") {
+    config::Pool pool = redis_pool(1);
+    pool.output_pause_size = 100'000;
+    for (const bool cut : {false, true}) {
+        CAPTURE(cut);
+        World world(pool, {.blocks = 1024, .cut = cut});
+        world.server(0).redis.values["a"] = std::string(40'000, 'x');
+        Channel& client = world.client();
+        client.reads = false;
+        std::string requests;
+        for (int i = 0; i < 40; ++i) {
+            requests += resp({"GET", "a"}) + resp({"ECHO", "e"});
+        }
+        // Not all at once: the first answers are there before the last requests.
+        for (size_t i = 0; i < requests.size(); i += 100) {
+            CHECK(world.ask(client, requests.substr(i, 100)) == "");
+        }
+        CHECK_FALSE(client.client->wants_input());
+        CHECK(client.client->unsent + client.client->out.size() < 300'000);
+        CHECK(world.counters().requests.get() < 20);
+        client.reads = true;
+        world.settle();
+        CHECK(World::heard(client) == times(40, bulk(std::string(40'000, 'x')) + bulk("e")));
+        CHECK(client.client->unsent == 0);
+        CHECK(client.client->wants_input());
+    }
+}
+
+TEST_CASE("a paused client that has sent its last byte is answered all the same") {
+    config::Pool pool = redis_pool(1);
+    pool.requests_in_flight_max = 2;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    World::say(client, times(7, resp({"GET", "a"})) + resp({"HELLO", "3"}) + resp({"GET", "a"}));
+    client.inbound_end = true;
+    world.settle();
+    CHECK(world.counters().fragments.get() == 2);
+    CHECK_FALSE(client.closed);
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    const std::string text = World::heard(client);
+    CHECK(text.starts_with(times(7, "$-1\r\n") + "%7\r\n"));
+    CHECK(text.ends_with("_\r\n"));
+    CHECK(client.closed);
+}
+
+TEST_CASE("a paused client that asks to quit is answered and closed") {
+    config::Pool pool = redis_pool(1);
+    pool.requests_in_flight_max = 1;
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, times(3, resp({"GET", "a"})) + "QUIT\r\nPING\r\n") ==
+          times(3, "$-1\r\n") + "+OK\r\n");
+    CHECK(client.closed);
+}
+
+TEST_CASE("a request that the arena cannot hold is refused and its client closed") {
+    World world(redis_pool(1), {.blocks = 128});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"SET", "a", "1"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"SET", "a", std::string(3'000'000, 'x')})) ==
+          "-ERR ringmain: out of buffer memory for a request; see buffer_memory\r\n");
+    CHECK(client.closed);
+    CHECK(world.ask(other, resp({"GET", "a"})) == bulk("1"));
+}
+
+TEST_CASE("a response that the arena cannot hold costs the connection") {
+    World world(redis_pool(1), {.blocks = 128});
+    world.server(0).redis.values["large"] = std::string(3'000'000, 'x');
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "large"})) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) sent a response for which buffer memory is "
+          "exhausted (buffer_memory)\r\n");
+    CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
+    world.pass(100);
+    CHECK(world.ask(client, resp({"GET", "small"})) == "$-1\r\n");
+}
+
+TEST_CASE("without room for a request it is refused, and the client stays") {
+    World world(redis_pool(2), {.blocks = 64});
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    CHECK(world.ask(client, resp({"MSET", a, "1", b, "2"})) == "+OK\r\n");
+    {
+        const Hog hog(world.loop().blocks(), 5);
+        const std::string refused = "-ERR ringmain: out of buffer memory; see buffer_memory\r\n";
+        CHECK(world.ask(client, resp({"GET", a})) == refused);
+        CHECK(world.ask(client, resp({"MGET", a, b})) == refused);
+    }
+    CHECK(world.ask(client, resp({"MGET", a, b})) == "*2\r\n" + bulk("1") + bulk("2"));
+}
+
+TEST_CASE("a response that finds no room closes its client without a word") {
+    World world(redis_pool(1), {.blocks = 64});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    CHECK(world.ask(other, resp({"GET", "b"})) == "");
+    {
+        // The receive takes the last block, and small responses need another.
+        const Hog hog(world.loop().blocks(), 1);
+        world.reply(0, bulk("1"));
+        world.settle();
+        CHECK(client.closed);
+        CHECK(World::heard(client) == "");
+    }
+    world.reply(0, bulk("2"));
+    world.settle();
+    CHECK(World::heard(other) == bulk("2"));
+}
+
+// The part that fits into the open block was kept and the rest was not: nothing may be made of it.
+TEST_CASE("a part of a split response that finds no room closes its client") {
+    uint32_t closed = 0;
+    for (size_t fill = 0; fill < 1500; fill += 13) {
+        CAPTURE(fill);
+        World world(redis_pool(2), {.blocks = 128});
+        const std::string a = world.key_on(0);
+        const std::string b = world.key_on(1);
+        world.server(0).mood = Mood::Mute;
+        world.server(1).mood = Mood::Mute;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"MGET", a, b})) == "");
+        // All small answers fill one block, one behind the other.
+        Channel& filler = world.client();
+        for (int i = 0; i < 10; ++i) {
+            const std::string text(1500, 'f');
+            CHECK(world.ask(filler, resp({"ECHO", text})) == bulk(text));
+        }
+        const std::string rest(fill, 'r');
+        CHECK(world.ask(filler, resp({"ECHO", rest})) == bulk(rest));
+        world.reply(0, "*1\r\n" + bulk(std::string(100, 'x')));
+        {
+            const Hog hog(world.loop().blocks(), 1);
+            world.settle();
+        }
+        // By now there is room again.
+        world.reply(1, "*1\r\n" + bulk("y"));
+        world.settle();
+        const std::string text = World::heard(client);
+        if (client.closed) {
+            closed += 1;
+            CHECK(text == "");
+        } else {
+            CHECK(text == "*2\r\n" + bulk(std::string(100, 'x')) + bulk("y"));
+        }
+    }
+    CHECK(closed > 0);
+}
+
+TEST_CASE("many pieces of a large request fit where its bytes fit") {
+    World world(redis_pool(2), {.blocks = 300});
+    std::vector<std::string> request = {"MSET"};
+    for (uint32_t i = 0; i < 900; ++i) {
+        request.push_back(world.key_on(i % 2, i / 2));
+        request.push_back(std::string((i / 2) % 2 == 0 ? 2100 : 1, 'x'));
+    }
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp(request)) == "+OK\r\n");
+}
+
+TEST_CASE("an inline request of 64 KiB is taken") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string value(65'000, 'x');
+    CHECK(world.ask(client, "SET a " + value + "\r\n") == "+OK\r\n");
+    CHECK(world.ask(client, "GET a\r\n") == bulk(value));
+    CHECK(world.ask(client, "SET a " + value + value + "\r\n") ==
+          "-ERR Protocol error: too big inline request\r\n");
+    CHECK(client.closed);
+}
+
+TEST_CASE("a request beyond request_size_max is refused, and the client goes on") {
+    config::Pool pool = redis_pool(1);
+    pool.request_size_max = 100'000;
+    for (const bool cut : {false, true}) {
+        World world(pool, {.cut = cut});
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"SET", "a", std::string(1'000'000, 'x')}) + "PING\r\n") ==
+              "-ERR ringmain: request is larger than 100000 bytes (request_size_max)\r\n+PONG\r\n");
+        CHECK(world.loop().blocks().in_use() <= 1);
+    }
+}
+
+TEST_CASE("a key beyond key_size_max is refused") {
+    config::Pool pool = redis_pool(2);
+    pool.key_size_max = 10;
+    World world(pool);
+    Channel& client = world.client();
+    const std::string refused =
+        "-ERR ringmain: key of 11 bytes is larger than 10 bytes (key_size_max)\r\n";
+    CHECK(world.ask(client, resp({"GET", "01234567890"})) == refused);
+    CHECK(world.ask(client, resp({"MGET", "a", "01234567890"})) == refused);
+    CHECK(world.ask(client, resp({"GET", "0123456789"})) == "$-1\r\n");
+}
+
+TEST_CASE("clients beyond client_connections are refused") {
+    config::Pool pool = redis_pool(1);
+    pool.client_connections = 2;
+    World world(pool);
+    Channel& first = world.client();
+    static_cast<void>(world.client());
+    world.loop().begin();
+    CHECK(world.loop().accept() == nullptr);
+    CHECK(world.proxy().refusal(0) == "-ERR max number of clients reached\r\n");
+    CHECK(world.counters().clients_refused.get() == 1);
+    world.loop().end();
+    world.drop(first);
+    static_cast<void>(world.client());
+}
+
+TEST_CASE("draining answers what was asked, closes all clients and takes no new ones") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& busy = world.client();
+    Channel& idle = world.client();
+    Channel& middle = world.client();
+    CHECK(world.ask(busy, resp({"GET", "a"})) == "");
+    CHECK(world.ask(middle, "*2\r\n$3\r\nGET") == "");
+    world.loop().begin();
+    world.proxy().drain();
+    world.loop().end();
+    CHECK(idle.closed);
+    CHECK(middle.closed);
+    CHECK_FALSE(busy.closed);
+    CHECK_FALSE(world.proxy().is_idle());
+    world.loop().begin();
+    CHECK(world.loop().accept() == nullptr);
+    world.loop().end();
+    CHECK(world.ask(busy, resp({"GET", "b"})) == "");
+    world.reply(0, bulk("1"));
+    world.settle();
+    CHECK(World::heard(busy) == bulk("1"));
+    CHECK(busy.closed);
+    CHECK(world.proxy().is_idle());
+    CHECK(world.proxy().first_client() == nullptr);
+}
+
+TEST_CASE("a client that is paused when the worker drains is closed") {
+    config::Pool pool = redis_pool(1);
+    pool.requests_in_flight_max = 1;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, times(3, resp({"GET", "a"}))) == "");
+    world.loop().begin();
+    world.proxy().drain();
+    world.loop().end();
+    world.reply(0, bulk("1"));
+    world.settle();
+    CHECK(World::heard(client) == bulk("1"));
+    CHECK(client.closed);
+}
+
+}  // namespace ringmain::test

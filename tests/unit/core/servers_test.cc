@@ -1,0 +1,447 @@
+// Servers that are lost, late, wrong or slow to take a connection.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+std::string error(std::string_view text) {
+    return "-ERR ringmain: " + std::string(text) + "\r\n";
+}
+
+constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
+
+}  // namespace
+
+TEST_CASE("a lost server fails what waits for it, by name, and nothing else") {
+    World world(redis_pool(2));
+    world.server(0).mood = Mood::Mute;
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"GET", a}) + resp({"GET", b}) + resp({"GET", a})) == "");
+    CHECK(world.ask(other, resp({"GET", a}) + resp({"GET", b})) == "");
+    world.reply(0, bulk("1"));
+    world.settle();
+    world.cut_off(0);
+    world.settle();
+    const std::string lost = error(std::string(s0) + "reset the connection");
+    CHECK(World::heard(client) == bulk("1") + "$-1\r\n" + lost);
+    CHECK(World::heard(other) == lost + "$-1\r\n");
+    CHECK(world.counters().server_failures.get() == 1);
+    CHECK(world.counters().errors.get() == 2);
+    REQUIRE(world.loop().notices().size() == 1);
+    CHECK(world.loop().notices()[0] == "pool main: " + std::string(s0) + "reset the connection");
+}
+
+TEST_CASE("a server without a name is told by its address") {
+    config::Pool pool = redis_pool(1);
+    pool.servers[0].name.clear();
+    World world(pool);
+    world.server(0).mood = Mood::Refusing;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) ==
+          error("server 10.0.0.1:7000 refused the connection"));
+}
+
+TEST_CASE("after a failure requests fail at once until it is time to try again") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Refusing;
+    Channel& client = world.client();
+    const std::string refused = error(std::string(s0) + "refused the connection");
+    for (int round = 0; round < 5; ++round) {
+        CHECK(world.ask(client, resp({"GET", "a"})) == refused);
+        CHECK(world.link(0) == nullptr);
+        const uint64_t failures = world.counters().server_failures.get();
+        CHECK(world.ask(client, resp({"GET", "a"})) == refused);
+        CHECK(world.counters().server_failures.get() == failures);  // not even tried
+        world.pass(500);
+    }
+    CHECK(world.counters().server_failures.get() == 5);
+    CHECK(world.loop().notices().size() == 1);
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.loop().notices().back() ==
+          "pool main: server s0 (10.0.0.1:7000) is connected again");
+    // All is forgotten: the next loss is told again.
+    world.cut_off(0);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+}
+
+TEST_CASE("the delay before the next try doubles and stays below its maximum") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Refusing;
+    Channel& client = world.client();
+    // 20, 40, 80, 160, 320, 500, 500 ms, each between half of it and all of it.
+    for (const int64_t delay : {20, 40, 80, 160, 320, 500, 500}) {
+        CAPTURE(delay);
+        const uint64_t failures = world.counters().server_failures.get();
+        static_cast<void>(world.ask(client, resp({"GET", "a"})));
+        CHECK(world.counters().server_failures.get() == failures + 1);
+        world.loop().advance(Duration::millis(delay / 2 - 1));
+        static_cast<void>(world.ask(client, resp({"GET", "a"})));
+        CHECK(world.counters().server_failures.get() == failures + 1);
+        world.loop().advance(Duration::millis(delay / 2 + 1));
+    }
+}
+
+TEST_CASE("with preconnect the servers are connected before anybody asks, and again after a loss") {
+    config::Pool pool = redis_pool(2);
+    pool.preconnect = true;
+    World world(pool);
+    world.loop().begin();
+    world.proxy().preconnect();
+    world.loop().end();
+    world.settle();
+    CHECK(world.counters().server_connections.get() == 2);
+    world.cut_off(1);
+    CHECK(world.counters().server_connections.get() == 1);
+    CHECK(world.proxy().needs_ticks());
+    world.pass(50);
+    CHECK(world.counters().server_connections.get() == 2);
+    world.pass(50);
+    CHECK_FALSE(world.proxy().needs_ticks());
+}
+
+TEST_CASE("a server that closes an idle connection has done nothing wrong") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    world.hang_up(0);
+    world.settle();
+    CHECK(world.link(0) == nullptr);
+    CHECK(world.counters().server_failures.get() == 0);
+    CHECK(world.loop().notices().empty());
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
+TEST_CASE("a server that takes connections and closes them fills no log") {
+    config::Pool pool = redis_pool(1);
+    pool.preconnect = true;
+    World world(pool);
+    world.loop().begin();
+    world.proxy().preconnect();
+    world.loop().end();
+    for (int i = 0; i < 10; ++i) {
+        world.settle();
+        if (world.link(0) != nullptr) world.hang_up(0);
+        world.pass(520);
+    }
+    CHECK(world.counters().server_failures.get() >= 5);
+    CHECK(world.loop().notices().size() == 1);
+}
+
+TEST_CASE("a byte that nobody asked for closes the connection and is told") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    world.reply(0, "+");
+    world.settle();
+    CHECK(world.link(0) == nullptr);
+    CHECK(world.counters().server_failures.get() == 1);
+    REQUIRE(world.loop().notices().size() == 1);
+    CHECK(world.loop().notices()[0] ==
+          "pool main: " + std::string(s0) + "sent bytes that nobody asked for");
+}
+
+TEST_CASE("bytes behind the last response close the connection, and the response is delivered") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.reply(0, bulk("1") + bulk("2"));
+    world.settle();
+    CHECK(World::heard(client) == bulk("1"));
+    CHECK(world.link(0) == nullptr);
+}
+
+TEST_CASE("a byte that came before the request was sent does not answer it") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    // Both in one batch: the request cannot have left when the byte came.
+    World::say(client, resp({"GET", "a"}));
+    world.reply(0, bulk("somebody else's"));
+    world.settle();
+    CHECK(World::heard(client) == error(std::string(s0) + "sent bytes that nobody asked for"));
+}
+
+TEST_CASE("a malformed response closes the connection") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"}) + resp({"GET", "b"})) == "");
+    world.reply(0, bulk("1") + "?what\r\n");
+    world.settle();
+    const std::string text = World::heard(client);
+    CHECK(text.starts_with(bulk("1") + "-ERR ringmain: " + s0 + "sent a malformed response: "));
+    CHECK(world.link(0) == nullptr);
+}
+
+TEST_CASE("a push message closes the connection") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.reply(0, ">2\r\n+invalidate\r\n*0\r\n");
+    world.settle();
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "sent a push message that nobody subscribed to"));
+}
+
+TEST_CASE("a connection that closes in the middle of a response fails it") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.reply(0, "$100\r\nabc");
+    world.hang_up(0);
+    world.settle();
+    CHECK(World::heard(client) == error(std::string(s0) + "closed the connection"));
+}
+
+TEST_CASE("a late response is dropped, and the next one is delivered") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(200);
+    CHECK(world.ask(client, resp({"GET", "b"})) == "");
+    world.pass(210);
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    CHECK(world.counters().timeouts.get() == 1);
+    world.reply(0, bulk("a") + bulk("b"));
+    world.settle();
+    CHECK(World::heard(client) == bulk("b"));
+    CHECK(world.proxy().is_idle());
+    CHECK(world.link(0) != nullptr);
+}
+
+TEST_CASE("a connection whose oldest request is late by four timeouts is replaced") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(1590);
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    CHECK(world.ask(client, resp({"GET", "b"})) == "");
+    Channel* before = world.link(0);
+    CHECK(before != nullptr);
+    world.pass(20);
+    CHECK(before->closed);
+    CHECK(World::heard(client) == error(std::string(s0) + "has not answered for 1600 ms"));
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("without a timeout a request waits for ever") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 0;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(5000);
+    CHECK(World::heard(client) == "");
+    world.reply(0, bulk("1"));
+    world.settle();
+    CHECK(World::heard(client) == bulk("1"));
+}
+
+TEST_CASE("a client that left has its timeouts pass without a trace") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"}) + resp({"GET", "b"})) == "");
+    world.drop(client);
+    world.pass(500);
+    CHECK_FALSE(world.proxy().is_idle());
+    world.pass(1500);
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("a server that does not take the connection fails after connect_timeout") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 5000;
+    World world(pool);
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(990);
+    CHECK(World::heard(client) == "");
+    world.pass(10);
+    CHECK(
+        World::heard(client) ==
+        error(std::string(s0) + "did not accept the connection within 1000 ms (connect_timeout)"));
+}
+
+TEST_CASE("a connection that is replaced in the same batch hears nothing of its predecessor") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    Channel& old = *world.link(0);
+    // Lost while idle, asked for again, and then the old socket says more: all in one batch.
+    world.loop().begin();
+    world.loop().end_of_stream(old);
+    World::say(client, resp({"GET", "a"}));
+    CHECK(world.loop().receive(client));
+    old.inbound = "+stray\r\n";
+    CHECK(world.loop().receive(old));
+    world.loop().reset(old);
+    world.loop().end();
+    CHECK(old.closed);
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n");
+}
+
+// --- what a new connection must be told ----------------------------------------------------------
+
+TEST_CASE("a new connection authenticates, switches to RESP3 and selects, in this order") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_auth = "secret";
+    pool.redis_db = 5;
+    World world(pool);
+    world.server(0).redis.password = "secret";
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"AUTH", "secret"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.server(0).redis.log ==
+          std::vector<std::string>{"AUTH secret", "SELECT 5", "GET a"});
+    world.server(0).redis.log.clear();
+    CHECK(world.ask(client, resp({"HELLO", "3"})).starts_with("%7\r\n"));
+    CHECK(world.ask(client, resp({"GET", "a"})) == "_\r\n");
+    CHECK(world.server(0).redis.log ==
+          std::vector<std::string>{"AUTH secret", "HELLO 3", "SELECT 5", "GET a"});
+}
+
+TEST_CASE("a server that refuses the greeting is told with what it refused") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_db = 5;
+    SUBCASE("the password") {
+        pool.redis_auth = "wrong";
+        World world(pool);
+        world.server(0).redis.password = "secret";
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"AUTH", "wrong"}) + resp({"GET", "a"})) ==
+              "+OK\r\n" +
+                  error(std::string(s0) + "refused the password (redis_auth): -WRONGPASS invalid "
+                                          "username-password pair"));
+        CHECK(world.server(0).redis.log == std::vector<std::string>{"AUTH wrong", "SELECT 5"});
+        CHECK(world.link(0) == nullptr);
+    }
+    SUBCASE("the database") {
+        World world(pool);
+        world.server(0).redis.has_databases = false;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"GET", "a"})) ==
+              error(std::string(s0) +
+                    "refused the database (redis_db = 5): -ERR DB index is out of range"));
+    }
+    SUBCASE("the protocol version") {
+        World world(pool);
+        world.server(0).redis.knows_resp3 = false;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"HELLO", "3"}) + resp({"GET", "a"}))
+                  .ends_with(error(std::string(s0) +
+                                   "refused RESP3 (HELLO 3); connect with RESP2: -ERR unknown "
+                                   "command 'HELLO'")));
+    }
+}
+
+TEST_CASE("a server that talks before it was greeted is hung up on") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_auth = "secret";
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    World::say(client, resp({"AUTH", "secret"}) + resp({"GET", "a"}));
+    world.step();
+    Channel* link = world.link(0);
+    REQUIRE(link != nullptr);
+    world.loop().begin();
+    world.loop().connected(*link);
+    link->inbound = "+OK\r\n";
+    CHECK(world.loop().receive(*link));
+    world.loop().end();
+    world.settle();
+    CHECK(World::heard(client) ==
+          "+OK\r\n" + error(std::string(s0) + "sent bytes that nobody asked for"));
+}
+
+TEST_CASE("a server that never answers the greeting fails after connect_timeout") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_db = 1;
+    pool.timeout_ms = 5000;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(1010);
+    CHECK(
+        World::heard(client) ==
+        error(std::string(s0) + "did not accept the connection within 1000 ms (connect_timeout)"));
+}
+
+// --- RESP3 ---------------------------------------------------------------------------------------
+
+TEST_CASE("HELLO 3 waits for all earlier answers, and what follows it waits for HELLO") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client,
+                    resp({"SET", "a", "1"}) + resp({"HELLO", "3"}) + resp({"GET", "a"}) +
+                        resp({"PING"})) == "");
+    CHECK(world.link(0, true) == nullptr);
+    // More of them, in several receives, while the client waits.
+    CHECK(world.ask(client, resp({"GET", "b"})) == "");
+    CHECK(world.ask(client, resp({"HELLO", "2"}) + resp({"GET", "c"})) == "");
+    CHECK(world.counters().requests.get() == 1);
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    const std::string text = World::heard(client);
+    CHECK(text.starts_with("+OK\r\n%7\r\n"));
+    CHECK(text.find(bulk("1") + "+PONG\r\n_\r\n*14\r\n") != std::string::npos);
+    CHECK(text.ends_with("$-1\r\n"));
+    CHECK(world.counters().requests.get() == 7);
+}
+
+TEST_CASE("a HELLO that waits is answered when the client's earlier request fails") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"}) + resp({"HELLO", "3"})) == "");
+    world.cut_off(0);
+    world.settle();
+    CHECK(World::heard(client).find("%7\r\n") != std::string::npos);
+}
+
+TEST_CASE("RESET goes back to RESP2 after the earlier answers") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    static_cast<void>(world.ask(client, resp({"HELLO", "3"})));
+    CHECK(world.ask(client, resp({"GET", "a"}) + resp({"RESET"}) + resp({"GET", "a"})) ==
+          "_\r\n+RESET\r\n$-1\r\n");
+}
+
+TEST_CASE("several connections per server: a client stays on its own") {
+    config::Pool pool = redis_pool(1);
+    pool.server_connections = 3;
+    World world(pool);
+    Channel& first = world.client();
+    Channel& second = world.client();
+    for (int i = 0; i < 4; ++i) {
+        CHECK(world.ask(first, resp({"SET", "a", std::to_string(i)})) == "+OK\r\n");
+        CHECK(world.ask(first, resp({"GET", "a"})) == bulk(std::to_string(i)));
+    }
+    CHECK(world.counters().server_connects.get() == 1);
+    CHECK(world.ask(second, resp({"GET", "a"})) == bulk("3"));
+    CHECK(world.counters().server_connects.get() == 2);
+}
+
+}  // namespace ringmain::test
