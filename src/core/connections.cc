@@ -97,6 +97,10 @@ void Proxy::begin_prelude(ServerConn& conn) {
 void Proxy::on_prelude_response(ServerConn& conn,
                                 const resp::ResponseFrame& frame,
                                 const Bytes& bytes) {
+    if (frame.type == '>') {
+        lose(conn, "sent a push message that nobody subscribed to");
+        return;
+    }
     conn.prelude_answers -= 1;
     if (frame.type != '-' && frame.type != '!') {
         if (conn.prelude_answers == 0) become_ready(conn);

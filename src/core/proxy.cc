@@ -141,7 +141,6 @@ void Proxy::read_requests(ClientConn& client, const Slice& slice) {
 
 template <class Parser>
 void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
-    const config::Pool& options = *client.pool->options;
     while (slice.size > 0 && client.wants_input()) {
         const Fed fed = parser.feed(slice.view());
         if (fed.status == ParseStatus::NeedMore) {
@@ -178,11 +177,8 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
             const bool kept = whole.empty() ? client.input.append_shared(end)
                                             : (client.input.append_chain(std::move(whole)), true);
             RM_ASSERT(kept);
-        } else if (client.requests.size() >= options.requests_in_flight_max ||
-                   client.out.size() + client.unsent >= options.output_pause_size) {
-            client.paused = true;
-            reconsider(client);
-            mark_dirty(client);
+        } else {
+            pause_if_full(client);
         }
     }
     if (slice.size > 0 && client.state == ClientConn::State::Open) {
@@ -191,6 +187,18 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         RM_ASSERT(kept);
         mark_dirty(client);
     }
+}
+
+// A client with much in flight or unsent is not read on until that has become less.
+void Proxy::pause_if_full(ClientConn& client) {
+    const config::Pool& options = *client.pool->options;
+    if (client.requests.size() < options.requests_in_flight_max &&
+        client.out.size() + client.unsent < options.output_pause_size) {
+        return;
+    }
+    client.paused = true;
+    reconsider(client);
+    mark_dirty(client);
 }
 
 // Of an unfinished request. The reserve keeps the receive buffers of everybody else filled.

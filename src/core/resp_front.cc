@@ -156,6 +156,12 @@ Taken RespFront::take_command(const Command& command) {
 }
 
 Taken RespFront::take_local(const Command& command) {
+    if (bytes_.size() > local_request_size_max) {
+        refuse("'" + upper_case(command.name) + "' with " + std::to_string(bytes_.size()) +
+               " bytes is too large to be answered here (limit " +
+               std::to_string(local_request_size_max) + ")");
+        return Taken::Yes;
+    }
     return answer_locally(proxy_, client_, command, bytes_, arguments());
 }
 

@@ -39,6 +39,22 @@ bool is_wanted(const Fragment& fragment) {
 
 }  // namespace
 
+// Of a response that crosses receives. False: the connection was lost over it.
+bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
+    if (conn.prelude_answers == 0 && !is_wanted(*conn.fragments.front())) {
+        conn.partial.clear();  // only its end matters
+        return true;
+    }
+    // Places in a response are 32 bits.
+    if (conn.partial.size() + slice.size > response_size_max) {
+        lose(conn, "sent a response of more than 4 GiB");
+        return false;
+    }
+    if (blocks_->available() > 0 && conn.partial.append_growing(slice)) return true;
+    lose(conn, "sent a response for which buffer memory is exhausted (buffer_memory)");
+    return false;
+}
+
 template <class Parser>
 void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
     while (slice.size > 0) {
@@ -48,16 +64,7 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
         }
         const Fed fed = parser.feed(slice.view());
         if (fed.status == ParseStatus::NeedMore) {
-            // Places in a response are 32 bits.
-            if (conn.partial.size() + slice.size > response_size_max) {
-                lose(conn, "sent a response of more than 4 GiB");
-                return;
-            }
-            if (conn.prelude_answers == 0 && !is_wanted(*conn.fragments.front())) {
-                conn.partial.clear();  // only its end matters
-            } else if (blocks_->available() == 0 || !conn.partial.append_growing(slice)) {
-                lose(conn, "sent a response for which buffer memory is exhausted (buffer_memory)");
-            }
+            keep_response_part(conn, slice);
             return;
         }
         if (fed.status == ParseStatus::Error) {
@@ -70,10 +77,7 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
         slice = slice.cut(consumed, slice.size - consumed);
         Chain whole(*blocks_);
         if (!conn.partial.empty()) {
-            if (!conn.partial.append_growing(end)) {
-                lose(conn, "sent a response for which buffer memory is exhausted (buffer_memory)");
-                return;
-            }
+            if (!keep_response_part(conn, end)) return;
             whole = std::move(conn.partial);
         }
         const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
@@ -196,12 +200,10 @@ void Proxy::on_response(ServerConn& conn,
     note_success(conn);
     Fragment& fragment = leave_queue(conn);
     Request& request = *fragment.request;
-    if (fragment.abandoned) {
+    if (fragment.abandoned || (request.client == nullptr && request.join == nullptr)) {
         free_if_done(request);
     } else if (request.join != nullptr) {
         complete_split(fragment, bytes, is_error);
-    } else if (request.client == nullptr) {
-        free_if_done(request);
     } else if (memcached::is_shown(verb, request.noreply, request.quiet, frame)) {
         deliver(request, bytes);
     } else {

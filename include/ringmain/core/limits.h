@@ -33,6 +33,9 @@ inline constexpr int64_t late_timeouts_max = 4;
 // A server's response, whose places are named in 32 bits.
 inline constexpr uint64_t response_size_max = UINT32_MAX;
 
+// Of a request that is answered here, PING and ECHO above all: its arguments are copied.
+inline constexpr uint32_t local_request_size_max = 1024 * 1024;
+
 // Keys of one split command: their owners are kept as 16-bit fragment numbers.
 inline constexpr uint32_t fragments_max = 65535;
 

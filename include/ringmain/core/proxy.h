@@ -199,12 +199,14 @@ class Proxy {
     void parse_requests(ClientConn& client, Parser& parser, Slice slice);
     void keep_partial(ClientConn& client, const Slice& slice);
     void resume(ClientConn& client);
+    void pause_if_full(ClientConn& client);
     void reconsider(ClientConn& client);
     void relieve();
     void settle(ClientConn& client);
     void append_response(ClientConn& client, const Bytes& bytes);
 
     [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;
+    bool keep_response_part(ServerConn& conn, const Slice& slice);
     template <class Parser>
     void parse_responses(ServerConn& conn, Parser& parser, Slice slice);
     void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
