@@ -259,6 +259,13 @@ int dispatch(const CommandLine& line) {
 }  // namespace
 }  // namespace ringmain
 
+// Output that was lost is no success.
+static int flushed(int status) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    ringmain::complain("ringmain: standard output cannot be written to");
+    return status == 0 ? 1 : status;
+}
+
 int main(int argc, char** argv) {
     const ringmain::config::CommandLine line = ringmain::config::parse_command_line(
         std::span<const char* const>(argv, static_cast<size_t>(argc)).subspan(1));
@@ -266,5 +273,5 @@ int main(int argc, char** argv) {
         ringmain::complain("ringmain: " + line.error);
         return ringmain::wrong_usage;
     }
-    return ringmain::dispatch(line);
+    return flushed(ringmain::dispatch(line));
 }

@@ -130,6 +130,7 @@ void advise(const Tree& tree, const Node& table, const Pool& pool, Findings& fin
 
 void warn_pending(const Option& option, const Node& node, Findings& findings) {
     const std::string effect = option.section == Section::Pool ? "does not eject servers yet"
+                               : option.type == Type::Duration ? "publishes no snapshots yet"
                                                                : "does not open this port yet";
     findings.warn(node.key_place,
                   "'" + std::string(option.name) + "' is accepted, but this version " + effect);

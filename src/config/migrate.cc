@@ -366,8 +366,9 @@ std::string head(std::string_view file) {
            "# as before and every key stays on its server. Lines to look at have a comment.\n"
            "#\n"
            "# What were options of the command line (-s -a -i) is a section here. twemproxy opened "
-           "this\n"
-           "# port on every interface; to have it, take the '#' away:\n"
+           "its\n"
+           "# port on every interface; this one is for loopback. This version does not open it "
+           "yet.\n"
            "#[stats]\n"
            "#listen = \"127.0.0.1:22222\"\n"
            "#interval = \"30s\"\n";

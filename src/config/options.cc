@@ -131,7 +131,8 @@ constexpr std::array table = {
            .help = "most memory that one worker may use for bytes on their way",
            .doc =
                "Address space is reserved at start, memory is used on demand and given back. When "
-               "it runs out, clients are not read from until some is free."},
+               "it runs low, the client that holds most of it is closed; what does not fit is "
+               "refused with an error."},
     Option{.section = Section::Proxy,
            .name = "ring_entries",
            .type = Type::Integer,
@@ -156,7 +157,7 @@ constexpr std::array table = {
            .max = 10'000'000,
            .store = store<&Proxy::client_connections>,
            .fetch = fetch<&Proxy::client_connections>,
-           .help = "most client connections of the process; 0: what the descriptor limit allows"},
+           .help = "most client connections of the process; 0: no limit but the descriptors'"},
     Option{.section = Section::Proxy,
            .name = "log_level",
            .type = Type::Enum,
@@ -210,7 +211,8 @@ constexpr std::array table = {
            .max = hour,
            .store = store<&Stats::interval_ms>,
            .fetch = fetch<&Stats::interval_ms>,
-           .help = "how often the snapshot is taken"},
+           .help = "how often the snapshot is taken",
+           .pending = true},
 
     Option{.section = Section::Admin,
            .name = "listen",
@@ -315,7 +317,8 @@ constexpr std::array table = {
            .max = 10'000'000,
            .store = store<&Pool::client_connections>,
            .fetch = fetch<&Pool::client_connections>,
-           .help = "most client connections of the pool; 0: no limit but the process's"},
+           .help = "most client connections of the pool; 0: no limit but the process's",
+           .doc = "Divided among the workers: each takes its share and no more."},
     Option{.section = Section::Pool,
            .name = "tcpkeepalive",
            .type = Type::Boolean,
@@ -400,7 +403,7 @@ constexpr std::array table = {
            .max = 2 * gib,
            .store = store<&Pool::request_size_max>,
            .fetch = fetch<&Pool::request_size_max>,
-           .help = "largest request of a client; beyond it the client is closed"},
+           .help = "largest request of a client, of memcached its value; beyond it: an error"},
     Option{.section = Section::Pool,
            .name = "key_size_max",
            .type = Type::Size,

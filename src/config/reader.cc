@@ -132,7 +132,7 @@ void Reader::read_pool(const Node& table) {
 
     if (const Node* list = tree_->find(table, "servers")) {
         std::vector<ServerDraft> drafts = read_servers(*list);
-        if (findings_->error_count() == errors_before) check_servers(pool, *list, drafts);
+        if (!tree_->has_gaps) check_servers(pool, *list, drafts);
         for (ServerDraft& draft : drafts) {
             pool.servers.push_back(std::move(draft.server));
         }

@@ -8,7 +8,6 @@ ClientConn::ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id)
     : pool(&owner),
       id(client_id),
       authenticated(owner.options->redis_auth.empty()),
-      affinity(static_cast<uint32_t>(client_id)),
       input(blocks),
       partial(blocks),
       out(blocks),

@@ -68,7 +68,15 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     // The limit is the pool's in the whole process; each worker holds its share.
     const uint32_t share = limit / environment_.worker_count +
                            (environment_.worker_index < limit % environment_.worker_count ? 1 : 0);
-    if (draining_ || (limit != 0 && pool.clients >= share)) {
+    const uint64_t process_limit = config_->proxy.client_connections;
+    uint64_t clients = 0;
+    if (process_limit != 0) {
+        for (const Counters* worker : environment_.all_counters)
+            clients += worker->clients.get();
+    }
+    const bool full =
+        (limit != 0 && pool.clients >= share) || (process_limit != 0 && clients >= process_limit);
+    if (draining_ || full) {
         counters_->clients_refused.add(1);
         return nullptr;
     }
@@ -171,7 +179,7 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         const Taken taken = take_frame(*this, client, parser.frame(), bytes);
         parser.next();
         if (taken == Taken::Later) {
-            counters_->requests.add(UINT64_MAX);  // it will be counted when it is taken
+            counters_->requests.subtract(1);  // it will be counted when it is taken
             client.paused = true;
             client.barrier = true;
             const bool kept = whole.empty() ? client.input.append_shared(end)

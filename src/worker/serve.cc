@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ringmain::worker {
@@ -41,6 +42,12 @@ class Listeners {
 
     // Those of one worker: its own for TCP, the common one for a unix socket.
     [[nodiscard]] std::vector<Listener> of_worker(uint32_t worker) const;
+
+    // Whoever connects from now on is refused instead of waiting for nobody.
+    void shut() const {
+        for (const Open& one : open_)
+            shutdown(one.socket.get(), SHUT_RDWR);
+    }
 
     // Of the first pool that has one.
     [[nodiscard]] uint16_t tcp_port() const { return tcp_port_; }
@@ -189,6 +196,7 @@ void announce(const config::Config& config, const uring::Features& features, con
 
 // Waits for signals until every worker has ended.
 void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers,
+                  const Listeners& listeners,
                   const sigset_t& signals,
                   Log& log) {
     bool draining = false;
@@ -202,6 +210,7 @@ void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers,
                       draining ? "stopping at once" : "stopping: requests in flight are answered");
             for (const auto& worker : workers)
                 draining ? worker->stop() : worker->drain();
+            listeners.shut();
             draining = true;
         } else if (number == SIGHUP || number == SIGUSR1) {
             log.reopen();
@@ -300,7 +309,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         const uring::Descriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
         if (nowhere.is_open()) dup2(nowhere.get(), STDERR_FILENO);
     }
-    wait_for_end(workers, signals, log);
+    wait_for_end(workers, listeners, signals, log);
     log.write(LogLevel::Notice, "stopped");
     return {};
 }

@@ -50,10 +50,10 @@ class ClientConn {
     bool end_of_stream = false;  // the client has sent its last byte
     bool authenticated = false;
     bool resp3 = false;
-    bool barrier = false;  // the next frame waits until `requests` is empty
-    bool broken = false;   // its output could not be kept: close without a word
-    uint32_t affinity;     // which of a server's connections serves this client
-    uint32_t channel = 0;  // the driver's name for it
+    bool barrier = false;   // the next frame waits until `requests` is empty
+    bool broken = false;    // its output could not be kept: close without a word
+    uint32_t affinity = 0;  // which of a server's connections serves this client
+    uint32_t channel = 0;   // the driver's name for it
 
     ListLink<ClientConn> dirty_link;
     ListLink<ClientConn> resume_link;

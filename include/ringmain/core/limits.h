@@ -11,7 +11,8 @@ namespace ringmain::core {
 // Live requests and fragments of one worker. Reaching it is answered with an error.
 inline constexpr uint32_t requests_max = 1U << 20;
 
-// Blocks that a forwarded request must leave in the arena, so that responses can still come in.
+// Blocks that an unfinished request must leave in the arena, so that everybody else's receives and
+// responses go on.
 inline constexpr uint32_t blocks_reserved = 64;
 
 // With fewer free blocks than this (or an eighth of the arena) the client that holds most is
@@ -35,9 +36,6 @@ inline constexpr uint64_t response_size_max = UINT32_MAX;
 
 // Of a request that is answered here, PING and ECHO above all: its arguments are copied.
 inline constexpr uint32_t local_request_size_max = 1024 * 1024;
-
-// Keys of one split command: their owners are kept as 16-bit fragment numbers.
-inline constexpr uint32_t fragments_max = 65535;
 
 // A client name (CLIENT SETNAME) and library name longer than this are refused.
 inline constexpr uint32_t client_name_size_max = 1024;
