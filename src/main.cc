@@ -162,8 +162,9 @@ int doctor(const CommandLine& line) {
     if (probed.ok()) options.features = probed.value();
     int status = success;
     std::vector<uring::Finding> findings = uring::machine_facts();
-    for (uring::Finding& finding : uring::preflight(options))
+    for (uring::Finding& finding : uring::preflight(options)) {
         findings.push_back(std::move(finding));
+    }
     for (const uring::Finding& finding : findings) {
         std::string name = finding.name;
         name.resize(std::max<size_t>(name.size(), 18), ' ');

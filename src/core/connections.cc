@@ -16,8 +16,9 @@ namespace {
 // "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n"
 void append_request(std::string& text, std::initializer_list<std::string_view> arguments) {
     resp::write_array_header(text, arguments.size());
-    for (const std::string_view argument : arguments)
+    for (const std::string_view argument : arguments) {
         resp::write_bulk(text, argument);
+    }
 }
 
 }  // namespace
@@ -26,8 +27,9 @@ void Proxy::preconnect() {
     for (const auto& pool : pools_) {
         if (!pool->options->preconnect) continue;
         for (const auto& server : pool->servers) {
-            for (const auto& conn : server->connections(false))
+            for (const auto& conn : server->connections(false)) {
                 start_connect(*conn);
+            }
         }
     }
 }

@@ -84,7 +84,8 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
         if (fragment.keys > 1) continue;
         fragment.key_hash = key_check_hash(bytes.view(key, scratch.text));
     }
-    for (uint16_t i = 0; i < scratch.connections.size(); ++i) {
+    const auto count = static_cast<uint16_t>(scratch.connections.size());
+    for (uint16_t i = 0; i < count; ++i) {
         ServerConn& conn = *scratch.connections[i];
         const bool written = memcached::write_fragment(
             frame, bytes, scratch.key_ranges, scratch.servers, i, conn.out);

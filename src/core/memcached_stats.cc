@@ -36,7 +36,7 @@ Rule rule_of(std::string_view name) {
 
 std::optional<double> parse_decimal(std::string_view text) {
     double value = 0;
-    const auto end = text.data() + text.size();
+    const char* const end = text.data() + text.size();
     const std::from_chars_result result = std::from_chars(text.data(), end, value);
     if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
     return value;
@@ -114,8 +114,9 @@ std::string sum_stats(std::span<const Chain* const> responses) {
         }
     }
     std::string text;
-    for (const Stat& stat : stats)
+    for (const Stat& stat : stats) {
         add_line(text, stat.name, value_text(stat, rule_of(stat.name)));
+    }
     return text;
 }
 
@@ -123,8 +124,9 @@ std::string own_stats(const Proxy& proxy) {
     const Environment& environment = proxy.environment();
     const auto total = [&environment](Counter Counters::*counter) {
         uint64_t sum = 0;
-        for (const Counters* worker : environment.all_counters)
+        for (const Counters* worker : environment.all_counters) {
             sum += (worker->*counter).get();
+        }
         return std::to_string(sum);
     };
     const int64_t uptime_s = proxy.wall().ns / 1'000'000'000 - environment.started_at_s;

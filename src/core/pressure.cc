@@ -23,8 +23,9 @@ uint64_t held_by(const ClientConn& client) {
          request = request->next) {
         held += request->response.size();
         if (request->join == nullptr) continue;
-        for (const Fragment* fragment : request->join->fragments)
+        for (const Fragment* fragment : request->join->fragments) {
             held += fragment->response.size();
+        }
     }
     return held;
 }

@@ -26,13 +26,15 @@ Proxy::Proxy(const config::Config& config,
 }
 
 Proxy::~Proxy() {
-    while (!clients_.empty())
+    while (!clients_.empty()) {
         remove_client(*clients_.front());
+    }
     for (const auto& pool : pools_) {
         for (const auto& server : pool->servers) {
             for (const bool resp3 : {false, true}) {
-                for (const auto& conn : server->connections(resp3))
+                for (const auto& conn : server->connections(resp3)) {
                     lose(*conn, "is shut down");
+                }
             }
         }
     }
@@ -45,8 +47,9 @@ void Proxy::begin_batch(Instant now, Instant wall) {
 }
 
 void Proxy::end_batch() {
-    while (ClientConn* client = resumable_.pop_front())
+    while (ClientConn* client = resumable_.pop_front()) {
         resume(*client);
+    }
     // An argument that crosses blocks may have had half a gigabyte.
     constexpr size_t kept_max = size_t{1} << 20;
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
@@ -71,8 +74,9 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     const uint64_t process_limit = config_->proxy.client_connections;
     uint64_t clients = 0;
     if (process_limit != 0) {
-        for (const Counters* worker : environment_.all_counters)
+        for (const Counters* worker : environment_.all_counters) {
             clients += worker->clients.get();
+        }
     }
     const bool full =
         (limit != 0 && pool.clients >= share) || (process_limit != 0 && clients >= process_limit);
@@ -354,8 +358,9 @@ void Proxy::detach(Request& request) {
     request.client = nullptr;
     request.response.clear();
     if (request.join == nullptr) return;
-    for (Fragment* fragment : request.join->fragments)
+    for (Fragment* fragment : request.join->fragments) {
         fragment->response.clear();
+    }
 }
 
 // A part of its output is missing: nothing more may be sent to it.
@@ -368,8 +373,9 @@ void Proxy::free_if_done(Request& request) {
     if (request.client != nullptr || request.fragments_queued > 0) return;
     if (request.join != nullptr) {
         Join& join = *request.join;
-        for (Fragment* fragment : join.fragments)
+        for (Fragment* fragment : join.fragments) {
             fragments_.free(fragment);
+        }
         join.fragments.clear();
         join.keys.clear();
         constexpr size_t kept_max = 16 * 1024;

@@ -272,7 +272,8 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
     // Large pieces are shared and the small ones between them copied: one behind the other, where
     // each would else begin a block.
     OpenBlock open(proxy_.blocks());
-    for (uint16_t i = 0; i < scratch.connections.size(); ++i) {
+    const auto count = static_cast<uint16_t>(scratch.connections.size());
+    for (uint16_t i = 0; i < count; ++i) {
         Fragment& fragment = *request->join->fragments[i];
         fragment.keys =
             static_cast<uint32_t>(std::count(scratch.servers.begin(), scratch.servers.end(), i));

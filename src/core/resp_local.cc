@@ -24,8 +24,9 @@ class LocalAnswer {
         : proxy_(proxy), client_(client), command_(command), request_size_(bytes.size()) {
         texts_.reserve(arguments.size());
         std::string scratch;
-        for (const ByteRange& range : arguments)
+        for (const ByteRange& range : arguments) {
             texts_.emplace_back(bytes.view(range, scratch));
+        }
     }
 
     Taken give();
@@ -34,16 +35,18 @@ class LocalAnswer {
     void ping();
     void auth();
     Taken hello();
+    [[nodiscard]] bool read_hello_options(const std::string** name);
     void select();
     void reset();
     void time();
+    void client();
     void client_setname();
     void client_setinfo();
     void client_info();
     void client_switch();
     void command();
 
-    [[nodiscard]] bool check_password(std::string_view user, std::string_view password);
+    [[nodiscard]] bool check_password(std::string_view user, std::string_view password) const;
 
     void reply(std::string_view text) { proxy_.answer(client_, text); }
 
@@ -100,29 +103,13 @@ Taken LocalAnswer::give() {
             reset();
             break;
         case CommandId::ClientGetname:
-            if (client_.name.empty()) {
-                resp::write_null(text, version());
-            } else {
-                resp::write_bulk(text, client_.name);
-            }
-            reply(text);
-            break;
         case CommandId::ClientId:
-            resp::write_integer(text, static_cast<int64_t>(client_.id));
-            reply(text);
-            break;
         case CommandId::ClientInfo:
-            client_info();
-            break;
         case CommandId::ClientNoEvict:
         case CommandId::ClientNoTouch:
-            client_switch();
-            break;
         case CommandId::ClientSetinfo:
-            client_setinfo();
-            break;
         case CommandId::ClientSetname:
-            client_setname();
+            client();
             break;
         case CommandId::Client:
         case CommandId::Command:
@@ -147,6 +134,28 @@ Taken LocalAnswer::give() {
     return Taken::Yes;
 }
 
+void LocalAnswer::client() {
+    std::string text;
+    if (command_.id == CommandId::ClientGetname && client_.name.empty()) {
+        resp::write_null(text, version());
+        reply(text);
+    } else if (command_.id == CommandId::ClientGetname) {
+        resp::write_bulk(text, client_.name);
+        reply(text);
+    } else if (command_.id == CommandId::ClientId) {
+        resp::write_integer(text, static_cast<int64_t>(client_.id));
+        reply(text);
+    } else if (command_.id == CommandId::ClientInfo) {
+        client_info();
+    } else if (command_.id == CommandId::ClientSetinfo) {
+        client_setinfo();
+    } else if (command_.id == CommandId::ClientSetname) {
+        client_setname();
+    } else {
+        client_switch();
+    }
+}
+
 void LocalAnswer::ping() {
     if (texts_.size() == 1) {
         reply("+PONG\r\n");
@@ -166,7 +175,7 @@ void LocalAnswer::set_authenticated(bool authenticated) {
     std::get<resp::RequestParser>(client_.parser).set_authenticated(authenticated);
 }
 
-bool LocalAnswer::check_password(std::string_view user, std::string_view password) {
+bool LocalAnswer::check_password(std::string_view user, std::string_view password) const {
     const std::string& secret = client_.pool->options->redis_auth;
     const bool known_user = user == "default";
     if (secret.empty()) return known_user;
@@ -203,6 +212,40 @@ bool is_name(std::string_view name) {
 constexpr std::string_view bad_name =
     "ERR Client names cannot contain spaces, newlines or special characters.";
 
+// AUTH and SETNAME of HELLO. False when it was answered with an error; nothing has changed then.
+bool LocalAnswer::read_hello_options(const std::string** name) {
+    bool authenticated = client_.authenticated;
+    for (size_t i = 2; i < texts_.size(); ++i) {
+        const size_t more = texts_.size() - i - 1;
+        if (ascii::equal_ignoring_case(texts_[i], "auth") && more >= 2) {
+            if (!check_password(texts_[i + 1], texts_[i + 2])) {
+                error("WRONGPASS invalid username-password pair or user is disabled.");
+                return false;
+            }
+            authenticated = true;
+            i += 2;
+        } else if (ascii::equal_ignoring_case(texts_[i], "setname") && more >= 1) {
+            *name = &texts_[i + 1];
+            if (!is_name(**name)) {
+                error(bad_name);
+                return false;
+            }
+            i += 1;
+        } else {
+            error("ERR Syntax error in HELLO option '" + texts_[i] + "'");
+            return false;
+        }
+    }
+    if (!authenticated) {
+        error(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+            "HELLO AUTH <user> <pass> option can be used to authenticate the client and select the "
+            "RESP protocol version at the same time");
+        return false;
+    }
+    return true;
+}
+
 Taken LocalAnswer::hello() {
     bool resp3 = client_.resp3;
     if (texts_.size() > 1) {
@@ -221,34 +264,8 @@ Taken LocalAnswer::hello() {
     // read must not overtake a write.
     if (resp3 != client_.resp3 && !client_.requests.empty()) return Taken::Later;
 
-    bool authenticated = client_.authenticated;
     const std::string* name = nullptr;
-    for (size_t i = 2; i < texts_.size(); ++i) {
-        const size_t more = texts_.size() - i - 1;
-        if (ascii::equal_ignoring_case(texts_[i], "auth") && more >= 2) {
-            if (!check_password(texts_[i + 1], texts_[i + 2])) {
-                error("WRONGPASS invalid username-password pair or user is disabled.");
-                return Taken::Yes;
-            }
-            authenticated = true;
-            i += 2;
-        } else if (ascii::equal_ignoring_case(texts_[i], "setname") && more >= 1) {
-            name = &texts_[i + 1];
-            if (!is_name(*name)) {
-                error(bad_name);
-                return Taken::Yes;
-            }
-            i += 1;
-        } else {
-            error("ERR Syntax error in HELLO option '" + texts_[i] + "'");
-            return Taken::Yes;
-        }
-    }
-    if (!authenticated) {
-        error(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the "
-            "HELLO AUTH <user> <pass> option can be used to authenticate the client and select the "
-            "RESP protocol version at the same time");
+    if (!read_hello_options(&name)) {
         return Taken::Yes;
     }
     set_authenticated(true);

@@ -126,8 +126,9 @@ bool fits_join(ResponsePolicy policy,
 // FNV-1a: it only has to notice that a value answers another key.
 uint32_t key_check_hash(std::string_view key) {
     uint32_t hash = 2166136261U;
-    for (const char byte : key)
+    for (const char byte : key) {
         hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619U;
+    }
     return hash;
 }
 
@@ -273,8 +274,9 @@ bool Proxy::join_responses(Request& request) {
     const Join& join = *request.join;
     std::vector<const Chain*>& responses = scratch_.responses;
     responses.clear();
-    for (const Fragment* fragment : join.fragments)
+    for (const Fragment* fragment : join.fragments) {
         responses.push_back(&fragment->response);
+    }
 
     if (!request.client->pool->is_redis()) {
         if (request.verb == memcached::Verb::FlushAll ||

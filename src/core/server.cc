@@ -7,7 +7,7 @@ namespace ringmain::core {
 namespace {
 
 std::string title_of(const config::Server& server) {
-    const std::string address = server.address.text();
+    std::string address = server.address.text();
     if (server.name.empty()) return address;
     return server.name + " (" + address + ")";
 }

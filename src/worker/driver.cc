@@ -84,8 +84,9 @@ void Driver::round() {
     read_clock();
     proxy_.begin_batch(now_, now_ + wall_offset_);
     const uint32_t count = ring_.reap(batch_);
-    for (uint32_t i = 0; i < count; ++i)
+    for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);
+    }
     on_time();
     proxy_.end_batch();
     while (proxy_.has_notices()) {

@@ -27,14 +27,18 @@ constexpr Duration drain_linger_limit = Duration::millis(200);
 }  // namespace
 
 void Driver::flush() {
-    while (core::ServerConn* conn = proxy_.next_to_disconnect())
+    while (core::ServerConn* conn = proxy_.next_to_disconnect()) {
         disconnect(*conn);
-    while (core::ServerConn* conn = proxy_.next_to_connect())
+    }
+    while (core::ServerConn* conn = proxy_.next_to_connect()) {
         connect(*conn);
-    while (core::ServerConn* conn = proxy_.next_dirty_server())
+    }
+    while (core::ServerConn* conn = proxy_.next_dirty_server()) {
         flush_server(*conn);
-    while (core::ClientConn* client = proxy_.next_dirty_client())
+    }
+    while (core::ClientConn* client = proxy_.next_dirty_client()) {
         flush_client(*client);
+    }
 }
 
 // --- servers -------------------------------------------------------------------------------------

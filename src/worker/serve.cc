@@ -34,8 +34,9 @@ class Listeners {
     Listeners& operator=(const Listeners&) = delete;
 
     ~Listeners() {
-        for (const std::string& path : paths_)
+        for (const std::string& path : paths_) {
             unlink(path.c_str());
+        }
     }
 
     Status open(const config::Config& config);
@@ -45,8 +46,9 @@ class Listeners {
 
     // Whoever connects from now on is refused instead of waiting for nobody.
     void shut() const {
-        for (const Open& one : open_)
+        for (const Open& one : open_) {
             shutdown(one.socket.get(), SHUT_RDWR);
+        }
     }
 
     // Of the first pool that has one.
@@ -208,8 +210,9 @@ void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers,
         if (number == SIGTERM || number == SIGINT) {
             log.write(LogLevel::Notice,
                       draining ? "stopping at once" : "stopping: requests in flight are answered");
-            for (const auto& worker : workers)
+            for (const auto& worker : workers) {
                 draining ? worker->stop() : worker->drain();
+            }
             listeners.shut();
             draining = true;
         } else if (number == SIGHUP || number == SIGUSR1) {
@@ -224,8 +227,9 @@ void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers,
                       number == SIGTTIN ? "TTIN: logging more" : "TTOU: logging less");
         }
     }
-    for (const auto& worker : workers)
+    for (const auto& worker : workers) {
         worker->join();
+    }
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ class BlockPool {
 
     BlockPool(const BlockPool&) = delete;
     BlockPool& operator=(const BlockPool&) = delete;
+    ~BlockPool() = default;
 
     // A block with one reference and nothing used; null when the arena is exhausted.
     [[nodiscard]] Block* take() {

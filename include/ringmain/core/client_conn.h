@@ -34,6 +34,7 @@ class ClientConn {
 
     ClientConn(const ClientConn&) = delete;
     ClientConn& operator=(const ClientConn&) = delete;
+    ~ClientConn() = default;
 
     // The driver keeps a receive armed exactly while this holds.
     [[nodiscard]] bool wants_input() const { return state == State::Open && !paused; }

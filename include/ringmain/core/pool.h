@@ -21,6 +21,7 @@ class Pool {
 
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
+    ~Pool() = default;
 
     [[nodiscard]] bool is_redis() const { return options->protocol == config::Protocol::Redis; }
 

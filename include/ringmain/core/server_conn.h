@@ -33,6 +33,7 @@ class ServerConn {
 
     ServerConn(const ServerConn&) = delete;
     ServerConn& operator=(const ServerConn&) = delete;
+    ~ServerConn() = default;
 
     // What the driver may send now.
     [[nodiscard]] Chain& sendable() { return state == State::Ready ? out : prelude_out; }

@@ -22,7 +22,7 @@ class Header {
   public:
     Header(char type, uint64_t number) {
         text_[0] = type;
-        char* end = std::to_chars(&text_[1], &text_[0] + text_.size(), number).ptr;
+        char* end = std::to_chars(&text_[1], &text_[0] + text_.size() - 2, number).ptr;
         *end++ = '\r';
         *end++ = '\n';
         size_ = static_cast<uint8_t>(end - text_.data());

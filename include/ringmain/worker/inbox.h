@@ -34,6 +34,7 @@ class Inbox {
     Inbox();
     Inbox(const Inbox&) = delete;
     Inbox& operator=(const Inbox&) = delete;
+    ~Inbox() = default;
 
     void post(Message message);
 

@@ -22,6 +22,7 @@ class Log {
 
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
+    ~Log() = default;
 
     // To a file, appended; "" is standard error.
     Status open(const std::string& path);
