@@ -36,8 +36,17 @@ void Proxy::preconnect() {
 
 ServerConn* Proxy::usable_connection(Server& server,
                                      const ClientConn& client,
+                                     uint64_t bytes,
                                      std::string_view* why) {
     ServerConn& conn = server.connection(client.affinity, client.resp3);
+    const uint64_t queue_max = uint64_t{blocks_->capacity()} * block_size / 8;
+    if (!conn.out.empty() && conn.out.size() + bytes > queue_max) {
+        scratch_.why = "server " + server.title() +
+                       " does not keep up: " + std::to_string(conn.out.size()) +
+                       " bytes wait for it (buffer_memory)";
+        *why = scratch_.why;
+        return nullptr;
+    }
     if (conn.state != ServerConn::State::Closed) return &conn;
     if (conn.failures > 0 && now_ < conn.retry_at) {
         *why = conn.last_error;

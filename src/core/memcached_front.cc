@@ -31,7 +31,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
     const uint32_t server = pool.placement.server_of(key, proxy.prng());
     std::string_view why;
-    ServerConn* conn = proxy.usable_connection(pool.server(server), client, &why);
+    ServerConn* conn = proxy.usable_connection(pool.server(server), client, bytes.size(), &why);
     if (conn == nullptr) {
         refuse(proxy, client, frame, why);
         return;
@@ -68,7 +68,7 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
         scratch.servers.push_back(
             static_cast<uint16_t>(client.pool->placement.server_of(view, proxy.prng())));
     }
-    if (!choose_connections(proxy, client)) return;
+    if (!choose_connections(proxy, client, bytes.size())) return;
     Request* request = make_split_request(proxy, client, 2 * uint64_t{bytes.size()});
     if (request == nullptr) return;
     describe(*request, frame);
@@ -101,7 +101,7 @@ void broadcast(Proxy& proxy, ClientConn& client, const RequestFrame& frame, cons
     for (size_t i = 0; i < client.pool->servers.size(); ++i) {
         scratch.servers.push_back(static_cast<uint16_t>(i));
     }
-    if (!choose_connections(proxy, client, frame.noreply)) return;
+    if (!choose_connections(proxy, client, bytes.size(), frame.noreply)) return;
     const uint64_t copies = scratch.connections.size();
     Request* request = make_split_request(proxy, client, copies * bytes.size(), frame.noreply);
     if (request == nullptr) return;

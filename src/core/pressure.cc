@@ -32,6 +32,11 @@ uint64_t held_by(const ClientConn& client) {
 
 }  // namespace
 
+// Blocks that neither unfinished requests nor requests on their way may take.
+uint32_t Proxy::reserve() const {
+    return std::min(blocks_reserved, blocks_->capacity() / 16);
+}
+
 void Proxy::relieve() {
     const uint32_t capacity = blocks_->capacity();
     const uint32_t low = std::max(capacity / 8, std::min(blocks_low, capacity / 4));

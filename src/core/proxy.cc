@@ -31,11 +31,15 @@ Proxy::~Proxy() {
     }
     for (const auto& pool : pools_) {
         for (const auto& server : pool->servers) {
-            for (const bool resp3 : {false, true}) {
-                for (const auto& conn : server->connections(resp3)) {
-                    lose(*conn, "is shut down");
-                }
-            }
+            close_connections(*server);
+        }
+    }
+}
+
+void Proxy::close_connections(Server& server) {
+    for (const bool resp3 : {false, true}) {
+        for (const auto& conn : server.connections(resp3)) {
+            lose(*conn, "is shut down");
         }
     }
 }
@@ -121,7 +125,10 @@ void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
     counters_->bytes_received.add(slice.size);
     if (client.state == ClientConn::State::Closing) return;
     if (client.paused || !client.input.empty()) {
-        if (client.input.append_growing(slice)) return;
+        if (client.input.append_growing(slice)) {
+            mark_dirty(client);  // enough may have come for the receive to be cancelled
+            return;
+        }
         answer_error(
             client, error_line(*client.pool, "out of buffer memory (buffer_memory)"), true);
         return;
@@ -209,13 +216,14 @@ void Proxy::pause_if_full(ClientConn& client) {
         return;
     }
     client.paused = true;
+    client.paused_by_output = client.out.size() + client.unsent >= options.output_pause_size;
     reconsider(client);
     mark_dirty(client);
 }
 
 // Of an unfinished request. The reserve keeps the receive buffers of everybody else filled.
 void Proxy::keep_partial(ClientConn& client, const Slice& slice) {
-    if (blocks_->available() > blocks_reserved && client.partial.append_growing(slice)) return;
+    if (blocks_->available() > reserve() && client.partial.append_growing(slice)) return;
     client.partial.clear();
     answer_error(client, error_line(*client.pool, out_of_memory_for_request), true);
 }
@@ -223,6 +231,7 @@ void Proxy::keep_partial(ClientConn& client, const Slice& slice) {
 // Goes on with what was received while the client was paused.
 void Proxy::resume(ClientConn& client) {
     client.paused = false;
+    client.paused_by_output = false;
     client.barrier = false;
     Chain work = std::move(client.input);
     while (!work.empty() && client.wants_input()) {
@@ -244,7 +253,9 @@ void Proxy::reconsider(ClientConn& client) {
                        : client.requests.size() > options.requests_in_flight_max / 2) {
         return;
     }
-    if (client.out.size() + client.unsent > options.output_pause_size / 2) return;
+    const uint64_t mark =
+        client.paused_by_output ? options.output_pause_size / 2 : options.output_pause_size - 1;
+    if (client.out.size() + client.unsent > mark) return;
     resumable_.add(client);
 }
 

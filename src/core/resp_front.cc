@@ -215,7 +215,8 @@ void RespFront::forward_by_keys(const Command& command) {
 
 void RespFront::forward_to(uint32_t server_index) {
     std::string_view why;
-    ServerConn* conn = proxy_.usable_connection(pool_.server(server_index), client_, &why);
+    ServerConn* conn =
+        proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
     if (conn == nullptr) {
         refuse(why);
         return;
@@ -257,7 +258,7 @@ void RespFront::split(const Command& command) {
         forward_to(scratch.servers.front());
         return;
     }
-    if (!choose_connections(proxy_, client_)) return;
+    if (!choose_connections(proxy_, client_, bytes_.size())) return;
     send_fragments(command, command.name, step);
 }
 

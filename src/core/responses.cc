@@ -46,13 +46,23 @@ bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
         return true;
     }
     // Places in a response are 32 bits.
-    if (conn.partial.size() + slice.size > response_size_max) {
-        lose(conn, "sent a response of more than 4 GiB");
+    const bool fits = conn.partial.size() + slice.size <= response_size_max;
+    if (fits && blocks_->available() > reserve() && conn.partial.append_growing(slice)) {
+        return true;
+    }
+    if (conn.prelude_answers > 0) {
+        lose(conn, "sent a greeting for which buffer memory is exhausted (buffer_memory)");
         return false;
     }
-    if (blocks_->available() > 0 && conn.partial.append_growing(slice)) return true;
-    lose(conn, "sent a response for which buffer memory is exhausted (buffer_memory)");
-    return false;
+    // The server has done nothing wrong, and others wait for it: only this request fails, and the
+    // rest of its response is counted and dropped.
+    conn.partial.clear();
+    Fragment& head = *conn.fragments.front();
+    head.abandoned = true;
+    fail(head,
+         error_line(conn.server->pool(),
+                    "the response does not fit into buffer memory; see buffer_memory"));
+    return true;
 }
 
 template <class Parser>

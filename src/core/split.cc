@@ -14,7 +14,7 @@ void refuse(Proxy& proxy, ClientConn& client, std::string_view text, bool norepl
 
 }  // namespace
 
-bool choose_connections(Proxy& proxy, ClientConn& client, bool noreply) {
+bool choose_connections(Proxy& proxy, ClientConn& client, uint64_t size, bool noreply) {
     constexpr uint16_t none = UINT16_MAX;
     Scratch& scratch = proxy.scratch();
     Pool& pool = *client.pool;
@@ -24,7 +24,7 @@ bool choose_connections(Proxy& proxy, ClientConn& client, bool noreply) {
         uint16_t& fragment = scratch.fragment_of[server];
         if (fragment == none) {
             std::string_view why;
-            ServerConn* conn = proxy.usable_connection(pool.server(server), client, &why);
+            ServerConn* conn = proxy.usable_connection(pool.server(server), client, size, &why);
             if (conn == nullptr) {
                 refuse(proxy, client, why, noreply);
                 return false;

@@ -10,7 +10,10 @@ namespace ringmain::core {
 // server met, and fills scratch.connections with one usable connection per fragment. When a server
 // is down the whole request is answered with an error (an empty one when `noreply`) and nothing is
 // sent: false.
-[[nodiscard]] bool choose_connections(Proxy& proxy, ClientConn& client, bool noreply = false);
+[[nodiscard]] bool choose_connections(Proxy& proxy,
+                                      ClientConn& client,
+                                      uint64_t size,
+                                      bool noreply = false);
 
 // A request with one fragment per scratch.connections entry; null when it was answered with an
 // error instead. `size` is that of the whole request, to see whether its parts can be written.

@@ -18,15 +18,15 @@ constexpr char binary_magic = '\x80';
 // A buffer that grew beyond this is given back when its line is done.
 constexpr size_t line_capacity_kept = 512;
 
-// As memcached does it, but with gat and gats: behind at most 100 blanks.
+// As memcached does it, which resets a connection that sends any other line of more than 2048
+// bytes: behind at most 100 blanks.
 constexpr size_t leading_blanks_max = 100;
 
 bool is_get_line(std::string_view line) {
     const size_t begin = line.substr(0, leading_blanks_max + 1).find_first_not_of(' ');
     if (begin == std::string_view::npos) return false;
     line.remove_prefix(begin);
-    return line.starts_with("get ") || line.starts_with("gets ") || line.starts_with("gat ") ||
-           line.starts_with("gats ");
+    return line.starts_with("get ") || line.starts_with("gets ");
 }
 
 }  // namespace

@@ -213,7 +213,7 @@ bool ResponseParser::fits_scalar(char byte) const {
         case '#':
             return line_size_ == 0 && (byte == 't' || byte == 'f');
         case '(':
-            return ascii::is_digit(byte) || (line_size_ == 0 && (byte == '-' || byte == '+'));
+            return true;  // redis passes on whatever a script calls a big number
         case ',':
             // Decimal, exponent, inf, nan: what they mean is the client's affair.
             return ascii::is_digit(byte) || is_one_of("+-.eEinfa", byte);
@@ -250,7 +250,7 @@ size_t ResponseParser::take_line_end(char byte) {
 }
 
 void ResponseParser::end_scalar() {
-    const bool needs_text = is_one_of(",(#", type_);
+    const bool needs_text = is_one_of(",#", type_);
     if (needs_text && line_size_ == 0) {
         fail(Problem::InvalidScalar);
         return;
@@ -358,7 +358,7 @@ std::string_view ResponseParser::error() const {
         case Problem::NoLineEnd:
             return "CR LF expected";
         case Problem::EndlessLine:
-            return "line longer than 1 MiB";
+            return "line longer than 1 GiB";
         case Problem::TooLong:
             return "string longer than 1 GiB";
         case Problem::TooMany:

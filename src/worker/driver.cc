@@ -60,10 +60,7 @@ void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
     read_clock();
     proxy_.begin_batch(now_, now_ + wall_offset_);
     proxy_.preconnect();
-    ring_.poll(inbox_.descriptor(),
-               POLLIN,
-               uring::Shots::Many,
-               {.kind = static_cast<uint8_t>(Operation::Wake)});
+    arm_wake();
     arm_listeners();
     while (!stopping_) {
         round();
@@ -136,6 +133,10 @@ void Driver::on_completion(const uring::Completion& done) {
         return;
     }
     if (operation == Operation::Wake) {
+        // Armed before anything is taken: what is posted in between is seen on arming.
+        if (!done.more()) {
+            arm_wake();
+        }
         on_wake();
         return;
     }
@@ -251,9 +252,7 @@ void Driver::on_receive(Channel& channel, const uring::Completion& done) {
         starve(channel);
         return;
     }
-    const bool wanted = channel.client == nullptr || channel.client->wants_input() ||
-                        channel.client->state == core::ClientConn::State::Closing;
-    if (wanted) receive(channel);
+    if (wants_receive(channel)) receive(channel);
 }
 
 // The block that the kernel has filled, with a reference for the caller.
@@ -324,6 +323,13 @@ void Driver::on_connect(Channel& channel, int32_t result) {
     proxy_.on_connected(*channel.server);
 }
 
+void Driver::arm_wake() {
+    ring_.poll(inbox_.descriptor(),
+               POLLIN,
+               uring::Shots::Many,
+               {.kind = static_cast<uint8_t>(Operation::Wake)});
+}
+
 // --- messages from other threads
 // -------------------------------------------------------------------
 
@@ -348,10 +354,13 @@ void Driver::on_resolved(const Message& message) {
     if (found == questions_.end()) return;
     core::ServerConn& conn = *found->second;
     questions_.erase(found);
-    // The attempt that asked may have been given up, and another begun.
-    const bool current = last_ticket_[&conn] == message.ticket && conn.channel == 0 &&
-                         conn.state == core::ServerConn::State::Connecting;
-    if (!current) return;
+    asking_.erase(&conn);
+    if (!message.addresses.empty()) {
+        found_[&conn] = {.addresses = message.addresses, .at = now_};
+    }
+    // The attempt that asked may have been given up.
+    const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting;
+    if (!waits) return;
     if (message.addresses.empty()) {
         proxy_.on_server_lost(conn, "cannot be found: " + message.error);
         return;

@@ -21,6 +21,9 @@ constexpr size_t entries_per_send = 512;
 // before that, and cancelling costs more than keeping a few blocks.
 constexpr uint64_t paused_input_max = 64ULL * 1024;
 
+// As long as a name's addresses are used without asking again.
+constexpr Duration found_is_fresh = Duration::millis(5000);
+
 constexpr Duration linger_limit = Duration::millis(1000);
 constexpr Duration drain_linger_limit = Duration::millis(200);
 
@@ -68,9 +71,16 @@ void Driver::connect(core::ServerConn& conn) {
         connect_to(conn, *numeric);
         return;
     }
+    // What was found a moment ago, by a look-up that took longer than its attempt, still counts.
+    if (const auto found = found_.find(&conn);
+        found != found_.end() && now_ - found->second.at < found_is_fresh) {
+        connect_to(conn, found->second.addresses[conn.failures % found->second.addresses.size()]);
+        return;
+    }
+    // One question at a time: its answer serves this attempt too.
+    if (!asking_.insert(&conn).second) return;
     const uint64_t ticket = next_ticket_++;
     questions_[ticket] = &conn;
-    last_ticket_[&conn] = ticket;
     resolver_.ask(address.host, address.port, ticket, inbox_);
 }
 
@@ -106,13 +116,15 @@ void Driver::flush_client(core::ClientConn& client) {
     }
     client.unsent += client.out.size();
     channel.sending.append_chain(std::move(client.out));
-    if (channel.send_pending) return;
-    if (!channel.sending.empty()) {
-        send(channel);
-    } else if (client.is_finished()) {
-        close_client(channel);
-        return;
+    if (!channel.send_pending) {
+        if (!channel.sending.empty()) {
+            send(channel);
+        } else if (client.is_finished()) {
+            close_client(channel);
+            return;
+        }
     }
+    // Whether or not a send is under way: reading must go on and stop by itself.
     if (client.wants_input()) {
         if (!channel.receiving && !channel.ended) receive(channel);
     } else if (client.input.size() >= paused_input_max) {
@@ -170,6 +182,12 @@ void Driver::send(Channel& channel) {
     message.msg_iov = room.data();
     message.msg_iovlen = count;
     ring_.send_gathered(channel.socket, &message, user_data);
+}
+
+// A paused client is not read; one that is closing is, to be dropped, and so is a server.
+bool Driver::wants_receive(const Channel& channel) {
+    return channel.client == nullptr || channel.client->wants_input() ||
+           channel.client->state == core::ClientConn::State::Closing;
 }
 
 void Driver::receive(Channel& channel) {
@@ -249,7 +267,7 @@ void Driver::refill_buffers() {
         Channel* channel = starved_.front();
         starved_.pop_front();
         channel->starved = false;
-        receive(*channel);
+        if (wants_receive(*channel)) receive(*channel);
     }
 }
 

@@ -15,7 +15,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
+#include <csignal>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -196,6 +196,20 @@ void announce(const config::Config& config, const uring::Features& features, con
     }
 }
 
+// What a signal that has nothing to do with ending asks for.
+void obey(int number, Log& log) {
+    if (number == SIGHUP || number == SIGUSR1) {
+        log.reopen();
+        log.write(LogLevel::Notice,
+                  number == SIGHUP ? "HUP: log reopened; a changed configuration needs a restart"
+                                   : "USR1: log reopened");
+    } else if (number == SIGTTIN || number == SIGTTOU) {
+        log.change_level(number == SIGTTIN ? 1 : -1);
+        log.write(LogLevel::Error,
+                  number == SIGTTIN ? "TTIN: logging more" : "TTOU: logging less");
+    }
+}
+
 // Waits for signals until every worker has ended.
 void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers,
                   const Listeners& listeners,
@@ -207,25 +221,17 @@ void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers,
         constexpr timespec moment = {.tv_sec = 0, .tv_nsec = 10'000'000};
         constexpr timespec second = {.tv_sec = 1, .tv_nsec = 0};
         const int number = sigtimedwait(&signals, nullptr, draining ? &moment : &second);
-        if (number == SIGTERM || number == SIGINT) {
-            log.write(LogLevel::Notice,
-                      draining ? "stopping at once" : "stopping: requests in flight are answered");
-            for (const auto& worker : workers) {
-                draining ? worker->stop() : worker->drain();
-            }
-            listeners.shut();
-            draining = true;
-        } else if (number == SIGHUP || number == SIGUSR1) {
-            log.reopen();
-            log.write(LogLevel::Notice,
-                      number == SIGHUP
-                          ? "HUP: log reopened; a changed configuration needs a restart"
-                          : "USR1: log reopened");
-        } else if (number == SIGTTIN || number == SIGTTOU) {
-            log.change_level(number == SIGTTIN ? 1 : -1);
-            log.write(LogLevel::Error,
-                      number == SIGTTIN ? "TTIN: logging more" : "TTOU: logging less");
+        if (number != SIGTERM && number != SIGINT) {
+            obey(number, log);
+            continue;
         }
+        log.write(LogLevel::Notice,
+                  draining ? "stopping at once" : "stopping: requests in flight are answered");
+        for (const auto& worker : workers) {
+            draining ? worker->stop() : worker->drain();
+        }
+        listeners.shut();
+        draining = true;
     }
     for (const auto& worker : workers) {
         worker->join();
@@ -260,7 +266,7 @@ uint64_t descriptors_wanted(const config::Config& config) {
 
 Status serve(const config::Config& config, Log& log, const ServeOptions& options) {
     const sigset_t signals = handled_signals();
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     signal(SIGPIPE, SIG_IGN);
 
     Result<uring::Features> features = choose_features(options.ignored_features);
@@ -283,6 +289,8 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         counters.push_back(std::make_unique<core::Counters>());
         all_counters.push_back(counters.back().get());
     }
+    // Workers end before the resolver, and that before the inboxes that it posts to.
+    std::vector<std::unique_ptr<Inbox>> inboxes;
     Resolver resolver;
     std::vector<std::unique_ptr<Worker>> workers;
     for (uint32_t i = 0; i < count; ++i) {
@@ -298,6 +306,8 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                               .tcp_port = listeners.tcp_port()};
         worker.counters = counters[i].get();
         worker.resolver = &resolver;
+        inboxes.push_back(std::make_unique<Inbox>());
+        worker.inbox = inboxes.back().get();
         worker.log = &log;
         worker.cpu = cpus.empty() ? -1 : static_cast<int>(cpus[i % cpus.size()]);
         worker.listeners = listeners.of_worker(i);

@@ -48,7 +48,8 @@ class ClientConn {
     uint64_t id;
     State state = State::Open;
     bool paused = false;
-    bool end_of_stream = false;  // the client has sent its last byte
+    bool paused_by_output = false;  // else by what is in flight, or a barrier
+    bool end_of_stream = false;     // the client has sent its last byte
     bool authenticated = false;
     bool resp3 = false;
     bool barrier = false;   // the next frame waits until `requests` is empty

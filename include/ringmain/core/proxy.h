@@ -68,6 +68,7 @@ struct Scratch {
     std::vector<const Chain*> responses;   // per fragment
     std::vector<std::string_view> key_views;
     std::vector<resp::JoinSource> join_sources;  // per fragment
+    std::string why;                             // usable_connection() refuses
     std::string inline_array;                    // an inline request, written anew
 };
 
@@ -165,14 +166,17 @@ class Proxy {
     // The same, counted as an error.
     void answer_error(ClientConn& client, std::string_view text, bool close_after = false);
 
-    // A connection that takes requests now; null when the server is down: then `why` says so.
+    // A connection that takes a request of `bytes` now; null when the server is down, or has so
+    // much waiting for it already that it would take the memory of requests to others: then `why`
+    // says so, until the next call.
     [[nodiscard]] ServerConn* usable_connection(Server& server,
                                                 const ClientConn& client,
+                                                uint64_t bytes,
                                                 std::string_view* why);
 
-    // True when `bytes` more can be copied without exhausting the arena.
+    // True when `bytes` more can be copied and a reserve is left in the arena.
     [[nodiscard]] bool has_room_for(uint64_t bytes) const {
-        return blocks_->available() > bytes / block_size + 8;
+        return blocks_->available() > bytes / block_size + reserve();
     }
 
     // A request at the tail of the client's FIFO; null at the limit.
@@ -201,6 +205,7 @@ class Proxy {
     void resume(ClientConn& client);
     void pause_if_full(ClientConn& client);
     void reconsider(ClientConn& client);
+    [[nodiscard]] uint32_t reserve() const;
     void relieve();
     void settle(ClientConn& client);
     void append_response(ClientConn& client, const Bytes& bytes);
@@ -235,6 +240,7 @@ class Proxy {
     void lose(ServerConn& conn, std::string_view reason, bool innocent = false);
     void note_success(ServerConn& conn);
     void check_deadlines(ServerConn& conn);
+    void close_connections(Server& server);
 
     const config::Config* config_;
     BlockPool* blocks_;

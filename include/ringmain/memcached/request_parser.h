@@ -59,8 +59,8 @@ enum class Verb : uint8_t {
 
 struct RequestLimits {
     uint64_t value_size_max = 1024ULL * 1024 * 1024;  // beyond: swallowed, "object too large"
-    uint32_t line_size_max = 2048;                    // beyond, except get/gets/gat/gats: close
-    uint32_t get_line_size_max = 64 * 1024;           // get/gets/gat/gats
+    uint32_t line_size_max = 2048;                    // beyond, except get/gets: close
+    uint32_t get_line_size_max = 64 * 1024;           // get/gets
 };
 
 inline constexpr uint32_t key_size_max = 250;

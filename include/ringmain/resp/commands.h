@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "ringmain/base/ascii.h"
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/protocol/command.h"
 #include "ringmain/protocol/frame.h"
@@ -30,8 +31,22 @@ namespace ringmain::resp {
 // Whether a server may be asked about a command that is not in the table (a module's, or a younger
 // one). Not when the name has a NUL: redis hashes the whole of a name but compares it up to there,
 // so some "SUBSCRIBE\0x" is SUBSCRIBE to a server, and nothing in the table.
+//
+// Nor any that is not made of letters, digits, '.', '_' and '-', as the names of all modules are,
+// and not POST: redis closes a connection that says POST or Host:, and others share it.
 [[nodiscard]] constexpr bool may_be_foreign(std::string_view name) {
-    return !name.empty() && name.find('\0') == std::string_view::npos;
+    if (name.empty() || ascii::equal_ignoring_case(name, "post")) {
+        return false;
+    }
+    for (const char byte : name) {
+        const char letter = ascii::lower(byte);
+        const bool allowed = (letter >= 'a' && letter <= 'z') || ascii::is_digit(byte) ||
+                             byte == '.' || byte == '_' || byte == '-';
+        if (!allowed) {
+            return false;
+        }
+    }
+    return true;
 }
 
 [[nodiscard]] constexpr bool arity_fits(const Command& command, uint32_t argument_count) {

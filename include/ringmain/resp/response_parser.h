@@ -22,7 +22,7 @@ namespace ringmain::resp {
 inline constexpr int64_t response_bulk_size_max = int64_t{1} << 30;
 inline constexpr int64_t response_element_count_max = (int64_t{1} << 31) - 1;
 inline constexpr uint64_t response_values_missing_max = uint64_t{1} << 32;
-inline constexpr uint32_t response_line_size_max = 1024 * 1024;
+inline constexpr uint32_t response_line_size_max = uint32_t{1} << 30;  // a script makes any
 
 struct ResponseFrame {
     uint64_t size = 0;

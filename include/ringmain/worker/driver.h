@@ -27,6 +27,7 @@
 #include <memory>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace ringmain::worker {
@@ -80,6 +81,7 @@ class Driver {
     void on_time();
     [[nodiscard]] Duration wait_limit() const;
     void arm_listeners();
+    void arm_wake();
     void begin_drain();
     [[nodiscard]] bool is_drained() const;
 
@@ -91,6 +93,7 @@ class Driver {
     void connect(core::ServerConn& conn);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
     void disconnect(core::ServerConn& conn);
+    [[nodiscard]] static bool wants_receive(const Channel& channel);
     void receive(Channel& channel);
     void starve(Channel& channel);
     void cancel_receive(Channel& channel);
@@ -121,13 +124,19 @@ class Driver {
     std::deque<Channel*> starved_;  // their receive found no buffer; oldest first
     std::vector<Listener> listeners_;
 
+    struct Found {
+        std::vector<uring::SocketAddress> addresses;
+        Instant at;
+    };
+
     struct Linger {
         Channel* channel;
         uint32_t generation;
     };
 
     std::unordered_map<uint64_t, core::ServerConn*> questions_;  // to the resolver, by ticket
-    std::unordered_map<const core::ServerConn*, uint64_t> last_ticket_;
+    std::unordered_set<const core::ServerConn*> asking_;
+    std::unordered_map<const core::ServerConn*, Found> found_;  // by the last look-up
     // The address that a connection attempt uses; stable while the kernel reads it.
     std::unordered_map<const core::ServerConn*, uring::SocketAddress> addresses_;
     uint64_t next_ticket_ = 1;

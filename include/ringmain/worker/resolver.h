@@ -1,25 +1,26 @@
-// ringmain/worker/resolver.h - looks up names on a thread of its own.
+// ringmain/worker/resolver.h - looks up names on threads of its own.
 //
-// The system's resolver blocks, for seconds at times; a worker asks here and goes on. One thread
-// serves all workers, one question after the other; equal questions that wait are not merged, since
-// a worker asks at most once per connection attempt.
+// The system's resolver blocks, for seconds at times; a worker asks here and goes on. A few threads
+// serve all workers, so that one name that takes long does not hold up the others. A worker has at
+// most one question per server connection under way.
+//
+// A look-up cannot be interrupted. Ending does not wait for one: its thread finds that nobody wants
+// the answer any more, and the last one to leave frees what they share.
 
 #pragma once
 
 #include "ringmain/worker/inbox.h"
 
-#include <condition_variable>
 #include <cstdint>
-#include <deque>
-#include <mutex>
 #include <string>
-#include <thread>
 
 namespace ringmain::worker {
 
 class Resolver {
   public:
-    Resolver() = default;
+    static constexpr uint32_t threads_max = 8;
+
+    Resolver();
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
     ~Resolver();
@@ -28,20 +29,12 @@ class Resolver {
     void ask(std::string host, uint16_t port, uint64_t ticket, Inbox& inbox);
 
   private:
-    struct Question {
-        std::string host;
-        uint16_t port = 0;
-        uint64_t ticket = 0;
-        Inbox* inbox = nullptr;
-    };
+    struct Shared;
 
-    void run();
+    static void run(Shared* shared);
+    static void leave(Shared* shared);
 
-    std::mutex mutex_;
-    std::condition_variable asked_;
-    std::deque<Question> questions_;
-    bool ending_ = false;
-    std::thread thread_;  // started by the first question
+    Shared* shared_;
 };
 
 }  // namespace ringmain::worker

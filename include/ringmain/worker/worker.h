@@ -28,6 +28,7 @@ struct WorkerOptions {
     core::Environment environment;
     core::Counters* counters = nullptr;
     Resolver* resolver = nullptr;
+    Inbox* inbox = nullptr;  // outlives the resolver, which posts to it
     const Log* log = nullptr;
     int cpu = -1;                     // -1: wherever the scheduler likes
     std::vector<Listener> listeners;  // borrowed
@@ -45,9 +46,9 @@ class Worker {
     Status start();
 
     // From any thread: stop accepting, answer what is in flight, end.
-    void drain() { inbox_.post(Message(Message::Kind::Drain)); }
+    void drain() { options_.inbox->post(Message(Message::Kind::Drain)); }
 
-    void stop() { inbox_.post(Message(Message::Kind::Stop)); }
+    void stop() { options_.inbox->post(Message(Message::Kind::Stop)); }
 
     void join();
 
@@ -58,7 +59,6 @@ class Worker {
     void report(Status status);
 
     WorkerOptions options_;
-    Inbox inbox_;
     std::thread thread_;
     std::atomic<bool> ended_ = false;
     std::mutex mutex_;

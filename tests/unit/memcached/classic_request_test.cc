@@ -308,7 +308,7 @@ TEST_CASE("a line has a limit, a longer one for the keys of a get") {
     CHECK(story_of(std::string(199, 'a') + "\r\n", limits) == "ERROR");
     CHECK(story_of(std::string(201, 'a'), limits) == too_long);
     CHECK(story_of(std::string(201, 'a') + "\r\nget a\r\n", limits) == too_long);
-    for (const char* word : {"get ", "gets ", "gat 0 ", "gats 0 ", "   get "}) {
+    for (const char* word : {"get ", "gets ", "   get "}) {
         CAPTURE(word);
         const std::string line = word + std::string(400 - std::strlen(word), 'a');
         CHECK(story_of(line, limits) == "...");
@@ -316,6 +316,9 @@ TEST_CASE("a line has a limit, a longer one for the keys of a get") {
         CHECK(story_of(line + "a", limits) == too_long);
         CHECK(story_of(line + "a\n", limits) == too_long);
     }
+    // memcached resets a connection that sends it a longer gat than any other line.
+    CHECK(story_of("gat 0 " + std::string(195, 'a'), limits) == too_long);
+    CHECK(story_of("gats 0 " + std::string(194, 'a'), limits) == too_long);
     CHECK(story_of(std::string(101, ' ') + "get " + std::string(100, 'a'), limits) == too_long);
 }
 

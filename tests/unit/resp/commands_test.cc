@@ -88,6 +88,18 @@ bool waits(std::string_view request) {
 
 // --- The table ----------------------------------------------------------------------------------
 
+TEST_CASE("a name that would cost a shared connection is not for a server") {
+    for (const char* name : {"", "POST", "post", "Host:", "host:", "FT SEARCH", "a\r\nb"}) {
+        CAPTURE(name);
+        CHECK_FALSE(may_be_foreign(name));
+    }
+    CHECK_FALSE(may_be_foreign(std::string_view("SUBSCRIBE\0x", 11)));
+    for (const char* name : {"JSON.GET", "FT.SEARCH", "HEXPIRE", "TOPK.ADD", "my-module_1"}) {
+        CAPTURE(name);
+        CHECK(may_be_foreign(name));
+    }
+}
+
 TEST_CASE("the table is in alphabetical order and has no name twice") {
     CHECK(commands().size() == 241);
     const auto by_name = [](const Command& a, const Command& b) { return a.name < b.name; };
