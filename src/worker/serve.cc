@@ -10,12 +10,12 @@
 #include "ringmain/worker/worker.h"
 
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <vector>
 
 #include <fcntl.h>
 #include <sched.h>
-#include <csignal>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -205,8 +205,7 @@ void obey(int number, Log& log) {
                                    : "USR1: log reopened");
     } else if (number == SIGTTIN || number == SIGTTOU) {
         log.change_level(number == SIGTTIN ? 1 : -1);
-        log.write(LogLevel::Error,
-                  number == SIGTTIN ? "TTIN: logging more" : "TTOU: logging less");
+        log.write(LogLevel::Error, number == SIGTTIN ? "TTIN: logging more" : "TTOU: logging less");
     }
 }
 
