@@ -46,9 +46,9 @@ class Worker {
     Status start();
 
     // From any thread: stop accepting, answer what is in flight, end.
-    void drain() { options_.inbox->post(Message(Message::Kind::Drain)); }
+    void drain() const { options_.inbox->post(Message(Message::Kind::Drain)); }
 
-    void stop() { options_.inbox->post(Message(Message::Kind::Stop)); }
+    void stop() const { options_.inbox->post(Message(Message::Kind::Stop)); }
 
     void join();
 
