@@ -2,13 +2,18 @@
 
 namespace ringmain::core {
 
-Pool::Pool(BlockPool& blocks, const config::Pool& pool_options)
-    : options(&pool_options), placement(pool_options.placement, pool_options.nodes()) {
+Pool::Pool(BlockPool& blocks,
+           const config::Pool& pool_options,
+           PoolShared& pool_shared,
+           uint32_t worker)
+    : options(&pool_options),
+      shared(&pool_shared),
+      counters(&pool_shared.counters[worker]),
+      placement(pool_options.placement, pool_options.nodes()) {
     resp_limits.request_size_max = pool_options.request_size_max;
     memcached_limits.value_size_max = pool_options.request_size_max;
-    for (const config::Server& server : pool_options.servers) {
-        servers.push_back(
-            std::make_unique<Server>(blocks, *this, server, pool_options.server_connections));
+    for (uint32_t i = 0; i < pool_options.servers.size(); ++i) {
+        servers.push_back(std::make_unique<Server>(blocks, *this, i, worker));
     }
 }
 

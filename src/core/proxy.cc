@@ -20,8 +20,9 @@ Proxy::Proxy(const config::Config& config,
       requests_(requests_max),
       fragments_(requests_max),
       open_(blocks) {
-    for (const config::Pool& pool : config.pools) {
-        pools_.push_back(std::make_unique<Pool>(blocks, pool));
+    for (size_t i = 0; i < config.pools.size(); ++i) {
+        pools_.push_back(std::make_unique<Pool>(
+            blocks, config.pools[i], environment.shared->pools[i], environment.worker_index));
     }
 }
 

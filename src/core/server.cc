@@ -14,9 +14,14 @@ std::string title_of(const config::Server& server) {
 
 }  // namespace
 
-Server::Server(BlockPool& blocks, Pool& owner, const config::Server& options, uint32_t connections)
-    : pool_(&owner), options_(&options), title_(title_of(options)) {
-    for (uint32_t i = 0; i < connections; ++i) {
+Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, uint32_t worker)
+    : pool_(&owner),
+      options_(&owner.options->servers[index]),
+      index_(index),
+      health_(&owner.shared->servers[index].health),
+      counters_(&owner.shared->servers[index].counters[worker]),
+      title_(title_of(*options_)) {
+    for (uint32_t i = 0; i < owner.options->server_connections; ++i) {
         resp2_.push_back(std::make_unique<ServerConn>(blocks, *this, false));
         if (owner.is_redis()) resp3_.push_back(std::make_unique<ServerConn>(blocks, *this, true));
     }

@@ -288,6 +288,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         counters.push_back(std::make_unique<core::Counters>());
         all_counters.push_back(counters.back().get());
     }
+    core::Shared shared(config, count);
     // Workers end before the resolver, and that before the inboxes that it posts to.
     std::vector<std::unique_ptr<Inbox>> inboxes;
     Resolver resolver;
@@ -296,7 +297,8 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         WorkerOptions worker;
         worker.config = &config;
         worker.features = features.value();
-        worker.environment = {.all_counters = all_counters,
+        worker.environment = {.shared = &shared,
+                              .all_counters = all_counters,
                               .started_at_s = started.seconds,
                               .process_id = getpid(),
                               .worker_index = i,

@@ -1,32 +1,12 @@
-// ringmain/core/counters.h - what one worker has done, readable by all.
-//
-// One writer, the worker; any reader. A relaxed load and store cost the writer what a plain
-// increment costs.
+// ringmain/core/counters.h - what one worker has done in all, readable by all.
 
 #pragma once
 
-#include <atomic>
-#include <cstdint>
+#include "ringmain/stats/counter.h"
 
 namespace ringmain::core {
 
-class Counter {
-  public:
-    void add(uint64_t count) {
-        value_.store(value_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
-    }
-
-    void subtract(uint64_t count) {
-        value_.store(value_.load(std::memory_order_relaxed) - count, std::memory_order_relaxed);
-    }
-
-    void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
-
-    [[nodiscard]] uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-
-  private:
-    std::atomic<uint64_t> value_ = 0;
-};
+using stats::Counter;
 
 struct Counters {
     Counter clients;  // connected now

@@ -4,6 +4,7 @@
 
 #include "ringmain/config/config.h"
 #include "ringmain/core/server.h"
+#include "ringmain/core/shared.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/placement/placement.h"
 #include "ringmain/resp/request_parser.h"
@@ -16,8 +17,8 @@ namespace ringmain::core {
 
 class Pool {
   public:
-    // `options` outlives the pool.
-    Pool(BlockPool& blocks, const config::Pool& options);
+    // `options` and `shared` outlive the pool.
+    Pool(BlockPool& blocks, const config::Pool& options, PoolShared& shared, uint32_t worker);
 
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -28,6 +29,8 @@ class Pool {
     [[nodiscard]] Server& server(uint32_t index) { return *servers[index]; }
 
     const config::Pool* options;
+    PoolShared* shared;
+    stats::PoolCounters* counters;  // this worker's
     placement::Placement placement;
     std::vector<std::unique_ptr<Server>> servers;
     resp::RequestLimits resp_limits;

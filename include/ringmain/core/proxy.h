@@ -25,6 +25,7 @@
 #include "ringmain/core/pool.h"
 #include "ringmain/core/request.h"
 #include "ringmain/core/server_conn.h"
+#include "ringmain/core/shared.h"
 #include "ringmain/memcached/response_parser.h"
 #include "ringmain/resp/multi_key.h"
 #include "ringmain/resp/response_parser.h"
@@ -41,6 +42,7 @@ namespace ringmain::core {
 
 // What a worker needs to know about the process it runs in.
 struct Environment {
+    Shared* shared = nullptr;                       // of this configuration; outlives the proxy
     std::span<const Counters* const> all_counters;  // of every worker, this one's included
     int64_t started_at_s = 0;                       // wall clock, seconds since 1970
     int64_t process_id = 0;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "ringmain/config/config.h"
+#include "ringmain/core/health.h"
 #include "ringmain/core/server_conn.h"
+#include "ringmain/stats/counters.h"
 
 #include <cstdint>
 #include <memory>
@@ -16,7 +18,8 @@ class Pool;
 
 class Server {
   public:
-    Server(BlockPool& blocks, Pool& owner, const config::Server& options, uint32_t connections);
+    // The server with that index in the pool's options.
+    Server(BlockPool& blocks, Pool& owner, uint32_t index, uint32_t worker);
 
     // The connection that serves a client: the same for the same affinity, so that a client reads
     // what it wrote.
@@ -33,12 +36,22 @@ class Server {
 
     [[nodiscard]] const config::Server& options() const { return *options_; }
 
+    [[nodiscard]] uint32_t index() const { return index_; }
+
+    [[nodiscard]] Health& health() const { return *health_; }
+
+    // This worker's.
+    [[nodiscard]] stats::ServerCounters& counters() const { return *counters_; }
+
     // "cache1 (10.0.0.1:6379)", or the address alone when it has no name.
     [[nodiscard]] const std::string& title() const { return title_; }
 
   private:
     Pool* pool_;
     const config::Server* options_;
+    uint32_t index_;
+    Health* health_;
+    stats::ServerCounters* counters_;
     std::string title_;
     std::vector<std::unique_ptr<ServerConn>> resp2_;  // memcached pools: all of them
     std::vector<std::unique_ptr<ServerConn>> resp3_;  // opened when a client needs one

@@ -50,7 +50,8 @@ class Loop {
     static constexpr Duration tick = Duration::millis(10);
 
     Loop(const config::Config& config, const Options& options)
-        : arena_(std::make_unique_for_overwrite<char[]>(arena_size(options))),
+        : shared_(config, 1),
+          arena_(std::make_unique_for_overwrite<char[]>(arena_size(options))),
           blocks_(std::span(arena_.get(), arena_size(options)), {}),
           prng_(options.seed),
           cut_(options.cut) {
@@ -58,7 +59,8 @@ class Loop {
         proxy_.emplace(config,
                        blocks_,
                        counters_,
-                       core::Environment{.all_counters = all_counters_,
+                       core::Environment{.shared = &shared_,
+                                         .all_counters = all_counters_,
                                          .started_at_s = 1'700'000'000,
                                          .process_id = 42,
                                          .seed = options.seed,
@@ -263,6 +265,7 @@ class Loop {
         channel.sending.clear();
     }
 
+    core::Shared shared_;
     std::unique_ptr<char[]> arena_;
     BlockPool blocks_;
     Prng prng_;

@@ -1,0 +1,48 @@
+// ringmain/stats/counters.h - what one worker counts of a pool and of a server.
+//
+// Made from counters.def. One writer, the worker; any reader.
+
+#pragma once
+
+#include "ringmain/stats/counter.h"
+#include "ringmain/stats/histogram.h"
+
+#include <array>
+#include <cstdint>
+
+namespace ringmain::stats {
+
+// Why a request got an error from ringmain instead of a response.
+enum class Reason : uint8_t {
+    Timeout,      // its server did not answer in time
+    Refused,      // its server cannot be connected to
+    Lost,         // the connection to its server was lost, or its response is no response
+    NoServer,     // every server is ejected
+    Unsupported,  // commands that ringmain does not serve, keys on several servers
+    Protocol,     // no request of the protocol
+    Limit,        // a limit of ringmain's
+    Other,
+};
+
+inline constexpr uint32_t reason_count = 8;
+
+struct PoolCounters {
+#define POOL(kind, field, text) Counter field;
+#define SERVER(kind, field, text)
+#include "ringmain/stats/counters.def"
+#undef POOL
+#undef SERVER
+    std::array<Counter, reason_count> errors;  // by Reason
+    Histogram latency;                         // from a request's last byte to its response
+};
+
+struct ServerCounters {
+#define POOL(kind, field, text)
+#define SERVER(kind, field, text) Counter field;
+#include "ringmain/stats/counters.def"
+#undef POOL
+#undef SERVER
+    Histogram latency;  // from queued to answered
+};
+
+}  // namespace ringmain::stats
