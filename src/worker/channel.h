@@ -32,7 +32,6 @@ struct Channel {
     core::ClientConn* client = nullptr;  // at most one of the two
     core::ServerConn* server = nullptr;
     Chain sending;  // with the kernel, or the rest of it
-    Instant linger_until = Instant::never();
 };
 
 }  // namespace ringmain::worker

@@ -15,15 +15,22 @@ namespace ringmain::worker {
 
 namespace {
 
-constexpr Duration tick = Duration::millis(10);
+// Between two looks at the calendar, at memory that can go back, at a listener that failed.
 constexpr Duration slow_tick = Duration::millis(100);
-constexpr Duration idle_wait = Duration::millis(1000);
+
+// The control thread wakes us when it is time; should it stand still, we wake up by ourselves.
+constexpr Duration fallback_wait = Duration::millis(250);
 
 }  // namespace
 
-Driver::Driver(
-    core::Proxy& proxy, BlockPool& blocks, Inbox& inbox, Resolver& resolver, const Log& log)
-    : proxy_(proxy), blocks_(blocks), inbox_(inbox), resolver_(resolver), log_(log) {
+Driver::Driver(core::Proxy& proxy, BlockPool& blocks, const Surroundings& surroundings)
+    : proxy_(proxy),
+      blocks_(blocks),
+      inbox_(*surroundings.inbox),
+      resolver_(*surroundings.resolver),
+      timekeeper_(*surroundings.timekeeper),
+      log_(*surroundings.log),
+      worker_(surroundings.worker) {
     channels_.push_back(std::make_unique<Channel>(blocks));  // 0 names no channel
     batch_.resize(uring::Ring::batch_max);
     space_.messages.resize(1024);
@@ -62,9 +69,9 @@ void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
     proxy_.preconnect();
     arm_wake();
     arm_listeners();
+    shutdown_timeout_ = shutdown_timeout;
     while (!stopping_) {
         round();
-        if (draining_ && drain_until_ == Instant::never()) drain_until_ = now_ + shutdown_timeout;
         if (draining_ && (is_drained() || now_ >= drain_until_)) stopping_ = true;
     }
 }
@@ -74,11 +81,10 @@ void Driver::round() {
     flush();
     give_back_memory();
     refill_buffers();
-    ring_.submit_and_wait(wait_limit());
+    wait();
     space_.messages_used = 0;
     space_.entries_used = 0;
 
-    read_clock();
     proxy_.begin_batch(now_, now_ + wall_offset_);
     const uint32_t count = ring_.reap(batch_);
     for (uint32_t i = 0; i < count; ++i) {
@@ -101,26 +107,43 @@ void Driver::read_clock() {
     wall_offset_ = {wall.seconds * 1'000'000'000 + wall.nanoseconds - now_.ns};
 }
 
-Duration Driver::wait_limit() const {
-    if (proxy_.needs_ticks()) return tick;
-    const bool slow = draining_ || !lingering_.empty() || blocks_.cold() > 0 ||
-                      std::any_of(listeners_.begin(), listeners_.end(), [](const Listener& one) {
-                          return !one.armed;
-                      });
-    return slow ? slow_tick : idle_wait;
+// Hands over what is prepared and waits for something to happen, or for time to pass.
+void Driver::wait() {
+    const Instant deadline = next_deadline();
+    timekeeper_.set(worker_, deadline);
+    timekeeper_.end_batch(worker_);
+    ring_.submit_and_wait(deadline == Instant::never() ? uring::Ring::forever : fallback_wait);
+    timekeeper_.begin_batch(worker_);
+    read_clock();
+}
+
+Instant Driver::next_deadline() const {
+    Instant next = proxy_.needs_ticks() ? now_ + Duration::millis(10) : Instant::never();
+    const auto consider = [&next](Instant at) { next = std::min(next, at); };
+    if (draining_) {
+        consider(drain_until_);
+    } else {
+        for (const Listener& listener : listeners_) {
+            if (!listener.armed) consider(listener.retry_at);
+        }
+    }
+    if (blocks_.cold() > 0) consider(last_trim_ + slow_tick);
+    if (!lingering_.empty()) {
+        consider(lingering_.front().until);
+        consider(lingering_.back().until);  // in a drain they linger for less long
+    }
+    return next;
 }
 
 void Driver::on_time() {
-    if (now_ - last_tick_ >= tick) {
-        last_tick_ = now_;
-        if (proxy_.needs_ticks()) proxy_.on_tick();
-        if (!draining_) arm_listeners();
-    }
-    if (lingering_.empty()) return;
+    if (proxy_.needs_ticks()) proxy_.on_tick();
+    if (!draining_) arm_listeners();
+    // The first is the next: all linger equally long, but in a drain.
+    if (lingering_.empty() || (!draining_ && now_ < lingering_.front().until)) return;
     std::erase_if(lingering_, [this](const Linger& linger) {
         Channel& channel = *linger.channel;
         if (channel.generation != linger.generation || channel.closing) return true;
-        if (now_ < channel.linger_until) return false;
+        if (now_ < linger.until) return false;
         close(channel);
         return true;
     });
@@ -371,6 +394,7 @@ void Driver::on_resolved(const Message& message) {
 void Driver::begin_drain() {
     if (draining_) return;
     draining_ = true;
+    drain_until_ = now_ + shutdown_timeout_;
     for (const Listener& listener : listeners_) {
         ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
         channels_[0]->operations += 1;

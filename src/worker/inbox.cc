@@ -16,6 +16,10 @@ void Inbox::post(Message message) {
         const std::lock_guard lock(mutex_);
         messages_.push_back(std::move(message));
     }
+    wake();
+}
+
+void Inbox::wake() const {
     const uint64_t one = 1;
     // Can fail only when the counter is full, and then the worker is awake anyway.
     const ssize_t written = write(wake_.get(), &one, sizeof one);

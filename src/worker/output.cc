@@ -143,8 +143,8 @@ void Driver::close_client(Channel& channel) {
     }
     shutdown(channel.socket, SHUT_WR);
     channel.shut = true;
-    channel.linger_until = now_ + (draining_ ? drain_linger_limit : linger_limit);
-    lingering_.push_back({&channel, channel.generation});
+    const Instant until = now_ + (draining_ ? drain_linger_limit : linger_limit);
+    lingering_.push_back({&channel, channel.generation, until});
     if (!channel.receiving) receive(channel);
 }
 

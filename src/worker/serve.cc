@@ -7,6 +7,7 @@
 #include "ringmain/uring/preflight.h"
 #include "ringmain/uring/self_test.h"
 #include "ringmain/uring/socket.h"
+#include "ringmain/worker/timekeeper.h"
 #include "ringmain/worker/worker.h"
 
 #include <algorithm>
@@ -14,10 +15,12 @@
 #include <memory>
 #include <vector>
 
+#include "control.h"
+#include "listeners.h"
+#include "pid_file.h"
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ringmain::worker {
@@ -25,137 +28,6 @@ namespace ringmain::worker {
 namespace {
 
 using config::LogLevel;
-
-// The sockets that all pools listen on.
-class Listeners {
-  public:
-    Listeners() = default;
-    Listeners(const Listeners&) = delete;
-    Listeners& operator=(const Listeners&) = delete;
-
-    ~Listeners() {
-        for (const std::string& path : paths_) {
-            unlink(path.c_str());
-        }
-    }
-
-    Status open(const config::Config& config);
-
-    // Those of one worker: its own for TCP, the common one for a unix socket.
-    [[nodiscard]] std::vector<Listener> of_worker(uint32_t worker) const;
-
-    // Whoever connects from now on is refused instead of waiting for nobody.
-    void shut() const {
-        for (const Open& one : open_) {
-            shutdown(one.socket.get(), SHUT_RDWR);
-        }
-    }
-
-    // Of the first pool that has one.
-    [[nodiscard]] uint16_t tcp_port() const { return tcp_port_; }
-
-  private:
-    struct Open {
-        uring::Descriptor socket;
-        uint32_t pool;
-        uint32_t worker;
-        bool shared;
-    };
-
-    Status open_tcp(const config::Pool& pool, uint32_t index, uint32_t workers);
-    Status open_unix(const config::Pool& pool, uint32_t index);
-
-    std::vector<Open> open_;
-    std::vector<std::string> paths_;
-    uint16_t tcp_port_ = 0;
-};
-
-Status Listeners::open(const config::Config& config) {
-    for (uint32_t i = 0; i < config.pools.size(); ++i) {
-        const config::Pool& pool = config.pools[i];
-        Status status =
-            pool.listen.is_path() ? open_unix(pool, i) : open_tcp(pool, i, config.proxy.workers);
-        if (!status.ok()) return Error{"pool '" + pool.name + "': " + status.error()};
-    }
-    return {};
-}
-
-Status Listeners::open_tcp(const config::Pool& pool, uint32_t index, uint32_t workers) {
-    uring::TcpListen options = {.host = pool.listen.host,
-                                .port = pool.listen.port,
-                                .backlog = pool.backlog,
-                                .reuse_port = workers > 1};
-    if (workers > 1) {
-        if (Status free = uring::port_is_free(options); !free.ok()) return free;
-    }
-    for (uint32_t worker = 0; worker < workers; ++worker) {
-        Result<uring::Descriptor> socket = uring::listen_tcp(options);
-        if (!socket.ok()) return Error{socket.error()};
-        // Inherited by every accepted socket.
-        if (pool.tcp_keepalive) uring::set_keepalive(socket.value().get());
-        if (Result<uring::SocketAddress> local = uring::local_address(socket.value().get());
-            local.ok()) {
-            options.port = local.value().port();
-            if (tcp_port_ == 0) tcp_port_ = options.port;
-        }
-        open_.push_back({std::move(socket.value()), index, worker, false});
-    }
-    return {};
-}
-
-Status Listeners::open_unix(const config::Pool& pool, uint32_t index) {
-    Result<uring::Descriptor> socket = uring::listen_unix(
-        {.path = pool.listen.path, .mode = pool.listen.mode, .backlog = pool.backlog});
-    if (!socket.ok()) return Error{socket.error()};
-    paths_.push_back(pool.listen.path);
-    open_.push_back({std::move(socket.value()), index, 0, true});
-    return {};
-}
-
-std::vector<Listener> Listeners::of_worker(uint32_t worker) const {
-    std::vector<Listener> mine;
-    for (const Open& one : open_) {
-        if (!one.shared && one.worker != worker) continue;
-        mine.push_back({.socket = one.socket.get(), .pool = one.pool});
-    }
-    return mine;
-}
-
-// The file exists while the process serves.
-class PidFile {
-  public:
-    PidFile() = default;
-    PidFile(const PidFile&) = delete;
-    PidFile& operator=(const PidFile&) = delete;
-
-    ~PidFile() {
-        if (!path_.empty()) unlink(path_.c_str());
-    }
-
-    Status write(const std::string& path) {
-        const std::string text = std::to_string(getpid()) + "\n";
-        const uring::Descriptor file(
-            ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-        if (!file.is_open() ||
-            ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-            return Error{"cannot write the pid file '" + path + "': " + uring::error_text(errno)};
-        }
-        path_ = path;
-        return {};
-    }
-
-  private:
-    std::string path_;
-};
-
-sigset_t handled_signals() {
-    sigset_t set;
-    sigemptyset(&set);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU}) {
-        sigaddset(&set, number);
-    }
-    return set;
-}
 
 // As many descriptors as the hard limit allows.
 void raise_descriptor_limit(uint64_t wanted, const Log& log) {
@@ -196,47 +68,6 @@ void announce(const config::Config& config, const uring::Features& features, con
     }
 }
 
-// What a signal that has nothing to do with ending asks for.
-void obey(int number, Log& log) {
-    if (number == SIGHUP || number == SIGUSR1) {
-        log.reopen();
-        log.write(LogLevel::Notice,
-                  number == SIGHUP ? "HUP: log reopened; a changed configuration needs a restart"
-                                   : "USR1: log reopened");
-    } else if (number == SIGTTIN || number == SIGTTOU) {
-        log.change_level(number == SIGTTIN ? 1 : -1);
-        log.write(LogLevel::Error, number == SIGTTIN ? "TTIN: logging more" : "TTOU: logging less");
-    }
-}
-
-// Waits for signals until every worker has ended.
-void wait_for_end(std::vector<std::unique_ptr<Worker>>& workers,
-                  const Listeners& listeners,
-                  const sigset_t& signals,
-                  Log& log) {
-    bool draining = false;
-    const auto ended = [](const std::unique_ptr<Worker>& worker) { return worker->has_ended(); };
-    while (!std::all_of(workers.begin(), workers.end(), ended)) {
-        constexpr timespec moment = {.tv_sec = 0, .tv_nsec = 10'000'000};
-        constexpr timespec second = {.tv_sec = 1, .tv_nsec = 0};
-        const int number = sigtimedwait(&signals, nullptr, draining ? &moment : &second);
-        if (number != SIGTERM && number != SIGINT) {
-            obey(number, log);
-            continue;
-        }
-        log.write(LogLevel::Notice,
-                  draining ? "stopping at once" : "stopping: requests in flight are answered");
-        for (const auto& worker : workers) {
-            draining ? worker->stop() : worker->drain();
-        }
-        listeners.shut();
-        draining = true;
-    }
-    for (const auto& worker : workers) {
-        worker->join();
-    }
-}
-
 }  // namespace
 
 Result<uring::Features> choose_features(std::string_view ignored) {
@@ -264,8 +95,7 @@ uint64_t descriptors_wanted(const config::Config& config) {
 }
 
 Status serve(const config::Config& config, Log& log, const ServeOptions& options) {
-    const sigset_t signals = handled_signals();
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    Signals signals;  // before the first thread, so that none of them gets one
     signal(SIGPIPE, SIG_IGN);
 
     Result<uring::Features> features = choose_features(options.ignored_features);
@@ -289,6 +119,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         all_counters.push_back(counters.back().get());
     }
     core::Shared shared(config, count);
+    Timekeeper timekeeper(count);
     // Workers end before the resolver, and that before the inboxes that it posts to.
     std::vector<std::unique_ptr<Inbox>> inboxes;
     Resolver resolver;
@@ -306,15 +137,23 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                               .seed = static_cast<uint64_t>(uring::now().ns) + i,
                               .tcp_port = listeners.tcp_port()};
         worker.counters = counters[i].get();
-        worker.resolver = &resolver;
         inboxes.push_back(std::make_unique<Inbox>());
-        worker.inbox = inboxes.back().get();
-        worker.log = &log;
+        worker.surroundings = {.inbox = inboxes.back().get(),
+                               .resolver = &resolver,
+                               .timekeeper = &timekeeper,
+                               .log = &log,
+                               .worker = i};
         worker.cpu = cpus.empty() ? -1 : static_cast<int>(cpus[i % cpus.size()]);
         worker.listeners = listeners.of_worker(i);
         workers.push_back(std::make_unique<Worker>(std::move(worker)));
         if (Status status = workers.back()->start(); !status.ok()) return status;
     }
+    Control control({.log = &log,
+                     .signals = &signals,
+                     .timekeeper = &timekeeper,
+                     .listeners = &listeners,
+                     .workers = workers});
+    if (Status status = control.open(features.value()); !status.ok()) return status;
     announce(config, features.value(), log);
     if (options.ready_pipe >= 0) {
         const ssize_t written = write(options.ready_pipe, "1", 1);
@@ -324,7 +163,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         const uring::Descriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
         if (nowhere.is_open()) dup2(nowhere.get(), STDERR_FILENO);
     }
-    wait_for_end(workers, listeners, signals, log);
+    control.run();
     log.write(LogLevel::Notice, "stopped");
     return {};
 }

@@ -92,7 +92,7 @@ void Worker::run() {
     BlockPool blocks(arena.bytes(), {});
     {
         core::Proxy proxy(*options_.config, blocks, *options_.counters, options_.environment);
-        Driver driver(proxy, blocks, *options_.inbox, *options_.resolver, *options_.log);
+        Driver driver(proxy, blocks, options_.surroundings);
         // Room for every buffer to complete twice and for many connections besides.
         const uint32_t completions =
             std::max(8 * settings.ring_entries, 2 * settings.receive_buffers);
@@ -108,6 +108,7 @@ void Worker::run() {
         }
     }
     ended_.store(true, std::memory_order_release);
+    options_.surroundings.timekeeper->wake();
 }
 
 }  // namespace ringmain::worker

@@ -22,6 +22,7 @@
 #include "ringmain/worker/inbox.h"
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/resolver.h"
+#include "ringmain/worker/timekeeper.h"
 
 #include <deque>
 #include <memory>
@@ -41,9 +42,18 @@ struct Listener {
     Instant retry_at = {};  // accepting failed for lack of descriptors or memory
 };
 
+// What a driver needs of the process; all of it outlives the driver.
+struct Surroundings {
+    Inbox* inbox = nullptr;  // this worker's
+    Resolver* resolver = nullptr;
+    Timekeeper* timekeeper = nullptr;
+    const Log* log = nullptr;
+    uint32_t worker = 0;  // index
+};
+
 class Driver {
   public:
-    Driver(core::Proxy& proxy, BlockPool& blocks, Inbox& inbox, Resolver& resolver, const Log& log);
+    Driver(core::Proxy& proxy, BlockPool& blocks, const Surroundings& surroundings);
     ~Driver();
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
@@ -79,7 +89,8 @@ class Driver {
     void on_wake();
     void on_resolved(const Message& message);
     void on_time();
-    [[nodiscard]] Duration wait_limit() const;
+    void wait();
+    [[nodiscard]] Instant next_deadline() const;
     void arm_listeners();
     void arm_wake();
     void begin_drain();
@@ -111,7 +122,9 @@ class Driver {
     BlockPool& blocks_;
     Inbox& inbox_;
     Resolver& resolver_;
+    Timekeeper& timekeeper_;
     const Log& log_;
+    uint32_t worker_;
     uring::Ring ring_;
     uring::BufferRing buffers_;
     std::vector<Block*> block_of_buffer_;  // by buffer id; null while not with the kernel
@@ -132,6 +145,7 @@ class Driver {
     struct Linger {
         Channel* channel;
         uint32_t generation;
+        Instant until;
     };
 
     std::unordered_map<uint64_t, core::ServerConn*> questions_;  // to the resolver, by ticket
@@ -144,8 +158,8 @@ class Driver {
 
     Instant now_;
     Duration wall_offset_;  // from the monotonic clock to the calendar
-    Instant last_tick_;
     Instant last_trim_;
+    Duration shutdown_timeout_;
     Instant drain_until_ = Instant::never();
     bool draining_ = false;
     bool stopping_ = false;

@@ -38,6 +38,9 @@ class Inbox {
 
     void post(Message message);
 
+    // The worker looks at its clock.
+    void wake() const;
+
     // All that was posted since the last call.
     [[nodiscard]] std::vector<Message> take();
 

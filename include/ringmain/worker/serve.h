@@ -24,7 +24,7 @@ struct ServeOptions {
     int ready_pipe = -1;  // gets one byte when clients can connect; -1: nobody waits for it
 };
 
-// Serves until told to stop by a signal. The calling thread waits for signals:
+// Serves until told to stop by a signal. The calling thread becomes the control thread; signals:
 //   TERM INT   drain and stop, a second one stops at once
 //   HUP USR1   reopen the log          TTIN TTOU   log more, log less
 // An error means that serving did not begin.

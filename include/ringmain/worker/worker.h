@@ -27,9 +27,7 @@ struct WorkerOptions {
     uring::Features features;
     core::Environment environment;
     core::Counters* counters = nullptr;
-    Resolver* resolver = nullptr;
-    Inbox* inbox = nullptr;  // outlives the resolver, which posts to it
-    const Log* log = nullptr;
+    Surroundings surroundings;        // its inbox outlives the resolver, which posts to it
     int cpu = -1;                     // -1: wherever the scheduler likes
     std::vector<Listener> listeners;  // borrowed
 };
@@ -46,9 +44,11 @@ class Worker {
     Status start();
 
     // From any thread: stop accepting, answer what is in flight, end.
-    void drain() const { options_.inbox->post(Message(Message::Kind::Drain)); }
+    void drain() const { inbox().post(Message(Message::Kind::Drain)); }
 
-    void stop() const { options_.inbox->post(Message(Message::Kind::Stop)); }
+    void stop() const { inbox().post(Message(Message::Kind::Stop)); }
+
+    [[nodiscard]] Inbox& inbox() const { return *options_.surroundings.inbox; }
 
     void join();
 

@@ -1,0 +1,74 @@
+// src/worker/control.h - the control thread: the timer ring beside the workers' rings.
+//
+// It drives time (worker/timekeeper.h), takes signals, and watches the workers. It owns nothing of
+// theirs: what it wants of one goes through its inbox. See src/design/0005-time.md.
+
+#pragma once
+
+#include "ringmain/base/result.h"
+#include "ringmain/uring/features.h"
+#include "ringmain/uring/ring.h"
+#include "ringmain/worker/log.h"
+#include "ringmain/worker/timekeeper.h"
+#include "ringmain/worker/worker.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "listeners.h"
+#include "signals.h"
+
+namespace ringmain::worker {
+
+struct ControlOptions {
+    Log* log = nullptr;
+    const Signals* signals = nullptr;
+    Timekeeper* timekeeper = nullptr;
+    const Listeners* listeners = nullptr;
+    std::span<const std::unique_ptr<Worker>> workers;
+};
+
+class Control {
+  public:
+    explicit Control(const ControlOptions& options);
+
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+    ~Control() = default;
+
+    // In the thread that will run it.
+    Status open(const uring::Features& features);
+
+    // Until every worker has ended.
+    void run();
+
+  private:
+    enum class Operation : uint8_t { Signal, Wake };
+
+    // What was seen of a worker at the last look.
+    struct Watched {
+        uint64_t batches = 0;
+        Instant since;  // it has been in that batch
+        bool stuck = false;
+    };
+
+    void round();
+    void on_completion(const uring::Completion& done);
+    void arm(Operation operation);
+    void obey(int signal);
+    void stop();
+    void watch();
+    [[nodiscard]] bool all_ended() const;
+
+    ControlOptions options_;
+    uring::Ring ring_;
+    std::vector<uring::Completion> batch_;
+    std::vector<Watched> watched_;
+    Instant now_;
+    Instant next_look_;
+    bool draining_ = false;
+};
+
+}  // namespace ringmain::worker

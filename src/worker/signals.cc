@@ -1,0 +1,29 @@
+#include "signals.h"
+
+#include "ringmain/base/assert.h"
+
+#include <csignal>
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+namespace ringmain::worker {
+
+Signals::Signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU}) {
+        sigaddset(&set, number);
+    }
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    descriptor_ = uring::Descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    RM_ASSERT(descriptor_.is_open());
+}
+
+int Signals::take() const {
+    signalfd_siginfo info = {};
+    if (read(descriptor_.get(), &info, sizeof info) != sizeof info) return 0;
+    return static_cast<int>(info.ssi_signo);
+}
+
+}  // namespace ringmain::worker

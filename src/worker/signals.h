@@ -1,0 +1,28 @@
+// src/worker/signals.h - the signals that ask something of the process, read like a file.
+//
+// Blocked in the thread that makes it and in all threads that are made later.
+
+#pragma once
+
+#include "ringmain/uring/descriptor.h"
+
+namespace ringmain::worker {
+
+class Signals {
+  public:
+    Signals();
+    Signals(const Signals&) = delete;
+    Signals& operator=(const Signals&) = delete;
+    ~Signals() = default;
+
+    // Readable when there is one.
+    [[nodiscard]] int descriptor() const { return descriptor_.get(); }
+
+    // The next one that has come; 0: no more.
+    [[nodiscard]] int take() const;
+
+  private:
+    uring::Descriptor descriptor_;
+};
+
+}  // namespace ringmain::worker
