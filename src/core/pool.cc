@@ -4,11 +4,11 @@ namespace ringmain::core {
 
 Pool::Pool(BlockPool& blocks,
            const config::Pool& pool_options,
-           PoolShared& pool_shared,
+           const PoolShared& pool_shared,
            uint32_t worker)
     : options(&pool_options),
       shared(&pool_shared),
-      counters(&pool_shared.counters[worker]),
+      counters(&(*pool_shared.counters)[worker]),
       placement(pool_options.placement, pool_options.nodes()) {
     resp_limits.request_size_max = pool_options.request_size_max;
     memcached_limits.value_size_max = pool_options.request_size_max;

@@ -18,8 +18,8 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, uint32_t worker)
     : pool_(&owner),
       options_(&owner.options->servers[index]),
       index_(index),
-      health_(&owner.shared->servers[index].health),
-      counters_(&owner.shared->servers[index].counters[worker]),
+      health_(&owner.shared->servers[index]->health),
+      counters_(&owner.shared->servers[index]->counters[worker]),
       title_(title_of(*options_)) {
     for (uint32_t i = 0; i < owner.options->server_connections; ++i) {
         resp2_.push_back(std::make_unique<ServerConn>(blocks, *this, false));

@@ -2,16 +2,21 @@
 
 namespace ringmain::core {
 
-PoolShared::PoolShared(const config::Pool& options, uint32_t workers) : counters(workers) {
-    for (size_t i = 0; i < options.servers.size(); ++i) {
-        servers.emplace_back(workers);
-    }
+Shared::Shared(const config::Config& config, uint32_t workers) : workers_(workers) {
+    pools = pools_of(config);
 }
 
-Shared::Shared(const config::Config& config, uint32_t workers) {
+std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
+    std::vector<PoolShared> result;
     for (const config::Pool& pool : config.pools) {
-        pools.emplace_back(pool, workers);
+        PoolShared& shared = result.emplace_back();
+        shared.counters = &pools_by_name_.try_emplace(pool.name, workers_).first->second;
+        for (const config::Server& server : pool.servers) {
+            const ServerKey key = {pool.name, server.ring_name, server.address};
+            shared.servers.push_back(&servers_by_key_.try_emplace(key, workers_).first->second);
+        }
     }
+    return result;
 }
 
 }  // namespace ringmain::core

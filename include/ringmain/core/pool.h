@@ -18,7 +18,7 @@ namespace ringmain::core {
 class Pool {
   public:
     // `options` and `shared` outlive the pool.
-    Pool(BlockPool& blocks, const config::Pool& options, PoolShared& shared, uint32_t worker);
+    Pool(BlockPool& blocks, const config::Pool& options, const PoolShared& shared, uint32_t worker);
 
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -29,7 +29,7 @@ class Pool {
     [[nodiscard]] Server& server(uint32_t index) { return *servers[index]; }
 
     const config::Pool* options;
-    PoolShared* shared;
+    const PoolShared* shared;
     stats::PoolCounters* counters;  // this worker's
     placement::Placement placement;
     std::vector<std::unique_ptr<Server>> servers;

@@ -1,8 +1,10 @@
-// ringmain/core/shared.h - what the workers of a process share about one configuration.
+// ringmain/core/shared.h - what the workers of a process share about its pools and servers.
 //
-// Made at start and at each reload, before the workers see it; they keep a pointer to it. Inside is
-// nothing but atomics: each worker writes counters of its own, and Health makes one decision per
-// server that all of them follow.
+// Made by the control thread, before the workers see it. Inside is nothing but atomics: each worker
+// writes counters of its own, and Health makes one decision per server that all of them follow.
+//
+// A server that a new configuration has too keeps its object, so that its health and its counters
+// outlive a reload, and workers that have not adopted the new one yet agree with those that have.
 
 #pragma once
 
@@ -13,6 +15,10 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -23,16 +29,14 @@ struct ServerShared {
     std::deque<stats::ServerCounters> counters;  // by worker
 };
 
+// A pool of one configuration. The objects it points to are the Shared's.
 struct PoolShared {
-    PoolShared(const config::Pool& options, uint32_t workers);
-
-    std::deque<ServerShared> servers;          // in placement order, as config::Pool::servers
-    std::deque<stats::PoolCounters> counters;  // by worker
+    std::deque<stats::PoolCounters>* counters = nullptr;  // by worker
+    std::vector<ServerShared*> servers;  // in placement order, as config::Pool::servers
 };
 
 class Shared {
   public:
-    // `config` outlives it.
     Shared(const config::Config& config, uint32_t workers);
 
     Shared(const Shared&) = delete;
@@ -44,10 +48,19 @@ class Shared {
 
     void announce_change() { epoch_.fetch_add(1, std::memory_order_acq_rel); }
 
-    std::deque<PoolShared> pools;  // as config::Config::pools
+    // As config::Config::pools. The control thread's, like `pools`.
+    [[nodiscard]] std::vector<PoolShared> pools_of(const config::Config& config);
+
+    std::vector<PoolShared> pools;  // of the configuration that the process started with
 
   private:
+    using ServerKey = std::tuple<std::string, std::string, config::Address>;
+
+    uint32_t workers_;
     std::atomic<uint64_t> epoch_ = 1;
+    // All that a configuration has ever named, by pool name, and by that, ring name and address.
+    std::map<std::string, std::deque<stats::PoolCounters>, std::less<>> pools_by_name_;
+    std::map<ServerKey, ServerShared> servers_by_key_;
 };
 
 }  // namespace ringmain::core
