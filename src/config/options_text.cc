@@ -52,6 +52,7 @@ void append_described(std::string_view margin, const Option& option, std::string
     append_wrapped(margin, sentence(option.help), out);
     append_wrapped(margin, option.doc, out);
     if (option.redis_only) append_wrapped(margin, "For redis pools only.", out);
+    if (option.fixed) append_wrapped(margin, "A change needs a restart.", out);
     if (option.pending) {
         append_wrapped(margin, "Read and checked, but without effect in this version.", out);
     }

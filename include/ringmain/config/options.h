@@ -63,6 +63,7 @@ struct Option {
     bool redis_only = false;
     bool power_of_two = false;
     bool secret = false;
+    bool fixed = false;  // at start: a reload does not change it
     // Read and checked, but without effect in this version: a warning says so.
     bool pending = false;
 };

@@ -1,0 +1,83 @@
+#include "ringmain/config/reload.h"
+
+#include "ringmain/config/options.h"
+
+#include <algorithm>
+
+namespace ringmain::config {
+
+namespace {
+
+// An option's table of functions takes something to write to; it is only read here.
+Target target_of(Config& config) {
+    return {.proxy = &config.proxy, .stats = &config.stats, .admin = &config.admin};
+}
+
+bool is_same(const Value& a, const Value& b) {
+    return a.number == b.number && a.text == b.text && a.address == b.address;
+}
+
+const Pool* find_pool(const Config& config, std::string_view name) {
+    const auto found = std::ranges::find(config.pools, name, &Pool::name);
+    return found == config.pools.end() ? nullptr : &*found;
+}
+
+bool is_same(const Server& a, const Server& b) {
+    return a.address == b.address && a.weight == b.weight && a.ring_name == b.ring_name;
+}
+
+// Names of the options that differ, then the servers.
+std::string difference(const Pool& running, const Pool& next) {
+    Pool a = running;
+    Pool b = next;
+    std::string text;
+    const auto add = [&text](std::string_view what) {
+        text.append(text.empty() ? "" : ", ").append(what);
+    };
+    for (const Option& option : options()) {
+        if (option.section != Section::Pool || option.fetch == nullptr) continue;
+        if (!is_same(option.fetch({.pool = &a}), option.fetch({.pool = &b}))) add(option.name);
+    }
+    const auto same = [](const Server& x, const Server& y) { return is_same(x, y); };
+    if (!std::ranges::equal(running.servers, next.servers, same)) {
+        add("servers (" + std::to_string(next.servers.size()) + ", were " +
+            std::to_string(running.servers.size()) + ")");
+    }
+    return text;
+}
+
+}  // namespace
+
+std::vector<std::string> keep_fixed(const Config& running, Config& next) {
+    Config current = running;
+    std::vector<std::string> kept;
+    for (const Option& option : options()) {
+        if (!option.fixed) continue;
+        const Value now = option.fetch(target_of(current));
+        if (is_same(now, option.fetch(target_of(next)))) continue;
+        kept.push_back(std::string(title_of(option.section)) + " " + std::string(option.name));
+        option.store(target_of(next), now);
+    }
+    return kept;
+}
+
+std::vector<std::string> changes(const Config& running, const Config& next) {
+    std::vector<std::string> lines;
+    for (const Pool& pool : next.pools) {
+        const Pool* before = find_pool(running, pool.name);
+        if (before == nullptr) {
+            lines.push_back("pool " + pool.name + ": added");
+            continue;
+        }
+        const std::string text = difference(*before, pool);
+        if (!text.empty()) lines.push_back("pool " + pool.name + ": changed: " + text);
+    }
+    for (const Pool& pool : running.pools) {
+        if (find_pool(next, pool.name) == nullptr) {
+            lines.push_back("pool " + pool.name + ": removed");
+        }
+    }
+    return lines;
+}
+
+}  // namespace ringmain::config

@@ -1,0 +1,55 @@
+#include "ringmain/config/reload.h"
+
+#include "ringmain/config/load.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::config {
+
+namespace {
+
+Config parse(std::string_view text) {
+    Loaded loaded = load(text, "ringmain.toml");
+    REQUIRE(loaded.accepted());
+    return loaded.config;
+}
+
+using Lines = std::vector<std::string>;
+
+constexpr std::string_view running_text =
+    "[proxy]\nworkers = 2\n[pool.a]\nlisten = '127.0.0.1:1'\nservers = ['h:1', 'h:2']\n"
+    "[pool.b]\nlisten = '127.0.0.1:2'\nservers = ['h:1']\n";
+
+}  // namespace
+
+TEST_CASE("what is fixed at start stays, and is named when the file wants it otherwise") {
+    const Config running = parse(running_text);
+    Config next = parse(
+        "[proxy]\nworkers = 3\nlog_level = 'debug'\nreceive_buffers = 64\n"
+        "[pool.a]\nlisten = '127.0.0.1:1'\nservers = ['h:1']\n");
+    CHECK(keep_fixed(running, next) == Lines{"[proxy] workers", "[proxy] receive_buffers"});
+    CHECK(next.proxy.workers == 2);
+    CHECK(next.proxy.receive_buffers == running.proxy.receive_buffers);
+    CHECK(next.proxy.log_level == LogLevel::Debug);
+    CHECK(keep_fixed(running, next).empty());
+}
+
+TEST_CASE("changes are told pool by pool") {
+    const Config running = parse(running_text);
+    CHECK(changes(running, running).empty());
+    const Config next = parse(
+        "[pool.a]\nlisten = '127.0.0.1:1'\ntimeout = 7\nhash = 'md5'\nservers = ['h:1', 'h:3:2']\n"
+        "[pool.c]\nlisten = '127.0.0.1:2'\nservers = ['h:1']\n");
+    CHECK(changes(running, next) == Lines{"pool a: changed: hash, timeout, servers (2, were 2)",
+                                          "pool c: added",
+                                          "pool b: removed"});
+}
+
+TEST_CASE("a password is not told") {
+    const Config running = parse(running_text);
+    Config next = running;
+    next.pools[0].redis_auth = "secret";
+    CHECK(changes(running, next) == Lines{"pool a: changed: redis_auth"});
+}
+
+}  // namespace ringmain::config
