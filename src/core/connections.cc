@@ -28,7 +28,7 @@ void Proxy::preconnect() {
         if (!pool->options->preconnect) continue;
         for (const auto& server : pool->servers) {
             for (const auto& conn : server->connections(false)) {
-                start_connect(*conn);
+                if (conn->state == ServerConn::State::Closed) start_connect(*conn);
             }
         }
     }
@@ -218,7 +218,7 @@ void Proxy::check_deadlines(ServerConn& conn) {
     switch (conn.state) {
         case ServerConn::State::Closed:
             // Connected again in the background, so that no request has to find out.
-            if (!options.preconnect || conn.resp3 || draining_) {
+            if (!options.preconnect || conn.resp3 || draining_ || conn.server->pool().retired) {
                 waiting_.remove(conn);
             } else if (now_ >= conn.retry_at) {
                 start_connect(conn);

@@ -30,9 +30,11 @@ Proxy::~Proxy() {
     while (!clients_.empty()) {
         remove_client(*clients_.front());
     }
-    for (const auto& pool : pools_) {
-        for (const auto& server : pool->servers) {
-            close_connections(*server);
+    for (const auto* pools : {&pools_, &retired_, &finished_}) {
+        for (const auto& pool : *pools) {
+            for (const auto& server : pool->servers) {
+                close_connections(*server);
+            }
         }
     }
 }
@@ -60,6 +62,7 @@ void Proxy::end_batch() {
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
     counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
     relieve();
+    if (!retired_.empty()) sweep_retired();
 }
 
 Notice Proxy::take_notice() {

@@ -36,6 +36,7 @@ class Pool {
     resp::RequestLimits resp_limits;
     memcached::RequestLimits memcached_limits;
     uint32_t clients = 0;  // of this worker
+    bool retired = false;  // of an earlier configuration: gets nothing new
 };
 
 }  // namespace ringmain::core

@@ -100,6 +100,12 @@ class Proxy {
     // Connects to every server of the pools that want it. Once, at start.
     void preconnect();
 
+    // Another configuration from now on (adopt.cc): `config` and `pools` outlive the proxy or the
+    // next one, but for what next_finished() says. Clients stay with the pool of the same name and
+    // protocol, servers that did not change keep their connections; whatever else there was before
+    // ends when what is in flight has its answer.
+    void adopt(const config::Config& config, std::span<const PoolShared> pools);
+
     // Null when the pool is full: then refusal() is what to say before closing.
     [[nodiscard]] ClientConn* accept_client(uint32_t pool_index, std::string peer);
     [[nodiscard]] std::string refusal(uint32_t pool_index) const;
@@ -126,6 +132,13 @@ class Proxy {
     [[nodiscard]] ServerConn* next_dirty_server() { return dirty_servers_.pop_front(); }
 
     [[nodiscard]] ClientConn* next_dirty_client() { return dirty_clients_.pop_front(); }
+
+    // A pool of an earlier configuration of which nothing is left: whoever knows one of its
+    // connections forgets it, and frees the pool.
+    [[nodiscard]] std::unique_ptr<Pool> next_finished();
+
+    // Nothing of an earlier configuration is in use any more.
+    [[nodiscard]] bool is_settled() const { return retired_.empty() && finished_.empty(); }
 
     [[nodiscard]] bool has_notices() const { return !notices_.empty(); }
 
@@ -243,6 +256,9 @@ class Proxy {
     void note_success(ServerConn& conn);
     void check_deadlines(ServerConn& conn);
     void close_connections(Server& server);
+    void take_servers(Pool& old_pool, Pool& pool);
+    void take_clients(Pool& old_pool, Pool* pool);
+    void sweep_retired();
 
     const config::Config* config_;
     BlockPool* blocks_;
@@ -259,6 +275,8 @@ class Proxy {
     std::deque<Notice> notices_;
 
     std::vector<std::unique_ptr<Pool>> pools_;
+    std::vector<std::unique_ptr<Pool>> retired_;   // of an earlier configuration, still in use
+    std::vector<std::unique_ptr<Pool>> finished_;  // not in use any more
     Slab<ClientConn> client_slab_;
     Slab<Request> requests_;
     Slab<Fragment> fragments_;

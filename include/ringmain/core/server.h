@@ -32,6 +32,9 @@ class Server {
         return resp3 ? resp3_ : resp2_;
     }
 
+    // Becomes a server of another pool, which has it at `index`, with its connections as they are.
+    void move_to(Pool& owner, uint32_t index, uint32_t worker);
+
     [[nodiscard]] Pool& pool() const { return *pool_; }
 
     [[nodiscard]] const config::Server& options() const { return *options_; }
@@ -47,11 +50,11 @@ class Server {
     [[nodiscard]] const std::string& title() const { return title_; }
 
   private:
-    Pool* pool_;
-    const config::Server* options_;
-    uint32_t index_;
-    Health* health_;
-    stats::ServerCounters* counters_;
+    Pool* pool_ = nullptr;
+    const config::Server* options_ = nullptr;
+    uint32_t index_ = 0;
+    Health* health_ = nullptr;
+    stats::ServerCounters* counters_ = nullptr;
     std::string title_;
     std::vector<std::unique_ptr<ServerConn>> resp2_;  // memcached pools: all of them
     std::vector<std::unique_ptr<ServerConn>> resp3_;  // opened when a client needs one

@@ -88,6 +88,9 @@ class RequestParser {
   public:
     explicit RequestParser(const RequestLimits& limits) : limits_(&limits) {}
 
+    // Others from now on; also in the middle of a frame.
+    void set_limits(const RequestLimits& limits) { limits_ = &limits; }
+
     [[nodiscard]] Fed feed(std::string_view bytes);
 
     [[nodiscard]] const RequestFrame& frame() const { return frame_; }

@@ -53,6 +53,9 @@ class RequestParser {
   public:
     explicit RequestParser(const RequestLimits& limits);
 
+    // Others from now on; also in the middle of a frame.
+    void set_limits(const RequestLimits& limits) { limits_ = &limits; }
+
     // After Error every further feed() is an Error.
     [[nodiscard]] Fed feed(std::string_view bytes);
 

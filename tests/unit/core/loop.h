@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -103,6 +104,13 @@ class Loop {
     [[nodiscard]] std::vector<std::string>& notices() { return notices_; }
 
     void advance(Duration span) { now_ = now_ + span; }
+
+    // Another configuration, which outlives the loop.
+    void adopt(const config::Config& config) {
+        shared_pools_.push_back(shared_.pools_of(config));
+        proxy_->adopt(config, shared_pools_.back());
+        events_ += 1;
+    }
 
     void begin() {
         proxy_->begin_batch(now_, {now_.ns + 1'700'000'000'000'000'000});
@@ -219,6 +227,8 @@ class Loop {
     }
 
     void flush() {
+        while (proxy_->next_finished() != nullptr) {
+        }
         while (core::ServerConn* conn = proxy_->next_to_disconnect()) {
             Channel& channel = *channels_[conn->channel];
             conn->channel = 0;
@@ -266,6 +276,7 @@ class Loop {
     }
 
     core::Shared shared_;
+    std::deque<std::vector<core::PoolShared>> shared_pools_;  // of adopted configurations
     std::unique_ptr<char[]> arena_;
     BlockPool blocks_;
     Prng prng_;

@@ -1,5 +1,7 @@
 #include "tests/unit/core/world.h"
 
+#include <cstdlib>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -90,7 +92,12 @@ void World::drop(Channel& client) {
 }
 
 core::ServerConn& World::connection(uint32_t server, bool resp3) {
-    return *proxy().pools()[0]->servers[server]->connections(resp3)[0];
+    for (const auto& candidate : proxy().pools()[0]->servers) {
+        core::ServerConn& conn = *candidate->connections(resp3)[0];
+        if (index_of(conn) == server) return conn;
+    }
+    FAIL("no such server");
+    std::abort();
 }
 
 Channel* World::link(uint32_t server, bool resp3) {
@@ -132,12 +139,19 @@ std::string World::key_on(uint32_t server, uint32_t n) {
 }
 
 uint32_t World::index_of(const core::ServerConn& conn) {
-    const auto& servers = proxy().pools()[0]->servers;
-    uint32_t index = 0;
-    while (servers[index].get() != conn.server) {
-        index += 1;
+    return conn.server->options().address.port - 7000U;
+}
+
+void World::adopt(std::vector<config::Pool> pools) {
+    config::Config& config = adopted_.emplace_back();
+    config.file = config_.file;
+    config.pools = std::move(pools);
+    for (const config::Server& server : config.pools[0].servers) {
+        if (server.address.port - 7000U >= servers_.size()) servers_.emplace_back();
     }
-    return index;
+    loop_->begin();
+    loop_->adopt(config);
+    loop_->end();
 }
 
 // The server at the other end reads what arrived, and answers.

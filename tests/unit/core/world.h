@@ -14,6 +14,7 @@
 #include "tests/unit/core/fake_server.h"
 #include "tests/unit/core/loop.h"
 
+#include <deque>
 #include <initializer_list>
 #include <map>
 #include <string>
@@ -86,6 +87,11 @@ class World {
     [[nodiscard]] uint32_t server_of(std::string_view key);
     [[nodiscard]] std::string key_on(uint32_t server, uint32_t n = 0);
 
+    // --- configuration ---------------------------------------------------------------------------
+
+    // From now on. Servers are the same ones when their ports are.
+    void adopt(std::vector<config::Pool> pools);
+
     // --- time ------------------------------------------------------------------------------------
 
     // One batch: everything that is there goes in. With `chance` below 100 each event waits for a
@@ -106,11 +112,12 @@ class World {
 
   private:
     [[nodiscard]] core::ServerConn& connection(uint32_t server, bool resp3);
-    [[nodiscard]] uint32_t index_of(const core::ServerConn& conn);
+    [[nodiscard]] static uint32_t index_of(const core::ServerConn& conn);
     void serve(Channel& channel);
     void happen(Channel& channel);
 
     config::Config config_;
+    std::deque<config::Config> adopted_;
     std::vector<FakeServer> servers_;
     std::map<uint32_t, Session> sessions_;  // by channel
     std::optional<Loop> loop_;

@@ -1,0 +1,143 @@
+// A new configuration while clients are being served.
+//
+//   pools of the same name and protocol: clients move over where they stand
+//   servers that did not change:         move over with their connections and what is in flight
+//   other servers, removed pools:        get nothing new; closed when the last answer has come
+
+#include "ringmain/core/proxy.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringmain::core {
+
+namespace {
+
+// A connection to the one is as good as one to the other.
+bool is_same_server(const Server& a, const config::Server& b) {
+    return a.options().address == b.address && a.options().ring_name == b.ring_name;
+}
+
+bool speaks_alike(const config::Pool& a, const config::Pool& b) {
+    return a.protocol == b.protocol && a.redis_auth == b.redis_auth && a.redis_db == b.redis_db &&
+           a.server_connections == b.server_connections;
+}
+
+bool is_in_use(const ServerConn& conn) {
+    return conn.state != ServerConn::State::Closed || conn.channel != 0 ||
+           conn.disconnect_link.linked;
+}
+
+bool is_in_use(const Server& server) {
+    for (const bool resp3 : {false, true}) {
+        const auto& conns = server.connections(resp3);
+        if (std::any_of(conns.begin(), conns.end(), [](const auto& c) { return is_in_use(*c); })) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pools) {
+    config_ = &config;
+    std::vector<std::unique_ptr<Pool>> old_pools = std::exchange(pools_, {});
+    for (size_t i = 0; i < config.pools.size(); ++i) {
+        pools_.push_back(
+            std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], environment_.worker_index));
+        Pool& pool = *pools_.back();
+        for (const auto& old_pool : old_pools) {
+            if (old_pool->options->name != pool.options->name ||
+                old_pool->options->protocol != pool.options->protocol) {
+                continue;
+            }
+            take_servers(*old_pool, pool);
+            take_clients(*old_pool, &pool);
+        }
+    }
+    for (auto& old_pool : old_pools) {
+        take_clients(*old_pool, nullptr);
+        old_pool->retired = true;
+        retired_.push_back(std::move(old_pool));
+    }
+    preconnect();
+}
+
+// Those that the new configuration has too.
+void Proxy::take_servers(Pool& old_pool, Pool& pool) {
+    if (!speaks_alike(*old_pool.options, *pool.options)) return;
+    for (uint32_t i = 0; i < pool.servers.size(); ++i) {
+        const config::Server& wanted = pool.options->servers[i];
+        const auto found =
+            std::find_if(old_pool.servers.begin(), old_pool.servers.end(), [&](const auto& server) {
+                return is_same_server(*server, wanted);
+            });
+        if (found == old_pool.servers.end()) continue;
+        pool.servers[i] = std::move(*found);
+        pool.servers[i]->move_to(pool, i, environment_.worker_index);
+        old_pool.servers.erase(found);
+    }
+}
+
+// Null: they have no pool any more and are closed when they have their answers.
+void Proxy::take_clients(Pool& old_pool, Pool* pool) {
+    for (ClientConn* client = clients_.front(); client != nullptr;
+         client = decltype(clients_)::after(*client)) {
+        if (client->pool != &old_pool) continue;
+        if (pool == nullptr) {
+            client->state = ClientConn::State::Closing;
+            client->input.clear();
+            client->partial.clear();
+            mark_dirty(*client);
+            continue;
+        }
+        client->pool = pool;
+        old_pool.clients -= 1;
+        pool->clients += 1;
+        if (auto* parser = std::get_if<resp::RequestParser>(&client->parser)) {
+            parser->set_limits(pool->resp_limits);
+            // Who was let in stays in, and so does everybody when there is no password any more.
+            if (pool->options->redis_auth.empty()) client->authenticated = true;
+            parser->set_authenticated(client->authenticated);
+        } else {
+            std::get<memcached::RequestParser>(client->parser).set_limits(pool->memcached_limits);
+        }
+        // What stopped it may be allowed now.
+        if (client->paused) reconsider(*client);
+    }
+}
+
+// Closes what waits for nothing any more.
+void Proxy::sweep_retired() {
+    for (auto& pool : retired_) {
+        bool in_use = pool->clients > 0;
+        for (const auto& server : pool->servers) {
+            for (const bool resp3 : {false, true}) {
+                for (const auto& conn : server->connections(resp3)) {
+                    if (conn->fragments.empty()) lose(*conn, "is not configured any more", true);
+                }
+            }
+            in_use = in_use || is_in_use(*server);
+        }
+        if (in_use) continue;
+        for (const auto& server : pool->servers) {
+            for (const bool resp3 : {false, true}) {
+                for (const auto& conn : server->connections(resp3)) {
+                    waiting_.remove(*conn);
+                }
+            }
+        }
+        finished_.push_back(std::move(pool));
+    }
+    std::erase(retired_, nullptr);
+}
+
+std::unique_ptr<Pool> Proxy::next_finished() {
+    if (finished_.empty()) return nullptr;
+    std::unique_ptr<Pool> pool = std::move(finished_.back());
+    finished_.pop_back();
+    return pool;
+}
+
+}  // namespace ringmain::core

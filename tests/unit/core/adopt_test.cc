@@ -1,0 +1,153 @@
+// Another configuration while clients are being served.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+config::Pool without(config::Pool pool, size_t server) {
+    pool.servers.erase(pool.servers.begin() + static_cast<ptrdiff_t>(server));
+    return pool;
+}
+
+}  // namespace
+
+TEST_CASE("what did not change goes on as if nothing had happened") {
+    World world(redis_pool(2));
+    world.server(0).mood = Mood::Mute;
+    const std::string a = world.key_on(0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", a})) == "");
+    Channel* link = world.link(0);
+    config::Pool changed = redis_pool(2);
+    changed.timeout_ms = 1000;
+    world.adopt({changed});
+    CHECK(world.link(0) == link);
+    CHECK(world.proxy().is_settled());
+    world.reply(0, bulk("1"));
+    world.settle();
+    CHECK(World::heard(client) == bulk("1"));
+    CHECK(world.counters().server_connects.get() == 1);
+
+    // The new options count from the next request on.
+    CHECK(world.ask(client, resp({"GET", a})) == "");
+    world.pass(900);
+    CHECK(World::heard(client) == "");
+    world.pass(200);
+    CHECK(World::heard(client).find("did not answer within 1000 ms") != std::string::npos);
+}
+
+TEST_CASE("a server that is gone answers what it was asked, and gets nothing new") {
+    World world(redis_pool(2));
+    world.server(1).mood = Mood::Mute;
+    const std::string b = world.key_on(1);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", b})) == "");
+    Channel* link = world.link(1);
+    world.adopt({without(redis_pool(2), 1)});
+    CHECK(!world.proxy().is_settled());
+    CHECK(world.ask(client, resp({"SET", b, "2"})) == "");  // answered by s0, behind the GET
+    link->inbound += bulk("1");
+    world.settle();
+    CHECK(World::heard(client) == bulk("1") + "+OK\r\n");
+    CHECK(link->closed);
+    CHECK(world.proxy().is_settled());
+    CHECK(world.ask(client, resp({"GET", b})) == bulk("2"));
+    CHECK(world.loop().notices().empty());
+}
+
+TEST_CASE("a removed server that never answers does not stay for ever") {
+    World world(redis_pool(2));
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", world.key_on(1)})) == "");
+    world.adopt({without(redis_pool(2), 1)});
+    world.pass(3000);
+    CHECK(World::heard(client).find("did not answer within 400 ms") != std::string::npos);
+    CHECK(world.proxy().is_settled());
+}
+
+TEST_CASE("a new server takes its keys at once, connected beforehand") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "k0", "1"})) == "+OK\r\n");
+    config::Pool wider = redis_pool(2);
+    wider.preconnect = true;
+    world.adopt({wider});
+    world.settle();
+    REQUIRE(world.link(1) != nullptr);
+    CHECK(world.link(1)->connected);
+    CHECK(world.ask(client, resp({"GET", world.key_on(0)})) != "");
+    CHECK(world.ask(client, resp({"GET", world.key_on(1)})) == "$-1\r\n");
+}
+
+TEST_CASE("the clients of a removed pool get their answers and then leave") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& busy = world.client();
+    Channel& idle = world.client();
+    CHECK(world.ask(busy, resp({"GET", "a"}) + resp({"GET", "b"})) == "");
+    Channel* link = world.link(0);
+    config::Pool other = redis_pool(1);
+    other.name = "other";
+    world.adopt({other});
+    world.settle();
+    CHECK(idle.closed);
+    CHECK(!busy.closed);
+    link->inbound += bulk("1") + bulk("2");
+    world.settle();
+    CHECK(World::heard(busy) == bulk("1") + bulk("2"));
+    CHECK(busy.closed);
+    CHECK(link->closed);
+    CHECK(world.proxy().is_settled());
+}
+
+TEST_CASE("a new password asks new clients; a server that wants another is connected anew") {
+    World world(redis_pool(1));
+    Channel& old_client = world.client();
+    CHECK(world.ask(old_client, resp({"SET", "a", "1"})) == "+OK\r\n");
+    Channel* link = world.link(0);
+    world.server(0).redis.password = "secret";
+    config::Pool guarded = redis_pool(1);
+    guarded.redis_auth = "secret";
+    world.adopt({guarded});
+    CHECK(world.ask(old_client, resp({"GET", "a"})) == bulk("1"));
+    CHECK(link->closed);
+    Channel& new_client = world.client();
+    CHECK(world.ask(new_client, resp({"GET", "a"})) == "-NOAUTH Authentication required.\r\n");
+    world.adopt({redis_pool(1)});
+    world.server(0).redis.password = "";
+    CHECK(world.ask(new_client, resp({"GET", "a"})) == bulk("1"));
+}
+
+TEST_CASE("one configuration after the other, with clients in the middle of a request") {
+    World world(redis_pool(3));
+    Channel& client = world.client();
+    const std::string request = resp({"MSET", "a", "1", "b", "2", "c", "3", "d", "4"});
+    for (size_t cut = 1; cut < request.size(); ++cut) {
+        World::say(client, request.substr(0, cut));
+        world.settle();
+        world.adopt({cut % 2 == 0 ? redis_pool(3) : without(redis_pool(3), cut % 3)});
+        CHECK(world.ask(client, request.substr(cut)) == "+OK\r\n");
+        CHECK(world.ask(client, resp({"MGET", "a", "b", "c", "d"})) ==
+              "*4\r\n" + bulk("1") + bulk("2") + bulk("3") + bulk("4"));
+    }
+    CHECK(world.proxy().is_settled());
+}
+
+TEST_CASE("memcached clients stay where they are") {
+    World world(memcached_pool(2));
+    Channel& client = world.client();
+    World::say(client, "set a 0 0 3\r\nx");
+    world.settle();
+    config::Pool changed = memcached_pool(2);
+    changed.request_size_max = 10;
+    world.adopt({changed});
+    CHECK(world.ask(client, "yz\r\n") == "STORED\r\n");
+    CHECK(world.ask(client, "set a 0 0 11\r\n01234567890\r\n").starts_with("SERVER_ERROR"));
+}
+
+}  // namespace ringmain::test
