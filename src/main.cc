@@ -210,16 +210,16 @@ int run(const CommandLine& line) {
     config::Loaded loaded;
     if (const int status = load(line.file, loaded, false); status != success) return status;
     config::Config& config = loaded.config;
-    if (line.log_level.has_value()) config.proxy.log_level = *line.log_level;
-    if (!line.log_file.empty()) config.proxy.log_file = line.log_file;
-    if (!line.pid_file.empty()) config.proxy.pid_file = line.pid_file;
+    worker::ServeOptions options;
+    options.overrides = {
+        .log_level = line.log_level, .log_file = line.log_file, .pid_file = line.pid_file};
+    options.overrides.apply(config);
 
     worker::Log log(config.proxy.log_level);
     if (const Status opened = log.open(config.proxy.log_file); !opened.ok()) {
         complain("ringmain: " + opened.error());
         return refused;
     }
-    worker::ServeOptions options;
     options.ignored_features = ignored_features();
     if (line.daemonize) {
         options.ready_pipe = become_daemon();

@@ -27,8 +27,8 @@ inline constexpr std::array verb_table = {
             "ringmain [run] -c FILE [-v LEVEL] [-o LOGFILE] [-p PIDFILE] [-d]",
             "serve the pools of a configuration",
             "Signals: TERM and INT stop when the requests in flight are answered, a second one at\n"
-            "once; HUP and USR1 open the log anew (a changed configuration needs a restart); TTIN\n"
-            "and TTOU raise and lower the log level.\n"},
+            "once; HUP reads the configuration again and opens the log anew, USR1 only opens the\n"
+            "log anew; TTIN and TTOU raise and lower the log level.\n"},
     VerbRow{
         Verb::Check,
         "check",

@@ -1,10 +1,14 @@
 #include "control.h"
 
+#include "ringmain/config/file.h"
+#include "ringmain/config/load.h"
+#include "ringmain/config/reload.h"
 #include "ringmain/uring/clock.h"
 
 #include <algorithm>
 #include <csignal>
 #include <string>
+#include <utility>
 
 #include <poll.h>
 
@@ -55,6 +59,7 @@ void Control::round() {
         on_completion(batch_[i]);
     }
     now_ = uring::now();
+    if (!generations_.empty()) follow_progress();
     for (uint32_t i = 0; i < options_.workers.size(); ++i) {
         if (options_.timekeeper->take_due(i, now_)) options_.workers[i]->inbox().wake();
     }
@@ -88,9 +93,7 @@ void Control::obey(int signal) {
             stop();
             break;
         case SIGHUP:
-            log.reopen();
-            log.write(LogLevel::Notice,
-                      "HUP: log reopened; a changed configuration needs a restart");
+            reload();
             break;
         case SIGUSR1:
             log.reopen();
@@ -119,6 +122,92 @@ void Control::stop() {
     }
     options_.listeners->shut();
     draining_ = true;
+}
+
+// Reads the file again. What is wrong with it is told, and changes nothing.
+void Control::reload() {
+    Log& log = *options_.log;
+    log.reopen();
+    if (draining_) return;
+    if (adopting_) {
+        reload_again_ = true;
+        return;
+    }
+    const config::Config& running =
+        generations_.empty() ? *options_.config : generations_.back()->config;
+    const auto refuse = [&](const std::string& reason) {
+        log.write(LogLevel::Error, "HUP: log reopened; configuration not changed: " + reason);
+    };
+    const Result<std::string> text = config::read_file(running.file);
+    if (!text.ok()) return refuse(text.error());
+    config::Loaded loaded =
+        config::load(text.value(), running.file, static_cast<uint32_t>(options_.workers.size()));
+    for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
+        log.write(
+            diagnostic.severity == config::Severity::Error ? LogLevel::Error : LogLevel::Warning,
+            running.file + ":" + std::to_string(diagnostic.place.line) + ":" +
+                std::to_string(diagnostic.place.column) + ": " + diagnostic.message);
+    }
+    if (!loaded.accepted()) return refuse(config::count_text(loaded.diagnostics) + ", see above");
+    config::Config& next = loaded.config;
+    options_.overrides.apply(next);
+    const std::vector<std::string> kept = config::keep_fixed(running, next);
+    if (Status opened = options_.listeners->change_to(next); !opened.ok()) {
+        return refuse(opened.error());
+    }
+    if (next.proxy.log_file != running.proxy.log_file) {
+        if (Status opened = log.open(next.proxy.log_file); !opened.ok()) {
+            log.write(LogLevel::Error, opened.error() + "; the old one is still written to");
+        }
+    }
+    if (next.proxy.log_level != running.proxy.log_level) log.set_level(next.proxy.log_level);
+    for (const std::string& name : kept) {
+        log.write(LogLevel::Warning, name + " is fixed at start: its change needs a restart");
+    }
+    announce(running, next);
+
+    last_number_ += 1;
+    std::vector<core::PoolShared> pools = options_.shared->pools_of(next);
+    generations_.push_back(std::make_unique<Generation>(
+        Generation{.config = std::move(next), .pools = std::move(pools), .number = last_number_}));
+    adopting_ = true;
+    for (uint32_t i = 0; i < options_.workers.size(); ++i) {
+        Message message(Message::Kind::Adopt);
+        message.generation = generations_.back().get();
+        message.listeners = options_.listeners->of_worker(i);
+        options_.workers[i]->inbox().post(std::move(message));
+    }
+}
+
+void Control::announce(const config::Config& running, const config::Config& next) {
+    const std::vector<std::string> changes = config::changes(running, next);
+    for (const std::string& change : changes) {
+        options_.log->write(LogLevel::Notice, "HUP: " + change);
+    }
+    options_.log->write(
+        LogLevel::Notice,
+        "HUP: log reopened, configuration read from " + next.file +
+            (changes.empty() ? ": no pool changed"
+                             : ": " + std::to_string(changes.size()) +
+                                   (changes.size() == 1 ? " pool changed" : " pools changed")));
+}
+
+// When all workers have the newest configuration, what only older ones had is closed, and what no
+// worker uses any more is freed.
+void Control::follow_progress() {
+    uint64_t adopted = UINT64_MAX;
+    uint64_t settled = UINT64_MAX;
+    for (const auto& worker : options_.workers) {
+        adopted = std::min(adopted, worker->progress().adopted.load(std::memory_order_acquire));
+        settled = std::min(settled, worker->progress().settled.load(std::memory_order_acquire));
+    }
+    while (generations_.size() > 1 && generations_.front()->number < settled) {
+        generations_.pop_front();
+    }
+    if (!adopting_ || adopted != last_number_) return;
+    adopting_ = false;
+    options_.listeners->close_unwanted();
+    if (std::exchange(reload_again_, false)) reload();
 }
 
 // A worker that is neither waiting nor getting on serves nobody: people should know.

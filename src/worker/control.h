@@ -6,13 +6,16 @@
 #pragma once
 
 #include "ringmain/base/result.h"
+#include "ringmain/core/shared.h"
 #include "ringmain/uring/features.h"
 #include "ringmain/uring/ring.h"
 #include "ringmain/worker/log.h"
+#include "ringmain/worker/serve.h"
 #include "ringmain/worker/timekeeper.h"
 #include "ringmain/worker/worker.h"
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -26,7 +29,10 @@ struct ControlOptions {
     Log* log = nullptr;
     const Signals* signals = nullptr;
     Timekeeper* timekeeper = nullptr;
-    const Listeners* listeners = nullptr;
+    Listeners* listeners = nullptr;
+    core::Shared* shared = nullptr;
+    const config::Config* config = nullptr;  // that the process started with
+    Overrides overrides = {};
     std::span<const std::unique_ptr<Worker>> workers;
 };
 
@@ -59,6 +65,9 @@ class Control {
     void arm(Operation operation);
     void obey(int signal);
     void stop();
+    void reload();
+    void announce(const config::Config& running, const config::Config& next);
+    void follow_progress();
     void watch();
     [[nodiscard]] bool all_ended() const;
 
@@ -66,6 +75,11 @@ class Control {
     uring::Ring ring_;
     std::vector<uring::Completion> batch_;
     std::vector<Watched> watched_;
+    // Oldest first, the newest is in force; empty before the first reload.
+    std::deque<std::unique_ptr<Generation>> generations_;
+    uint64_t last_number_ = 1;
+    bool adopting_ = false;      // some worker has not got the newest yet
+    bool reload_again_ = false;  // asked for meanwhile
     Instant now_;
     Instant next_look_;
     bool draining_ = false;

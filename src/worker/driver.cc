@@ -29,6 +29,7 @@ Driver::Driver(core::Proxy& proxy, BlockPool& blocks, const Surroundings& surrou
       inbox_(*surroundings.inbox),
       resolver_(*surroundings.resolver),
       timekeeper_(*surroundings.timekeeper),
+      progress_(*surroundings.progress),
       log_(*surroundings.log),
       worker_(surroundings.worker) {
     channels_.push_back(std::make_unique<Channel>(blocks));  // 0 names no channel
@@ -112,6 +113,7 @@ void Driver::wait() {
     const Instant deadline = next_deadline();
     timekeeper_.set(worker_, deadline);
     timekeeper_.end_batch(worker_);
+    if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
     ring_.submit_and_wait(deadline == Instant::never() ? uring::Ring::forever : fallback_wait);
     timekeeper_.begin_batch(worker_);
     read_clock();
@@ -124,7 +126,7 @@ Instant Driver::next_deadline() const {
         consider(drain_until_);
     } else {
         for (const Listener& listener : listeners_) {
-            if (!listener.armed) consider(listener.retry_at);
+            if (listener.socket >= 0 && !listener.armed) consider(listener.retry_at);
         }
     }
     if (blocks_.cold() > 0) consider(last_trim_ + slow_tick);
@@ -152,7 +154,7 @@ void Driver::on_time() {
 void Driver::on_completion(const uring::Completion& done) {
     const auto operation = static_cast<Operation>(done.user_data.kind);
     if (operation == Operation::Accept) {
-        on_accept(done.user_data.index, done);
+        on_accept(done);
         return;
     }
     if (operation == Operation::Wake) {
@@ -200,16 +202,22 @@ void Driver::on_completion(const uring::Completion& done) {
 void Driver::arm_listeners() {
     for (uint32_t i = 0; i < listeners_.size(); ++i) {
         Listener& listener = listeners_[i];
-        if (listener.armed || now_ < listener.retry_at) continue;
+        if (listener.socket < 0 || listener.armed || now_ < listener.retry_at) continue;
         ring_.accept(listener.socket,
                      uring::Shots::Many,
-                     {.kind = static_cast<uint8_t>(Operation::Accept), .index = i});
+                     {.kind = static_cast<uint8_t>(Operation::Accept),
+                      .generation = listener.generation,
+                      .index = i});
         listener.armed = true;
     }
 }
 
-void Driver::on_accept(uint32_t listener_index, const uring::Completion& done) {
-    Listener& listener = listeners_[listener_index];
+void Driver::on_accept(const uring::Completion& done) {
+    Listener& listener = listeners_[done.user_data.index];
+    if (listener.generation != done.user_data.generation) {
+        if (done.result >= 0) ::close(done.result);  // the pool has left this port
+        return;
+    }
     if (!done.more()) listener.armed = false;
     if (done.result < 0) {
         // Out of descriptors or memory: trying at once would only spin.
@@ -368,6 +376,9 @@ void Driver::on_wake() {
             case Message::Kind::Resolved:
                 on_resolved(message);
                 break;
+            case Message::Kind::Adopt:
+                adopt(message);
+                break;
         }
     }
 }
@@ -396,10 +407,76 @@ void Driver::begin_drain() {
     draining_ = true;
     drain_until_ = now_ + shutdown_timeout_;
     for (const Listener& listener : listeners_) {
+        if (listener.socket < 0) continue;
         ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
         channels_[0]->operations += 1;
     }
     proxy_.drain();
+}
+
+// --- another configuration -----------------------------------------------------------------------
+
+void Driver::adopt(const Message& message) {
+    if (draining_) return;
+    const Generation& next = *message.generation;
+    generation_ = next.number;
+    shutdown_timeout_ = Duration::millis(next.config.proxy.shutdown_timeout_ms);
+    proxy_.adopt(next.config, next.pools);
+    change_listeners(message.listeners);
+    arm_listeners();
+}
+
+// Slots keep their places, since operations are named after them.
+void Driver::change_listeners(const std::vector<Listener>& wanted) {
+    for (Listener& listener : listeners_) {
+        if (listener.socket < 0) continue;
+        const auto same = [&listener](const Listener& one) {
+            return one.socket == listener.socket;
+        };
+        const auto found = std::find_if(wanted.begin(), wanted.end(), same);
+        if (found != wanted.end()) {
+            listener.pool = found->pool;
+            continue;
+        }
+        ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
+        channels_[0]->operations += 1;
+        listener = {.generation = (listener.generation + 1) % uring::UserData::generation_end};
+    }
+    for (const Listener& one : wanted) {
+        const auto same = [&one](const Listener& mine) { return mine.socket == one.socket; };
+        if (std::any_of(listeners_.begin(), listeners_.end(), same)) continue;
+        const auto is_free = [](const Listener& mine) { return mine.socket < 0; };
+        auto slot = std::find_if(listeners_.begin(), listeners_.end(), is_free);
+        if (slot == listeners_.end()) slot = listeners_.insert(slot, Listener{});
+        slot->socket = one.socket;
+        slot->pool = one.pool;
+    }
+}
+
+// What the control thread waits for: its sockets and its memory are free then.
+void Driver::report_progress() {
+    const bool settled = proxy_.is_settled();
+    const bool adopted = progress_.adopted.load(std::memory_order_relaxed) == generation_;
+    if (adopted && !settled) return;
+    ring_.submit();  // the cancelling of what it may close
+    progress_.adopted.store(generation_, std::memory_order_release);
+    if (settled) progress_.settled.store(generation_, std::memory_order_release);
+    timekeeper_.wake();
+}
+
+// Of a pool that is about to be freed: no answer to an old question may find its way there.
+void Driver::forget(core::Pool& pool) {
+    for (const auto& server : pool.servers) {
+        for (const bool resp3 : {false, true}) {
+            for (const auto& conn : server->connections(resp3)) {
+                std::erase_if(questions_,
+                              [&conn](const auto& entry) { return entry.second == conn.get(); });
+                asking_.erase(conn.get());
+                found_.erase(conn.get());
+                addresses_.erase(conn.get());
+            }
+        }
+    }
 }
 
 bool Driver::is_drained() const {

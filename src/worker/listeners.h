@@ -1,15 +1,17 @@
 // src/worker/listeners.h - the sockets that all pools listen on.
 //
-// Opened and closed by the control thread; the workers borrow them.
+// Opened and closed by the control thread; the workers borrow them. A reload opens what is new
+// first, tells the workers, and closes what is unwanted when they have let go of it.
 
 #pragma once
 
 #include "ringmain/base/result.h"
 #include "ringmain/config/config.h"
 #include "ringmain/uring/descriptor.h"
-#include "ringmain/worker/driver.h"
+#include "ringmain/worker/inbox.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,13 +19,18 @@ namespace ringmain::worker {
 
 class Listeners {
   public:
-    Listeners() = default;
+    explicit Listeners(uint32_t workers) : workers_(workers) {}
+
     Listeners(const Listeners&) = delete;
     Listeners& operator=(const Listeners&) = delete;
 
     ~Listeners();  // and the files of unix sockets go
 
-    Status open(const config::Config& config);
+    // Opens what is not open yet. On error nothing has changed.
+    Status change_to(const config::Config& config);
+
+    // Closes what the configuration does not have.
+    void close_unwanted();
 
     // Those of one worker: its own for TCP, the common one for a unix socket.
     [[nodiscard]] std::vector<Listener> of_worker(uint32_t worker) const;
@@ -32,22 +39,24 @@ class Listeners {
     void shut() const;
 
     // Of the first pool that has one.
-    [[nodiscard]] uint16_t tcp_port() const { return tcp_port_; }
+    [[nodiscard]] uint16_t tcp_port() const;
 
   private:
-    struct Open {
-        uring::Descriptor socket;
-        uint32_t pool;
-        uint32_t worker;
-        bool shared;
+    struct Port {
+        std::vector<uring::Descriptor> sockets;  // one per worker, or one for all
+        std::string path;                        // of a unix socket
+        uint16_t number = 0;                     // of TCP
     };
 
-    Status open_tcp(const config::Pool& pool, uint32_t index, uint32_t workers);
-    Status open_unix(const config::Pool& pool, uint32_t index);
+    [[nodiscard]] Result<Port> open(const config::Pool& pool) const;
+    [[nodiscard]] Result<Port> open_tcp(const config::Pool& pool) const;
+    [[nodiscard]] static Result<Port> open_unix(const config::Pool& pool);
+    static config::Address key_of(const config::Pool& pool);
+    static void close(const Port& port);
 
-    std::vector<Open> open_;
-    std::vector<std::string> paths_;
-    uint16_t tcp_port_ = 0;
+    uint32_t workers_;
+    std::map<config::Address, Port> ports_;
+    std::vector<config::Address> of_pools_;  // by pool
 };
 
 }  // namespace ringmain::worker

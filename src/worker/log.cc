@@ -36,28 +36,31 @@ int open_file(const std::string& path) {
 }  // namespace
 
 Status Log::open(const std::string& path) {
-    path_ = path;
-    if (path.empty()) return {};
+    if (path.empty()) {
+        path_.clear();
+        file_ = STDERR_FILENO;
+        return {};
+    }
     const int file = open_file(path);
     if (file < 0) {
         return Error{"cannot open the log file '" + path + "': " + uring::error_text(errno)};
     }
-    file_ = file;
+    path_ = path;
+    if (file_ == STDERR_FILENO) {
+        file_ = file;
+        return {};
+    }
+    // Same number, new file: writers of other threads never see a closed one.
+    dup3(file, file_, O_CLOEXEC);
+    ::close(file);
     return {};
 }
 
 void Log::reopen() {
     if (path_.empty()) return;
-    const int file = open_file(path_);
-    if (file < 0) {
-        write(config::LogLevel::Error,
-              "cannot reopen the log file '" + path_ + "': " + uring::error_text(errno) +
-                  "; the old one is still written to");
-        return;
+    if (const Status opened = open(path_); !opened.ok()) {
+        write(config::LogLevel::Error, opened.error() + "; the old one is still written to");
     }
-    // Same number, new file: writers of other threads never see a closed one.
-    dup3(file, file_, O_CLOEXEC);
-    ::close(file);
 }
 
 void Log::write(config::LogLevel level, std::string_view text) const {

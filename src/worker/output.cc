@@ -30,6 +30,9 @@ constexpr Duration drain_linger_limit = Duration::millis(200);
 }  // namespace
 
 void Driver::flush() {
+    while (const std::unique_ptr<core::Pool> pool = proxy_.next_finished()) {
+        forget(*pool);
+    }
     while (core::ServerConn* conn = proxy_.next_to_disconnect()) {
         disconnect(*conn);
     }

@@ -83,6 +83,12 @@ Result<uring::Features> choose_features(std::string_view ignored) {
     return chosen;
 }
 
+void Overrides::apply(config::Config& config) const {
+    if (log_level.has_value()) config.proxy.log_level = *log_level;
+    if (!log_file.empty()) config.proxy.log_file = log_file;
+    if (!pid_file.empty()) config.proxy.pid_file = pid_file;
+}
+
 uint64_t descriptors_wanted(const config::Config& config) {
     uint64_t wanted = 64;  // log, rings, eventfds, spare
     for (const config::Pool& pool : config.pools) {
@@ -102,8 +108,8 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     if (!features.ok()) return Error{features.error()};
     raise_descriptor_limit(descriptors_wanted(config), log);
 
-    Listeners listeners;
-    if (Status status = listeners.open(config); !status.ok()) return status;
+    Listeners listeners(config.proxy.workers);
+    if (Status status = listeners.change_to(config); !status.ok()) return status;
     PidFile pid_file;
     if (!config.proxy.pid_file.empty()) {
         if (Status status = pid_file.write(config.proxy.pid_file); !status.ok()) return status;
@@ -152,6 +158,9 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .signals = &signals,
                      .timekeeper = &timekeeper,
                      .listeners = &listeners,
+                     .shared = &shared,
+                     .config = &config,
+                     .overrides = options.overrides,
                      .workers = workers});
     if (Status status = control.open(features.value()); !status.ok()) return status;
     announce(config, features.value(), log);

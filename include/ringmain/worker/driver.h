@@ -24,6 +24,7 @@
 #include "ringmain/worker/resolver.h"
 #include "ringmain/worker/timekeeper.h"
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <span>
@@ -35,11 +36,10 @@ namespace ringmain::worker {
 
 struct Channel;
 
-struct Listener {
-    int socket = -1;
-    uint32_t pool = 0;
-    bool armed = false;
-    Instant retry_at = {};  // accepting failed for lack of descriptors or memory
+// How far a worker has got with the configurations that it was given, by their numbers.
+struct Progress {
+    std::atomic<uint64_t> adopted = 1;  // this one is in force
+    std::atomic<uint64_t> settled = 1;  // and nothing of those before it is in use
 };
 
 // What a driver needs of the process; all of it outlives the driver.
@@ -47,6 +47,7 @@ struct Surroundings {
     Inbox* inbox = nullptr;  // this worker's
     Resolver* resolver = nullptr;
     Timekeeper* timekeeper = nullptr;
+    Progress* progress = nullptr;  // this worker's
     const Log* log = nullptr;
     uint32_t worker = 0;  // index
 };
@@ -79,7 +80,7 @@ class Driver {
     void round();
     void read_clock();
     void on_completion(const uring::Completion& done);
-    void on_accept(uint32_t listener_index, const uring::Completion& done);
+    void on_accept(const uring::Completion& done);
     void on_receive(Channel& channel, const uring::Completion& done);
     [[nodiscard]] Block* take_buffer(const uring::Completion& done);
     void feed(Channel& channel, const Slice& slice);
@@ -92,6 +93,10 @@ class Driver {
     void wait();
     [[nodiscard]] Instant next_deadline() const;
     void arm_listeners();
+    void adopt(const Message& message);
+    void change_listeners(const std::vector<Listener>& wanted);
+    void report_progress();
+    void forget(core::Pool& pool);
     void arm_wake();
     void begin_drain();
     [[nodiscard]] bool is_drained() const;
@@ -123,6 +128,7 @@ class Driver {
     Inbox& inbox_;
     Resolver& resolver_;
     Timekeeper& timekeeper_;
+    Progress& progress_;
     const Log& log_;
     uint32_t worker_;
     uring::Ring ring_;
@@ -160,6 +166,7 @@ class Driver {
     Duration wall_offset_;  // from the monotonic clock to the calendar
     Instant last_trim_;
     Duration shutdown_timeout_;
+    uint64_t generation_ = 1;  // number of the configuration
     Instant drain_until_ = Instant::never();
     bool draining_ = false;
     bool stopping_ = false;

@@ -4,6 +4,9 @@
 
 #pragma once
 
+#include "ringmain/base/time.h"
+#include "ringmain/config/config.h"
+#include "ringmain/core/shared.h"
 #include "ringmain/uring/descriptor.h"
 #include "ringmain/uring/socket_address.h"
 
@@ -14,11 +17,27 @@
 
 namespace ringmain::worker {
 
+struct Listener {
+    int socket = -1;    // -1: nobody's any more
+    uint32_t pool = 0;  // index in the configuration
+    bool armed = false;
+    uint32_t generation = 0;
+    Instant retry_at = {};  // accepting failed for lack of descriptors or memory
+};
+
+// A configuration as all workers get it. The control thread's, for as long as one of them uses it.
+struct Generation {
+    config::Config config;
+    std::vector<core::PoolShared> pools;
+    uint64_t number = 1;
+};
+
 struct Message {
     enum class Kind : uint8_t {
         Drain,     // stop accepting, answer what is in flight, end
         Stop,      // end now
         Resolved,  // a name was looked up
+        Adopt,     // another configuration from now on
     };
 
     explicit Message(Kind what) : kind(what) {}
@@ -26,7 +45,9 @@ struct Message {
     Kind kind;
     uint64_t ticket = 0;  // Resolved: what the question was
     std::vector<uring::SocketAddress> addresses;
-    std::string error;  // Resolved: why there are none
+    std::string error;                       // Resolved: why there are none
+    const Generation* generation = nullptr;  // Adopt
+    std::vector<Listener> listeners;         // Adopt: all that the worker has from now on
 };
 
 class Inbox {

@@ -32,6 +32,8 @@ class Log {
 
     void write(config::LogLevel level, std::string_view text) const;
 
+    void set_level(config::LogLevel level) { level_ = level; }
+
     // One step more or less to be seen; what the level is now.
     config::LogLevel change_level(int steps);
 

@@ -7,6 +7,7 @@
 #include "ringmain/uring/features.h"
 #include "ringmain/worker/log.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,14 +20,25 @@ Result<uring::Features> choose_features(std::string_view ignored);
 // Descriptors that a configuration may need, for the preflight.
 [[nodiscard]] uint64_t descriptors_wanted(const config::Config& config);
 
+// What the command line says goes before the file, at start and at each reload.
+struct Overrides {
+    std::optional<config::LogLevel> log_level;
+    std::string log_file;
+    std::string pid_file;
+
+    void apply(config::Config& config) const;
+};
+
 struct ServeOptions {
     std::string ignored_features;
+    Overrides overrides;
     int ready_pipe = -1;  // gets one byte when clients can connect; -1: nobody waits for it
 };
 
 // Serves until told to stop by a signal. The calling thread becomes the control thread; signals:
 //   TERM INT   drain and stop, a second one stops at once
-//   HUP USR1   reopen the log          TTIN TTOU   log more, log less
+//   HUP        read the configuration again and reopen the log
+//   USR1       reopen the log          TTIN TTOU   log more, log less
 // An error means that serving did not begin.
 Status serve(const config::Config& config, Log& log, const ServeOptions& options);
 

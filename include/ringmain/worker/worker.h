@@ -34,7 +34,9 @@ struct WorkerOptions {
 
 class Worker {
   public:
-    explicit Worker(WorkerOptions options) : options_(std::move(options)) {}
+    explicit Worker(WorkerOptions options) : options_(std::move(options)) {
+        options_.surroundings.progress = &progress_;
+    }
 
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -52,6 +54,8 @@ class Worker {
 
     void join();
 
+    [[nodiscard]] const Progress& progress() const { return progress_; }
+
     [[nodiscard]] bool has_ended() const { return ended_.load(std::memory_order_acquire); }
 
   private:
@@ -61,6 +65,7 @@ class Worker {
     WorkerOptions options_;
     std::thread thread_;
     std::atomic<bool> ended_ = false;
+    Progress progress_;
     std::mutex mutex_;
     std::condition_variable reported_;
     std::optional<Status> status_;

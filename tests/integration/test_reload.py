@@ -1,0 +1,183 @@
+"""HUP: another configuration while clients are served."""
+import os
+import signal
+import socket
+import threading
+
+from harness import Case, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from wire import RespClient, bulk, resp
+
+
+@needs_ringmain
+class Reload(Case):
+    def setUp(self):
+        self.servers = [self.use(RedisServer()) for _ in range(3)]
+
+    def start(self, workers=1, **options):
+        options.setdefault("servers", self.servers[:2])
+        self.proxy = self.use(Ringmain({"alpha": options}, proxy={"workers": workers}))
+        return self.proxy
+
+    def reload(self, said="configuration read from", pools=None, **options):
+        """Writes the file anew, sends HUP and waits for the line in the log that says so."""
+        if pools is not None:
+            self.proxy.pools = pools
+        self.proxy.pools = {name: {**pool, **options} for name, pool in self.proxy.pools.items()}
+        self.proxy.config_path.write_text(self.proxy.config_text())
+        self.hang_up(said)
+
+    def hang_up(self, said):
+        before = self.proxy.log_path.read_text().count(said)
+        self.proxy.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.proxy.log_path.read_text().count(said) > before, f"'{said}' in the log")
+
+    def lines(self, *numbers):
+        return [f"{self.servers[number].address}:1 s{number}" for number in numbers]
+
+    def test_a_server_is_added_and_removed_under_load(self):
+        for workers in (1, 2):
+            with self.subTest(workers=workers):
+                proxy = self.start(workers)
+                stop = threading.Event()
+                wrong = []
+
+                def load(number):
+                    with proxy.client() as client:
+                        turn = 0
+                        while not stop.is_set():
+                            turn += 1
+                            key, value = f"{workers}:{number}:{turn}", f"{number}:{turn}"
+                            sent = b"".join([resp("SET", key, value), resp("PING", value),
+                                             resp("MSET", key + "a", value, key + "b", value)])
+                            client.send(sent)
+                            wanted = b"+OK\r\n" + bulk(value) + b"+OK\r\n"
+                            got = client.read_exactly(len(wanted))
+                            if got != wanted:
+                                wrong.append(got)
+
+                threads = [threading.Thread(target=load, args=(number,)) for number in range(8)]
+                for thread in threads:
+                    thread.start()
+                try:
+                    for numbers in ((0, 1, 2), (0, 2), (2,), (0, 1, 2), (0, 1)) * 2:
+                        self.reload(servers=self.lines(*numbers))
+                finally:
+                    stop.set()
+                    for thread in threads:
+                        thread.join()
+                self.assertEqual(wrong, [])
+                with proxy.client() as client:
+                    self.working(client)
+                self.finish(proxy)
+
+    def test_keys_go_where_locate_says_and_removed_servers_are_left(self):
+        proxy = self.start(preconnect=True)
+        self.reload(servers=self.lines(1, 2))
+        places = proxy.locate([b"k%d" % number for number in range(50)])
+        with proxy.client() as client:
+            for key in places:
+                self.assertEqual(client.call("SET", key, key), b"+OK\r\n")
+        for key, (name, _, _) in places.items():
+            with RespClient(self.servers[int(name[1:])].endpoint) as direct:
+                self.assertEqual(direct.call("GET", key), bulk(key))
+        wait_for(lambda: int(self.servers[0].info("clients", "connected_clients")) == 1,
+                 "the removed server without a connection")
+
+    def test_a_bad_file_changes_nothing_and_says_where(self):
+        proxy = self.start()
+        with proxy.client() as client:
+            for text, said in (("[pool.alpha\n", "ringmain.toml:1:"),
+                               (proxy.config_text() + "timeot = 3\n", "did you mean 'timeout'"),
+                               (proxy.config_text().replace("127.0.0.1", "127.0.0.999"), "error")):
+                proxy.config_path.write_text(text)
+                self.hang_up("configuration not changed")
+                self.assertIn(said, proxy.log())
+                self.working(client)
+            os.unlink(proxy.config_path)
+            self.hang_up("configuration not changed")
+            self.working(client)
+
+    def test_a_port_that_is_taken_changes_nothing(self):
+        proxy = self.start()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            pools = dict(proxy.pools)
+            pools["beta"] = {**pools["alpha"], "listen": f"127.0.0.1:{taken.getsockname()[1]}"}
+            pools["alpha"] = {**pools["alpha"], "servers": self.lines(2)}
+            self.reload("configuration not changed", pools=pools)
+            self.assertIn("in use", proxy.log())
+        with proxy.client("alpha") as client:
+            self.working(client)
+        self.assertEqual(int(self.servers[2].info("clients", "connected_clients")), 1)
+
+    def test_ports_open_and_close(self):
+        for workers in (1, 2):
+            with self.subTest(workers=workers):
+                proxy = self.start(workers)
+                old = proxy.endpoint()
+                held = [Port(), Port()]
+                client = proxy.client()
+                alpha = dict(proxy.pools["alpha"])
+                path = str(proxy.folder / "beta.sock")
+                pools = {"alpha": {**alpha, "listen": f"127.0.0.1:{held[0].number}"},
+                         "beta": {**alpha, "listen": path},
+                         "gamma": {**alpha, "listen": f"127.0.0.1:{held[1].number}"}}
+                self.reload(pools=pools)
+                self.working(client)  # it stays with its pool
+                for name in pools:
+                    with proxy.client(name) as other:
+                        self.working(other)
+                wait_for(lambda: refused(old), "the old port closed")
+                with proxy.client("gamma") as leaving:
+                    self.working(leaving)
+                    self.reload(pools={"alpha": pools["alpha"]})
+                    self.assertEqual(leaving.read_until_closed(), b"")
+                wait_for(lambda: not os.path.exists(path), "the socket's file removed")
+                wait_for(lambda: refused(("127.0.0.1", held[1].number)), "gamma's port closed")
+                self.working(client)
+                client.close()
+                self.finish(proxy)
+                for port in held:
+                    port.release()
+
+    def test_what_is_fixed_is_named_and_stays(self):
+        proxy = self.start()
+        proxy.proxy = {"workers": 2, "log_level": "debug"}
+        self.reload()
+        self.assertIn("[proxy] workers is fixed at start: its change needs a restart", proxy.log())
+        self.assertEqual(sum(name.startswith("ringmain") for name in threads_of(proxy.pid)), 2)
+        with proxy.client() as client:
+            self.working(client)
+
+    def test_a_hundred_reloads_leave_nothing_behind(self):
+        proxy = self.start()
+        with proxy.client() as client:
+            self.reload(servers=self.lines(0, 1, 2))
+            files = len(os.listdir(f"/proc/{proxy.pid}/fd"))
+            for turn in range(100):
+                self.reload(servers=self.lines(*((0, 1) if turn % 2 else (0, 1, 2))),
+                            timeout=1000 + turn)
+                self.working(client)
+            self.reload(servers=self.lines(0, 1, 2))
+            self.working(client)
+            wait_for(lambda: len(os.listdir(f"/proc/{proxy.pid}/fd")) <= files + 1,
+                     "as many files as before")
+
+
+def refused(address):
+    try:
+        socket.create_connection(address, timeout=1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def threads_of(pid):
+    names = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8") as file:
+            names.append(file.read())
+    return names
+
+
+if __name__ == "__main__":
+    main()
