@@ -86,10 +86,7 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
          client = decltype(clients_)::after(*client)) {
         if (client->pool != &old_pool) continue;
         if (pool == nullptr) {
-            client->state = ClientConn::State::Closing;
-            client->input.clear();
-            client->partial.clear();
-            mark_dirty(*client);
+            on_client_end(*client);  // what it has sent so far is answered
             continue;
         }
         client->pool = pool;

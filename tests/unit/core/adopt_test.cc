@@ -105,6 +105,32 @@ TEST_CASE("the clients of a removed pool get their answers and then leave") {
     CHECK(world.proxy().is_settled());
 }
 
+TEST_CASE("the clients of a removed pool are answered to the last request, paused or not") {
+    config::Pool pool = redis_pool(1);
+    pool.requests_in_flight_max = 2;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    std::string requests;
+    for (int i = 0; i < 10; ++i) {
+        requests += resp({"GET", "k" + std::to_string(i)});
+    }
+    CHECK(world.ask(client, requests) == "");
+    Channel* link = world.link(0);
+    config::Pool other = redis_pool(1);
+    other.name = "other";
+    world.adopt({other});
+    for (int i = 0; i < 10; ++i) {
+        CHECK(!client.closed);
+        CHECK(!link->closed);
+        link->inbound += bulk(std::to_string(i));
+        world.settle();
+        CHECK(World::heard(client) == bulk(std::to_string(i)));
+    }
+    CHECK(client.closed);
+    CHECK(world.proxy().is_settled());
+}
+
 TEST_CASE("a new password asks new clients; a server that wants another is connected anew") {
     World world(redis_pool(1));
     Channel& old_client = world.client();
