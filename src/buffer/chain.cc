@@ -146,6 +146,15 @@ void Chain::pop_front(uint64_t bytes) {
     if (head_ == nullptr) tail_ = nullptr;
 }
 
+bool Chain::take_back(uint32_t bytes) {
+    if (tail_ == nullptr || tail_->size <= bytes) return false;
+    if (tail_->offset + tail_->size != tail_->block->used) return false;
+    tail_->block->used -= bytes;
+    tail_->size -= bytes;
+    size_ -= bytes;
+    return true;
+}
+
 void Chain::clear() {
     while (head_ != nullptr) {
         ChainNode* node = head_;

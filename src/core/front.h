@@ -41,7 +41,4 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
 inline constexpr std::string_view out_of_memory_for_request =
     "out of buffer memory for a request; see buffer_memory";
 
-// Recognises a key again without keeping it; not for placement.
-[[nodiscard]] uint32_t key_check_hash(std::string_view key);
-
 }  // namespace ringmain::core

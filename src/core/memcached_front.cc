@@ -26,6 +26,62 @@ void describe(Request& request, const RequestFrame& frame) {
     request.quiet = frame.quiet;
 }
 
+// One of 64 bits for a client and a key.
+uint64_t bit_of(const Fragment& fragment) {
+    return uint64_t{1} << ((fragment.key_hash + fragment.request->client->id) & 63);
+}
+
+// The client has asked for this key in this line before. When others write meanwhile, one of the
+// two may hit and the other miss, and the response does not say which.
+bool asks_again(const ServerConn::OpenGet& open, const Fragment& fragment) {
+    if ((open.asked & bit_of(fragment)) == 0) return false;
+    const Fragment* other = open.first;
+    for (uint32_t left = other->in_line; left > 0; --left, other = other->next) {
+        const bool is_same_client = other->request->client == fragment.request->client;
+        if (is_same_client && other->key_hash == fragment.key_hash) return true;
+    }
+    return false;
+}
+
+bool may_join(const ServerConn& conn, const Fragment& fragment, Verb verb, size_t key_size) {
+    const ServerConn::OpenGet& open = conn.open_get;
+    return open.first != nullptr && open.out_size == conn.out.size() && open.verb == verb &&
+           open.first->in_line < shared_get_keys_max &&
+           open.line_size + 1 + key_size <= shared_get_line_size_max && !asks_again(open, fragment);
+}
+
+// A get of one key joins the one before it while that has not left. Server and response are the
+// same for both; what is saved is the server's work for a response of its own (src/design/0007).
+void send_get(Proxy& proxy,
+              ServerConn& conn,
+              Request& request,
+              const RequestFrame& frame,
+              const Bytes& bytes) {
+    const std::string_view key = bytes.view(frame.keys[0], proxy.scratch().text);
+    ServerConn::OpenGet open = conn.open_get;
+    const bool joins = may_join(conn, request.only, frame.verb, key.size()) &&
+                       memcached::extend_get(key, conn.out);
+    const uint64_t size_before = conn.out.size();
+    if (!joins) {
+        const bool written = memcached::write_request(frame, bytes, conn.out);
+        RM_ASSERT(written);
+    }
+    proxy.enqueue(conn, request.only);
+    if (joins) {
+        open.first->in_line += 1;
+        // Nothing of the line leaves before the end of this batch.
+        open.first->batch = request.only.batch;
+        open.line_size += 1 + static_cast<uint32_t>(key.size());
+    } else {
+        open = {.first = &request.only,
+                .line_size = static_cast<uint32_t>(conn.out.size() - size_before),
+                .verb = frame.verb};
+    }
+    open.out_size = conn.out.size();
+    open.asked |= bit_of(request.only);
+    conn.open_get = open;
+}
+
 void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Pool& pool = *client.pool;
     const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
@@ -51,7 +107,11 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     describe(*request, frame);
     if (frame.verb <= Verb::Gats) {
         request->only.keys = frame.key_count;
-        request->only.key_hash = key_check_hash(bytes.view(frame.keys[0], proxy.scratch().text));
+        request->only.key_hash = proxy.key_check_hash(key);
+    }
+    if (frame.verb <= Verb::Gets && frame.key_count == 1) {
+        send_get(proxy, *conn, *request, frame, bytes);
+        return;
     }
     const bool written = memcached::write_request(frame, bytes, conn->out);
     RM_ASSERT(written);
@@ -82,7 +142,7 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
         Fragment& fragment = *join.fragments[scratch.servers[i]];
         fragment.keys += 1;
         if (fragment.keys > 1) continue;
-        fragment.key_hash = key_check_hash(bytes.view(key, scratch.text));
+        fragment.key_hash = proxy.key_check_hash(bytes.view(key, scratch.text));
     }
     const auto count = static_cast<uint16_t>(scratch.connections.size());
     for (uint16_t i = 0; i < count; ++i) {

@@ -337,6 +337,7 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     request.fragments_waiting += 1;
     request.fragments_queued += 1;
     fragment.batch = batch_;
+    conn.open_get = {};
     const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
     if (timeout_ms > 0) fragment.deadline = now_ + Duration::millis(timeout_ms);
     conn.fragments.push_back(&fragment);

@@ -37,11 +37,27 @@ bool is_wanted(const Fragment& fragment) {
     return !fragment.abandoned && fragment.request->client != nullptr;
 }
 
+// One of the first `count` of the FIFO is.
+bool is_one_wanted(const Fragment* fragment, uint32_t count) {
+    for (; count > 0; --count, fragment = fragment->next) {
+        if (is_wanted(*fragment)) return true;
+    }
+    return false;
+}
+
 }  // namespace
+
+// How many fragments, from the head on, the bytes that now come may be for: one, except at the
+// beginning of a value of a shared get.
+uint32_t Proxy::awaiting(const ServerConn& conn) {
+    const auto* parser = std::get_if<memcached::ResponseParser>(&conn.parser);
+    const bool is_open = parser != nullptr && parser->frame().singly && !parser->in_single_value();
+    return is_open ? conn.fragments.front()->in_line : 1;
+}
 
 // Of a response that crosses receives. False: the connection was lost over it.
 bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
-    if (conn.prelude_answers == 0 && !is_wanted(*conn.fragments.front())) {
+    if (conn.prelude_answers == 0 && !is_one_wanted(conn.fragments.front(), awaiting(conn))) {
         conn.partial.clear();  // only its end matters
         return true;
     }
@@ -57,11 +73,14 @@ bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
     // The server has done nothing wrong, and others wait for it: only this request fails, and the
     // rest of its response is counted and dropped.
     conn.partial.clear();
-    Fragment& head = *conn.fragments.front();
-    head.abandoned = true;
-    fail(head,
-         error_line(conn.server->pool(),
-                    "the response does not fit into buffer memory; see buffer_memory"));
+    const std::string text = error_line(
+        conn.server->pool(), "the response does not fit into buffer memory; see buffer_memory");
+    Fragment* fragment = conn.fragments.front();
+    for (uint32_t left = awaiting(conn); left > 0; --left, fragment = fragment->next) {
+        if (fragment->abandoned) continue;
+        fragment->abandoned = true;
+        fail(*fragment, text);
+    }
     return true;
 }
 
@@ -72,19 +91,22 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
             lose(conn, "sent bytes that nobody asked for");
             return;
         }
+        begin_shared(conn, parser);
         const Fed fed = parser.feed(slice.view());
-        if (fed.status == ParseStatus::NeedMore) {
-            keep_response_part(conn, slice);
-            return;
-        }
         if (fed.status == ParseStatus::Error) {
             lose(conn, std::string("sent a malformed response: ").append(parser.error()));
             return;
         }
+        ParseStatus status = fed.status;
+        if (!continue_shared(conn, parser, status)) return;
 
         const auto consumed = static_cast<uint32_t>(fed.consumed);
         const Slice end = slice.cut(0, consumed);
         slice = slice.cut(consumed, slice.size - consumed);
+        if (status == ParseStatus::NeedMore) {
+            if (!keep_response_part(conn, end)) return;
+            continue;
+        }
         Chain whole(*blocks_);
         if (!conn.partial.empty()) {
             if (!keep_response_part(conn, end)) return;
@@ -105,6 +127,10 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
 Fragment& Proxy::leave_queue(ServerConn& conn) {
     Fragment& fragment = *conn.fragments.pop_front();
     fragment.request->fragments_queued -= 1;
+    if (fragment.in_line > 1) {
+        conn.fragments.front()->in_line = static_cast<uint16_t>(fragment.in_line - 1);
+    }
+    if (conn.open_get.first == &fragment) conn.open_get = {};
     return fragment;
 }
 
@@ -133,20 +159,9 @@ bool fits_join(ResponsePolicy policy,
 
 }  // namespace
 
-// FNV-1a: it only has to notice that a value answers another key.
-uint32_t key_check_hash(std::string_view key) {
-    uint32_t hash = 2166136261U;
-    for (const char byte : key) {
-        hash = (hash ^ static_cast<unsigned char>(byte)) * 16777619U;
-    }
-    return hash;
-}
-
-namespace {
-
 // The first value of a get's response is for a key that this server was asked for. The keys of a
 // get that was not split are known when there is one.
-bool has_key(const Fragment& fragment, std::string_view key) {
+bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
     const Join* join = fragment.request->join;
     if (fragment.keys == 1) return key_check_hash(key) == fragment.key_hash;
     if (join == nullptr) return true;
@@ -160,8 +175,6 @@ bool has_key(const Fragment& fragment, std::string_view key) {
     }
     return false;
 }
-
-}  // namespace
 
 void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     if (frame.type == '>') {
@@ -184,7 +197,7 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     } else if (split) {
         complete_split(fragment, bytes, is_error);
     } else {
-        deliver(request, bytes);
+        deliver(request, &bytes);
     }
 }
 
@@ -194,8 +207,14 @@ void Proxy::on_response(ServerConn& conn,
     const Fragment& head = *conn.fragments.front();
     const memcached::Verb verb = head.request->verb;
     const bool is_error = frame.kind == memcached::ResponseKind::Error;
-    if (!memcached::fits(verb, frame)) {
+    // A line may have been joined after a server had begun to answer what it could not know yet.
+    const bool is_shared = head.in_line > 1;
+    if (!memcached::fits(verb, frame) || frame.singly != is_shared) {
         lose(conn, "sent a response that does not fit the request");
+        return;
+    }
+    if (is_shared) {
+        on_shared_response(conn, frame, bytes);
         return;
     }
     if (is_wanted(head) && frame.value_count > 0 &&
@@ -216,7 +235,7 @@ void Proxy::on_response(ServerConn& conn,
     } else if (request.join != nullptr) {
         complete_split(fragment, bytes, is_error);
     } else if (memcached::is_shown(verb, request.noreply, request.quiet, frame)) {
-        deliver(request, bytes);
+        deliver(request, &bytes);
     } else {
         make_ready(request);
     }
@@ -224,20 +243,32 @@ void Proxy::on_response(ServerConn& conn,
     if (refused_line) lose(conn, "does not know the command and would run its data");
 }
 
-// The response of a request that was not split.
-void Proxy::deliver(Request& request, const Bytes& bytes) {
+namespace {
+
+[[nodiscard]] bool append_both(Chain& target,
+                               const Bytes* bytes,
+                               std::string_view tail,
+                               OpenBlock* open) {
+    if (bytes != nullptr && !bytes->append_to(target, {0, bytes->size()}, open)) return false;
+    return tail.empty() || target.append_copy(tail, open);
+}
+
+}  // namespace
+
+// The response of a request that was not split: `bytes`, unless null, and `tail`.
+void Proxy::deliver(Request& request, const Bytes* bytes, std::string_view tail) {
     ClientConn* client = request.client;
     if (client == nullptr) {
         free_if_done(request);
         return;
     }
     if (client->requests.front() != &request) {
-        if (!bytes.append_to(request.response, {0, bytes.size()}, &open_)) give_up(*client);
+        if (!append_both(request.response, bytes, tail, &open_)) give_up(*client);
         request.ready = true;
         return;
     }
     client->requests.pop_front();
-    append_response(*client, bytes);
+    append_response(*client, bytes, tail);
     detach(request);
     free_if_done(request);
     settle(*client);
@@ -245,9 +276,9 @@ void Proxy::deliver(Request& request, const Bytes& bytes) {
 
 // One client's responses of one batch lie together in the open block. What comes while a send is
 // under way goes into a block of the client's own, so that a slow client pins its own memory only.
-void Proxy::append_response(ClientConn& client, const Bytes& bytes) {
+void Proxy::append_response(ClientConn& client, const Bytes* bytes, std::string_view tail) {
     OpenBlock* open = client.out.empty() && client.unsent == 0 ? &open_ : nullptr;
-    if (!bytes.append_to(client.out, {0, bytes.size()}, open)) give_up(client);
+    if (!append_both(client.out, bytes, tail, open)) give_up(client);
 }
 
 void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error) {

@@ -167,6 +167,20 @@ bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target)
     return bytes.append_to(target, data, nullptr);
 }
 
+bool extend_get(std::string_view key, Chain& target) {
+    constexpr std::string_view line_end = "\r\n";
+    RM_ASSERT(key.size() <= key_size_max);
+    if (!target.take_back(line_end.size())) return false;
+    // All that is read is written before.
+    std::array<char, 1 + key_size_max + line_end.size()> text;  // NOLINT(*-pro-type-member-init)
+    text[0] = ' ';
+    key.copy(text.data() + 1, key.size());
+    line_end.copy(text.data() + 1 + key.size(), line_end.size());
+    const bool written = target.append_copy({text.data(), key.size() + 3}, nullptr);
+    RM_ASSERT(written);
+    return true;
+}
+
 // NOLINTNEXTLINE(readability-function-size): six things that have no common name.
 bool write_fragment(const RequestFrame& frame,
                     const Bytes& bytes,

@@ -75,6 +75,16 @@ void ResponseParser::next() {
     expect_ = Expect::Any;
 }
 
+void ResponseParser::take_values_singly(bool singly) {
+    RM_DCHECK(at_start());
+    frame_.singly = singly;
+}
+
+void ResponseParser::go_on_to_end() {
+    RM_DCHECK(in_single_value());
+    frame_.singly = false;
+}
+
 // Takes the bytes up to the first line feed, or all of them.
 ResponseParser::Step ResponseParser::take_line(std::string_view bytes) {
     const void* found = std::memchr(bytes.data(), '\n', bytes.size());
@@ -181,6 +191,7 @@ ResponseParser::Step ResponseParser::value_line(std::string_view head) {
         frame_.first_key = {key_offset, static_cast<uint32_t>(key.size())};
     }
     frame_.value_count += 1;
+    if (frame_.singly) key_.assign(key);
     return begin_body(read_length(size));
 }
 
@@ -203,8 +214,8 @@ ResponseParser::Step ResponseParser::begin_body(std::optional<uint32_t> size) {
 ResponseParser::Step ResponseParser::take_body(std::string_view bytes) {
     frame_.size += body_.take(bytes);
     if (!body_.ends_right()) return fail("a data block does not end where its length says");
-    const bool is_done = body_.left() == 0 && frame_.kind == ResponseKind::MetaValue;
-    return is_done ? Step::Complete : Step::More;
+    const bool is_alone = frame_.kind == ResponseKind::MetaValue || frame_.singly;
+    return body_.left() == 0 && is_alone ? Step::Complete : Step::More;
 }
 
 ResponseParser::Step ResponseParser::fail(std::string_view text) {

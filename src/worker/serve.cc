@@ -1,5 +1,6 @@
 #include "ringmain/worker/serve.h"
 
+#include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
 #include "ringmain/config/cpu_list.h"
 #include "ringmain/uring/clock.h"
@@ -20,6 +21,7 @@
 #include "pid_file.h"
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -100,6 +102,18 @@ uint64_t descriptors_wanted(const config::Config& config) {
     return wanted;
 }
 
+namespace {
+
+// Nobody can know it. The kernel gives bytes from the first moments of its life on.
+SipKey secret_key() {
+    SipKey key;
+    const ssize_t size = getrandom(&key, sizeof key, 0);
+    RM_ASSERT(size == sizeof key);
+    return key;
+}
+
+}  // namespace
+
 Status serve(const config::Config& config, Log& log, const ServeOptions& options) {
     Signals signals;  // before the first thread, so that none of them gets one
     signal(SIGPIPE, SIG_IGN);
@@ -141,6 +155,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                               .worker_index = i,
                               .worker_count = count,
                               .seed = static_cast<uint64_t>(uring::now().ns) + i,
+                              .hash_key = secret_key(),
                               .tcp_port = listeners.tcp_port()};
         worker.counters = counters[i].get();
         inboxes.push_back(std::make_unique<Inbox>());

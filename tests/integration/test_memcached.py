@@ -187,6 +187,73 @@ class Classic(Compared):
         self.same(client.exchange(b"".join(sent), len(wanted)), wanted)
 
 
+class SharedGets(MemcachedCase):
+    """Gets of one key that may go to a server as one line are answered as if they went alone."""
+
+    values = {b"empty": b"", b"end": b"END\r\n", b"small": b"x" * 20, b"large": b"y" * 100_000,
+              b"fake": b"VALUE small 0 1\r\nx\r\nEND\r\n", b"middle": bytes(range(256)) * 12}
+    misses = [b"none", b"empt", b"small2"]
+
+    def setUp(self):
+        super().setUp()
+        client = self.client()
+        for key, value in self.values.items():
+            self.assertEqual(client.store(key, value), b"STORED\r\n")
+
+    def answer(self, key):
+        if key not in self.values:
+            return b"END\r\n"
+        return b"VALUE %b 0 %d\r\n%b\r\nEND\r\n" % (key, len(self.values[key]), self.values[key])
+
+    def test_hits_and_misses_of_many_clients(self):
+        source = seeded_random("shared gets")
+        keys = [*self.values, *self.misses]
+        clients = [self.client() for _ in range(20)]
+        for _ in range(5):
+            wanted = []
+            for number, client in enumerate(clients):
+                own = b"own%d" % number
+                sent, expected = [], []
+                for index in range(60):
+                    key = source.choice(keys)
+                    if index % 10 == 9:  # a write in between is not overtaken
+                        sent.append(b"set %b 0 0 2\r\n%02d\r\nget %b\r\n" % (own, index, own))
+                        expected.append(b"STORED\r\nVALUE %b 0 2\r\n%02d\r\nEND\r\n" % (own, index))
+                    if index % 20 == 19:
+                        sent.append(b"delete %b\r\nget %b\r\n" % (own, own))
+                        expected.append(b"DELETED\r\nEND\r\n")
+                    sent.append(b"get %b\r\n" % key)
+                    expected.append(self.answer(key))
+                client.send(b"".join(sent))
+                wanted.append(b"".join(expected))
+            for client, expected in zip(clients, wanted):
+                self.same(client.read_exactly(len(expected)), expected)
+
+    def test_the_same_key_a_thousand_times(self):
+        client = self.client()
+        for key in (b"small", b"end", b"none"):
+            wanted = self.answer(key) * 1000
+            self.same(client.exchange(b"get %b\r\n" % key * 1000, len(wanted)), wanted)
+
+    def test_gets_have_their_cas(self):
+        client = self.client()
+        first = client.call(b"gets small")
+        self.assertRegex(first, rb"^VALUE small 0 20 \d+\r\n")
+        client.send(b"gets small\r\nget small\r\ngets none\r\ngets small\r\n" * 50)
+        wanted = (first + self.answer(b"small") + b"END\r\n" + first) * 50
+        self.same(client.read_exactly(len(wanted)), wanted)
+
+    def test_clients_that_leave_take_nothing_with_them(self):
+        staying = self.client()
+        wanted = (self.answer(b"large") + self.answer(b"none") + self.answer(b"fake")) * 20
+        for _ in range(10):
+            leaving = self.proxy.client()
+            leaving.send(b"get large\r\nget small\r\n" * 30)
+            staying.send(b"get large\r\nget none\r\nget fake\r\n" * 20)
+            leaving.close()
+            self.same(staying.read_exactly(len(wanted)), wanted)
+
+
 class Meta(Compared):
     def test_get(self):
         self.both([b"ms a 2 F5 T100\r\nhi\r\n", b"mg a\r\n", b"mg a v\r\n", b"mg a s v f t\r\n",

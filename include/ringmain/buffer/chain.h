@@ -95,6 +95,11 @@ class Chain {
     void append_chain(Chain&& source);
 
     void pop_front(uint64_t bytes);
+
+    // Takes bytes off the end that append_copy() put there. False, with nothing changed, when they
+    // are not the end of one slice and of its block's used part.
+    [[nodiscard]] bool take_back(uint32_t bytes);
+
     void clear();
 
     // The first slice; the chain must not be empty.

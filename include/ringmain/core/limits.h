@@ -31,6 +31,10 @@ inline constexpr Duration backoff_max = Duration::millis(500);
 // A connection whose oldest request is late by this many timeouts is closed and replaced.
 inline constexpr int64_t late_timeouts_max = 4;
 
+// Keys and bytes of a get line that requests of one key share towards a server (src/design/0007).
+inline constexpr uint16_t shared_get_keys_max = 32;
+inline constexpr uint32_t shared_get_line_size_max = 1024;
+
 // A server's response, whose places are named in 32 bits.
 inline constexpr uint64_t response_size_max = UINT32_MAX;
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "ringmain/base/prng.h"
+#include "ringmain/base/siphash.h"
 #include "ringmain/base/slab.h"
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/block_pool.h"
@@ -49,6 +50,7 @@ struct Environment {
     uint32_t worker_index = 0;
     uint32_t worker_count = 1;
     uint64_t seed = 1;
+    SipKey hash_key = {};   // a secret: what clients choose is told apart by it
     uint16_t tcp_port = 0;  // of the first pool, for INFO
 };
 
@@ -209,6 +211,11 @@ class Proxy {
     // Of a split request; the limit was checked (has_fragments).
     void make_fragment(Request& request);
 
+    // Recognises a key again without keeping it. Nobody can find two keys that it takes for one.
+    [[nodiscard]] uint64_t key_check_hash(std::string_view key) const {
+        return siphash13(environment_.hash_key, key);
+    }
+
     // Makes a request ready that needed no server after all.
     void finish(Request& request, std::string_view text);
 
@@ -223,7 +230,7 @@ class Proxy {
     [[nodiscard]] uint32_t reserve() const;
     void relieve();
     void settle(ClientConn& client);
-    void append_response(ClientConn& client, const Bytes& bytes);
+    void append_response(ClientConn& client, const Bytes* bytes, std::string_view tail);
 
     [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;
     bool keep_response_part(ServerConn& conn, const Slice& slice);
@@ -237,7 +244,26 @@ class Proxy {
     void on_prelude_response(ServerConn& conn,
                              const memcached::ResponseFrame& frame,
                              const Bytes& bytes);
-    void deliver(Request& request, const Bytes& bytes);
+
+    static void begin_shared(const ServerConn&, resp::ResponseParser&) {}
+
+    static void begin_shared(const ServerConn& conn, memcached::ResponseParser& parser);
+
+    [[nodiscard]] static bool continue_shared(ServerConn&, resp::ResponseParser&, ParseStatus&) {
+        return true;
+    }
+
+    [[nodiscard]] bool continue_shared(ServerConn& conn,
+                                       memcached::ResponseParser& parser,
+                                       ParseStatus& status);
+    void on_shared_response(ServerConn& conn,
+                            const memcached::ResponseFrame& frame,
+                            const Bytes& bytes);
+    [[nodiscard]] bool find_owner(ServerConn& conn, std::string_view key);
+    void answer_shared(Fragment& fragment, const Bytes* bytes, std::string_view tail);
+    [[nodiscard]] static uint32_t awaiting(const ServerConn& conn);
+    [[nodiscard]] bool has_key(const Fragment& fragment, std::string_view key) const;
+    void deliver(Request& request, const Bytes* bytes, std::string_view tail = {});
     void complete_split(Fragment& fragment, const Bytes& bytes, bool is_error);
     void fail(Fragment& fragment, std::string_view text);
     void fail_all(ServerConn& conn, std::string_view text);

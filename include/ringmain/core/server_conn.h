@@ -29,6 +29,15 @@ class ServerConn {
   public:
     enum class State : uint8_t { Closed, Connecting, Prelude, Ready };
 
+    // The get at the end of `out`, if it is one that another key may join (src/design/0007).
+    struct OpenGet {
+        Fragment* first = nullptr;  // null: there is none
+        uint64_t out_size = 0;      // with the line: another size says that it has left
+        uint64_t asked = 0;         // a bit for each client and key: who has no bit has not asked
+        uint32_t line_size = 0;
+        memcached::Verb verb = memcached::Verb::Get;
+    };
+
     ServerConn(BlockPool& blocks, Server& owner, bool speaks_resp3);
 
     ServerConn(const ServerConn&) = delete;
@@ -59,6 +68,7 @@ class ServerConn {
     Fifo<Fragment, &Fragment::next> fragments;
     Chain prelude_out;
     Chain out;
+    OpenGet open_get;
     Chain partial;  // the beginning of an unfinished response
     std::variant<resp::ResponseParser, memcached::ResponseParser> parser;
 };

@@ -41,6 +41,11 @@ void keys_of(const RequestFrame& frame,
                                   uint16_t server,
                                   Chain& target);
 
+// Adds a key to the get or gets of whole keys that write_request() put at the end of `target`,
+// whose line end it replaces. False, with nothing changed, when the line end lies in two blocks.
+// There must be room for another block.
+[[nodiscard]] bool extend_get(std::string_view key, Chain& target);
+
 // What a client that asked for silence still gets: false when this response is to be swallowed.
 [[nodiscard]] bool is_shown(const RequestFrame& frame, const ResponseFrame& response);
 

@@ -4,6 +4,10 @@
 // block. Same contract as the request parser. Strict: whatever memcached would not have sent (a
 // line end without CR, a length that is no number, a data block that ends elsewhere than its length
 // says) is an Error, after which the connection cannot be trusted.
+//
+// The response to a get that several requests share is taken value by value (take_values_singly):
+// each VALUE block is then a frame, so that it can be passed on while the next is still to come,
+// and END is another, with no value in it.
 
 #pragma once
 
@@ -35,6 +39,7 @@ struct ResponseFrame {
     uint16_t code = 0;
     uint16_t word_size = 0;  // of the first word; 2 tells EX from EXISTS
     ByteRange first_key;     // of the first VALUE line: what a server says that it answers
+    bool singly = false;     // one VALUE block, or END, or an error: one of several frames
 };
 
 class ResponseParser {
@@ -45,6 +50,18 @@ class ResponseParser {
     [[nodiscard]] const ResponseFrame& frame() const { return frame_; }
 
     void next();
+
+    // How the frame that now begins is to be taken; next() goes back to whole ones.
+    void take_values_singly(bool singly);
+
+    // The first line of a single value is there: value_key() says whose it is.
+    [[nodiscard]] bool in_single_value() const { return frame_.singly && frame_.value_count > 0; }
+
+    // Valid while in_single_value().
+    [[nodiscard]] std::string_view value_key() const { return key_; }
+
+    // This value is the last after all: the frame goes on to END, as if it had been taken whole.
+    void go_on_to_end();
 
     // True between frames: the next byte starts a response.
     [[nodiscard]] bool at_start() const { return frame_.size == 0 && line_size_ == 0; }
@@ -74,6 +91,7 @@ class ResponseParser {
     uint32_t line_size_ = 0;  // bytes of the line so far
     DataBlock body_;
     std::string line_;  // the beginning of a line that was cut, as far as it is looked at
+    std::string key_;   // of a single value
     std::string_view error_;
 };
 

@@ -1,13 +1,15 @@
 // Property: any cut of any input gives the responses of the whole, and the sizes of the frames add
-// up to the bytes that were fed.
+// up to the bytes that were fed. Taken value by value, the frames of each response add up to it.
 
 #include "ringmain/base/assert.h"
 #include "ringmain/memcached/response_parser.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringmain::memcached {
 namespace {
@@ -64,12 +66,55 @@ void check(std::string_view bytes, size_t cut) {
     RM_ASSERT(told.is_failed == expected.is_failed);
 }
 
+struct Sum {
+    uint64_t size = 0;
+    uint32_t value_count = 0;
+    ResponseKind kind = ResponseKind::Line;
+
+    friend bool operator==(const Sum&, const Sum&) = default;
+};
+
+std::vector<Sum> sums(std::string_view bytes, size_t cut, bool singly) {
+    std::vector<Sum> told;
+    ResponseParser parser;
+    Sum sum;
+    for (std::string_view piece : {bytes.substr(0, cut), bytes.substr(cut)}) {
+        while (!piece.empty()) {
+            if (parser.at_start()) parser.take_values_singly(singly);
+            const Fed fed = parser.feed(piece);
+            if (fed.status == ParseStatus::Error) return told;
+            piece.remove_prefix(fed.consumed);
+            if (fed.status == ParseStatus::NeedMore) continue;
+            RM_ASSERT(!singly || parser.frame().value_count <= 1);
+            sum.size += parser.frame().size;
+            sum.value_count += parser.frame().value_count;
+            sum.kind = parser.frame().kind;
+            const bool goes_on = parser.in_single_value();
+            if (goes_on) RM_ASSERT(parser.value_key().size() == parser.frame().first_key.size);
+            parser.next();
+            if (goes_on) continue;
+            told.push_back(sum);
+            sum = {};
+        }
+    }
+    return told;
+}
+
+void check_singly(std::string_view bytes, size_t cut) {
+    const std::vector<Sum> whole = sums(bytes, cut, false);
+    const std::vector<Sum> parts = sums(bytes, cut, true);
+    RM_ASSERT(parts.size() >= whole.size());
+    RM_ASSERT(std::equal(whole.begin(), whole.end(), parts.begin()));
+}
+
 }  // namespace
 }  // namespace ringmain::memcached
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (size == 0) return 0;
     const std::string_view bytes(reinterpret_cast<const char*>(data + 1), size - 1);
-    ringmain::memcached::check(bytes, bytes.empty() ? 0 : data[0] % (bytes.size() + 1));
+    const size_t cut = bytes.empty() ? 0 : data[0] % (bytes.size() + 1);
+    ringmain::memcached::check(bytes, cut);
+    ringmain::memcached::check_singly(bytes, cut);
     return 0;
 }

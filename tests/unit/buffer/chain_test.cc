@@ -39,6 +39,41 @@ TEST_CASE("a copy grows into the room behind the last slice") {
     CHECK(arena.pool.in_use() == 0);
 }
 
+TEST_CASE("what was copied to the end can be taken back") {
+    Arena arena(4);
+    {
+        Chain chain(arena.pool);
+        CHECK(!chain.take_back(1));
+        CHECK(chain.append_copy("get a\r\n", nullptr));
+        CHECK(!chain.take_back(7));  // never all of a slice
+        CHECK(chain.take_back(2));
+        CHECK(chain.size() == 5);
+        CHECK(chain.append_copy(" b\r\n", nullptr));
+        CHECK(chain.to_string() == "get a b\r\n");
+        CHECK(chain.is_contiguous());
+        // Two bytes at the beginning of the next block.
+        CHECK(chain.append_copy(std::string(block_size - chain.size() + 2, 'x'), nullptr));
+        CHECK(!chain.take_back(2));
+        CHECK(chain.take_back(1));
+        CHECK(chain.size() == block_size + 1);
+    }
+    CHECK(arena.pool.in_use() == 0);
+}
+
+TEST_CASE("what others wrote behind is not taken back") {
+    Arena arena(4);
+    OpenBlock open(arena.pool);
+    Chain first(arena.pool);
+    Chain second(arena.pool);
+    CHECK(first.append_copy("aaa", &open));
+    CHECK(second.append_copy("bbb", &open));
+    CHECK(!first.take_back(1));
+    CHECK(second.take_back(1));
+    CHECK(first.append_copy("a", &open));
+    CHECK(first.to_string() == "aaaa");
+    CHECK(second.to_string() == "bb");
+}
+
 TEST_CASE("two chains in one open block do not write over each other") {
     Arena arena(4);
     OpenBlock open(arena.pool);

@@ -48,7 +48,28 @@ class Party {
         come_to_rest();
     }
 
+    // How many lines to memcached carried keys of several clients.
+    [[nodiscard]] uint32_t shared_lines() {
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < 3; ++i) {
+            for (const std::string& line : world_.server(i).memcached.log) {
+                if (line.starts_with("get") && has_several_names(line)) count += 1;
+            }
+        }
+        return count;
+    }
+
   private:
+    // "get c1:k3 c2:k0"
+    static bool has_several_names(const std::string& line) {
+        const size_t first = line.find(' ') + 1;
+        const std::string name = " " + line.substr(first, line.find(':') - first + 1);
+        for (size_t at = line.find(' '); at != std::string::npos; at = line.find(' ', at + 1)) {
+            if (line.compare(at, name.size(), name) != 0) return true;
+        }
+        return false;
+    }
+
     config::Pool pool() {
         config::Pool pool = memcached_ ? memcached_pool(3) : redis_pool(3);
         pool.server_connections = 1 + static_cast<uint32_t>(prng_.below(2));
@@ -185,10 +206,11 @@ class Party {
     std::vector<Guest> guests_;
 };
 
-void run(uint64_t seed, Weather weather, bool memcached) {
+uint32_t run(uint64_t seed, Weather weather, bool memcached) {
     CAPTURE(seed);
     Party party(seed, weather, memcached);
     party.run();
+    return party.shared_lines();
 }
 
 }  // namespace
@@ -200,9 +222,11 @@ TEST_CASE("while nothing fails, every client hears exactly what it should (redis
 }
 
 TEST_CASE("while nothing fails, every client hears exactly what it should (memcached)") {
+    uint32_t shared = 0;
     for (uint64_t seed = 1; seed <= 60; ++seed) {
-        run(seed, Weather::Calm, true);
+        shared += run(seed, Weather::Calm, true);
     }
+    CHECK(shared > 50);
 }
 
 TEST_CASE("whatever fails, every request has its own answer or an error (redis)") {
@@ -212,9 +236,11 @@ TEST_CASE("whatever fails, every request has its own answer or an error (redis)"
 }
 
 TEST_CASE("whatever fails, every request has its own answer or an error (memcached)") {
+    uint32_t shared = 0;
     for (uint64_t seed = 1; seed <= 100; ++seed) {
-        run(seed, Weather::Storm, true);
+        shared += run(seed, Weather::Storm, true);
     }
+    CHECK(shared > 50);
 }
 
 // For a seed that failed above.

@@ -53,9 +53,10 @@ size_t memcached_size(std::string_view text, std::vector<std::string>& values) {
         if (line.empty()) return 0;
         at += line.size();
         if (!line.starts_with("VALUE ")) return at;
-        const size_t blank = line.rfind(' ');
-        const auto size =
-            static_cast<size_t>(*number_in(line.substr(blank + 1, line.size() - blank - 3))) + 2;
+        // VALUE <key> <flags> <bytes> [<cas>]
+        const size_t begin = line.find(' ', line.find(' ', 6) + 1) + 1;
+        const size_t end = line.find_first_of(" \r", begin);
+        const auto size = static_cast<size_t>(*number_in(line.substr(begin, end - begin))) + 2;
         if (text.size() - at < size) return 0;
         values.emplace_back(text.substr(at, size - 2));
         at += size;
@@ -228,16 +229,17 @@ std::string Talker::speak_memcached(Prng& prng) {
     const std::string key = some_key(prng);
     const uint64_t kind = prng.below(10);
     if (kind < 4) {
-        std::vector<std::string> keys(kind == 0 ? 1 : 1 + prng.below(6));
-        std::string line = "get";
+        std::vector<std::string> keys(kind < 3 ? 1 : 1 + prng.below(6));
+        const bool cas = prng.below(6) == 0;
+        std::string line = cas ? "gets" : "get";
         std::string exact;
         for (std::string& one : keys) {
             one = some_key(prng);
             line += " " + one;
             const auto found = values_.find(one);
             if (found == values_.end()) continue;
-            exact += "VALUE " + one + " 0 " + std::to_string(found->second.size()) + "\r\n" +
-                     found->second + "\r\n";
+            exact += "VALUE " + one + " 0 " + std::to_string(found->second.size()) +
+                     (cas ? " 7\r\n" : "\r\n") + found->second + "\r\n";
         }
         expect(Kind::Values, exact + "END\r\n", keys);
         return line + "\r\n";

@@ -50,6 +50,35 @@ std::string written(std::string_view bytes) {
     return text;
 }
 
+TEST_CASE("a get takes further keys") {
+    Arena arena(4);
+    Chain target(arena.pool);
+    const std::string get = "gets  a\n";
+    const Chain source = arena.spread(get, block_size);
+    REQUIRE(write_request(frame_of(get), Bytes(source), target));
+    CHECK(extend_get("b", target));
+    CHECK(extend_get("b", target));
+    const std::string longest(key_size_max, 'k');
+    CHECK(extend_get(longest, target));
+    CHECK(target.to_string() == "gets a b b " + longest + "\r\n");
+    CHECK(target.is_contiguous());
+}
+
+TEST_CASE("a get whose line end lies in two blocks is left alone") {
+    for (const uint32_t in_front : {0U, 1U, 2U, 3U}) {
+        CAPTURE(in_front);
+        Arena arena(4);
+        Chain target(arena.pool);
+        const std::string filler(block_size - 7 - 1 + in_front, 'x');
+        REQUIRE(target.append_copy(filler, nullptr));
+        REQUIRE(target.append_copy("get a\r\n", nullptr));
+        // Of the line end 2 bytes, 1 byte or none lie in the first block.
+        const bool extended = extend_get("b", target);
+        CHECK(extended == (in_front <= 1));
+        CHECK(target.to_string() == filler + (extended ? "get a b\r\n" : "get a\r\n"));
+    }
+}
+
 TEST_CASE("a request is written with single blanks and a CR LF") {
     CHECK(written("get a\r\n") == "get a\r\n");
     CHECK(written("  get  a   b \n") == "get a b\r\n");

@@ -31,6 +31,42 @@ std::string story_of(std::string_view bytes) {
     return test::story_by(ResponseParser(), describe, bytes);
 }
 
+// Takes values singly, and the one of key "last" to the END.
+class Singly {
+  public:
+    Fed feed(std::string_view bytes) {
+        if (parser_.at_start()) parser_.take_values_singly(true);
+        size_t before = 0;
+        for (;;) {
+            Fed fed = parser_.feed(bytes.substr(before));
+            fed.consumed += before;
+            if (fed.status == ParseStatus::Error) return fed;
+            if (!parser_.in_single_value() || parser_.value_key() != "last") return fed;
+            parser_.go_on_to_end();
+            if (fed.status == ParseStatus::NeedMore || fed.consumed == bytes.size()) {
+                return {.status = ParseStatus::NeedMore, .consumed = fed.consumed};
+            }
+            before = fed.consumed;
+        }
+    }
+
+    [[nodiscard]] const ResponseFrame& frame() const { return parser_.frame(); }
+
+    [[nodiscard]] std::string_view error() const { return parser_.error(); }
+
+    void next() { parser_.next(); }
+
+  private:
+    ResponseParser parser_;
+};
+
+std::string singly(std::string_view bytes) {
+    const auto describe_one = [](const ResponseFrame& frame, std::string_view frame_bytes) {
+        return (frame.singly ? "" : "whole ") + describe(frame, frame_bytes);
+    };
+    return test::story_by(Singly(), describe_one, bytes);
+}
+
 // For long ones: not every cut.
 std::string tell(const std::vector<std::string_view>& pieces) {
     ringmain::test::GuardedPieces guarded(1 << 17);
@@ -56,6 +92,43 @@ TEST_CASE("values end with END, whatever their bytes look like") {
     CHECK(story_of("VALUE a 0 5\r\nEND\r\n\r\nVALUE b 1 18\r\nVALUE c 0 3\r\nabc\r\n\r\n"
                    "END\r\nSTORED\r\n") == "values 2 a | line STORED");
     CHECK(story_of("VALUE k 0 1\r\nx\r\n") == "...");
+}
+
+TEST_CASE("taken singly, each value is a frame and END another") {
+    CHECK(singly("VALUE a 0 5\r\nEND\r\n\r\nVALUE bb 1 0 77\r\n\r\nEND\r\n") ==
+          "values 1 a | values 1 bb | values 0 ");
+    CHECK(singly("END\r\nEND\r\n") == "values 0  | values 0 ");
+    CHECK(singly("VALUE a 0 21\r\nVALUE b 0 1\r\nx\r\nEND\r\n\r\nEND\r\n") ==
+          "values 1 a | values 0 ");
+    CHECK(singly("VALUE a 0 1\r\nx\r\nVALUE") == "values 1 a | ...");
+    CHECK(singly("VALUE a 0 1\r\nx\r\nSERVER_ERROR x\r\n") == "values 1 a | error");
+    CHECK(singly("STORED\r\n") == "line STORED");
+}
+
+TEST_CASE("a single value can be taken to the END after all") {
+    CHECK(singly("VALUE a 0 1\r\nx\r\nVALUE last 0 1\r\nx\r\nEND\r\nEND\r\n") ==
+          "values 1 a | whole values 1 last | values 0 ");
+    CHECK(singly("VALUE last 0 1\r\nx\r\nVALUE a 0 1\r\nx\r\nEND\r\n") == "whole values 2 last");
+    CHECK(singly("VALUE last 0 1\r\nx\r\nSERVER_ERROR x\r\n") == "whole error");
+    CHECK(singly("VALUE last 0 1\r\nx\r\n") == "...");
+    CHECK(singly("VALUE last 0 1\r\nx\r\nSTORED\r\n") ==
+          "closed: a line that does not belong here");
+}
+
+TEST_CASE("the key of a single value is known with its line") {
+    ResponseParser parser;
+    parser.take_values_singly(true);
+    CHECK(parser.feed("VALUE some").status == ParseStatus::NeedMore);
+    CHECK(!parser.in_single_value());
+    CHECK(parser.feed("key 0 100\r\n").status == ParseStatus::NeedMore);
+    CHECK(parser.in_single_value());
+    CHECK(parser.value_key() == "somekey");
+    CHECK(parser.feed(std::string(100, 'x')).status == ParseStatus::NeedMore);
+    CHECK(parser.feed("\r\n").status == ParseStatus::Complete);
+    CHECK(parser.value_key() == "somekey");
+    parser.next();
+    CHECK(!parser.frame().singly);
+    CHECK(!parser.in_single_value());
 }
 
 TEST_CASE("an error may come instead of a value or of END") {
