@@ -6,13 +6,18 @@
 #include <cerrno>
 
 #include <liburing.h>
+#include <time.h>
 
 namespace ringmain::uring {
 namespace {
 
-// A kernel without memory for requests refuses them; it is asked again every millisecond.
-constexpr Duration refused_pause = Duration::millis(1);
-constexpr uint32_t submit_attempts_max = 10'000;
+// A kernel without memory for requests refuses them; it is asked again after a millisecond, then
+// less and less often, for as long as it takes.
+constexpr Duration refused_pause_first = Duration::millis(1);
+constexpr int64_t refused_pause_doublings = 5;
+
+// Calls in a row that neither fail nor get anything done: there is no such kernel.
+constexpr uint32_t idle_calls_max = 10'000;
 
 constexpr uint32_t get_events = IORING_ENTER_GETEVENTS;
 
@@ -60,8 +65,18 @@ void drop_prepared(io_uring& ring) {
     io_uring_smp_store_release(queue.ktail, queue.sqe_tail);
 }
 
+// Not now: no memory for operations (EAGAIN, ENOMEM), or too many completions wait (EBUSY).
 bool is_refusal(int result) {
-    return result == -EAGAIN || result == -EBUSY;
+    return result == -EAGAIN || result == -EBUSY || result == -ENOMEM;
+}
+
+Duration pause_after(uint32_t refusals) {
+    return {refused_pause_first.ns << std::min<int64_t>(refusals, refused_pause_doublings)};
+}
+
+void sleep_for(Duration span) {
+    const timespec time = {.tv_sec = 0, .tv_nsec = span.ns};
+    nanosleep(&time, nullptr);
 }
 
 // What is not are mistakes of ours: the wrong thread, a closed descriptor.
@@ -166,6 +181,8 @@ int Ring::enter(uint32_t submit_count, uint32_t wait_count, uint32_t flags, Dura
                                        sizeof argument);
     counters_.enters += 1;
     counters_.submitted += *ring_->sq.khead - before;
+    if (is_refusal(result)) counters_.refused += 1;
+    if (result == -EBADR) counters_.dropped += 1;
     return result;
 }
 
@@ -186,7 +203,11 @@ Wait Ring::submit_and_wait(Duration timeout) {
     const uint32_t wait_count = some_ready || timeout <= Duration{} ? 0 : 1;
     const int result = enter(submit_count, wait_count, get_events, timeout);
     RM_ASSERT(is_expected(result));
-    if (publish(*ring_) > 0) submit();
+    if (publish(*ring_) > 0) {
+        submit();
+    } else if (is_refusal(result)) {
+        sleep_for(refused_pause_first);  // the caller comes again at once
+    }
     if (has_completions()) return Wait::Ready;
     return result == -EINTR ? Wait::Interrupted : Wait::TimedOut;
 }
@@ -196,17 +217,20 @@ Wait Ring::submit_and_wait(Duration timeout) {
 // is in flight gets on while we wait.
 void Ring::submit() {
     RM_ASSERT(is_open());
-    for (uint32_t attempt = 0; true; ++attempt) {
+    uint32_t refusals = 0;
+    for (uint32_t idle_calls = 0; true; ++idle_calls) {
         const uint32_t submit_count = publish(*ring_);
         if (submit_count == 0) return;
-        RM_ASSERT(attempt < submit_attempts_max);
-        const int result = enter(submit_count, 0, attempt == 0 ? 0 : get_events, Duration{});
+        RM_ASSERT(idle_calls < idle_calls_max);
+        const int result = enter(submit_count, 0, refusals == 0 ? 0 : get_events, Duration{});
         RM_ASSERT(is_expected(result));
         if (!is_refusal(result)) continue;
-        counters_.refused += 1;
         set_aside();
-        enter(0, 1, get_events, refused_pause);
+        const Duration pause = pause_after(refusals);
+        if (is_refusal(enter(0, 1, get_events, pause))) sleep_for(pause);
         set_aside();
+        refusals += 1;
+        idle_calls = 0;
     }
 }
 

@@ -64,7 +64,8 @@ struct RingCounters {
     uint64_t completed = 0;   // completions reaped
     uint64_t overflows = 0;   // batches that found the completion queue overflowed
     uint64_t queue_full = 0;  // early submissions, the submission queue being full
-    uint64_t refused = 0;     // submissions that the kernel refused for now (EAGAIN, EBUSY)
+    uint64_t refused = 0;     // calls that the kernel refused for now (EAGAIN, EBUSY, ENOMEM)
+    uint64_t dropped = 0;     // times that the kernel lost completions for want of memory (EBADR)
 };
 
 class Ring {
