@@ -48,6 +48,10 @@ void Chain::push_node(ChainNode* node) {
     size_ += node->size;
 }
 
+bool Chain::has_room_behind(uint64_t bytes) const {
+    return tail_ != nullptr && room_behind(*tail_) >= bytes;
+}
+
 bool Chain::append_copy(std::string_view bytes, OpenBlock* open) {
     while (!bytes.empty()) {
         uint32_t room = tail_ == nullptr ? 0 : room_behind(*tail_);

@@ -438,6 +438,23 @@ constexpr std::array table = {
            .store = store<&Pool::output_pause_size>,
            .fetch = fetch<&Pool::output_pause_size>,
            .help = "answers of one client that wait to be sent; then it is not read from"},
+    Option{.section = Section::Pool,
+           .name = "client_output_limit",
+           .type = Type::Size,
+           .max = 1024 * gib,
+           .store = store<&Pool::client_output_limit>,
+           .fetch = fetch<&Pool::client_output_limit>,
+           .help = "answers of one client that wait to be sent; then it is closed; 0: no limit",
+           .doc = "For clients that ask for much before the first answer is there. The largest of "
+                  "the answers does not count: one may be as large as it likes."},
+    Option{.section = Section::Pool,
+           .name = "client_output_timeout",
+           .type = Type::Duration,
+           .max = longest,
+           .store = store<&Pool::client_output_timeout_ms>,
+           .fetch = fetch<&Pool::client_output_timeout_ms>,
+           .help = "how long a client may take no byte of what waits for it; then it is closed; "
+                   "0: for ever"},
 
     Option{.section = Section::Server,
            .name = "address",

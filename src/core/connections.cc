@@ -161,6 +161,11 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     lose(conn, reason, innocent);
 }
 
+void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
+    if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+    lose(conn, reason, true);
+}
+
 // Gives the connection up: everybody who waits for it gets an error, and nothing of what may still
 // arrive on it is looked at.
 void Proxy::lose(ServerConn& conn, std::string_view reason, bool innocent) {

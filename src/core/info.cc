@@ -16,6 +16,8 @@ struct Totals {
     uint64_t clients = 0;
     uint64_t accepted = 0;
     uint64_t refused = 0;
+    uint64_t slow = 0;
+    uint64_t accept_failures = 0;
     uint64_t requests = 0;
     uint64_t fragments = 0;
     uint64_t received = 0;
@@ -34,6 +36,8 @@ Totals add_up(std::span<const Counters* const> workers) {
         sum.clients += worker->clients.get();
         sum.accepted += worker->clients_accepted.get();
         sum.refused += worker->clients_refused.get();
+        sum.slow += worker->clients_closed_slow.get();
+        sum.accept_failures += worker->accept_failures.get();
         sum.requests += worker->requests.get();
         sum.fragments += worker->fragments.get();
         sum.received += worker->bytes_received.get();
@@ -129,6 +133,8 @@ void write_proxy(std::string& text, const Proxy& proxy, const Totals& totals) {
     section.add("server_connects", totals.server_connects);
     section.add("server_failures", totals.server_failures);
     section.add("timeouts", totals.timeouts);
+    section.add("clients_closed_slow", totals.slow);
+    section.add("accept_failures", totals.accept_failures);
 }
 
 void write_servers(std::string& text, const Proxy& proxy) {

@@ -138,6 +138,8 @@ std::string own_stats(const Proxy& proxy) {
     add_line(text, "ringmain_clients", total(&Counters::clients));
     add_line(text, "ringmain_clients_accepted", total(&Counters::clients_accepted));
     add_line(text, "ringmain_clients_refused", total(&Counters::clients_refused));
+    add_line(text, "ringmain_clients_closed_slow", total(&Counters::clients_closed_slow));
+    add_line(text, "ringmain_accept_failures", total(&Counters::accept_failures));
     add_line(text, "ringmain_requests", total(&Counters::requests));
     add_line(text, "ringmain_fragments", total(&Counters::fragments));
     add_line(text, "ringmain_bytes_received", total(&Counters::bytes_received));

@@ -3,7 +3,8 @@
 // A client that asks for much and reads nothing, or sends a large request a byte at a time, must
 // not cost others their requests. While less than an eighth of the arena is free (more of a small
 // one), the client that holds most is closed, one every few milliseconds, since its memory comes
-// back only when the kernel has let go of it.
+// back only when the kernel has let go of it. One that holds little is not, unless there is next to
+// nothing left for a while.
 
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
@@ -39,11 +40,15 @@ uint32_t Proxy::reserve() const {
 
 void Proxy::relieve() {
     const uint32_t capacity = blocks_->capacity();
+    // Requests are refused, or soon will be.
+    if (blocks_->available() > 2 * reserve()) exhausted_since_ = now_;
     const uint32_t low = std::max(capacity / 8, std::min(blocks_low, capacity / 4));
     if (blocks_->available() >= low || now_ - last_relief_ < relief_interval) return;
     last_relief_ = now_;
     ClientConn* worst = nullptr;
-    uint64_t most = uint64_t{capacity} * block_size / 64;  // below this nobody is to blame
+    // Below this nobody is to blame; but many that hold a little each must not hold it for ever.
+    const bool lasting = now_ - exhausted_since_ >= exhaustion_max;
+    uint64_t most = lasting ? 0 : uint64_t{capacity} * block_size / 64;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
         if (client->broken) continue;

@@ -3,9 +3,21 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 
+#include <algorithm>
+
 #include "front.h"
 
 namespace ringmain::core {
+
+namespace {
+
+// Of two limits of which 0 means none.
+uint64_t smaller_limit(uint64_t one, uint64_t other) {
+    if (one == 0 || other == 0) return std::max(one, other);
+    return std::min(one, other);
+}
+
+}  // namespace
 
 Proxy::Proxy(const config::Config& config,
              BlockPool& blocks,
@@ -19,7 +31,8 @@ Proxy::Proxy(const config::Config& config,
       client_slab_(UINT32_MAX),
       requests_(requests_max),
       fragments_(requests_max),
-      open_(blocks) {
+      open_(blocks),
+      beginnings_(blocks) {
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(std::make_unique<Pool>(
             blocks, config.pools[i], environment.shared->pools[i], environment.worker_index));
@@ -61,6 +74,7 @@ void Proxy::end_batch() {
     constexpr size_t kept_max = size_t{1} << 20;
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
     counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
+    close_stalled_clients();
     relieve();
     if (!retired_.empty()) sweep_retired();
 }
@@ -79,7 +93,8 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     // The limit is the pool's in the whole process; each worker holds its share.
     const uint32_t share = limit / environment_.worker_count +
                            (environment_.worker_index < limit % environment_.worker_count ? 1 : 0);
-    const uint64_t process_limit = config_->proxy.client_connections;
+    const uint64_t process_limit =
+        smaller_limit(config_->proxy.client_connections, environment_.clients_max);
     uint64_t clients = 0;
     if (process_limit != 0) {
         for (const Counters* worker : environment_.all_counters) {
@@ -150,6 +165,7 @@ void Proxy::on_client_end(ClientConn& client) {
 
 void Proxy::on_client_sent(ClientConn& client, uint64_t bytes) {
     client.unsent -= bytes;
+    if (bytes > 0) client.stalled_since = Instant::never();
     counters_->bytes_sent.add(bytes);
     if (client.paused) reconsider(client);
 }
@@ -227,9 +243,26 @@ void Proxy::pause_if_full(ClientConn& client) {
 
 // Of an unfinished request. The reserve keeps the receive buffers of everybody else filled.
 void Proxy::keep_partial(ClientConn& client, const Slice& slice) {
-    if (blocks_->available() > reserve() && client.partial.append_growing(slice)) return;
+    if (blocks_->available() > reserve()) {
+        const bool small = client.partial.size() + slice.size < copy_max;
+        const bool kept = small ? keep_beginning(client.partial, slice.view())
+                                : client.partial.append_growing(slice);
+        if (kept) return;
+    }
     client.partial.clear();
     answer_error(client, error_line(*client.pool, out_of_memory_for_request), true);
+}
+
+// The first bytes of many clients' requests lie together: a block for each would let clients that
+// send a byte and wait have all memory. What does not grow in place moves, a few bytes at a time.
+bool Proxy::keep_beginning(Chain& partial, std::string_view bytes) {
+    if (partial.has_room_behind(bytes.size())) return partial.append_copy(bytes, nullptr);
+    Chain moved(*blocks_);
+    const auto size = static_cast<uint32_t>(partial.size());
+    if (!moved.append_range(partial, {0, size}, &beginnings_)) return false;
+    if (!moved.append_copy(bytes, &beginnings_)) return false;
+    partial = std::move(moved);
+    return true;
 }
 
 // Goes on with what was received while the client was paused.
@@ -311,6 +344,7 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
         if (!client.out.append_copy(text, client.out.empty() ? &open_ : nullptr)) {
             give_up(client);
         }
+        note_output(client, text.size());
         mark_dirty(client);
         return;
     }
@@ -360,7 +394,9 @@ void Proxy::make_ready(Request& request) {
 void Proxy::settle(ClientConn& client) {
     while (!client.requests.empty() && client.requests.front()->ready) {
         Request& request = *client.requests.pop_front();
+        const uint64_t size = request.response.size();
         client.out.append_chain(std::move(request.response));
+        note_output(client, size);
         detach(request);
         free_if_done(request);
     }

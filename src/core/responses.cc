@@ -278,7 +278,9 @@ void Proxy::deliver(Request& request, const Bytes* bytes, std::string_view tail)
 // under way goes into a block of the client's own, so that a slow client pins its own memory only.
 void Proxy::append_response(ClientConn& client, const Bytes* bytes, std::string_view tail) {
     OpenBlock* open = client.out.empty() && client.unsent == 0 ? &open_ : nullptr;
+    const uint64_t before = client.out.size();
     if (!append_both(client.out, bytes, tail, open)) give_up(client);
+    note_output(client, client.out.size() - before);
 }
 
 void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error) {

@@ -109,6 +109,9 @@ class Chain {
 
     [[nodiscard]] const ChainNode* nodes() const { return head_; }
 
+    // As many bytes can be copied behind the last slice without another block.
+    [[nodiscard]] bool has_room_behind(uint64_t bytes) const;
+
     // Fills as many entries as there are slices or room; returns how many, and adds up `bytes`.
     [[nodiscard]] size_t fill_iovec(std::span<iovec> entries, size_t* bytes) const;
 

@@ -62,7 +62,10 @@ struct Pool {
     uint64_t key_size_max = 64ULL * 1024;
     uint32_t requests_in_flight_max = 1024;    // per client; reading pauses
     uint64_t output_pause_size = 1024 * 1024;  // unsent response bytes of a client; reading pauses
-    std::vector<Server> servers;               // in placement order (sorted), not in file order
+    // Unsent response bytes of a client beside the largest response; 0: no limit.
+    uint64_t client_output_limit = 256ULL * 1024 * 1024;
+    int64_t client_output_timeout_ms = 60'000;  // without taking a byte of them; 0: for ever
+    std::vector<Server> servers;                // in placement order (sorted), not in file order
 
     [[nodiscard]] std::vector<placement::Node> nodes() const;  // all live
 };

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "ringmain/base/list.h"
+#include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/request.h"
 #include "ringmain/memcached/request_parser.h"
@@ -62,10 +63,12 @@ class ClientConn {
     ListLink<ClientConn> all_link;
 
     Fifo<Request, &Request::next> requests;
-    Chain input;          // received, not yet parsed
-    Chain partial;        // the beginning of an unfinished frame
-    Chain out;            // to be sent
-    uint64_t unsent = 0;  // handed to the driver, not yet sent
+    Chain input;                               // received, not yet parsed
+    Chain partial;                             // the beginning of an unfinished frame
+    Chain out;                                 // to be sent
+    uint64_t unsent = 0;                       // handed to the driver, not yet sent
+    uint64_t largest_response = 0;             // of those not yet sent, at least
+    Instant stalled_since = Instant::never();  // no byte of them was taken
     std::variant<resp::RequestParser, memcached::RequestParser> parser;
 
     // For CLIENT and INFO.

@@ -20,6 +20,12 @@ inline constexpr uint32_t blocks_reserved = 64;
 inline constexpr uint32_t blocks_low = 1024;
 inline constexpr Duration relief_interval = Duration::millis(5);
 
+// With next to nothing free for so long, it is closed however little it holds.
+inline constexpr Duration exhaustion_max = Duration::millis(100);
+
+// How often clients are looked at that do not take their responses.
+inline constexpr Duration stall_check_interval = Duration::millis(500);
+
 // A command name beyond this is no command, whatever the server knows.
 inline constexpr uint32_t command_name_size_max = 64;
 

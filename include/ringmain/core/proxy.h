@@ -50,8 +50,9 @@ struct Environment {
     uint32_t worker_index = 0;
     uint32_t worker_count = 1;
     uint64_t seed = 1;
-    SipKey hash_key = {};   // a secret: what clients choose is told apart by it
-    uint16_t tcp_port = 0;  // of the first pool, for INFO
+    SipKey hash_key = {};      // a secret: what clients choose is told apart by it
+    uint64_t clients_max = 0;  // of the process, by its descriptors; 0: no limit
+    uint16_t tcp_port = 0;     // of the first pool, for INFO
 };
 
 // Something that people should read in the log.
@@ -91,6 +92,7 @@ class Proxy {
     // --- events in -----------------------------------------------------------------------------
 
     // `wall` is for TIME and INFO only.
+    // At least once a second: slow clients are found by it.
     void begin_batch(Instant now, Instant wall);
     void end_batch();
 
@@ -123,6 +125,9 @@ class Proxy {
     void on_server_bytes(ServerConn& conn, const Slice& slice);
     // Refused, reset, closed, unresolvable: `reason` completes "server NAME ...".
     void on_server_lost(ServerConn& conn, std::string_view reason);
+
+    // There was no descriptor or memory to try with: not the server's doing.
+    void on_connect_impossible(ServerConn& conn, std::string_view reason);
 
     // --- output --------------------------------------------------------------------------------
 
@@ -224,11 +229,15 @@ class Proxy {
     template <class Parser>
     void parse_requests(ClientConn& client, Parser& parser, Slice slice);
     void keep_partial(ClientConn& client, const Slice& slice);
+    [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
     void resume(ClientConn& client);
     void pause_if_full(ClientConn& client);
     void reconsider(ClientConn& client);
     [[nodiscard]] uint32_t reserve() const;
     void relieve();
+    void close_slow(ClientConn& client, std::string_view why);
+    void note_output(ClientConn& client, uint64_t size);
+    void close_stalled_clients();
     void settle(ClientConn& client);
     void append_response(ClientConn& client, const Bytes* bytes, std::string_view tail);
 
@@ -294,6 +303,8 @@ class Proxy {
     Instant now_;
     Instant wall_;
     Instant last_relief_;
+    Instant exhausted_since_;
+    Instant last_stall_check_;
     uint32_t batch_ = 0;
     uint64_t next_client_id_ = 1;
     Scratch scratch_;
@@ -308,7 +319,8 @@ class Proxy {
     Slab<Fragment> fragments_;
     std::vector<std::unique_ptr<Join>> joins_;
     std::vector<Join*> free_joins_;
-    OpenBlock open_;  // small responses of all clients, one behind the other
+    OpenBlock open_;        // small responses of all clients, one behind the other
+    OpenBlock beginnings_;  // and the first bytes of their unfinished requests
 
     List<ClientConn, &ClientConn::all_link> clients_;
     List<ClientConn, &ClientConn::dirty_link> dirty_clients_;

@@ -83,6 +83,8 @@ request_size_max = "1MiB"
 key_size_max = 1024
 requests_in_flight_max = 10
 output_pause_size = "64KiB"
+client_output_limit = "8MiB"
+client_output_timeout = "5s"
 servers = [{ address = "/run/redis/a.sock", weight = 3, name = "one" }]
 )");
     CHECK(config.proxy.workers == 4);
@@ -121,6 +123,8 @@ servers = [{ address = "/run/redis/a.sock", weight = 3, name = "one" }]
     CHECK(pool.key_size_max == 1024);
     CHECK(pool.requests_in_flight_max == 10);
     CHECK(pool.output_pause_size == 65536);
+    CHECK(pool.client_output_limit == 8'388'608);
+    CHECK(pool.client_output_timeout_ms == 5'000);
     REQUIRE(pool.servers.size() == 1);
     CHECK(pool.servers.front().address.is_path());
     CHECK(pool.servers.front().weight == 3);

@@ -45,7 +45,8 @@ class Loop {
     struct Options {
         uint32_t blocks = 512;
         uint64_t seed = 1;
-        bool cut = false;  // receives and sends end anywhere
+        bool cut = false;          // receives and sends end anywhere
+        uint32_t clients_max = 0;  // what the descriptors allow; 0: any number
     };
 
     static constexpr Duration tick = Duration::millis(10);
@@ -65,6 +66,7 @@ class Loop {
                                          .started_at_s = 1'700'000'000,
                                          .process_id = 42,
                                          .seed = options.seed,
+                                         .clients_max = options.clients_max,
                                          .tcp_port = 6379});
     }
 

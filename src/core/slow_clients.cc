@@ -1,0 +1,55 @@
+// Clients that do not take their responses.
+//
+// Reading a client pauses when much waits for it (output_pause_size), which bounds what it can ask
+// for, but not what was asked for already, nor how long it all waits. So a client is closed when
+// more waits for it than client_output_limit, or when it has taken no byte of what waits for
+// client_output_timeout.
+
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+
+#include <algorithm>
+
+namespace ringmain::core {
+
+void Proxy::close_slow(ClientConn& client, std::string_view why) {
+    counters_->clients_closed_slow.add(1);
+    counters_->errors.add(1);
+    std::string text = "pool " + client.pool->options->name + ": client " + client.peer +
+                       " is closed: slow client: ";
+    notices_.push_back({.good = false, .text = text.append(why)});
+    give_up(client);
+}
+
+// One response may have any size, so the largest does not count: a client that asks for a huge
+// value and for small ones behind it is not slow.
+void Proxy::note_output(ClientConn& client, uint64_t size) {
+    const uint64_t limit = client.pool->options->client_output_limit;
+    const uint64_t waiting = client.out.size() + client.unsent;
+    client.largest_response = waiting == size ? size : std::max(client.largest_response, size);
+    if (limit == 0 || waiting <= limit + client.largest_response || client.broken) return;
+    close_slow(client,
+               std::to_string(waiting) + " bytes wait to be taken, more than " +
+                   std::to_string(limit) + " (client_output_limit)");
+}
+
+void Proxy::close_stalled_clients() {
+    if (now_ - last_stall_check_ < stall_check_interval) return;
+    last_stall_check_ = now_;
+    for (ClientConn* client = clients_.front(); client != nullptr;
+         client = decltype(clients_)::after(*client)) {
+        const int64_t limit_ms = client->pool->options->client_output_timeout_ms;
+        const uint64_t waiting = client->out.size() + client->unsent;
+        if (waiting == 0 || limit_ms == 0 || client->broken) {
+            client->stalled_since = Instant::never();
+        } else if (client->stalled_since == Instant::never()) {
+            client->stalled_since = now_;
+        } else if (now_ - client->stalled_since >= Duration::millis(limit_ms)) {
+            close_slow(*client,
+                       "it has taken none of " + std::to_string(waiting) + " bytes for " +
+                           std::to_string(limit_ms) + " ms (client_output_timeout)");
+        }
+    }
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,264 @@
+// Clients that take memory and give nothing back: slow readers, half-open requests, and a worker
+// that has no descriptor left.
+
+#include "ringmain/core/limits.h"
+#include "tests/unit/core/world.h"
+
+#include <algorithm>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+std::string times(int count, const std::string& text) {
+    std::string all;
+    for (int i = 0; i < count; ++i) {
+        all += text;
+    }
+    return all;
+}
+
+bool mentions(const std::vector<std::string>& notices, std::string_view text) {
+    for (const std::string& notice : notices) {
+        if (notice.find(text) != std::string::npos) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+// --- the arena is full ---------------------------------------------------------------------------
+
+TEST_CASE("when many clients hold little each and the arena is full, room is made all the same") {
+    config::Pool pool = redis_pool(1);
+    pool.output_pause_size = 64ULL * 1024;
+    World world(pool, {.blocks = 1024});
+    const std::string request = resp({"ECHO", std::string(40'000, 'e')});
+    std::vector<Channel*> slow;
+    for (int i = 0; i < 300; ++i) {
+        Channel& client = world.client();
+        client.reads = false;
+        World::say(client, request + request);
+        slow.push_back(&client);
+    }
+    world.settle();
+    world.pass(5000);
+    const auto closed =
+        std::count_if(slow.begin(), slow.end(), [](const Channel* one) { return one->closed; });
+    CHECK(closed > 0);
+    CHECK(closed < 200);  // and not more than need be
+    Channel& healthy = world.client();
+    CHECK(world.ask(healthy, resp({"SET", "a", "1"})) == "+OK\r\n");
+    CHECK(world.ask(healthy, "PING\r\n") == "+PONG\r\n");
+    CHECK(mentions(world.loop().notices(), "(buffer_memory)"));
+}
+
+// --- requests without an end ---------------------------------------------------------------------
+
+TEST_CASE("the beginnings of many requests lie together") {
+    World world(redis_pool(1), {.blocks = 512});
+    std::vector<Channel*> clients;
+    for (int i = 0; i < 2000; ++i) {
+        clients.push_back(&world.client());
+        World::say(*clients.back(), "*2\r\n$4\r\nECHO\r\n$5");
+        if (i % 100 == 0) world.settle();
+    }
+    world.settle();
+    // 16 bytes of each.
+    CHECK(world.loop().blocks().in_use() < 10);
+    for (Channel* client : clients) {
+        World::say(*client, "\r\nhello\r\n");
+    }
+    world.settle();
+    for (Channel* client : clients) {
+        CHECK(World::heard(*client) == bulk("hello"));
+    }
+}
+
+TEST_CASE("requests that come a byte at a time lie together too") {
+    World world(redis_pool(1), {.blocks = 512});
+    std::vector<Channel*> clients;
+    for (int i = 0; i < 600; ++i) {
+        clients.push_back(&world.client());
+    }
+    const std::string text(100, 'x');
+    const std::string request = resp({"ECHO", text});
+    uint32_t most = 0;
+    for (const char byte : request) {
+        for (Channel* client : clients) {
+            client->inbound += byte;
+        }
+        world.settle();
+        most = std::max(most, world.loop().blocks().in_use());
+    }
+    CHECK(most < 40);
+    for (Channel* client : clients) {
+        CHECK(World::heard(*client) == bulk(text));
+    }
+}
+
+// --- responses that nobody takes -----------------------------------------------------------------
+
+TEST_CASE("a client that takes no byte for client_output_timeout is closed") {
+    config::Pool pool = redis_pool(1);
+    pool.client_output_timeout_ms = 3000;
+    World world(pool);
+    world.server(0).redis.values["a"] = std::string(40'000, 'x');
+    Channel& slow = world.client();
+    Channel& other = world.client();
+    slow.reads = false;
+    CHECK(world.ask(slow, resp({"GET", "a"})) == "");
+    world.pass(2500);
+    CHECK_FALSE(slow.closed);
+    CHECK(world.ask(other, resp({"GET", "a"})) == bulk(std::string(40'000, 'x')));
+    world.pass(2500);
+    CHECK(slow.closed);
+    CHECK_FALSE(other.closed);
+    CHECK(world.counters().clients_closed_slow.get() == 1);
+    CHECK(mentions(world.loop().notices(),
+                   "client 10.9.9.9:1234 is closed: slow client: it has taken none of 40010 bytes "
+                   "for 3000 ms (client_output_timeout)"));
+    CHECK(world.loop().blocks().in_use() <= 2);
+}
+
+TEST_CASE("a client that takes little by little, or has nothing to take, is not slow") {
+    config::Pool pool = redis_pool(1);
+    pool.client_output_timeout_ms = 1000;
+    pool.timeout_ms = 0;
+    World world(pool, {.blocks = 2048, .cut = true});
+    world.server(0).redis.values["a"] = std::string(4'000'000, 'x');
+    Channel& client = world.client();
+    World::say(client, resp({"GET", "a"}));
+    for (int i = 0; i < 10; ++i) {
+        client.reads = true;
+        world.step();
+        client.reads = false;
+        world.pass(700);
+        CHECK_FALSE(client.closed);
+    }
+    client.reads = true;
+    world.settle();
+    CHECK(World::heard(client).size() == bulk(std::string(4'000'000, 'x')).size());
+    world.pass(5000);
+    CHECK_FALSE(client.closed);
+    // A server that takes its time is nothing that the client could be blamed for.
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", "b"})) == "");
+    world.pass(5000);
+    CHECK_FALSE(client.closed);
+    CHECK(world.counters().clients_closed_slow.get() == 0);
+}
+
+TEST_CASE("a client that has asked to quit and does not read is slow all the same") {
+    config::Pool pool = redis_pool(1);
+    pool.client_output_timeout_ms = 1000;
+    World world(pool);
+    Channel& client = world.client();
+    client.reads = false;
+    CHECK(world.ask(client, resp({"ECHO", "a"}) + "QUIT\r\n") == "");
+    world.pass(3000);
+    CHECK(client.closed);
+}
+
+TEST_CASE("without client_output_timeout nobody is too slow") {
+    config::Pool pool = redis_pool(1);
+    pool.client_output_timeout_ms = 0;
+    World world(pool);
+    Channel& client = world.client();
+    client.reads = false;
+    CHECK(world.ask(client, resp({"ECHO", "a"})) == "");
+    world.pass(100'000);
+    CHECK_FALSE(client.closed);
+}
+
+TEST_CASE("a client with more than client_output_limit waiting for it is closed") {
+    config::Pool pool = redis_pool(1);
+    pool.client_output_limit = 1'000'000;
+    World world(pool, {.blocks = 4096});
+    world.server(0).redis.values["a"] = std::string(90'000, 'x');
+    Channel& slow = world.client();
+    Channel& other = world.client();
+    slow.reads = false;
+    // All are asked for before the first comes, so that reading them cannot stop in between.
+    CHECK(world.ask(slow, times(12, resp({"GET", "a"}))) == "");
+    CHECK_FALSE(slow.closed);
+    slow.reads = true;
+    world.settle();
+    CHECK(World::heard(slow) == times(12, bulk(std::string(90'000, 'x'))));
+
+    slow.reads = false;
+    CHECK(world.ask(slow, times(14, resp({"GET", "a"}))) == "");
+    CHECK(slow.closed);
+    CHECK(world.counters().clients_closed_slow.get() == 1);
+    CHECK(mentions(world.loop().notices(),
+                   " bytes wait to be taken, more than 1000000 (client_output_limit)"));
+    CHECK(world.ask(other, resp({"GET", "a"})) == bulk(std::string(90'000, 'x')));
+    CHECK(world.loop().blocks().in_use() < 100);
+}
+
+TEST_CASE("one answer of any size is within client_output_limit, and small ones beside it") {
+    config::Pool pool = redis_pool(2);
+    pool.client_output_limit = 1'000'000;
+    World world(pool, {.blocks = 4096});
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    const std::string huge(9'000'000, 'h');
+    world.server(0).redis.values[a] = huge;
+    world.server(1).redis.values[b] = "small";
+    Channel& client = world.client();
+    client.reads = false;
+    for (int i = 0; i < 2; ++i) {
+        CHECK(world.ask(client,
+                        resp({"GET", b}) + resp({"MGET", a, b}) + times(5, resp({"GET", b}))) ==
+              "");
+        CHECK_FALSE(client.closed);
+        client.reads = true;
+        world.settle();
+        CHECK(World::heard(client) ==
+              bulk("small") + "*2\r\n" + bulk(huge) + bulk("small") + times(5, bulk("small")));
+        client.reads = false;
+    }
+    // Two of them are not.
+    CHECK(world.ask(client, times(2, resp({"GET", a}))) == "");
+    CHECK(client.closed);
+}
+
+// --- no descriptor is left -----------------------------------------------------------------------
+
+TEST_CASE("a connection that could not be tried is no failure of the server") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    Channel* link = world.link(0);
+    REQUIRE(link != nullptr);
+    core::ServerConn& conn = *link->server;
+    world.loop().begin();
+    world.proxy().on_connect_impossible(conn, "cannot be reached: no descriptor is left");
+    world.loop().end();
+    world.settle();
+    CHECK(World::heard(client) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) cannot be reached: no descriptor is left\r\n");
+    CHECK(conn.failures == 0);
+    CHECK(world.counters().server_failures.get() == 0);
+    CHECK(world.loop().notices().empty());
+    // The next request tries again, without a delay.
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
+TEST_CASE("clients beyond what the descriptors allow are refused") {
+    config::Pool pool = redis_pool(1);
+    World world(pool, {.clients_max = 2});
+    Channel& first = world.client();
+    static_cast<void>(world.client());
+    world.loop().begin();
+    CHECK(world.loop().accept() == nullptr);
+    world.loop().end();
+    world.drop(first);
+    static_cast<void>(world.client());
+}
+
+}  // namespace ringmain::test
