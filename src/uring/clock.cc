@@ -14,6 +14,12 @@ Instant now() {
     return {int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
 }
 
+void pause_for(Duration span) {
+    constexpr int64_t ns_per_second = 1'000'000'000;
+    const timespec time = {.tv_sec = span.ns / ns_per_second, .tv_nsec = span.ns % ns_per_second};
+    nanosleep(&time, nullptr);
+}
+
 WallTime wall_time() {
     timespec time = {};
     clock_gettime(CLOCK_REALTIME, &time);

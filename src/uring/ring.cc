@@ -1,12 +1,12 @@
 #include "ringmain/uring/ring.h"
 
+#include "ringmain/uring/clock.h"
 #include "ringmain/uring/socket.h"
 
 #include <algorithm>
 #include <cerrno>
 
 #include <liburing.h>
-#include <time.h>
 
 namespace ringmain::uring {
 namespace {
@@ -72,11 +72,6 @@ bool is_refusal(int result) {
 
 Duration pause_after(uint32_t refusals) {
     return {refused_pause_first.ns << std::min<int64_t>(refusals, refused_pause_doublings)};
-}
-
-void sleep_for(Duration span) {
-    const timespec time = {.tv_sec = 0, .tv_nsec = span.ns};
-    nanosleep(&time, nullptr);
 }
 
 // What is not are mistakes of ours: the wrong thread, a closed descriptor.
@@ -206,7 +201,7 @@ Wait Ring::submit_and_wait(Duration timeout) {
     if (publish(*ring_) > 0) {
         submit();
     } else if (is_refusal(result)) {
-        sleep_for(refused_pause_first);  // the caller comes again at once
+        pause_for(refused_pause_first);  // the caller comes again at once
     }
     if (has_completions()) return Wait::Ready;
     return result == -EINTR ? Wait::Interrupted : Wait::TimedOut;
@@ -227,7 +222,7 @@ void Ring::submit() {
         if (!is_refusal(result)) continue;
         set_aside();
         const Duration pause = pause_after(refusals);
-        if (is_refusal(enter(0, 1, get_events, pause))) sleep_for(pause);
+        if (is_refusal(enter(0, 1, get_events, pause))) pause_for(pause);
         set_aside();
         refusals += 1;
         idle_calls = 0;

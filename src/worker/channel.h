@@ -26,6 +26,8 @@ struct Channel {
     bool send_pending = false;           // a send is under way
     bool cancelling = false;             // the receive is being cancelled
     bool starved = false;                // the receive found no buffer
+    bool watched = false;                // nudge_quiet() will look at it
+    bool quiet = false;                  // nothing received since it looked last
     bool ended = false;                  // the peer sent its last byte
     bool shut = false;                   // we sent ours; lingering until the peer has read it
     bool closing = false;                // the connection is gone; waits for `operations`

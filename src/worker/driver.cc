@@ -18,6 +18,9 @@ namespace {
 // Between two looks at the calendar, at memory that can go back, at a listener that failed.
 constexpr Duration slow_tick = Duration::millis(100);
 
+// The same while buffers are short.
+constexpr Duration tick = Duration::millis(10);
+
 // The control thread wakes us when it is time; should it stand still, we wake up by ourselves.
 constexpr Duration fallback_wait = Duration::millis(250);
 
@@ -114,7 +117,11 @@ void Driver::wait() {
     timekeeper_.set(worker_, deadline);
     timekeeper_.end_batch(worker_);
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
-    ring_.submit_and_wait(deadline == Instant::never() ? uring::Ring::forever : fallback_wait);
+    // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
+    const bool at_once = !starved_.empty() && buffers_.held() > 0;
+    ring_.submit_and_wait(at_once                        ? Duration{}
+                          : deadline == Instant::never() ? uring::Ring::forever
+                                                         : fallback_wait);
     timekeeper_.begin_batch(worker_);
     read_clock();
 }
@@ -130,6 +137,9 @@ Instant Driver::next_deadline() const {
         }
     }
     if (blocks_.cold() > 0) consider(last_trim_ + slow_tick);
+    if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
+    if (!watched_.empty()) consider(look_again_at_);
+    if (sends_pending_ > 0) consider(proxy_.next_stall_check());
     if (!lingering_.empty()) {
         consider(lingering_.front().until);
         consider(lingering_.back().until);  // in a drain they linger for less long
@@ -140,6 +150,7 @@ Instant Driver::next_deadline() const {
 void Driver::on_time() {
     if (proxy_.needs_ticks()) proxy_.on_tick();
     if (!draining_) arm_listeners();
+    nudge_quiet();
     // The first is the next: all linger equally long, but in a drain.
     if (lingering_.empty() || (!draining_ && now_ < lingering_.front().until)) return;
     std::erase_if(lingering_, [this](const Linger& linger) {
@@ -189,6 +200,8 @@ void Driver::on_completion(const uring::Completion& done) {
             break;
         case Operation::Cancel:
             channel.operations -= 1;
+            // Some kernels (6.11) miss a receive that is there; then it is asked for again.
+            if (done.result == -ENOENT) channel.cancelling = false;
             break;
         case Operation::Accept:
         case Operation::Wake:
@@ -220,9 +233,13 @@ void Driver::on_accept(const uring::Completion& done) {
     }
     if (!done.more()) listener.armed = false;
     if (done.result < 0) {
-        // Out of descriptors or memory: trying at once would only spin.
+        // Out of descriptors or memory: trying at once would only spin. They stay in the backlog.
         const bool aborted = done.result == -ECONNABORTED || done.result == -EINTR;
         if (!aborted) listener.retry_at = now_ + slow_tick;
+        if (is_local_shortage(-done.result)) {
+            proxy_.counters().accept_failures.add(1);
+            tell_shortage("clients wait to be accepted: " + describe_shortage(-done.result));
+        }
         return;
     }
     const int socket = done.result;
@@ -240,6 +257,19 @@ void Driver::on_accept(const uring::Completion& done) {
         receive(channel);
     }
     if (!listener.armed && !draining_ && now_ >= listener.retry_at) arm_listeners();
+}
+
+// It comes many times a second when it comes.
+void Driver::tell_shortage(std::string_view text) {
+    if (now_ < tell_again_at_) return;
+    tell_again_at_ = now_ + Duration::millis(1000);
+    log_.write(config::LogLevel::Warning, text);
+}
+
+// The server is not to blame, and not one of its failures is counted.
+void Driver::fail_locally(core::ServerConn& conn, const std::string& why) {
+    tell_shortage("server " + conn.server->title() + " cannot be reached: " + why);
+    proxy_.on_connect_impossible(conn, "cannot be reached: " + why);
 }
 
 Channel& Driver::make_channel(int socket) {
@@ -263,6 +293,11 @@ uring::UserData Driver::name(const Channel& channel, Operation operation) const 
 // --- bytes come ----------------------------------------------------------------------------------
 
 void Driver::on_receive(Channel& channel, const uring::Completion& done) {
+    channel.quiet = false;
+    if (!channel.watched) {
+        channel.watched = true;
+        watched_.push_back({&channel, channel.generation});
+    }
     if (!done.more()) {
         channel.operations -= 1;
         channel.receiving = false;
@@ -323,6 +358,7 @@ void Driver::on_stream_end(Channel& channel, int error) {
 
 void Driver::on_send(Channel& channel, int32_t result) {
     channel.send_pending = false;
+    sends_pending_ -= 1;
     if (channel.closing) return;
     if (result < 0 && result != -EINTR && result != -EAGAIN) {
         if (channel.server != nullptr) {
@@ -346,7 +382,11 @@ void Driver::on_send(Channel& channel, int32_t result) {
 void Driver::on_connect(Channel& channel, int32_t result) {
     if (channel.closing || channel.server == nullptr) return;
     if (result < 0) {
-        proxy_.on_server_lost(*channel.server, describe_loss(-result));
+        if (is_local_shortage(-result)) {
+            fail_locally(*channel.server, describe_shortage(-result));
+        } else {
+            proxy_.on_server_lost(*channel.server, describe_loss(-result));
+        }
         return;
     }
     if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);

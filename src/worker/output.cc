@@ -5,6 +5,7 @@
 #include "ringmain/worker/driver.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "channel.h"
 #include <sys/mman.h>
@@ -23,6 +24,9 @@ constexpr uint64_t paused_input_max = 64ULL * 1024;
 
 // As long as a name's addresses are used without asking again.
 constexpr Duration found_is_fresh = Duration::millis(5000);
+
+// A socket is silent that brought nothing for so long.
+constexpr Duration silence_limit = Duration::millis(1000);
 
 constexpr Duration linger_limit = Duration::millis(1000);
 constexpr Duration drain_linger_limit = Duration::millis(200);
@@ -90,7 +94,7 @@ void Driver::connect(core::ServerConn& conn) {
 void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& address) {
     Result<uring::Descriptor> socket = uring::socket_for(address);
     if (!socket.ok()) {
-        proxy_.on_server_lost(conn, "cannot be reached: " + socket.error());
+        fail_locally(conn, socket.error());
         return;
     }
     Channel& channel = make_channel(socket.value().release());
@@ -114,6 +118,8 @@ void Driver::disconnect(core::ServerConn& conn) {
 void Driver::flush_client(core::ClientConn& client) {
     Channel& channel = *channels_[client.channel];
     if (client.broken) {
+        // The kernel too forgets at once what it holds for a client that does not take it.
+        uring::set_abort_on_close(channel.socket);
         lose_client(channel);
         return;
     }
@@ -162,6 +168,7 @@ void Driver::lose_client(Channel& channel) {
 void Driver::send(Channel& channel) {
     RM_DCHECK(!channel.send_pending);
     channel.send_pending = true;
+    sends_pending_ += 1;
     channel.operations += 1;
     const uring::UserData user_data = name(channel, Operation::Send);
     if (channel.sending.is_contiguous()) {
@@ -210,6 +217,7 @@ void Driver::receive(Channel& channel) {
 // Armed again when buffers have come back (refill_buffers).
 void Driver::starve(Channel& channel) {
     channel.starved = true;
+    starvations_ += 1;
     starved_.push_back(&channel);
 }
 
@@ -218,6 +226,36 @@ void Driver::cancel_receive(Channel& channel) {
     channel.cancelling = true;
     channel.operations += 1;
     ring_.cancel(name(channel, Operation::Receive), name(channel, Operation::Cancel));
+}
+
+// A multishot receive misses the reset of a peer that comes together with its last bytes (seen on
+// 6.18), and older kernels miss the end of a stream likewise. A client whose request is unfinished
+// is then never heard of again, and nothing else closes it: its socket is closed already, so that
+// keepalive finds nothing to ask. So a socket that has fallen silent is looked at once; a receive
+// that has not noticed what is there is begun anew.
+void Driver::nudge_quiet() {
+    if (watched_.empty() || now_ < look_again_at_) return;
+    look_again_at_ = now_ + silence_limit;
+    polled_.clear();
+    polled_channels_.clear();
+    std::erase_if(watched_, [this](const Watched& one) {
+        Channel& channel = *one.channel;
+        if (channel.generation != one.generation) return true;
+        // Arming a receive looks by itself.
+        if (channel.receiving && !channel.closing) {
+            if (!std::exchange(channel.quiet, true)) return false;
+            polled_.push_back({.fd = channel.socket, .events = POLLIN | POLLRDHUP, .revents = 0});
+            polled_channels_.push_back(&channel);
+        }
+        channel.watched = false;
+        return true;
+    });
+    if (polled_.empty() || poll(polled_.data(), polled_.size(), 0) <= 0) return;
+    for (size_t i = 0; i < polled_.size(); ++i) {
+        if (polled_[i].revents == 0) continue;
+        nudges_ += 1;
+        cancel_receive(*polled_channels_[i]);
+    }
 }
 
 void Driver::close(Channel& channel) {
@@ -243,6 +281,8 @@ void Driver::close_if_quiet(Channel& channel) {
     channel.generation = generation;
     channel.send_pending = false;
     channel.cancelling = false;
+    channel.quiet = false;
+    channel.watched = false;
     channel.ended = false;
     channel.shut = false;
     channel.closing = false;

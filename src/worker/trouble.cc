@@ -21,12 +21,38 @@ std::string describe_loss(int error) {
             return "cannot be reached: its socket does not exist";
         case EHOSTUNREACH:
         case ENETUNREACH:
-        case EADDRNOTAVAIL:
         case EACCES:
         case EPERM:
             return "cannot be reached: " + uring::error_text(error);
         default:
             return "failed: " + uring::error_text(error);
+    }
+}
+
+bool is_local_shortage(int error) {
+    switch (error) {
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+        case EADDRNOTAVAIL:
+            return true;
+        default:
+            return false;
+    }
+}
+
+std::string describe_shortage(int error) {
+    switch (error) {
+        case EMFILE:
+            return "no descriptor is left: raise the limit (ulimit -n, LimitNOFILE= in a systemd "
+                   "unit), or lower client_connections";
+        case ENFILE:
+            return "no descriptor is left on this machine: raise the sysctl fs.file-max";
+        case EADDRNOTAVAIL:
+            return "no port is left to connect from: widen the sysctl net.ipv4.ip_local_port_range";
+        default:
+            return "the kernel is short of memory: " + uring::error_text(error);
     }
 }
 

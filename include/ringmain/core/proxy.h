@@ -23,6 +23,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/client_conn.h"
 #include "ringmain/core/counters.h"
+#include "ringmain/core/limits.h"
 #include "ringmain/core/pool.h"
 #include "ringmain/core/request.h"
 #include "ringmain/core/server_conn.h"
@@ -92,7 +93,6 @@ class Proxy {
     // --- events in -----------------------------------------------------------------------------
 
     // `wall` is for TIME and INFO only.
-    // At least once a second: slow clients are found by it.
     void begin_batch(Instant now, Instant wall);
     void end_batch();
 
@@ -100,6 +100,12 @@ class Proxy {
     void on_tick();
 
     [[nodiscard]] bool needs_ticks() const { return !waiting_.empty(); }
+
+    // While something is unsent there has to be a batch by then: it finds the clients that do not
+    // take it.
+    [[nodiscard]] Instant next_stall_check() const {
+        return last_stall_check_ + stall_check_interval;
+    }
 
     // Connects to every server of the pools that want it. Once, at start.
     void preconnect();

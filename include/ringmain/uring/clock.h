@@ -12,6 +12,9 @@ namespace ringmain::uring {
 // Never goes back; about 25 ns. Once per batch is enough.
 [[nodiscard]] Instant now();
 
+// Does nothing for a while, less when a signal comes. Never on the data path.
+void pause_for(Duration span);
+
 // What the calendar says, for people: it may jump. Never compute with it.
 struct WallTime {
     int64_t seconds = 0;  // since 1970, UTC

@@ -9,7 +9,9 @@
 //  2. A receive that ran out of buffers is armed again when buffers have come back, oldest first,
 //     never from its own completion.
 //  3. A socket is closed when the kernel holds no operation on it any more.
+//     Those behind idle ones in that line come on in the next round, which then does not wait.
 //  4. A slot's generation is in every operation's name; a completion of an earlier user is ignored.
+//  5. No completion is trusted to come: a socket that was silent for a while is looked at.
 
 #pragma once
 
@@ -31,6 +33,8 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
+
+#include <poll.h>
 
 namespace ringmain::worker {
 
@@ -64,6 +68,14 @@ class Driver {
     // Until told to stop by the inbox. Listeners are borrowed; those of this worker alone are
     // closed by the caller afterwards.
     void run(std::vector<Listener> listeners, Duration shutdown_timeout);
+
+    [[nodiscard]] const uring::RingCounters& ring_counters() const { return ring_.counters(); }
+
+    // How often a receive found no buffer and had to wait for one.
+    [[nodiscard]] uint64_t starvations() const { return starvations_; }
+
+    // How many receives did not notice what their socket had for them.
+    [[nodiscard]] uint64_t nudges() const { return nudges_; }
 
   private:
     enum class Operation : uint8_t { Accept, Receive, Send, Connect, Cancel, Wake };
@@ -113,6 +125,7 @@ class Driver {
     void receive(Channel& channel);
     void starve(Channel& channel);
     void cancel_receive(Channel& channel);
+    void nudge_quiet();
     void lose_client(Channel& channel);
     void close_client(Channel& channel);
     void close(Channel& channel);
@@ -120,6 +133,8 @@ class Driver {
     void refill_buffers();
     void give_back_memory();
 
+    void tell_shortage(std::string_view text);
+    void fail_locally(core::ServerConn& conn, const std::string& why);
     Channel& make_channel(int socket);
     [[nodiscard]] uring::UserData name(const Channel& channel, Operation operation) const;
 
@@ -141,11 +156,22 @@ class Driver {
     std::vector<std::unique_ptr<Channel>> channels_;  // by index; 0 is nobody's
     std::vector<uint32_t> free_channels_;
     std::deque<Channel*> starved_;  // their receive found no buffer; oldest first
+    uint64_t starvations_ = 0;
+    uint64_t nudges_ = 0;
+    uint32_t sends_pending_ = 0;
+    Instant look_again_at_;  // nudge_quiet()
+    std::vector<pollfd> polled_;
+    std::vector<Channel*> polled_channels_;
     std::vector<Listener> listeners_;
 
     struct Found {
         std::vector<uring::SocketAddress> addresses;
         Instant at;
+    };
+
+    struct Watched {
+        Channel* channel;
+        uint32_t generation;
     };
 
     struct Linger {
@@ -160,6 +186,7 @@ class Driver {
     // The address that a connection attempt uses; stable while the kernel reads it.
     std::unordered_map<const core::ServerConn*, uring::SocketAddress> addresses_;
     uint64_t next_ticket_ = 1;
+    std::vector<Watched> watched_;   // have received lately (nudge_quiet)
     std::vector<Linger> lingering_;  // clients that have their last response and not left yet
 
     Instant now_;
@@ -167,6 +194,7 @@ class Driver {
     Instant last_trim_;
     Duration shutdown_timeout_;
     uint64_t generation_ = 1;  // number of the configuration
+    Instant tell_again_at_;    // that descriptors or memory are short
     Instant drain_until_ = Instant::never();
     bool draining_ = false;
     bool stopping_ = false;

@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <thread>
 
 #include <doctest/doctest.h>
@@ -20,8 +19,8 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 namespace ringmain::uring::test {
@@ -48,7 +47,8 @@ inline int watch_enters() {
 }
 
 // Answers one call, if there is one within a moment; false when nobody is watched any more.
-inline bool answer_enter(int watched, uint32_t number, const std::function<int(Enter)>& error_of) {
+template <class ErrorOf>
+bool answer_enter(int watched, uint32_t number, const ErrorOf& error_of) {
     pollfd event = {.fd = watched, .events = POLLIN, .revents = 0};
     if (poll(&event, 1, 1000) <= 0) return true;
     if ((event.revents & POLLIN) == 0) return false;
@@ -68,9 +68,8 @@ inline bool answer_enter(int watched, uint32_t number, const std::function<int(E
 // Runs `body`, which calls its argument when the kernel shall begin to refuse, in a thread of its
 // own; `error_of` says what each of its io_uring_enter calls fails with (0: it is made). How many
 // there were; the result of `body` goes to `result`.
-inline uint32_t run_refused(const std::function<int(const std::function<bool()>&)>& body,
-                            const std::function<int(Enter)>& error_of,
-                            int* result) {
+template <class Body, class ErrorOf>
+uint32_t run_refused(const Body& body, const ErrorOf& error_of, int* result) {
     std::atomic<int> watched = -1;
     std::atomic<bool> ended = false;
     std::thread thread([&] {
@@ -101,9 +100,10 @@ inline uint32_t run_refused(const std::function<int(const std::function<bool()>&
 }
 
 inline int64_t thread_cpu_ms() {
-    timespec spent = {};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
-    return spent.tv_sec * 1000 + spent.tv_nsec / 1'000'000;
+    rusage usage = {};
+    getrusage(RUSAGE_THREAD, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
 }  // namespace ringmain::uring::test

@@ -11,7 +11,8 @@ constexpr uint32_t total = 100;
 
 // Opens a ring, lets the kernel refuse and prepares more operations than the ring holds.
 // 0 when every completion comes, in order and once. `counters` is of the end.
-int count_to_total(const std::function<bool()>& begin, RingCounters* counters) {
+template <class Begin>
+int count_to_total(const Begin& begin, RingCounters* counters) {
     Ring ring;
     const Status opened = ring.open(
         {.submission_entries = 4, .completion_entries = 8, .features = Features::probe().value()});
@@ -83,7 +84,7 @@ TEST_CASE("a kernel that refuses everything for a while is not asked without a p
 TEST_CASE("a wait that is refused with nothing to hand over takes its time too") {
     int result = -1;
     const uint32_t calls = run_refused(
-        [](const std::function<bool()>& begin) {
+        [](const auto& begin) {
             Ring ring;
             if (!ring.open({.features = Features::probe().value()}).ok()) return 1;
             if (!begin()) return 2;
@@ -101,7 +102,7 @@ TEST_CASE("a wait that is refused with nothing to hand over takes its time too")
 TEST_CASE("a signal ends a wait, and completions that the kernel had no memory for are counted") {
     int result = -1;
     run_refused(
-        [](const std::function<bool()>& begin) {
+        [](const auto& begin) {
             Ring ring;
             if (!ring.open({.features = Features::probe().value()}).ok()) return 1;
             if (!begin()) return 2;

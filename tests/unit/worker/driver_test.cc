@@ -1,0 +1,311 @@
+// The driver under stress: queues that overflow, buffers that run out, clients that come and go.
+
+#include "tests/unit/worker/driver_rig.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <deque>
+
+#include <sys/resource.h>
+
+namespace ringmain::worker::test {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> kernels = {"none", "6.0", "5.19"};
+
+const auto loopback = uring::SocketAddress::numeric("127.0.0.1", 1);
+
+// Different for each client and each request, so that a byte in the wrong place is seen.
+std::string pattern(size_t client, size_t request, size_t size) {
+    std::string text = "<" + std::to_string(client) + "." + std::to_string(request) + ">";
+    while (text.size() < size) {
+        text += text;
+    }
+    text.resize(size);
+    return text;
+}
+
+// All send at once; then all must get exactly what they asked for.
+void ask_all(const std::deque<Client>& clients, size_t requests, size_t size) {
+    for (size_t i = 0; i < clients.size(); ++i) {
+        std::string text;
+        for (size_t request = 0; request < requests; ++request) {
+            text += echo_request(pattern(i, request, size));
+        }
+        clients[i].send(text);
+    }
+    for (size_t i = 0; i < clients.size(); ++i) {
+        CAPTURE(i);
+        std::string wanted;
+        for (size_t request = 0; request < requests; ++request) {
+            wanted += echo_answer(pattern(i, request, size));
+        }
+        REQUIRE(clients[i].read(wanted.size()) == wanted);
+    }
+}
+
+// The soft limit of descriptors, lowered for a while.
+class DescriptorLimit {
+  public:
+    DescriptorLimit() { getrlimit(RLIMIT_NOFILE, &before_); }
+
+    ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+    DescriptorLimit(const DescriptorLimit&) = delete;
+    DescriptorLimit& operator=(const DescriptorLimit&) = delete;
+
+    // From now on `count` more descriptors can be opened, roughly: the lowest free ones.
+    void allow(uint64_t count) const {
+        const uring::Descriptor next(dup(0));
+        rlimit limit = before_;
+        limit.rlim_cur = static_cast<uint64_t>(next.get()) + count;
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    }
+
+    void restore() const { setrlimit(RLIMIT_NOFILE, &before_); }
+
+  private:
+    rlimit before_ = {};
+};
+
+size_t count_of(std::string_view text, std::string_view part) {
+    size_t count = 0;
+    for (size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) {
+        count += 1;
+    }
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("an overflowing completion queue loses no connection, no byte and no order") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        Rig rig({.pool = {},
+                 .submission_entries = 4,
+                 .completion_entries = 8,
+                 .receive_buffers = 256,
+                 .ignored_features = kernel});
+        std::deque<Client> clients;
+        for (int i = 0; i < 200; ++i) {
+            clients.push_back(rig.client());
+        }
+        for (int round = 0; round < 3; ++round) {
+            ask_all(clients, 10, 500);
+        }
+        ask_all(clients, 1, 50'000);
+        CHECK(rig.counters().clients_accepted.get() == 200);
+        clients.clear();
+        CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 0; }));
+        rig.stop();
+        CHECK(rig.ring_counters().overflows > 10);
+        CHECK(rig.ring_counters().queue_full > 10);
+        CHECK(rig.ring_counters().dropped == 0);
+        CHECK(rig.blocks_left() == 0);
+    }
+}
+
+TEST_CASE("clients that find no receive buffer wait their turn and lose no byte") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        Rig rig({.pool = {}, .receive_buffers = 16, .ignored_features = kernel});
+        std::deque<Client> clients;
+        for (int i = 0; i < 100; ++i) {
+            clients.push_back(rig.client());
+        }
+        ask_all(clients, 2, 100'000);
+        ask_all(clients, 100, 300);
+        const Instant before = Rig::cpu();
+        uring::pause_for(Duration::millis(300));
+        CHECK((Rig::cpu() - before).to_millis() < 50);
+        rig.stop();
+        CHECK(rig.starvations() > 0);
+        CHECK(rig.blocks_left() == 0);
+    }
+}
+
+TEST_CASE("a client behind idle ones in the line for buffers does not wait for them") {
+    Rig rig({.pool = {}, .receive_buffers = 16});
+    std::deque<Client> clients;
+    for (int i = 0; i < 600; ++i) {
+        clients.push_back(rig.client());
+    }
+    ask_all(clients, 1, 3000);
+    const Instant start = uring::now();
+    for (int round = 0; round < 3; ++round) {
+        ask_all(clients, 1, 3000);
+    }
+    CHECK((uring::now() - start).to_millis() < 3000);
+    rig.stop();
+    CHECK(rig.starvations() > 0);
+}
+
+TEST_CASE("with the arena full of unread answers it does not spin, and recovers by itself") {
+    RigOptions options = {.pool = {}, .receive_buffers = 16, .blocks = 256};
+    options.pool.output_pause_size = 16ULL * 1024;
+    Rig rig(options);
+    const Client healthy = rig.client();
+    CHECK(healthy.is_served());
+    // Each leaves less than 1/64 of the arena unread in it, beyond what fits into its socket.
+    std::deque<Client> slow;
+    const std::string request = echo_request(std::string(15'000, 's'));
+    for (int i = 0; i < 150; ++i) {
+        slow.push_back(rig.client());
+        const int small = 4096;
+        setsockopt(slow.back().descriptor(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    }
+    size_t sent = 0;
+    for (int round = 0; round < 300; ++round) {
+        for (const Client& client : slow) {
+            if (client.send_some(request) > 0) sent += 1;
+        }
+        if (rig.counters().buffer_bytes.get() > 240ULL * block_size) break;
+    }
+    CAPTURE(sent);
+    const Instant before = Rig::cpu();
+    const Instant start = uring::now();
+    CHECK(becomes_true(
+        [&rig] { return rig.log_text().find("(buffer_memory)") != std::string::npos; }));
+    CHECK(becomes_true([&rig] { return rig.client().is_served(); }));
+    CHECK(healthy.is_served());
+    CHECK((Rig::cpu() - before).ns < (uring::now() - start).ns / 2 + 100'000'000);
+    slow.clear();
+    CHECK(becomes_true([&rig] { return rig.counters().clients.get() <= 1; }));
+    CHECK(becomes_true([&rig] { return rig.counters().buffer_bytes.get() < 24ULL * block_size; }));
+    rig.stop();
+    CHECK(rig.blocks_left() == 0);
+}
+
+TEST_CASE("ten thousand connections come and go in bursts, in every way") {
+    Rig rig(
+        {.pool = {}, .submission_entries = 64, .completion_entries = 128, .receive_buffers = 64});
+    const Client steady = rig.client();
+    const std::string large = echo_request(std::string(300'000, 'l'));
+    size_t opened = 0;
+    for (int burst = 0; burst < 25; ++burst) {
+        std::deque<Client> clients;
+        for (size_t i = 0; i < 400; ++i) {
+            clients.push_back(rig.client());
+            Client& client = clients.back();
+            opened += 1;
+            switch (i % 8) {
+                case 0:
+                    client.reset();  // at once
+                    break;
+                case 1:
+                    client.send(std::string_view(large).substr(0, 1000));
+                    client.reset();  // in mid request
+                    break;
+                case 2:
+                    client.send("PING\r\nPING\r\n");
+                    client.reset();  // while the answers are on their way
+                    break;
+                case 3:
+                    client.send("PING\r\nQUIT\r\n");
+                    break;
+                case 4:
+                    client.send(echo_request("half"));
+                    client.half_close();
+                    break;
+                case 5:
+                    if (i < 40) client.send(large + large + large);
+                    break;
+                case 6:
+                    client.close();
+                    break;
+                default:
+                    client.send(echo_request(pattern(i, 0, 100)));
+                    break;
+            }
+        }
+        for (size_t i = 0; i < 400; ++i) {
+            if (i % 8 == 4) CHECK(clients[i].read(1000) == echo_answer("half"));
+            if (i % 8 == 3) CHECK(clients[i].read(1000) == "+PONG\r\n+OK\r\n");
+            if (i % 8 == 5 && i < 40) clients[i].reset();  // large answers are unsent
+            if (i % 8 == 7) {
+                const std::string wanted = echo_answer(pattern(i, 0, 100));
+                CHECK(clients[i].read(wanted.size()) == wanted);
+            }
+        }
+        REQUIRE(steady.is_served());
+    }
+    CHECK(opened == 10'000);
+    CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 1; }));
+    CHECK(becomes_true([&rig] { return rig.counters().buffer_bytes.get() < 70ULL * block_size; }));
+    CHECK(steady.is_served());
+    rig.stop();
+    CHECK(rig.blocks_left() == 0);
+}
+
+TEST_CASE("a listener without descriptors waits, says so, and goes on when there are some") {
+    // Sockets of the test are made before; connecting needs no descriptor.
+    std::vector<uring::Descriptor> sockets;
+    for (int i = 0; i < 40; ++i) {
+        sockets.push_back(std::move(uring::socket_for(*loopback).value()));
+    }
+    const DescriptorLimit limit;
+    limit.allow(20);
+    Rig rig({});
+    const Client client = rig.client();
+    CHECK(client.is_served());
+    const uring::SocketAddress address = rig.address();
+    for (const uring::Descriptor& socket : sockets) {
+        REQUIRE(connect(socket.get(), address.get(), address.length) == 0);
+    }
+    CHECK(becomes_true([&rig] { return rig.counters().accept_failures.get() >= 3; }));
+    CHECK(rig.counters().clients.get() < 30);
+    const Instant before = Rig::cpu();
+    const uint64_t failures = rig.counters().accept_failures.get();
+    uring::pause_for(Duration::millis(1200));
+    CHECK((Rig::cpu() - before).to_millis() < 100);
+    CHECK(rig.counters().accept_failures.get() - failures <= 15);
+    CHECK(client.is_served());
+    limit.restore();
+    CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 41; }));
+    const std::string text = rig.log_text();
+    CHECK(count_of(text, "no descriptor is left") >= 1);
+    CHECK(count_of(text, "no descriptor is left") <= 3);
+    CHECK(count_of(text, "ulimit -n") >= 1);
+}
+
+TEST_CASE("a server that cannot be connected to for want of descriptors has not failed") {
+    Result<uring::Descriptor> server = uring::listen_tcp({.host = "127.0.0.1", .port = 0});
+    REQUIRE(server.ok());
+    RigOptions options;
+    options.pool.preconnect = false;
+    config::Server line;
+    line.address.host = "127.0.0.1";
+    line.address.port = uring::local_address(server.value().get()).value().port();
+    line.ring_name = "s0";
+    options.pool.servers.push_back(line);
+    Rig rig(options);
+    const Client client = rig.client();
+    CHECK(client.is_served());
+    const DescriptorLimit limit;
+    limit.allow(0);
+    for (int i = 0; i < 20; ++i) {
+        client.send("GET a\r\n");
+        const std::string answer = client.read(1);
+        CHECK(answer == "-");
+        std::string rest;
+        while (!rest.ends_with("\r\n")) {
+            rest += client.read(1);
+        }
+        CHECK(rest.find("no descriptor is left") != std::string::npos);
+    }
+    CHECK(rig.counters().server_failures.get() == 0);
+    limit.restore();
+    CHECK(count_of(rig.log_text(), "no descriptor is left") == 1);
+    client.send("GET a\r\n");
+    pollfd event = {.fd = server.value().get(), .events = POLLIN, .revents = 0};
+    REQUIRE(poll(&event, 1, 5000) == 1);
+    const uring::Descriptor accepted(accept(server.value().get(), nullptr, nullptr));
+    REQUIRE(accepted.is_open());
+    char request[64];
+    CHECK(recv(accepted.get(), request, sizeof request, 0) > 0);
+    REQUIRE(::send(accepted.get(), "$-1\r\n", 5, 0) == 5);
+    CHECK(client.read(5) == "$-1\r\n");
+}
+
+}  // namespace ringmain::worker::test
