@@ -6,6 +6,7 @@
 #include "ringmain/config/locate.h"
 #include "ringmain/config/migrate.h"
 #include "ringmain/uring/preflight.h"
+#include "ringmain/worker/descriptors.h"
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/serve.h"
 
@@ -153,6 +154,7 @@ int doctor(const CommandLine& line) {
     if (!line.file.empty()) {
         if (const int status = load(line.file, loaded, false); status != success) return status;
         options.descriptors_wanted = worker::descriptors_wanted(loaded.config);
+        options.descriptors_needed = worker::descriptors_needed(loaded.config);
         options.workers = loaded.config.proxy.workers;
         for (const config::Pool& pool : loaded.config.pools) {
             options.backlog = std::max(options.backlog, pool.backlog);

@@ -100,10 +100,13 @@ CpuFacts cpu_facts(uint32_t workers) {
     return facts;
 }
 
-Finding check_descriptors(uint64_t wanted) {
+Finding check_descriptors(uint64_t wanted, uint64_t needed) {
     rlimit limit = {};
     getrlimit(RLIMIT_NOFILE, &limit);
-    return judge_descriptors(limit.rlim_cur, limit.rlim_max, wanted);
+    return judge_descriptors({.limit = limit.rlim_cur,
+                              .hard_limit = limit.rlim_max,
+                              .wanted = wanted,
+                              .needed = needed});
 }
 
 Finding check_backlog(uint32_t backlog) {
@@ -149,7 +152,7 @@ std::vector<Finding> preflight(const PreflightOptions& options) {
     findings.push_back(check_io_uring());
     // Without a ring there are no features to speak of.
     if (findings.back().level == Level::Ok) findings.push_back(judge_features(options.features));
-    findings.push_back(check_descriptors(options.descriptors_wanted));
+    findings.push_back(check_descriptors(options.descriptors_wanted, options.descriptors_needed));
     findings.push_back(check_backlog(options.backlog));
     findings.push_back(judge_cpus(cpu_facts(options.workers)));
     return findings;

@@ -155,17 +155,24 @@ Finding judge_features(const Features& features) {
     return finding;
 }
 
-Finding judge_descriptors(uint64_t limit, uint64_t hard_limit, uint64_t wanted) {
-    Finding finding = {
-        .name = "nofile",
-        .level = Level::Ok,
-        .text = std::to_string(limit) + " descriptors, " + std::to_string(wanted) + " wanted",
-        .remedy = ""};
-    if (limit >= wanted) return finding;
-    const std::string number = std::to_string(wanted);
+Finding judge_descriptors(const DescriptorFacts& facts) {
+    Finding finding = {.name = "nofile",
+                       .level = Level::Ok,
+                       .text = std::to_string(facts.limit) + " descriptors, " +
+                               std::to_string(facts.wanted) + " wanted",
+                       .remedy = ""};
+    if (facts.limit >= facts.wanted) return finding;
+    const std::string number = std::to_string(facts.wanted);
+    const bool can_be_raised = facts.hard_limit >= facts.wanted;
     finding.level = Level::Warn;
     finding.text += ": clients will be refused before client_connections is reached";
-    finding.remedy = hard_limit >= wanted
+    if (facts.limit < facts.needed && facts.hard_limit < facts.needed) {
+        finding.level = Level::Fail;
+        finding.text = std::to_string(facts.limit) + " descriptors are too few for the servers, " +
+                       "listeners and a handful of clients, which need " +
+                       std::to_string(facts.needed);
+    }
+    finding.remedy = can_be_raised
                          ? "ulimit -n " + number + ", or LimitNOFILE=" + number + " in the unit"
                          : "LimitNOFILE=" + number +
                                " in the unit, docker run --ulimit nofile=" + number +

@@ -8,6 +8,7 @@
 #include "ringmain/uring/preflight.h"
 #include "ringmain/uring/self_test.h"
 #include "ringmain/uring/socket.h"
+#include "ringmain/worker/descriptors.h"
 #include "ringmain/worker/timekeeper.h"
 #include "ringmain/worker/worker.h"
 
@@ -31,14 +32,19 @@ namespace {
 
 using config::LogLevel;
 
-// As many descriptors as the hard limit allows.
-void raise_descriptor_limit(uint64_t wanted, const Log& log) {
+// As many descriptors as the hard limit allows; how many there are then.
+Result<uint64_t> raise_descriptor_limit(const config::Config& config, const Log& log) {
     rlimit limit = {};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return uint64_t{RLIM_INFINITY};
     const rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
-    const uring::Finding finding = uring::judge_descriptors(limit.rlim_cur, limit.rlim_max, wanted);
+    const uring::Finding finding = uring::judge_descriptors({.limit = limit.rlim_cur,
+                                                             .hard_limit = limit.rlim_max,
+                                                             .wanted = descriptors_wanted(config),
+                                                             .needed = descriptors_needed(config)});
+    if (finding.level == uring::Level::Fail) return Error{finding_text(finding)};
     if (finding.level != uring::Level::Ok) log.write(LogLevel::Warning, finding_text(finding));
+    return uint64_t{limit.rlim_cur};
 }
 
 std::vector<uint32_t> chosen_cpus(const std::string& text) {
@@ -91,17 +97,6 @@ void Overrides::apply(config::Config& config) const {
     if (!pid_file.empty()) config.proxy.pid_file = pid_file;
 }
 
-uint64_t descriptors_wanted(const config::Config& config) {
-    uint64_t wanted = 64;  // log, rings, eventfds, spare
-    for (const config::Pool& pool : config.pools) {
-        const uint64_t protocols = pool.protocol == config::Protocol::Redis ? 2 : 1;
-        wanted += pool.client_connections;
-        wanted +=
-            config.proxy.workers * (1 + protocols * pool.servers.size() * pool.server_connections);
-    }
-    return wanted;
-}
-
 namespace {
 
 // Nobody can know it. The kernel gives bytes from the first moments of its life on.
@@ -120,7 +115,8 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
 
     Result<uring::Features> features = choose_features(options.ignored_features);
     if (!features.ok()) return Error{features.error()};
-    raise_descriptor_limit(descriptors_wanted(config), log);
+    const Result<uint64_t> descriptors = raise_descriptor_limit(config, log);
+    if (!descriptors.ok()) return Error{descriptors.error()};
 
     Listeners listeners(config.proxy.workers);
     if (Status status = listeners.change_to(config); !status.ok()) return status;
@@ -156,6 +152,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                               .worker_count = count,
                               .seed = static_cast<uint64_t>(uring::now().ns) + i,
                               .hash_key = secret_key(),
+                              .clients_max = clients_max(config, descriptors.value()),
                               .tcp_port = listeners.tcp_port()};
         worker.counters = counters[i].get();
         inboxes.push_back(std::make_unique<Inbox>());

@@ -29,6 +29,7 @@ struct Finding {
 
 struct PreflightOptions {
     uint64_t descriptors_wanted = 0;  // client and server connections, listeners, spare
+    uint64_t descriptors_needed = 0;  // without which it does not start
     uint32_t backlog = 0;             // the largest of all pools
     uint32_t workers = 1;
     Features features = {};  // as probed; empty where that failed
@@ -54,6 +55,13 @@ struct SetupFacts {
     std::string kernel_release = {};  // as of uname -r
 };
 
+struct DescriptorFacts {
+    uint64_t limit = 0;  // RLIMIT_NOFILE, the soft one
+    uint64_t hard_limit = 0;
+    uint64_t wanted = 0;
+    uint64_t needed = 0;
+};
+
 struct CpuFacts {
     uint32_t usable = 1;                   // in the affinity mask
     std::optional<double> cpu_quota = {};  // CPUs' worth of time that the cgroup allows
@@ -62,7 +70,7 @@ struct CpuFacts {
 
 [[nodiscard]] Finding judge_io_uring(const SetupFacts& facts);
 [[nodiscard]] Finding judge_features(const Features& features);
-[[nodiscard]] Finding judge_descriptors(uint64_t limit, uint64_t hard_limit, uint64_t wanted);
+[[nodiscard]] Finding judge_descriptors(const DescriptorFacts& facts);
 [[nodiscard]] Finding judge_backlog(std::optional<uint64_t> somaxconn, uint32_t backlog);
 [[nodiscard]] Finding judge_cpus(const CpuFacts& facts);
 

@@ -17,9 +17,6 @@ namespace ringmain::worker {
 // self-test. An error says why there are none and what to do.
 Result<uring::Features> choose_features(std::string_view ignored);
 
-// Descriptors that a configuration may need, for the preflight.
-[[nodiscard]] uint64_t descriptors_wanted(const config::Config& config);
-
 // What the command line says goes before the file, at start and at each reload.
 struct Overrides {
     std::optional<config::LogLevel> log_level;

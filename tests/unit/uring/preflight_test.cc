@@ -133,14 +133,26 @@ TEST_CASE("features decide between working, slow and useless") {
 }
 
 TEST_CASE("too few descriptors are a warning that knows whether the limit can be raised") {
-    CHECK(judge_descriptors(1000, 1000, 1000).level == Level::Ok);
-    const Finding soft = judge_descriptors(1024, 20000, 10000);
+    const auto judge = [](uint64_t limit, uint64_t hard_limit, uint64_t wanted) {
+        return judge_descriptors(
+            {.limit = limit, .hard_limit = hard_limit, .wanted = wanted, .needed = 100});
+    };
+    CHECK(judge(1000, 1000, 1000).level == Level::Ok);
+    const Finding soft = judge(1024, 20000, 10000);
     CHECK(soft.level == Level::Warn);
     CHECK(contains(soft.remedy, "ulimit -n 10000"));
-    const Finding hard = judge_descriptors(1024, 4096, 10000);
+    const Finding hard = judge(1024, 4096, 10000);
     CHECK(hard.level == Level::Warn);
     CHECK_FALSE(contains(hard.remedy, "ulimit -n 10000"));
     CHECK(contains(hard.remedy, "LimitNOFILE=10000"));
+    // The soft limit is raised at start.
+    CHECK(judge(99, 4096, 10000).level == Level::Warn);
+    CHECK(judge(100, 100, 10000).level == Level::Warn);
+    const Finding hopeless = judge(99, 99, 10000);
+    CHECK(hopeless.level == Level::Fail);
+    CHECK(contains(hopeless.text, "99 descriptors are too few"));
+    CHECK(contains(hopeless.text, "need 100"));
+    CHECK(contains(hopeless.remedy, "LimitNOFILE=10000"));
 }
 
 TEST_CASE("a backlog beyond somaxconn is a warning") {

@@ -1,0 +1,23 @@
+// ringmain/worker/descriptors.h - how the descriptors of the process are shared out.
+//
+// Servers, listeners and rings come first: a client that is refused hears why and may come again,
+// while a server that cannot be connected to for want of a descriptor fails everybody's requests.
+
+#pragma once
+
+#include "ringmain/config/config.h"
+
+#include <cstdint>
+
+namespace ringmain::worker {
+
+// For all clients that the configuration admits, and all the rest.
+[[nodiscard]] uint64_t descriptors_wanted(const config::Config& config);
+
+// Without so many nothing sensible can be done: servers, listeners, and a handful of clients.
+[[nodiscard]] uint64_t descriptors_needed(const config::Config& config);
+
+// How many clients there is room for under a limit that is at least descriptors_needed().
+[[nodiscard]] uint64_t clients_max(const config::Config& config, uint64_t limit);
+
+}  // namespace ringmain::worker

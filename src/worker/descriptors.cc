@@ -1,0 +1,43 @@
+#include "ringmain/worker/descriptors.h"
+
+namespace ringmain::worker {
+
+namespace {
+
+constexpr uint64_t spare = 64;        // logs, look-ups of names, whatever a library opens
+constexpr uint64_t spare_least = 16;  // the same where descriptors are few
+constexpr uint64_t clients_least = 8;
+
+// Of each worker: ring, eventfd, listeners, and connections to servers.
+uint64_t fixed(const config::Config& config, bool both_protocols) {
+    uint64_t each = 2;
+    for (const config::Pool& pool : config.pools) {
+        const bool redis = pool.protocol == config::Protocol::Redis;
+        const uint64_t protocols = both_protocols && redis ? 2 : 1;
+        each += 1 + protocols * pool.servers.size() * pool.server_connections;
+    }
+    return each * config.proxy.workers;
+}
+
+}  // namespace
+
+uint64_t descriptors_wanted(const config::Config& config) {
+    uint64_t clients = 0;
+    for (const config::Pool& pool : config.pools) {
+        clients += pool.client_connections;
+    }
+    return spare + fixed(config, true) + clients;
+}
+
+uint64_t descriptors_needed(const config::Config& config) {
+    return spare_least + fixed(config, false) + clients_least;
+}
+
+uint64_t clients_max(const config::Config& config, uint64_t limit) {
+    const uint64_t ample = spare + fixed(config, true);
+    if (limit >= 2 * ample) return limit - ample;
+    const uint64_t least = descriptors_needed(config) - clients_least;
+    return limit > least ? limit - least : 1;
+}
+
+}  // namespace ringmain::worker
