@@ -76,6 +76,11 @@ void RespFront::refuse(std::string_view text) {
 }
 
 Taken RespFront::take() {
+    if (frame_.long_name) {
+        refuse("the command's name is longer than " +
+               std::to_string(pool_.resp_limits.name_size_max) + " bytes");
+        return Taken::Yes;
+    }
     if (frame_.oversized) {
         refuse("request is larger than " + std::to_string(pool_.options->request_size_max) +
                " bytes (request_size_max)");

@@ -61,6 +61,7 @@ inline size_t RequestParser::take_whole(std::string_view bytes) {
     frame_.argument_count = count;
     frame_.is_inline = false;
     frame_.oversized = false;
+    frame_.long_name = false;
     return size;
 }
 
@@ -118,6 +119,7 @@ size_t RequestParser::start(char byte) {
     frame_.argument_count = 0;
     frame_.is_inline = false;
     frame_.oversized = false;
+    frame_.long_name = false;
     if (byte == '*') {
         number_ = {};
         state_ = State::Count;
@@ -231,6 +233,11 @@ void RequestParser::begin_body(uint64_t size, uint64_t header_size) {
     body_ = Body(size);
     const uint64_t offset = position_ + header_size;
     if (offset + body_.missing() > limits_->request_size_max) frame_.oversized = true;
+    const bool is_name = arguments_left_ == frame_.argument_count;
+    if (is_name && size > limits_->name_size_max && !frame_.oversized) {
+        frame_.oversized = true;
+        frame_.long_name = true;
+    }
     if (!frame_.oversized) keep_argument(offset, size);
     state_ = State::Body;
 }

@@ -109,7 +109,9 @@ class Connection:
     def fill(self, deadline):
         """Reads once. Raises Closed or TimeoutError with what was sent and what is there."""
         left = deadline - time.monotonic()
-        if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+        poller = select.poll()  # unlike select(), for any number of descriptors
+        poller.register(self.socket, select.POLLIN)
+        if left <= 0 or not poller.poll(left * 1000):
             raise TimeoutError(f"no answer in {self.timeout} s; {self.story()}")
         try:
             data = self.socket.recv(1 << 18)

@@ -31,6 +31,7 @@ struct RequestLimits {
     uint64_t bulk_size_max = 512ULL * 1024 * 1024;
     uint64_t request_size_max = 1024ULL * 1024 * 1024;  // below 4 GiB: offsets are 32 bits
     uint32_t inline_size_max = 64 * 1024;
+    uint32_t name_size_max = 1024 * 1024;  // of the first argument: no command is called so
 };
 
 // The limits of redis for a connection that has not authenticated (CVE-2021-32675).
@@ -44,6 +45,7 @@ struct RequestFrame {
     uint32_t argument_count = 0;  // of an array; 0 for an inline line that is not empty, too
     bool is_inline = false;       // a line: see resp/inline.h for its arguments
     bool oversized = false;       // beyond request_size_max: size and arguments mean nothing
+    bool long_name = false;       // oversized, and that because of name_size_max
     // Places of the first arguments, from the frame's first byte; those beyond argument_count mean
     // nothing. More: resp/arguments.h.
     std::array<ByteRange, arguments_kept> arguments = {};

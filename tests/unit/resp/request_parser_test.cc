@@ -178,7 +178,8 @@ TEST_CASE("a length that is no canonical number within the limits is refused") {
         CAPTURE(length);
         CHECK(events("*1\r\n$" + std::string(length) + "\r\nGET\r\n" + ping) == expected);
     }
-    CHECK(events("*1\r\n$536870912\r\n") == "kept 16, missing 536870914");
+    CHECK(events("*2\r\n$3\r\nGET\r\n$536870912\r\n") == "kept 25, missing 536870914");
+    CHECK(events("*1\r\n$1048577\r\n") == "discarding, missing 1048579");  // no name is so long
 }
 
 TEST_CASE("a line that ends in LF or CR alone is refused") {

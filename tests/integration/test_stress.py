@@ -1,0 +1,290 @@
+"""Attacks and storms: memory stays bounded, others are served meanwhile, and all is given back."""
+import contextlib
+import os
+import shutil
+import subprocess
+import time
+import unittest
+
+from harness import (BINARY, Case, RedisCase, RedisServer, Ringmain, SANITIZED, key_on, main,
+                     needs_ringmain, wait_for)
+from wire import Closed, RespClient, bulk, resp
+
+MEBIBYTE = 1 << 20
+
+
+def send_unread(client, data, seconds):
+    """Sends what is taken within `seconds` and reads nothing. How many bytes that were."""
+    client.socket.setblocking(False)
+    sent, until = 0, time.monotonic() + seconds
+    while sent < len(data) and time.monotonic() < until:
+        try:
+            sent += client.socket.send(data[sent:sent + (1 << 18)])
+        except BlockingIOError:
+            time.sleep(0.005)
+        except ConnectionError:
+            break
+    client.socket.settimeout(client.timeout)
+    return sent
+
+
+class Stress(RedisCase):
+    def figure(self, name, section="proxy"):
+        with self.proxy.client() as client:
+            text = client.value("INFO", section).decode()
+        return int(next(line.split(":")[1] for line in text.splitlines()
+                        if line.startswith(name + ":")))
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.proxy.pid}/fd"))
+
+    def all_gone(self):
+        wait_for(lambda: self.figure("connected_clients", "clients") <= 1, "the clients are gone")
+        wait_for(lambda: self.figure("used_memory", "memory") < 6 * MEBIBYTE, "buffers are free")
+
+    def bounded(self, limit=64 * MEBIBYTE):
+        self.assertLess(self.proxy.resident_bytes(), limit)
+
+    def served(self, seconds, key):
+        """Asks again and again; the longest wait for an answer."""
+        longest, until = 0.0, time.monotonic() + seconds
+        with self.proxy.client() as client:
+            client.call("SET", key, "value")
+            while time.monotonic() < until:
+                began = time.monotonic()
+                self.same(client.call("GET", key), bulk("value"))
+                self.working(client)
+                longest = max(longest, time.monotonic() - began)
+                time.sleep(0.002)
+        return longest
+
+
+@needs_ringmain
+class Attacks(Stress):
+    def test_two_million_pings_that_nobody_reads(self):
+        client = self.client(receive_buffer=65536)
+        sent = send_unread(client, resp("PING") * 2_000_000, 2)
+        self.assertLess(sent, 28_000_000)  # it is not read on
+        self.assertLess(self.served(0.5, "healthy"), 0.5)
+        self.bounded()
+        # Every answer that is due comes, once it is asked for.
+        answers = client.read_exactly(sent // 14 * 7, timeout=20)
+        self.assertEqual(answers, b"+PONG\r\n" * (sent // 14))
+        client.close()
+        self.all_gone()
+
+    def test_a_command_name_without_end(self):
+        client = self.client()
+        client.send(b"*2\r\n$100000000\r\n")
+        self.assertEqual(send_unread(client, b"x" * 60_000_000, 10), 60_000_000)
+        self.bounded(48 * MEBIBYTE)
+        self.assertLess(self.served(0.2, "healthy"), 0.5)
+        client.close()
+        self.all_gone()
+
+    def test_a_million_keys_trickled(self):
+        clients = [self.client() for _ in range(20)]
+        for client in clients:
+            client.send(b"*1000001\r\n$4\r\nMGET\r\n")
+        for _ in range(20):
+            for client in clients:
+                client.send(b"$1\r\nk\r\n" * 7 + b"$")
+                time.sleep(0.0005)
+                client.send(b"1\r\nk\r\n")
+        self.bounded()
+        self.assertLess(self.served(0.2, "healthy"), 0.5)
+        for client in clients:
+            client.reset()
+        self.all_gone()
+
+    def test_thousands_of_half_open_requests(self):
+        clients = [self.client() for _ in range(5000)]
+        for client in clients:
+            client.send(b"*3\r\n$3\r\nSET\r\n$4\r\nhalf")
+        for byte in (b"\r", b"\n"):
+            for client in clients:
+                client.send(byte)
+        wait_for(lambda: self.figure("connected_clients", "clients") > 5000, "all are there")
+        self.bounded()
+        self.assertLess(self.figure("used_memory", "memory"), 16 * MEBIBYTE)
+        self.assertLess(self.served(0.3, "healthy"), 0.5)
+        for client in clients[:100]:
+            self.expect(client, b"$1\r\nv\r\n", b"+OK\r\n")
+        for number, client in enumerate(clients):
+            client.reset() if number % 2 else client.close()
+        self.all_gone()
+
+    def test_resets_behind_half_a_request_leave_nothing(self):
+        before = self.descriptors()
+        for _ in range(2000):
+            client = RespClient(self.proxy.endpoint())
+            client.send(b"*3\r\n$3\r\nSET\r\n$4\r\nhalf")
+            client.reset()
+        self.all_gone()
+        wait_for(lambda: self.descriptors() <= before + 1, "their descriptors are closed")
+
+
+@needs_ringmain
+class Unread(Stress):
+    """Fifty clients ask for far more than there is memory, and read nothing."""
+
+    proxy_options = {"buffer_memory": "64MiB"}
+
+    def test_large_values_that_nobody_reads(self):
+        value = os.urandom(50_000).hex().encode()
+        slow_key = key_on(0, self.server_count, "slow")
+        with self.proxy.client() as client:
+            client.call("SET", slow_key, value)
+        clients = [self.client(receive_buffer=16384) for _ in range(50)]
+        for client in clients:
+            send_unread(client, resp("GET", slow_key) * 100, 1)
+        # While the last block is taken an error is right; the client goes on with the next.
+        good, until = 0, time.monotonic() + 3
+        with self.proxy.client() as healthy:
+            while time.monotonic() < until:
+                good += healthy.call("SET", key_on(1, self.server_count), "1") == b"+OK\r\n"
+                time.sleep(0.002)
+        self.assertGreater(good, 300)
+        self.bounded(64 * MEBIBYTE + 32 * MEBIBYTE)
+        for client in clients:
+            client.reset()
+        self.all_gone()
+        with self.proxy.client() as client:
+            self.same(client.call("GET", slow_key), bulk(value))
+
+
+@needs_ringmain
+class Slow(Stress):
+    pool_options = {"client_output_timeout": "1s", "client_output_limit": "4MiB"}
+
+    def test_a_client_that_takes_nothing_is_closed_and_the_log_says_why(self):
+        value = bytes(8 * MEBIBYTE)  # one answer may be larger than the limit
+        with self.proxy.client() as other:
+            other.call("SET", "large", value)
+            before = self.figure("clients_closed_slow")
+            client = self.client(receive_buffer=65536)
+            client.send(resp("GET", "large"))
+            wait_for(lambda: self.figure("clients_closed_slow") > before, "it is closed")
+            with self.assertRaises(Closed):
+                client.read_exactly(len(bulk(value)))
+            self.working(other)
+            self.assertIn("slow client: it has taken none of", self.proxy.log())
+            self.assertIn("(client_output_timeout)", self.proxy.log())
+            # One that reads, however slowly, gets it all.
+            client = self.client(receive_buffer=65536)
+            client.send(resp("GET", "large"))
+            while len(client.buffer) < len(bulk(value)):
+                client.fill(time.monotonic() + 5)
+                time.sleep(0.05)
+            self.same(client.read(), bulk(value))
+
+    def test_a_client_that_asks_for_too_much_at_once_is_closed(self):
+        with self.proxy.client() as other:
+            other.call("SET", "some", bytes(MEBIBYTE))
+            client = self.client(receive_buffer=65536)
+            client.send(resp("GET", "some") * 50)
+            wait_for(lambda: "(client_output_limit)" in self.proxy.log(), "the log says so")
+            self.working(other)
+
+
+@needs_ringmain
+class Storm(Stress):
+    """A small ring and few buffers, real servers, clients that come and go in every way."""
+
+    proxy_options = {"ring_entries": 64, "receive_buffers": 16}
+
+    def test_hundreds_of_busy_clients_beside_a_storm(self):
+        before = self.descriptors()
+        steady = [self.client() for _ in range(300)]
+        for round_number in range(4):
+            for number, client in enumerate(steady):
+                key, value = f"s{number}", f"{round_number}.{number}." * 400
+                client.send(resp("SET", key, value) + resp("GET", key) * 3 + resp("MGET", key, "no"))
+            for number in range(300):
+                client = RespClient(self.proxy.endpoint())
+                if number % 3:
+                    client.send(resp("GET", f"s{number}") * 20 + b"*2\r\n$3\r\nGE")
+                client.reset()
+            for number, client in enumerate(steady):
+                value = f"{round_number}.{number}." * 400
+                wanted = b"+OK\r\n" + bulk(value) * 3 + b"*2\r\n" + bulk(value) + b"$-1\r\n"
+                self.same(client.read_exactly(len(wanted)), wanted)
+        for client in steady:
+            client.half_close()
+        for client in steady:
+            self.same(client.read_until_closed(), b"")
+            client.close()
+        self.all_gone()
+        wait_for(lambda: self.descriptors() <= before + 1, "their descriptors are closed")
+        self.assertEqual(self.figure("server_failures"), 0)
+
+    def test_half_closed_pipelines_get_every_answer(self):
+        with self.proxy.client() as client:
+            client.call("SET", "h", "x" * 3000)
+        clients = [self.client() for _ in range(100)]
+        for client in clients:
+            client.send(resp("GET", "h") * 100)
+            client.half_close()
+        for client in clients:
+            self.assertEqual(client.read_until_closed(), bulk("x" * 3000) * 100)
+
+
+class Limited(Ringmain):
+    """With so many descriptors and no more."""
+
+    def __init__(self, descriptors, pools):
+        self.descriptors = descriptors
+        super().__init__(pools)
+
+    def spawn(self, command, environment=None):
+        limit = f"--nofile={self.descriptors}:{self.descriptors}"
+        super().spawn(["prlimit", limit, *command], environment)
+
+
+@needs_ringmain
+@unittest.skipIf(SANITIZED, "the sanitizer has descriptors of its own")
+@unittest.skipUnless(shutil.which("prlimit"), "prlimit is missing")
+class Descriptors(Case):
+    def test_clients_beyond_the_descriptors_are_told_and_servers_stay_reachable(self):
+        servers = [self.use(RedisServer()) for _ in range(2)]
+        proxy = self.use(Limited(64, {"alpha": {"servers": servers, "preconnect": False}}))
+        # One asks, which connects to the servers only when all descriptors are spoken for.
+        clients = [RespClient(proxy.endpoint()) for _ in range(120)]
+        served, refused = [], 0
+        for client in clients:
+            try:
+                client.send(resp("PING"))
+                answer = client.read(timeout=10)
+            except (Closed, ConnectionError):
+                answer = b""
+            if answer == b"+PONG\r\n":
+                served.append(client)
+            else:
+                self.assertTrue(answer == b"" or b"max number of clients" in answer, answer)
+                refused += 1
+        self.assertGreater(len(served), 20)
+        self.assertGreater(refused, 20)
+        self.expect(served[0], resp("SET", key_on(0, 2), "1"), b"+OK\r\n")
+        self.expect(served[1], resp("SET", key_on(1, 2), "1"), b"+OK\r\n")
+        for client in clients:
+            client.close()
+        wait_for(lambda: self.answers(proxy), "a place is free again")
+
+    def answers(self, proxy):
+        with contextlib.suppress(Closed, ConnectionError), proxy.client() as client:
+            return client.call("PING") == b"+PONG\r\n"
+        return False
+
+    def test_with_too_few_for_the_servers_it_does_not_start(self):
+        proxy = Ringmain({"alpha": {"servers": [f"127.0.0.1:{7000 + i}:1" for i in range(20)]}},
+                         start=False)
+        self.addCleanup(proxy.release)
+        done = subprocess.run(["prlimit", "--nofile=40:40", os.path.abspath(BINARY), "-c",
+                               proxy.config_path], capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("40 descriptors are too few", done.stderr)
+        self.assertIn("LimitNOFILE=", done.stderr)
+
+
+if __name__ == "__main__":
+    main()
