@@ -38,6 +38,10 @@ class Adviser {
         if (pool_->timeout_ms == 0) {
             warn("timeout", "timeout = 0: a server that hangs holds its clients for ever");
         }
+        ejection();
+    }
+
+    void ejection() {
         const bool any_unnamed = std::ranges::any_of(
             pool_->servers, [](const Server& server) { return server.name.empty(); });
         if (pool_->auto_eject_hosts && any_unnamed) {
@@ -46,6 +50,26 @@ class Adviser {
                  "comes back at another address takes other keys; give each a "
                  "name, as in \"10.0.0.1:6379:1 cache1\"");
         }
+        if (pool_->auto_eject_hosts && pool_->timeout_ms == 0) {
+            warn("auto_eject_hosts",
+                 "auto_eject_hosts with timeout = 0: a server that hangs is never ejected; set "
+                 "timeout, or health_check_interval");
+        }
+        if (!pool_->auto_eject_hosts) {
+            without_ejection("eject_on_loading", pool_->eject_on_loading);
+            without_ejection("slow_start", pool_->slow_start_ms > 0);
+        }
+        const int64_t late_ms = pool_->late_connection_timeout_ms;
+        if (late_ms > 0 && late_ms < pool_->timeout_ms) {
+            warn("late_connection_timeout",
+                 "late_connection_timeout is shorter than timeout: every request that is late "
+                 "takes its connection and all that wait on it along");
+        }
+    }
+
+    void without_ejection(std::string_view option, bool is_set) {
+        if (!is_set) return;
+        warn(option, std::string(option) + " has no effect without auto_eject_hosts");
     }
 
     void access() {
@@ -129,9 +153,8 @@ void advise(const Tree& tree, const Node& table, const Pool& pool, Findings& fin
 }
 
 void warn_pending(const Option& option, const Node& node, Findings& findings) {
-    const std::string effect = option.section == Section::Pool ? "does not eject servers yet"
-                               : option.type == Type::Duration ? "publishes no snapshots yet"
-                                                               : "does not open this port yet";
+    const std::string effect = option.type == Type::Duration ? "publishes no snapshots yet"
+                                                             : "does not open this port yet";
     findings.warn(node.key_place,
                   "'" + std::string(option.name) + "' is accepted, but this version " + effect);
 }

@@ -1,7 +1,5 @@
 #include "ringmain/config/options.h"
 
-#include "ringmain/base/assert.h"
-
 #include <algorithm>
 #include <array>
 #include <type_traits>
@@ -311,6 +309,24 @@ constexpr std::array table = {
            .fetch = fetch<&Pool::connect_timeout_ms>,
            .help = "how long connecting to a server may take"},
     Option{.section = Section::Pool,
+           .name = "late_connection_timeout",
+           .type = Type::Duration,
+           .max = longest,
+           .store = store<&Pool::late_connection_timeout_ms>,
+           .fetch = fetch<&Pool::late_connection_timeout_ms>,
+           .help = "how long a server's oldest request may stay unanswered until the connection is "
+                   "replaced; 0: four times timeout",
+           .doc = "Until then each request has its own timeout, and an answer that comes late is "
+                  "dropped; then all that wait on the connection get an error."},
+    Option{.section = Section::Pool,
+           .name = "client_idle_timeout",
+           .type = Type::Duration,
+           .max = longest,
+           .store = store<&Pool::client_idle_timeout_ms>,
+           .fetch = fetch<&Pool::client_idle_timeout_ms>,
+           .help = "how long a client may say nothing until it is closed; 0: for ever",
+           .doc = "A client that waits for an answer is not idle."},
+    Option{.section = Section::Pool,
            .name = "backlog",
            .type = Type::Integer,
            .min = 1,
@@ -364,8 +380,8 @@ constexpr std::array table = {
            .store = store<&Pool::auto_eject_hosts>,
            .fetch = fetch<&Pool::auto_eject_hosts>,
            .help = "take a failing server off the ring, and its keys to the others",
-           .doc = "For caches only.",
-           .pending = true},
+           .doc = "For caches only: what was written to another server meanwhile is not found "
+                  "again. Without it a failing server's requests fail at once."},
     Option{.section = Section::Pool,
            .name = "server_retry_timeout",
            .type = Type::Duration,
@@ -374,7 +390,9 @@ constexpr std::array table = {
            .store = store<&Pool::server_retry_timeout_ms>,
            .fetch = fetch<&Pool::server_retry_timeout_ms>,
            .help = "how long an ejected server stays away",
-           .pending = true},
+           .doc = "Then it is probed: PING or version, with AUTH and SELECT as always. It comes "
+                  "back when it answers; the next probes follow after an eighth of this time, "
+                  "doubled up to all of it."},
     Option{.section = Section::Pool,
            .name = "server_failure_limit",
            .type = Type::Integer,
@@ -383,7 +401,34 @@ constexpr std::array table = {
            .store = store<&Pool::server_failure_limit>,
            .fetch = fetch<&Pool::server_failure_limit>,
            .help = "failures in a row after which a server is ejected",
-           .pending = true},
+           .doc = "Refused or lost connections and requests that were not answered in time. What "
+                  "one event takes with it is one failure; that a server closes an idle "
+                  "connection is none, and neither is an answer, whatever it says."},
+    Option{.section = Section::Pool,
+           .name = "eject_on_loading",
+           .type = Type::Boolean,
+           .store = store<&Pool::eject_on_loading>,
+           .fetch = fetch<&Pool::eject_on_loading>,
+           .help = "count the answer -LOADING as a failure",
+           .redis_only = true},
+    Option{.section = Section::Pool,
+           .name = "health_check_interval",
+           .type = Type::Duration,
+           .max = longest,
+           .store = store<&Pool::health_check_interval_ms>,
+           .fetch = fetch<&Pool::health_check_interval_ms>,
+           .help = "how often a server that is in is probed; 0: never",
+           .doc = "On a connection of its own, by one worker. What it finds counts as what a "
+                  "request would have found."},
+    Option{.section = Section::Pool,
+           .name = "slow_start",
+           .type = Type::Duration,
+           .max = longest,
+           .store = store<&Pool::slow_start_ms>,
+           .fetch = fetch<&Pool::slow_start_ms>,
+           .help = "how long a server that came back takes to have all its keys again; 0: no time",
+           .doc = "Its share grows from none to all; the other keys stay where they were while it "
+                  "was out. With 0, keys live where twemproxy has them at every moment."},
     Option{.section = Section::Pool,
            .name = "redis_auth",
            .type = Type::String,
@@ -412,6 +457,35 @@ constexpr std::array table = {
            .store = store<&Pool::request_size_max>,
            .fetch = fetch<&Pool::request_size_max>,
            .help = "largest request of a client, of memcached its value; beyond it: an error"},
+    Option{.section = Section::Pool,
+           .name = "request_arguments_max",
+           .type = Type::Integer,
+           .min = 16,
+           .max = int32_max,
+           .store = store<&Pool::request_arguments_max>,
+           .fetch = fetch<&Pool::request_arguments_max>,
+           .help = "most arguments of a request; beyond it: an error, and the connection is closed",
+           .doc = "What redis has, unless set.",
+           .redis_only = true},
+    Option{.section = Section::Pool,
+           .name = "server_queue_max",
+           .type = Type::Integer,
+           .max = 1'000'000,
+           .store = store<&Pool::server_queue_max>,
+           .fetch = fetch<&Pool::server_queue_max>,
+           .help = "requests that may wait for one connection to a server, sent or not; 0: no "
+                   "limit",
+           .doc = "Beyond it a request gets an error at once."},
+    Option{.section = Section::Pool,
+           .name = "server_queue_size_max",
+           .type = Type::Size,
+           .max = 64 * gib,
+           .store = store<&Pool::server_queue_size_max>,
+           .fetch = fetch<&Pool::server_queue_size_max>,
+           .help = "bytes that may wait to be sent on one connection to a server; 0: an eighth of "
+                   "buffer_memory",
+           .doc = "Beyond it a request gets an error at once. One request of any size may wait "
+                  "alone."},
     Option{.section = Section::Pool,
            .name = "key_size_max",
            .type = Type::Size,
@@ -483,18 +557,6 @@ constexpr std::array table = {
            .help = "its place on the ring; left out: its address"},
 };
 
-struct Defaults {
-    Proxy proxy;
-    Stats stats;
-    Admin admin;
-    Pool pool;
-    Server server;
-};
-
-std::string quoted_toml(std::string_view text) {
-    return text.empty() ? std::string{} : "\"" + std::string(text) + "\"";
-}
-
 }  // namespace
 
 std::span<const Option> options() {
@@ -514,52 +576,6 @@ std::vector<std::string_view> option_names(Section section) {
         if (option.section == section) names.push_back(option.name);
     }
     return names;
-}
-
-std::string_view title_of(Section section) {
-    switch (section) {
-        case Section::Proxy:
-            return "[proxy]";
-        case Section::Stats:
-            return "[stats]";
-        case Section::Admin:
-            return "[admin]";
-        case Section::Pool:
-            return "[pool.NAME]";
-        case Section::Server:
-            return "a server";
-    }
-    RM_ASSERT(false);
-}
-
-std::string default_text(const Option& option) {
-    if (option.fetch == nullptr) return {};
-    Defaults defaults;
-    const Value value = option.fetch({.proxy = &defaults.proxy,
-                                      .stats = &defaults.stats,
-                                      .admin = &defaults.admin,
-                                      .pool = &defaults.pool,
-                                      .server = &defaults.server});
-    switch (option.type) {
-        case Type::Boolean:
-            return value.number != 0 ? "true" : "false";
-        case Type::Integer:
-        case Type::IntegerOrAuto:
-            return std::to_string(value.number);
-        case Type::Duration:
-            return value.number == 0 ? "0" : quoted_toml(duration_text(value.number));
-        case Type::Size:
-            return value.number == 0 ? "0" : quoted_toml(size_text(value.number));
-        case Type::String:
-            return quoted_toml(value.text);
-        case Type::Enum:
-            return quoted_toml(option.names()[static_cast<size_t>(value.number)]);
-        case Type::Listen:
-        case Type::Address:
-        case Type::Servers:
-            return {};
-    }
-    RM_ASSERT(false);
 }
 
 }  // namespace ringmain::config

@@ -16,6 +16,18 @@ namespace {
 constexpr size_t text_width = 92;
 constexpr std::array sections = {Section::Proxy, Section::Stats, Section::Admin, Section::Pool};
 
+struct Defaults {
+    Proxy proxy;
+    Stats stats;
+    Admin admin;
+    Pool pool;
+    Server server;
+};
+
+std::string quoted_toml(std::string_view text) {
+    return text.empty() ? std::string{} : "\"" + std::string(text) + "\"";
+}
+
 std::string number_limits(const Option& option, std::string (*text_of)(int64_t)) {
     std::string out = text_of(option.min) + " to " + text_of(option.max);
     if (option.power_of_two) out += ", a power of two";
@@ -88,6 +100,52 @@ void append_section(Section section, std::string& out) {
 }
 
 }  // namespace
+
+std::string_view title_of(Section section) {
+    switch (section) {
+        case Section::Proxy:
+            return "[proxy]";
+        case Section::Stats:
+            return "[stats]";
+        case Section::Admin:
+            return "[admin]";
+        case Section::Pool:
+            return "[pool.NAME]";
+        case Section::Server:
+            return "a server";
+    }
+    RM_ASSERT(false);
+}
+
+std::string default_text(const Option& option) {
+    if (option.fetch == nullptr) return {};
+    Defaults defaults;
+    const Value value = option.fetch({.proxy = &defaults.proxy,
+                                      .stats = &defaults.stats,
+                                      .admin = &defaults.admin,
+                                      .pool = &defaults.pool,
+                                      .server = &defaults.server});
+    switch (option.type) {
+        case Type::Boolean:
+            return value.number != 0 ? "true" : "false";
+        case Type::Integer:
+        case Type::IntegerOrAuto:
+            return std::to_string(value.number);
+        case Type::Duration:
+            return value.number == 0 ? "0" : quoted_toml(duration_text(value.number));
+        case Type::Size:
+            return value.number == 0 ? "0" : quoted_toml(size_text(value.number));
+        case Type::String:
+            return quoted_toml(value.text);
+        case Type::Enum:
+            return quoted_toml(option.names()[static_cast<size_t>(value.number)]);
+        case Type::Listen:
+        case Type::Address:
+        case Type::Servers:
+            return {};
+    }
+    RM_ASSERT(false);
+}
 
 std::string limits_text(const Option& option) {
     switch (option.type) {

@@ -13,6 +13,8 @@ namespace ringmain::core {
 
 namespace {
 
+constexpr std::string_view not_configured = "is not configured any more";
+
 // A connection to the one is as good as one to the other.
 bool is_same_server(const Server& a, const config::Server& b) {
     return a.options().address == b.address && a.options().ring_name == b.ring_name;
@@ -29,6 +31,7 @@ bool is_in_use(const ServerConn& conn) {
 }
 
 bool is_in_use(const Server& server) {
+    if (server.probe != nullptr && is_in_use(*server.probe)) return true;
     for (const bool resp3 : {false, true}) {
         const auto& conns = server.connections(resp3);
         if (std::any_of(conns.begin(), conns.end(), [](const auto& c) { return is_in_use(*c); })) {
@@ -44,8 +47,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     config_ = &config;
     std::vector<std::unique_ptr<Pool>> old_pools = std::exchange(pools_, {});
     for (size_t i = 0; i < config.pools.size(); ++i) {
-        pools_.push_back(
-            std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], environment_.worker_index));
+        pools_.push_back(std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], share()));
         Pool& pool = *pools_.back();
         for (const auto& old_pool : old_pools) {
             if (old_pool->options->name != pool.options->name ||
@@ -55,12 +57,14 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             take_servers(*old_pool, pool);
             take_clients(*old_pool, &pool);
         }
+        pool.place_anew(now_);  // its servers come with their state
     }
     for (auto& old_pool : old_pools) {
         take_clients(*old_pool, nullptr);
         old_pool->retired = true;
         retired_.push_back(std::move(old_pool));
     }
+    follow_servers();
     preconnect();
 }
 
@@ -91,6 +95,8 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
         }
         client->pool = pool;
         old_pool.clients -= 1;
+        old_pool.by_activity.remove(*client);
+        note_activity(*client);
         pool->clients += 1;
         if (auto* parser = std::get_if<resp::RequestParser>(&client->parser)) {
             parser->set_limits(pool->resp_limits);
@@ -112,9 +118,10 @@ void Proxy::sweep_retired() {
         for (const auto& server : pool->servers) {
             for (const bool resp3 : {false, true}) {
                 for (const auto& conn : server->connections(resp3)) {
-                    if (conn->fragments.empty()) lose(*conn, "is not configured any more", true);
+                    if (conn->fragments.empty()) lose(*conn, not_configured, Blame::Nobody);
                 }
             }
+            if (server->probe != nullptr) lose(*server->probe, not_configured, Blame::Nobody);
             in_use = in_use || is_in_use(*server);
         }
         if (in_use) continue;
@@ -124,6 +131,7 @@ void Proxy::sweep_retired() {
                     waiting_.remove(*conn);
                 }
             }
+            if (server->probe != nullptr) waiting_.remove(*server->probe);
         }
         finished_.push_back(std::move(pool));
     }

@@ -6,6 +6,7 @@
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "front.h"
 
@@ -28,7 +29,12 @@ void Proxy::preconnect() {
         if (!pool->options->preconnect) continue;
         for (const auto& server : pool->servers) {
             for (const auto& conn : server->connections(false)) {
-                if (conn->state == ServerConn::State::Closed) start_connect(*conn);
+                if (conn->state != ServerConn::State::Closed) continue;
+                if (!server->live || server->health().is_down()) {
+                    watch(*conn);
+                } else {
+                    start_connect(*conn);
+                }
             }
         }
     }
@@ -39,37 +45,68 @@ ServerConn* Proxy::usable_connection(Server& server,
                                      uint64_t bytes,
                                      std::string_view* why) {
     ServerConn& conn = server.connection(client.affinity, client.resp3);
-    const uint64_t queue_max = uint64_t{blocks_->capacity()} * block_size / 8;
-    if (!conn.out.empty() && conn.out.size() + bytes > queue_max) {
-        scratch_.why = "server " + server.title() +
-                       " does not keep up: " + std::to_string(conn.out.size()) +
-                       " bytes wait for it (buffer_memory)";
+    if (conn.state == ServerConn::State::Ready && server.live) [[likely]] {
+        return has_room(conn, bytes, why) ? &conn : nullptr;
+    }
+    if (!server.live) {
+        scratch_.why = "server " + server.title() + " is ejected: " + server.health().last_error();
+        scratch_.why_reason = stats::Reason::NoServer;
         *why = scratch_.why;
         return nullptr;
     }
-    if (conn.state != ServerConn::State::Closed) return &conn;
-    if (conn.failures > 0 && now_ < conn.retry_at) {
-        *why = conn.last_error;
+    // Nobody waits for what others have just waited for in vain.
+    if (server.health().is_down()) {
+        if (conn.state == ServerConn::State::Closed) watch(conn);
+        scratch_.why = "server " + server.title() + " " + server.health().last_error();
+        scratch_.why_reason = stats::Reason::Refused;
+        *why = scratch_.why;
         return nullptr;
     }
-    start_connect(conn);
-    return &conn;
+    if (conn.state == ServerConn::State::Closed) {
+        if (conn.failures > 0 && now_ < conn.retry_at) {
+            *why = conn.last_error;
+            scratch_.why_reason = stats::Reason::Refused;
+            return nullptr;
+        }
+        start_connect(conn);
+    }
+    return has_room(conn, bytes, why) ? &conn : nullptr;
+}
+
+bool Proxy::may_wait(const ServerConn& conn, std::string_view* why) {
+    // Alone, a request of any size may pass.
+    const bool full = conn.fragments.size() >= conn.server->queue_max;
+    if (!full && conn.out.empty()) return true;
+    conn.server->counters().queue_full.add(1);
+    scratch_.why_reason = stats::Reason::Limit;
+    scratch_.why = "server " + conn.server->title() + " does not keep up: " +
+                   (full ? std::to_string(conn.fragments.size()) + " requests wait for it " +
+                               "(server_queue_max)"
+                         : std::to_string(conn.out.size()) + " bytes wait for it " +
+                               "(server_queue_size_max)");
+    *why = scratch_.why;
+    return false;
 }
 
 void Proxy::start_connect(ServerConn& conn) {
     RM_DCHECK(conn.state == ServerConn::State::Closed);
+    const config::Pool& options = *conn.server->pool().options;
     conn.state = ServerConn::State::Connecting;
     conn.since = now_;
+    conn.ready_by = now_ + Duration::millis(options.connect_timeout_ms);
     conn.spoke_since_connect = false;
     conn.prelude_answers = 0;
     connect_.add(conn);
     waiting_.add(conn);
+    wake_at(conn.ready_by);
 }
 
 void Proxy::on_connected(ServerConn& conn) {
     if (conn.disconnect_link.linked || conn.state != ServerConn::State::Connecting) return;
     counters_->server_connects.add(1);
     counters_->server_connections.add(1);
+    conn.server->counters().connects.add(1);
+    conn.server->counters().connections.add(1);
     begin_prelude(conn);
 }
 
@@ -92,6 +129,19 @@ void Proxy::begin_prelude(ServerConn& conn) {
         append_request(text, {"SELECT", std::to_string(options.redis_db)});
         commands += 1;
     }
+    if (conn.is_probe) {
+        if (conn.server->pool().is_redis()) {
+            append_request(text, {"PING"});
+        } else {
+            text += "version\r\n";
+        }
+        commands += 1;
+        // Who does not answer a probe in time would not answer a request in time.
+        if (options.timeout_ms > 0) {
+            conn.ready_by = now_ + Duration::millis(options.timeout_ms);
+            wake_at(conn.ready_by);
+        }
+    }
     conn.prelude_commands = commands;
     conn.prelude_answers = commands;
     if (commands == 0) {
@@ -99,10 +149,17 @@ void Proxy::begin_prelude(ServerConn& conn) {
         return;
     }
     if (!conn.prelude_out.append_copy(text, nullptr)) {
-        lose(conn, "cannot be greeted: buffer memory is exhausted (buffer_memory)");
+        lose(conn, "cannot be greeted: buffer memory is exhausted (buffer_memory)", Blame::Us);
         return;
     }
     dirty_servers_.add(conn);
+}
+
+// Of an answer: its first line, cut.
+std::string Proxy::first_line(const Bytes& bytes) {
+    std::string line(bytes.view({0, std::min<uint32_t>(bytes.size(), 200)}, scratch_.text));
+    line.resize(std::min(line.find('\r'), line.size()));
+    return line;
 }
 
 void Proxy::on_prelude_response(ServerConn& conn,
@@ -113,12 +170,16 @@ void Proxy::on_prelude_response(ServerConn& conn,
         return;
     }
     conn.prelude_answers -= 1;
+    const bool is_ping = conn.is_probe && conn.prelude_answers == 0;
+    if (is_ping) {
+        end_probe(conn, first_line(bytes));
+        return;
+    }
     if (frame.type != '-' && frame.type != '!') {
         if (conn.prelude_answers == 0) become_ready(conn);
         return;
     }
-    std::string answer(bytes.view({0, std::min<uint32_t>(bytes.size(), 200)}, scratch_.text));
-    answer.resize(answer.find('\r') == std::string::npos ? answer.size() : answer.find('\r'));
+    const std::string answer = first_line(bytes);
     const config::Pool& options = *conn.server->pool().options;
     const uint8_t index = static_cast<uint8_t>(conn.prelude_commands - conn.prelude_answers - 1);
     const bool is_auth = index == 0 && !options.redis_auth.empty();
@@ -128,75 +189,113 @@ void Proxy::on_prelude_response(ServerConn& conn,
         is_auth    ? "refused the password (redis_auth): "
         : is_hello ? "refused RESP3 (HELLO 3); connect with RESP2: "
                    : "refused the database (redis_db = " + std::to_string(options.redis_db) + "): ";
-    lose(conn, reason + answer);
+    // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
+    const bool is_well = is_hello || (is_transient(answer) && !conn.is_probe);
+    if (is_well) conn.server->health().allow();
+    lose(conn, reason + answer, is_well ? Blame::Us : Blame::Server);
 }
 
-void Proxy::on_prelude_response(ServerConn& conn, const memcached::ResponseFrame&, const Bytes&) {
-    lose(conn, "sent bytes that nobody asked for");
+void Proxy::on_prelude_response(ServerConn& conn,
+                                const memcached::ResponseFrame&,
+                                const Bytes& bytes) {
+    RM_DCHECK(conn.is_probe);
+    conn.prelude_answers -= 1;
+    end_probe(conn, first_line(bytes));
 }
 
 void Proxy::become_ready(ServerConn& conn) {
     conn.state = ServerConn::State::Ready;
     conn.ready_batch = batch_;
-    if (conn.prelude_commands > 0) note_success(conn);
+    conn.has_turn = false;
+    conn.server->health().allow();
+    if (conn.prelude_commands > 0) note_success(conn, conn.since);
     if (!conn.out.empty()) dirty_servers_.add(conn);
-}
-
-// The server has answered. That it took the connection says little: something in front of it may
-// have done so.
-void Proxy::note_success(ServerConn& conn) {
-    conn.spoke_since_connect = true;
-    if (conn.failures == 0) return;
-    conn.failures = 0;
-    notices_.push_back({.good = true,
-                        .text = "pool " + conn.server->pool().options->name + ": server " +
-                                conn.server->title() + " is connected again"});
 }
 
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
     // A server that closes an idle connection has done nothing wrong.
-    const bool innocent = conn.state == ServerConn::State::Ready && conn.fragments.empty() &&
-                          (conn.spoke_since_connect || now_ - conn.since > backoff_max);
-    lose(conn, reason, innocent);
+    const bool idle = conn.state == ServerConn::State::Ready && conn.fragments.empty() &&
+                      (conn.spoke_since_connect || now_ - conn.since > backoff_max);
+    if (reason == end_of_stream_reason) {
+        conn.server->counters().eof.add(1);
+    } else {
+        conn.server->counters().err.add(1);
+    }
+    lose(conn, reason, idle ? Blame::Nobody : Blame::Server);
+}
+
+// Between half of the delay and all of it.
+Instant Proxy::after_backoff(uint32_t failures) {
+    const int shift = failures == 0 ? 0 : static_cast<int>(std::min(failures - 1, 20U));
+    const int64_t full = std::min(backoff_first.ns << shift, backoff_max.ns);
+    return now_ + Duration{full / 2 + static_cast<int64_t>(prng_.below(uint64_t(full) / 2))};
+}
+
+// What the loss says about the server, and when to try again.
+void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
+    if (blame == Blame::Nobody) {
+        conn.retry_at = after_backoff(0);
+        return;
+    }
+    // Of a series of failures the first is told.
+    if (blame == Blame::Us && !std::exchange(conn.was_told, true)) tell(conn, conn.last_error);
+    conn.failures = std::min(conn.failures + 1, 20U);
+    if (blame == Blame::Server) counters_->server_failures.add(1);
+    conn.retry_at = after_backoff(conn.failures);
+    Health& health = conn.server->health();
+    if (blame == Blame::Us) {
+        // The turn goes to somebody else.
+        if (conn.has_turn && health.is_down()) {
+            health.forbid_until(conn.retry_at, health.last_error());
+        }
+        return;
+    }
+    if (health.tell_once()) tell(conn, conn.last_error);
+    // With requests under way it is they that failed; they began later than the connection.
+    const Fragment* head = conn.fragments.front();
+    const Instant began = head == nullptr ? conn.since : std::max(conn.since, head->queued);
+    const bool counted = report_failure(*conn.server, began, reason);
+    // An established connection may be one of many that one event took with it.
+    if (!counted && conn.was_established) return;
+    health.forbid_until(after_backoff(health.failures()), reason);
+    conn.retry_at = health.retry_at();
 }
 
 void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
-    lose(conn, reason, true);
+    lose(conn, reason, Blame::Us);
 }
 
 // Gives the connection up: everybody who waits for it gets an error, and nothing of what may still
 // arrive on it is looked at.
-void Proxy::lose(ServerConn& conn, std::string_view reason, bool innocent) {
+void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     if (conn.state == ServerConn::State::Closed) return;
     const bool established =
         conn.state == ServerConn::State::Ready || conn.state == ServerConn::State::Prelude;
-    if (established) counters_->server_connections.subtract(1);
+    if (established) {
+        counters_->server_connections.subtract(1);
+        conn.server->counters().connections.subtract(1);
+    }
+    conn.was_established = conn.state == ServerConn::State::Ready;
     conn.state = ServerConn::State::Closed;
     conn.last_error = "server " + conn.server->title() + " ";
     conn.last_error += reason;
-    if (!innocent) {
-        // Of a series of failures the first is told.
-        if (conn.failures == 0) {
-            notices_.push_back(
-                {.good = false,
-                 .text = "pool " + conn.server->pool().options->name + ": " + conn.last_error});
-        }
-        conn.failures = std::min(conn.failures + 1, 20U);
-        counters_->server_failures.add(1);
+    if (conn.is_probe) {
+        fail_probe(conn, reason, blame);
+    } else {
+        judge_loss(conn, reason, blame);
     }
-
-    const int shift = conn.failures == 0 ? 0 : static_cast<int>(conn.failures - 1);
-    const int64_t full = std::min(backoff_first.ns << shift, backoff_max.ns);
-    const auto half = static_cast<uint64_t>(full / 2);
-    conn.retry_at = now_ + Duration{full / 2 + static_cast<int64_t>(prng_.below(half))};
+    conn.has_turn = false;
 
     // Before the errors are written: it may be the arena that ran out.
     conn.prelude_out.clear();
     conn.out.clear();
     conn.partial.clear();
-    fail_all(conn, error_line(conn.server->pool(), conn.last_error));
+    fail_all(conn,
+             error_line(conn.server->pool(), conn.last_error),
+             established ? stats::Reason::Lost : stats::Reason::Refused);
+    conn.forget_traffic();
     conn.prelude_answers = 0;
     if (conn.server->pool().is_redis()) {
         conn.parser.emplace<resp::ResponseParser>();
@@ -206,68 +305,13 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, bool innocent) {
     connect_.remove(conn);
     dirty_servers_.remove(conn);
     if (conn.channel != 0) disconnect_.add(conn);
+    watch(conn);
+}
+
+// To be connected again when it is time, if it is to be at all (check_closed).
+void Proxy::watch(ServerConn& conn) {
     waiting_.add(conn);
-}
-
-void Proxy::on_tick() {
-    ServerConn* conn = waiting_.front();
-    while (conn != nullptr) {
-        ServerConn* next = decltype(waiting_)::after(*conn);
-        check_deadlines(*conn);
-        conn = next;
-    }
-}
-
-void Proxy::check_deadlines(ServerConn& conn) {
-    const config::Pool& options = *conn.server->pool().options;
-    switch (conn.state) {
-        case ServerConn::State::Closed:
-            // Connected again in the background, so that no request has to find out.
-            if (!options.preconnect || conn.resp3 || draining_ || conn.server->pool().retired) {
-                waiting_.remove(conn);
-            } else if (now_ >= conn.retry_at) {
-                start_connect(conn);
-            }
-            return;
-        case ServerConn::State::Connecting:
-        case ServerConn::State::Prelude:
-            if ((now_ - conn.since).to_millis() >= options.connect_timeout_ms) {
-                lose(conn,
-                     "did not accept the connection within " +
-                         std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)");
-                return;
-            }
-            break;
-        case ServerConn::State::Ready:
-            if (conn.fragments.empty()) {
-                waiting_.remove(conn);
-                return;
-            }
-            break;
-    }
-
-    const Fragment* head = conn.fragments.front();
-    if (head == nullptr || head->deadline > now_) return;
-    const Duration limit = Duration::millis(options.timeout_ms);
-    if (now_ - head->deadline > Duration{limit.ns * (late_timeouts_max - 1)}) {
-        lose(conn,
-             "has not answered for " + std::to_string(options.timeout_ms * late_timeouts_max) +
-                 " ms");
-        return;
-    }
-    const std::string text =
-        error_line(conn.server->pool(),
-                   "server " + conn.server->title() + " did not answer within " +
-                       std::to_string(options.timeout_ms) + " ms (timeout)");
-    // In the order of their deadlines, since all of a pool have the same timeout.
-    for (Fragment* fragment = conn.fragments.front();
-         fragment != nullptr && fragment->deadline <= now_;
-         fragment = fragment->next) {
-        if (fragment->abandoned) continue;
-        fragment->abandoned = true;
-        counters_->timeouts.add(1);
-        fail(*fragment, text);
-    }
+    wake_at(conn.retry_at);
 }
 
 }  // namespace ringmain::core

@@ -33,6 +33,13 @@ enum class Taken : uint8_t {
 void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& parser);
 void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestParser& parser);
 
+// "-LOADING ...", "-BUSY ..." and the like: a server that is well and cannot answer now.
+[[nodiscard]] bool is_transient(std::string_view answer);
+
+[[nodiscard]] inline bool is_loading(std::string_view answer) {
+    return answer.starts_with("-LOADING");
+}
+
 // A complete error line in the pool's protocol: "-ERR ringmain: TEXT\r\n" or
 // "SERVER_ERROR ringmain: TEXT\r\n".
 [[nodiscard]] std::string error_line(const Pool& pool, std::string_view text);

@@ -17,7 +17,10 @@ using memcached::RequestFrame;
 using memcached::Verb;
 
 void refuse(Proxy& proxy, ClientConn& client, const RequestFrame& frame, std::string_view text) {
-    proxy.answer_error(client, frame.noreply ? std::string() : error_line(*client.pool, text));
+    proxy.answer_error(client,
+                       frame.noreply ? std::string() : error_line(*client.pool, text),
+                       false,
+                       stats::Reason::Limit);
 }
 
 void describe(Request& request, const RequestFrame& frame) {
@@ -85,11 +88,13 @@ void send_get(Proxy& proxy,
 void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Pool& pool = *client.pool;
     const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
-    const uint32_t server = pool.placement.server_of(key, proxy.prng());
+    const uint32_t server = pool.server_of(key, proxy.now(), proxy.prng());
     std::string_view why;
     ServerConn* conn = proxy.usable_connection(pool.server(server), client, bytes.size(), &why);
     if (conn == nullptr) {
-        refuse(proxy, client, frame, why);
+        proxy.refuse_forward(client,
+                             frame.noreply ? std::string() : error_line(pool, why),
+                             proxy.scratch().why_reason);
         return;
     }
     if (!proxy.has_room_for(bytes.size())) {
@@ -126,7 +131,7 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
     for (const ByteRange key : scratch.key_ranges) {
         const std::string_view view = bytes.view(key, scratch.text);
         scratch.servers.push_back(
-            static_cast<uint16_t>(client.pool->placement.server_of(view, proxy.prng())));
+            static_cast<uint16_t>(client.pool->server_of(view, proxy.now(), proxy.prng())));
     }
     if (!choose_connections(proxy, client, bytes.size())) return;
     Request* request = make_split_request(proxy, client, 2 * uint64_t{bytes.size()});
@@ -158,7 +163,10 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
 void broadcast(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Scratch& scratch = proxy.scratch();
     scratch.servers.clear();
+    const bool only_asks = frame.verb == Verb::Stats || frame.verb == Verb::Verbosity;
     for (size_t i = 0; i < client.pool->servers.size(); ++i) {
+        // Who is out misses nothing; but what it has must not survive a flush_all.
+        if (only_asks && !client.pool->servers[i]->live) continue;
         scratch.servers.push_back(static_cast<uint16_t>(i));
     }
     if (!choose_connections(proxy, client, bytes.size(), frame.noreply)) return;
@@ -202,9 +210,41 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
     }
 }
 
+void count(stats::PoolCounters& counters, Verb verb) {
+    if (verb <= Verb::Gets || verb == Verb::MetaGet) {
+        counters.requests_read.add(1);
+    } else if (verb <= Verb::Delete || (verb >= Verb::MetaSet && verb <= Verb::MetaArithmetic)) {
+        counters.requests_write.add(1);
+    } else {
+        counters.requests_other.add(1);
+    }
+}
+
+void refuse_all_out(Proxy& proxy, ClientConn& client, const RequestFrame& frame) {
+    const Pool& pool = *client.pool;
+    proxy.refuse_forward(
+        client,
+        frame.noreply ? std::string() : error_line(pool, proxy.no_server_text(pool)),
+        stats::Reason::NoServer);
+}
+
+bool is_local(const RequestFrame& frame, const Bytes& bytes, std::string& scratch) {
+    if (frame.verb == Verb::Stats) {
+        const std::string_view kind = bytes.view(frame.argument, scratch);
+        return !kind.empty() && kind != "reset";
+    }
+    return frame.verb == Verb::Version || frame.verb == Verb::MetaNoop ||
+           frame.verb == Verb::Quit || frame.verb == Verb::Invalid;
+}
+
 }  // namespace
 
 Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
+    count(*client.pool->counters, frame.verb);
+    if (!client.pool->any_live() && !is_local(frame, bytes, proxy.scratch().text)) {
+        refuse_all_out(proxy, client, frame);
+        return Taken::Yes;
+    }
     switch (frame.verb) {
         case Verb::Get:
         case Verb::Gets:
@@ -251,7 +291,7 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, co
 }
 
 void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestParser& parser) {
-    proxy.answer_error(client, parser.error(), true);
+    proxy.answer_error(client, parser.error(), true, stats::Reason::Protocol);
 }
 
 }  // namespace ringmain::core

@@ -34,8 +34,8 @@ Proxy::Proxy(const config::Config& config,
       open_(blocks),
       beginnings_(blocks) {
     for (size_t i = 0; i < config.pools.size(); ++i) {
-        pools_.push_back(std::make_unique<Pool>(
-            blocks, config.pools[i], environment.shared->pools[i], environment.worker_index));
+        pools_.push_back(
+            std::make_unique<Pool>(blocks, config.pools[i], environment.shared->pools[i], share()));
     }
 }
 
@@ -55,15 +55,24 @@ Proxy::~Proxy() {
 void Proxy::close_connections(Server& server) {
     for (const bool resp3 : {false, true}) {
         for (const auto& conn : server.connections(resp3)) {
-            lose(*conn, "is shut down");
+            lose(*conn, "is shut down", Blame::Nobody);
         }
     }
+    if (server.probe != nullptr) lose(*server.probe, "is shut down", Blame::Nobody);
 }
 
 void Proxy::begin_batch(Instant now, Instant wall) {
     now_ = now;
     wall_ = wall;
     batch_ += 1;
+    const uint64_t epoch = environment_.shared->epoch();
+    if (epoch != epoch_) {
+        epoch_ = epoch;
+        follow_servers();
+    }
+    for (const auto& pool : pools_) {
+        pool->end_ramps(now);
+    }
 }
 
 void Proxy::end_batch() {
@@ -83,6 +92,18 @@ Notice Proxy::take_notice() {
     Notice notice = std::move(notices_.front());
     notices_.pop_front();
     return notice;
+}
+
+// For client_idle_timeout; with it, in the order of the last activity.
+void Proxy::note_activity(ClientConn& client) {
+    Pool& pool = *client.pool;
+    if (pool.options->client_idle_timeout_ms == 0 || client.state != ClientConn::State::Open) {
+        return;
+    }
+    client.active_at = now_;
+    pool.by_activity.remove(client);
+    pool.by_activity.add(client);
+    wake_at(now_ + Duration::millis(pool.options->client_idle_timeout_ms));
 }
 
 // --- clients -------------------------------------------------------------------------------------
@@ -105,6 +126,7 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
         (limit != 0 && pool.clients >= share) || (process_limit != 0 && clients >= process_limit);
     if (draining_ || full) {
         counters_->clients_refused.add(1);
+        pool.counters->clients_refused.add(1);
         return nullptr;
     }
     // Numbers of different workers never meet.
@@ -115,9 +137,12 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     client->affinity = static_cast<uint32_t>(next_client_id_);
     client->peer = std::move(peer);
     clients_.add(*client);
+    note_activity(*client);
     pool.clients += 1;
     counters_->clients.add(1);
     counters_->clients_accepted.add(1);
+    pool.counters->client_connections.add(1);
+    pool.counters->clients_accepted.add(1);
     return client;
 }
 
@@ -135,13 +160,20 @@ void Proxy::remove_client(ClientConn& client) {
     clients_.remove(client);
     dirty_clients_.remove(client);
     resumable_.remove(client);
+    client.pool->by_activity.remove(client);
     client.pool->clients -= 1;
     counters_->clients.subtract(1);
+    stats::PoolCounters& counters = *client.pool->counters;
+    counters.client_connections.subtract(1);
+    const bool is_orderly = client.end_of_stream || client.state == ClientConn::State::Closing;
+    if (client.broken || !is_orderly) counters.client_err.add(1);
     client_slab_.free(&client);
 }
 
 void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
     counters_->bytes_received.add(slice.size);
+    client.pool->counters->request_bytes.add(slice.size);
+    note_activity(client);
     if (client.state == ClientConn::State::Closing) return;
     if (client.paused || !client.input.empty()) {
         if (client.input.append_growing(slice)) {
@@ -157,6 +189,7 @@ void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
 
 void Proxy::on_client_end(ClientConn& client) {
     client.end_of_stream = true;
+    client.pool->counters->client_eof.add(1);
     // What a paused client sent before its end is still to be read (resume).
     if (!client.paused) client.state = ClientConn::State::Closing;
     client.partial.clear();
@@ -166,7 +199,9 @@ void Proxy::on_client_end(ClientConn& client) {
 void Proxy::on_client_sent(ClientConn& client, uint64_t bytes) {
     client.unsent -= bytes;
     if (bytes > 0) client.stalled_since = Instant::never();
+    note_activity(client);
     counters_->bytes_sent.add(bytes);
+    client.pool->counters->response_bytes.add(bytes);
     if (client.paused) reconsider(client);
 }
 
@@ -356,9 +391,18 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
     request->ready = true;
 }
 
-void Proxy::answer_error(ClientConn& client, std::string_view text, bool close_after) {
+void Proxy::answer_error(ClientConn& client,
+                         std::string_view text,
+                         bool close_after,
+                         stats::Reason reason) {
     counters_->errors.add(1);
+    client.pool->counters->errors[static_cast<size_t>(reason)].add(1);
     answer(client, text, close_after);
+}
+
+void Proxy::refuse_forward(ClientConn& client, std::string_view text, stats::Reason reason) {
+    client.pool->counters->forward_error.add(1);
+    answer_error(client, text, false, reason);
 }
 
 void Proxy::finish(Request& request, std::string_view text) {
@@ -372,12 +416,23 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     request.fragments_queued += 1;
     fragment.batch = batch_;
     conn.open_get = {};
-    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
-    if (timeout_ms > 0) fragment.deadline = now_ + Duration::millis(timeout_ms);
+    fragment.queued = now_;
+    conn.note_queued(fragment);
+    if (conn.first_in_time == nullptr) {
+        conn.first_in_time = &fragment;
+        const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
+        if (timeout_ms > 0) {
+            waiting_.add(conn);
+            wake_at(now_ + Duration::millis(timeout_ms));
+        }
+    }
     conn.fragments.push_back(&fragment);
     counters_->fragments.add(1);
-    waiting_.add(conn);
-    if (conn.state == ServerConn::State::Ready) dirty_servers_.add(conn);
+    if (conn.state == ServerConn::State::Ready) {
+        dirty_servers_.add(conn);
+    } else {
+        conn.publish(now_);
+    }
 }
 
 // The response is complete: to the client when it is its turn, else it waits.

@@ -27,6 +27,7 @@ class RespFront {
     Taken take();
 
   private:
+    void count(const Command* command);
     void take_unknown(std::string_view name);
     Taken take_command(const Command& command);
     Taken take_local(const Command& command);
@@ -37,8 +38,10 @@ class RespFront {
 
     std::span<const ByteRange> arguments();
     std::string_view argument(uint32_t index);
+    [[nodiscard]] bool has_server();
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);
-    void refuse(std::string_view text);
+    void forward_to_any();
+    void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
 
     Proxy& proxy_;
     ClientConn& client_;
@@ -71,8 +74,8 @@ std::string_view RespFront::argument(uint32_t index) {
     return bytes_.view(frame_.arguments[index], proxy_.scratch().text);
 }
 
-void RespFront::refuse(std::string_view text) {
-    proxy_.answer_error(client_, error_line(pool_, text));
+void RespFront::refuse(std::string_view text, stats::Reason reason) {
+    proxy_.answer_error(client_, error_line(pool_, text), false, reason);
 }
 
 Taken RespFront::take() {
@@ -83,12 +86,14 @@ Taken RespFront::take() {
     }
     if (frame_.oversized) {
         refuse("request is larger than " + std::to_string(pool_.options->request_size_max) +
-               " bytes (request_size_max)");
+                   " bytes (request_size_max)",
+               stats::Reason::Limit);
         return Taken::Yes;
     }
     const std::string_view name =
         frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
     const Command* command = resp::find_command(name);
+    count(command);
     if (command == nullptr) {
         take_unknown(name);
         return Taken::Yes;
@@ -134,6 +139,18 @@ void RespFront::take_unknown(std::string_view name) {
     if (route(frame_.arguments[1], &server)) forward_to(server);
 }
 
+void RespFront::count(const Command* command) {
+    const uint32_t flags = command == nullptr ? 0 : command->flags;
+    stats::PoolCounters& counters = *pool_.counters;
+    if ((flags & command_flag::readonly) != 0) {
+        counters.requests_read.add(1);
+    } else if ((flags & command_flag::write) != 0) {
+        counters.requests_write.add(1);
+    } else {
+        counters.requests_other.add(1);
+    }
+}
+
 Taken RespFront::take_command(const Command& command) {
     switch (command.handling) {
         case Handling::Forward:
@@ -148,7 +165,7 @@ Taken RespFront::take_command(const Command& command) {
             split(command);
             return Taken::Yes;
         case Handling::AnyServer:
-            forward_to(0);
+            forward_to_any();
             return Taken::Yes;
         case Handling::Local:
             return take_local(command);
@@ -163,20 +180,31 @@ Taken RespFront::take_command(const Command& command) {
 Taken RespFront::take_local(const Command& command) {
     if (bytes_.size() > local_request_size_max) {
         refuse("'" + upper_case(command.name) + "' with " + std::to_string(bytes_.size()) +
-               " bytes is too large to be answered here (limit " +
-               std::to_string(local_request_size_max) + ")");
+                   " bytes is too large to be answered here (limit " +
+                   std::to_string(local_request_size_max) + ")",
+               stats::Reason::Limit);
         return Taken::Yes;
     }
     return answer_locally(proxy_, client_, command, bytes_, arguments());
 }
 
+// Or an answer that says that all are ejected.
+bool RespFront::has_server() {
+    if (pool_.any_live()) return true;
+    proxy_.refuse_forward(
+        client_, error_line(pool_, proxy_.no_server_text(pool_)), stats::Reason::NoServer);
+    return false;
+}
+
 bool RespFront::route(ByteRange key, uint32_t* server) {
     if (key.size > pool_.options->key_size_max) {
         refuse("key of " + std::to_string(key.size) + " bytes is larger than " +
-               std::to_string(pool_.options->key_size_max) + " bytes (key_size_max)");
+                   std::to_string(pool_.options->key_size_max) + " bytes (key_size_max)",
+               stats::Reason::Limit);
         return false;
     }
-    *server = pool_.placement.server_of(bytes_.view(key, proxy_.scratch().text), proxy_.prng());
+    if (!has_server()) return false;
+    *server = pool_.server_of(bytes_.view(key, proxy_.scratch().text), proxy_.now(), proxy_.prng());
     return true;
 }
 
@@ -195,7 +223,7 @@ void RespFront::forward_by_keys(const Command& command) {
     if (found != resp::KeySearch::Found) {
         // Without keys every server gives the same answer; with a key count that does not fit, a
         // server refuses in its own words before it touches a key.
-        forward_to(0);
+        forward_to_any();
         return;
     }
     uint32_t server = 0;
@@ -218,21 +246,26 @@ void RespFront::forward_by_keys(const Command& command) {
     forward_to(server);
 }
 
+void RespFront::forward_to_any() {
+    if (has_server()) forward_to(pool_.first_live());
+}
+
 void RespFront::forward_to(uint32_t server_index) {
     std::string_view why;
     ServerConn* conn =
         proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
     if (conn == nullptr) {
-        refuse(why);
+        proxy_.refuse_forward(client_, error_line(pool_, why), proxy_.scratch().why_reason);
         return;
     }
     if (!proxy_.has_room_for(bytes_.size())) {
-        refuse("out of buffer memory; see buffer_memory");
+        refuse("out of buffer memory; see buffer_memory", stats::Reason::Limit);
         return;
     }
     Request* request = proxy_.make_request(client_);
     if (request == nullptr) {
-        refuse("too many requests in flight (limit " + std::to_string(requests_max) + ")");
+        refuse("too many requests in flight (limit " + std::to_string(requests_max) + ")",
+               stats::Reason::Limit);
         return;
     }
     const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr);
@@ -309,7 +342,8 @@ Taken take_inline(Proxy& proxy,
         proxy.answer_error(
             client,
             std::string("-ERR Protocol error: ").append(resp::unbalanced_quotes).append("\r\n"),
-            true);
+            true,
+            stats::Reason::Protocol);
         return Taken::Yes;
     }
     if (*count == 0) return Taken::Yes;
@@ -341,8 +375,10 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& 
         proxy.answer_error(client, "", true);
         return;
     }
-    proxy.answer_error(
-        client, std::string("-ERR Protocol error: ").append(parser.error()).append("\r\n"), true);
+    proxy.answer_error(client,
+                       std::string("-ERR Protocol error: ").append(parser.error()).append("\r\n"),
+                       true,
+                       stats::Reason::Protocol);
 }
 
 }  // namespace ringmain::core

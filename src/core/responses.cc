@@ -6,6 +6,8 @@
 #include "ringmain/memcached/forward.h"
 #include "ringmain/resp/multi_key.h"
 
+#include <algorithm>
+
 #include "front.h"
 #include "memcached_stats.h"
 
@@ -14,11 +16,13 @@ namespace ringmain::core {
 void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
     // Bytes that were under way when the connection was given up belong to nobody.
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+    conn.server->counters().response_bytes.add(slice.size);
     if (auto* parser = std::get_if<resp::ResponseParser>(&conn.parser)) {
         parse_responses(conn, *parser, slice);
     } else {
         parse_responses(conn, std::get<memcached::ResponseParser>(conn.parser), slice);
     }
+    conn.publish(now_);
 }
 
 // Whether a byte may be part of an answer: something that it could answer has left. What was queued
@@ -79,7 +83,7 @@ bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
     for (uint32_t left = awaiting(conn); left > 0; --left, fragment = fragment->next) {
         if (fragment->abandoned) continue;
         fragment->abandoned = true;
-        fail(*fragment, text);
+        fail(*fragment, text, stats::Reason::Limit);
     }
     return true;
 }
@@ -126,11 +130,18 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
 // The head of the FIFO, taken out of it.
 Fragment& Proxy::leave_queue(ServerConn& conn) {
     Fragment& fragment = *conn.fragments.pop_front();
+    if (conn.first_in_time == &fragment) conn.first_in_time = fragment.next;
     fragment.request->fragments_queued -= 1;
     if (fragment.in_line > 1) {
         conn.fragments.front()->in_line = static_cast<uint16_t>(fragment.in_line - 1);
     }
     if (conn.open_get.first == &fragment) conn.open_get = {};
+    return fragment;
+}
+
+Fragment& Proxy::take_answered(ServerConn& conn) {
+    Fragment& fragment = leave_queue(conn);
+    conn.note_response(fragment, now_);
     return fragment;
 }
 
@@ -189,8 +200,13 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
         lose(conn, "sent a response that does not fit the request");
         return;
     }
-    note_success(conn);
-    Fragment& fragment = leave_queue(conn);
+    if (is_error && conn.server->pool().options->eject_on_loading &&
+        is_loading(bytes.view({0, std::min(bytes.size(), 8U)}, scratch_.text))) {
+        report_failure(*conn.server, head.queued, "is loading its data (eject_on_loading)");
+    } else if (!head.abandoned) {
+        note_success(conn, head.queued);
+    }
+    Fragment& fragment = take_answered(conn);
     Request& request = *fragment.request;
     if (fragment.abandoned) {
         free_if_done(request);
@@ -227,8 +243,8 @@ void Proxy::on_response(ServerConn& conn,
     const bool refused_line =
         is_error && (has_data_block || verb == memcached::Verb::MetaSet) && frame.size == 7;
 
-    note_success(conn);
-    Fragment& fragment = leave_queue(conn);
+    if (!head.abandoned) note_success(conn, head.queued);
+    Fragment& fragment = take_answered(conn);
     Request& request = *fragment.request;
     if (fragment.abandoned || (request.client == nullptr && request.join == nullptr)) {
         free_if_done(request);
@@ -301,6 +317,7 @@ void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error
         }
     }
     if (request.fragments_waiting > 0) return;
+    request.client->pool->counters->latency.record(now_ - fragment.queued);
     if (!request.failed && !join_responses(request)) {
         const std::string text =
             error_line(*request.client->pool,
@@ -369,9 +386,14 @@ bool Proxy::join_responses(Request& request) {
 }
 
 // The fragment's server cannot answer it. `text` is complete wire text.
-void Proxy::fail(Fragment& fragment, std::string_view text) {
+void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason) {
     Request& request = *fragment.request;
     counters_->errors.add(1);
+    if (request.client != nullptr && !request.failed) {
+        stats::PoolCounters& counters = *request.client->pool->counters;
+        counters.errors[static_cast<size_t>(reason)].add(1);
+        counters.forward_error.add(1);
+    }
     request.fragments_waiting -= 1;
     if (request.client == nullptr) {
         free_if_done(request);
@@ -384,13 +406,13 @@ void Proxy::fail(Fragment& fragment, std::string_view text) {
     if (request.fragments_waiting == 0) make_ready(request);
 }
 
-void Proxy::fail_all(ServerConn& conn, std::string_view text) {
+void Proxy::fail_all(ServerConn& conn, std::string_view text, stats::Reason reason) {
     while (!conn.fragments.empty()) {
         Fragment& fragment = leave_queue(conn);
         if (fragment.abandoned) {
             free_if_done(*fragment.request);
         } else {
-            fail(fragment, text);
+            fail(fragment, text, reason);
         }
     }
 }

@@ -14,12 +14,18 @@ std::string title_of(const config::Server& server) {
 
 }  // namespace
 
-Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, uint32_t worker) {
-    move_to(owner, index, worker);
+Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
+    : queue_size_default_(uint64_t{blocks.capacity()} * block_size / 8) {
+    move_to(owner, index, share.worker);
     for (uint32_t i = 0; i < owner.options->server_connections; ++i) {
         resp2_.push_back(std::make_unique<ServerConn>(blocks, *this, false));
         if (owner.is_redis()) resp3_.push_back(std::make_unique<ServerConn>(blocks, *this, true));
     }
+    const uint32_t number = owner.shared->servers[index]->number;
+    if (number % share.worker_count != share.worker) return;
+    probe = std::make_unique<ServerConn>(blocks, *this, false);
+    probe->is_probe = true;
+    probe->retry_at = Instant::never();
 }
 
 void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
@@ -29,6 +35,10 @@ void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
     health_ = &owner.shared->servers[index]->health;
     counters_ = &owner.shared->servers[index]->counters[worker];
     title_ = title_of(*options_);
+    const config::Pool& pool = *owner.options;
+    queue_max = pool.server_queue_max == 0 ? UINT32_MAX : pool.server_queue_max;
+    queue_size_max =
+        pool.server_queue_size_max == 0 ? queue_size_default_ : pool.server_queue_size_max;
 }
 
 }  // namespace ringmain::core

@@ -10,4 +10,49 @@ ServerConn::ServerConn(BlockPool& blocks, Server& owner, bool speaks_resp3)
     if (!owner.pool().is_redis()) parser.emplace<memcached::ResponseParser>();
 }
 
+void ServerConn::note_taken() {
+    stats::ServerCounters& counters = server->counters();
+    counters.requests.add(traffic.unsent);
+    counters.request_bytes.add(out.size());
+    server->pool().counters->fragments.add(traffic.unsent);
+    traffic.sent_bytes += out.size();
+    traffic.unsent = 0;
+    traffic.out_size = 0;
+    show({.out_queue = fragments.size(), .out_queue_bytes = traffic.sent_bytes});
+}
+
+void ServerConn::end_run(Instant now) {
+    if (traffic.run_length == 0) return;
+    const Duration took = now - traffic.run_queued;
+    server->counters().latency.record(took, traffic.run_length);
+    if (traffic.run_whole > 0) server->pool().counters->latency.record(took, traffic.run_whole);
+    traffic.run_length = 0;
+    traffic.run_whole = 0;
+}
+
+void ServerConn::publish(Instant now) {
+    end_run(now);
+    if (traffic.responses > 0) server->counters().responses.add(traffic.responses);
+    traffic.responses = 0;
+    show({.in_queue = traffic.unsent,
+          .in_queue_bytes = traffic.out_size,
+          .out_queue = fragments.size() - traffic.unsent,
+          .out_queue_bytes = traffic.sent_bytes});
+}
+
+void ServerConn::forget_traffic() {
+    traffic = {};
+    show({});
+}
+
+// Several connections share a gauge: each adds what has changed of its own, modulo 2^64.
+void ServerConn::show(const Shown& now) {
+    stats::ServerCounters& counters = server->counters();
+    counters.in_queue.add(now.in_queue - shown_.in_queue);
+    counters.in_queue_bytes.add(now.in_queue_bytes - shown_.in_queue_bytes);
+    counters.out_queue.add(now.out_queue - shown_.out_queue);
+    counters.out_queue_bytes.add(now.out_queue_bytes - shown_.out_queue_bytes);
+    shown_ = now;
+}
+
 }  // namespace ringmain::core

@@ -13,7 +13,9 @@ std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
         shared.counters = &pools_by_name_.try_emplace(pool.name, workers_).first->second;
         for (const config::Server& server : pool.servers) {
             const ServerKey key = {pool.name, server.ring_name, server.address};
-            shared.servers.push_back(&servers_by_key_.try_emplace(key, workers_).first->second);
+            const auto number = static_cast<uint32_t>(servers_by_key_.size());
+            shared.servers.push_back(
+                &servers_by_key_.try_emplace(key, workers_, number).first->second);
         }
     }
     return result;

@@ -53,7 +53,7 @@ bool Proxy::find_owner(ServerConn& conn, std::string_view key) {
         owner = owner->next;
     }
     for (; misses > 0; --misses) {
-        answer_shared(leave_queue(conn), nullptr, end_line);
+        answer_shared(take_answered(conn), nullptr, end_line);
     }
     return true;
 }
@@ -62,14 +62,15 @@ void Proxy::on_shared_response(ServerConn& conn,
                                const memcached::ResponseFrame& frame,
                                const Bytes& bytes) {
     RM_DCHECK(frame.singly);
-    note_success(conn);
+    const Fragment& head = *conn.fragments.front();
+    if (!head.abandoned) note_success(conn, head.queued);
     if (frame.kind == memcached::ResponseKind::Values && frame.value_count > 0) {
-        answer_shared(leave_queue(conn), &bytes, end_line);
+        answer_shared(take_answered(conn), &bytes, end_line);
         return;
     }
     // END: all that are left missed. An error: it is for all that are left.
     for (uint32_t left = conn.fragments.front()->in_line; left > 0; --left) {
-        answer_shared(leave_queue(conn), &bytes, {});
+        answer_shared(take_answered(conn), &bytes, {});
     }
 }
 

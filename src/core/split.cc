@@ -9,7 +9,10 @@ namespace ringmain::core {
 namespace {
 
 void refuse(Proxy& proxy, ClientConn& client, std::string_view text, bool noreply) {
-    proxy.answer_error(client, noreply ? std::string() : error_line(*client.pool, text));
+    proxy.answer_error(client,
+                       noreply ? std::string() : error_line(*client.pool, text),
+                       false,
+                       stats::Reason::Limit);
 }
 
 }  // namespace
@@ -26,7 +29,8 @@ bool choose_connections(Proxy& proxy, ClientConn& client, uint64_t size, bool no
             std::string_view why;
             ServerConn* conn = proxy.usable_connection(pool.server(server), client, size, &why);
             if (conn == nullptr) {
-                refuse(proxy, client, why, noreply);
+                proxy.refuse_forward(
+                    client, noreply ? std::string() : error_line(pool, why), scratch.why_reason);
                 return false;
             }
             fragment = static_cast<uint16_t>(scratch.connections.size());

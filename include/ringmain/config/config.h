@@ -48,6 +48,8 @@ struct Pool {
     UnknownCommands unknown_commands = UnknownCommands::FirstKey;
     int64_t timeout_ms = 400;  // 0: none
     int64_t connect_timeout_ms = 1000;
+    int64_t late_connection_timeout_ms = 0;  // 0: four times the timeout
+    int64_t client_idle_timeout_ms = 0;      // 0: none
     uint32_t backlog = 1024;
     uint32_t client_connections = 10000;  // 0: no limit but the process's
     bool tcp_keepalive = true;
@@ -56,10 +58,16 @@ struct Pool {
     bool auto_eject_hosts = false;
     int64_t server_retry_timeout_ms = 30000;
     uint32_t server_failure_limit = 2;
+    bool eject_on_loading = false;
+    int64_t health_check_interval_ms = 0;  // 0: none
+    int64_t slow_start_ms = 0;             // 0: none
     std::string redis_auth;
     uint32_t redis_db = 0;
     uint64_t request_size_max = 1024ULL * 1024 * 1024;
     uint64_t key_size_max = 64ULL * 1024;
+    uint32_t request_arguments_max = 1024 * 1024;
+    uint32_t server_queue_max = 256 * 1024;    // requests that wait for one connection; 0: no limit
+    uint64_t server_queue_size_max = 0;        // their bytes; 0: an eighth of buffer_memory
     uint32_t requests_in_flight_max = 1024;    // per client; reading pauses
     uint64_t output_pause_size = 1024 * 1024;  // unsent response bytes of a client; reading pauses
     // Unsent response bytes of a client beside the largest response; 0: no limit.

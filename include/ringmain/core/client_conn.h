@@ -57,10 +57,12 @@ class ClientConn {
     bool broken = false;    // its output could not be kept: close without a word
     uint32_t affinity = 0;  // which of a server's connections serves this client
     uint32_t channel = 0;   // the driver's name for it
+    Instant active_at = {};
 
     ListLink<ClientConn> dirty_link;
     ListLink<ClientConn> resume_link;
     ListLink<ClientConn> all_link;
+    ListLink<ClientConn> activity_link;  // with client_idle_timeout only
 
     Fifo<Request, &Request::next> requests;
     Chain input;                               // received, not yet parsed

@@ -34,7 +34,14 @@ inline constexpr uint32_t command_name_size_max = 64;
 inline constexpr Duration backoff_first = Duration::millis(20);
 inline constexpr Duration backoff_max = Duration::millis(500);
 
-// A connection whose oldest request is late by this many timeouts is closed and replaced.
+// Who waits for another connection's attempt looks again after at most this.
+inline constexpr Duration backoff_look = Duration::millis(100);
+
+// The second probe of an ejected server comes after this part of server_retry_timeout.
+inline constexpr int64_t probe_delay_divisor = 8;
+
+// Unless late_connection_timeout says otherwise: a connection whose oldest request has waited for
+// this many timeouts is closed and replaced.
 inline constexpr int64_t late_timeouts_max = 4;
 
 // Keys and bytes of a get line that requests of one key share towards a server (src/design/0007).

@@ -1,8 +1,16 @@
 // ringmain/core/pool.h - one worker's view of a pool: options, placement, servers.
+//
+// Servers that are out (Server::live) have no keys. One that came back has, with slow_start, a
+// share of its keys that grows from none to all: a key comes back when the growing share reaches
+// its hash, and until then it lives where it lived while the server was out.
 
 #pragma once
 
+#include "ringmain/base/list.h"
+#include "ringmain/base/prng.h"
+#include "ringmain/base/time.h"
 #include "ringmain/config/config.h"
+#include "ringmain/core/client_conn.h"
 #include "ringmain/core/server.h"
 #include "ringmain/core/shared.h"
 #include "ringmain/memcached/request_parser.h"
@@ -11,6 +19,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <vector>
 
 namespace ringmain::core {
@@ -18,7 +28,7 @@ namespace ringmain::core {
 class Pool {
   public:
     // `options` and `shared` outlive the pool.
-    Pool(BlockPool& blocks, const config::Pool& options, const PoolShared& shared, uint32_t worker);
+    Pool(BlockPool& blocks, const config::Pool& options, const PoolShared& shared, Share share);
 
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -28,6 +38,25 @@ class Pool {
 
     [[nodiscard]] Server& server(uint32_t index) { return *servers[index]; }
 
+    // Call the next two only while a server is live.
+    [[nodiscard]] bool any_live() const { return placement.any_live(); }
+
+    [[nodiscard]] uint32_t server_of(std::string_view key, Instant now, Prng& prng) const {
+        if (ramps_.empty()) return placement.server_of(key, prng);
+        return server_in_ramps(key, now, prng);
+    }
+
+    // For what any server can answer: always the same one.
+    [[nodiscard]] uint32_t first_live() const;
+
+    // After a change of Server::live: places keys anew.
+    void place_anew(Instant now);
+
+    // Forgets the ramps that are at their end.
+    void end_ramps(Instant now) {
+        if (!ramps_.empty()) forget_ramps(now);
+    }
+
     const config::Pool* options;
     const PoolShared* shared;
     stats::PoolCounters* counters;  // this worker's
@@ -35,8 +64,26 @@ class Pool {
     std::vector<std::unique_ptr<Server>> servers;
     resp::RequestLimits resp_limits;
     memcached::RequestLimits memcached_limits;
-    uint32_t clients = 0;  // of this worker
+    uint32_t clients = 0;                                      // of this worker
+    List<ClientConn, &ClientConn::activity_link> by_activity;  // with client_idle_timeout only
     bool retired = false;  // of an earlier configuration: gets nothing new
+
+  private:
+    // A server on its way back.
+    struct Ramp {
+        uint32_t server = 0;
+        Instant since;
+        // Without this server and those behind it in `ramps_`.
+        placement::Placement without;
+    };
+
+    [[nodiscard]] placement::Placement placement_without(std::span<const uint32_t> out) const;
+    [[nodiscard]] bool is_returning(const Server& server, Instant now) const;
+    void forget_ramps(Instant now);
+    [[nodiscard]] bool is_back(const Ramp& ramp, uint32_t hash, Instant now) const;
+    [[nodiscard]] uint32_t server_in_ramps(std::string_view key, Instant now, Prng& prng) const;
+
+    std::vector<Ramp> ramps_;  // the last to return at the end
 };
 
 }  // namespace ringmain::core

@@ -26,12 +26,13 @@
 #include "ringmain/core/limits.h"
 #include "ringmain/core/pool.h"
 #include "ringmain/core/request.h"
+#include "ringmain/core/scratch.h"
 #include "ringmain/core/server_conn.h"
 #include "ringmain/core/shared.h"
 #include "ringmain/memcached/response_parser.h"
-#include "ringmain/resp/multi_key.h"
 #include "ringmain/resp/response_parser.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -56,26 +57,20 @@ struct Environment {
     uint16_t tcp_port = 0;     // of the first pool, for INFO
 };
 
+// Who is the cause of a lost connection.
+enum class Blame : uint8_t {
+    Nobody,  // an idle connection that the server closed, or one that has done its work
+    Us,      // only this connection waits before it tries again
+    Server,  // counts as a failure of the server's
+};
+
+// What on_server_lost() is told when the server closed the connection.
+inline constexpr std::string_view end_of_stream_reason = "closed the connection";
+
 // Something that people should read in the log.
 struct Notice {
     bool good = false;
     std::string text;
-};
-
-// Working memory of the fronts and joins: kept, so that the data path allocates nothing.
-struct Scratch {
-    std::string text;                  // an argument that crosses blocks
-    std::vector<ByteRange> arguments;  // of a request with many
-    std::vector<uint32_t> keys;        // positions in `arguments`
-    std::vector<ByteRange> key_ranges;
-    std::vector<uint16_t> servers;         // per key
-    std::vector<uint16_t> fragment_of;     // per server of the pool
-    std::vector<ServerConn*> connections;  // per fragment
-    std::vector<const Chain*> responses;   // per fragment
-    std::vector<std::string_view> key_views;
-    std::vector<resp::JoinSource> join_sources;  // per fragment
-    std::string why;                             // usable_connection() refuses
-    std::string inline_array;                    // an inline request, written anew
 };
 
 class Proxy {
@@ -96,10 +91,18 @@ class Proxy {
     void begin_batch(Instant now, Instant wall);
     void end_batch();
 
-    // Time went on: deadlines, retries. To be called every few milliseconds while needs_ticks().
+    // When on_tick() next has something to do, at the earliest; Instant::never() when nothing waits
+    // for time to pass.
+    [[nodiscard]] Instant next_deadline() const { return next_deadline_; }
+
+    [[nodiscard]] bool needs_ticks() const { return next_deadline_ != Instant::never(); }
+
+    // Deadlines, retries, probes, idle clients. Does nothing before next_deadline().
     void on_tick();
 
-    [[nodiscard]] bool needs_ticks() const { return !waiting_.empty(); }
+    // The process stood still for that long, and servers may have answered meanwhile: all deadlines
+    // move. Before anything else of the batch, behind begin_batch().
+    void on_pause(Duration gap);
 
     // While something is unsent there has to be a batch by then: it finds the clients that do not
     // take it.
@@ -192,7 +195,15 @@ class Proxy {
     // Answers a request here and now, in its turn. `text` is complete wire text.
     void answer(ClientConn& client, std::string_view text, bool close_after = false);
     // The same, counted as an error.
-    void answer_error(ClientConn& client, std::string_view text, bool close_after = false);
+    void answer_error(ClientConn& client,
+                      std::string_view text,
+                      bool close_after = false,
+                      stats::Reason reason = stats::Reason::Other);
+    // The same, of a request that its server does not get. Empty when the client wants no answer.
+    void refuse_forward(ClientConn& client, std::string_view text, stats::Reason reason);
+
+    // "every server of pool 'main' is ejected ...". Only while that is so.
+    [[nodiscard]] std::string no_server_text(const Pool& pool) const;
 
     // A connection that takes a request of `bytes` now; null when the server is down, or has so
     // much waiting for it already that it would take the memory of requests to others: then `why`
@@ -280,10 +291,11 @@ class Proxy {
     [[nodiscard]] bool has_key(const Fragment& fragment, std::string_view key) const;
     void deliver(Request& request, const Bytes* bytes, std::string_view tail = {});
     void complete_split(Fragment& fragment, const Bytes& bytes, bool is_error);
-    void fail(Fragment& fragment, std::string_view text);
-    void fail_all(ServerConn& conn, std::string_view text);
+    void fail(Fragment& fragment, std::string_view text, stats::Reason reason);
+    void fail_all(ServerConn& conn, std::string_view text, stats::Reason reason);
     [[nodiscard]] bool join_responses(Request& request);
     [[nodiscard]] Fragment& leave_queue(ServerConn& conn);
+    [[nodiscard]] Fragment& take_answered(ServerConn& conn);
     void free_if_done(Request& request);
     void detach(Request& request);
     void give_up(ClientConn& client);
@@ -292,14 +304,61 @@ class Proxy {
     void start_connect(ServerConn& conn);
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
-    // `innocent`: nothing that a server should not do.
-    void lose(ServerConn& conn, std::string_view reason, bool innocent = false);
-    void note_success(ServerConn& conn);
-    void check_deadlines(ServerConn& conn);
+    void lose(ServerConn& conn, std::string_view reason, Blame blame = Blame::Server);
+    void judge_loss(ServerConn& conn, std::string_view reason, Blame blame);
+    [[nodiscard]] Instant after_backoff(uint32_t failures);
+    void watch(ServerConn& conn);
+
+    [[nodiscard]] bool has_room(const ServerConn& conn, uint64_t bytes, std::string_view* why) {
+        const Server& server = *conn.server;
+        if (conn.out.size() + bytes <= server.queue_size_max &&
+            conn.fragments.size() < server.queue_max) [[likely]] {
+            return true;
+        }
+        return may_wait(conn, why);
+    }
+
+    [[nodiscard]] bool may_wait(const ServerConn& conn, std::string_view* why);
+    [[nodiscard]] std::string first_line(const Bytes& bytes);
     void close_connections(Server& server);
+
+    [[nodiscard]] Share share() const {
+        return {.worker = environment_.worker_index, .worker_count = environment_.worker_count};
+    }
+
     void take_servers(Pool& old_pool, Pool& pool);
     void take_clients(Pool& old_pool, Pool* pool);
     void sweep_retired();
+
+    void wake_at(Instant at) { next_deadline_ = std::min(next_deadline_, at); }
+
+    void check_deadlines(ServerConn& conn);
+    void check_closed(ServerConn& conn);
+    void check_requests(ServerConn& conn);
+    void expire_requests(ServerConn& conn, Duration timeout);
+    void give_up_connecting(ServerConn& conn);
+    void close_idle(Pool& pool);
+    void note_activity(ClientConn& client);
+
+    void tell(const ServerConn& conn, std::string_view text, bool good = false);
+
+    // The server has answered what began then.
+    void note_success(ServerConn& conn, Instant began) {
+        conn.spoke_since_connect = true;
+        if (conn.failures > 0 || conn.server->health().is_in_trouble()) recover(conn, began);
+    }
+
+    void recover(ServerConn& conn, Instant began);
+    // False when it was known already.
+    bool report_failure(Server& server, Instant began, std::string_view reason);
+    void follow_servers();
+    void welcome(Server& server);
+    void plan_probe(Server& server, Instant at);
+    void schedule_first_probe(Server& server);
+    void schedule_check(Server& server);
+    void check_probe(ServerConn& probe);
+    void end_probe(ServerConn& probe, const std::string& answer);
+    void fail_probe(ServerConn& probe, std::string_view reason, Blame blame);
 
     const config::Config* config_;
     BlockPool* blocks_;
@@ -311,6 +370,8 @@ class Proxy {
     Instant last_relief_;
     Instant exhausted_since_;
     Instant last_stall_check_;
+    Instant next_deadline_ = Instant::never();
+    uint64_t epoch_ = 0;  // of Shared: when servers were last followed
     uint32_t batch_ = 0;
     uint64_t next_client_id_ = 1;
     Scratch scratch_;

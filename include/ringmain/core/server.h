@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "ringmain/base/time.h"
 #include "ringmain/config/config.h"
 #include "ringmain/core/health.h"
 #include "ringmain/core/server_conn.h"
@@ -16,10 +17,16 @@ namespace ringmain::core {
 
 class Pool;
 
+// Which of how many workers.
+struct Share {
+    uint32_t worker = 0;
+    uint32_t worker_count = 1;
+};
+
 class Server {
   public:
     // The server with that index in the pool's options.
-    Server(BlockPool& blocks, Pool& owner, uint32_t index, uint32_t worker);
+    Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share);
 
     // The connection that serves a client: the same for the same affinity, so that a client reads
     // what it wrote.
@@ -46,6 +53,17 @@ class Server {
     // This worker's.
     [[nodiscard]] stats::ServerCounters& counters() const { return *counters_; }
 
+    // For the Proxy, which follows Health once per batch: whether keys are placed here.
+    bool live = true;
+    // Asks a server that is out, or is looked after (health_check_interval), whether it serves. In
+    // the worker whose turn it is; null in the others.
+    std::unique_ptr<ServerConn> probe;
+    Duration probe_delay;  // before the next one, should this one fail
+
+    // What may wait for one connection: bytes of its `out`, requests sent or not.
+    uint64_t queue_size_max = 0;
+    uint32_t queue_max = 0;
+
     // "cache1 (10.0.0.1:6379)", or the address alone when it has no name.
     [[nodiscard]] const std::string& title() const { return title_; }
 
@@ -53,6 +71,7 @@ class Server {
     Pool* pool_ = nullptr;
     const config::Server* options_ = nullptr;
     uint32_t index_ = 0;
+    uint64_t queue_size_default_;
     Health* health_ = nullptr;
     stats::ServerCounters* counters_ = nullptr;
     std::string title_;

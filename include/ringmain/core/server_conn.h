@@ -44,21 +44,64 @@ class ServerConn {
     ServerConn& operator=(const ServerConn&) = delete;
     ~ServerConn() = default;
 
-    // What the driver may send now.
-    [[nodiscard]] Chain& sendable() { return state == State::Ready ? out : prelude_out; }
+    // What the driver takes to send it now: all of it, at once.
+    [[nodiscard]] Chain& sendable() {
+        if (state != State::Ready) return prelude_out;
+        if (traffic.unsent > 0) note_taken();
+        return out;
+    }
+
+    // --- counting: here as it happens, and published once per batch and connection ---------------
+
+    struct Traffic {
+        uint32_t unsent = 0;      // fragments whose bytes are in `out`
+        uint32_t responses = 0;   // since the last publication
+        uint64_t out_size = 0;    // of `out`, when the last fragment was queued
+        uint64_t sent_bytes = 0;  // of the fragments that are sent and not answered
+        // Responses in a row to what was queued at the same instant: one entry of the histograms.
+        Instant run_queued = {};
+        uint32_t run_length = 0;
+        uint32_t run_whole = 0;  // of requests that are not split
+    };
+
+    // The fragment's bytes are at the end of `out`.
+    void note_queued(Fragment& fragment) {
+        fragment.size = static_cast<uint32_t>(out.size() - traffic.out_size);
+        traffic.out_size = out.size();
+        traffic.unsent += 1;
+    }
+
+    // The fragment leaves the FIFO, answered.
+    void note_response(const Fragment& fragment, Instant now) {
+        if (fragment.queued != traffic.run_queued) end_run(now);
+        traffic.run_queued = fragment.queued;
+        traffic.run_length += 1;
+        if (fragment.request->join == nullptr) traffic.run_whole += 1;
+        traffic.responses += 1;
+        traffic.sent_bytes -= fragment.size;
+    }
+
+    void publish(Instant now);
+    // Lost, with all that was on it.
+    void forget_traffic();
 
     Server* server;
     bool resp3;
+    bool is_probe = false;
+    bool has_turn = false;  // it connects for all, to a server that is down
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come
     uint8_t prelude_commands = 0;  // sent
     bool spoke_since_connect = false;
-    uint32_t ready_batch = 0;  // in which it became ready: no request left before its end
-    uint32_t failures = 0;     // in a row, without a response in between
-    Instant retry_at = {};     // no attempt before
-    Instant since = {};        // when the connect began
-    std::string last_error;    // why it is closed
-    uint32_t channel = 0;      // the driver's name for it; 0 while it has none
+    bool was_established = false;  // before it was lost
+    bool was_told = false;         // in the log, that it is lost over something of its own
+    uint32_t ready_batch = 0;      // in which it became ready: no request left before its end
+    uint32_t failures = 0;         // in a row, of this connection, without a response in between
+    Instant retry_at = {};         // no attempt before; of a probe: when the next one begins
+    Instant since = {};            // when the connect began
+    Instant ready_by = {};         // when it will have taken too long
+    std::string last_error;        // why it is closed
+    uint32_t channel = 0;          // the driver's name for it; 0 while it has none
 
     ListLink<ServerConn> dirty_link;
     ListLink<ServerConn> connect_link;
@@ -66,11 +109,28 @@ class ServerConn {
     ListLink<ServerConn> waiting_link;  // has a deadline or a retry to look at
 
     Fifo<Fragment, &Fragment::next> fragments;
+    Fragment* first_in_time = nullptr;  // those before it were late
     Chain prelude_out;
     Chain out;
     OpenGet open_get;
     Chain partial;  // the beginning of an unfinished response
     std::variant<resp::ResponseParser, memcached::ResponseParser> parser;
+    Traffic traffic;
+
+  private:
+    // What of this connection is in the gauges.
+    struct Shown {
+        uint64_t in_queue = 0;
+        uint64_t in_queue_bytes = 0;
+        uint64_t out_queue = 0;
+        uint64_t out_queue_bytes = 0;
+    };
+
+    void note_taken();
+    void end_run(Instant now);
+    void show(const Shown& now);
+
+    Shown shown_;
 };
 
 }  // namespace ringmain::core

@@ -23,8 +23,9 @@
 namespace ringmain::core {
 
 struct ServerShared {
-    explicit ServerShared(uint32_t workers) : counters(workers) {}
+    ServerShared(uint32_t workers, uint32_t place) : number(place), counters(workers) {}
 
+    uint32_t number;  // the worker whose turn it is probes it: the number modulo workers
     Health health;
     std::deque<stats::ServerCounters> counters;  // by worker
 };

@@ -22,10 +22,10 @@ class Histogram {
     static constexpr uint32_t octaves = 24;              // above the first: up to 268 s
     static constexpr uint32_t buckets = steps * (octaves + 1);
 
-    void record(Duration took) {
+    void record(Duration took, uint64_t count = 1) {
         const uint64_t us = took.ns <= 0 ? 0 : static_cast<uint64_t>(took.ns) / 1000;
-        buckets_[bucket_of(us)].add(1);
-        sum_us_.add(us);
+        buckets_[bucket_of(us)].add(count);
+        sum_us_.add(us * count);
     }
 
     [[nodiscard]] uint64_t count_in(uint32_t bucket) const { return buckets_[bucket].get(); }

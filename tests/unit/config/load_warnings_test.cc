@@ -58,16 +58,22 @@ TEST_CASE("a server without a point on the ring is named") {
 }
 
 TEST_CASE("features that are not there yet are told, one by one") {
-    CHECK(contains(
-        warnings(pool_with("auto_eject_hosts = true")),
-        "f:4:1: warning: 'auto_eject_hosts' is accepted, but this version does not eject"));
-    CHECK(
-        contains(warnings(pool_with("server_retry_timeout = 2000")), "does not eject servers yet"));
-    CHECK(contains(warnings(pool_with("server_failure_limit = 3")), "does not eject servers yet"));
     CHECK(contains(warnings("[stats]\nlisten = '127.0.0.1:1'\n" + pool_with("")),
                    "this version does not open this port yet"));
     CHECK(contains(warnings("[admin]\nlisten = '127.0.0.1:1'\n" + pool_with("")),
                    "this version does not open this port yet"));
+}
+
+TEST_CASE("ejection is warned about where it cannot do what it is meant to do") {
+    CHECK(warnings(pool_with("auto_eject_hosts = true\nserver_failure_limit = 3\nslow_start = 1"))
+              .empty());
+    CHECK(
+        contains(warnings(pool_with("auto_eject_hosts = true\ntimeout = 0")), "is never ejected"));
+    CHECK(contains(warnings(pool_with("slow_start = '10s'")),
+                   "slow_start has no effect without auto_eject_hosts"));
+    CHECK(contains(warnings(pool_with("eject_on_loading = true")),
+                   "eject_on_loading has no effect without auto_eject_hosts"));
+    CHECK(contains(warnings(pool_with("late_connection_timeout = 100")), "shorter than timeout"));
 }
 
 TEST_CASE("settings that are hardly meant are warned about") {

@@ -59,6 +59,7 @@ std::string FakeRedis::bulk(const std::string& key, const Session& session) cons
 
 std::string FakeRedis::answer(const std::vector<std::string>& arguments, Session& session) {
     const std::string& name = arguments[0];
+    if (canned.contains(name)) return canned[name];
     if (name == "AUTH") {
         session.authenticated = arguments.back() == password;
         return session.authenticated ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n";
@@ -82,6 +83,7 @@ std::string FakeRedis::answer(const std::vector<std::string>& arguments, Session
 std::string FakeRedis::answer_key(const std::vector<std::string>& arguments,
                                   const Session& session) {
     const std::string& name = arguments[0];
+    if (name == "PING") return "+PONG\r\n";
     if (name == "GET") return bulk(arguments[1], session);
     if (name == "SET" || name == "MSET") {
         for (size_t i = 1; i + 1 < arguments.size(); i += 2) {
@@ -215,6 +217,8 @@ std::string FakeMemcached::meta_get(const std::vector<std::string>& words) {
 
 std::string FakeMemcached::answer(const std::vector<std::string>& words) {
     const std::string& verb = words[0];
+    if (canned.contains(verb)) return canned[verb];
+    if (verb == "version") return "VERSION 1.6.18\r\n";
     if (verb == "get" || verb == "gets" || verb == "gat" || verb == "gats") return get(words);
     if (verb == "incr" || verb == "decr") return count(words);
     if (verb == "touch") return values.contains(words[1]) ? "TOUCHED\r\n" : "NOT_FOUND\r\n";

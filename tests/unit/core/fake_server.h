@@ -26,7 +26,8 @@ class FakeRedis {
     void serve(std::string& bytes, std::string& answers, Session& session);
 
     std::map<std::string, std::string> values;
-    std::vector<std::string> log;  // "GET a", in the order of arrival
+    std::vector<std::string> log;               // "GET a", in the order of arrival
+    std::map<std::string, std::string> canned;  // answers by command name, before all else
     std::string password;
     bool knows_resp3 = true;
     bool has_databases = true;
@@ -43,7 +44,8 @@ class FakeMemcached {
     void serve(std::string& bytes, std::string& answers);
 
     std::map<std::string, std::string> values;
-    std::vector<std::string> log;  // command lines
+    std::map<std::string, std::string> canned;  // answers by command name, before all else
+    std::vector<std::string> log;               // command lines
 
   private:
     [[nodiscard]] std::string answer(const std::vector<std::string>& words);

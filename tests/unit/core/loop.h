@@ -45,14 +45,18 @@ class Loop {
     struct Options {
         uint32_t blocks = 512;
         uint64_t seed = 1;
-        bool cut = false;          // receives and sends end anywhere
-        uint32_t clients_max = 0;  // what the descriptors allow; 0: any number
+        bool cut = false;                // receives and sends end anywhere
+        uint32_t clients_max = 0;        // what the descriptors allow; 0: any number
+        core::Shared* shared = nullptr;  // of another Loop: workers of one process
+        uint32_t worker = 0;
+        uint32_t worker_count = 1;
     };
 
     static constexpr Duration tick = Duration::millis(10);
 
     Loop(const config::Config& config, const Options& options)
-        : shared_(config, 1),
+        : own_shared_(config, options.worker_count),
+          shared_(options.shared == nullptr ? &own_shared_ : options.shared),
           arena_(std::make_unique_for_overwrite<char[]>(arena_size(options))),
           blocks_(std::span(arena_.get(), arena_size(options)), {}),
           prng_(options.seed),
@@ -61,10 +65,12 @@ class Loop {
         proxy_.emplace(config,
                        blocks_,
                        counters_,
-                       core::Environment{.shared = &shared_,
+                       core::Environment{.shared = shared_,
                                          .all_counters = all_counters_,
                                          .started_at_s = 1'700'000'000,
                                          .process_id = 42,
+                                         .worker_index = options.worker,
+                                         .worker_count = options.worker_count,
                                          .seed = options.seed,
                                          .clients_max = options.clients_max,
                                          .tcp_port = 6379});
@@ -88,6 +94,8 @@ class Loop {
 
     [[nodiscard]] core::Proxy& proxy() { return *proxy_; }
 
+    [[nodiscard]] core::Shared& shared() { return *shared_; }
+
     [[nodiscard]] BlockPool& blocks() { return blocks_; }
 
     [[nodiscard]] core::Counters& counters() { return counters_; }
@@ -109,7 +117,7 @@ class Loop {
 
     // Another configuration, which outlives the loop.
     void adopt(const config::Config& config) {
-        shared_pools_.push_back(shared_.pools_of(config));
+        shared_pools_.push_back(shared_->pools_of(config));
         proxy_->adopt(config, shared_pools_.back());
         events_ += 1;
     }
@@ -277,7 +285,8 @@ class Loop {
         channel.sending.clear();
     }
 
-    core::Shared shared_;
+    core::Shared own_shared_;
+    core::Shared* shared_;
     std::deque<std::vector<core::PoolShared>> shared_pools_;  // of adopted configurations
     std::unique_ptr<char[]> arena_;
     BlockPool blocks_;

@@ -77,6 +77,13 @@ class Party {
         pool.output_pause_size = 16'384 + prng_.below(100'000);
         pool.preconnect = prng_.below(2) == 0;
         if (weather_ == Weather::Calm) pool.timeout_ms = 0;
+        if (weather_ == Weather::Storm && prng_.below(2) == 0) {
+            pool.auto_eject_hosts = true;
+            pool.server_failure_limit = 1 + static_cast<uint32_t>(prng_.below(3));
+            pool.server_retry_timeout_ms = 100 + static_cast<int64_t>(prng_.below(400));
+            pool.slow_start_ms = static_cast<int64_t>(prng_.below(2)) * 1000;
+            pool.health_check_interval_ms = static_cast<int64_t>(prng_.below(2)) * 300;
+        }
         if (!memcached_ && prng_.below(3) == 0) pool.redis_db = 3;
         return pool;
     }

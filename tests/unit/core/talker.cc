@@ -65,6 +65,8 @@ size_t memcached_size(std::string_view text, std::vector<std::string>& values) {
 
 bool is_error(std::string_view answer) {
     for (const char* begin : {"-ERR ringmain: server s",
+                              "-ERR ringmain: every server of pool 'main' is ejected",
+                              "SERVER_ERROR ringmain: every server of pool 'main' is ejected",
                               "-ERR ringmain: out of buffer memory",
                               "SERVER_ERROR ringmain: server s",
                               "SERVER_ERROR ringmain: out of buffer memory"}) {

@@ -69,6 +69,12 @@ World::~World() {
     CHECK(loop_->blocks().in_use() <= 2);  // the open blocks
     CHECK(counters().clients.get() == 0);
     CHECK(counters().server_connections.get() == 0);
+    for (const auto& server : proxy().pools()[0]->servers) {
+        const stats::ServerCounters& of_server = server->counters();
+        CHECK(of_server.connections.get() == 0);
+        CHECK(of_server.in_queue.get() + of_server.in_queue_bytes.get() == 0);
+        CHECK(of_server.out_queue.get() + of_server.out_queue_bytes.get() == 0);
+    }
 }
 
 Channel& World::client() {
@@ -105,6 +111,12 @@ Channel* World::link(uint32_t server, bool resp3) {
     return channel == 0 ? nullptr : loop_->channels()[channel].get();
 }
 
+Channel* World::probe(uint32_t server) {
+    const auto& probe = proxy().pools()[0]->servers[server]->probe;
+    if (probe == nullptr || probe->channel == 0) return nullptr;
+    return loop_->channels()[probe->channel].get();
+}
+
 void World::reply(uint32_t server, std::string_view bytes, bool resp3) {
     Channel* channel = link(server, resp3);
     REQUIRE(channel != nullptr);
@@ -126,7 +138,7 @@ void World::hang_up(uint32_t server, bool resp3) {
 }
 
 uint32_t World::server_of(std::string_view key) {
-    return proxy().pools()[0]->placement.server_of(key, loop_->prng());
+    return proxy().pools()[0]->server_of(key, loop_->now(), loop_->prng());
 }
 
 std::string World::key_on(uint32_t server, uint32_t n) {

@@ -74,6 +74,9 @@ class World {
     // The open connection to a server; null when there is none.
     [[nodiscard]] Channel* link(uint32_t server, bool resp3 = false);
 
+    // The same of the connection that probes it.
+    [[nodiscard]] Channel* probe(uint32_t server);
+
     // Bytes from a server on its open connection.
     void reply(uint32_t server, std::string_view bytes, bool resp3 = false);
 
@@ -107,6 +110,10 @@ class World {
     [[nodiscard]] core::Proxy& proxy() { return loop_->proxy(); }
 
     [[nodiscard]] core::Counters& counters() { return loop_->counters(); }
+
+    [[nodiscard]] core::Health& health(uint32_t server) {
+        return proxy().pools()[0]->servers[server]->health();
+    }
 
     [[nodiscard]] const config::Pool& pool() const { return config_.pools[0]; }
 

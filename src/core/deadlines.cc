@@ -1,0 +1,188 @@
+// All that depends on time: requests that are late, connections that do not come about, what is to
+// be tried again, clients that say nothing.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+
+#include <algorithm>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+void Proxy::on_tick() {
+    if (now_ < next_deadline_) return;
+    next_deadline_ = Instant::never();
+    ServerConn* conn = waiting_.front();
+    while (conn != nullptr) {
+        ServerConn* next = decltype(waiting_)::after(*conn);
+        check_deadlines(*conn);
+        conn = next;
+    }
+    for (const auto& pool : pools_) {
+        close_idle(*pool);
+    }
+}
+
+void Proxy::on_pause(Duration gap) {
+    if (next_deadline_ != Instant::never()) next_deadline_ = next_deadline_ + gap;
+    for (ServerConn* conn = waiting_.front(); conn != nullptr;
+         conn = decltype(waiting_)::after(*conn)) {
+        conn->since = conn->since + gap;
+        conn->ready_by = conn->ready_by + gap;
+        conn->retry_at = conn->retry_at + gap;
+        for (Fragment* fragment = conn->fragments.front(); fragment != nullptr;
+             fragment = fragment->next) {
+            fragment->queued = fragment->queued + gap;
+        }
+    }
+    for (ClientConn* client = clients_.front(); client != nullptr;
+         client = decltype(clients_)::after(*client)) {
+        client->active_at = client->active_at + gap;
+        if (client->stalled_since != Instant::never()) {
+            client->stalled_since = client->stalled_since + gap;
+        }
+    }
+}
+
+void Proxy::check_deadlines(ServerConn& conn) {
+    switch (conn.state) {
+        case ServerConn::State::Closed:
+            check_closed(conn);
+            return;
+        case ServerConn::State::Connecting:
+        case ServerConn::State::Prelude:
+            if (now_ >= conn.ready_by) {
+                give_up_connecting(conn);
+                return;
+            }
+            wake_at(conn.ready_by);
+            break;
+        case ServerConn::State::Ready:
+            if (conn.fragments.empty()) {
+                waiting_.remove(conn);
+                return;
+            }
+            break;
+    }
+    check_requests(conn);
+    conn.publish(now_);
+}
+
+// Connected again in the background, so that no request has to find out: with preconnect, and
+// while the server is down.
+void Proxy::check_closed(ServerConn& conn) {
+    if (conn.is_probe) {
+        check_probe(conn);
+        return;
+    }
+    Server& server = *conn.server;
+    Health& health = server.health();
+    const bool wanted = server.pool().options->preconnect && !conn.resp3;
+    if (draining_ || !server.live || server.pool().retired || (!wanted && !health.is_down())) {
+        waiting_.remove(conn);
+        return;
+    }
+    if (now_ < conn.retry_at) {
+        wake_at(conn.retry_at);
+        return;
+    }
+    if (health.is_down()) {
+        const config::Pool& options = *server.pool().options;
+        const Duration attempt = Duration::millis(options.connect_timeout_ms);
+        if (!health.take_turn(now_, now_ + attempt + backoff_max)) {
+            // Another connection has it; what it finds out is of interest soon.
+            const Instant soon = now_ + backoff_look;
+            conn.retry_at = std::max(now_ + Duration{1}, std::min(health.retry_at(), soon));
+            wake_at(conn.retry_at);
+            return;
+        }
+        conn.has_turn = true;
+    }
+    start_connect(conn);
+}
+
+void Proxy::give_up_connecting(ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    conn.server->counters().timedout.add(1);
+    if (conn.is_probe && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
+        lose(conn,
+             "did not answer a probe within " + std::to_string(options.timeout_ms) +
+                 " ms (timeout)");
+        return;
+    }
+    lose(conn,
+         "did not accept the connection within " + std::to_string(options.connect_timeout_ms) +
+             " ms (connect_timeout)");
+}
+
+// Each request has its own time, from when it was queued. Its place in the FIFO stays: its late
+// response is to be recognised.
+void Proxy::check_requests(ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    const Fragment* head = conn.fragments.front();
+    if (head == nullptr || options.timeout_ms == 0) return;
+    const Duration timeout = Duration::millis(options.timeout_ms);
+    const Duration late = Duration::millis(options.late_connection_timeout_ms == 0
+                                               ? options.timeout_ms * late_timeouts_max
+                                               : options.late_connection_timeout_ms);
+    if (now_ >= head->queued + late && now_ >= head->queued + timeout) {
+        conn.server->counters().late.add(1);
+        lose(conn,
+             "has not answered for " + std::to_string(late.to_millis()) +
+                 " ms (late_connection_timeout)");
+        return;
+    }
+    if (conn.first_in_time != nullptr && conn.first_in_time->queued + timeout <= now_) {
+        expire_requests(conn, timeout);
+    }
+    if (conn.fragments.empty()) return;
+    if (conn.first_in_time != nullptr) wake_at(conn.first_in_time->queued + timeout);
+    if (conn.first_in_time != conn.fragments.front()) {
+        wake_at(conn.fragments.front()->queued + std::max(late, timeout));
+    }
+}
+
+void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
+    Server& server = *conn.server;
+    const std::string reason =
+        "did not answer within " + std::to_string(timeout.to_millis()) + " ms (timeout)";
+    const std::string text = error_line(server.pool(), "server " + server.title() + " " + reason);
+    // In the order of their deadlines, since all of a pool have the same timeout.
+    Fragment* fragment = conn.first_in_time;
+    for (; fragment != nullptr && fragment->queued + timeout <= now_; fragment = fragment->next) {
+        if (fragment->abandoned) continue;
+        fragment->abandoned = true;
+        counters_->timeouts.add(1);
+        server.counters().timedout.add(1);
+        report_failure(server, fragment->queued, reason);
+        fail(*fragment, text, stats::Reason::Timeout);
+    }
+    conn.first_in_time = fragment;
+}
+
+// Those that have said nothing for too long, the longest first. Who waits for an answer, or has not
+// taken the last one, is not idle.
+void Proxy::close_idle(Pool& pool) {
+    if (pool.options->client_idle_timeout_ms == 0) return;
+    const Duration limit = Duration::millis(pool.options->client_idle_timeout_ms);
+    while (ClientConn* client = pool.by_activity.front()) {
+        if (now_ < client->active_at + limit) {
+            wake_at(client->active_at + limit);
+            return;
+        }
+        if (client->requests.empty() && client->out.empty() && client->unsent == 0) {
+            pool.by_activity.remove(*client);
+            pool.counters->clients_idle.add(1);
+            client->state = ClientConn::State::Closing;
+            client->input.clear();
+            client->partial.clear();
+            mark_dirty(*client);
+        } else {
+            note_activity(*client);
+        }
+    }
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,209 @@
+// Servers that are out: who says so, what changes with it, and how they come back.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+bool is_transient(std::string_view answer) {
+    for (const std::string_view word : {"-LOADING", "-BUSY", "-OOM", "-MASTERDOWN", "-TRYAGAIN"}) {
+        if (answer.starts_with(word)) return true;
+    }
+    return false;
+}
+
+void Proxy::tell(const ServerConn& conn, std::string_view text, bool good) {
+    notices_.push_back({.good = good, .text = "pool " + conn.server->pool().options->name + ": "});
+    notices_.back().text += text;
+}
+
+// The server has answered. That it took the connection says little: something in front of it may
+// have done so.
+void Proxy::recover(ServerConn& conn, Instant began) {
+    bool was_told = conn.server->health().on_success(began);
+    if (conn.failures > 0) {
+        conn.failures = 0;
+        was_told = std::exchange(conn.was_told, false) || was_told;
+    }
+    if (!was_told) return;
+    tell(conn, "server " + conn.server->title() + " is connected again", true);
+}
+
+bool Proxy::report_failure(Server& server, Instant began, std::string_view reason) {
+    const config::Pool& options = *server.pool().options;
+    const Health::Verdict verdict = server.health().on_failure(
+        {.began = began, .now = now_, .reason = reason},
+        {.eject = options.auto_eject_hosts, .failure_limit = options.server_failure_limit});
+    if (verdict == Health::Verdict::Ejected) {
+        environment_.shared->announce_change();
+        notices_.push_back({.good = false,
+                            .text = "pool " + options.name + ": server " + server.title() +
+                                    " is ejected (server_failure_limit = " +
+                                    std::to_string(options.server_failure_limit) +
+                                    "); the last failure: " + std::string(reason)});
+    }
+    return verdict != Health::Verdict::Ignored;
+}
+
+namespace {
+
+bool is_unplanned(const ServerConn& probe) {
+    return probe.state == ServerConn::State::Closed && probe.retry_at == Instant::never();
+}
+
+}  // namespace
+
+// --- placement -----------------------------------------------------------------------------------
+
+// A server came or went, decided here or by another worker: keys are placed anew.
+void Proxy::follow_servers() {
+    for (const auto& pool : pools_) {
+        bool changed = false;
+        for (const auto& server : pool->servers) {
+            const bool live = server->health().accepts_traffic();
+            // Also when it came back and went again in between.
+            const bool unplanned = server->live || server->health().probe_at() == Instant::never();
+            if (!live && unplanned && server->probe != nullptr) {
+                schedule_first_probe(*server);
+            }
+            if (live && server->probe != nullptr && is_unplanned(*server->probe)) {
+                schedule_check(*server);  // the first
+            }
+            if (live == server->live) continue;
+            changed = true;
+            server->live = live;
+            if (live) welcome(*server);
+        }
+        if (changed) pool->place_anew(now_);
+    }
+}
+
+void Proxy::welcome(Server& server) {
+    for (const bool resp3 : {false, true}) {
+        for (const auto& conn : server.connections(resp3)) {
+            if (conn->state != ServerConn::State::Closed) continue;
+            conn->failures = 0;
+            conn->retry_at = now_;
+            watch(*conn);
+        }
+    }
+    if (server.probe != nullptr) schedule_check(server);
+}
+
+std::string Proxy::no_server_text(const Pool& pool) const {
+    const Server* last = nullptr;
+    Instant next = Instant::never();
+    for (const auto& server : pool.servers) {
+        const Health& health = server->health();
+        if (last == nullptr || health.changed_at() > last->health().changed_at()) {
+            last = server.get();
+        }
+        next = std::min(next, health.probe_at());
+    }
+    const int64_t wait_ms = next == Instant::never()
+                                ? pool.options->server_retry_timeout_ms
+                                : std::max<int64_t>((next - now_).to_millis(), 0);
+    return "every server of pool '" + pool.options->name + "' is ejected (last: server " +
+           last->title() + " " + last->health().last_error() + "); next attempt in " +
+           std::to_string(wait_ms) + " ms (server_retry_timeout)";
+}
+
+// --- probes --------------------------------------------------------------------------------------
+
+void Proxy::plan_probe(Server& server, Instant at) {
+    server.probe->retry_at = at;
+    server.health().set_probe_at(at);
+    watch(*server.probe);
+}
+
+void Proxy::schedule_first_probe(Server& server) {
+    const Duration away = Duration::millis(server.pool().options->server_retry_timeout_ms);
+    server.probe_delay = {std::max(away.ns / probe_delay_divisor, Duration::millis(1).ns)};
+    // A check that is under way began before the ejection.
+    lose(*server.probe, "was ejected meanwhile", Blame::Nobody);
+    plan_probe(server, server.health().changed_at() + away);
+}
+
+// With health_check_interval, of a server that is in.
+void Proxy::schedule_check(Server& server) {
+    const int64_t interval_ms = server.pool().options->health_check_interval_ms;
+    if (interval_ms == 0) {
+        server.health().set_probe_at(Instant::never());
+        return;
+    }
+    const int64_t full = Duration::millis(interval_ms).ns;
+    plan_probe(server,
+               now_ + Duration{full - static_cast<int64_t>(prng_.below(uint64_t(full) / 8 + 1))});
+}
+
+void Proxy::check_probe(ServerConn& probe) {
+    Server& server = *probe.server;
+    const bool wanted = !server.live || server.pool().options->health_check_interval_ms > 0;
+    if (draining_ || !wanted || server.pool().retired) {
+        waiting_.remove(probe);
+        return;
+    }
+    if (now_ < probe.retry_at) {
+        wake_at(probe.retry_at);
+        return;
+    }
+    server.counters().probes.add(1);
+    start_connect(probe);
+}
+
+// The answer to PING or version: only the right one will do.
+void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
+    Server& server = *probe.server;
+    const bool is_redis = server.pool().is_redis();
+    const bool is_right = is_redis ? answer == "+PONG" : answer.starts_with("VERSION ");
+    if (!is_right) {
+        // A server that loads is no failure as long as it is in.
+        const bool counts = !server.live || !is_transient(answer) ||
+                            (server.pool().options->eject_on_loading && is_loading(answer));
+        lose(probe, "answered a probe with '" + answer + "'", counts ? Blame::Server : Blame::Us);
+        return;
+    }
+    const Instant began = probe.since;
+    probe.retry_at = Instant::never();
+    server.health().set_probe_at(Instant::never());
+    lose(probe, "was probed", Blame::Nobody);
+    if (server.health().state() == Health::State::Alive) {
+        server.health().on_success(began);
+        schedule_check(server);
+        return;
+    }
+    if (!server.health().readmit(now_, "answered a probe")) {
+        plan_probe(server, now_ + server.probe_delay);  // another change was under way
+        return;
+    }
+    environment_.shared->announce_change();
+    tell(probe, "server " + server.title() + " is back", true);
+}
+
+// The next one comes after a delay that doubles up to the retry timeout, and never later than that.
+void Proxy::fail_probe(ServerConn& probe, std::string_view reason, Blame blame) {
+    if (blame == Blame::Nobody) return;
+    Server& server = *probe.server;
+    server.counters().probes_failed.add(1);
+    if (blame == Blame::Server) {
+        if (server.health().tell_once()) tell(probe, probe.last_error);
+        report_failure(server, probe.since, reason);
+    }
+    if (server.live) {
+        schedule_check(server);
+        return;
+    }
+    const auto quarter = static_cast<uint64_t>(server.probe_delay.ns / 4 + 1);
+    plan_probe(server,
+               now_ + Duration{server.probe_delay.ns - static_cast<int64_t>(prng_.below(quarter))});
+    const Duration away = Duration::millis(server.pool().options->server_retry_timeout_ms);
+    server.probe_delay = {std::min(server.probe_delay.ns * 2, away.ns)};
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,130 @@
+// What a worker counts of a pool and of its servers.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+const stats::ServerCounters& server_counters(World& world, uint32_t server) {
+    return world.proxy().pools()[0]->servers[server]->counters();
+}
+
+const stats::PoolCounters& pool_counters(World& world) {
+    return *world.proxy().pools()[0]->counters;
+}
+
+uint64_t count_of(const stats::Histogram& histogram) {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < stats::Histogram::buckets; ++i) {
+        count += histogram.count_in(i);
+    }
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("requests by kind, bytes in every direction, and how long answers took") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string get = resp({"GET", "a"});
+    const std::string set = resp({"SET", "a", "1"});
+    const std::string ping = resp({"PING"});
+    CHECK(world.ask(client, get + set + ping) == "$-1\r\n+OK\r\n+PONG\r\n");
+    const stats::PoolCounters& pool = pool_counters(world);
+    CHECK(pool.client_connections.get() == 1);
+    CHECK(pool.clients_accepted.get() == 1);
+    CHECK(pool.requests_read.get() == 1);
+    CHECK(pool.requests_write.get() == 1);
+    CHECK(pool.requests_other.get() == 1);
+    CHECK(pool.request_bytes.get() == get.size() + set.size() + ping.size());
+    CHECK(pool.response_bytes.get() == 5 + 5 + 7);
+    CHECK(pool.fragments.get() == 2);
+    CHECK(count_of(pool.latency) == 2);
+    const stats::ServerCounters& server = server_counters(world, 0);
+    CHECK(server.connects.get() == 1);
+    CHECK(server.connections.get() == 1);
+    CHECK(server.requests.get() == 2);
+    CHECK(server.request_bytes.get() == get.size() + set.size());
+    CHECK(server.responses.get() == 2);
+    CHECK(server.response_bytes.get() == 10);
+    CHECK(count_of(server.latency) == 2);
+}
+
+TEST_CASE("what waits for a server is counted while it waits") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string get = resp({"GET", "a"});
+    const stats::ServerCounters& server = server_counters(world, 0);
+    world.server(0).mood = Mood::Vanished;
+    CHECK(world.ask(client, get + get) == "");
+    CHECK(server.in_queue.get() == 2);
+    CHECK(server.in_queue_bytes.get() == 2 * get.size());
+    CHECK(server.out_queue.get() == 0);
+    world.server(0).mood = Mood::Mute;
+    world.settle();
+    CHECK(server.in_queue.get() == 0);
+    CHECK(server.in_queue_bytes.get() == 0);
+    CHECK(server.out_queue.get() == 2);
+    CHECK(server.out_queue_bytes.get() == 2 * get.size());
+    world.loop().advance(Duration::millis(3));
+    world.reply(0, bulk("1"));
+    world.settle();
+    CHECK(server.out_queue.get() == 1);
+    CHECK(server.out_queue_bytes.get() == get.size());
+    CHECK(server.latency.sum_us() == 3000);
+    CHECK(server.latency.count_in(stats::Histogram::bucket_of(3000)) == 1);
+    world.cut_off(0);
+    CHECK(server.out_queue.get() == 0);
+    CHECK(server.out_queue_bytes.get() == 0);
+    CHECK(server.err.get() == 1);
+    CHECK(server.eof.get() == 0);
+    CHECK(pool_counters(world).errors[static_cast<size_t>(stats::Reason::Lost)].get() == 1);
+}
+
+TEST_CASE("a split request counts once, however many servers answer it") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"MGET", world.key_on(0), world.key_on(1)})) ==
+          "*2\r\n$-1\r\n$-1\r\n");
+    CHECK(pool_counters(world).requests_read.get() == 1);
+    CHECK(pool_counters(world).fragments.get() == 2);
+    CHECK(count_of(pool_counters(world).latency) == 1);
+    CHECK(count_of(server_counters(world, 0).latency) == 1);
+    CHECK(count_of(server_counters(world, 1).latency) == 1);
+}
+
+TEST_CASE("memcached requests by kind, those that share a line included") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, "set a 0 0 1\r\nx\r\nget a\r\nget b\r\nversion\r\n").ends_with("\r\n"));
+    CHECK(pool_counters(world).requests_read.get() == 2);
+    CHECK(pool_counters(world).requests_write.get() == 1);
+    CHECK(pool_counters(world).requests_other.get() == 1);
+    CHECK(server_counters(world, 0).responses.get() == 3);
+    CHECK(count_of(server_counters(world, 0).latency) == 3);
+    CHECK(server_counters(world, 0).out_queue.get() == 0);
+    CHECK(server_counters(world, 0).out_queue_bytes.get() == 0);
+}
+
+TEST_CASE("how clients go") {
+    World world(redis_pool(1));
+    Channel& closes = world.client();
+    Channel& resets = world.client();
+    Channel& quits = world.client();
+    closes.inbound_end = true;
+    world.settle();
+    CHECK(closes.closed);
+    CHECK(pool_counters(world).client_eof.get() == 1);
+    CHECK(pool_counters(world).client_err.get() == 0);
+    world.drop(resets);
+    CHECK(pool_counters(world).client_err.get() == 1);
+    CHECK(world.ask(quits, resp({"QUIT"})) == "+OK\r\n");
+    CHECK(pool_counters(world).client_eof.get() == 1);
+    CHECK(pool_counters(world).client_err.get() == 1);
+    CHECK(pool_counters(world).client_connections.get() == 0);
+}
+
+}  // namespace ringmain::test

@@ -1,0 +1,241 @@
+// Time that passes and bounds that are reached: each with its own error and counter.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
+
+std::string error(std::string_view text) {
+    return "-ERR ringmain: " + std::string(text) + "\r\n";
+}
+
+const stats::ServerCounters& counters_of(World& world, uint32_t server) {
+    return world.proxy().pools()[0]->servers[server]->counters();
+}
+
+const stats::PoolCounters& pool_counters(World& world) {
+    return *world.proxy().pools()[0]->counters;
+}
+
+uint64_t errors(World& world, stats::Reason reason) {
+    return pool_counters(world).errors[static_cast<size_t>(reason)].get();
+}
+
+}  // namespace
+
+TEST_CASE("the next deadline is the earliest of what waits, and never when nothing does") {
+    World world(redis_pool(2));
+    core::Proxy& proxy = world.proxy();
+    CHECK(proxy.next_deadline() == Instant::never());
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const Instant start = world.loop().now();
+    CHECK(world.ask(client, resp({"GET", world.key_on(0)})) == "");
+    CHECK(proxy.next_deadline() == start + Duration::millis(400));
+    world.pass(100);
+    CHECK(world.ask(client, resp({"GET", world.key_on(0)})) == "");
+    CHECK(proxy.next_deadline() == start + Duration::millis(400));
+    world.reply(0, bulk("1"));
+    world.settle();
+    // Known to be over only when it is time to look.
+    CHECK(proxy.next_deadline() <= start + Duration::millis(500));
+    world.pass(300);
+    CHECK(proxy.next_deadline() == start + Duration::millis(500));
+    world.reply(0, bulk("2"));
+    world.settle();
+    world.pass(110);
+    CHECK(proxy.next_deadline() == Instant::never());
+    CHECK(World::heard(client) == bulk("1") + bulk("2"));
+}
+
+TEST_CASE("a request's time begins when it is queued, not when the connection is there") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(390);
+    CHECK(World::heard(client) == "");
+    world.pass(20);
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    CHECK(errors(world, stats::Reason::Timeout) == 1);
+    CHECK(counters_of(world, 0).timedout.get() == 1);
+    CHECK(pool_counters(world).forward_error.get() == 1);
+}
+
+TEST_CASE("a tick before the next deadline changes nothing") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.loop().begin();
+    world.loop().advance(Duration::millis(399));
+    world.proxy().on_tick();
+    world.loop().end();
+    CHECK(World::heard(client) == "");
+}
+
+TEST_CASE("after a pause everything has the time that it had left") {
+    config::Pool pool = redis_pool(2);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    pool.client_idle_timeout_ms = 3000;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", world.key_on(0)})) == "");
+    world.pass(100);
+    CHECK(world.ask(client, resp({"GET", world.key_on(1)})) == "");
+    const Duration gap = Duration::millis(60'000);
+    world.loop().advance(gap);
+    world.loop().begin();
+    world.proxy().on_pause(gap);
+    world.loop().end();
+    world.settle();
+    CHECK(World::heard(client) == "");
+    CHECK_FALSE(client.closed);
+    world.pass(290);
+    CHECK(World::heard(client) == "");
+    CHECK(world.health(0).accepts_traffic());
+    world.pass(20);
+    CHECK(World::heard(client).find("did not answer within 400 ms") != std::string::npos);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswered") {
+    config::Pool pool = redis_pool(1);
+    pool.late_connection_timeout_ms = 700;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(400);
+    CHECK(world.ask(client, resp({"GET", "a"})) ==
+          error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    world.pass(290);
+    CHECK(World::heard(client) == "");
+    world.pass(20);
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "has not answered for 700 ms (late_connection_timeout)"));
+    CHECK(counters_of(world, 0).late.get() == 1);
+}
+
+TEST_CASE("a late_connection_timeout below the timeout lets every request have its time") {
+    config::Pool pool = redis_pool(1);
+    pool.late_connection_timeout_ms = 100;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(390);
+    CHECK(World::heard(client) == "");
+    world.pass(20);
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "has not answered for 100 ms (late_connection_timeout)"));
+}
+
+TEST_CASE("no more than server_queue_max requests wait for a connection") {
+    config::Pool pool = redis_pool(1);
+    pool.server_queue_max = 3;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    std::string requests;
+    for (int i = 0; i < 5; ++i) {
+        requests += resp({"GET", "a"});
+    }
+    CHECK(world.ask(client, requests) == "");
+    CHECK(counters_of(world, 0).queue_full.get() == 2);
+    CHECK(errors(world, stats::Reason::Limit) == 2);
+    world.reply(0, bulk("1") + bulk("2") + bulk("3"));
+    world.settle();
+    const std::string full =
+        error(std::string(s0) + "does not keep up: 3 requests wait for it (server_queue_max)");
+    CHECK(World::heard(client) == bulk("1") + bulk("2") + bulk("3") + full + full);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.reply(0, bulk("4"));
+    world.settle();
+    CHECK(World::heard(client) == bulk("4"));
+}
+
+TEST_CASE("no more than server_queue_size_max bytes wait to be sent, but for one request alone") {
+    config::Pool pool = redis_pool(1);
+    pool.server_queue_size_max = 1000;
+    World world(pool);
+    world.server(0).mood = Mood::Vanished;  // nothing leaves
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "a", std::string(3000, 'x')})) == "");
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    CHECK(counters_of(world, 0).queue_full.get() == 1);
+    world.pass(410);
+    CHECK(World::heard(client).ends_with(error(
+        std::string(s0) + "does not keep up: 3029 bytes wait for it (server_queue_size_max)")));
+}
+
+TEST_CASE("request_arguments_max is where a request is refused") {
+    config::Pool pool = redis_pool(1);
+    pool.request_arguments_max = 20;
+    World world(pool);
+    Channel& client = world.client();
+    std::vector<std::string> arguments = {"DEL"};
+    arguments.resize(20, "a");
+    CHECK(world.ask(client, resp(arguments)) == ":0\r\n");
+    arguments.emplace_back("a");
+    CHECK(world.ask(client, resp(arguments)) ==
+          "-ERR Protocol error: invalid multibulk length\r\n");
+    CHECK(client.closed);
+    CHECK(errors(world, stats::Reason::Protocol) == 1);
+}
+
+TEST_CASE("a client that says nothing for client_idle_timeout is closed, one that waits is not") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 10'000;
+    pool.client_idle_timeout_ms = 1000;
+    World world(pool);
+    Channel& silent = world.client();
+    Channel& busy = world.client();
+    Channel& waiting = world.client();
+    CHECK(world.ask(silent, resp({"GET", "a"})) == "$-1\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(waiting, resp({"GET", "a"})) == "");
+    for (int i = 0; i < 5; ++i) {
+        CHECK(world.ask(busy, resp({"PING"})) == "+PONG\r\n");
+        world.pass(190);
+    }
+    CHECK_FALSE(silent.closed);
+    world.pass(60);
+    CHECK(silent.closed);
+    CHECK(World::heard(silent).empty());
+    CHECK_FALSE(busy.closed);
+    CHECK_FALSE(waiting.closed);
+    CHECK(pool_counters(world).clients_idle.get() == 1);
+    world.pass(2000);
+    CHECK(busy.closed);
+    CHECK_FALSE(waiting.closed);
+    world.reply(0, bulk("1"));
+    world.settle();
+    CHECK(World::heard(waiting) == bulk("1"));
+    world.pass(900);
+    CHECK_FALSE(waiting.closed);
+    world.pass(1200);
+    CHECK(waiting.closed);
+    CHECK_FALSE(world.proxy().needs_ticks());
+}
+
+TEST_CASE("half a request does not keep a client") {
+    config::Pool pool = redis_pool(1);
+    pool.client_idle_timeout_ms = 1000;
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, "*2\r\n$3\r\nGET\r\n$1") == "");
+    world.pass(1020);
+    CHECK(client.closed);
+}
+
+}  // namespace ringmain::test

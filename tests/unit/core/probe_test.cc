@@ -1,0 +1,348 @@
+// How an ejected server comes back: probes, their times, slow start; and health checks.
+
+#include "tests/unit/core/world.h"
+
+#include <cmath>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+config::Pool ejecting_pool(uint32_t servers) {
+    config::Pool pool = redis_pool(servers);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    pool.server_retry_timeout_ms = 2000;
+    return pool;
+}
+
+void eject(World& world, uint32_t server, Mood mood = Mood::Refusing) {
+    world.server(server).mood = mood;
+    Channel& client = world.client();
+    const bool redis = world.pool().protocol == config::Protocol::Redis;
+    const std::string key = world.key_on(server);
+    if (!world.pool().redis_auth.empty()) {
+        static_cast<void>(world.ask(client, resp({"AUTH", world.pool().redis_auth})));
+    }
+    static_cast<void>(world.ask(client, redis ? resp({"GET", key}) : "get " + key + "\r\n"));
+    for (int i = 0; i < 100 && world.health(server).accepts_traffic(); ++i) {
+        world.pass(10);
+    }
+    REQUIRE_FALSE(world.health(server).accepts_traffic());
+    world.drop(client);
+}
+
+uint64_t probes(World& world, uint32_t server) {
+    return world.proxy().pools()[0]->servers[server]->counters().probes.get();
+}
+
+// When the server's probes began, in ms from now on, for that long.
+std::vector<int64_t> probe_times(World& world, uint32_t server, int64_t ms) {
+    std::vector<int64_t> times;
+    for (int64_t passed = 10; passed <= ms; passed += 10) {
+        const uint64_t before = probes(world, server);
+        world.pass(10);
+        if (probes(world, server) > before) times.push_back(passed);
+    }
+    return times;
+}
+
+}  // namespace
+
+TEST_CASE("a server is probed after the retry timeout, not before, and the probe brings it back") {
+    World world(ejecting_pool(2));
+    const std::string key = world.key_on(0);
+    eject(world, 0);
+    world.server(0).mood = Mood::Up;
+    Channel& client = world.client();
+    world.pass(1990);
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    CHECK(world.server(0).redis.log.empty());
+    CHECK(probes(world, 0) == 0);
+    world.pass(20);
+    CHECK(world.server(0).redis.log == std::vector<std::string>{"PING"});
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.loop().notices().back() == "pool main: server s0 (10.0.0.1:7000) is back");
+    CHECK(world.probe(0) == nullptr);  // its connection has done its work
+    CHECK(world.server_of(key) == 0);
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    CHECK(world.server(0).redis.log.back() == "GET " + key);
+    world.pass(5000);
+    CHECK(probes(world, 0) == 1);
+    CHECK_FALSE(world.proxy().needs_ticks());
+}
+
+TEST_CASE("a probe says what every connection must say, and all of it is checked") {
+    config::Pool pool = ejecting_pool(2);
+    pool.redis_auth = "secret";
+    pool.redis_db = 5;
+    World world(pool);
+    world.server(0).redis.password = "secret";
+    eject(world, 0);
+    world.server(0).mood = Mood::Up;
+    SUBCASE("all is well") {
+        world.pass(2010);
+        CHECK(world.health(0).accepts_traffic());
+        CHECK(world.server(0).redis.log ==
+              std::vector<std::string>{"AUTH secret", "SELECT 5", "PING"});
+    }
+    SUBCASE("the password has changed") {
+        world.server(0).redis.password = "other";
+        world.pass(2010);
+        CHECK_FALSE(world.health(0).accepts_traffic());
+        CHECK(world.health(0).last_error() ==
+              "refused the password (redis_auth): -WRONGPASS invalid username-password pair");
+    }
+    SUBCASE("the database is not there") {
+        world.server(0).redis.has_databases = false;
+        world.pass(2010);
+        CHECK_FALSE(world.health(0).accepts_traffic());
+    }
+    SUBCASE("PING is answered, but not with PONG") {
+        world.server(0).redis.canned["PING"] = "-MASTERDOWN Link with MASTER is down\r\n";
+        world.pass(2010);
+        CHECK_FALSE(world.health(0).accepts_traffic());
+        CHECK(world.health(0).last_error() ==
+              "answered a probe with '-MASTERDOWN Link with MASTER is down'");
+        world.server(0).redis.canned.clear();
+        world.pass(2010);
+        CHECK(world.health(0).accepts_traffic());
+    }
+}
+
+TEST_CASE("a memcached server is asked for its version") {
+    config::Pool pool = memcached_pool(2);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    pool.server_retry_timeout_ms = 2000;
+    World world(pool);
+    eject(world, 0);
+    world.server(0).mood = Mood::Up;
+    world.server(0).memcached.canned["version"] = "ERROR\r\n";
+    world.pass(2010);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.server(0).memcached.canned.clear();
+    world.pass(2010);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.server(0).memcached.log.back() == "version");
+}
+
+TEST_CASE("probes come after an eighth of the retry timeout, doubled up to all of it") {
+    World world(ejecting_pool(2));
+    eject(world, 0);
+    const std::vector<int64_t> times = probe_times(world, 0, 12'000);
+    REQUIRE(times.size() >= 6);
+    CHECK(std::abs(times[0] - 2000) <= 10);
+    const std::vector<int64_t> delays = {250, 500, 1000, 2000, 2000};
+    for (size_t i = 0; i < delays.size(); ++i) {
+        CAPTURE(i);
+        CHECK(times[i + 1] - times[i] <= delays[i] + 10);
+        CHECK(times[i + 1] - times[i] >= delays[i] * 3 / 4 - 10);
+    }
+}
+
+TEST_CASE("whenever a server recovers, it is back within the retry timeout") {
+    for (int64_t out_ms = 2100; out_ms < 9000; out_ms += 700) {
+        CAPTURE(out_ms);
+        World world(ejecting_pool(2));
+        eject(world, 0);
+        world.pass(out_ms);
+        world.server(0).mood = Mood::Up;
+        world.pass(2010);
+        CHECK(world.health(0).accepts_traffic());
+    }
+}
+
+TEST_CASE("a probe that is not answered in time has failed") {
+    World world(ejecting_pool(2));
+    eject(world, 0, Mood::Mute);
+    const uint64_t failed = world.proxy().pools()[0]->servers[0]->counters().probes_failed.get();
+    world.pass(2010);
+    CHECK(world.probe(0) != nullptr);
+    world.pass(400);
+    CHECK(world.proxy().pools()[0]->servers[0]->counters().probes_failed.get() == failed + 1);
+    CHECK(world.health(0).last_error() == "did not answer a probe within 400 ms (timeout)");
+    // What comes later is nobody's.
+    world.server(0).mood = Mood::Up;
+    world.pass(2010);
+    CHECK(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("one worker probes for all") {
+    World one(ejecting_pool(2), {.worker = 0, .worker_count = 2});
+    World two(ejecting_pool(2),
+              {.seed = 2, .shared = &one.loop().shared(), .worker = 1, .worker_count = 2});
+    eject(one, 1);
+    one.server(1).mood = Mood::Up;
+    two.loop().advance(one.loop().now() - two.loop().now());
+    one.pass(3000);
+    CHECK(one.server(1).redis.log.empty());  // server 1 is worker 1's to probe
+    CHECK_FALSE(one.health(1).accepts_traffic());
+    two.pass(3000);
+    CHECK(two.server(1).redis.log == std::vector<std::string>{"PING"});
+    one.step();
+    CHECK(one.server_of(two.key_on(1)) == 1);
+}
+
+TEST_CASE("with preconnect an ejected server is left alone, and connected again on its return") {
+    config::Pool pool = ejecting_pool(2);
+    pool.preconnect = true;
+    World world(pool);
+    world.loop().begin();
+    world.proxy().preconnect();
+    world.loop().end();
+    world.settle();
+    CHECK(world.counters().server_connections.get() == 2);
+    eject(world, 0, Mood::Mute);
+    world.cut_off(0);
+    world.server(0).mood = Mood::Up;
+    world.pass(1000);
+    CHECK(world.link(0) == nullptr);
+    world.pass(1500);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.link(0) != nullptr);
+}
+
+TEST_CASE("requests that were under way end by their own deadlines") {
+    config::Pool pool = ejecting_pool(2);
+    pool.server_connections = 2;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& one = world.client();
+    Channel& two = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(one, resp({"GET", key})) == "");
+    world.pass(300);
+    CHECK(world.ask(two, resp({"GET", key})) == "");
+    world.pass(110);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    CHECK(World::heard(two) == "");
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(two) == "$-1\r\n");
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+// --- slow start ----------------------------------------------------------------------------------
+
+TEST_CASE("with slow_start keys come back little by little, each once, and meanwhile stay put") {
+    config::Pool pool = ejecting_pool(3);
+    pool.slow_start_ms = 10'000;
+    World world(pool);
+    std::vector<std::string> keys;
+    for (uint32_t i = 0; i < 1000; ++i) {
+        keys.push_back(world.key_on(0, i));
+    }
+    eject(world, 0);
+    std::vector<uint32_t> meanwhile;
+    for (const std::string& key : keys) {
+        meanwhile.push_back(world.server_of(key));
+        CHECK(meanwhile.back() != 0);
+    }
+    const std::string other = world.key_on(1);
+    world.server(0).mood = Mood::Up;
+    world.pass(2010);
+    REQUIRE(world.health(0).accepts_traffic());
+    std::vector<bool> is_back(keys.size());
+    for (int64_t share = 0; share <= 100; share += 10) {
+        CAPTURE(share);
+        int64_t back = 0;
+        for (size_t i = 0; i < keys.size(); ++i) {
+            const uint32_t server = world.server_of(keys[i]);
+            const bool stays = server == meanwhile[i] && !is_back[i];
+            CHECK((server == 0 || stays));
+            is_back[i] = server == 0;
+            back += is_back[i] ? 1 : 0;
+        }
+        CHECK(std::abs(back - share * 10) <= 60);
+        CHECK(world.server_of(other) == 1);
+        world.pass(1000);
+    }
+    CHECK(std::count(is_back.begin(), is_back.end(), true) == 1000);
+}
+
+TEST_CASE("two servers on their way back: no key goes where it never was") {
+    config::Pool pool = ejecting_pool(4);
+    pool.slow_start_ms = 10'000;
+    World world(pool);
+    std::vector<uint32_t> at_home;
+    for (int i = 0; i < 1000; ++i) {
+        at_home.push_back(world.server_of("k" + std::to_string(i)));
+    }
+    eject(world, 0);
+    world.pass(1000);
+    eject(world, 1);
+    std::vector<uint32_t> meanwhile;
+    for (int i = 0; i < 1000; ++i) {
+        meanwhile.push_back(world.server_of("k" + std::to_string(i)));
+    }
+    world.server(0).mood = Mood::Up;
+    world.server(1).mood = Mood::Up;
+    world.pass(2010);
+    REQUIRE(world.health(0).accepts_traffic());
+    REQUIRE(world.health(1).accepts_traffic());
+    for (int round = 0; round < 12; ++round) {
+        for (size_t i = 0; i < 1000; ++i) {
+            const uint32_t server = world.server_of("k" + std::to_string(i));
+            // Between: where it lived after the return of the first.
+            const bool known = server == at_home[i] || server == meanwhile[i] || server == 0;
+            CHECK(known);
+            if (at_home[i] >= 2) CHECK(server == at_home[i]);
+            if (round == 11) CHECK(server == at_home[i]);
+        }
+        world.pass(1000);
+    }
+}
+
+TEST_CASE("the only server that is in has all keys, however short a time it has been back") {
+    config::Pool pool = ejecting_pool(1);
+    pool.slow_start_ms = 10'000;
+    World world(pool);
+    eject(world, 0);
+    world.server(0).mood = Mood::Up;
+    world.pass(2010);
+    Channel& client = world.client();
+    for (int i = 0; i < 50; ++i) {
+        CHECK(world.ask(client, resp({"GET", "k" + std::to_string(i)})) == "$-1\r\n");
+    }
+}
+
+// --- health checks -------------------------------------------------------------------------------
+
+TEST_CASE("a health check finds a server that nobody asks") {
+    config::Pool pool = ejecting_pool(2);
+    pool.health_check_interval_ms = 500;
+    pool.server_failure_limit = 2;
+    World world(pool);
+    world.step();
+    world.pass(5000);
+    CHECK(world.server(0).redis.log.size() >= 9);
+    CHECK(world.server(0).redis.log.size() <= 12);
+    world.server(0).mood = Mood::Mute;
+    world.pass(2000);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    CHECK(world.health(1).accepts_traffic());
+    world.server(0).mood = Mood::Up;
+    world.pass(2010);
+    CHECK(world.health(0).accepts_traffic());
+    world.pass(1000);
+    CHECK(world.server(0).redis.log.size() >= 12);  // and it goes on
+}
+
+TEST_CASE("a server that loads or is busy passes a health check") {
+    config::Pool pool = ejecting_pool(1);
+    pool.health_check_interval_ms = 100;
+    World world(pool);
+    world.server(0).redis.canned["PING"] = "-BUSY Redis is busy running a script.\r\n";
+    world.step();
+    world.pass(2000);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.health(0).failures() == 0);
+    world.server(0).redis.canned["PING"] = "-ERR something else\r\n";
+    world.pass(200);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+}  // namespace ringmain::test
