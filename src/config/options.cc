@@ -7,7 +7,6 @@
 #include <type_traits>
 
 #include "address.h"
-#include "units.h"
 
 namespace ringmain::config {
 
@@ -220,6 +219,24 @@ constexpr std::array table = {
            .fetch = fetch<&Stats::interval_ms>,
            .help = "how often the snapshot is taken",
            .pending = true},
+    Option{.section = Section::Stats,
+           .name = "slow_log_threshold",
+           .type = Type::Duration,
+           .max = hour,
+           .store = store<&Stats::slow_log_threshold_ms>,
+           .fetch = fetch<&Stats::slow_log_threshold_ms>,
+           .help = "a request that takes longer is noted in the slow log; 0: none is",
+           .doc = "With its command, the beginning of its key, its client, its server and where "
+                  "the time went: /slowlog of the admin port."},
+    Option{.section = Section::Stats,
+           .name = "slow_log_size",
+           .type = Type::Integer,
+           .min = 1,
+           .max = 10'000,
+           .store = store<&Stats::slow_log_size>,
+           .fetch = fetch<&Stats::slow_log_size>,
+           .help = "slow requests that are kept: that many of the latest, and the slowest of all",
+           .fixed = true},
 
     Option{.section = Section::Admin,
            .name = "listen",
@@ -227,7 +244,9 @@ constexpr std::array table = {
            .store = store<&Admin::listen>,
            .fetch = fetch<&Admin::listen>,
            .example = "\"127.0.0.1:9290\"",
-           .help = "port of /metrics, /stats.json, /healthz and /readyz; left out: no such port",
+           .help = "port of /metrics, /stats.json and a status page; left out: no such port",
+           .doc = "HTTP/1.1: also /healthz, /readyz, /slowlog and /config. It shows names and "
+                  "addresses, never passwords; keep it off public networks.",
            .fixed = true,
            .pending = true},
 
@@ -491,10 +510,6 @@ struct Defaults {
     Server server;
 };
 
-std::string quoted_toml(std::string_view text) {
-    return text.empty() ? std::string{} : "\"" + std::string(text) + "\"";
-}
-
 }  // namespace
 
 std::span<const Option> options() {
@@ -540,26 +555,7 @@ std::string default_text(const Option& option) {
                                       .admin = &defaults.admin,
                                       .pool = &defaults.pool,
                                       .server = &defaults.server});
-    switch (option.type) {
-        case Type::Boolean:
-            return value.number != 0 ? "true" : "false";
-        case Type::Integer:
-        case Type::IntegerOrAuto:
-            return std::to_string(value.number);
-        case Type::Duration:
-            return value.number == 0 ? "0" : quoted_toml(duration_text(value.number));
-        case Type::Size:
-            return value.number == 0 ? "0" : quoted_toml(size_text(value.number));
-        case Type::String:
-            return quoted_toml(value.text);
-        case Type::Enum:
-            return quoted_toml(option.names()[static_cast<size_t>(value.number)]);
-        case Type::Listen:
-        case Type::Address:
-        case Type::Servers:
-            return {};
-    }
-    RM_ASSERT(false);
+    return value_text(option, value);
 }
 
 }  // namespace ringmain::config
