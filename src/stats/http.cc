@@ -39,8 +39,6 @@ std::string_view reason_of(uint16_t status) {
             return "Not Found";
         case 405:
             return "Method Not Allowed";
-        case 408:
-            return "Request Timeout";
         case 413:
             return "Content Too Large";
         case 414:

@@ -98,6 +98,7 @@ void write_workers(JsonWriter& out, const std::vector<WorkerSnapshot>& workers) 
     out.begin_list("workers");
     for (const WorkerSnapshot& worker : workers) {
         out.begin_entry();
+        out.number("batches", worker.batches);
         out.number("cpu_us", worker.cpu_us);
         out.number("busy_percent", worker.busy_millionths / 10'000);
 #define WORKER(kind, field, text) out.number(#field, worker.values.field);

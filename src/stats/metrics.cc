@@ -251,6 +251,12 @@ void write_busy(Samples& out, const Snapshot& now) {
     });
 }
 
+void write_batches(Samples& out, const Snapshot& now) {
+    for_each_worker(now, [&out](const std::string& index, const WorkerSnapshot& worker) {
+        out.add({{"worker", index}}, worker.batches);
+    });
+}
+
 void write_worker_cpu(Samples& out, const Snapshot& now) {
     for_each_worker(now, [&out](const std::string& index, const WorkerSnapshot& worker) {
         out.add_millionths({{"worker", index}}, worker.cpu_us);
@@ -496,12 +502,7 @@ constexpr std::array metrics = {
            worker,
            "CPU time of the worker",
            write_worker_cpu},
-    Metric{"worker_batches",
-           counter,
-           "",
-           worker,
-           "rounds of the worker's loop",
-           of_workers<&W::batches>},
+    Metric{"worker_batches", counter, "", worker, "rounds of the worker's loop", write_batches},
     Metric{"uring_enters", counter, "", worker, "system calls of the ring", of_workers<&W::enters>},
     Metric{"uring_sqes",
            counter,

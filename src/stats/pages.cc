@@ -78,7 +78,6 @@ std::string answer(const HttpRequest& request, const PageSources& sources) {
 
 std::string refusal(uint16_t status) {
     std::string_view body = "this is no HTTP/1.1 request\n";
-    if (status == 408) body = "the request took too long\n";
     if (status == 413) body = "no request here has a body\n";
     if (status == 414 || status == 431) body = "a request is at most 8192 bytes long\n";
     if (status == 505) body = "HTTP/1.0 and HTTP/1.1 only\n";

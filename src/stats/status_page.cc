@@ -167,7 +167,7 @@ void write_workers(std::string& out, const std::vector<WorkerSnapshot>& workers)
         table.begin_row();
         table.number(i);
         table.number(workers[i].busy_millionths / 10'000);
-        table.number(values.batches);
+        table.number(workers[i].batches);
         table.number(values.enters);
         table.number(values.completions);
         table.number(values.overflows);

@@ -31,8 +31,7 @@ struct PageSources {
 // A complete response.
 [[nodiscard]] std::string answer(const HttpRequest& request, const PageSources& sources);
 
-// The same to what could not be read (HttpReader::error), or came too slowly (408). The connection
-// is to be closed behind it.
+// The same to what could not be read (HttpReader::error). The connection is to be closed behind it.
 [[nodiscard]] std::string refusal(uint16_t status);
 
 // The page for people.

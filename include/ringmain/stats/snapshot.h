@@ -96,6 +96,7 @@ struct PoolSnapshot {
 };
 
 struct WorkerSnapshot {
+    uint64_t batches = 0;
     uint64_t cpu_us = 0;           // since start
     uint32_t busy_millionths = 0;  // CPU time per time, since the snapshot before
     WorkerValues values;

@@ -83,6 +83,7 @@ TEST_CASE("times are seconds, exact to the microsecond") {
     const std::string text = to_metrics(sample(), MetricsFormat::Text);
     CHECK(contains(text, "ringmain_process_cpu_seconds_total 12.5\n"));
     CHECK(contains(text, "ringmain_worker_cpu_seconds_total{worker=\"0\"} 2.25\n"));
+    CHECK(contains(text, "ringmain_worker_batches_total{worker=\"0\"} 31\n"));
     CHECK(contains(text, "ringmain_worker_busy_ratio{worker=\"0\"} 0.6123\n"));
     CHECK(contains(text,
                    "ringmain_server_ejected_timestamp_seconds{pool=\"alpha\",server=\"cache1\"} "

@@ -34,6 +34,7 @@ inline Snapshot sample() {
     now.process.descriptors_max = 1024;
 
     WorkerSnapshot worker;
+    worker.batches = 31;
     worker.cpu_us = 2'250'000;
     worker.busy_millionths = 612'300;
 #define WORKER(kind, field, text) worker.values.field = unique.next();
