@@ -33,6 +33,7 @@ Proxy::Proxy(const config::Config& config,
       fragments_(requests_max),
       open_(blocks),
       beginnings_(blocks) {
+    slow_threshold_ = slow_threshold_of(config);
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(std::make_unique<Pool>(
             blocks, config.pools[i], environment.shared->pools[i], environment.worker_index));
@@ -74,6 +75,8 @@ void Proxy::end_batch() {
     constexpr size_t kept_max = size_t{1} << 20;
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
     counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
+    counters_->ring.request_memory.set(requests_.live() * sizeof(Request) +
+                                       fragments_.live() * sizeof(Fragment));
     close_stalled_clients();
     relieve();
     if (!retired_.empty()) sweep_retired();
@@ -374,6 +377,9 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     conn.open_get = {};
     const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
     if (timeout_ms > 0) fragment.deadline = now_ + Duration::millis(timeout_ms);
+    fragment.queued = now_;
+    fragment.sent = now_;
+    if (conn.first_unsent == nullptr) conn.first_unsent = &fragment;
     conn.fragments.push_back(&fragment);
     counters_->fragments.add(1);
     waiting_.add(conn);

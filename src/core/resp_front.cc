@@ -38,6 +38,7 @@ class RespFront {
     std::span<const ByteRange> arguments();
     std::string_view argument(uint32_t index);
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);
+    void note(Request& request);
     void refuse(std::string_view text);
 
     Proxy& proxy_;
@@ -45,7 +46,9 @@ class RespFront {
     Pool& pool_;
     const resp::RequestFrame& frame_;
     const Bytes& bytes_;
-    bool all_arguments_ = false;  // scratch.arguments is filled
+    const Command* command_ = nullptr;  // null: not in the table
+    ByteRange first_key_ = {};          // that was placed
+    bool all_arguments_ = false;        // scratch.arguments is filled
 };
 
 std::string upper_case(std::string_view name) {
@@ -135,6 +138,7 @@ void RespFront::take_unknown(std::string_view name) {
 }
 
 Taken RespFront::take_command(const Command& command) {
+    command_ = &command;
     switch (command.handling) {
         case Handling::Forward:
             if (command.only_key == 0) {
@@ -176,8 +180,18 @@ bool RespFront::route(ByteRange key, uint32_t* server) {
                std::to_string(pool_.options->key_size_max) + " bytes (key_size_max)");
         return false;
     }
+    if (first_key_.size == 0) first_key_ = key;
     *server = pool_.placement.server_of(bytes_.view(key, proxy_.scratch().text), proxy_.prng());
     return true;
+}
+
+// For the slow log.
+void RespFront::note(Request& request) {
+    if (!proxy_.notes_commands()) return;
+    const ByteRange head = {.offset = first_key_.offset,
+                            .size = std::min(first_key_.size, Proxy::noted_key_size_max)};
+    Proxy::note_command(
+        request, command_, bytes_.view(head, proxy_.scratch().text), first_key_.size);
 }
 
 void RespFront::forward_by_keys(const Command& command) {
@@ -235,6 +249,7 @@ void RespFront::forward_to(uint32_t server_index) {
         refuse("too many requests in flight (limit " + std::to_string(requests_max) + ")");
         return;
     }
+    note(*request);
     const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr);
     RM_ASSERT(written);
     proxy_.enqueue(*conn, request->only);
@@ -272,6 +287,7 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
     const std::span<const ByteRange> all = arguments();
     Request* request = make_split_request(proxy_, client_, bytes_.size());
     if (request == nullptr) return;
+    note(*request);
     request->policy = command.response;
     request->join->owners.assign(scratch.servers.begin(), scratch.servers.end());
     const std::string wire_name = upper_case(name);

@@ -1,7 +1,6 @@
 #include "ringmain/stats/slow_log.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "json_writer.h"
 
@@ -26,16 +25,16 @@ bool SlowQueue::pop(SlowRequest& request) {
     return true;
 }
 
-void SlowLog::add(SlowEntry entry) {
+void SlowLog::add(const SlowRequest& request) {
     added_ += 1;
-    entry.id = added_;
+    const SlowEntry entry = {.id = added_, .request = request};
     const auto slower = [](const SlowEntry& a, const SlowEntry& b) {
         return a.request.total_us > b.request.total_us;
     };
     slowest_.insert(std::upper_bound(slowest_.begin(), slowest_.end(), entry, slower), entry);
     const size_t slowest_max = std::max<size_t>(size_ / 4, 1);
     if (slowest_.size() > slowest_max) slowest_.pop_back();
-    latest_.push_front(std::move(entry));
+    latest_.push_front(entry);
     if (latest_.size() > size_) latest_.pop_back();
 }
 
@@ -51,15 +50,14 @@ void write_entry(JsonWriter& out, const SlowEntry& entry) {
     out.begin_entry();
     out.number("id", entry.id);
     out.signed_number("at_ms", request.at_ns / 1'000'000);
-    out.text("pool", entry.pool);
-    out.text("server", entry.server);
-    out.text("address", entry.address);
+    out.text("pool", request.pool.view());
+    out.text("server", request.server.view());
     out.text("command", printable(request.command.view()));
     out.text("key", printable(request.key.view()));
     out.number("key_size", request.key_size);
     out.text("client", request.client.view());
     out.number("client_id", request.client_id);
-    out.number("worker", entry.worker);
+    out.number("worker", request.worker);
     out.boolean("answered", request.answered);
     out.signed_number("total_us", request.total_us);
     out.signed_number("queued_us", request.queued_us);

@@ -66,6 +66,7 @@ class ServerConn {
     ListLink<ServerConn> waiting_link;  // has a deadline or a retry to look at
 
     Fifo<Fragment, &Fragment::next> fragments;
+    Fragment* first_unsent = nullptr;  // the first in `fragments` whose bytes are in `out`
     Chain prelude_out;
     Chain out;
     OpenGet open_get;

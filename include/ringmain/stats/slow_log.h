@@ -39,9 +39,10 @@ struct SlowRequest {
     int64_t queued_us = 0;  // of that: until it was sent; the rest the server took
     uint64_t client_id = 0;
     uint32_t key_size = 0;  // of the whole key
-    uint16_t pool = 0;      // index
-    uint16_t server = 0;    // index in the pool
-    bool answered = true;   // by the server; false: the time was up
+    uint32_t worker = 0;
+    bool answered = true;  // by the server; false: the time was up
+    ShortText<48> pool;
+    ShortText<96> server;  // name and address
     ShortText<24> command;
     ShortText<32> key;  // its beginning
     ShortText<48> client;
@@ -68,10 +69,6 @@ class SlowQueue {
 struct SlowEntry {
     uint64_t id = 0;  // counted up
     SlowRequest request;
-    std::string pool;
-    std::string server;
-    std::string address;
-    uint32_t worker = 0;
 };
 
 // The latest, and the slowest since the last clear().
@@ -80,7 +77,7 @@ class SlowLog {
     // Keeps that many of the latest, and a quarter as many of the slowest.
     explicit SlowLog(uint32_t size) : size_(size) {}
 
-    void add(SlowEntry entry);
+    void add(const SlowRequest& request);
     void clear();
 
     [[nodiscard]] const std::deque<SlowEntry>& latest() const { return latest_; }  // newest first

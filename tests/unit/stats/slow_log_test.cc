@@ -12,11 +12,11 @@ using test::contains;
 
 namespace {
 
-SlowEntry entry_of(int64_t total_us) {
-    SlowEntry entry;
-    entry.request.total_us = total_us;
-    entry.pool = "alpha";
-    return entry;
+SlowRequest request_of(int64_t total_us) {
+    SlowRequest request;
+    request.total_us = total_us;
+    request.pool.assign("alpha");
+    return request;
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ TEST_CASE("text is cut where it does not fit") {
 TEST_CASE("the latest and the slowest are kept, each up to its limit") {
     SlowLog log(8);
     for (int64_t us = 1; us <= 20; ++us) {
-        log.add(entry_of(us % 2 == 0 ? us : 1000 - us));
+        log.add(request_of(us % 2 == 0 ? us : 1000 - us));
     }
     REQUIRE(log.latest().size() == 8);
     CHECK(log.latest().front().request.total_us == 20);
@@ -75,27 +75,27 @@ TEST_CASE("the latest and the slowest are kept, each up to its limit") {
     log.clear();
     CHECK(log.latest().empty());
     CHECK(log.slowest().empty());
-    log.add(entry_of(5));
+    log.add(request_of(5));
     CHECK(log.latest().front().id == 21);
 }
 
 TEST_CASE("a slow request is shown with its key escaped and where its time went") {
     SlowLog log(4);
-    SlowEntry entry = entry_of(12'345);
-    entry.server = "cache1";
-    entry.address = "10.0.0.1:6379";
-    entry.worker = 3;
-    entry.request.at_ns = 1'800'000'000'123'456'789;
-    entry.request.queued_us = 345;
-    entry.request.client_id = 9;
-    entry.request.key_size = 200;
-    entry.request.command.assign("HGETALL");
-    entry.request.key.assign("a\"\n\xFF");
-    entry.request.client.assign("127.0.0.1:5000");
-    log.add(entry);
+    SlowRequest request = request_of(12'345);
+    request.server.assign("cache1 (10.0.0.1:6379)");
+    request.worker = 3;
+    request.at_ns = 1'800'000'000'123'456'789;
+    request.queued_us = 345;
+    request.client_id = 9;
+    request.key_size = 200;
+    request.command.assign("HGETALL");
+    request.key.assign("a\"\n\xFF");
+    request.client.assign("127.0.0.1:5000");
+    log.add(request);
     const std::string expected =
-        "{\"id\":1, \"at_ms\":1800000000123, \"pool\":\"alpha\", \"server\":\"cache1\", "
-        "\"address\":\"10.0.0.1:6379\", \"command\":\"HGETALL\", "
+        "{\"id\":1, \"at_ms\":1800000000123, \"pool\":\"alpha\", \"server\":\"cache1 "
+        "(10.0.0.1:6379)\", "
+        "\"command\":\"HGETALL\", "
         "\"key\":\"a\\\\\\\"\\\\n\\\\xff\", \"key_size\":200, \"client\":\"127.0.0.1:5000\", "
         "\"client_id\":9, \"worker\":3, \"answered\":true, \"total_us\":12345, "
         "\"queued_us\":345, \"server_us\":12000}";
