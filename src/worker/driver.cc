@@ -96,10 +96,25 @@ void Driver::round() {
     }
     on_time();
     proxy_.end_batch();
+    publish_counters();
     while (proxy_.has_notices()) {
         const core::Notice notice = proxy_.take_notice();
         log_.write(notice.good ? config::LogLevel::Notice : config::LogLevel::Warning, notice.text);
     }
+}
+
+// For whoever looks from another thread.
+void Driver::publish_counters() {
+    const uring::RingCounters& ring = ring_.counters();
+    stats::WorkerCounters& shown = proxy_.counters().ring;
+    shown.enters.set(ring.enters);
+    shown.submissions.set(ring.submitted);
+    shown.completions.set(ring.completed);
+    shown.overflows.set(ring.overflows);
+    shown.submissions_early.set(ring.queue_full);
+    shown.submissions_refused.set(ring.refused);
+    shown.completions_lost.set(ring.dropped);
+    shown.starvations.set(starvations_);
 }
 
 void Driver::read_clock() {

@@ -136,12 +136,8 @@ void Port::make_room() {
     const auto is_open = [](const Connection& connection) {
         return connection.state != State::Free && connection.state != State::Closing;
     };
-    Connection* first = nullptr;
-    for (Connection& connection : connections_) {
-        if (!is_open(connection)) return;  // it is about to be free
-        if (first == nullptr || connection.since < first->since) first = &connection;
-    }
-    close(*first);
+    if (!std::ranges::all_of(connections_, is_open)) return;  // one is about to be free
+    close(*std::ranges::min_element(connections_, {}, &Connection::since));
 }
 
 // --- and read

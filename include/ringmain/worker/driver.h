@@ -90,6 +90,7 @@ class Driver {
 
     // driver.cc: the loop and completions
     void round();
+    void publish_counters();
     void read_clock();
     void on_completion(const uring::Completion& done);
     void on_accept(const uring::Completion& done);

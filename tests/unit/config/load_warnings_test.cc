@@ -64,10 +64,6 @@ TEST_CASE("features that are not there yet are told, one by one") {
     CHECK(
         contains(warnings(pool_with("server_retry_timeout = 2000")), "does not eject servers yet"));
     CHECK(contains(warnings(pool_with("server_failure_limit = 3")), "does not eject servers yet"));
-    CHECK(contains(warnings("[stats]\nlisten = '127.0.0.1:1'\n" + pool_with("")),
-                   "this version does not open this port yet"));
-    CHECK(contains(warnings("[admin]\nlisten = '127.0.0.1:1'\n" + pool_with("")),
-                   "this version does not open this port yet"));
 }
 
 TEST_CASE("settings that are hardly meant are warned about") {
