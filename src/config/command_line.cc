@@ -13,7 +13,7 @@ namespace ringmain::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 2> other_topics = {"options", "environment"};
+constexpr std::array<std::string_view, 3> other_topics = {"options", "environment", "metrics"};
 
 std::vector<std::string_view> verb_names() {
     std::vector<std::string_view> names;

@@ -59,8 +59,8 @@ inline constexpr std::array verb_table = {
         "Prints TOML on standard output; '-' reads standard input. Keys stay on their servers.\n"},
     VerbRow{Verb::Help,
             "help",
-            "ringmain help [COMMAND | options [--toml] | environment]",
-            "explain a command, the configuration, the environment",
+            "ringmain help [COMMAND | options [--toml] | metrics | environment]",
+            "explain a command, the configuration, the metrics, the environment",
             "help options lists everything that a configuration may say; with --toml as a\n"
             "configuration file with every option and its default.\n"},
 };

@@ -1,6 +1,7 @@
 // The help texts, made from the tables of commands and options.
 
 #include "ringmain/config/options.h"
+#include "ringmain/stats/prometheus.h"
 
 #include <algorithm>
 
@@ -59,6 +60,7 @@ std::string_view version_text() {
 std::string help_text(std::string_view topic, bool toml) {
     if (topic == "options") return toml ? options_toml() : options_help();
     if (topic == "environment") return std::string(environment);
+    if (topic == "metrics") return stats::metrics_help();
     const auto* row = std::ranges::find(verb_table, topic, &VerbRow::name);
     if (row == verb_table.end()) return overview();
     std::string out = "Usage: ";

@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "address.h"
-#include "units.h"
 
 namespace ringmain::config {
 
@@ -207,8 +206,7 @@ constexpr std::array table = {
            .example = "\"127.0.0.1:22222\"",
            .help = "port of the JSON that twemproxy's tools read; left out: no such port",
            .doc = "Pushed on connect, one line, then closed.",
-           .fixed = true,
-           .pending = true},
+           .fixed = true},
     Option{.section = Section::Stats,
            .name = "interval",
            .type = Type::Duration,
@@ -216,8 +214,25 @@ constexpr std::array table = {
            .max = hour,
            .store = store<&Stats::interval_ms>,
            .fetch = fetch<&Stats::interval_ms>,
-           .help = "how often the snapshot is taken",
-           .pending = true},
+           .help = "how often the snapshot is taken"},
+    Option{.section = Section::Stats,
+           .name = "slow_log_threshold",
+           .type = Type::Duration,
+           .max = hour,
+           .store = store<&Stats::slow_log_threshold_ms>,
+           .fetch = fetch<&Stats::slow_log_threshold_ms>,
+           .help = "a request that takes longer is noted in the slow log; 0: none is",
+           .doc = "With its command, the beginning of its key, its client, its server and where "
+                  "the time went: /slowlog of the admin port."},
+    Option{.section = Section::Stats,
+           .name = "slow_log_size",
+           .type = Type::Integer,
+           .min = 1,
+           .max = 10'000,
+           .store = store<&Stats::slow_log_size>,
+           .fetch = fetch<&Stats::slow_log_size>,
+           .help = "slow requests that are kept: that many of the latest, and the slowest of all",
+           .fixed = true},
 
     Option{.section = Section::Admin,
            .name = "listen",
@@ -225,9 +240,10 @@ constexpr std::array table = {
            .store = store<&Admin::listen>,
            .fetch = fetch<&Admin::listen>,
            .example = "\"127.0.0.1:9290\"",
-           .help = "port of /metrics, /stats.json, /healthz and /readyz; left out: no such port",
-           .fixed = true,
-           .pending = true},
+           .help = "port of /metrics, /stats.json and a status page; left out: no such port",
+           .doc = "HTTP/1.1: also /healthz, /readyz, /slowlog and /config. It shows names and "
+                  "addresses, never passwords; keep it off public networks.",
+           .fixed = true},
 
     Option{.section = Section::Pool,
            .name = "listen",

@@ -45,6 +45,7 @@ bool is_in_use(const Server& server) {
 
 void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pools) {
     config_ = &config;
+    slow_threshold_ = slow_threshold_of(config);
     std::vector<std::unique_ptr<Pool>> old_pools = std::exchange(pools_, {});
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], share()));

@@ -85,6 +85,12 @@ void send_get(Proxy& proxy,
     conn.open_get = open;
 }
 
+// For the slow log.
+void note(const Proxy& proxy, Request& request, std::string_view key) {
+    if (!proxy.notes_commands()) return;
+    Proxy::note_command(request, nullptr, key, static_cast<uint32_t>(key.size()));
+}
+
 void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Pool& pool = *client.pool;
     const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
@@ -110,6 +116,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
         return;
     }
     describe(*request, frame);
+    note(proxy, *request, key);
     if (frame.verb <= Verb::Gats) {
         request->only.keys = frame.key_count;
         request->only.key_hash = proxy.key_check_hash(key);
@@ -137,6 +144,7 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
     Request* request = make_split_request(proxy, client, 2 * uint64_t{bytes.size()});
     if (request == nullptr) return;
     describe(*request, frame);
+    note(proxy, *request, bytes.view(scratch.key_ranges.front(), scratch.text));
     Join& join = *request->join;
     join.owners.assign(scratch.servers.begin(), scratch.servers.end());
     for (size_t i = 0; i < scratch.key_ranges.size(); ++i) {

@@ -33,6 +33,7 @@ Proxy::Proxy(const config::Config& config,
       fragments_(requests_max),
       open_(blocks),
       beginnings_(blocks) {
+    slow_threshold_ = slow_threshold_of(config);
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(
             std::make_unique<Pool>(blocks, config.pools[i], environment.shared->pools[i], share()));
@@ -83,6 +84,8 @@ void Proxy::end_batch() {
     constexpr size_t kept_max = size_t{1} << 20;
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
     counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
+    counters_->ring.request_memory.set(requests_.live() * sizeof(Request) +
+                                       fragments_.live() * sizeof(Fragment));
     close_stalled_clients();
     relieve();
     if (!retired_.empty()) sweep_retired();
@@ -417,6 +420,8 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     fragment.batch = batch_;
     conn.open_get = {};
     fragment.queued = now_;
+    fragment.sent = now_;
+    if (conn.first_unsent == nullptr) conn.first_unsent = &fragment;
     conn.note_queued(fragment);
     if (conn.first_in_time == nullptr) {
         conn.first_in_time = &fragment;

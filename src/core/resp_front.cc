@@ -41,6 +41,7 @@ class RespFront {
     [[nodiscard]] bool has_server();
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);
     void forward_to_any();
+    void note(Request& request);
     void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
 
     Proxy& proxy_;
@@ -48,7 +49,9 @@ class RespFront {
     Pool& pool_;
     const resp::RequestFrame& frame_;
     const Bytes& bytes_;
-    bool all_arguments_ = false;  // scratch.arguments is filled
+    const Command* command_ = nullptr;  // null: not in the table
+    ByteRange first_key_ = {};          // that was placed
+    bool all_arguments_ = false;        // scratch.arguments is filled
 };
 
 std::string upper_case(std::string_view name) {
@@ -152,6 +155,7 @@ void RespFront::count(const Command* command) {
 }
 
 Taken RespFront::take_command(const Command& command) {
+    command_ = &command;
     switch (command.handling) {
         case Handling::Forward:
             if (command.only_key == 0) {
@@ -204,8 +208,18 @@ bool RespFront::route(ByteRange key, uint32_t* server) {
         return false;
     }
     if (!has_server()) return false;
+    if (first_key_.size == 0) first_key_ = key;
     *server = pool_.server_of(bytes_.view(key, proxy_.scratch().text), proxy_.now(), proxy_.prng());
     return true;
+}
+
+// For the slow log.
+void RespFront::note(Request& request) {
+    if (!proxy_.notes_commands()) return;
+    const ByteRange head = {.offset = first_key_.offset,
+                            .size = std::min(first_key_.size, Proxy::noted_key_size_max)};
+    Proxy::note_command(
+        request, command_, bytes_.view(head, proxy_.scratch().text), first_key_.size);
 }
 
 void RespFront::forward_by_keys(const Command& command) {
@@ -268,6 +282,7 @@ void RespFront::forward_to(uint32_t server_index) {
                stats::Reason::Limit);
         return;
     }
+    note(*request);
     const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr);
     RM_ASSERT(written);
     proxy_.enqueue(*conn, request->only);
@@ -305,6 +320,7 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
     const std::span<const ByteRange> all = arguments();
     Request* request = make_split_request(proxy_, client_, bytes_.size());
     if (request == nullptr) return;
+    note(*request);
     request->policy = command.response;
     request->join->owners.assign(scratch.servers.begin(), scratch.servers.end());
     const std::string wire_name = upper_case(name);

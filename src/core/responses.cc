@@ -136,6 +136,11 @@ Fragment& Proxy::leave_queue(ServerConn& conn) {
         conn.fragments.front()->in_line = static_cast<uint16_t>(fragment.in_line - 1);
     }
     if (conn.open_get.first == &fragment) conn.open_get = {};
+    if (conn.first_unsent == &fragment) {  // lost before it was sent
+        conn.first_unsent = fragment.next;
+        fragment.sent = now_;
+    }
+    if (now_ - fragment.queued >= slow_threshold_) note_slow(conn, fragment);
     return fragment;
 }
 

@@ -11,9 +11,6 @@ namespace ringmain::memcached {
 // Invalid for every word that is not a command here. Case matters, as it does to memcached.
 [[nodiscard]] Verb verb_of(std::string_view word);
 
-// The word; empty for Invalid.
-[[nodiscard]] std::string_view word_of(Verb verb);
-
 // The answer to a word that is no command here.
 [[nodiscard]] std::string_view refusal_of(std::string_view word);
 

@@ -26,6 +26,12 @@ WallTime wall_time() {
     return {.seconds = time.tv_sec, .nanoseconds = static_cast<int32_t>(time.tv_nsec)};
 }
 
+Duration cpu_time(int clock) {
+    timespec time = {};
+    if (clock_gettime(clock, &time) != 0) return {};
+    return {int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
+}
+
 std::string WallTime::text() const {
     const time_t whole = seconds;
     tm calendar = {};

@@ -20,13 +20,24 @@ using config::LogLevel;
 
 constexpr Duration look_interval = Duration::millis(1000);
 
+// Behind Operation.
+constexpr uint8_t first_kind_of_ports = 8;
+
 // A batch takes microseconds, a huge one milliseconds.
 constexpr Duration stuck_after = Duration::millis(2000);
 
 }  // namespace
 
 Control::Control(const ControlOptions& options)
-    : options_(options), batch_(uring::Ring::batch_max), watched_(options.workers.size()) {}
+    : options_(options),
+      reporter_(ring_,
+                first_kind_of_ports,
+                {.config = options.config,
+                 .pools = options.shared->pools,
+                 .timekeeper = options.timekeeper,
+                 .workers = options.workers}),
+      batch_(uring::Ring::batch_max),
+      watched_(options.workers.size()) {}
 
 Status Control::open(const uring::Features& features) {
     if (Status status =
@@ -38,7 +49,7 @@ Status Control::open(const uring::Features& features) {
     arm(Operation::Wake);
     now_ = uring::now();
     next_look_ = now_ + look_interval;
-    return {};
+    return reporter_.open(now_);
 }
 
 void Control::run() {
@@ -51,18 +62,20 @@ void Control::run() {
 }
 
 void Control::round() {
-    const Instant until = options_.timekeeper->arm(now_, next_look_);
+    const Instant until =
+        options_.timekeeper->arm(now_, std::min(next_look_, reporter_.next_deadline()));
     ring_.submit_and_wait(until - now_);
     options_.timekeeper->awake();
+    now_ = uring::now();
     const uint32_t count = ring_.reap(batch_);
     for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);
     }
-    now_ = uring::now();
     if (!generations_.empty()) follow_progress();
     for (uint32_t i = 0; i < options_.workers.size(); ++i) {
         if (options_.timekeeper->take_due(i, now_)) options_.workers[i]->inbox().wake();
     }
+    reporter_.on_time(now_);
     if (now_ >= next_look_) {
         next_look_ = now_ + look_interval;
         watch();
@@ -76,6 +89,10 @@ void Control::arm(Operation operation) {
 }
 
 void Control::on_completion(const uring::Completion& done) {
+    if (reporter_.owns(done)) {
+        reporter_.on_completion(done, now_);
+        return;
+    }
     const auto operation = static_cast<Operation>(done.user_data.kind);
     // Armed before anything is taken: what comes in between is seen on arming.
     if (!done.more()) arm(operation);
@@ -121,6 +138,7 @@ void Control::stop() {
         draining_ ? worker->stop() : worker->drain();
     }
     options_.listeners->shut();
+    reporter_.note_drain();
     draining_ = true;
 }
 
@@ -136,6 +154,7 @@ void Control::reload() {
     const config::Config& running =
         generations_.empty() ? *options_.config : generations_.back()->config;
     const auto refuse = [&](const std::string& reason) {
+        reporter_.note_refused_reload();
         log.write(LogLevel::Error, "HUP: log reopened; configuration not changed: " + reason);
     };
     const Result<std::string> text = config::read_file(running.file);
@@ -171,6 +190,7 @@ void Control::reload() {
     generations_.push_back(std::make_unique<Generation>(
         Generation{.config = std::move(next), .pools = std::move(pools), .number = last_number_}));
     adopting_ = true;
+    reporter_.adopt(generations_.back()->config, generations_.back()->pools, now_);
     for (uint32_t i = 0; i < options_.workers.size(); ++i) {
         Message message(Message::Kind::Adopt);
         message.generation = generations_.back().get();

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "listeners.h"
+#include "reporter.h"
 #include "signals.h"
 
 namespace ringmain::worker {
@@ -72,6 +73,7 @@ class Control {
     [[nodiscard]] bool all_ended() const;
 
     ControlOptions options_;
+    Reporter reporter_;  // before the ring, which is closed first
     uring::Ring ring_;
     std::vector<uring::Completion> batch_;
     std::vector<Watched> watched_;

@@ -22,7 +22,10 @@ constexpr Duration slow_tick = Duration::millis(100);
 constexpr Duration tick = Duration::millis(10);
 
 // The control thread wakes us when it is time; should it stand still, we wake up by ourselves.
-constexpr Duration fallback_wait = Duration::millis(250);
+constexpr Duration fallback_wait = Duration::millis(200);
+
+// Later than that nobody wakes up whose machine works.
+constexpr Duration pause_min = Duration::millis(300);
 
 }  // namespace
 
@@ -90,16 +93,38 @@ void Driver::round() {
     space_.entries_used = 0;
 
     proxy_.begin_batch(now_, now_ + wall_offset_);
+    if (paused_for_ > Duration{}) {
+        log_.write(config::LogLevel::Warning,
+                   "worker " + std::to_string(worker_) + " was stopped for " +
+                       std::to_string(paused_for_.to_millis()) +
+                       " ms: what was in flight has that much more time");
+        proxy_.on_pause(paused_for_);
+    }
     const uint32_t count = ring_.reap(batch_);
     for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);
     }
     on_time();
     proxy_.end_batch();
+    publish_counters();
     while (proxy_.has_notices()) {
         const core::Notice notice = proxy_.take_notice();
         log_.write(notice.good ? config::LogLevel::Notice : config::LogLevel::Warning, notice.text);
     }
+}
+
+// For whoever looks from another thread.
+void Driver::publish_counters() {
+    const uring::RingCounters& ring = ring_.counters();
+    stats::WorkerCounters& shown = proxy_.counters().ring;
+    shown.enters.set(ring.enters);
+    shown.submissions.set(ring.submitted);
+    shown.completions.set(ring.completed);
+    shown.overflows.set(ring.overflows);
+    shown.submissions_early.set(ring.queue_full);
+    shown.submissions_refused.set(ring.refused);
+    shown.completions_lost.set(ring.dropped);
+    shown.starvations.set(starvations_);
 }
 
 void Driver::read_clock() {
@@ -119,15 +144,21 @@ void Driver::wait() {
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
     // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
     const bool at_once = !starved_.empty() && buffers_.held() > 0;
+    const Instant before = now_;
     ring_.submit_and_wait(at_once                        ? Duration{}
                           : deadline == Instant::never() ? uring::Ring::forever
-                                                         : fallback_wait);
+                                                         : deadline + fallback_wait - now_);
     timekeeper_.begin_batch(worker_);
     read_clock();
+    // Awake so much too late, we were stopped, or the machine was: what came meanwhile has yet to
+    // be read, and the servers are not to blame for it.
+    const Instant due = std::max(before, deadline);
+    const bool paused = deadline != Instant::never() && now_ > due && now_ - due > pause_min;
+    paused_for_ = paused ? now_ - before : Duration{};
 }
 
 Instant Driver::next_deadline() const {
-    Instant next = proxy_.needs_ticks() ? now_ + Duration::millis(10) : Instant::never();
+    Instant next = proxy_.next_deadline();
     const auto consider = [&next](Instant at) { next = std::min(next, at); };
     if (draining_) {
         consider(drain_until_);
@@ -148,7 +179,7 @@ Instant Driver::next_deadline() const {
 }
 
 void Driver::on_time() {
-    if (proxy_.needs_ticks()) proxy_.on_tick();
+    proxy_.on_tick();
     if (!draining_) arm_listeners();
     nudge_quiet();
     // The first is the next: all linger equally long, but in a drain.

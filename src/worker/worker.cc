@@ -79,7 +79,16 @@ void Worker::report(Status status) {
     reported_.notify_all();
 }
 
+Duration Worker::cpu_time() const {
+    const int clock = cpu_clock_.load(std::memory_order_relaxed);
+    return clock == 0 || has_ended() ? Duration{} : uring::cpu_time(clock);
+}
+
 void Worker::run() {
+    clockid_t clock = 0;
+    if (pthread_getcpuclockid(pthread_self(), &clock) == 0) {
+        cpu_clock_.store(clock, std::memory_order_relaxed);
+    }
     if (options_.cpu >= 0) pin_to(options_.cpu);
     const config::Proxy& settings = options_.config->proxy;
     const Arena arena(settings.buffer_memory);

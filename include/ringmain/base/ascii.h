@@ -33,6 +33,17 @@ namespace ringmain::ascii {
     return true;
 }
 
+// Without the blanks and tabs around it.
+[[nodiscard]] constexpr std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view blanks = " \t";
+    const size_t begin = text.find_first_not_of(blanks);
+    if (begin == std::string_view::npos) return {};
+    return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
+}
+
+static_assert(trimmed("\t a b ") == "a b");
+static_assert(trimmed(" ").empty());
+
 // Canonical signed decimal, as redis reads a length: "-12", "0", "7"; not "+7", "07", "-0", " 7".
 [[nodiscard]] constexpr std::optional<int64_t> parse_int64(std::string_view text) {
     const bool negative = !text.empty() && text.front() == '-';

@@ -95,6 +95,8 @@ struct Proxy {
 struct Stats {
     Address listen;  // empty: no such port
     int64_t interval_ms = 1000;
+    int64_t slow_log_threshold_ms = 10;  // 0: no slow log
+    uint32_t slow_log_size = 128;
 };
 
 struct Admin {

@@ -78,6 +78,9 @@ struct Option {
 // "[proxy]", "[pool.NAME]", "a server".
 [[nodiscard]] std::string_view title_of(Section section);
 
+// As TOML; empty for no value: an empty text or address.
+[[nodiscard]] std::string value_text(const Option& option, const Value& value);
+
 // The default as TOML; empty where there is none.
 [[nodiscard]] std::string default_text(const Option& option);
 
@@ -87,5 +90,9 @@ struct Option {
 // The reference for people, and the same as a configuration file with every option.
 [[nodiscard]] std::string options_help();
 [[nodiscard]] std::string options_toml();
+
+// A configuration as TOML with every option that has a value, defaults included. Secrets are
+// "***".
+[[nodiscard]] std::string running_toml(const Config& config);
 
 }  // namespace ringmain::config

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "ringmain/stats/counter.h"
+#include "ringmain/stats/counters.h"
+#include "ringmain/stats/slow_log.h"
 
 namespace ringmain::core {
 
@@ -24,6 +26,8 @@ struct Counters {
     Counter errors;               // error responses made here
     Counter timeouts;             // requests whose server did not answer in time
     Counter buffer_bytes;         // arena blocks in use
+    stats::WorkerCounters ring;
+    stats::SlowQueue slow_requests;
 };
 
 }  // namespace ringmain::core

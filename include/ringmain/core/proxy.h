@@ -125,6 +125,8 @@ class Proxy {
 
     void on_client_bytes(ClientConn& client, const Slice& slice);
     void on_client_end(ClientConn& client);
+    // The driver takes what is sendable(), now.
+    void on_server_sending(ServerConn& conn);
     // The driver sent some of a client's bytes: reading may go on.
     void on_client_sent(ClientConn& client, uint64_t bytes);
     // The connection is gone. The reference is dead after this.
@@ -238,6 +240,17 @@ class Proxy {
         return siphash13(environment_.hash_key, key);
     }
 
+    // For the slow log, when it is on: what it will say of a request, should it be slow. `key` is
+    // as much of the key as is at hand, `command` may be null.
+    [[nodiscard]] bool notes_commands() const { return slow_threshold_ != never_slow; }
+
+    static void note_command(Request& request,
+                             const Command* command,
+                             std::string_view key,
+                             uint32_t key_size);
+
+    static constexpr uint32_t noted_key_size_max = 27;
+
     // Makes a request ready that needed no server after all.
     void finish(Request& request, std::string_view text);
 
@@ -326,6 +339,8 @@ class Proxy {
         return {.worker = environment_.worker_index, .worker_count = environment_.worker_count};
     }
 
+    void note_slow(const ServerConn& conn, const Fragment& fragment);
+    [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);
     void take_servers(Pool& old_pool, Pool& pool);
     void take_clients(Pool& old_pool, Pool* pool);
     void sweep_retired();
@@ -372,6 +387,8 @@ class Proxy {
     Instant last_stall_check_;
     Instant next_deadline_ = Instant::never();
     uint64_t epoch_ = 0;  // of Shared: when servers were last followed
+    static constexpr Duration never_slow = {INT64_MAX};
+    Duration slow_threshold_ = never_slow;
     uint32_t batch_ = 0;
     uint64_t next_client_id_ = 1;
     Scratch scratch_;

@@ -19,6 +19,7 @@
 #include "ringmain/buffer/chain.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/protocol/command.h"
+#include "ringmain/stats/slow_log.h"
 
 #include <cstdint>
 #include <vector>
@@ -34,6 +35,7 @@ struct Fragment {
     Fragment* next = nullptr;    // in the server connection's FIFO
     Request* request = nullptr;  // never null while in a FIFO
     Instant queued = {};
+    Instant sent = {};      // when its bytes were handed to the driver; `queued` until then
     Chain response;         // of a split request, until all are there
     uint32_t keys = 0;      // how many keys it carries: what its response must fit
     uint64_t key_hash = 0;  // memcached get of one key: to check the response's
@@ -71,6 +73,10 @@ struct Request {
     bool noreply = false;      // memcached: whatever comes is swallowed
     bool quiet = false;        // memcached meta flag q
     bool failed = false;       // of a split request: `response` holds the first error
+    // For the slow log, while it is on.
+    const Command* command = nullptr;  // null: memcached, or not in the table
+    uint32_t key_size = 0;
+    stats::ShortText<27> key;  // its beginning; of several keys the first
     Fragment only;             // the fragment of a request that is not split
     Chain response;            // when ready and not yet the head
 };

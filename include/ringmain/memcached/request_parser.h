@@ -57,6 +57,9 @@ enum class Verb : uint8_t {
 
 // clang-format on
 
+// As the client writes it; empty for Invalid.
+[[nodiscard]] std::string_view word_of(Verb verb);
+
 struct RequestLimits {
     uint64_t value_size_max = 1024ULL * 1024 * 1024;  // beyond: swallowed, "object too large"
     uint32_t line_size_max = 2048;                    // beyond, except get/gets: close

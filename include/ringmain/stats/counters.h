@@ -1,4 +1,4 @@
-// ringmain/stats/counters.h - what one worker counts of a pool and of a server.
+// ringmain/stats/counters.h - what one worker counts of a pool, of a server and of itself.
 //
 // Made from counters.def. One writer, the worker; any reader.
 
@@ -28,21 +28,20 @@ inline constexpr uint32_t reason_count = 8;
 
 struct PoolCounters {
 #define POOL(kind, field, text) Counter field;
-#define SERVER(kind, field, text)
 #include "ringmain/stats/counters.def"
-#undef POOL
-#undef SERVER
     std::array<Counter, reason_count> errors;  // by Reason
     Histogram latency;                         // from a request's last byte to its response
 };
 
 struct ServerCounters {
-#define POOL(kind, field, text)
 #define SERVER(kind, field, text) Counter field;
 #include "ringmain/stats/counters.def"
-#undef POOL
-#undef SERVER
     Histogram latency;  // from queued to answered
+};
+
+struct WorkerCounters {
+#define WORKER(kind, field, text) Counter field;
+#include "ringmain/stats/counters.def"
 };
 
 }  // namespace ringmain::stats

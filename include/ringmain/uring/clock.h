@@ -25,4 +25,7 @@ struct WallTime {
 
 [[nodiscard]] WallTime wall_time();
 
+// CPU time of a thread, by the number that pthread_getcpuclockid() gives; zero when it has ended.
+[[nodiscard]] Duration cpu_time(int clock);
+
 }  // namespace ringmain::uring

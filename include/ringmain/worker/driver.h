@@ -90,6 +90,7 @@ class Driver {
 
     // driver.cc: the loop and completions
     void round();
+    void publish_counters();
     void read_clock();
     void on_completion(const uring::Completion& done);
     void on_accept(const uring::Completion& done);
@@ -191,6 +192,7 @@ class Driver {
 
     Instant now_;
     Duration wall_offset_;  // from the monotonic clock to the calendar
+    Duration paused_for_;  // before this batch
     Instant last_trim_;
     Duration shutdown_timeout_;
     uint64_t generation_ = 1;  // number of the configuration

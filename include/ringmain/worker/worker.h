@@ -56,6 +56,11 @@ class Worker {
 
     [[nodiscard]] const Progress& progress() const { return progress_; }
 
+    [[nodiscard]] core::Counters& counters() const { return *options_.counters; }
+
+    // CPU time of its thread; zero before it serves and when it has ended.
+    [[nodiscard]] Duration cpu_time() const;
+
     [[nodiscard]] bool has_ended() const { return ended_.load(std::memory_order_acquire); }
 
   private:
@@ -66,6 +71,7 @@ class Worker {
     std::thread thread_;
     std::atomic<bool> ended_ = false;
     Progress progress_;
+    std::atomic<int> cpu_clock_ = 0;  // 0: not known
     std::mutex mutex_;
     std::condition_variable reported_;
     std::optional<Status> status_;

@@ -134,6 +134,7 @@ TEST_CASE("the texts speak of every command") {
         CHECK(help_text(name, false).starts_with("Usage: ringmain "));
     }
     CHECK(contains(help_text("environment", false), "RINGMAIN_IGNORE_FEATURES"));
+    CHECK(contains(help_text("metrics", false), "ringmain_server_up{pool, server}"));
     CHECK(contains(help_text("options", false), "hash_tag"));
     CHECK(contains(help_text("options", true), "[pool.alpha]"));
     CHECK(contains(help_text("locate", false), "--hex"));

@@ -1,6 +1,7 @@
 // The configurations that come with the program are accepted without a word, and the reference is
 // what the table of options makes of itself.
 
+#include "ringmain/config/command_line.h"
 #include "ringmain/config/file.h"
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
@@ -35,6 +36,13 @@ TEST_CASE("conf/ringmain.toml is what the table of options generates") {
     const std::filesystem::path path = conf_folder / "ringmain.toml";
     if (std::getenv("RINGMAIN_WRITE_CONF") != nullptr) std::ofstream(path) << options_toml();
     CHECK(text_of(path) == options_toml());
+}
+
+TEST_CASE("conf/metrics.txt is what the table of metrics generates") {
+    const std::filesystem::path path = conf_folder / "metrics.txt";
+    if (std::getenv("RINGMAIN_WRITE_CONF") != nullptr)
+        std::ofstream(path) << help_text("metrics", false);
+    CHECK(text_of(path) == help_text("metrics", false));
 }
 
 TEST_CASE("every file in conf/ is accepted without errors or warnings") {

@@ -57,13 +57,6 @@ TEST_CASE("a server without a point on the ring is named") {
     CHECK_FALSE(contains(out, "server '127.0.0.1:11214' has"));
 }
 
-TEST_CASE("features that are not there yet are told, one by one") {
-    CHECK(contains(warnings("[stats]\nlisten = '127.0.0.1:1'\n" + pool_with("")),
-                   "this version does not open this port yet"));
-    CHECK(contains(warnings("[admin]\nlisten = '127.0.0.1:1'\n" + pool_with("")),
-                   "this version does not open this port yet"));
-}
-
 TEST_CASE("ejection is warned about where it cannot do what it is meant to do") {
     CHECK(warnings(pool_with("auto_eject_hosts = true\nserver_failure_limit = 3\nslow_start = 1"))
               .empty());

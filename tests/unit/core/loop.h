@@ -47,6 +47,7 @@ class Loop {
         uint64_t seed = 1;
         bool cut = false;                // receives and sends end anywhere
         uint32_t clients_max = 0;        // what the descriptors allow; 0: any number
+        int64_t slow_log_ms = 0;         // 0: off
         core::Shared* shared = nullptr;  // of another Loop: workers of one process
         uint32_t worker = 0;
         uint32_t worker_count = 1;
@@ -254,6 +255,7 @@ class Loop {
             if (conn->channel == 0) continue;
             Channel& channel = *channels_[conn->channel];
             if (!channel.sending.empty()) continue;  // one send at a time
+            proxy_->on_server_sending(*conn);
             channel.sending.append_chain(std::move(conn->sendable()));
         }
         while (core::ClientConn* client = proxy_->next_dirty_client()) {

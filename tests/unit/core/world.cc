@@ -50,6 +50,10 @@ std::string resp(const std::vector<std::string>& arguments) {
 World::World(config::Pool pool, const Loop::Options& options) : servers_(pool.servers.size()) {
     config_.file = "ringmain.toml";
     config_.pools.push_back(std::move(pool));
+    if (options.slow_log_ms != 0) {
+        config_.admin.listen.host = "127.0.0.1";  // without it nobody could read the slow log
+        config_.stats.slow_log_threshold_ms = options.slow_log_ms;
+    }
     loop_.emplace(config_, options);
 }
 

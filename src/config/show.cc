@@ -1,0 +1,120 @@
+// Values and whole configurations as TOML.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/config/options.h"
+
+#include <array>
+#include <cstdio>
+
+#include "units.h"
+
+namespace ringmain::config {
+
+namespace {
+
+constexpr std::string_view masked = "\"***\"";
+
+std::string quoted_toml(std::string_view text) {
+    std::string out = "\"";
+    for (const char byte : text) {
+        if (byte == '"' || byte == '\\') {
+            out += '\\';
+            out += byte;
+        } else if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) {
+            std::array<char, 8> escape = {};
+            std::snprintf(escape.data(), escape.size(), "\\u%04x", byte);
+            out += escape.data();
+        } else {
+            out += byte;
+        }
+    }
+    return out + "\"";
+}
+
+std::string text_or_nothing(std::string_view text) {
+    return text.empty() ? std::string() : quoted_toml(text);
+}
+
+std::string listen_text(const Address& address) {
+    if (address.empty()) return {};
+    if (!address.is_path() || address.mode == 0) return quoted_toml(address.text());
+    std::array<char, 16> mode = {};
+    std::snprintf(mode.data(), mode.size(), " %04o", address.mode);
+    return quoted_toml(address.path + mode.data());
+}
+
+void append_options(Section section, const Target& target, std::string& out) {
+    for (const Option& option : options()) {
+        if (option.section != section || option.fetch == nullptr) continue;
+        const bool is_redis = target.pool == nullptr || target.pool->protocol == Protocol::Redis;
+        if (option.redis_only && !is_redis) continue;
+        std::string text = value_text(option, option.fetch(target));
+        if (text.empty()) continue;
+        if (option.secret) text = masked;
+        out.append(option.name).append(" = ").append(text).append("\n");
+    }
+}
+
+// {address = "10.0.0.1:6379", weight = 1, name = "cache1"}
+void append_server(const Server& server, std::string& out) {
+    Server copy = server;
+    out += "    { ";
+    std::string_view before;
+    for (const Option& option : options()) {
+        if (option.section != Section::Server) continue;
+        const std::string text = value_text(option, option.fetch({.server = &copy}));
+        if (text.empty()) continue;
+        out.append(before).append(option.name).append(" = ").append(text);
+        before = ", ";
+    }
+    out += " },\n";
+}
+
+}  // namespace
+
+std::string value_text(const Option& option, const Value& value) {
+    switch (option.type) {
+        case Type::Boolean:
+            return value.number != 0 ? "true" : "false";
+        case Type::Integer:
+        case Type::IntegerOrAuto:
+            return std::to_string(value.number);
+        case Type::Duration:
+            return value.number == 0 ? "0" : quoted_toml(duration_text(value.number));
+        case Type::Size:
+            return value.number == 0 ? "0" : quoted_toml(size_text(value.number));
+        case Type::String:
+            return text_or_nothing(value.text);
+        case Type::Enum:
+            return quoted_toml(option.names()[static_cast<size_t>(value.number)]);
+        case Type::Listen:
+            return listen_text(value.address);
+        case Type::Address:
+            return value.address.empty() ? std::string() : quoted_toml(value.address.text());
+        case Type::Servers:
+            return {};
+    }
+    RM_ASSERT(false);
+}
+
+std::string running_toml(const Config& config) {
+    Config copy = config;  // a Target may be written to
+    std::string out = "[proxy]\n";
+    append_options(Section::Proxy, {.proxy = &copy.proxy}, out);
+    out += "\n[stats]\n";
+    append_options(Section::Stats, {.stats = &copy.stats}, out);
+    out += "\n[admin]\n";
+    append_options(Section::Admin, {.admin = &copy.admin}, out);
+    for (Pool& pool : copy.pools) {
+        out.append("\n[pool.").append(quoted_toml(pool.name)).append("]\n");
+        append_options(Section::Pool, {.pool = &pool}, out);
+        out += "servers = [\n";
+        for (const Server& server : pool.servers) {
+            append_server(server, out);
+        }
+        out += "]\n";
+    }
+    return out;
+}
+
+}  // namespace ringmain::config

@@ -1,0 +1,75 @@
+// Which requests were slow. One that was not costs a comparison, and while the slow log is on a
+// copy of the beginning of its key, whose bytes are gone when the response comes.
+
+#include "ringmain/core/proxy.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace ringmain::core {
+
+namespace {
+
+int64_t micros(Duration span) {
+    return std::max<int64_t>(span.ns, 0) / 1000;
+}
+
+std::string_view name_of(const Request& request) {
+    if (request.command != nullptr) return request.command->name;
+    if (request.verb != memcached::Verb::Invalid) return memcached::word_of(request.verb);
+    return "unknown";
+}
+
+}  // namespace
+
+// Without the admin port nobody could read it.
+Duration Proxy::slow_threshold_of(const config::Config& config) {
+    const int64_t ms = config.stats.slow_log_threshold_ms;
+    return ms == 0 || config.admin.listen.empty() ? never_slow : Duration::millis(ms);
+}
+
+void Proxy::note_command(Request& request,
+                         const Command* command,
+                         std::string_view key,
+                         uint32_t key_size) {
+    static_assert(noted_key_size_max == sizeof(Request::key.bytes));
+    request.command = command;
+    request.key.assign(key);
+    request.key_size = key_size;
+}
+
+// What leaves in the batch in which it was queued did not wait; of the rest the time is noted.
+void Proxy::on_server_sending(ServerConn& conn) {
+    Fragment* first = conn.first_unsent;
+    if (first == nullptr || conn.state != ServerConn::State::Ready) return;
+    conn.first_unsent = nullptr;
+    if (!notes_commands() || first->batch == batch_) return;
+    for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
+        fragment->sent = now_;
+    }
+}
+
+// The fragment is out of the FIFO: answered, or its connection is lost.
+void Proxy::note_slow(const ServerConn& conn, const Fragment& fragment) {
+    const Request& request = *fragment.request;
+    const Duration total = now_ - fragment.queued;
+    stats::SlowRequest slow;
+    slow.at_ns = wall_.ns;
+    slow.total_us = micros(total);
+    slow.queued_us = micros(fragment.sent - fragment.queued);
+    slow.worker = environment_.worker_index;
+    slow.answered = !fragment.abandoned && conn.state == ServerConn::State::Ready;
+    slow.pool.assign(conn.server->pool().options->name);
+    slow.server.assign(conn.server->title());
+    slow.command.assign(name_of(request));
+    slow.key.assign(request.key.view());
+    slow.key_size = request.key_size;
+    if (request.client != nullptr) {
+        slow.client.assign(request.client->peer);
+        slow.client_id = request.client->id;
+    }
+    counters_->ring.slow_requests.add(1);
+    counters_->slow_requests.push(slow);
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,160 @@
+#include "ringmain/stats/json.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "json_writer.h"
+
+namespace ringmain::stats {
+
+namespace {
+
+uint64_t count_of(int64_t number) {
+    return static_cast<uint64_t>(std::max<int64_t>(number, 0));
+}
+
+void write_latency(JsonWriter& out, const HistogramValues& latency) {
+    out.number("latency_p50_us", latency.quantile_us(0.5));
+    out.number("latency_p90_us", latency.quantile_us(0.9));
+    out.number("latency_p99_us", latency.quantile_us(0.99));
+    out.number("latency_p999_us", latency.quantile_us(0.999));
+    out.number("latency_max_us", latency.quantile_us(1));
+}
+
+void write_server(JsonWriter& out, const ServerSnapshot& server) {
+    const ServerValues& values = server.values;
+    out.number("server_eof", values.eof);
+    out.number("server_err", values.err);
+    out.number("server_timedout", values.timedout);
+    out.number("server_connections", values.connections);
+    out.number("server_ejected_at", count_of(server.ejected_at_us));
+    out.number("requests", values.requests);
+    out.number("request_bytes", values.request_bytes);
+    out.number("responses", values.responses);
+    out.number("response_bytes", values.response_bytes);
+    out.number("in_queue", values.in_queue);
+    out.number("in_queue_bytes", values.in_queue_bytes);
+    out.number("out_queue", values.out_queue);
+    out.number("out_queue_bytes", values.out_queue_bytes);
+
+    out.text("address", server.address);
+    out.number("weight", server.weight);
+    out.text("state", name_of(server.state));
+    out.text("state_reason", server.reason);
+    out.number("state_since", count_of(server.state_since_s));
+    out.number("server_ejects", server.ejections);
+    out.number("server_connects", values.connects);
+    write_latency(out, values.latency);
+}
+
+void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
+    const PoolValues& values = pool.values;
+    out.number("client_eof", values.client_eof);
+    out.number("client_err", values.client_err);
+    out.number("client_connections", values.client_connections);
+    out.number("server_ejects", pool.ejections());
+    out.number("forward_error", values.forward_error);
+    out.number("fragments", values.fragments);
+
+    out.text("protocol", pool.protocol);
+    out.text("listen", pool.listen);
+    out.number("servers_total", pool.servers.size());
+    out.number("servers_up", pool.servers_up());
+    out.number("clients_accepted", values.clients_accepted);
+    out.number("clients_refused", values.clients_refused);
+    out.number("requests_read", values.requests_read);
+    out.number("requests_write", values.requests_write);
+    out.number("requests_other", values.requests_other);
+    out.number("request_bytes", values.request_bytes);
+    out.number("response_bytes", values.response_bytes);
+    for (uint32_t reason = 0; reason < reason_count; ++reason) {
+        out.number("error_" + std::string(reason_names[reason]), values.errors[reason]);
+    }
+    write_latency(out, values.latency);
+}
+
+// An object whose name nothing beside it has.
+void begin_named(JsonWriter& out, const std::string& name, const std::string& address) {
+    out.begin(out.has(name) ? name + " (" + address + ")" : name);
+}
+
+void write_process(JsonWriter& out, const ProcessSnapshot& process) {
+    out.begin("process");
+    out.signed_number("pid", process.id);
+    out.text("kernel", process.kernel);
+    out.signed_number("started_at", process.started_at_s);
+    out.boolean("draining", process.draining);
+    out.boolean("reload_succeeded", process.reload_succeeded);
+    out.signed_number("reloaded_at", process.reloaded_at_s);
+    out.number("client_limit", process.client_limit);
+    out.number("cpu_us", process.cpu_us);
+    out.number("resident_bytes", process.resident_bytes);
+    out.number("descriptors", process.descriptors);
+    out.number("descriptors_max", process.descriptors_max);
+    out.end();
+}
+
+void write_workers(JsonWriter& out, const std::vector<WorkerSnapshot>& workers) {
+    out.begin_list("workers");
+    for (const WorkerSnapshot& worker : workers) {
+        out.begin_entry();
+        out.number("batches", worker.batches);
+        out.number("cpu_us", worker.cpu_us);
+        out.number("busy_percent", worker.busy_millionths / 10'000);
+#define WORKER(kind, field, text) out.number(#field, worker.values.field);
+#include "ringmain/stats/counters.def"
+        out.end();
+    }
+    out.end_list();
+}
+
+struct Connections {
+    uint64_t now = 0;
+    uint64_t ever = 0;
+};
+
+// As twemproxy counts: listeners, clients and servers.
+Connections connections_of(const Snapshot& snapshot) {
+    Connections sum = {.now = snapshot.process.listeners, .ever = snapshot.process.listeners};
+    for (const PoolSnapshot& pool : snapshot.pools) {
+        sum.now += pool.values.client_connections;
+        sum.ever += pool.values.clients_accepted;
+        for (const ServerSnapshot& server : pool.servers) {
+            sum.now += server.values.connections;
+            sum.ever += server.values.connects;
+        }
+    }
+    return sum;
+}
+
+}  // namespace
+
+std::string to_json(const Snapshot& snapshot, JsonScope scope) {
+    const ProcessSnapshot& process = snapshot.process;
+    const Connections connections = connections_of(snapshot);
+    JsonWriter out;
+    out.text("service", "ringmain");
+    out.text("source", process.host);
+    out.text("version", process.version);
+    out.number("uptime", count_of(process.taken_at_s - process.started_at_s));
+    out.signed_number("timestamp", process.taken_at_s);
+    out.number("total_connections", connections.ever);
+    out.number("curr_connections", connections.now);
+    if (scope == JsonScope::Everything) {
+        write_process(out, process);
+        write_workers(out, snapshot.workers);
+    }
+    for (const PoolSnapshot& pool : snapshot.pools) {
+        begin_named(out, pool.name, pool.listen);
+        write_pool_fields(out, pool);
+        for (const ServerSnapshot& server : pool.servers) {
+            begin_named(out, server.name, server.address);
+            write_server(out, server);
+            out.end();
+        }
+        out.end();
+    }
+    return out.take();
+}
+
+}  // namespace ringmain::stats

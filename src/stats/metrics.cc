@@ -1,0 +1,421 @@
+// The table of metrics: what is shown, under which name, and what it means.
+
+#include "ringmain/stats/prometheus.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "samples.h"
+
+namespace ringmain::stats {
+
+namespace {
+
+struct Metric {
+    std::string_view name;  // without "ringmain_" and without "_total"
+    MetricType type = MetricType::Gauge;
+    std::string_view unit = {};
+    std::string_view labels = {};  // for the reference
+    void (*write)(Samples&, const Snapshot&) = nullptr;
+    std::string_view help = {};
+};
+
+constexpr MetricType gauge = MetricType::Gauge;
+constexpr MetricType counter = MetricType::Counter;
+constexpr MetricType histogram = MetricType::Histogram;
+constexpr MetricType info = MetricType::Info;
+
+uint64_t count_of(int64_t number) {
+    return static_cast<uint64_t>(std::max<int64_t>(number, 0));
+}
+
+// --- one value per process, pool, server or worker -----------------------------------------------
+
+template <auto Member>
+void of_process(Samples& out, const Snapshot& now) {
+    out.add({}, static_cast<uint64_t>(now.process.*Member));
+}
+
+template <class Write>
+void for_each_pool(const Snapshot& now, const Write& write) {
+    for (const PoolSnapshot& pool : now.pools) {
+        write(pool);
+    }
+}
+
+template <auto Member>
+void of_pools(Samples& out, const Snapshot& now) {
+    for_each_pool(now, [&out](const PoolSnapshot& pool) {
+        out.add({{"pool", pool.name}}, pool.values.*Member);
+    });
+}
+
+template <class Write>
+void for_each_server(const Snapshot& now, const Write& write) {
+    for (const PoolSnapshot& pool : now.pools) {
+        for (const ServerSnapshot& server : pool.servers) {
+            write(pool, server);
+        }
+    }
+}
+
+template <auto Member>
+void of_servers(Samples& out, const Snapshot& now) {
+    for_each_server(now, [&out](const PoolSnapshot& pool, const ServerSnapshot& server) {
+        out.add({{"pool", pool.name}, {"server", server.name}}, server.values.*Member);
+    });
+}
+
+// The same with a label more, and a value for each of its values.
+struct ServerSeries {
+    std::string_view value;
+    uint64_t ServerValues::*member;
+};
+
+void add_series(Samples& out,
+                const Snapshot& now,
+                std::string_view label,
+                std::initializer_list<ServerSeries> series) {
+    for_each_server(now, [&](const PoolSnapshot& pool, const ServerSnapshot& server) {
+        for (const ServerSeries& one : series) {
+            out.add({{"pool", pool.name}, {"server", server.name}, {label, one.value}},
+                    server.values.*one.member);
+        }
+    });
+}
+
+struct PoolSeries {
+    std::string_view value;
+    uint64_t PoolValues::*member;
+};
+
+void add_series(Samples& out,
+                const Snapshot& now,
+                std::string_view label,
+                std::initializer_list<PoolSeries> series) {
+    for_each_pool(now, [&](const PoolSnapshot& pool) {
+        for (const PoolSeries& one : series) {
+            out.add({{"pool", pool.name}, {label, one.value}}, pool.values.*one.member);
+        }
+    });
+}
+
+template <class Write>
+void for_each_worker(const Snapshot& now, const Write& write) {
+    for (size_t i = 0; i < now.workers.size(); ++i) {
+        write(std::to_string(i), now.workers[i]);
+    }
+}
+
+template <auto Member>
+void of_workers(Samples& out, const Snapshot& now) {
+    for_each_worker(now, [&out](const std::string& index, const WorkerSnapshot& worker) {
+        out.add({{"worker", index}}, worker.values.*Member);
+    });
+}
+
+// --- what is more than one value -----------------------------------------------------------------
+
+void write_build(Samples& out, const Snapshot& now) {
+    out.add({{"version", now.process.version}, {"kernel", now.process.kernel}}, 1);
+}
+
+void write_process_cpu(Samples& out, const Snapshot& now) {
+    out.add_millionths({}, now.process.cpu_us);
+}
+
+void write_memory(Samples& out, const Snapshot& now) {
+    uint64_t buffers = 0;
+    uint64_t requests = 0;
+    for (const WorkerSnapshot& worker : now.workers) {
+        buffers += worker.values.buffer_memory;
+        requests += worker.values.request_memory;
+    }
+    out.add({{"kind", "buffers"}}, buffers);
+    out.add({{"kind", "requests"}}, requests);
+    out.add({{"kind", "resident"}}, now.process.resident_bytes);
+}
+
+void write_client_limit(Samples& out, const Snapshot& now) {
+    for_each_pool(now, [&](const PoolSnapshot& pool) {
+        const uint64_t of_process = now.process.client_limit;
+        const bool own =
+            pool.client_limit != 0 && (of_process == 0 || pool.client_limit < of_process);
+        const uint64_t limit = own ? pool.client_limit : of_process;
+        if (limit != 0) out.add({{"pool", pool.name}}, limit);
+    });
+}
+
+void write_disconnects(Samples& out, const Snapshot& now) {
+    add_series(
+        out,
+        now,
+        "reason",
+        {PoolSeries{"eof", &PoolValues::client_eof}, PoolSeries{"error", &PoolValues::client_err}});
+}
+
+void write_requests(Samples& out, const Snapshot& now) {
+    add_series(out,
+               now,
+               "class",
+               {PoolSeries{"read", &PoolValues::requests_read},
+                PoolSeries{"write", &PoolValues::requests_write},
+                PoolSeries{"other", &PoolValues::requests_other}});
+}
+
+void write_request_errors(Samples& out, const Snapshot& now) {
+    for_each_pool(now, [&out](const PoolSnapshot& pool) {
+        for (uint32_t reason = 0; reason < reason_count; ++reason) {
+            out.add({{"pool", pool.name}, {"reason", reason_names[reason]}},
+                    pool.values.errors[reason]);
+        }
+    });
+}
+
+void write_request_duration(Samples& out, const Snapshot& now) {
+    for_each_pool(now, [&out](const PoolSnapshot& pool) {
+        out.add_histogram({{"pool", pool.name}}, pool.values.latency);
+    });
+}
+
+void write_server_up(Samples& out, const Snapshot& now) {
+    for_each_server(now, [&out](const PoolSnapshot& pool, const ServerSnapshot& server) {
+        out.add({{"pool", pool.name}, {"server", server.name}},
+                server.state == ServerState::Up ? 1 : 0);
+    });
+}
+
+void write_server_state(Samples& out, const Snapshot& now) {
+    for_each_server(now, [&out](const PoolSnapshot& pool, const ServerSnapshot& server) {
+        for (const std::string_view state : server_state_names) {
+            out.add({{"pool", pool.name}, {"server", server.name}, {"state", state}},
+                    state == name_of(server.state) ? 1 : 0);
+        }
+    });
+}
+
+void write_server_state_since(Samples& out, const Snapshot& now) {
+    for_each_server(now, [&out](const PoolSnapshot& pool, const ServerSnapshot& server) {
+        out.add({{"pool", pool.name}, {"server", server.name}}, count_of(server.state_since_s));
+    });
+}
+
+void write_ejections(Samples& out, const Snapshot& now) {
+    for_each_server(now, [&out](const PoolSnapshot& pool, const ServerSnapshot& server) {
+        out.add({{"pool", pool.name}, {"server", server.name}}, server.ejections);
+    });
+}
+
+void write_ejected_at(Samples& out, const Snapshot& now) {
+    for_each_server(now, [&out](const PoolSnapshot& pool, const ServerSnapshot& server) {
+        out.add_millionths({{"pool", pool.name}, {"server", server.name}},
+                           count_of(server.ejected_at_us));
+    });
+}
+
+void write_server_errors(Samples& out, const Snapshot& now) {
+    add_series(out,
+               now,
+               "kind",
+               {ServerSeries{"eof", &ServerValues::eof},
+                ServerSeries{"error", &ServerValues::err},
+                ServerSeries{"timeout", &ServerValues::timedout}});
+}
+
+void write_queue_requests(Samples& out, const Snapshot& now) {
+    add_series(out,
+               now,
+               "queue",
+               {ServerSeries{"in", &ServerValues::in_queue},
+                ServerSeries{"out", &ServerValues::out_queue}});
+}
+
+void write_queue_bytes(Samples& out, const Snapshot& now) {
+    add_series(out,
+               now,
+               "queue",
+               {ServerSeries{"in", &ServerValues::in_queue_bytes},
+                ServerSeries{"out", &ServerValues::out_queue_bytes}});
+}
+
+void write_backend_duration(Samples& out, const Snapshot& now) {
+    for_each_server(now, [&out](const PoolSnapshot& pool, const ServerSnapshot& server) {
+        out.add_histogram({{"pool", pool.name}, {"server", server.name}}, server.values.latency);
+    });
+}
+
+void write_busy(Samples& out, const Snapshot& now) {
+    for_each_worker(now, [&out](const std::string& index, const WorkerSnapshot& worker) {
+        out.add_millionths({{"worker", index}}, worker.busy_millionths);
+    });
+}
+
+void write_batches(Samples& out, const Snapshot& now) {
+    for_each_worker(now, [&out](const std::string& index, const WorkerSnapshot& worker) {
+        out.add({{"worker", index}}, worker.batches);
+    });
+}
+
+void write_worker_cpu(Samples& out, const Snapshot& now) {
+    for_each_worker(now, [&out](const std::string& index, const WorkerSnapshot& worker) {
+        out.add_millionths({{"worker", index}}, worker.cpu_us);
+    });
+}
+
+using P = ProcessSnapshot;
+using V = PoolValues;
+using S = ServerValues;
+using W = WorkerValues;
+constexpr std::string_view pool = "pool";
+constexpr std::string_view server = "pool, server";
+constexpr std::string_view worker = "worker";
+
+// A help text has no quotes, backslashes or line ends (samples.cc).
+// What it is and where it comes from in one line, what it means below.
+// clang-format off
+constexpr std::array metrics = {
+    Metric{"build", info, "", "version, kernel", write_build,
+           "what runs here; always 1"},
+    Metric{"start_time_seconds", gauge, "seconds", "", of_process<&P::started_at_s>,
+           "when the process started, since 1970"},
+    Metric{"snapshot_time_seconds", gauge, "seconds", "", of_process<&P::taken_at_s>,
+           "when these figures were taken, since 1970"},
+    Metric{"draining", gauge, "", "", of_process<&P::draining>,
+           "1 while stopping: no new clients, requests in flight are answered"},
+    Metric{"config_last_reload_successful", gauge, "", "", of_process<&P::reload_succeeded>,
+           "1 unless the last reload of the configuration was refused"},
+    Metric{"config_last_reload_success_time_seconds", gauge, "seconds", "",
+           of_process<&P::reloaded_at_s>,
+           "when the configuration in use was read, since 1970"},
+    Metric{"process_cpu_seconds", counter, "seconds", "", write_process_cpu,
+           "CPU time of the process, user and system"},
+    Metric{"process_open_fds", gauge, "", "", of_process<&P::descriptors>,
+           "descriptors in use"},
+    Metric{"process_max_fds", gauge, "", "", of_process<&P::descriptors_max>,
+           "descriptors that the process may use"},
+    Metric{"memory_bytes", gauge, "bytes", "kind", write_memory,
+           "memory: buffers in use, requests under way beside their buffers, and all that is "
+           "resident"},
+    Metric{"client_connections", gauge, "", pool, of_pools<&V::client_connections>,
+           "clients connected now"},
+    Metric{"client_connections_limit", gauge, "", pool, write_client_limit,
+           "most clients that the pool takes; left out where there is no limit"},
+    Metric{"client_connections_accepted", counter, "", pool, of_pools<&V::clients_accepted>,
+           "clients accepted"},
+    Metric{"client_connections_rejected", counter, "", pool, of_pools<&V::clients_refused>,
+           "clients refused at a limit"},
+    Metric{"client_disconnects", counter, "", "pool, reason", write_disconnects,
+           "clients that left (eof), or whose connection was lost or closed over an error"},
+    Metric{"requests", counter, "", "pool, class", write_requests,
+           "requests from clients: those that only read, that write, and all other"},
+    Metric{"request_errors", counter, "", "pool, reason", write_request_errors,
+           "requests that got an error from ringmain instead of a response"},
+    Metric{"forward_errors", counter, "", pool, of_pools<&V::forward_error>,
+           "requests that could not be forwarded or whose server failed"},
+    Metric{"fragments", counter, "", pool, of_pools<&V::fragments>,
+           "requests sent towards servers, each part of a split one counted"},
+    Metric{"client_received_bytes", counter, "bytes", pool, of_pools<&V::request_bytes>,
+           "bytes received from clients"},
+    Metric{"client_sent_bytes", counter, "bytes", pool, of_pools<&V::response_bytes>,
+           "bytes sent to clients"},
+    Metric{"request_duration_seconds", histogram, "seconds", pool, write_request_duration,
+           "from the last byte of a request to its response"},
+    Metric{"server_up", gauge, "", server, write_server_up,
+           "1 while the server gets traffic and can be reached"},
+    Metric{"server_state", gauge, "", "pool, server, state", write_server_state,
+           "1 at the state that the server is in, 0 at the others"},
+    Metric{"server_state_changed_time_seconds", gauge, "seconds", server, write_server_state_since,
+           "when the state last changed, since 1970; 0: as at start"},
+    Metric{"server_ejections", counter, "", server, write_ejections,
+           "how often the server was ejected"},
+    Metric{"server_ejected_timestamp_seconds", gauge, "seconds", server, write_ejected_at,
+           "when the server was last ejected, since 1970; 0: never"},
+    Metric{"server_connections", gauge, "", server, of_servers<&S::connections>,
+           "connections established now"},
+    Metric{"server_connects", counter, "", server, of_servers<&S::connects>,
+           "connections ever established"},
+    Metric{"server_errors", counter, "", "pool, server, kind", write_server_errors,
+           "connections closed by the server (eof), refused or lost (error), requests and "
+           "connects that took too long (timeout)"},
+    Metric{"server_requests", counter, "", server, of_servers<&S::requests>,
+           "requests sent to the server"},
+    Metric{"server_responses", counter, "", server, of_servers<&S::responses>,
+           "responses received from the server"},
+    Metric{"server_sent_bytes", counter, "bytes", server, of_servers<&S::request_bytes>,
+           "bytes of requests sent to the server"},
+    Metric{"server_received_bytes", counter, "bytes", server, of_servers<&S::response_bytes>,
+           "bytes of responses received from the server"},
+    Metric{"server_queue_requests", gauge, "", "pool, server, queue", write_queue_requests,
+           "requests that wait to be sent (in), or were sent and wait for the response (out)"},
+    Metric{"server_queue_bytes", gauge, "bytes", "pool, server, queue", write_queue_bytes,
+           "the same in bytes of requests"},
+    Metric{"backend_duration_seconds", histogram, "seconds", server, write_backend_duration,
+           "from the moment a request is queued for the server to its response"},
+    Metric{"worker_busy_ratio", gauge, "ratio", worker, write_busy,
+           "share of a CPU that the worker used since the snapshot before"},
+    Metric{"worker_cpu_seconds", counter, "seconds", worker, write_worker_cpu,
+           "CPU time of the worker"},
+    Metric{"worker_batches", counter, "", worker, write_batches,
+           "rounds of the worker's loop"},
+    Metric{"uring_enters", counter, "", worker, of_workers<&W::enters>,
+           "system calls of the ring"},
+    Metric{"uring_sqes", counter, "", worker, of_workers<&W::submissions>,
+           "operations handed to the ring"},
+    Metric{"uring_cqes", counter, "", worker, of_workers<&W::completions>,
+           "completions taken from the ring"},
+    Metric{"uring_cq_overflow", counter, "", worker, of_workers<&W::overflows>,
+           "batches that found the completion queue overflowed"},
+    Metric{"uring_sq_full", counter, "", worker, of_workers<&W::submissions_early>,
+           "submissions before the end of a batch, the submission queue being full"},
+    Metric{"uring_submissions_refused", counter, "", worker, of_workers<&W::submissions_refused>,
+           "submissions that the kernel refused for a moment"},
+    Metric{"uring_completions_lost", counter, "", worker, of_workers<&W::completions_lost>,
+           "times that the kernel lost completions for want of memory"},
+    Metric{"accept_failures", counter, "", worker, of_workers<&W::accept_failures>,
+           "clients that waited for a descriptor or memory"},
+    Metric{"clients_closed_slow", counter, "", worker, of_workers<&W::clients_closed_slow>,
+           "clients closed that did not take their responses"},
+    Metric{"uring_buffers_starved", counter, "", worker, of_workers<&W::starvations>,
+           "receives that found no buffer"},
+    Metric{"slow_requests", counter, "", worker, of_workers<&W::slow_requests>,
+           "requests that took longer than slow_log_threshold"},
+};
+
+// clang-format on
+
+std::string_view type_name(MetricType type) {
+    constexpr std::array<std::string_view, 4> names = {"gauge", "counter", "histogram", "info"};
+    return names[static_cast<size_t>(type)];
+}
+
+std::string_view suffix_of(MetricType type) {
+    constexpr std::array<std::string_view, 4> suffixes = {"", "_total", "", "_info"};
+    return suffixes[static_cast<size_t>(type)];
+}
+
+}  // namespace
+
+std::string to_metrics(const Snapshot& snapshot, MetricsFormat format) {
+    Samples out(format);
+    for (const Metric& metric : metrics) {
+        out.begin(metric.name, metric.type, metric.unit, metric.help);
+        metric.write(out, snapshot);
+    }
+    return out.take();
+}
+
+std::string metrics_help() {
+    std::string out =
+        "What /metrics of the admin port shows, for Prometheus (text format 0.0.4 or\n"
+        "OpenMetrics 1.0, as the reader asks). Counters count since the start of the process.\n";
+    for (const Metric& metric : metrics) {
+        out.append("\nringmain_").append(metric.name).append(suffix_of(metric.type));
+        if (!metric.labels.empty()) out.append("{").append(metric.labels).append("}");
+        out.append("  ").append(type_name(metric.type)).append("\n    ").append(metric.help);
+        out += "\n";
+    }
+    return out;
+}
+
+}  // namespace ringmain::stats

@@ -1,0 +1,86 @@
+#include "collect.h"
+
+#include "ringmain/base/assert.h"
+
+#include <algorithm>
+#include <string>
+
+namespace ringmain::worker {
+
+namespace {
+
+constexpr int64_t ns_per_us = 1'000;
+constexpr int64_t ns_per_second = 1'000'000'000;
+
+stats::ServerSnapshot collect_server(const config::Server& options,
+                                     const core::ServerShared& shared) {
+    stats::ServerSnapshot server;
+    server.name = options.ring_name;
+    server.address = options.address.text();
+    server.weight = options.weight;
+    server.state =
+        shared.health.accepts_traffic() ? stats::ServerState::Up : stats::ServerState::Ejected;
+    for (const stats::ServerCounters& worker : shared.counters) {
+        server.values.add(worker);
+    }
+    return server;
+}
+
+stats::PoolSnapshot collect_pool(const config::Pool& options, const core::PoolShared& shared) {
+    stats::PoolSnapshot pool;
+    pool.name = options.name;
+    pool.protocol = options.protocol == config::Protocol::Redis ? "redis" : "memcached";
+    pool.listen = options.listen.text();
+    pool.client_limit = options.client_connections;
+    for (const stats::PoolCounters& worker : *shared.counters) {
+        pool.values.add(worker);
+    }
+    RM_ASSERT(options.servers.size() == shared.servers.size());
+    for (size_t i = 0; i < options.servers.size(); ++i) {
+        pool.servers.push_back(collect_server(options.servers[i], *shared.servers[i]));
+    }
+    return pool;
+}
+
+stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
+                                     const stats::WorkerSnapshot* before,
+                                     Duration since_before) {
+    stats::WorkerSnapshot worker;
+    worker.values.add(figures.counters->ring);
+    worker.values.buffer_memory = figures.counters->buffer_bytes.get();
+    worker.values.accept_failures = figures.counters->accept_failures.get();
+    worker.values.clients_closed_slow = figures.counters->clients_closed_slow.get();
+    worker.batches = figures.batches;
+    worker.cpu_us = static_cast<uint64_t>(figures.cpu_time.ns / ns_per_us);
+    if (before == nullptr) return worker;
+    // A counter that goes back is none.
+    worker.cpu_us = std::max(worker.cpu_us, before->cpu_us);
+    const int64_t us = since_before.ns / ns_per_us;
+    if (us <= 0) return worker;
+    const uint64_t used = worker.cpu_us - before->cpu_us;
+    worker.busy_millionths = static_cast<uint32_t>(
+        std::min<uint64_t>(used * 1'000'000 / static_cast<uint64_t>(us), 1'000'000));
+    return worker;
+}
+
+}  // namespace
+
+stats::Snapshot collect(const CollectSources& sources) {
+    stats::Snapshot snapshot;
+    snapshot.process = sources.process;
+    snapshot.process.taken_at_s = (sources.now + sources.wall_offset).ns / ns_per_second;
+    snapshot.process.client_limit = sources.config->proxy.client_connections;
+    for (size_t i = 0; i < sources.workers.size(); ++i) {
+        const stats::WorkerSnapshot* before =
+            sources.before == nullptr ? nullptr : &sources.before->workers[i];
+        snapshot.workers.push_back(
+            collect_worker(sources.workers[i], before, sources.now - sources.before_at));
+    }
+    RM_ASSERT(sources.pools.size() == sources.config->pools.size());
+    for (size_t i = 0; i < sources.pools.size(); ++i) {
+        snapshot.pools.push_back(collect_pool(sources.config->pools[i], sources.pools[i]));
+    }
+    return snapshot;
+}
+
+}  // namespace ringmain::worker

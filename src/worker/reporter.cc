@@ -1,0 +1,129 @@
+#include "reporter.h"
+
+#include "ringmain/config/options.h"
+#include "ringmain/uring/clock.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "collect.h"
+#include "process_figures.h"
+
+namespace ringmain::worker {
+
+namespace {
+
+Duration wall_offset(Instant now) {
+    const uring::WallTime wall = uring::wall_time();
+    return {wall.seconds * 1'000'000'000 + wall.nanoseconds - now.ns};
+}
+
+}  // namespace
+
+Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions& options)
+    : options_(options),
+      process_(describe_process()),
+      slow_log_(options.config->stats.slow_log_size),
+      statistics_(ring, sources_, Port::Speech::Json, first_kind),
+      admin_(ring, sources_, Port::Speech::Http, static_cast<uint8_t>(first_kind + Port::kinds)) {
+    process_.started_at_s = uring::wall_time().seconds;
+    process_.reloaded_at_s = process_.started_at_s;
+    sources_.slow_log = &slow_log_;
+    show(*options.config);
+}
+
+Status Reporter::open(Instant now) {
+    const config::Config& config = *options_.config;
+    publish(now);
+    if (!config.stats.listen.empty()) {
+        if (Status status = statistics_.open(config.stats.listen); !status.ok()) {
+            return Error{"[stats] listen: " + status.error()};
+        }
+    }
+    if (!config.admin.listen.empty()) {
+        if (Status status = admin_.open(config.admin.listen); !status.ok()) {
+            return Error{"[admin] listen: " + status.error()};
+        }
+    }
+    return {};
+}
+
+void Reporter::on_completion(const uring::Completion& done, Instant now) {
+    Port& port = statistics_.owns(done) ? statistics_ : admin_;
+    port.on_completion(done, now);
+}
+
+Instant Reporter::next_deadline() const {
+    if (!is_open()) return Instant::never();
+    const Instant next = taken_at_ + Duration::millis(options_.config->stats.interval_ms);
+    return std::min({next, statistics_.next_deadline(), admin_.next_deadline()});
+}
+
+void Reporter::on_time(Instant now) {
+    if (!is_open() || now < next_deadline()) return;
+    statistics_.on_time(now);
+    admin_.on_time(now);
+    if (now - taken_at_ >= Duration::millis(options_.config->stats.interval_ms)) publish(now);
+}
+
+void Reporter::adopt(const config::Config& config,
+                     std::span<const core::PoolShared> pools,
+                     Instant now) {
+    options_.config = &config;
+    options_.pools = pools;
+    process_.reload_succeeded = true;
+    process_.reloaded_at_s = uring::wall_time().seconds;
+    show(config);
+    if (is_open()) publish(now);
+}
+
+void Reporter::note_refused_reload() {
+    process_.reload_succeeded = false;
+}
+
+void Reporter::show(const config::Config& config) {
+    config_text_ = config::running_toml(config);
+    sources_.config = config_text_;
+    sources_.slow_threshold_us = static_cast<uint64_t>(config.stats.slow_log_threshold_ms) * 1000;
+}
+
+void Reporter::publish(Instant now) {
+    take_slow_requests();
+    read_process_figures(process_);
+    process_.draining = sources_.draining;
+    process_.listeners = options_.config->pools.size();
+
+    std::vector<WorkerFigures> workers;
+    for (uint32_t i = 0; i < options_.workers.size(); ++i) {
+        workers.push_back({.counters = &options_.workers[i]->counters(),
+                           .batches = options_.timekeeper->batches(i),
+                           .cpu_time = options_.workers[i]->cpu_time()});
+    }
+    auto next = std::make_unique<const stats::Snapshot>(collect({.config = options_.config,
+                                                                 .pools = options_.pools,
+                                                                 .workers = workers,
+                                                                 .process = process_,
+                                                                 .now = now,
+                                                                 .wall_offset = wall_offset(now),
+                                                                 .before = snapshot_.get(),
+                                                                 .before_at = taken_at_}));
+    snapshot_ = std::move(next);
+    sources_.snapshot = snapshot_.get();
+    taken_at_ = now;
+}
+
+void Reporter::take_slow_requests() {
+    uint64_t dropped = 0;
+    for (const auto& worker : options_.workers) {
+        stats::SlowQueue& queue = worker->counters().slow_requests;
+        stats::SlowRequest request;
+        // At most what fits: a worker in trouble may add as fast as this takes.
+        for (uint32_t i = 0; i < stats::SlowQueue::capacity && queue.pop(request); ++i) {
+            slow_log_.add(request);
+        }
+        dropped += queue.dropped();
+    }
+    sources_.slow_dropped = dropped;
+}
+
+}  // namespace ringmain::worker

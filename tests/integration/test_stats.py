@@ -1,0 +1,232 @@
+"""The statistics port and the admin port, as twemproxy's tools, Prometheus and probes read them."""
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import unittest
+
+from harness import (Case, FOLDER, MemcachedServer, Port, RedisServer, Ringmain, main,
+                     needs_ringmain, wait_for)
+from wire import resp
+
+PROMTOOL = os.environ.get("RINGMAIN_PROMTOOL") or shutil.which("promtool")
+ALERTS = pathlib.Path(FOLDER).parent.parent / "conf" / "ringmain-alerts.yml"
+needs_promtool = unittest.skipUnless(PROMTOOL, "promtool is not installed (Debian: prometheus)")
+
+POOL_FIELDS = ["client_eof", "client_err", "client_connections", "server_ejects", "forward_error",
+               "fragments"]
+SERVER_FIELDS = ["server_eof", "server_err", "server_timedout", "server_connections",
+                 "server_ejected_at", "requests", "request_bytes", "responses", "response_bytes",
+                 "in_queue", "in_queue_bytes", "out_queue", "out_queue_bytes"]
+PROCESS_FIELDS = ["service", "source", "version", "uptime", "timestamp", "total_connections",
+                  "curr_connections"]
+
+
+def read_to_end(port):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as reader:
+        parts = []
+        while part := reader.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+@needs_ringmain
+class Stats(Case):
+    def start(self, pools=None, workers=1, stats=None, **options):
+        self.stats, self.admin = Port(), Port()
+        self.addCleanup(self.stats.release)
+        self.addCleanup(self.admin.release)
+        if pools is None:
+            self.servers = [self.use(RedisServer()) for _ in range(2)]
+            pools = {"alpha": {"servers": self.servers, **options}}
+        other = {"stats": {"listen": f"127.0.0.1:{self.stats.number}", "interval": "100ms",
+                           **(stats or {})},
+                 "admin": {"listen": f"127.0.0.1:{self.admin.number}"}}
+        self.proxy = self.use(Ringmain(pools, proxy={"workers": workers}, other=other))
+        for port in (self.stats, self.admin):  # they are opened last
+            self.proxy.wait_until_accepting(("127.0.0.1", port.number))
+        return self.proxy
+
+    def get(self, path, method="GET", headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin.number, timeout=10)
+        self.addCleanup(connection.close)
+        connection.request(method, path, headers=headers or {})
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response, body
+
+    def json(self):
+        line = read_to_end(self.stats.number)
+        self.assertTrue(line.endswith(b"}\n") and line.count(b"\n") == 1, line)
+        return json.loads(line)
+
+    def metric(self, name):
+        """labels -> value of one metric."""
+        _, body = self.get("/metrics")
+        found = re.findall(rf"^{name}(\{{.*\}})? ([0-9.]+)$", body, re.MULTILINE)
+        return {labels: float(value) for labels, value in found}
+
+    def test_the_json_is_twemproxys(self):
+        servers = [self.use(RedisServer()), self.use(RedisServer())]
+        cache = self.use(MemcachedServer())
+        self.start({"alpha": {"servers": [f"{servers[0].address}:1 first", f"{servers[1].address}:1"]},
+                    "beta": {"servers": [cache], "protocol": "memcached"}})
+        everything = self.json()
+        self.assertEqual(list(everything)[:7], PROCESS_FIELDS)
+        self.assertEqual(list(everything)[7:], ["alpha", "beta"])
+        alpha = everything["alpha"]
+        self.assertEqual(list(alpha)[:6], POOL_FIELDS)
+        nested = [name for name, value in alpha.items() if isinstance(value, dict)]
+        self.assertEqual(set(nested), {"first", servers[1].address})
+        for name in nested:
+            self.assertEqual(list(alpha[name])[:13], SERVER_FIELDS)
+        self.assertRegex(read_to_end(self.stats.number),
+                         rb'^\{"service":"ringmain", "source":"[^"]*", "version":"[0-9.]+", '
+                         rb'"uptime":\d+, "timestamp":\d+, "total_connections":\d+, '
+                         rb'"curr_connections":\d+, "alpha": \{"client_eof":0, ')
+
+    def test_readers_who_do_not_read_block_nobody(self):
+        self.start()
+        idle = [socket.create_connection(("127.0.0.1", port), timeout=10)
+                for port in (self.stats.number, self.admin.number) for _ in range(150)]
+        self.assertIn("alpha", self.json())
+        self.assertEqual(self.get("/healthz")[1], "ok\n")
+        for one in idle:
+            one.close()
+        self.assertIn("alpha", self.json())
+
+    def test_pages(self):
+        self.start(redis_auth=None)
+        response, body = self.get("/metrics")
+        self.assertEqual(response.getheader("Content-Type"),
+                         "text/plain; version=0.0.4; charset=utf-8")
+        self.assertIn("\nringmain_server_up{", body)
+        response, body = self.get("/metrics", headers={
+            "Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
+        self.assertTrue(response.getheader("Content-Type").startswith("application/openmetrics-text"))
+        self.assertTrue(body.endswith("# EOF\n"))
+        self.assertEqual(len(json.loads(self.get("/stats.json")[1])["workers"]), 1)
+        self.assertIn("<h2>pool alpha</h2>", self.get("/")[1])
+        self.assertEqual(json.loads(self.get("/slowlog")[1])["latest"], [])
+        self.assertEqual(self.get("/nowhere")[0].status, 404)
+        self.assertEqual(self.get("/metrics", "POST")[0].status, 405)
+        response, body = self.get("/metrics", "HEAD")
+        self.assertEqual((response.status, body), (200, ""))
+
+    def test_the_configuration_is_shown_without_secrets(self):
+        server = self.use(RedisServer(options=["--requirepass", "hunter2"]))
+        self.start({"alpha": {"servers": [server], "redis_auth": "hunter2"}})
+        _, body = self.get("/config")
+        self.assertNotIn("hunter2", body)
+        path = self.proxy.folder / "shown.toml"
+        path.write_text(body)
+        done = subprocess.run([os.environ["RINGMAIN"], "check", path], capture_output=True, text=True,
+                              timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_workers_and_rings(self):
+        self.start(workers=2)
+        with self.proxy.client() as client:
+            client.call("PING")
+        wait_for(lambda: all(self.metric("ringmain_uring_cqes_total").values()), "completions")
+        self.assertEqual(len(self.metric("ringmain_worker_busy_ratio")), 2)
+        self.assertTrue(all(self.metric("ringmain_worker_cpu_seconds_total").values()))
+        self.assertGreater(self.metric("ringmain_process_open_fds")[""], 8)
+        self.assertGreater(self.metric("ringmain_memory_bytes")['{kind="resident"}'], 1 << 20)
+
+    def test_not_ready_while_draining(self):
+        server = self.use(RedisServer())
+        self.start({"alpha": {"servers": [server], "timeout": "10s"}})
+        self.assertEqual(self.get("/readyz")[0].status, 200)
+        server.call("CLIENT", "PAUSE", "2000")
+        client = self.proxy.client()
+        client.send(resp("SET", "a", "1"))
+        with self.proxy.client() as other:
+            wait_for(lambda: b"\r\nfragments:1\r\n" in other.value("INFO", "proxy"),
+                     "a request under way")
+        self.proxy.child.send_signal(signal.SIGTERM)
+        wait_for(lambda: self.get("/readyz")[0].status == 503, "not ready")
+        self.assertEqual(self.get("/healthz")[0].status, 200)
+        self.same(client.read(timeout=10), b"+OK\r\n")
+        client.close()
+        wait_for(lambda: not self.proxy.alive(), "the end")
+        self.assertEqual(self.proxy.child.wait(), 0)
+        self.proxy.child = None
+
+    def test_the_slow_log(self):
+        server = self.use(RedisServer())
+        self.start({"alpha": {"servers": [server], "timeout": "10s"}},
+                   stats={"slow_log_threshold": "50ms"})
+        with self.proxy.client() as client:
+            client.call("SET", "quick", "1")
+            server.call("CLIENT", "PAUSE", "200")
+            client.call("SET", 'slow"key', "1")
+        log = wait_for(lambda: (found := json.loads(self.get("/slowlog")[1]))["latest"] and found,
+                       "a slow request")
+        self.assertEqual(len(log["latest"]), 1)
+        entry = log["latest"][0]
+        self.assertEqual(entry["command"], "set")
+        self.assertEqual(entry["key"], 'slow\\"key')
+        self.assertEqual(entry["pool"], "alpha")
+        self.assertIn(server.address, entry["server"])
+        self.assertRegex(entry["client"], r"^127\.0\.0\.1:\d+$")
+        self.assertTrue(50_000 <= entry["total_us"] < 5_000_000, entry)
+        self.assertGreater(entry["server_us"], 40_000)
+        self.assertEqual(sum(self.metric("ringmain_slow_requests_total").values()), 1)
+
+    def test_a_refused_reload_shows(self):
+        self.start()
+        name = "ringmain_config_last_reload_successful"
+        self.assertEqual(self.metric(name), {"": 1})
+        good = self.proxy.config_path.read_text()
+        self.proxy.config_path.write_text(good + "\nnonsense = 1\n")
+        self.proxy.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.metric(name) == {"": 0}, "the refusal")
+        self.proxy.config_path.write_text(good)
+        self.proxy.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.metric(name) == {"": 1}, "the success")
+
+    def test_a_port_that_is_taken_is_told(self):
+        self.start()
+        port = Port()
+        self.addCleanup(port.release)
+        path = self.proxy.folder / "second.toml"
+        path.write_text(f"[admin]\nlisten = '127.0.0.1:{self.admin.number}'\n[pool.a]\n"
+                        f"listen = '127.0.0.1:{port.number}'\nservers = ['127.0.0.1:1']\n")
+        done = subprocess.run([os.environ["RINGMAIN"], "run", "-c", path], capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("[admin] listen: ", done.stderr)
+
+    @needs_promtool
+    def test_promtool_has_nothing_to_say(self):
+        self.start()
+        with self.proxy.client() as client:
+            client.call("SET", "a", "1")
+        _, body = self.get("/metrics")
+        done = subprocess.run([PROMTOOL, "check", "metrics"], input=body, capture_output=True,
+                              text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+    @needs_promtool
+    def test_promtool_accepts_the_alerts(self):
+        done = subprocess.run([PROMTOOL, "check", "rules", ALERTS], capture_output=True, text=True,
+                              timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_the_alerts_use_metrics_that_exist(self):
+        self.start()
+        _, body = self.get("/metrics")
+        there = set(re.findall(r"^(ringmain_\w+)", body, re.MULTILINE))
+        wanted = set(re.findall(r"\bringmain_\w+", ALERTS.read_text()))
+        self.assertEqual(wanted - there - {"ringmain_alerts"}, set())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+// What the slow log hears of.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+TEST_CASE("a slow request is noted with its command, its key and where the time went") {
+    World world(redis_pool(2), {.slow_log_ms = 20});
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    const std::string key = world.key_on(0);
+    CHECK(world.ask(client, resp({"HGET", key, "field"})) == "");
+    world.pass(30);
+    world.server(0).mood = Mood::Mute;
+    world.settle();
+    world.pass(50);
+    world.reply(0, bulk("1"));
+    world.settle();
+    stats::SlowRequest slow;
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK(slow.command.view() == "hget");
+    CHECK(slow.key.view() == key);
+    CHECK(slow.key_size == key.size());
+    CHECK(slow.pool.view() == "main");
+    CHECK(slow.server.view() == "s0 (10.0.0.1:7000)");
+    CHECK(slow.client.view() == "10.9.9.9:1234");
+    CHECK(slow.client_id == client.client->id);
+    CHECK(slow.total_us == 80'000);
+    CHECK(slow.queued_us == 30'000);
+    CHECK(slow.answered);
+    CHECK_FALSE(world.counters().slow_requests.pop(slow));
+    CHECK(world.counters().ring.slow_requests.get() == 1);
+}
+
+TEST_CASE("of a split request the slow part is noted, with the first key") {
+    World world(redis_pool(2), {.slow_log_ms = 20});
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    CHECK(world.ask(client, resp({"MGET", a, world.key_on(1)})) == "");
+    world.pass(50);
+    world.reply(1, "*1\r\n$-1\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "*2\r\n$-1\r\n$-1\r\n");
+    stats::SlowRequest slow;
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK(slow.command.view() == "mget");
+    CHECK(slow.key.view() == a);
+    CHECK(slow.server.view() == "s1 (10.0.0.1:7001)");
+    CHECK(slow.queued_us == 0);
+    CHECK_FALSE(world.counters().slow_requests.pop(slow));
+}
+
+TEST_CASE("what was never sent waited all the time") {
+    World world(redis_pool(1), {.slow_log_ms = 20});
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"}) + resp({"GET", "b"})) == "");
+    world.pass(1500);  // connect_timeout
+    stats::SlowRequest slow;
+    for (const std::string_view key : {"a", "b"}) {
+        REQUIRE(world.counters().slow_requests.pop(slow));
+        CHECK(slow.key.view() == key);
+        CHECK(slow.queued_us == slow.total_us);
+        CHECK_FALSE(slow.answered);
+    }
+}
+
+TEST_CASE("the slow log is switched on and off by a new configuration") {
+    config::Config on;
+    on.pools.push_back(redis_pool(1));
+    on.admin.listen.host = "127.0.0.1";
+    config::Config off = on;
+    off.stats.slow_log_threshold_ms = 0;
+    World world(redis_pool(1));
+    CHECK_FALSE(world.proxy().notes_commands());
+    world.loop().adopt(on);
+    CHECK(world.proxy().notes_commands());
+    world.loop().adopt(off);
+    CHECK_FALSE(world.proxy().notes_commands());
+}
+
+TEST_CASE("of a long key the beginning is noted, of a timeout that there was no answer") {
+    World world(redis_pool(1), {.slow_log_ms = 20});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string key = "user:" + std::string(100, 'x');
+    CHECK(world.ask(client, resp({"MODULE.GET", key})) == "");
+    world.pass(5000);
+    stats::SlowRequest slow;
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK(slow.command.view() == "unknown");
+    CHECK(slow.key.view() == key.substr(0, core::Proxy::noted_key_size_max));
+    CHECK(slow.key_size == key.size());
+    CHECK_FALSE(slow.answered);
+}
+
+TEST_CASE("memcached requests are noted by their word") {
+    World world(memcached_pool(1), {.slow_log_ms = 20});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, "get some-key\r\n") == "");
+    world.pass(30);
+    world.reply(0, "END\r\n");
+    world.settle();
+    stats::SlowRequest slow;
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK(slow.command.view() == "get");
+    CHECK(slow.key.view() == "some-key");
+}
+
+TEST_CASE("what is fast enough, and everything when the slow log is off, is not noted") {
+    for (const int64_t threshold : {0, 100}) {
+        World world(redis_pool(1), {.slow_log_ms = threshold});
+        world.server(0).mood = Mood::Mute;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"GET", "a"})) == "");
+        world.pass(50);
+        world.reply(0, bulk("1"));
+        world.settle();
+        stats::SlowRequest slow;
+        CHECK_FALSE(world.counters().slow_requests.pop(slow));
+    }
+}
+
+}  // namespace ringmain::test

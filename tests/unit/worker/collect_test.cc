@@ -1,0 +1,105 @@
+#include "src/worker/collect.h"
+
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::worker {
+
+namespace {
+
+config::Config sample_config() {
+    config::Config config;
+    config.proxy.client_connections = 5000;
+    config::Pool pool;
+    pool.name = "alpha";
+    pool.listen.host = "127.0.0.1";
+    pool.listen.port = 22121;
+    pool.protocol = config::Protocol::Memcached;
+    config::Server server;
+    server.address.host = "10.0.0.1";
+    server.address.port = 11211;
+    server.ring_name = "10.0.0.1";
+    server.weight = 3;
+    pool.servers.push_back(server);
+    config.pools.push_back(pool);
+    return config;
+}
+
+constexpr Instant second(int64_t number) {
+    return {number * 1'000'000'000};
+}
+
+}  // namespace
+
+TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
+    const config::Config config = sample_config();
+    core::Shared shared(config, 2);
+    (*shared.pools[0].counters)[0].requests_read.set(3);
+    (*shared.pools[0].counters)[1].requests_read.set(4);
+    (*shared.pools[0].counters)[1].errors[2].set(5);
+    core::ServerShared& server = *shared.pools[0].servers[0];
+    server.counters[0].responses.set(10);
+    server.counters[1].responses.set(20);
+    server.counters[1].latency.record(Duration::millis(1));
+
+    const stats::Snapshot now = collect({.config = &config,
+                                         .pools = shared.pools,
+                                         .workers = {},
+                                         .process = {},
+                                         .now = second(100),
+                                         .wall_offset = second(1'700'000'000) - Instant{}});
+    CHECK(now.process.taken_at_s == 1'700'000'100);
+    CHECK(now.process.client_limit == 5000);
+    REQUIRE(now.pools.size() == 1);
+    const stats::PoolSnapshot& pool = now.pools[0];
+    CHECK(pool.name == "alpha");
+    CHECK(pool.protocol == "memcached");
+    CHECK(pool.listen == "127.0.0.1:22121");
+    CHECK(pool.client_limit == 10'000);
+    CHECK(pool.values.requests_read == 7);
+    CHECK(pool.values.errors[2] == 5);
+    REQUIRE(pool.servers.size() == 1);
+    CHECK(pool.servers[0].name == "10.0.0.1");
+    CHECK(pool.servers[0].address == "10.0.0.1:11211");
+    CHECK(pool.servers[0].weight == 3);
+    CHECK(pool.servers[0].state == stats::ServerState::Up);
+    CHECK(pool.servers[0].values.responses == 30);
+    CHECK(pool.servers[0].values.latency.total() == 1);
+}
+
+TEST_CASE("a worker's share of a CPU is of the time since the snapshot before") {
+    const config::Config config = sample_config();
+    core::Shared shared(config, 1);
+    core::Counters counters;
+    counters.buffer_bytes.set(4096);
+    counters.ring.enters.set(7);
+    const auto look =
+        [&](Instant at, Duration cpu_time, const stats::Snapshot* before, Instant before_at) {
+            const std::vector<WorkerFigures> workers = {
+                {.counters = &counters, .batches = 9, .cpu_time = cpu_time}};
+            return collect({.config = &config,
+                            .pools = shared.pools,
+                            .workers = workers,
+                            .process = {},
+                            .now = at,
+                            .wall_offset = {},
+                            .before = before,
+                            .before_at = before_at});
+        };
+    const stats::Snapshot first = look(second(10), Duration::millis(500), nullptr, {});
+    CHECK(first.workers[0].busy_millionths == 0);
+    CHECK(first.workers[0].cpu_us == 500'000);
+    CHECK(first.workers[0].batches == 9);
+    CHECK(first.workers[0].values.enters == 7);
+    CHECK(first.workers[0].values.buffer_memory == 4096);
+    const stats::Snapshot next = look(second(12), Duration::millis(1'000), &first, second(10));
+    CHECK(next.workers[0].busy_millionths == 250'000);
+    // A thread that has ended has no clock any more: what it used stays.
+    const stats::Snapshot last = look(second(13), {}, &next, second(12));
+    CHECK(last.workers[0].cpu_us == 1'000'000);
+    CHECK(last.workers[0].busy_millionths == 0);
+}
+
+}  // namespace ringmain::worker
