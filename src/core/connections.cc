@@ -234,23 +234,23 @@ Instant Proxy::after_backoff(uint32_t failures) {
 
 // What the loss says about the server, and when to try again.
 void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
-    if (blame == Blame::Nobody) {
-        conn.retry_at = after_backoff(0);
-        return;
-    }
-    // Of a series of failures the first is told.
-    if (blame == Blame::Us && !std::exchange(conn.was_told, true)) tell(conn, conn.last_error);
-    conn.failures = std::min(conn.failures + 1, 20U);
-    if (blame == Blame::Server) counters_->server_failures.add(1);
-    conn.retry_at = after_backoff(conn.failures);
     Health& health = conn.server->health();
-    if (blame == Blame::Us) {
-        // The turn goes to somebody else.
+    if (blame != Blame::Server) {
+        if (blame == Blame::Us) {
+            if (!std::exchange(conn.was_told, true)) tell(conn, conn.last_error);
+            conn.failures = std::min(conn.failures + 1, 20U);
+        }
+        conn.retry_at = after_backoff(conn.failures);
+        // The turn of connecting goes to somebody else.
         if (conn.has_turn && health.is_down()) {
             health.forbid_until(conn.retry_at, health.last_error());
         }
         return;
     }
+    // Of a series of failures the first is told.
+    conn.failures = std::min(conn.failures + 1, 20U);
+    counters_->server_failures.add(1);
+    conn.retry_at = after_backoff(conn.failures);
     if (health.tell_once()) tell(conn, conn.last_error);
     // With requests under way it is they that failed; they began later than the connection.
     const Fragment* head = conn.fragments.front();
@@ -264,7 +264,8 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
 
 void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
-    lose(conn, reason, Blame::Us);
+    // Told by whoever knows what there was none of.
+    lose(conn, reason, conn.is_probe ? Blame::Us : Blame::Nobody);
 }
 
 // Gives the connection up: everybody who waits for it gets an error, and nothing of what may still

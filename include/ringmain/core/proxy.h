@@ -15,7 +15,6 @@
 #pragma once
 
 #include "ringmain/base/prng.h"
-#include "ringmain/base/siphash.h"
 #include "ringmain/base/slab.h"
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/block_pool.h"
@@ -23,6 +22,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/client_conn.h"
 #include "ringmain/core/counters.h"
+#include "ringmain/core/environment.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/pool.h"
 #include "ringmain/core/request.h"
@@ -42,20 +42,6 @@
 #include <vector>
 
 namespace ringmain::core {
-
-// What a worker needs to know about the process it runs in.
-struct Environment {
-    Shared* shared = nullptr;                       // of this configuration; outlives the proxy
-    std::span<const Counters* const> all_counters;  // of every worker, this one's included
-    int64_t started_at_s = 0;                       // wall clock, seconds since 1970
-    int64_t process_id = 0;
-    uint32_t worker_index = 0;
-    uint32_t worker_count = 1;
-    uint64_t seed = 1;
-    SipKey hash_key = {};      // a secret: what clients choose is told apart by it
-    uint64_t clients_max = 0;  // of the process, by its descriptors; 0: no limit
-    uint16_t tcp_port = 0;     // of the first pool, for INFO
-};
 
 // Who is the cause of a lost connection.
 enum class Blame : uint8_t {

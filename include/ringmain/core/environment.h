@@ -1,0 +1,27 @@
+// ringmain/core/environment.h - what a worker needs to know about the process it runs in.
+
+#pragma once
+
+#include "ringmain/base/siphash.h"
+#include "ringmain/core/counters.h"
+#include "ringmain/core/shared.h"
+
+#include <cstdint>
+#include <span>
+
+namespace ringmain::core {
+
+struct Environment {
+    Shared* shared = nullptr;                       // of this configuration; outlives the proxy
+    std::span<const Counters* const> all_counters;  // of every worker, this one's included
+    int64_t started_at_s = 0;                       // wall clock, seconds since 1970
+    int64_t process_id = 0;
+    uint32_t worker_index = 0;
+    uint32_t worker_count = 1;
+    uint64_t seed = 1;
+    SipKey hash_key = {};      // a secret: what clients choose is told apart by it
+    uint64_t clients_max = 0;  // of the process, by its descriptors; 0: no limit
+    uint16_t tcp_port = 0;     // of the first pool, for INFO
+};
+
+}  // namespace ringmain::core
