@@ -24,6 +24,7 @@
 #include "ringmain/core/counters.h"
 #include "ringmain/core/environment.h"
 #include "ringmain/core/limits.h"
+#include "ringmain/core/notice.h"
 #include "ringmain/core/pool.h"
 #include "ringmain/core/request.h"
 #include "ringmain/core/scratch.h"
@@ -52,12 +53,6 @@ enum class Blame : uint8_t {
 
 // What on_server_lost() is told when the server closed the connection.
 inline constexpr std::string_view end_of_stream_reason = "closed the connection";
-
-// Something that people should read in the log.
-struct Notice {
-    bool good = false;
-    std::string text;
-};
 
 class Proxy {
   public:
