@@ -110,7 +110,7 @@ class ServerConn {
 
     Fifo<Fragment, &Fragment::next> fragments;
     Fragment* first_in_time = nullptr;  // those before it were late
-    Fragment* first_unsent = nullptr;  // the first in `fragments` whose bytes are in `out`
+    Fragment* first_unsent = nullptr;   // the first in `fragments` whose bytes are in `out`
     Chain prelude_out;
     Chain out;
     OpenGet open_get;

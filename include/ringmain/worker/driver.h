@@ -192,7 +192,7 @@ class Driver {
 
     Instant now_;
     Duration wall_offset_;  // from the monotonic clock to the calendar
-    Duration paused_for_;  // before this batch
+    Duration paused_for_;   // before this batch
     Instant last_trim_;
     Duration shutdown_timeout_;
     uint64_t generation_ = 1;  // number of the configuration
