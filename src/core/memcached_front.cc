@@ -88,7 +88,8 @@ void send_get(Proxy& proxy,
 // For the slow log.
 void note(const Proxy& proxy, Request& request, std::string_view key) {
     if (!proxy.notes_commands()) return;
-    Proxy::note_command(request, nullptr, key, static_cast<uint32_t>(key.size()));
+    Proxy::note_command(request, nullptr, key);
+    request.key_size = static_cast<uint32_t>(key.size());
 }
 
 void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {

@@ -218,8 +218,8 @@ void RespFront::note(Request& request) {
     if (!proxy_.notes_commands()) return;
     const ByteRange head = {.offset = first_key_.offset,
                             .size = std::min(first_key_.size, Proxy::noted_key_size_max)};
-    Proxy::note_command(
-        request, command_, bytes_.view(head, proxy_.scratch().text), first_key_.size);
+    Proxy::note_command(request, command_, bytes_.view(head, proxy_.scratch().text));
+    request.key_size = first_key_.size;
 }
 
 void RespFront::forward_by_keys(const Command& command) {

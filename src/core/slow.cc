@@ -28,14 +28,10 @@ Duration Proxy::slow_threshold_of(const config::Config& config) {
     return ms == 0 || config.admin.listen.empty() ? never_slow : Duration::millis(ms);
 }
 
-void Proxy::note_command(Request& request,
-                         const Command* command,
-                         std::string_view key,
-                         uint32_t key_size) {
+void Proxy::note_command(Request& request, const Command* command, std::string_view key_head) {
     static_assert(noted_key_size_max == sizeof(Request::key.bytes));
     request.command = command;
-    request.key.assign(key);
-    request.key_size = key_size;
+    request.key.assign(key_head);
 }
 
 // What leaves in the batch in which it was queued did not wait; of the rest the time is noted.

@@ -44,6 +44,10 @@ void write_server(JsonWriter& out, const ServerSnapshot& server) {
     out.number("state_since", count_of(server.state_since_s));
     out.number("server_ejects", server.ejections);
     out.number("server_connects", values.connects);
+    out.number("server_late", values.late);
+    out.number("server_queue_full", values.queue_full);
+    out.number("server_probes", values.probes);
+    out.number("server_probes_failed", values.probes_failed);
     write_latency(out, values.latency);
 }
 
@@ -62,6 +66,7 @@ void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
     out.number("servers_up", pool.servers_up());
     out.number("clients_accepted", values.clients_accepted);
     out.number("clients_refused", values.clients_refused);
+    out.number("clients_idle", values.clients_idle);
     out.number("requests_read", values.requests_read);
     out.number("requests_write", values.requests_write);
     out.number("requests_other", values.requests_other);

@@ -148,11 +148,12 @@ void write_client_limit(Samples& out, const Snapshot& now) {
 }
 
 void write_disconnects(Samples& out, const Snapshot& now) {
-    add_series(
-        out,
-        now,
-        "reason",
-        {PoolSeries{"eof", &PoolValues::client_eof}, PoolSeries{"error", &PoolValues::client_err}});
+    add_series(out,
+               now,
+               "reason",
+               {PoolSeries{"eof", &PoolValues::client_eof},
+                PoolSeries{"error", &PoolValues::client_err},
+                PoolSeries{"idle", &PoolValues::clients_idle}});
 }
 
 void write_requests(Samples& out, const Snapshot& now) {
@@ -306,7 +307,8 @@ constexpr std::array metrics = {
     Metric{"client_connections_rejected", counter, "", pool, of_pools<&V::clients_refused>,
            "clients refused at a limit"},
     Metric{"client_disconnects", counter, "", "pool, reason", write_disconnects,
-           "clients that left (eof), or whose connection was lost or closed over an error"},
+           "clients that left (eof), were lost or closed over an error, or were idle for too "
+           "long"},
     Metric{"requests", counter, "", "pool, class", write_requests,
            "requests from clients: those that only read, that write, and all other"},
     Metric{"request_errors", counter, "", "pool, reason", write_request_errors,
@@ -338,6 +340,14 @@ constexpr std::array metrics = {
     Metric{"server_errors", counter, "", "pool, server, kind", write_server_errors,
            "connections closed by the server (eof), refused or lost (error), requests and "
            "connects that took too long (timeout)"},
+    Metric{"server_late_connections", counter, "", server, of_servers<&S::late>,
+           "connections replaced because their oldest request stayed unanswered"},
+    Metric{"server_queue_full", counter, "", server, of_servers<&S::queue_full>,
+           "requests refused because too much waited for the server"},
+    Metric{"server_probes", counter, "", server, of_servers<&S::probes>,
+           "probes and health checks begun"},
+    Metric{"server_probes_failed", counter, "", server, of_servers<&S::probes_failed>,
+           "probes and health checks that failed"},
     Metric{"server_requests", counter, "", server, of_servers<&S::requests>,
            "requests sent to the server"},
     Metric{"server_responses", counter, "", server, of_servers<&S::responses>,

@@ -12,21 +12,43 @@ namespace {
 constexpr int64_t ns_per_us = 1'000;
 constexpr int64_t ns_per_second = 1'000'000'000;
 
+// What Health knows of the server. Down is what cannot be connected to and is not, or not yet,
+// ejected.
+void describe_health(stats::ServerSnapshot& server,
+                     const core::Health& health,
+                     Duration wall_offset) {
+    server.ejections = health.ejections();
+    const Instant changed_at = health.changed_at();
+    if (changed_at != Instant{}) {
+        server.state_since_s = (changed_at + wall_offset).ns / ns_per_second;
+        server.reason = health.change_reason();
+    }
+    if (!health.accepts_traffic()) {
+        server.state = stats::ServerState::Ejected;
+        server.ejected_at_us = (changed_at + wall_offset).ns / ns_per_us;
+    } else if (health.is_down()) {
+        server.state = stats::ServerState::Down;
+        server.reason = health.last_error();
+    }
+}
+
 stats::ServerSnapshot collect_server(const config::Server& options,
-                                     const core::ServerShared& shared) {
+                                     const core::ServerShared& shared,
+                                     Duration wall_offset) {
     stats::ServerSnapshot server;
     server.name = options.ring_name;
     server.address = options.address.text();
     server.weight = options.weight;
-    server.state =
-        shared.health.accepts_traffic() ? stats::ServerState::Up : stats::ServerState::Ejected;
+    describe_health(server, shared.health, wall_offset);
     for (const stats::ServerCounters& worker : shared.counters) {
         server.values.add(worker);
     }
     return server;
 }
 
-stats::PoolSnapshot collect_pool(const config::Pool& options, const core::PoolShared& shared) {
+stats::PoolSnapshot collect_pool(const config::Pool& options,
+                                 const core::PoolShared& shared,
+                                 Duration wall_offset) {
     stats::PoolSnapshot pool;
     pool.name = options.name;
     pool.protocol = options.protocol == config::Protocol::Redis ? "redis" : "memcached";
@@ -37,7 +59,7 @@ stats::PoolSnapshot collect_pool(const config::Pool& options, const core::PoolSh
     }
     RM_ASSERT(options.servers.size() == shared.servers.size());
     for (size_t i = 0; i < options.servers.size(); ++i) {
-        pool.servers.push_back(collect_server(options.servers[i], *shared.servers[i]));
+        pool.servers.push_back(collect_server(options.servers[i], *shared.servers[i], wall_offset));
     }
     return pool;
 }
@@ -63,6 +85,18 @@ stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
     return worker;
 }
 
+// When a server was last ejected is known of those that are out, and of others from before.
+void keep_ejected_at(stats::PoolSnapshot& pool, const stats::Snapshot& before) {
+    const auto old_pool = std::ranges::find(before.pools, pool.name, &stats::PoolSnapshot::name);
+    if (old_pool == before.pools.end()) return;
+    for (stats::ServerSnapshot& server : pool.servers) {
+        const auto old_server =
+            std::ranges::find(old_pool->servers, server.name, &stats::ServerSnapshot::name);
+        if (server.ejected_at_us != 0 || old_server == old_pool->servers.end()) continue;
+        server.ejected_at_us = old_server->ejected_at_us;
+    }
+}
+
 }  // namespace
 
 stats::Snapshot collect(const CollectSources& sources) {
@@ -78,7 +112,12 @@ stats::Snapshot collect(const CollectSources& sources) {
     }
     RM_ASSERT(sources.pools.size() == sources.config->pools.size());
     for (size_t i = 0; i < sources.pools.size(); ++i) {
-        snapshot.pools.push_back(collect_pool(sources.config->pools[i], sources.pools[i]));
+        snapshot.pools.push_back(
+            collect_pool(sources.config->pools[i], sources.pools[i], sources.wall_offset));
+    }
+    if (sources.before == nullptr) return snapshot;
+    for (stats::PoolSnapshot& pool : snapshot.pools) {
+        keep_ejected_at(pool, *sources.before);
     }
     return snapshot;
 }

@@ -89,7 +89,36 @@ class Stats(Case):
         self.assertRegex(read_to_end(self.stats.number),
                          rb'^\{"service":"ringmain", "source":"[^"]*", "version":"[0-9.]+", '
                          rb'"uptime":\d+, "timestamp":\d+, "total_connections":\d+, '
-                         rb'"curr_connections":\d+, "alpha": \{"client_eof":0, ')
+                         rb'"curr_connections":\d+, "alpha": \{"client_eof":\d+, ')
+
+    def test_figures_follow_the_traffic(self):
+        for workers in (1, 2):
+            with self.subTest(workers=workers):
+                self.start(workers=workers)
+                clients = [self.proxy.client() for _ in range(4)]
+                for number, client in enumerate(clients):
+                    client.call("SET", f"k{number}", "v")
+                    client.call("GET", f"k{number}")
+                    client.call("NO-SUCH-COMMAND")
+                self.wait_for_figures("requests_write", 4)
+                everything = self.json()
+                alpha = everything["alpha"]
+                self.assertEqual(alpha["requests_read"], 4)
+                self.assertEqual(alpha["client_connections"], 4)
+                self.assertEqual(alpha["fragments"], 8)
+                self.assertGreaterEqual(everything["curr_connections"], 4)
+                servers = [value for value in alpha.values() if isinstance(value, dict)]
+                self.assertEqual(sum(server["responses"] for server in servers), 8)
+                self.assertEqual(sum(server["in_queue"] + server["out_queue"]
+                                     for server in servers), 0)
+                for client in clients:
+                    client.close()
+                wait_for(lambda: self.json()["alpha"]["client_connections"] == 0, "clients gone")
+                self.assertEqual(self.json()["alpha"]["client_eof"],
+                                 self.json()["alpha"]["clients_accepted"])
+
+    def wait_for_figures(self, name, value):
+        wait_for(lambda: self.json()["alpha"][name] == value, f"{name} = {value}")
 
     def test_readers_who_do_not_read_block_nobody(self):
         self.start()

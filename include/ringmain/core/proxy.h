@@ -221,16 +221,11 @@ class Proxy {
         return siphash13(environment_.hash_key, key);
     }
 
-    // For the slow log, when it is on: what it will say of a request, should it be slow. `key` is
-    // as much of the key as is at hand, `command` may be null.
+    // What the slow log, while it is on, will say of a request; `command` may be null.
     [[nodiscard]] bool notes_commands() const { return slow_threshold_ != never_slow; }
 
-    static void note_command(Request& request,
-                             const Command* command,
-                             std::string_view key,
-                             uint32_t key_size);
-
     static constexpr uint32_t noted_key_size_max = 27;
+    static void note_command(Request& request, const Command* command, std::string_view key_head);
 
     // Makes a request ready that needed no server after all.
     void finish(Request& request, std::string_view text);

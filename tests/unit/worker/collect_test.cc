@@ -69,6 +69,53 @@ TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     CHECK(pool.servers[0].values.latency.total() == 1);
 }
 
+TEST_CASE("a server's state is what its health says, with the reason and the calendar's time") {
+    const config::Config config = sample_config();
+    core::Shared shared(config, 1);
+    core::Health& health = shared.pools[0].servers[0]->health;
+    stats::Snapshot before;
+    const auto look = [&](Instant at) {
+        before = collect({.config = &config,
+                          .pools = shared.pools,
+                          .workers = {},
+                          .process = {},
+                          .now = at,
+                          .wall_offset = second(1'700'000'000) - Instant{},
+                          .before = before.pools.empty() ? nullptr : &before});
+        return before.pools[0].servers[0];
+    };
+    CHECK(look(second(1)).state == stats::ServerState::Up);
+    CHECK(look(second(1)).state_since_s == 0);
+
+    const core::Health::Failure failure = {
+        .began = second(2), .now = second(3), .reason = "refused the connection"};
+    static_cast<void>(health.on_failure(failure, {.eject = false}));
+    health.forbid_until(second(4), "refused the connection");
+    CHECK(look(second(3)).state == stats::ServerState::Down);
+    CHECK(look(second(3)).reason == "refused the connection");
+    CHECK(look(second(3)).ejections == 0);
+
+    const core::Health::Failure again = {
+        .began = second(5), .now = second(6), .reason = "refused the connection"};
+    REQUIRE(health.on_failure(again, {.eject = true, .failure_limit = 1}) ==
+            core::Health::Verdict::Ejected);
+    const stats::ServerSnapshot ejected = look(second(7));
+    CHECK(ejected.state == stats::ServerState::Ejected);
+    CHECK(ejected.state_since_s == 1'700'000'006);
+    CHECK(ejected.ejected_at_us == 1'700'000'006'000'000);
+    CHECK(ejected.ejections == 1);
+    CHECK_FALSE(ejected.reason.empty());
+
+    health.allow();
+    REQUIRE(health.readmit(second(9), "a probe succeeded"));
+    const stats::ServerSnapshot back = look(second(10));
+    CHECK(back.state == stats::ServerState::Up);
+    CHECK(back.state_since_s == 1'700'000'009);
+    CHECK(back.reason == "a probe succeeded");
+    CHECK(back.ejections == 1);
+    CHECK(back.ejected_at_us == 1'700'000'006'000'000);  // as twemproxy's: the last time
+}
+
 TEST_CASE("a worker's share of a CPU is of the time since the snapshot before") {
     const config::Config config = sample_config();
     core::Shared shared(config, 1);
