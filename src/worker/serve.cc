@@ -76,6 +76,74 @@ void announce(const config::Config& config, const uring::Features& features, con
     }
 }
 
+// Nobody can know it. The kernel gives bytes from the first moments of its life on.
+SipKey secret_key() {
+    SipKey key;
+    const ssize_t size = getrandom(&key, sizeof key, 0);
+    RM_ASSERT(size == sizeof key);
+    return key;
+}
+
+// All workers, and what they share.
+struct Crew {
+    explicit Crew(const config::Config& config)
+        : shared(config, config.proxy.workers), timekeeper(config.proxy.workers) {}
+
+    void make_workers(const config::Config& config,
+                      const uring::Features& features,
+                      const Listeners& listeners,
+                      const Log& log,
+                      uint64_t clients_most);
+
+    std::vector<std::unique_ptr<core::Counters>> counters;
+    std::vector<const core::Counters*> all_counters;
+    core::Shared shared;
+    Timekeeper timekeeper;
+    // Workers end before the resolver, and that before the inboxes that it posts to.
+    std::vector<std::unique_ptr<Inbox>> inboxes;
+    Resolver resolver;
+    std::vector<std::unique_ptr<Worker>> workers;
+};
+
+void Crew::make_workers(const config::Config& config,
+                        const uring::Features& features,
+                        const Listeners& listeners,
+                        const Log& log,
+                        uint64_t clients_most) {
+    const uint32_t count = config.proxy.workers;
+    const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity);
+    const uring::WallTime started = uring::wall_time();
+    for (uint32_t i = 0; i < count; ++i) {
+        counters.push_back(std::make_unique<core::Counters>());
+        all_counters.push_back(counters.back().get());
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+        WorkerOptions worker;
+        worker.config = &config;
+        worker.features = features;
+        worker.environment = {.shared = &shared,
+                              .all_counters = all_counters,
+                              .started_at_s = started.seconds,
+                              .process_id = getpid(),
+                              .worker_index = i,
+                              .worker_count = count,
+                              .seed = static_cast<uint64_t>(uring::now().ns) + i,
+                              .hash_key = secret_key(),
+                              .clients_max = clients_most,
+                              .tcp_port = listeners.tcp_port()};
+        worker.counters = counters[i].get();
+        inboxes.push_back(std::make_unique<Inbox>());
+        worker.surroundings = {.inbox = inboxes.back().get(),
+                               .resolver = &resolver,
+                               .timekeeper = &timekeeper,
+                               .log = &log,
+                               .worker = i};
+        worker.cpu = cpus.empty() ? -1 : static_cast<int>(cpus[i % cpus.size()]);
+        worker.listeners = listeners.of_worker(i);
+        workers.push_back(std::make_unique<Worker>(std::move(worker)));
+    }
+}
+
 }  // namespace
 
 Result<uring::Features> choose_features(std::string_view ignored) {
@@ -97,17 +165,7 @@ void Overrides::apply(config::Config& config) const {
     if (!pid_file.empty()) config.proxy.pid_file = pid_file;
 }
 
-namespace {
-
-// Nobody can know it. The kernel gives bytes from the first moments of its life on.
-SipKey secret_key() {
-    SipKey key;
-    const ssize_t size = getrandom(&key, sizeof key, 0);
-    RM_ASSERT(size == sizeof key);
-    return key;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Status serve(const config::Config& config, Log& log, const ServeOptions& options) {
     Signals signals;  // before the first thread, so that none of them gets one
@@ -125,56 +183,22 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         if (Status status = pid_file.write(config.proxy.pid_file); !status.ok()) return status;
     }
 
-    const uint32_t count = config.proxy.workers;
-    const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity);
-    const uring::WallTime started = uring::wall_time();
-    std::vector<std::unique_ptr<core::Counters>> counters;
-    std::vector<const core::Counters*> all_counters;
-    for (uint32_t i = 0; i < count; ++i) {
-        counters.push_back(std::make_unique<core::Counters>());
-        all_counters.push_back(counters.back().get());
-    }
-    core::Shared shared(config, count);
-    Timekeeper timekeeper(count);
-    // Workers end before the resolver, and that before the inboxes that it posts to.
-    std::vector<std::unique_ptr<Inbox>> inboxes;
-    Resolver resolver;
-    std::vector<std::unique_ptr<Worker>> workers;
-    for (uint32_t i = 0; i < count; ++i) {
-        WorkerOptions worker;
-        worker.config = &config;
-        worker.features = features.value();
-        worker.environment = {.shared = &shared,
-                              .all_counters = all_counters,
-                              .started_at_s = started.seconds,
-                              .process_id = getpid(),
-                              .worker_index = i,
-                              .worker_count = count,
-                              .seed = static_cast<uint64_t>(uring::now().ns) + i,
-                              .hash_key = secret_key(),
-                              .clients_max = clients_max(config, descriptors.value()),
-                              .tcp_port = listeners.tcp_port()};
-        worker.counters = counters[i].get();
-        inboxes.push_back(std::make_unique<Inbox>());
-        worker.surroundings = {.inbox = inboxes.back().get(),
-                               .resolver = &resolver,
-                               .timekeeper = &timekeeper,
-                               .log = &log,
-                               .worker = i};
-        worker.cpu = cpus.empty() ? -1 : static_cast<int>(cpus[i % cpus.size()]);
-        worker.listeners = listeners.of_worker(i);
-        workers.push_back(std::make_unique<Worker>(std::move(worker)));
-        if (Status status = workers.back()->start(); !status.ok()) return status;
-    }
+    Crew crew(config);
+    crew.make_workers(
+        config, features.value(), listeners, log, clients_max(config, descriptors.value()));
+    // The control thread's files come first: later the clients may have taken the last one.
     Control control({.log = &log,
                      .signals = &signals,
-                     .timekeeper = &timekeeper,
+                     .timekeeper = &crew.timekeeper,
                      .listeners = &listeners,
-                     .shared = &shared,
+                     .shared = &crew.shared,
                      .config = &config,
                      .overrides = options.overrides,
-                     .workers = workers});
+                     .workers = crew.workers});
     if (Status status = control.open(features.value()); !status.ok()) return status;
+    for (const auto& worker : crew.workers) {
+        if (Status status = worker->start(); !status.ok()) return status;
+    }
     announce(config, features.value(), log);
     if (options.ready_pipe >= 0) {
         const ssize_t written = write(options.ready_pipe, "1", 1);

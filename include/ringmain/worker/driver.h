@@ -171,14 +171,14 @@ class Driver {
     };
 
     struct Watched {
-        Channel* channel;
-        uint32_t generation;
+        Channel* channel = nullptr;
+        uint32_t generation = 0;
     };
 
     struct Linger {
-        Channel* channel;
-        uint32_t generation;
-        Instant until;
+        Channel* channel = nullptr;
+        uint32_t generation = 0;
+        Instant until = {};
     };
 
     std::unordered_map<uint64_t, core::ServerConn*> questions_;  // to the resolver, by ticket
