@@ -172,7 +172,10 @@ void Proxy::close_idle(Pool& pool) {
             wake_at(client->active_at + limit);
             return;
         }
-        if (client->requests.empty() && client->out.empty() && client->unsent == 0) {
+        if (client->state != ClientConn::State::Open) {
+            // It has said its last and leaves when it has its answers.
+            pool.by_activity.remove(*client);
+        } else if (client->requests.empty() && client->out.empty() && client->unsent == 0) {
             pool.by_activity.remove(*client);
             pool.counters->clients_idle.add(1);
             client->state = ClientConn::State::Closing;
