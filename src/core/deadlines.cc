@@ -162,8 +162,8 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     conn.first_in_time = fragment;
 }
 
-// Those that have said nothing for too long, the longest first. Who waits for an answer, or has not
-// taken the last one, is not idle.
+// Those that have said nothing for too long, the longest first. Who waits for an answer or to be
+// read on, or has not taken the last answer, is not idle.
 void Proxy::close_idle(Pool& pool) {
     if (pool.options->client_idle_timeout_ms == 0) return;
     const Duration limit = Duration::millis(pool.options->client_idle_timeout_ms);
@@ -172,7 +172,11 @@ void Proxy::close_idle(Pool& pool) {
             wake_at(client->active_at + limit);
             return;
         }
-        if (client->requests.empty() && client->out.empty() && client->unsent == 0) {
+        if (client->state != ClientConn::State::Open) {
+            // It has said its last and leaves when it has its answers.
+            pool.by_activity.remove(*client);
+        } else if (!client->paused && client->requests.empty() && client->out.empty() &&
+                   client->unsent == 0) {
             pool.by_activity.remove(*client);
             pool.counters->clients_idle.add(1);
             client->state = ClientConn::State::Closing;

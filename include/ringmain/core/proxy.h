@@ -153,6 +153,8 @@ class Proxy {
 
     [[nodiscard]] bool is_idle() const { return requests_.live() == 0; }
 
+    [[nodiscard]] size_t live_requests() const { return requests_.live(); }
+
     [[nodiscard]] ClientConn* first_client() const { return clients_.front(); }
 
     // --- for the fronts (src/core/*_front.cc), which turn frames into requests ------------------

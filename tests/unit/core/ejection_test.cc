@@ -293,9 +293,8 @@ TEST_CASE("random places keys on the servers that are in") {
 }
 
 TEST_CASE("what one worker decides all follow in their next batch") {
-    World one(ejecting_pool(3), {.worker = 0, .worker_count = 2});
-    World two(ejecting_pool(3),
-              {.seed = 2, .shared = &one.loop().shared(), .worker = 1, .worker_count = 2});
+    World one(ejecting_pool(3), {.workers = 2});
+    World two(ejecting_pool(3), {.seed = 2, .process = &one.loop().process(), .worker = 1});
     const std::string key = two.key_on(0);
     Channel& client = two.client();
     CHECK(two.ask(client, resp({"GET", key})) == "$-1\r\n");

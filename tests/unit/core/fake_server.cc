@@ -13,8 +13,14 @@ int64_t number_of(std::string_view text) {
     return number;
 }
 
-// "*2\r\n$3\r\nGET\r\n$1\r\na\r\n" off the front; false when it is not all there.
-bool take_request(std::string& bytes, std::vector<std::string>& arguments) {
+std::string integer(int64_t number) {
+    return ":" + std::to_string(number) + "\r\n";
+}
+
+}  // namespace
+
+// "*2\r\n$3\r\nGET\r\n$1\r\na\r\n" off the front.
+bool FakeRedis::take(std::string& bytes, std::vector<std::string>& arguments) {
     arguments.clear();
     size_t at = bytes.find("\r\n");
     if (at == std::string::npos) return false;
@@ -33,15 +39,9 @@ bool take_request(std::string& bytes, std::vector<std::string>& arguments) {
     return true;
 }
 
-std::string integer(int64_t number) {
-    return ":" + std::to_string(number) + "\r\n";
-}
-
-}  // namespace
-
 void FakeRedis::serve(std::string& bytes, std::string& answers, Session& session) {
     std::vector<std::string> arguments;
-    while (take_request(bytes, arguments)) {
+    while (take(bytes, arguments)) {
         std::string line;
         for (const std::string& argument : arguments) {
             line += (line.empty() ? "" : " ") + argument;
@@ -143,25 +143,35 @@ size_t length_index(const std::string& verb) {
 
 }  // namespace
 
+bool FakeMemcached::take(std::string& bytes, Request& request) {
+    const size_t end = bytes.find("\r\n");
+    if (end == std::string::npos) return false;
+    request.line = bytes.substr(0, end);
+    request.words = words_of(request.line);
+    request.data.clear();
+    size_t size = end + 2;
+    const size_t at = request.words.empty() ? 0 : length_index(request.words[0]);
+    if (at != 0) {
+        const auto data_size = static_cast<size_t>(number_of(request.words.at(at)));
+        if (bytes.size() < size + data_size + 2) return false;
+        request.data = bytes.substr(size, data_size);
+        size += data_size + 2;
+    }
+    bytes.erase(0, size);
+    return true;
+}
+
+std::string FakeMemcached::answer(const Request& request) {
+    if (request.words.empty()) return "ERROR\r\n";
+    if (length_index(request.words[0]) != 0) return update(request.words, request.data);
+    return answer_line(request.words);
+}
+
 void FakeMemcached::serve(std::string& bytes, std::string& answers) {
-    for (;;) {
-        const size_t end = bytes.find("\r\n");
-        if (end == std::string::npos) return;
-        const std::string line = bytes.substr(0, end);
-        const std::vector<std::string> words = words_of(line);
-        const size_t at = words.empty() ? 0 : length_index(words[0]);
-        if (at == 0) {
-            bytes.erase(0, end + 2);
-            log.push_back(line);
-            answers += words.empty() ? "ERROR\r\n" : answer(words);
-            continue;
-        }
-        const auto size = static_cast<size_t>(number_of(words.at(at)));
-        if (bytes.size() < end + 2 + size + 2) return;
-        const std::string data = bytes.substr(end + 2, size);
-        bytes.erase(0, end + 2 + size + 2);
-        log.push_back(line);
-        answers += update(words, data);
+    Request request;
+    while (take(bytes, request)) {
+        log.push_back(request.line);
+        answers += answer(request);
     }
 }
 
@@ -215,7 +225,7 @@ std::string FakeMemcached::meta_get(const std::vector<std::string>& words) {
     return "VA " + std::to_string(found->second.size()) + "\r\n" + found->second + "\r\n";
 }
 
-std::string FakeMemcached::answer(const std::vector<std::string>& words) {
+std::string FakeMemcached::answer_line(const std::vector<std::string>& words) {
     const std::string& verb = words[0];
     if (canned.contains(verb)) return canned[verb];
     if (verb == "version") return "VERSION 1.6.18\r\n";

@@ -25,6 +25,10 @@ class FakeRedis {
     // Takes whole requests off the front of `bytes` and appends what it answers.
     void serve(std::string& bytes, std::string& answers, Session& session);
 
+    // The same in two steps: one request off the front (false: it is not all there), its answer.
+    [[nodiscard]] static bool take(std::string& bytes, std::vector<std::string>& arguments);
+    [[nodiscard]] std::string answer(const std::vector<std::string>& arguments, Session& session);
+
     std::map<std::string, std::string> values;
     std::vector<std::string> log;               // "GET a", in the order of arrival
     std::map<std::string, std::string> canned;  // answers by command name, before all else
@@ -33,7 +37,6 @@ class FakeRedis {
     bool has_databases = true;
 
   private:
-    [[nodiscard]] std::string answer(const std::vector<std::string>& arguments, Session& session);
     [[nodiscard]] std::string answer_key(const std::vector<std::string>& arguments,
                                          const Session& session);
     [[nodiscard]] std::string bulk(const std::string& key, const Session& session) const;
@@ -41,14 +44,24 @@ class FakeRedis {
 
 class FakeMemcached {
   public:
+    struct Request {
+        std::string line;
+        std::vector<std::string> words;  // of the line
+        std::string data;                // of the block behind it
+    };
+
     void serve(std::string& bytes, std::string& answers);
+
+    // The same in two steps, as above.
+    [[nodiscard]] static bool take(std::string& bytes, Request& request);
+    [[nodiscard]] std::string answer(const Request& request);
 
     std::map<std::string, std::string> values;
     std::map<std::string, std::string> canned;  // answers by command name, before all else
     std::vector<std::string> log;               // command lines
 
   private:
-    [[nodiscard]] std::string answer(const std::vector<std::string>& words);
+    [[nodiscard]] std::string answer_line(const std::vector<std::string>& words);
     [[nodiscard]] std::string update(const std::vector<std::string>& words, std::string_view data);
     [[nodiscard]] std::string get(const std::vector<std::string>& words);
     [[nodiscard]] std::string count(const std::vector<std::string>& words);

@@ -228,6 +228,42 @@ TEST_CASE("a client that says nothing for client_idle_timeout is closed, one tha
     CHECK_FALSE(world.proxy().needs_ticks());
 }
 
+TEST_CASE("a client that has said its last and waits is not looked at for ever") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 10'000;
+    pool.client_idle_timeout_ms = 1000;
+    World world(pool);
+    Channel& leaving = world.client();
+    Channel& silent = world.client();
+    world.server(0).mood = Mood::Mute;
+    World::say(leaving, resp({"GET", "a"}));
+    leaving.inbound_end = true;
+    world.pass(1500);
+    CHECK_FALSE(leaving.closed);
+    CHECK(silent.closed);
+    world.reply(0, bulk("1"));
+    world.settle();
+    CHECK(World::heard(leaving) == bulk("1"));
+    CHECK(leaving.closed);
+}
+
+TEST_CASE("a client whose requests wait to be read is not idle") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 400;
+    pool.client_idle_timeout_ms = 300;
+    pool.requests_in_flight_max = 1;
+    World world(pool);
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Mute;
+    World::say(client, resp({"GET", "a"}) + resp({"GET", "b"}));
+    world.pass(420);  // the time of the first is up, and that of the second begins
+    CHECK_FALSE(client.closed);
+    world.pass(420);
+    const std::string late =
+        "-ERR ringmain: server s0 (10.0.0.1:7000) did not answer within 400 ms (timeout)\r\n";
+    CHECK(World::heard(client) == late + late);
+}
+
 TEST_CASE("half a request does not keep a client") {
     config::Pool pool = redis_pool(1);
     pool.client_idle_timeout_ms = 1000;

@@ -24,6 +24,20 @@
 
 namespace ringmain::test {
 
+// What the workers of one process share.
+struct Process {
+    Process(const config::Config& config, uint32_t workers)
+        : shared(config, workers), counters(workers) {
+        for (const core::Counters& worker : counters) {
+            all_counters.push_back(&worker);
+        }
+    }
+
+    core::Shared shared;
+    std::deque<core::Counters> counters;  // by worker
+    std::vector<const core::Counters*> all_counters;
+};
+
 // A socket: the proxy's side of it, and what the peer has sent and got.
 struct Channel {
     explicit Channel(BlockPool& blocks) : sending(blocks) {}
@@ -45,36 +59,40 @@ class Loop {
     struct Options {
         uint32_t blocks = 512;
         uint64_t seed = 1;
-        bool cut = false;                // receives and sends end anywhere
-        uint32_t clients_max = 0;        // what the descriptors allow; 0: any number
-        int64_t slow_log_ms = 0;         // 0: off
-        core::Shared* shared = nullptr;  // of another Loop: workers of one process
+        bool cut = false;            // receives and sends end anywhere
+        uint32_t clients_max = 0;    // what the descriptors allow; 0: any number
+        int64_t slow_log_ms = 0;     // 0: off
+        uint32_t workers = 1;        // of a process of its own
+        Process* process = nullptr;  // or else whose worker it is; outlives the loop
         uint32_t worker = 0;
-        uint32_t worker_count = 1;
     };
 
     static constexpr Duration tick = Duration::millis(10);
 
     Loop(const config::Config& config, const Options& options)
-        : own_shared_(config, options.worker_count),
-          shared_(options.shared == nullptr ? &own_shared_ : options.shared),
+        : own_process_(options.process == nullptr
+                           ? std::make_unique<Process>(config, options.workers)
+                           : nullptr),
+          process_(options.process == nullptr ? own_process_.get() : options.process),
           arena_(std::make_unique_for_overwrite<char[]>(arena_size(options))),
           blocks_(std::span(arena_.get(), arena_size(options)), {}),
           prng_(options.seed),
-          cut_(options.cut) {
+          cut_(options.cut),
+          counters_(&process_->counters[options.worker]) {
         channels_.push_back(std::make_unique<Channel>(blocks_));  // 0 names no channel
-        proxy_.emplace(config,
-                       blocks_,
-                       counters_,
-                       core::Environment{.shared = shared_,
-                                         .all_counters = all_counters_,
-                                         .started_at_s = 1'700'000'000,
-                                         .process_id = 42,
-                                         .worker_index = options.worker,
-                                         .worker_count = options.worker_count,
-                                         .seed = options.seed,
-                                         .clients_max = options.clients_max,
-                                         .tcp_port = 6379});
+        proxy_.emplace(
+            config,
+            blocks_,
+            *counters_,
+            core::Environment{.shared = &process_->shared,
+                              .all_counters = process_->all_counters,
+                              .started_at_s = 1'700'000'000,
+                              .process_id = 42,
+                              .worker_index = options.worker,
+                              .worker_count = static_cast<uint32_t>(process_->counters.size()),
+                              .seed = options.seed,
+                              .clients_max = options.clients_max,
+                              .tcp_port = 6379});
     }
 
     ~Loop() { shut_down(); }
@@ -89,17 +107,17 @@ class Loop {
             channel->sending.clear();
         }
         RM_ASSERT(blocks_.in_use() == 0);
-        RM_ASSERT(counters_.clients.get() == 0);
-        RM_ASSERT(counters_.server_connections.get() == 0);
+        RM_ASSERT(counters_->clients.get() == 0);
+        RM_ASSERT(counters_->server_connections.get() == 0);
     }
 
     [[nodiscard]] core::Proxy& proxy() { return *proxy_; }
 
-    [[nodiscard]] core::Shared& shared() { return *shared_; }
+    [[nodiscard]] Process& process() { return *process_; }
 
     [[nodiscard]] BlockPool& blocks() { return blocks_; }
 
-    [[nodiscard]] core::Counters& counters() { return counters_; }
+    [[nodiscard]] core::Counters& counters() { return *counters_; }
 
     [[nodiscard]] Prng& prng() { return prng_; }
 
@@ -116,15 +134,19 @@ class Loop {
 
     void advance(Duration span) { now_ = now_ + span; }
 
+    void set_now(Instant now) { now_ = now; }
+
     // Another configuration, which outlives the loop.
     void adopt(const config::Config& config) {
-        shared_pools_.push_back(shared_->pools_of(config));
+        shared_pools_.push_back(process_->shared.pools_of(config));
         proxy_->adopt(config, shared_pools_.back());
         events_ += 1;
     }
 
-    void begin() {
+    // `gap`: for so long the worker stood still.
+    void begin(Duration gap = {}) {
         proxy_->begin_batch(now_, {now_.ns + 1'700'000'000'000'000'000});
+        if (gap.ns > 0) proxy_->on_pause(gap);
         for (size_t i = 1; i < channels_.size(); ++i) {
             complete_send(*channels_[i]);
         }
@@ -202,15 +224,6 @@ class Loop {
         }
     }
 
-  private:
-    static size_t arena_size(const Options& options) { return size_t{options.blocks} * block_size; }
-
-    Channel& make_channel() {
-        channels_.push_back(std::make_unique<Channel>(blocks_));
-        channels_.back()->index = static_cast<uint32_t>(channels_.size() - 1);
-        return *channels_.back();
-    }
-
     // As the driver: a paused client is read on for a while.
     [[nodiscard]] static bool is_armed(const Channel& channel) {
         if (channel.closed) return false;
@@ -218,6 +231,15 @@ class Loop {
         const core::ClientConn& client = *channel.client;
         return client.wants_input() || client.state == core::ClientConn::State::Closing ||
                client.input.size() < uint64_t{64} * 1024;
+    }
+
+  private:
+    static size_t arena_size(const Options& options) { return size_t{options.blocks} * block_size; }
+
+    Channel& make_channel() {
+        channels_.push_back(std::make_unique<Channel>(blocks_));
+        channels_.back()->index = static_cast<uint32_t>(channels_.size() - 1);
+        return *channels_.back();
     }
 
     void complete_send(Channel& channel) {
@@ -287,8 +309,8 @@ class Loop {
         channel.sending.clear();
     }
 
-    core::Shared own_shared_;
-    core::Shared* shared_;
+    std::unique_ptr<Process> own_process_;  // null when it is one of several workers
+    Process* process_;
     std::deque<std::vector<core::PoolShared>> shared_pools_;  // of adopted configurations
     std::unique_ptr<char[]> arena_;
     BlockPool blocks_;
@@ -297,8 +319,7 @@ class Loop {
     Instant now_ = {1'000'000'000};
     Instant last_tick_ = {};
     uint64_t events_ = 0;
-    core::Counters counters_;
-    const core::Counters* all_counters_[1] = {&counters_};
+    core::Counters* counters_;
     std::vector<std::unique_ptr<Channel>> channels_;
     std::vector<std::string> notices_;
     std::optional<core::Proxy> proxy_;

@@ -171,9 +171,8 @@ TEST_CASE("a probe that is not answered in time has failed") {
 }
 
 TEST_CASE("one worker probes for all") {
-    World one(ejecting_pool(2), {.worker = 0, .worker_count = 2});
-    World two(ejecting_pool(2),
-              {.seed = 2, .shared = &one.loop().shared(), .worker = 1, .worker_count = 2});
+    World one(ejecting_pool(2), {.workers = 2});
+    World two(ejecting_pool(2), {.seed = 2, .process = &one.loop().process(), .worker = 1});
     eject(one, 1);
     one.server(1).mood = Mood::Up;
     two.loop().advance(one.loop().now() - two.loop().now());

@@ -35,18 +35,6 @@ config::Pool memcached_pool(uint32_t servers) {
     return pool_of(config::Protocol::Memcached, servers);
 }
 
-std::string bulk(std::string_view text) {
-    return "$" + std::to_string(text.size()) + "\r\n" + std::string(text) + "\r\n";
-}
-
-std::string resp(const std::vector<std::string>& arguments) {
-    std::string text = "*" + std::to_string(arguments.size()) + "\r\n";
-    for (const std::string& argument : arguments) {
-        text += bulk(argument);
-    }
-    return text;
-}
-
 World::World(config::Pool pool, const Loop::Options& options) : servers_(pool.servers.size()) {
     config_.file = "ringmain.toml";
     config_.pools.push_back(std::move(pool));

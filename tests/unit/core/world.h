@@ -13,6 +13,7 @@
 
 #include "tests/unit/core/fake_server.h"
 #include "tests/unit/core/loop.h"
+#include "tests/unit/core/wire.h"
 
 #include <deque>
 #include <initializer_list>
@@ -39,10 +40,6 @@ struct FakeServer {
 // Servers s0, s1, ... at 10.0.0.1:7000, 10.0.0.1:7001, ...; no preconnect.
 [[nodiscard]] config::Pool redis_pool(uint32_t servers);
 [[nodiscard]] config::Pool memcached_pool(uint32_t servers);
-
-// A request as an array of bulks; a bulk; a line.
-[[nodiscard]] std::string resp(const std::vector<std::string>& arguments);
-[[nodiscard]] std::string bulk(std::string_view text);
 
 class World {
   public:

@@ -1,0 +1,231 @@
+// What must hold after every batch, and at the end.
+
+#include "ringmain/core/limits.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/world.h"
+
+#include <algorithm>
+
+namespace ringmain::sim {
+
+namespace {
+
+// A deadline is looked at every tick, in a batch that begins up to some batches later.
+constexpr Duration resolution = Duration::millis(12);
+
+}  // namespace
+
+bool World::check(Worker& worker) {
+    const BlockPool& blocks = worker.loop->blocks();
+    if (blocks.in_use() > blocks.capacity()) return fail("more blocks in use than there are");
+    if (!follow_health()) return false;
+    for (const auto& server : worker.loop->proxy().pools()[0]->servers) {
+        if (!check_ejected(worker, *server)) return false;
+        for (const bool resp3 : {false, true}) {
+            for (const auto& conn : server->connections(resp3)) {
+                if (!check_connection(worker, *conn)) return false;
+            }
+        }
+    }
+    for (const core::ClientConn* client = worker.loop->proxy().first_client(); client != nullptr;
+         client = client->all_link.next) {
+        if (!check_client(*client)) return false;
+    }
+    return worker.batches % 16 != 0 || check_counts(worker);
+}
+
+core::Health& World::health(uint32_t server) {
+    return process_.shared.pools[0].servers[server]->health;
+}
+
+// Somebody's batch has changed which servers are in.
+bool World::follow_health() {
+    const bool shifting = truth_.directory.is_shifting(now_);
+    if (shifting || was_shifting_) doubt_all();
+    was_shifting_ = shifting;
+    if (process_.shared.epoch() == epoch_) return true;
+    epoch_ = process_.shared.epoch();
+    std::vector<bool> live;
+    for (uint32_t i = 0; i < servers_.size(); ++i) {
+        live.push_back(health(i).accepts_traffic());
+        if (live[i] == truth_.directory.live()[i]) continue;
+        tell("s", i, live[i] ? " is back" : " is ejected");
+        (live[i] ? returns_ : ejections_) += 1;
+        if (live[i]) continue;
+        if (!scenario_.pool().auto_eject_hosts)
+            return fail("ejected though auto_eject_hosts is off");
+        if (truth_.faults[i] == 0) return fail("s" + std::to_string(i) + " is ejected for nothing");
+    }
+    truth_.directory.change(live, now_);
+    for (Worker& worker : workers_) {
+        worker.is_woken = true;
+    }
+    // Keys are elsewhere now, and were elsewhere before.
+    doubt_all();
+    return true;
+}
+
+void World::doubt_all() {
+    for (const auto& client : clients_) {
+        client->talker().doubt_all();
+    }
+}
+
+// A server that was out before the batch began gets nothing in it.
+bool World::check_ejected(const Worker& worker, const core::Server& server) {
+    if (worker.was_live.empty() || worker.was_live[server.index()]) return true;
+    if (truth_.directory.live()[server.index()]) return true;
+    for (const bool resp3 : {false, true}) {
+        for (const auto& conn : server.connections(resp3)) {
+            for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
+                 fragment = fragment->next) {
+                if (fragment->batch == worker.batches) {
+                    return fail(server.title() + " is out and gets a request");
+                }
+            }
+        }
+    }
+    return true;
+}
+
+bool World::check_connection(const Worker& worker, const core::ServerConn& conn) {
+    using State = core::ServerConn::State;
+    const std::string& title = conn.server->title();
+    if (conn.state == State::Closed) {
+        if (!conn.fragments.empty()) return fail(title + ": requests wait for a closed connection");
+        return conn.out.empty() || fail(title + ": bytes wait for a closed connection");
+    }
+    if (conn.channel == 0) return fail(title + ": nobody connects");
+    const test::Channel& channel = *worker.loop->channels()[conn.channel];
+    if (conn.state == State::Ready && !conn.out.empty() && channel.sending.empty()) {
+        return fail(title + ": output that nobody was told of");
+    }
+    const uint64_t queue_max = uint64_t{scenario_.blocks} * block_size / 8 + 1024 * 1024;
+    if (conn.out.size() > queue_max) return fail(title + ": the queue is too long");
+    return check_deadlines(worker, conn);
+}
+
+// Of the requests that wait, in their order. What was late already when a worker stood still is
+// looked at in its next batch.
+bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) {
+    if (now_ - worker.stopped_until < resolution) return true;
+    const config::Pool& pool = scenario_.pool();
+    const core::Fragment* head = conn.fragments.front();
+    if (head == nullptr || pool.timeout_ms == 0) return true;
+    const Duration timeout = Duration::millis(pool.timeout_ms);
+    const int64_t late_ms = pool.late_connection_timeout_ms == 0
+                                ? pool.timeout_ms * core::late_timeouts_max
+                                : std::max(pool.late_connection_timeout_ms, pool.timeout_ms);
+    if ((now_ - head->queued).ns > Duration::millis(late_ms).ns + resolution.ns) {
+        return fail(conn.server->title() + ": has not answered for long and is still connected");
+    }
+    for (const core::Fragment* fragment = head; fragment != nullptr; fragment = fragment->next) {
+        if ((now_ - fragment->queued).ns <= timeout.ns + resolution.ns) break;
+        if (!fragment->abandoned) {
+            return fail(conn.server->title() + ": a request is past its deadline");
+        }
+    }
+    return true;
+}
+
+bool World::check_client(const core::ClientConn& client) {
+    const config::Pool& pool = scenario_.pool();
+    const std::string name = "client " + std::to_string(client.id);
+    if (client.requests.size() > pool.requests_in_flight_max) {
+        return fail(name + " has " + std::to_string(client.requests.size()) +
+                    " requests in flight");
+    }
+    if (client.input.size() > 64 * 1024 + 4 * block_size) {
+        return fail(name + ": " + std::to_string(client.input.size()) + " bytes are read ahead");
+    }
+    if (!client.out.empty()) return fail(name + ": output that nobody was told of");
+    if (client.requests.front() != nullptr && client.requests.front()->ready) {
+        return fail(name + ": its turn has come and nothing is said");
+    }
+    return true;
+}
+
+// Every request is in a client's queue, or a fragment of it is in a server's.
+bool World::check_counts(const Worker& worker) {
+    core::Proxy& proxy = worker.loop->proxy();
+    std::vector<const core::Request*> requests;
+    for (const core::ClientConn* client = proxy.first_client(); client != nullptr;
+         client = client->all_link.next) {
+        for (const core::Request* request = client->requests.front(); request != nullptr;
+             request = request->next) {
+            if (request->client != client) return fail("a request is in another client's queue");
+            requests.push_back(request);
+        }
+    }
+    uint64_t queued = 0;
+    uint64_t counted = 0;
+    for (const auto& server : proxy.pools()[0]->servers) {
+        for (const bool resp3 : {false, true}) {
+            for (const auto& conn : server->connections(resp3)) {
+                queued += conn->fragments.size();
+                for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
+                     fragment = fragment->next) {
+                    if (fragment->request->client == nullptr) requests.push_back(fragment->request);
+                }
+            }
+        }
+    }
+    std::sort(requests.begin(), requests.end());
+    requests.erase(std::unique(requests.begin(), requests.end()), requests.end());
+    for (const core::Request* request : requests) {
+        counted += request->fragments_queued;
+    }
+    if (counted != queued) {
+        return fail(std::to_string(queued) + " fragments wait for servers, and requests know of " +
+                    std::to_string(counted));
+    }
+    return requests.size() == proxy.live_requests() ||
+           fail(std::to_string(proxy.live_requests()) + " requests are alive, and " +
+                std::to_string(requests.size()) + " are in queues");
+}
+
+// How long a client may wait for the answer that is next: its request's deadline counts from when
+// it was queued for a server, no later than when the answer before it came.
+Duration World::patience() const {
+    const config::Pool& pool = scenario_.pool();
+    int64_t ns = Duration::millis(pool.timeout_ms).ns + 2 * resolution.ns +
+                 6 * scenario_.latency_max.ns + 40 * grid.ns;
+    if (scenario_.scarce) ns += Duration::millis(2000).ns;
+    return {ns};
+}
+
+bool World::check_patience() {
+    // Without a timeout a server that stands still may be waited for as long as it does.
+    if (scenario_.pool().timeout_ms == 0) return true;
+    for (const auto& client : clients_) {
+        const Instant since = client->waits_since();
+        if (since == Instant::never()) continue;
+        // Requests whose answers nobody hears may have stood in front of it.
+        const int64_t turns = 1 + client->talker().oldest().silent;
+        if ((now_ - since).ns <= turns * patience().ns) continue;
+        return fail("client c" + std::to_string(client->number()) + " has waited for " +
+                    std::to_string((now_ - since).to_millis()) + " ms");
+    }
+    return true;
+}
+
+bool World::check_nothing_left(Worker& worker) {
+    core::Proxy& proxy = worker.loop->proxy();
+    if (!check_counts(worker)) return false;
+    if (!proxy.is_idle()) {
+        return fail(std::to_string(proxy.live_requests()) + " requests are left");
+    }
+    if (proxy.first_client() != nullptr) return fail("a client is left");
+    // Checks of health go on.
+    const bool watches = scenario_.pool().health_check_interval_ms > 0;
+    if (proxy.next_deadline() != Instant::never() && !watches) return fail("a timer is left");
+    // The proxy's own: small responses and beginnings of requests, one behind the other; and what a
+    // check of health is saying.
+    const size_t busy = 2 + (watches ? servers_.size() : 0);
+    if (worker.loop->blocks().in_use() > busy) {
+        return fail(std::to_string(worker.loop->blocks().in_use()) + " blocks are left");
+    }
+    return true;
+}
+
+}  // namespace ringmain::sim

@@ -1,0 +1,67 @@
+// tests/sim/directory.h - which servers may have a key, by the servers that were in.
+//
+// A server that came back gets its keys again one by one while slow_start lasts: until then each
+// may be where it was, so that of those that returned lately any set counts as being still out.
+
+#pragma once
+
+#include "ringmain/base/time.h"
+#include "ringmain/config/config.h"
+#include "ringmain/placement/placement.h"
+
+#include <cstdint>
+#include <map>
+#include <string_view>
+#include <vector>
+
+namespace ringmain::sim {
+
+class Directory {
+  public:
+    explicit Directory(const config::Pool& pool);
+
+    // From now on these servers get traffic.
+    void change(const std::vector<bool>& live, Instant now);
+
+    // Keys are on their way to servers that came back.
+    [[nodiscard]] bool is_shifting(Instant now) const;
+
+    // Nothing can be said of where a key is.
+    [[nodiscard]] bool is_random() const {
+        return pool_->placement.distribution == placement::DistributionKind::Random;
+    }
+
+    // The servers that a request of that time may have gone to, in no order; until the next call.
+    [[nodiscard]] const std::vector<uint32_t>& servers_of(std::string_view key,
+                                                          Instant from,
+                                                          Instant to);
+
+    [[nodiscard]] bool may_have(uint32_t server, std::string_view key, Instant from, Instant to);
+
+    // At some moment of that time no server was in.
+    [[nodiscard]] bool was_empty(Instant from, Instant to) const;
+
+    [[nodiscard]] const std::vector<bool>& live() const { return ages_.back().live; }
+
+  private:
+    using Set = uint32_t;  // of servers, as bits
+
+    struct Age {
+        Instant since;
+        std::vector<bool> live;
+        Set in = 0;
+        Set returned = 0;  // lately
+    };
+
+    [[nodiscard]] const placement::Placement& placement_of(Set in);
+    void add_of(const Age& age, std::string_view key);
+    void add(uint32_t server);
+
+    const config::Pool* pool_;
+    std::vector<Age> ages_;
+    std::vector<Instant> returned_at_;  // by server
+    std::map<Set, placement::Placement> placements_;
+    std::vector<uint32_t> found_;
+};
+
+}  // namespace ringmain::sim

@@ -1,0 +1,88 @@
+#include "tests/sim/faults.h"
+
+#include "tests/sim/answers.h"
+
+namespace ringmain::sim {
+
+namespace {
+
+struct Text {
+    std::string_view begin;
+    uint32_t faults;
+};
+
+// Behind "server s1 (10.0.0.1:7001) ".
+constexpr Text of_server[] = {
+    {"refused the connection", Refuse},
+    {"reset the connection", Reset},
+    {"closed the connection", Close},
+    {"is ejected: ", Any},
+    {"is loading its data (eject_on_loading)", Loading},
+    {"did not answer a probe within ", Slow | Vanish},
+    {"answered a probe with '", Loading | WrongShape},
+    {"did not accept the connection within ", Vanish | Slow},
+    {"did not answer within ", Slow | Vanish},
+    {"has not answered for ", Slow | Vanish},
+    {"does not keep up: ", Slow | Vanish | Scarce | Narrow},
+    {"sent a malformed response: ", Malformed},
+    {"sent bytes that nobody asked for", Unasked | Malformed | Push},
+    {"sent a response that does not fit the request", WrongShape | Malformed},
+    {"sent a value for a key that was not asked for", WrongKey},
+    {"sent a push message that nobody subscribed to", Push},
+    {"refused the password (redis_auth): ", WrongPassword | Loading},
+    {"refused RESP3 (HELLO 3); ", NoResp3 | Loading},
+    {"refused the database (redis_db = ", Loading},
+    {"cannot be greeted: buffer memory is exhausted", Scarce},
+    {"sent a greeting for which buffer memory is exhausted", Scarce},
+};
+
+// Behind "-ERR ringmain: ".
+constexpr Text of_proxy[] = {
+    {"out of buffer memory", Scarce},
+    {"every server of pool 'main' is ejected ", AllOut},
+    {"the response does not fit into buffer memory", Scarce},
+    {"the servers' responses to the parts do not fit the request", WrongKey | WrongShape},
+};
+
+constexpr Text of_servers_themselves[] = {
+    {"-LOADING ", Loading},
+    {"SERVER_ERROR out of memory storing object", Loading},
+};
+
+uint32_t find(std::span<const Text> texts, std::string_view text) {
+    for (const Text& one : texts) {
+        if (text.starts_with(one.begin)) return one.faults;
+    }
+    return 0;
+}
+
+}  // namespace
+
+bool is_error(std::string_view answer) {
+    return answer.starts_with("-") || answer.starts_with("SERVER_ERROR") ||
+           answer.starts_with("CLIENT_ERROR") || answer.starts_with("ERROR");
+}
+
+uint32_t faults_behind(std::string_view answer, int32_t* server) {
+    *server = -1;
+    std::string_view text = answer;
+    bool own = false;
+    for (const std::string_view prefix : {"-ERR ringmain: ", "SERVER_ERROR ringmain: "}) {
+        if (!own && text.starts_with(prefix)) {
+            text.remove_prefix(prefix.size());
+            own = true;
+        }
+    }
+    if (!own) return find(of_servers_themselves, text);
+    constexpr std::string_view title = "server s";
+    if (!text.starts_with(title)) return find(of_proxy, text);
+    const size_t blank = text.find(' ', title.size());
+    const size_t end = text.find(") ", title.size());
+    if (end == std::string_view::npos) return 0;
+    const auto number = number_in(text.substr(title.size(), blank - title.size()));
+    if (!number.has_value()) return 0;
+    *server = static_cast<int32_t>(*number);
+    return find(of_server, text.substr(end + 2));
+}
+
+}  // namespace ringmain::sim

@@ -1,0 +1,45 @@
+// tests/sim/link.h - a connection between a worker of the proxy and a client or a server.
+
+#pragma once
+
+#include "ringmain/base/time.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/pipe.h"
+#include "tests/unit/core/fake_server.h"
+#include "tests/unit/core/loop.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+
+namespace ringmain::sim {
+
+class Client;
+class Server;
+
+struct Link {
+    uint32_t worker = 0;
+    test::Channel* channel = nullptr;  // the proxy's end
+    Client* client = nullptr;          // one of the two; null when it has let go
+    Server* server = nullptr;
+    Duration latency = {};
+    Pipe to_proxy;
+    Pipe to_peer;
+    std::string arrived;  // with the peer, not yet taken
+    Instant reset_at = Instant::never();
+    bool was_reset = false;
+    bool ended = false;  // the proxy knows of the peer's end
+    bool gone = false;   // nothing is left to do: may be forgotten
+
+    // Of a connection to a server:
+    Instant connect_at = Instant::never();  // when the proxy learns what became of its attempt
+    bool refused = false;
+    bool mute = false;  // the server has no more answers for it
+    test::Session session;
+    uint64_t requests = 0;
+    std::map<uint64_t, Tag> last_writes;  // by client
+    std::deque<Instant> queued;           // redis: when the requests to come were placed here
+};
+
+}  // namespace ringmain::sim

@@ -1,0 +1,220 @@
+// The network and the workers' batches.
+
+#include "tests/sim/faults.h"
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace ringmain::sim {
+
+namespace {
+
+// A peer that does not read takes so much before the proxy's sends stop.
+constexpr size_t window = 128 * 1024;
+
+}  // namespace
+
+uint32_t World::index_of(const Worker& worker) const {
+    return static_cast<uint32_t>(&worker - workers_.data());
+}
+
+// --- when ----------------------------------------------------------------------------------------
+
+Instant World::next_of(const Link& link) const {
+    if (link.gone) return Instant::never();
+    Instant next = std::min(link.to_proxy.next(), link.to_peer.next());
+    if (link.server != nullptr && !link.arrived.empty()) {
+        next = std::min(next, std::max(now_ + grid, link.server->still_until));
+    }
+    if (!link.channel->closed) {
+        next = std::min({next, link.reset_at, link.connect_at});
+        // What the proxy knows already, or has been told, does not come again.
+        if (link.to_proxy.empty() && link.ended)
+            next = std::min(link.to_peer.next(), link.reset_at);
+    }
+    return next;
+}
+
+Instant World::next_of(const Worker& worker) const {
+    const Instant free_at = std::max(worker.free_at, worker.stopped_until);
+    if (is_ready(worker)) return std::max(free_at, now_ + grid);
+    const Instant deadline = worker.loop->proxy().next_deadline();
+    if (deadline == Instant::never()) return deadline;
+    return std::max({free_at, deadline, worker.last_tick + test::Loop::tick});
+}
+
+bool World::is_ready(const Worker& worker) const {
+    if (worker.is_woken || !worker.arrivals.empty()) return true;
+    if (worker.loop->proxy().next_deadline() <= now_ &&
+        now_ - worker.last_tick >= test::Loop::tick) {
+        return true;
+    }
+    const uint32_t index = index_of(worker);
+    return std::any_of(links_.begin(), links_.end(), [this, index](const auto& link) {
+        return link->worker == index && is_ready(*link);
+    });
+}
+
+bool World::is_ready(const Link& link) const {
+    const test::Channel& channel = *link.channel;
+    if (channel.closed) return false;
+    if (link.reset_at <= now_) return true;
+    if (link.server != nullptr && !channel.connected) return link.connect_at <= now_;
+    if (!channel.sending.empty() && channel.reads) return true;
+    if (!test::Loop::is_armed(channel)) return false;
+    return !channel.inbound.empty() || (!link.ended && link.to_proxy.has_ended(now_));
+}
+
+// --- bytes on their way --------------------------------------------------------------------------
+
+void World::deliver() {
+    for (const auto& link : links_) {
+        if (!link->channel->closed) link->to_proxy.take(now_, link->channel->inbound);
+        link->to_peer.take(now_, link->arrived);
+        if (link->server != nullptr) link->channel->reads = link->arrived.size() < window;
+    }
+}
+
+// --- a batch -------------------------------------------------------------------------------------
+
+void World::batch(Worker& worker) {
+    const uint32_t index = index_of(worker);
+    worker.batches += 1;
+    worker.was_live = truth_.directory.live();
+    worker.loop->set_now(now_);
+    // It notices that it stood still.
+    worker.loop->begin(std::exchange(worker.stood, {}));
+    worker.is_woken = false;
+    accept(worker);
+    // No order of completions is promised.
+    order_.resize(links_.size());
+    std::iota(order_.begin(), order_.end(), size_t{0});
+    for (size_t i = order_.size(); i > 1; --i) {
+        std::swap(order_[i - 1], order_[prng_.below(i)]);
+    }
+    for (const size_t place : order_) {
+        if (links_[place]->worker == index) happen(*links_[place]);
+    }
+    worker.loop->end();
+    if (now_ - worker.last_tick >= test::Loop::tick) worker.last_tick = now_;
+    worker.free_at = now_ + Duration{static_cast<int64_t>(prng_.below(4)) * grid.ns};
+    collect(worker);
+    for (const std::string& notice : worker.loop->notices()) {
+        tell("worker ", index, " says: ", notice);
+    }
+    worker.loop->notices().clear();
+}
+
+void World::accept(Worker& worker) {
+    while (!worker.arrivals.empty()) {
+        Client& client = *worker.arrivals.front();
+        test::Channel* channel = worker.loop->accept();
+        worker.arrivals.pop_front();
+        if (channel == nullptr) {
+            client.on_refused();
+            continue;
+        }
+        auto link = std::make_unique<Link>();
+        link->worker = index_of(worker);
+        link->channel = channel;
+        link->client = &client;
+        link->latency = {grid.ns + static_cast<int64_t>(prng_.below(
+                                       static_cast<uint64_t>(scenario_.latency_max.ns)))};
+        client.on_connected(*link, now_);
+        links_.push_back(std::move(link));
+    }
+}
+
+void World::happen(Link& link) {
+    test::Loop& loop = *workers_[link.worker].loop;
+    test::Channel& channel = *link.channel;
+    if (channel.closed) return;
+    if (link.reset_at <= now_) {
+        link.was_reset = true;
+        link.ended = true;
+        link.reset_at = Instant::never();
+        if (channel.server != nullptr || channel.client != nullptr) loop.reset(channel);
+        return;
+    }
+    if (link.server != nullptr && !channel.connected) {
+        happen_to_server(link);
+        return;
+    }
+    for (uint64_t count = 1 + prng_.below(4); count > 0 && loop.receive(channel); --count) {
+    }
+    if (channel.closed || link.ended || !channel.inbound.empty()) return;
+    if (!link.to_proxy.has_ended(now_) || !test::Loop::is_armed(channel)) return;
+    link.ended = true;
+    loop.end_of_stream(channel);
+}
+
+void World::happen_to_server(Link& link) {
+    if (link.connect_at > now_) return;
+    test::Loop& loop = *workers_[link.worker].loop;
+    link.connect_at = Instant::never();
+    if (link.channel->server == nullptr) return;
+    if (link.refused) {
+        loop.reset(*link.channel, "refused the connection");
+    } else {
+        loop.connected(*link.channel);
+    }
+}
+
+// What the batch has brought: bytes to be carried, connections to be made or forgotten.
+void World::collect(Worker& worker) {
+    const auto& channels = worker.loop->channels();
+    for (; worker.channels_seen < channels.size(); ++worker.channels_seen) {
+        test::Channel& channel = *channels[worker.channels_seen];
+        if (channel.server == nullptr) continue;  // a client's: accept() has made its link
+        auto link = std::make_unique<Link>();
+        link->worker = index_of(worker);
+        link->channel = &channel;
+        link->server = servers_[channel.server->server->index()].get();
+        link->latency = {grid.ns + static_cast<int64_t>(prng_.below(
+                                       static_cast<uint64_t>(scenario_.latency_max.ns)))};
+        link->refused = !link->server->takes_connections(now_);
+        link->connect_at = on_grid(now_ + link->latency + link->latency);
+        if (!link->server->is_reachable(now_)) {
+            // The first packet is lost; the next one goes out when it may be too late.
+            link->connect_at = on_grid(link->server->vanished_until + Duration::millis(20));
+        }
+        tell("worker ", link->worker, " connects to s", link->server->index());
+        links_.push_back(std::move(link));
+    }
+    for (const auto& link : links_) {
+        if (link->worker != index_of(worker)) continue;
+        test::Channel& channel = *link->channel;
+        if (!channel.arrived.empty()) {
+            link->to_peer.push(std::exchange(channel.arrived, {}), now_ + link->latency);
+        }
+        if (channel.closed && !link->to_peer.is_closed()) {
+            link->to_peer.close(now_ + link->latency);
+        }
+        if (link->server != nullptr && channel.server != nullptr) note_queued(worker, *link);
+    }
+}
+
+// Which requests were placed on the link in this batch. In redis each has one answer; lines of
+// memcached's that several requests share do not tell how many they are.
+void World::note_queued(const Worker& worker, Link& link) {
+    if (scenario_.pool().protocol != config::Protocol::Redis) return;
+    for (const core::Fragment* fragment = link.channel->server->fragments.front();
+         fragment != nullptr;
+         fragment = fragment->next) {
+        if (fragment->batch == worker.batches) link.queued.push_back(now_);
+    }
+}
+
+void World::forget_links() {
+    for (const auto& link : links_) {
+        if (!link->channel->closed) continue;
+        const bool peer_done =
+            link->client == nullptr && (link->server == nullptr || link->was_reset ||
+                                        (link->to_peer.has_ended(now_) && link->arrived.empty()));
+        link->gone = peer_done;
+    }
+    std::erase_if(links_, [](const auto& link) { return link->gone; });
+}
+
+}  // namespace ringmain::sim

@@ -1,0 +1,147 @@
+#include "tests/sim/scenario.h"
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace ringmain::sim {
+
+namespace {
+
+template <class T>
+T one_of(Prng& prng, std::initializer_list<T> choices) {
+    return choices.begin()[prng.below(choices.size())];
+}
+
+bool chance(Prng& prng, uint64_t in_a_hundred) {
+    return prng.below(100) < in_a_hundred;
+}
+
+}  // namespace
+
+Scenario::Scenario(uint64_t seed) {
+    Prng prng(seed * 0x9E3779B97F4A7C15U + 1);
+    calm = chance(prng, 25);
+    workers = one_of<uint32_t>(prng, {1, 1, 1, 2, 2, 3});
+    cut = chance(prng, 70);
+    scarce = !calm && chance(prng, 15);
+    blocks = scarce ? 80 + static_cast<uint32_t>(prng.below(150)) : 3000;
+    clients = 1 + static_cast<uint32_t>(prng.below(8));
+    requests = 200 + static_cast<uint32_t>(prng.below(500));
+    steps_max = 2500;
+    think = Duration::millis(one_of<int64_t>(prng, {0, 2, 10, 40}));
+    depth_max = one_of<uint32_t>(prng, {1, 3, 10, 10, 40});
+    latency_max = {one_of<int64_t>(prng, {100'000, 300'000, 1'000'000, 3'000'000})};
+    odd_clients = one_of<uint32_t>(prng, {0, 10, 30, 60});
+    draw_pool(prng);
+    if (!calm) draw_mishaps(prng);
+}
+
+void Scenario::draw_pool(Prng& prng) {
+    config.file = "ringmain.toml";
+    config::Pool& pool = config.pools.emplace_back();
+    pool.name = "main";
+    pool.protocol = chance(prng, 60) ? config::Protocol::Redis : config::Protocol::Memcached;
+    pool.listen = {.host = "127.0.0.1", .port = 6379, .path = {}};
+    using placement::DistributionKind;
+    pool.placement.distribution = one_of(prng,
+                                         {DistributionKind::Ketama,
+                                          DistributionKind::Ketama,
+                                          DistributionKind::Modula,
+                                          DistributionKind::Rendezvous,
+                                          DistributionKind::Maglev,
+                                          DistributionKind::Random});
+    pool.placement.hash = one_of(
+        prng,
+        {placement::HashKind::Fnv1a_64, placement::HashKind::Murmur, placement::HashKind::Md5});
+    // A calm pool may wait for ever; without a timeout nothing bounds a server that stands still.
+    pool.timeout_ms = one_of<int64_t>(prng, {0, 50, 100, 100, 200, 400});
+    if (calm && pool.timeout_ms < 100) pool.timeout_ms = 0;
+    pool.connect_timeout_ms = one_of<int64_t>(prng, {50, 100, 300, 1000});
+    pool.preconnect = chance(prng, 50);
+    pool.server_connections = one_of<uint32_t>(prng, {1, 1, 2, 3});
+    pool.auto_eject_hosts = chance(prng, 60);
+    if (chance(prng, 25)) pool.slow_start_ms = 100 + static_cast<int64_t>(prng.below(400));
+    if (chance(prng, 25))
+        pool.health_check_interval_ms = 20 + static_cast<int64_t>(prng.below(200));
+    pool.eject_on_loading = chance(prng, 25);
+    if (chance(prng, 20)) pool.client_idle_timeout_ms = 30 + static_cast<int64_t>(prng.below(100));
+    if (!calm && chance(prng, 20))
+        pool.server_queue_max = 1 + static_cast<uint32_t>(prng.below(20));
+    if (chance(prng, 25)) {
+        pool.late_connection_timeout_ms = 50 + static_cast<int64_t>(prng.below(400));
+    }
+    pool.server_retry_timeout_ms = one_of<int64_t>(prng, {50, 200, 500, 1000});
+    pool.server_failure_limit = 1 + static_cast<uint32_t>(prng.below(3));
+    pool.requests_in_flight_max = one_of<uint32_t>(prng, {1, 3, 10, 30, 1024});
+    pool.output_pause_size = one_of<uint64_t>(prng, {16'384, 65'536, 1'048'576});
+    if (chance(prng, 20)) pool.client_connections = clients * 2;
+    if (pool.protocol == config::Protocol::Redis) {
+        if (chance(prng, 30)) pool.redis_auth = "secret";
+        if (chance(prng, 30)) pool.redis_db = 3;
+    }
+    const uint32_t count = one_of<uint32_t>(prng, {1, 2, 3, 3, 4, 6});
+    for (uint32_t i = 0; i < count; ++i) {
+        config::Server server;
+        server.address.host = "10.0.0.1";
+        server.address.port = static_cast<uint16_t>(7000 + i);
+        server.name = "s" + std::to_string(i);
+        server.ring_name = server.name;
+        pool.servers.push_back(server);
+    }
+}
+
+void Scenario::draw_mishaps(Prng& prng) {
+    mishap_every = Duration::millis(one_of<int64_t>(prng, {3, 10, 30, 100}));
+    for (uint32_t& weight : weights) {
+        weight = chance(prng, 45) ? 1 + static_cast<uint32_t>(prng.below(10)) : 0;
+    }
+    auto never = [this](Mishap mishap) { weights[static_cast<size_t>(mishap)] = 0; };
+    if (pool().timeout_ms == 0) never(Mishap::SwallowAnswer);
+    if (pool().protocol == config::Protocol::Redis) {
+        never(Mishap::WrongKey);
+        if (pool().redis_auth.empty()) never(Mishap::WrongPassword);
+    } else {
+        for (const Mishap mishap : {Mishap::WrongPassword, Mishap::NoResp3, Mishap::Push}) {
+            never(mishap);
+        }
+        // A single server's answer to several keys is passed on as it is.
+        if (pool().servers.size() == 1) never(Mishap::WrongKey);
+    }
+    for (const uint32_t weight : weights) {
+        weight_sum += weight;
+    }
+}
+
+std::string Scenario::text() const {
+    const config::Pool& options = pool();
+    auto number = [](std::string_view name, uint64_t value) {
+        return " " + std::string(name) + "=" + std::to_string(value);
+    };
+    std::string text = calm ? "calm" : "storm";
+    text += options.protocol == config::Protocol::Redis ? " redis" : " memcached";
+    text += number("workers", workers) + number("servers", options.servers.size()) +
+            number("blocks", blocks) + number("clients", clients) + number("requests", requests) +
+            number("depth", depth_max) +
+            number("timeout", static_cast<uint64_t>(options.timeout_ms)) +
+            number("connect_timeout", static_cast<uint64_t>(options.connect_timeout_ms)) +
+            number("server_connections", options.server_connections) +
+            number("in_flight_max", options.requests_in_flight_max) +
+            number("distribution", static_cast<uint64_t>(options.placement.distribution));
+    if (options.auto_eject_hosts) {
+        text += " ejects" + number("limit", options.server_failure_limit) +
+                number("retry", static_cast<uint64_t>(options.server_retry_timeout_ms)) +
+                number("slow_start", static_cast<uint64_t>(options.slow_start_ms));
+    }
+    text += number("late", static_cast<uint64_t>(options.late_connection_timeout_ms)) +
+            number("queue", options.server_queue_max) +
+            number("idle", static_cast<uint64_t>(options.client_idle_timeout_ms)) +
+            number("checks", static_cast<uint64_t>(options.health_check_interval_ms));
+    if (options.preconnect) text += " preconnect";
+    text += " weights:";
+    for (const uint32_t weight : weights) {
+        text += " " + std::to_string(weight);
+    }
+    return text;
+}
+
+}  // namespace ringmain::sim

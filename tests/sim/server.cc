@@ -1,0 +1,263 @@
+#include "tests/sim/server.h"
+
+#include "tests/sim/faults.h"
+
+#include <algorithm>
+#include <array>
+
+namespace ringmain::sim {
+
+namespace {
+
+// How far back a request may have been placed that arrives now.
+constexpr Duration placed_before = Duration::millis(10'000);
+
+// A server answers so many requests of one connection before it looks at the next.
+constexpr uint32_t requests_at_once = 64;
+
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Ours, and not a babbler's.
+bool is_talkers(std::string_view key) {
+    return key.starts_with("s:k") || (key.starts_with("c") && key.find(":k") < 8);
+}
+
+std::string_view client_of(std::string_view key) {
+    return key.substr(0, key.find(':'));
+}
+
+}  // namespace
+
+Server::Server(uint32_t index, const Scenario& scenario, Truth& truth)
+    : index_(index),
+      scenario_(&scenario),
+      truth_(&truth),
+      is_redis_(scenario.pool().protocol == config::Protocol::Redis) {
+    redis.password = scenario.pool().redis_auth;
+}
+
+void Server::heal() {
+    still_until = crawls_until = refuses_until = vanished_until = loads_until = {};
+    cuts = swallows = lies_malformed = lies_shape = lies_key = pushes = false;
+    redis.password = scenario_->pool().redis_auth;
+    redis.knows_resp3 = true;
+}
+
+void Server::remember() {
+    old_data_ = is_redis_ ? redis.values : memcached.values;
+}
+
+void Server::lose_data(Instant now, Prng& prng) {
+    std::map<std::string, std::string>& data = is_redis_ ? redis.values : memcached.values;
+    if (prng.below(2) == 0) {
+        data.clear();
+    } else {
+        data = old_data_;
+    }
+    truth_->ledger.on_data(index_, data, now);
+}
+
+std::string_view Server::some_answer() const {
+    return is_redis_ ? "$5\r\nextra\r\n" : "END\r\n";
+}
+
+std::string Server::serve(Link& link, Instant now, Prng& prng) {
+    wrong_.clear();
+    if (link.arrived.empty() || stands_still(now)) return {};
+    for (uint32_t count = 0; count < requests_at_once && take(link); ++count) {
+        requests_ += 1;
+        link.requests += 1;
+        wrong_ = is_redis_ ? check_redis(link) : check_memcached(now);
+        if (!wrong_.empty()) break;
+        std::string answer = is_redis_ ? answer_redis(link, now) : answer_memcached(link, now);
+        if (!wrong_.empty()) break;
+        send(link, std::move(answer), now, prng);
+    }
+    if (!wrong_.empty()) wrong_ = "server s" + std::to_string(index_) + " got " + wrong_;
+    return wrong_;
+}
+
+bool Server::take(Link& link) {
+    return is_redis_ ? test::FakeRedis::take(link.arrived, arguments_)
+                     : test::FakeMemcached::take(link.arrived, request_);
+}
+
+// --- what it is asked ----------------------------------------------------------------------------
+
+std::string Server::check_key(std::string_view key, Instant from, Instant to) const {
+    if (!is_talkers(key) || truth_->directory.may_have(index_, key, from, to)) return {};
+    return "key " + std::string(key) + ", which is another server's";
+}
+
+std::string Server::check_memcached(Instant now) const {
+    const std::vector<std::string>& words = request_.words;
+    if (words.empty()) return "an empty line";
+    if (words.back() == "noreply") return "noreply: its answers could not be counted";
+    const Instant from = {std::max<int64_t>(0, now.ns - placed_before.ns)};
+    const bool gets = words[0].starts_with("get");
+    for (size_t i = 1; i < words.size(); ++i) {
+        if (std::string wrong = check_key(words[i], from, now); !wrong.empty()) return wrong;
+        if (!gets) break;
+    }
+    return {};
+}
+
+std::string Server::check_redis(Link& link) {
+    if (arguments_.empty()) return "an empty request";
+    const std::string& name = arguments_[0];
+    if (is_one_of(name, {"AUTH", "HELLO", "SELECT", "PING"})) return {};
+    const config::Pool& pool = scenario_->pool();
+    if (!pool.redis_auth.empty() && !link.session.authenticated) return "a request before AUTH";
+    if (std::to_string(pool.redis_db) != link.session.database) return "a request before SELECT";
+    if (link.queued.empty()) return "a request that no queue knows of: " + name;
+    const Instant placed = link.queued.front();
+    link.queued.pop_front();
+    const size_t step = name == "MSET" ? 2 : 1;
+    const bool several = is_one_of(name, {"MSET", "MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"});
+    for (size_t i = 1; i < arguments_.size(); i += step) {
+        if (std::string wrong = check_key(arguments_[i], placed, placed); !wrong.empty()) {
+            return wrong;
+        }
+        if (!several) break;
+    }
+    return {};
+}
+
+// --- what it does --------------------------------------------------------------------------------
+
+std::string Server::note_set(Link& link,
+                             std::string_view key,
+                             std::string_view value,
+                             Instant now) {
+    if (!is_talkers(key)) return {};
+    return truth_->ledger.on_set(index_, key, value, now, link.last_writes);
+}
+
+std::string Server::answer_redis(Link& link, Instant now) {
+    const std::string& name = arguments_[0];
+    const bool prelude = is_one_of(name, {"AUTH", "HELLO", "SELECT"});
+    if (now < loads_until && !prelude) {
+        return "-LOADING Redis is loading the dataset in memory\r\n";
+    }
+    if (name == "PING") return "+PONG\r\n";
+    if (name == "SET" || name == "MSET") {
+        for (size_t i = 1; i + 1 < arguments_.size() && wrong_.empty(); i += 2) {
+            wrong_ = note_set(link, arguments_[i], arguments_[i + 1], now);
+        }
+    } else if (name == "DEL" || name == "UNLINK") {
+        for (size_t i = 1; i < arguments_.size(); ++i) {
+            truth_->ledger.on_delete(index_, arguments_[i], now);
+        }
+    }
+    return redis.answer(arguments_, link.session);
+}
+
+std::string Server::answer_memcached(Link& link, Instant now) {
+    const std::string& verb = request_.words[0];
+    if (now < loads_until && verb != "version") {
+        return "SERVER_ERROR out of memory storing object\r\n";
+    }
+    if (verb == "version") return "VERSION 1.6.18\r\n";
+    if (verb == "set" || verb == "ms") {
+        wrong_ = note_set(link, request_.words[1], request_.data, now);
+    } else if ((verb == "delete" || verb == "md") && request_.words.size() > 1) {
+        truth_->ledger.on_delete(index_, request_.words[1], now);
+    }
+    if (verb.starts_with("get") && request_.words.size() > 2) {
+        const std::vector<std::string>& words = request_.words;
+        const std::string_view first = client_of(words[1]);
+        shared_lines_ += std::any_of(words.begin() + 2,
+                                     words.end(),
+                                     [first](const auto& key) { return client_of(key) != first; })
+                             ? 1U
+                             : 0U;
+    }
+    return memcached.answer(request_);
+}
+
+// --- what it says --------------------------------------------------------------------------------
+
+void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
+    if (link.mute) return;
+    Instant at = now + link.latency;
+    if (now < crawls_until) {
+        at = at + Duration{static_cast<int64_t>(prng.below(static_cast<uint64_t>(crawl_max.ns)))};
+    }
+    if (swallows) {
+        swallows = false;
+        link.mute = true;
+        truth_->faults[index_] |= Slow;
+        if (prng.below(2) == 0) answer.resize(prng.below(answer.size()));
+        if (!answer.empty()) link.to_proxy.push(std::move(answer), at);
+        return;
+    }
+    spoil(answer, prng);
+    if (cuts) {
+        cuts = false;
+        link.mute = true;
+        truth_->faults[index_] |= Close;
+        answer.resize(prng.below(answer.size()));
+        link.to_proxy.push(std::move(answer), at);
+        link.to_proxy.close(at);
+        return;
+    }
+    link.to_proxy.push(std::move(answer), at);
+}
+
+// What the proxy gets is no answer, and it must notice before it reads what follows.
+void Server::spoil(std::string& answer, Prng& prng) {
+    if (lies_malformed) {
+        lies_malformed = false;
+        truth_->faults[index_] |= Malformed;
+        static constexpr std::array<std::string_view, 5> bad_redis = {
+            "?what\r\n", "$x\r\n", "$5\r\nabcdefg\r\n", "*1\r\n?\r\n", ":12a\r\n"};
+        static constexpr std::array<std::string_view, 4> bad_memcached = {
+            "\r\n", "VALUE k 0 x\r\nab\r\nEND\r\n", "VALUE k 0 2\r\nabcdefg\r\n", "STORED\n\r\n"};
+        const size_t choice = prng.below(4);
+        const std::string_view bad = is_redis_ ? bad_redis[choice] : bad_memcached[choice];
+        // Instead of the answer, or behind it.
+        answer = prng.below(2) == 0 ? std::string(bad) : answer + std::string(bad);
+        return;
+    }
+    if (pushes) {
+        pushes = false;
+        truth_->faults[index_] |= Push;
+        answer.insert(0, ">2\r\n+pubsub\r\n+hello\r\n");
+        return;
+    }
+    if (lies_key && !is_redis_ && request_.words[0] == "get") {
+        lies_key = false;
+        truth_->faults[index_] |= WrongKey;
+        answer = "VALUE other:key 0 2\r\nab\r\nEND\r\n";
+        return;
+    }
+    if (lies_shape && !is_error(answer)) spoil_shape(answer, prng);
+}
+
+// Of a request with one key nobody can say that the answer is wrong.
+void Server::spoil_shape(std::string& answer, Prng& prng) {
+    if (is_redis_ && arguments_.size() < (arguments_[0] == "MSET" ? 5U : 3U)) return;
+    if (!is_redis_) {
+        static constexpr std::array<std::string_view, 3> shapes = {
+            "OK\r\n", "RESET\r\n", "VERSION 1\r\n"};
+        answer = shapes[prng.below(shapes.size())];
+    } else if (arguments_[0] == "MGET") {
+        const size_t end = answer.find("\r\n");
+        const size_t keys = arguments_.size() - 1;
+        answer = prng.below(2) == 0
+                     ? ":7\r\n"
+                     : "*" + std::to_string(keys + 1) + answer.substr(end) + "$5\r\nextra\r\n";
+    } else if (is_one_of(arguments_[0], {"DEL", "UNLINK", "EXISTS", "TOUCH"})) {
+        answer = prng.below(2) == 0 ? ":123456\r\n" : "+OK\r\n";
+    } else if (arguments_[0] == "MSET") {
+        answer = prng.below(2) == 0 ? ":1\r\n" : "+QUEUED\r\n";
+    } else {
+        return;
+    }
+    lies_shape = false;
+    truth_->faults[index_] |= WrongShape;
+}
+
+}  // namespace ringmain::sim

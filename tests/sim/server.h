@@ -1,0 +1,94 @@
+// tests/sim/server.h - a redis or memcached that works, or does not.
+
+#pragma once
+
+#include "ringmain/base/prng.h"
+#include "ringmain/base/time.h"
+#include "tests/sim/link.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/talker.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringmain::sim {
+
+class Server {
+  public:
+    Server(uint32_t index, const Scenario& scenario, Truth& truth);
+
+    // Reads what arrived on the link and answers. Returns what it was asked and should not have
+    // been.
+    [[nodiscard]] std::string serve(Link& link, Instant now, Prng& prng);
+
+    [[nodiscard]] bool stands_still(Instant now) const { return now < still_until; }
+
+    [[nodiscard]] bool takes_connections(Instant now) const { return now >= refuses_until; }
+
+    [[nodiscard]] bool is_reachable(Instant now) const { return now >= vanished_until; }
+
+    // Everything is as it should be again, from now on.
+    void heal();
+    // Comes back without its data, or with those that it once had.
+    void lose_data(Instant now, Prng& prng);
+    void remember();
+
+    [[nodiscard]] uint32_t index() const { return index_; }
+
+    [[nodiscard]] uint64_t requests() const { return requests_; }
+
+    // Lines that carried keys of several clients.
+    [[nodiscard]] uint64_t shared_lines() const { return shared_lines_; }
+
+    // A well-formed answer, for nobody.
+    [[nodiscard]] std::string_view some_answer() const;
+
+    // Until when it has which trouble.
+    Instant still_until = {};
+    Instant crawls_until = {};
+    Duration crawl_max = {};
+    Instant refuses_until = {};
+    Instant vanished_until = {};
+    Instant loads_until = {};
+    // Its next answer is one of these, once.
+    bool cuts = false;
+    bool swallows = false;
+    bool lies_malformed = false;
+    bool lies_shape = false;
+    bool lies_key = false;
+    bool pushes = false;
+
+    test::FakeRedis redis;
+    test::FakeMemcached memcached;
+
+  private:
+    [[nodiscard]] bool take(Link& link);
+    [[nodiscard]] std::string check_redis(Link& link);
+    [[nodiscard]] std::string check_memcached(Instant now) const;
+    [[nodiscard]] std::string check_key(std::string_view key, Instant from, Instant to) const;
+    [[nodiscard]] std::string answer_redis(Link& link, Instant now);
+    [[nodiscard]] std::string answer_memcached(Link& link, Instant now);
+    [[nodiscard]] std::string note_set(Link& link,
+                                       std::string_view key,
+                                       std::string_view value,
+                                       Instant now);
+    void send(Link& link, std::string answer, Instant now, Prng& prng);
+    void spoil(std::string& answer, Prng& prng);
+    void spoil_shape(std::string& answer, Prng& prng);
+
+    uint32_t index_;
+    const Scenario* scenario_;
+    Truth* truth_;
+    bool is_redis_;
+    uint64_t requests_ = 0;
+    uint64_t shared_lines_ = 0;
+    std::string wrong_;
+    std::vector<std::string> arguments_;  // of the request at hand
+    test::FakeMemcached::Request request_;
+    std::map<std::string, std::string> old_data_;
+};
+
+}  // namespace ringmain::sim

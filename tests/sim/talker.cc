@@ -1,0 +1,491 @@
+#include "tests/sim/talker.h"
+
+#include "tests/sim/faults.h"
+#include "tests/unit/core/wire.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringmain::sim {
+
+using test::bulk;
+using test::resp;
+
+using Kind = Expected::Kind;
+
+Talker::Talker(uint64_t number, Truth& truth)
+    : number_(number),
+      truth_(&truth),
+      memcached_(truth.pool->protocol == config::Protocol::Memcached),
+      authenticated_(truth.pool->redis_auth.empty()) {
+    slots_.fill(-1);
+}
+
+// --- keys ----------------------------------------------------------------------------------------
+
+int32_t Talker::own_key(size_t slot) {
+    int32_t& own = slots_[slot];
+    if (own >= 0 && !keys_[static_cast<size_t>(own)].doubtful) return own;
+    own = static_cast<int32_t>(keys_.size());
+    std::string name = "c" + std::to_string(number_) + ":k" + std::to_string(slot);
+    name += "." + std::to_string(keys_.size());
+    keys_.push_back({.name = std::move(name), .value = {}});
+    return own;
+}
+
+std::vector<Use> Talker::some_keys(Prng& prng, size_t count) {
+    const bool shared = prng.below(3) == 0;
+    std::vector<Use> uses(count);
+    for (Use& use : uses) {
+        if (shared) {
+            use.key = "s:k" + std::to_string(prng.below(8));
+        } else {
+            use.own = own_key(prng.below(slots - 1));
+            use.key = keys_[static_cast<size_t>(use.own)].name;
+        }
+    }
+    return uses;
+}
+
+std::string Talker::new_value(const Use& use, Expected& expected) {
+    const Tag tag = truth_->ledger.new_write(use.key, number_, now_);
+    expected.writes.push_back(tag);
+    std::string value = value_text(use.key, tag);
+    if (use.own >= 0) keys_[static_cast<size_t>(use.own)].value = value;
+    return value;
+}
+
+bool Talker::has_value(const Use& use) const {
+    return use.own >= 0 && keys_[static_cast<size_t>(use.own)].value.has_value();
+}
+
+bool Talker::all_known(const std::vector<Use>& uses) const {
+    return !truth_->directory.is_random() &&
+           std::all_of(uses.begin(), uses.end(), [this](const Use& use) {
+               return use.own >= 0 && !keys_[static_cast<size_t>(use.own)].doubtful;
+           });
+}
+
+void Talker::doubt(const Expected& expected) {
+    for (const Use& use : expected.uses) {
+        if (use.own >= 0) keys_[static_cast<size_t>(use.own)].doubtful = true;
+    }
+}
+
+void Talker::doubt(uint32_t server, Instant now) {
+    for (OwnKey& key : keys_) {
+        if (!key.doubtful && truth_->directory.may_have(server, key.name, now, now)) {
+            key.doubtful = true;
+        }
+    }
+}
+
+void Talker::doubt_all() {
+    for (OwnKey& key : keys_) {
+        key.doubtful = true;
+    }
+}
+
+// --- speaking ------------------------------------------------------------------------------------
+
+Expected& Talker::expect(Kind kind, std::string exact) {
+    Expected& expected = expected_.emplace_back();
+    expected.kind = kind;
+    expected.exact = std::move(exact);
+    expected.asked = now_;
+    expected.silent = std::exchange(silent_, 0);
+    return expected;
+}
+
+std::string Talker::speak(Prng& prng, Instant now) {
+    now_ = now;
+    return memcached_ ? speak_memcached(prng) : speak_resp(prng);
+}
+
+std::string Talker::got(const Use& use) const {
+    if (!has_value(use)) return resp3_ ? "_\r\n" : "$-1\r\n";
+    return bulk(*keys_[static_cast<size_t>(use.own)].value);
+}
+
+std::string Talker::hello(bool resp3) {
+    resp3_ = resp3;
+    static_cast<void>(expect(Kind::Local,
+                             (resp3 ? "%7\r\n" : "*14\r\n") + bulk("server") + bulk("redis") +
+                                 bulk("version") + bulk("7.0.15") + bulk("proto") +
+                                 (resp3 ? ":3\r\n" : ":2\r\n") + bulk("id") + ":" +
+                                 std::to_string(id_) + "\r\n" + bulk("mode") + bulk("standalone") +
+                                 bulk("role") + bulk("master") + bulk("modules") + "*0\r\n"));
+    return resp({"HELLO", resp3 ? "3" : "2"});
+}
+
+std::string Talker::speak_resp(Prng& prng) {
+    if (!authenticated_) {
+        authenticated_ = true;
+        static_cast<void>(expect(Kind::Local, "+OK\r\n"));
+        return resp({"AUTH", truth_->pool->redis_auth});
+    }
+    const uint64_t kind = prng.below(16);
+    if (kind < 3) return speak_get(prng);
+    if (kind < 6) {
+        Expected& expected = expect(Kind::Word, "+OK\r\n");
+        expected.words = {"+OK\r\n"};
+        expected.uses = some_keys(prng, 1);
+        expected.known = true;
+        return resp({"SET", expected.uses[0].key, new_value(expected.uses[0], expected)});
+    }
+    if (kind < 9) return speak_multi(prng, kind < 8 ? "MGET" : "MSET");
+    if (kind == 9) return speak_count(prng, prng.below(2) == 0 ? "DEL" : "UNLINK", true);
+    if (kind < 12) return speak_count(prng, kind == 10 ? "EXISTS" : "TOUCH", false);
+    if (kind == 12) return speak_increment(prng);
+    return speak_locally(prng);
+}
+
+std::string Talker::speak_get(Prng& prng) {
+    Expected& expected = expect(Kind::Values, {});
+    expected.uses = some_keys(prng, 1);
+    const Use& use = expected.uses[0];
+    expected.known = all_known(expected.uses);
+    expected.exact = got(use);
+    return prng.below(3) == 0 ? "GET " + use.key + "\r\n" : resp({"GET", use.key});
+}
+
+std::string Talker::speak_multi(Prng& prng, std::string_view name) {
+    const bool writes = name == "MSET";
+    Expected& expected = expect(writes ? Kind::Word : Kind::Values, {});
+    expected.uses = some_keys(prng, 1 + prng.below(7));
+    expected.known = writes || all_known(expected.uses);
+    if (writes) expected.words = {"+OK\r\n"};
+    std::vector<std::string> request = {std::string(name)};
+    expected.exact = writes ? "+OK\r\n" : "*" + std::to_string(expected.uses.size()) + "\r\n";
+    for (const Use& use : expected.uses) {
+        request.push_back(use.key);
+        if (writes) {
+            request.push_back(new_value(use, expected));
+        } else {
+            expected.exact += got(use);
+        }
+    }
+    return resp(request);
+}
+
+std::string Talker::speak_count(Prng& prng, std::string_view name, bool removes) {
+    Expected& expected = expect(Kind::Count, {});
+    expected.uses = some_keys(prng, 1 + prng.below(6));
+    expected.known = all_known(expected.uses);
+    expected.removes = removes;
+    std::vector<std::string> request = {std::string(name)};
+    size_t count = 0;
+    for (const Use& use : expected.uses) {
+        request.push_back(use.key);
+        if (has_value(use)) count += 1;
+        if (removes && use.own >= 0) keys_[static_cast<size_t>(use.own)].value.reset();
+    }
+    expected.exact = ":" + std::to_string(count) + "\r\n";
+    return resp(request);
+}
+
+std::string Talker::speak_increment(Prng& prng) {
+    Expected& expected = expect(Kind::Number, {});
+    static_cast<void>(prng);
+    const int32_t own = own_key(slots - 1);
+    OwnKey& key = keys_[static_cast<size_t>(own)];
+    key.counter += 1;
+    expected.uses = {{.key = key.name, .own = own}};
+    expected.known = all_known(expected.uses);
+    expected.exact = ":" + std::to_string(key.counter) + "\r\n";
+    return resp({"INCR", key.name});
+}
+
+std::string Talker::speak_locally(Prng& prng) {
+    const uint64_t kind = prng.below(4);
+    if (kind == 0 && prng.below(3) == 0) return hello(prng.below(2) == 0);
+    if (kind == 0) {
+        static_cast<void>(
+            expect(Kind::Local, "-ERR wrong number of arguments for 'get' command\r\n"));
+        return resp({"GET", "a", "b"});
+    }
+    if (kind == 1) {
+        static_cast<void>(expect(Kind::Local, "+PONG\r\n"));
+        return "PING\r\n";
+    }
+    const std::string text = "c" + std::to_string(number_) + " " + std::to_string(prng.below(1000));
+    static_cast<void>(expect(Kind::Local, bulk(text)));
+    return resp({"ECHO", text});
+}
+
+std::string Talker::speak_memcached(Prng& prng) {
+    const uint64_t kind = prng.below(12);
+    if (kind < 5) return speak_memcached_get(prng);
+    if (kind < 8) return speak_memcached_store(prng, kind == 7);
+    if (kind < 10) return speak_memcached_delete(prng, kind == 9);
+    static_cast<void>(expect(Kind::Local, kind == 10 ? "MN\r\n" : "ERROR\r\n"));
+    return kind == 10 ? "mn\r\n" : "gett a\r\n";
+}
+
+// Mostly one key: what several clients ask for then may travel in one line.
+std::string Talker::speak_memcached_get(Prng& prng) {
+    const uint64_t kind = prng.below(6);
+    if (kind == 0) return speak_meta_get(prng);
+    Expected& expected = expect(Kind::Values, {});
+    expected.uses = some_keys(prng, kind < 4 ? 1 : 1 + prng.below(7));
+    expected.known = all_known(expected.uses);
+    const bool cas = prng.below(6) == 0;
+    std::string line = cas ? "gets" : "get";
+    for (const Use& use : expected.uses) {
+        line += " " + use.key;
+        if (!has_value(use)) continue;
+        const std::string& value = *keys_[static_cast<size_t>(use.own)].value;
+        expected.exact += "VALUE " + use.key + " 0 " + std::to_string(value.size()) +
+                          (cas ? " 7\r\n" : "\r\n") + value + "\r\n";
+    }
+    expected.exact += "END\r\n";
+    return line + "\r\n";
+}
+
+std::string Talker::speak_meta_get(Prng& prng) {
+    Expected& expected = expect(Kind::Values, "EN\r\n");
+    expected.uses = some_keys(prng, 1);
+    expected.known = all_known(expected.uses);
+    const Use& use = expected.uses[0];
+    if (has_value(use)) {
+        const std::string& value = *keys_[static_cast<size_t>(use.own)].value;
+        expected.exact = "VA " + std::to_string(value.size()) + "\r\n" + value + "\r\n";
+    }
+    return "mg " + use.key + " v\r\n";
+}
+
+std::string Talker::speak_memcached_store(Prng& prng, bool meta) {
+    const bool noreply = !meta && prng.below(4) == 0;
+    Expected silent;  // forgotten
+    Expected& expected = noreply ? silent : expect(Kind::Word, meta ? "HD\r\n" : "STORED\r\n");
+    expected.known = true;
+    expected.words = {meta ? "HD\r\n" : "STORED\r\n"};
+    expected.uses = some_keys(prng, 1);
+    const std::string& key = expected.uses[0].key;
+    const std::string value = new_value(expected.uses[0], expected);
+    const std::string size = std::to_string(value.size());
+    if (noreply) {
+        silent_ += 1;
+        if (!truth_->calm) doubt(expected);  // nobody says whether it was done
+    }
+    std::string request = meta ? "ms " + key + " " + size : "set " + key + " 0 0 " + size;
+    request += noreply ? " noreply\r\n" : "\r\n";
+    return request + value + "\r\n";
+}
+
+std::string Talker::speak_memcached_delete(Prng& prng, bool meta) {
+    Expected& expected = expect(Kind::Word, {});
+    expected.uses = some_keys(prng, 1);
+    const Use& use = expected.uses[0];
+    expected.known = all_known(expected.uses);
+    const bool touches = !meta && prng.below(3) == 0;
+    if (meta) {
+        expected.words = {"HD\r\n", "NF\r\n"};
+    } else if (touches) {
+        expected.words = {"TOUCHED\r\n", "NOT_FOUND\r\n"};
+    } else {
+        expected.words = {"DELETED\r\n", "NOT_FOUND\r\n"};
+    }
+    expected.exact = expected.words[has_value(use) ? 0 : 1];
+    if (!touches && use.own >= 0) keys_[static_cast<size_t>(use.own)].value.reset();
+    if (meta) return "md " + use.key + "\r\n";
+    return touches ? "touch " + use.key + " 0\r\n" : "delete " + use.key + "\r\n";
+}
+
+// --- listening -----------------------------------------------------------------------------------
+
+std::string Talker::listen(std::string& heard, Instant now) {
+    size_t at = 0;
+    std::string wrong;
+    while (at < heard.size() && wrong.empty()) {
+        const std::string_view rest = std::string_view(heard).substr(at);
+        std::vector<Value> values;
+        const size_t size = memcached_ ? memcached_size(rest, values) : resp_size(rest, values);
+        if (size == 0) break;
+        const std::string_view answer = rest.substr(0, size);
+        at += size;
+        if (expected_.empty()) {
+            // The last words to a client whose request was cut, one without a reply, perhaps.
+            int32_t server = 0;
+            const bool scarce = (truth_->common_faults & Scarce) != 0;
+            if (!scarce || (faults_behind(answer, &server) & Scarce) == 0) {
+                wrong = "nothing was to come, but: " + std::string(answer.substr(0, 200));
+            }
+            continue;
+        }
+        const Expected next = std::move(expected_.front());
+        expected_.pop_front();
+        heard_.answers += 1;
+        wrong = judge(next, answer, values, now);
+        if (!wrong.empty()) {
+            wrong += "; answer: " + std::string(answer.substr(0, 200)) +
+                     "; expected: " + (next.known ? next.exact.substr(0, 200) : "not known") +
+                     "; keys:";
+            for (const Use& use : next.uses) {
+                wrong += " " + use.key;
+            }
+        }
+    }
+    heard.erase(0, at);
+    return wrong;
+}
+
+std::string Talker::judge(const Expected& next,
+                          std::string_view answer,
+                          const std::vector<Value>& values,
+                          Instant now) {
+    if (next.kind == Kind::Local && answer == next.exact) return {};
+    if (next.kind != Kind::Local && is_error(answer)) return judge_error(next, answer, now);
+    if (next.kind == Kind::Local) {
+        // Instead of a request that was cut by the end of memory.
+        int32_t server = 0;
+        const bool scarce = (truth_->common_faults & Scarce) != 0;
+        if (scarce && (faults_behind(answer, &server) & Scarce) != 0) return {};
+        return "an answer made by the proxy is another";
+    }
+    const bool known = next.known && (!next.writes.empty() || all_known(next.uses));
+    if (known) {
+        heard_.known += 1;
+        if (answer == next.exact) return acknowledge(next);
+        if (!is_lie(next, now)) return "the answer is another";
+        doubt(next);
+        return {};
+    }
+    switch (next.kind) {
+        case Kind::Local:
+            break;
+        case Kind::Values:
+            return judge_values(next, answer, values, now);
+        case Kind::Word:
+            if (std::find(next.words.begin(), next.words.end(), answer) == next.words.end()) {
+                return is_lie(next, now) ? "" : "the answer is none of those that there are";
+            }
+            return acknowledge(next);
+        case Kind::Count:
+            return judge_count(next, answer, now);
+        case Kind::Number:
+            return number_in(answer.substr(1, answer.size() - 3)).value_or(0) > 0
+                       ? ""
+                       : "the answer is no counter";
+    }
+    return {};
+}
+
+// Whether a server may have made up an answer that the proxy cannot know to be none: that of a
+// request which it passes on as a whole, since all its keys live there.
+bool Talker::is_lie(const Expected& next, Instant now) {
+    if (memcached_ || next.uses.size() < 2) return false;
+    bool lies = false;
+    std::vector<uint32_t> common;
+    for (const Use& use : next.uses) {
+        const std::vector<uint32_t>& servers =
+            truth_->directory.servers_of(use.key, next.asked, now);
+        if (&use == next.uses.data()) common = servers;
+        std::erase_if(common, [&servers](uint32_t server) {
+            return std::find(servers.begin(), servers.end(), server) == servers.end();
+        });
+    }
+    for (const uint32_t server : common) {
+        lies = lies || (truth_->faults[server] & WrongShape) != 0;
+    }
+    return lies;
+}
+
+std::string Talker::judge_error(const Expected& next, std::string_view answer, Instant now) {
+    heard_.errors += 1;
+    doubt(next);
+    if (truth_->calm) return "an error, and nothing has failed";
+    int32_t named = -1;
+    const uint32_t reasons = faults_behind(answer, &named);
+    if (reasons == 0) return "an error that is not known";
+    if (reasons == AllOut) {
+        return truth_->directory.was_empty(next.asked, now) ? "" : "not all servers were out";
+    }
+    if ((reasons & truth_->common_faults) != 0) return {};
+    if (next.asked >= truth_->calm_from) return "an error, and nothing fails any more";
+    for (const Use& use : next.uses) {
+        const auto& servers = truth_->directory.servers_of(use.key, next.asked, now);
+        for (const uint32_t server : servers) {
+            if (named >= 0 && static_cast<uint32_t>(named) != server) continue;
+            if ((reasons & truth_->faults[server]) != 0) return {};
+        }
+    }
+    return "an error that no fault explains";
+}
+
+// What a server says it has done, it has done.
+std::string Talker::acknowledge(const Expected& next) {
+    for (const Tag tag : next.writes) {
+        const Ledger::Write& write = truth_->ledger.write(tag);
+        if (write.ran == Instant::never()) {
+            return "write " + std::to_string(tag) + " is acknowledged and was not done";
+        }
+        acknowledged_.insert_or_assign(write.key, Acknowledged{write.server, write.ran});
+    }
+    return {};
+}
+
+// One of the servers that had the key held that between question and answer, and not before the
+// last write of this client that was acknowledged: it asked for it later, on the same connection.
+bool Talker::may_hold(std::string_view key, Tag tag, const Expected& next, Instant now) {
+    const auto written = acknowledged_.find(key);
+    for (const uint32_t server : truth_->directory.servers_of(key, next.asked, now)) {
+        Ledger::Span span = {.from = next.asked, .to = now};
+        if (written != acknowledged_.end() && written->second.server == server) {
+            span.from = std::max(span.from, written->second.ran);
+        }
+        if (truth_->ledger.held(server, key, tag, span)) return true;
+    }
+    return false;
+}
+
+std::string Talker::judge_values(const Expected& next,
+                                 std::string_view answer,
+                                 const std::vector<Value>& values,
+                                 Instant now) {
+    const bool whole =
+        memcached_ ? answer.ends_with("END\r\n") || answer.starts_with("VA ") || answer == "EN\r\n"
+                   : answer[0] == '*' || answer[0] == '$' || answer[0] == '_';
+    const bool complete = memcached_ || values.size() == next.uses.size();
+    if (!whole || !complete) return is_lie(next, now) ? "" : "the answer has another shape";
+    size_t used = 0;
+    for (const Use& use : next.uses) {
+        const bool here = used < values.size() &&
+                          (!memcached_ || values[used].key.empty() || values[used].key == use.key);
+        Tag tag = 0;
+        if (here && !values[used].missing) {
+            tag = tag_of(use.key, values[used].text);
+            if (tag == 0) return is_lie(next, now) ? "" : "no value of " + use.key;
+        }
+        if (here) used += 1;
+        if (!may_hold(use.key, tag, next, now)) {
+            return "server had no such value of " + use.key + " (" + std::to_string(tag) + ")";
+        }
+    }
+    return used == values.size() ? "" : "a value of a key that was not asked for";
+}
+
+std::string Talker::judge_count(const Expected& next, std::string_view answer, Instant now) {
+    const auto number = number_in(answer.substr(1, answer.size() - 3));
+    int64_t most = 0;
+    int64_t least = 0;
+    std::vector<std::string_view> seen;
+    for (const Use& use : next.uses) {
+        // What is removed is not there to be removed again; unless it was somewhere else, too.
+        if (next.removes && std::find(seen.begin(), seen.end(), use.key) != seen.end()) continue;
+        if (!truth_->directory.is_random()) seen.push_back(use.key);
+        bool present = false;
+        for (const uint32_t server : truth_->directory.servers_of(use.key, next.asked, now)) {
+            const Ledger::Span span = {.from = next.asked, .to = now};
+            present = present || truth_->ledger.may_be_present(server, use.key, span);
+        }
+        most += present ? 1 : 0;
+        if (present && !next.removes && !may_hold(use.key, 0, next, now)) least += 1;
+    }
+    if (answer[0] == ':' && number.has_value() && *number >= least && *number <= most) return {};
+    return is_lie(next, now)
+               ? ""
+               : "the count is not from " + std::to_string(least) + " to " + std::to_string(most);
+}
+
+}  // namespace ringmain::sim

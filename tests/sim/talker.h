@@ -1,0 +1,174 @@
+// tests/sim/talker.h - what a client says, and whether what it hears is true.
+//
+// A talker has keys of its own ("c3:k5") and shares others ("s:k5"). Of its own keys it knows the
+// value, so the answer is known to the letter before it comes, until something happens that makes
+// it doubtful: a write that was answered by an error, a server that lost its data or its place.
+// From then on the key is retired, and for its last answers, as for shared keys, the ledger says
+// what may be true. An answer that is an error must have a fault behind it.
+
+#pragma once
+
+#include "ringmain/base/prng.h"
+#include "ringmain/base/time.h"
+#include "tests/sim/answers.h"
+#include "tests/sim/directory.h"
+#include "tests/sim/ledger.h"
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringmain::sim {
+
+// What a talker needs to know about the world; outlives it.
+struct Truth {
+    const config::Pool* pool;
+    Ledger ledger;
+    Directory directory;
+    std::vector<uint32_t> faults;          // by server, as bits
+    uint32_t common_faults = 0;            // of the process
+    bool calm = true;                      // nothing fails: no error at all
+    Instant calm_from = Instant::never();  // what is asked later has no error
+
+    explicit Truth(const config::Pool& options)
+        : pool(&options),
+          ledger(options.servers.size()),
+          directory(options),
+          faults(options.servers.size(), 0) {}
+};
+
+// A key in a request.
+struct Use {
+    std::string key;
+    int32_t own = -1;  // the number of the talker's own key
+};
+
+struct Expected {
+    enum class Kind : uint8_t {
+        Local,   // made by the proxy: no server can spoil it
+        Values,  // one per key, or those that there are
+        Word,    // +OK, STORED ...
+        Count,   // of keys
+        Number,
+    };
+
+    Kind kind = Kind::Local;
+    bool known = false;  // to the letter, as long as its keys are not doubtful
+    bool removes = false;
+    std::string exact = {};
+    std::vector<std::string_view> words = {};
+    std::vector<Use> uses = {};
+    std::vector<Tag> writes = {};  // one per key
+    Instant asked = {};
+    uint32_t silent = 0;  // requests without an answer between the one before and this
+};
+
+class Talker {
+  public:
+    Talker(uint64_t number, Truth& truth);
+
+    // The proxy's name for this client, for HELLO. To be told before the first request.
+    void set_id(uint64_t id) { id_ = id; }
+
+    // A request; what it is answered is remembered.
+    [[nodiscard]] std::string speak(Prng& prng, Instant now);
+
+    // Takes whole answers off `heard`; returns what is wrong with the first that is wrong.
+    [[nodiscard]] std::string listen(std::string& heard, Instant now);
+
+    // The server's data are not what they were: nothing is known of the keys that it has or had.
+    void doubt(uint32_t server, Instant now);
+    void doubt_all();
+
+    [[nodiscard]] size_t waiting() const { return expected_.size(); }
+
+    // The oldest request without an answer; there must be one.
+    [[nodiscard]] const Expected& oldest() const { return expected_.front(); }
+
+    struct Heard {
+        uint64_t answers = 0;
+        uint64_t known = 0;  // compared to the letter
+        uint64_t errors = 0;
+    };
+
+    [[nodiscard]] const Heard& heard() const { return heard_; }
+
+  private:
+    struct OwnKey {
+        std::string name;
+        std::optional<std::string> value;
+        int64_t counter = 0;
+        bool doubtful = false;
+    };
+
+    static constexpr size_t slots = 10;
+
+    // --- speaking
+    [[nodiscard]] Expected& expect(Expected::Kind kind, std::string exact);
+    [[nodiscard]] std::vector<Use> some_keys(Prng& prng, size_t count);
+    [[nodiscard]] int32_t own_key(size_t slot);
+    [[nodiscard]] std::string new_value(const Use& use, Expected& expected);
+    [[nodiscard]] bool has_value(const Use& use) const;
+    [[nodiscard]] bool all_known(const std::vector<Use>& uses) const;
+    [[nodiscard]] std::string got(const Use& use) const;
+    [[nodiscard]] std::string speak_resp(Prng& prng);
+    [[nodiscard]] std::string speak_get(Prng& prng);
+    [[nodiscard]] std::string speak_multi(Prng& prng, std::string_view name);
+    [[nodiscard]] std::string speak_count(Prng& prng, std::string_view name, bool removes);
+    [[nodiscard]] std::string speak_increment(Prng& prng);
+    [[nodiscard]] std::string speak_locally(Prng& prng);
+    [[nodiscard]] std::string hello(bool resp3);
+    [[nodiscard]] std::string speak_memcached(Prng& prng);
+    [[nodiscard]] std::string speak_memcached_get(Prng& prng);
+    [[nodiscard]] std::string speak_meta_get(Prng& prng);
+    [[nodiscard]] std::string speak_memcached_store(Prng& prng, bool meta);
+    [[nodiscard]] std::string speak_memcached_delete(Prng& prng, bool meta);
+
+    // --- listening
+    [[nodiscard]] std::string judge(const Expected& next,
+                                    std::string_view answer,
+                                    const std::vector<Value>& values,
+                                    Instant now);
+    [[nodiscard]] std::string judge_error(const Expected& next,
+                                          std::string_view answer,
+                                          Instant now);
+    [[nodiscard]] std::string judge_values(const Expected& next,
+                                           std::string_view answer,
+                                           const std::vector<Value>& values,
+                                           Instant now);
+    [[nodiscard]] std::string judge_count(const Expected& next,
+                                          std::string_view answer,
+                                          Instant now);
+    [[nodiscard]] bool may_hold(std::string_view key, Tag tag, const Expected& next, Instant now);
+    [[nodiscard]] std::string acknowledge(const Expected& next);
+    [[nodiscard]] bool is_lie(const Expected& next, Instant now);
+    void doubt(const Expected& expected);
+
+    uint64_t number_;
+    Truth* truth_;
+    bool memcached_;
+    uint64_t id_ = 0;
+    Instant now_ = {};
+    bool resp3_ = false;
+    bool authenticated_ = false;
+    std::deque<OwnKey> keys_;
+    std::array<int32_t, slots> slots_ = {};
+    std::deque<Expected> expected_;
+    uint32_t silent_ = 0;  // since the last one
+
+    struct Acknowledged {
+        uint32_t server;
+        Instant ran;
+    };
+
+    std::map<std::string, Acknowledged, std::less<>> acknowledged_;
+    Heard heard_;
+};
+
+}  // namespace ringmain::sim

@@ -1,0 +1,299 @@
+#include "tests/sim/world.h"
+
+#include "ringmain/core/limits.h"
+#include "tests/sim/faults.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace ringmain::sim {
+
+namespace {
+
+// By then all have asked what they had to ask: some talk slowly.
+constexpr Duration calm_limit = Duration::millis(30'000);
+
+void add_client(Totals& totals, const Client& client, const Talker& talker) {
+    totals.requests += client.requests();
+    totals.answers += talker.heard().answers;
+    totals.known += talker.heard().known;
+    totals.errors += talker.heard().errors;
+}
+
+}  // namespace
+
+void Totals::add(const Totals& other) {
+    seeds += other.seeds;
+    requests += other.requests;
+    served += other.served;
+    answers += other.answers;
+    known += other.known;
+    errors += other.errors;
+    for (size_t i = 0; i < mishap_count; ++i) {
+        mishaps[i] += other.mishaps[i];
+    }
+    ejections += other.ejections;
+    returns += other.returns;
+    shared_lines += other.shared_lines;
+    batches += other.batches;
+    virtual_ms += other.virtual_ms;
+}
+
+World::World(const Scenario& scenario, uint64_t seed, bool tells)
+    : scenario_(scenario),
+      prng_(seed),
+      tells_(tells),
+      truth_(scenario.pool()),
+      process_(scenario.config, scenario.workers) {
+    truth_.calm = scenario.calm;
+    if (scenario.scarce) truth_.common_faults |= Scarce;
+    if (scenario.pool().server_queue_max < 1024) truth_.common_faults |= Narrow;
+    for (uint32_t i = 0; i < scenario.pool().servers.size(); ++i) {
+        servers_.push_back(std::make_unique<Server>(i, scenario, truth_));
+    }
+    epoch_ = process_.shared.epoch();
+    workers_.resize(scenario.workers);
+    for (uint32_t i = 0; i < scenario.workers; ++i) {
+        const test::Loop::Options options = {.blocks = scenario.blocks,
+                                             .seed = seed + i,
+                                             .cut = scenario.cut,
+                                             .process = &process_,
+                                             .worker = i};
+        workers_[i].loop = std::make_unique<test::Loop>(scenario.config, options);
+        workers_[i].loop->set_now(now_);
+    }
+    requests_left_ = scenario.requests;
+}
+
+World::~World() {
+    if (wrong_.empty()) return;
+    // What is left after a failure is no news.
+    for (Worker& worker : workers_) {
+        static_cast<void>(worker.loop.release());
+    }
+}
+
+bool World::fail(std::string text) {
+    if (wrong_.empty()) wrong_ = std::move(text);
+    return false;
+}
+
+void World::tell_line(const std::string& line) const {
+    std::printf(
+        "%10.1f ms  %s\n", static_cast<double>(now_.ns - 1'000'000'000) / 1e6, line.c_str());
+}
+
+Totals World::totals() const {
+    Totals totals = totals_;
+    totals.seeds = 1;
+    totals.mishaps = mishaps_;
+    totals.ejections = ejections_;
+    totals.returns = returns_;
+    totals.virtual_ms = static_cast<uint64_t>((now_.ns - 1'000'000'000) / 1'000'000);
+    for (const auto& client : clients_) {
+        add_client(totals, *client, client->talker());
+    }
+    for (const auto& server : servers_) {
+        totals.served += server->requests();
+        totals.shared_lines += server->shared_lines();
+    }
+    for (const Worker& worker : workers_) {
+        totals.batches += worker.batches;
+    }
+    return totals;
+}
+
+std::string World::run() {
+    tell(scenario_.text());
+    for (Worker& worker : workers_) {
+        worker.loop->begin();
+        worker.loop->proxy().preconnect();
+        worker.loop->end();
+        worker.batches += 1;
+        collect(worker);
+    }
+    static_cast<void>(story() && healing() && calm() && farewell());
+    if (!wrong_.empty()) tell("WRONG: ", wrong_);
+    return wrong_;
+}
+
+bool World::story() {
+    failing_ = !scenario_.calm && scenario_.weight_sum > 0;
+    if (failing_) next_mishap_ = now_;
+    while (steps_ < scenario_.steps_max) {
+        invite();
+        const bool quiet = clients_.empty() && requests_left_ == 0;
+        if (quiet) return true;
+        if (!step()) return false;
+    }
+    return true;
+}
+
+// As long as the limits allow the last fault to be felt: its last request may wait for the whole of
+// late_timeouts_max timeouts, and the connection be tried again after that.
+Duration World::healing_limit() const {
+    const config::Pool& pool = scenario_.pool();
+    const int64_t timeout_ms = pool.timeout_ms * (core::late_timeouts_max + 1);
+    const int64_t retry_ms = pool.auto_eject_hosts ? 2 * pool.server_retry_timeout_ms : 0;
+    return Duration::millis(timeout_ms + pool.connect_timeout_ms + retry_ms + 200 +
+                            core::backoff_max.to_millis());
+}
+
+bool World::healing() {
+    tell("-- everything heals");
+    failing_ = false;
+    next_mishap_ = Instant::never();
+    for (const auto& server : servers_) {
+        server->heal();
+    }
+    for (const auto& link : links_) {
+        // A server that has lost count of its answers does not come back with them.
+        if (!link->mute || link->server == nullptr) continue;
+        truth_.faults[link->server->index()] |= Reset;
+        reset(*link);
+    }
+    if (scenario_.calm) return true;
+    const Duration late = {std::max<int64_t>(0, last_fault_.ns - now_.ns)};
+    if (!pass(Duration{late.ns + healing_limit().ns})) return false;
+    for (const auto& server : servers_) {
+        if (!health(server->index()).accepts_traffic()) {
+            return fail("s" + std::to_string(server->index()) + " has healed and is still out");
+        }
+    }
+    truth_.common_faults &= Scarce | Narrow;  // memory and queues do not grow
+    std::fill(truth_.faults.begin(), truth_.faults.end(), 0);
+    truth_.calm_from = now_;
+    return true;
+}
+
+// Everybody asks again; a new client asks each server.
+bool World::calm() {
+    tell("-- all is calm");
+    requests_left_ = 60 * workers_.size();
+    for (const auto& client : clients_) {
+        client->go_on(10, now_);
+    }
+    const Instant until = now_ + calm_limit;
+    while (now_ < until) {
+        invite();
+        const bool done = requests_left_ == 0 &&
+                          std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
+                              return !client->listens() || client->talker().waiting() == 0;
+                          });
+        if (done) return true;
+        if (!step()) return false;
+    }
+    std::string waiting;
+    for (const auto& client : clients_) {
+        waiting += " c" + std::to_string(client->number()) + ":" +
+                   std::to_string(client->talker().waiting());
+    }
+    return fail("the clients have not got their answers though all is calm:" + waiting);
+}
+
+bool World::farewell() {
+    tell("-- farewell");
+    leaving_ = true;
+    for (const auto& client : clients_) {
+        client->say_goodbye();
+    }
+    // A client that was never taken, for the pool was full, comes and goes.
+    if (!pass(Duration::millis(3000))) return false;
+    if (!clients_.empty()) return fail("a client that has said goodbye is still connected");
+    for (Worker& worker : workers_) {
+        if (!check_nothing_left(worker)) return false;
+    }
+    if (truth_.calm) {
+        for (const auto& server : servers_) {
+            if (truth_.faults[server->index()] != 0) return fail("a fault in a calm world");
+        }
+    }
+    return true;
+}
+
+bool World::pass(Duration span) {
+    const Instant until = now_ + span;
+    while (now_ < until) {
+        if (next_moment() > until) {
+            now_ = until;
+            return true;
+        }
+        if (!step()) return false;
+    }
+    return true;
+}
+
+bool World::step() {
+    steps_ += 1;
+    now_ = std::max(now_ + grid, on_grid(next_moment()));
+    if (now_ >= next_mishap_) cause_mishaps();
+    deliver();
+    if (!servers_act() || !clients_act()) return false;
+    const size_t first = prng_.below(workers_.size());
+    for (size_t i = 0; i < workers_.size(); ++i) {
+        Worker& worker = workers_[(first + i) % workers_.size()];
+        if (now_ < worker.free_at || now_ < worker.stopped_until) continue;
+        if (!is_ready(worker)) continue;
+        batch(worker);
+        if (!check(worker)) return false;
+    }
+    forget_links();
+    return check_patience();
+}
+
+Instant World::next_moment() const {
+    Instant next = next_mishap_;
+    for (const Worker& worker : workers_) {
+        next = std::min(next, next_of(worker));
+    }
+    for (const auto& link : links_) {
+        next = std::min(next, next_of(*link));
+    }
+    for (const auto& client : clients_) {
+        next = std::min(next, client->next_act());
+    }
+    return next == Instant::never() ? now_ + Duration::millis(100) : next;
+}
+
+void World::invite() {
+    if (leaving_ || requests_left_ == 0 || clients_.size() >= scenario_.clients) return;
+    if (prng_.below(4) != 0) return;
+    clients_invited_ += 1;
+    clients_.push_back(std::make_unique<Client>(clients_invited_, scenario_, truth_, prng_));
+    const uint64_t worker = prng_.below(workers_.size());
+    workers_[worker].arrivals.push_back(clients_.back().get());
+    tell("client c",
+         clients_invited_,
+         " comes to worker ",
+         worker,
+         ", manner ",
+         static_cast<uint64_t>(clients_.back()->manner()));
+}
+
+bool World::clients_act() {
+    for (const auto& client : clients_) {
+        const uint64_t before = client->requests();
+        std::string wrong = client->act(now_, prng_);
+        if (!wrong.empty()) return fail(std::move(wrong));
+        requests_left_ -= std::min(requests_left_, client->requests() - before);
+        if (client->is_gone()) tell("client c", client->number(), " is gone");
+    }
+    std::erase_if(clients_, [this](const auto& client) {
+        if (!client->is_gone()) return false;
+        add_client(totals_, *client, client->talker());
+        return true;
+    });
+    return true;
+}
+
+bool World::servers_act() {
+    for (const auto& link : links_) {
+        if (link->server == nullptr || link->arrived.empty()) continue;
+        if (link->was_reset) continue;
+        std::string wrong = link->server->serve(*link, now_, prng_);
+        if (!wrong.empty()) return fail(std::move(wrong));
+    }
+    return true;
+}
+
+}  // namespace ringmain::sim
