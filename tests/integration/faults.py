@@ -1,0 +1,151 @@
+"""What the tests with faults of real servers share: three servers under a checked load."""
+import re
+import threading
+import time
+
+from checked import (Load, clear_of, errors_by_text, percentile, touching)
+from harness import Case, MemcachedServer, RedisServer, Ringmain, wait_for
+
+TIMEOUT_MS = 400
+TIMEOUT = TIMEOUT_MS / 1000
+SLACK = 0.05         # by which a request's end may come after its timeout
+QUIET_P99 = 0.03     # a p99 below this is good whatever it was before
+
+
+class FaultCase(Case):
+    """s0, s1 and s2 behind one pool. The faulty one is `faulty`."""
+
+    protocol = "redis"
+    server_options = ()
+    faulty = 1
+    pool_options = {}
+    rate = 3000
+
+    def begin(self, proxy_options=None, load_options=None, **pool_options):
+        kind = {"redis": RedisServer, "memcached": MemcachedServer}[self.protocol]
+        self.servers = [self.use(kind(self.server_options)) for _ in range(3)]
+        self.options = {"protocol": self.protocol, "servers": self.servers, "hash_tag": None,
+                        "hash": "md5", "distribution": "ketama", "timeout": f"{TIMEOUT_MS}ms",
+                        **self.pool_options, **pool_options}
+        self.proxy = self.use(Ringmain({"alpha": self.options}, proxy=proxy_options))
+        self.load = Load(self.proxy.endpoint(), self.protocol, self.server_of,
+                         rate=self.rate, **(load_options or {})).start()
+        self.addCleanup(self.load.stop)
+        self.bad = self.servers[self.faulty]
+        self.began = time.monotonic()
+
+    def server_of(self, keys):
+        return {key: int(place[0][1:]) for key, place in self.proxy.locate(keys).items()}
+
+    def server_of_without(self, keys):
+        """Where the keys belong while the faulty server is out: as if it were not configured."""
+        lines = [Ringmain.server_line(server, index) for index, server in enumerate(self.servers)
+                 if index != self.faulty]
+        other = self.use(Ringmain({"alpha": {**self.options, "servers": lines}}, start=False))
+        return {key: int(place[0][1:]) for key, place in other.locate(keys).items()}
+
+    def warm_up(self, seconds=1.5):
+        """A span without faults, to compare with."""
+        time.sleep(0.5)
+        since = time.monotonic()
+        time.sleep(seconds)
+        self.before = (since, time.monotonic())
+        answers = self.load.between(*self.before)
+        self.assertGreater(len(answers), 200, "the load does not run")
+        self.assertFalse(errors_by_text(answers))
+
+    def fault_begins(self):
+        self.load.distrust(self.faulty)
+        return time.monotonic()
+
+    def finish_load(self):
+        self.load.stop()
+        self.assertEqual(self.load.wrong, [])
+
+    # --- what must hold
+
+    def others_unharmed(self, since, until):
+        """No error and no slower answer for requests that have nothing to do with the faulty one."""
+        clear = clear_of(self.load.between(since, until), {self.faulty})
+        self.assertGreater(len(clear), 100, "hardly a request to the healthy servers")
+        failed = errors_by_text(answer for answer in self.load.between(since, until)
+                                if self.faulty not in answer.servers)
+        self.assertFalse(failed, "errors of requests to healthy servers")
+        before = percentile([answer.latency for answer in self.load.between(*self.before)], 0.99)
+        during = percentile([answer.latency for answer in clear], 0.99)
+        noise = self.load.allowance(since, until)
+        self.assertLess(during, max(2 * before, QUIET_P99 + noise),
+                        f"p99 of healthy requests: {during * 1e3:.1f} ms, before the fault "
+                        f"{before * 1e3:.1f} ms, noise of the machine {noise * 1e3:.1f} ms")
+
+    def affected_end_in_time(self, since, until=float("inf")):
+        """Each request to the faulty server ends, well or not, within its timeout."""
+        affected = touching(self.load.between(since, until), {self.faulty})
+        self.assertTrue(affected)
+        noise = self.load.allowance(since, until)
+        worst = max(affected, key=lambda answer: answer.latency)
+        self.assertLess(worst.latency, TIMEOUT + SLACK + noise,
+                        f"{worst.kind} {worst.error}, {worst.sent - since:.3f} s after the fault; "
+                        f"noise of the machine {noise * 1e3:.1f} ms")
+        return affected
+
+    def errors_name_the_server(self, since, until=float("inf"), *others):
+        """The errors in a span are ringmain's and name the faulty server, or are one of `others`."""
+        name = re.escape(f"server s{self.faulty} ({self.bad.address}) ")
+        kind = {"redis": "ERR", "memcached": "SERVER_ERROR"}[self.protocol]
+        pattern = re.compile(f"{kind} ringmain: {name}(did not answer within {TIMEOUT_MS} ms|"
+                             f"has not answered for|closed the connection|reset the connection|"
+                             f"refused the connection|did not accept the connection)")
+        errors = errors_by_text(self.load.between(since, until))
+        for text in errors:
+            self.assertTrue(pattern.match(text) or text in others, text)
+        return errors
+
+    def errors_of(self, since, until=float("inf")):
+        return errors_by_text(self.load.between(since, until))
+
+    def settles(self, within, quiet=0.5):
+        """Waits for a span of `quiet` seconds without an error and returns when it began."""
+        began = time.monotonic()
+
+        def calm():
+            now = time.monotonic()
+            last = max((answer.sent for answer in list(self.load.answers)
+                        if answer.error is not None), default=0.0)
+            last = max(last, began)
+            return last if now - last > quiet else None
+
+        return wait_for(calm, "the errors end", within + quiet + self.load.allowance(began), 0.02)
+
+    def serves_again(self, within, since):
+        """The faulty server itself answers requests of the load again, `within` seconds at most
+        after `since`. Says when."""
+        first = self.requests_seen()
+        limit = within + self.load.allowance(since)
+        wait_for(lambda: self.requests_seen() > first, f"s{self.faulty} is used again",
+                 max(0.1, since + limit - time.monotonic()), 0.02)
+        return time.monotonic() - since
+
+    def requests_seen(self):
+        """By the faulty server, of clients."""
+        if self.protocol == "memcached":
+            with self.bad.client() as client:
+                reply = client.call(b"stats").decode()
+            return sum(int(line.split()[2]) for line in reply.splitlines()
+                       if line.split()[1:2] and line.split()[1] in ("cmd_get", "cmd_set"))
+        text = self.bad.call("INFO", "commandstats").decode()
+        return sum(int(re.search(r"calls=(\d+)", line)[1]) for line in text.splitlines()
+                   if re.match(r"cmdstat_(get|set|mget|mset|del):", line))
+
+    def faulty_keys(self, count=40, prefix="place"):
+        """Keys that live on the faulty server."""
+        candidates = [f"{prefix}:{number}".encode() for number in range(count * 8)]
+        place = self.server_of(candidates)
+        return [key for key in candidates if place[key] == self.faulty][:count]
+
+    def aside(self, action):
+        """Runs something that blocks in a thread; joined at the end."""
+        thread = threading.Thread(target=action, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, 20)
+        return thread
