@@ -19,6 +19,7 @@ import heapq
 import random
 import select
 import socket
+import struct
 import threading
 import time
 
@@ -227,7 +228,6 @@ class Client:
         self.received = bytearray()
         self.unsent = memoryview(b"")
         self.next_at = 0.0
-        self.closed_at = None
         self.registered = 0
 
 
@@ -266,15 +266,18 @@ class Load:
     """
 
     def __init__(self, endpoint, protocol, server_of, server_count=3, clients=50, rate=3000, seed=1,
-                 keys_each=12, kinds=None, focused=0.5):
+                 keys_each=12, focused=0.5, answers_kept=None):
         self.endpoint = endpoint
         self.wire = {"redis": Resp, "memcached": Memcached}[protocol]
-        self.kinds = kinds or self.wire.kinds
+        self.kinds = self.wire.kinds
         self.random = random.Random(seed)
         self.servers = list(range(server_count))
         self.server_of = {}
         self.trusted = set(self.servers)
         self.answers = []
+        self.answers_kept = answers_kept  # the last ones, at least half as many; None: all
+        self.answered = 0
+        self.errors = collections.Counter()  # by text
         self.wrong = []          # texts; must stay empty
         self.closed = []         # (when, client, how many waited)
         self.refused = 0         # connects that failed
@@ -284,7 +287,9 @@ class Load:
         self.pause = clients * 8.5 / rate
         self.clients = [Client(number) for number in range(clients)]
         self.make_keys(server_of, keys_each, focused)
-        self.quiet = False       # nothing new is sent
+        self.quiet = False       # nothing new is sent, and then the load ends
+        self.held = False        # nothing new is sent for now
+        self.leaving = 0         # clients that shall reset their connections
         self.ended = threading.Event()
         self.must_end = False
         self.thread = threading.Thread(target=self.run_checked, daemon=True)
@@ -354,7 +359,6 @@ class Load:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setblocking(False)
         client.socket = connection
-        client.closed_at = None
         client.received = bytearray()
         client.unsent = memoryview(b"")
         client.registered = select.EPOLLIN
@@ -396,9 +400,21 @@ class Load:
             if busy > 0.005:
                 self.worst_loop.append((now, busy))
             self.send_due()
+            self.let_leave()
             if now - looked > 1:
                 looked = now
                 self.look_for_silence(now)
+
+    def let_leave(self):
+        """Clients that have asked go away without waiting for their answers, and come back."""
+        while self.leaving > 0:
+            self.leaving -= 1
+            waiting = [client for client in self.clients if client.waiting]
+            if not waiting:
+                return
+            client = self.random.choice(waiting)
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.end(client, time.monotonic())
 
     def look_for_silence(self, now):
         for client in self.clients:
@@ -415,6 +431,9 @@ class Load:
             _, number = heapq.heappop(self.timers)
             client = self.clients[number]
             if self.quiet:
+                continue
+            if self.held:
+                self.later(client, now)
                 continue
             if client.socket is None:
                 if not self.reconnects:
@@ -526,12 +545,15 @@ class Load:
             self.later(client, now)
 
     def close(self, client, now):
+        """The other side has closed, or is wrong."""
         self.closed.append((now, client.number, [request.sent for request in client.waiting]))
+        self.end(client, now)
+
+    def end(self, client, now):
         self.poller.unregister(client.socket.fileno())
         del self.by_socket[client.socket.fileno()]
         client.socket.close()
         client.socket = None
-        client.closed_at = now
         for request in client.waiting:
             self.uncertain(client, request)
         client.waiting.clear()
@@ -543,7 +565,11 @@ class Load:
         error = str(reply) if isinstance(reply, Failed) else None
         self.answers.append(Answer(request.sent, now, request.servers, request.ahead, error,
                                    request.kind))
+        self.answered += 1
+        if self.answers_kept and len(self.answers) > self.answers_kept:
+            self.answers = self.answers[self.answers_kept // 2:]
         if error is not None:
+            self.errors[error] += 1
             self.uncertain(client, request)
         elif request.kind in ("get", "mget"):
             for key, value in zip(request.keys, self.wire.values(request, reply)):
@@ -600,6 +626,19 @@ class Load:
                 client.known[key] = {None}
 
     # --- for the test's thread
+
+    def hold(self, timeout=ANSWER_LIMIT):
+        """Sends nothing new, until `go_on`. True when all answers are in."""
+        self.held = True
+        deadline = time.monotonic() + timeout
+        while any(client.waiting for client in self.clients):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def go_on(self):
+        self.held = False
 
     def stop(self, timeout=ANSWER_LIMIT):
         """No new requests; waits for the answers of all that are on their way."""

@@ -22,17 +22,23 @@ class FaultCase(Case):
     rate = 3000
 
     def begin(self, proxy_options=None, load_options=None, **pool_options):
-        kind = {"redis": RedisServer, "memcached": MemcachedServer}[self.protocol]
-        self.servers = [self.use(kind(self.server_options)) for _ in range(3)]
+        self.servers = self.make_servers()
         self.options = {"protocol": self.protocol, "servers": self.servers, "hash_tag": None,
                         "hash": "md5", "distribution": "ketama", "timeout": f"{TIMEOUT_MS}ms",
                         **self.pool_options, **pool_options}
-        self.proxy = self.use(Ringmain({"alpha": self.options}, proxy=proxy_options))
+        self.proxy = self.make_proxy(proxy_options)
         self.load = Load(self.proxy.endpoint(), self.protocol, self.server_of,
                          rate=self.rate, **(load_options or {})).start()
         self.addCleanup(self.load.stop)
         self.bad = self.servers[self.faulty]
         self.began = time.monotonic()
+
+    def make_servers(self):
+        kind = {"redis": RedisServer, "memcached": MemcachedServer}[self.protocol]
+        return [self.use(kind(self.server_options)) for _ in range(3)]
+
+    def make_proxy(self, proxy_options):
+        return self.use(Ringmain({"alpha": self.options}, proxy=proxy_options))
 
     def server_of(self, keys):
         return {key: int(place[0][1:]) for key, place in self.proxy.locate(keys).items()}
@@ -95,7 +101,8 @@ class FaultCase(Case):
         kind = {"redis": "ERR", "memcached": "SERVER_ERROR"}[self.protocol]
         pattern = re.compile(f"{kind} ringmain: {name}(did not answer within {TIMEOUT_MS} ms|"
                              f"has not answered for|closed the connection|reset the connection|"
-                             f"refused the connection|did not accept the connection)")
+                             f"refused the connection|did not accept the connection|"
+                             f"cannot be reached: |does not answer: )")
         errors = errors_by_text(self.load.between(since, until))
         for text in errors:
             self.assertTrue(pattern.match(text) or text in others, text)
