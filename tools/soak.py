@@ -29,9 +29,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 SETTLE = 2.0          # seconds without load before memory is measured
 RESIDENT_MORE = 4 << 20  # bytes that the end may have more than the beginning, and a tenth of it
 SOMEBODY_ELSE = 1000  # a writer that is no client of the load
+BUSY_FOR_A_WHILE = """
+local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
+local began = now()
+while now() - began < 700000 do end
+"""
 EXPECTED_ERRORS = [
-    r"(ERR|SERVER_ERROR) ringmain: server s\d \([^)]*\) (did not answer within|has not answered for|"
-    r"closed the connection|reset the connection|refused the connection|"
+    r"(ERR|SERVER_ERROR) ringmain: server s\d \([^)]*\) (did not answer within|"
+    r"has not answered for|closed the connection|reset the connection|refused the connection|"
     r"did not accept the connection)",
     r"(ERR|SERVER_ERROR) ringmain: .*(every|all|no) servers? ",
     r"OOM command not allowed", r"BUSY ", r"LOADING ",
@@ -56,7 +61,11 @@ class Soak:
         self.random = random.Random(chosen.seed)
         self.faults = collections.Counter()
         self.problems = []
-        keep = lambda fixture: stack.enter_context(contextlib.closing(Closing(fixture))).fixture
+
+        def keep(fixture):
+            stack.callback(stop, fixture)
+            return fixture
+
         self.redis = [keep(harness.RedisServer(["--enable-debug-command", "yes",
                                                 "--busy-reply-threshold", "150"]))
                       for _ in range(3)]
@@ -134,10 +143,8 @@ class Soak:
 
     def busy(self):
         self.loads["redis"].distrust(0, 1, 2)
-        script = ("local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end "
-                  "local began = now() while now() - began < 700000 do end")
         with self.proxy.client("redis") as client:
-            client.call("EVAL", script, 1, f"script{self.random.randrange(100)}")
+            client.call("EVAL", BUSY_FOR_A_WHILE, 1, f"script{self.random.randrange(100)}")
         time.sleep(0.6)
 
     def full(self):
@@ -229,14 +236,15 @@ class Soak:
                 self.problems.append(f"{name}: {first[name]} at first, {last[name]} at the end")
         for name in ("resident", "buffers"):
             if last[name] > first[name] * 1.1 + RESIDENT_MORE:
-                self.problems.append(f"{name}: {first[name]} bytes at first, {last[name]} at the end")
+                self.problems.append(f"{name}: {first[name]} bytes at first, "
+                                     f"{last[name]} at the end")
 
     def look_at_loads(self):
         for name, load in self.loads.items():
             self.problems += [f"{name}: {text}" for text in load.wrong[:5]]
             if load.closed:
-                self.problems.append(f"{name}: {len(load.closed)} clients were closed, the first at "
-                                     f"{load.closed[0]}")
+                self.problems.append(f"{name}: {len(load.closed)} clients were closed, "
+                                     f"the first at {load.closed[0]}")
             for text in load.errors:
                 if not any(re.match(pattern, text) for pattern in EXPECTED_ERRORS):
                     self.problems.append(f"{name}: unexpected error: {text[:300]}")
@@ -275,20 +283,15 @@ class Soak:
         return first or last, last
 
 
-class Closing:
-    """A fixture of the tests as something that contextlib can close."""
-
-    def __init__(self, fixture):
-        self.fixture = fixture
-
-    def close(self):
-        if isinstance(self.fixture, harness.Server) and self.fixture.alive():
-            os.kill(self.fixture.pid, signal.SIGCONT)
-        self.fixture.stop()
+def stop(fixture):
+    if fixture.alive():
+        os.kill(fixture.pid, signal.SIGCONT)
+    fixture.stop()
 
 
 def report(soak, first, last):
-    print("\nfaults: " + ", ".join(f"{name} {count}" for name, count in sorted(soak.faults.items())))
+    made = ", ".join(f"{name} {count}" for name, count in sorted(soak.faults.items()))
+    print(f"\nfaults: {made}")
     print(f"{'':20} {'at first':>14} {'at the end':>14}")
     for name in first:
         print(f"{name:20} {first[name]:14,} {last[name]:14,}")

@@ -91,7 +91,7 @@ class Resp:
 
     @classmethod
     def read(cls, data, at, request):
-        """(value, end), or None while the reply is not whole. An error is an `Failed`."""
+        """(value, end), or None while the reply is not whole. An error is a `Failed`."""
         return cls.read_value(data, at)
 
     @classmethod
@@ -222,7 +222,7 @@ class Client:
         self.keys = []         # its own
         self.keys_by_server = {}
         self.only = None       # the one server whose keys it uses
-        self.known = {}        # its own keys -> what may be there: a set of numbers of writes, and None
+        self.known = {}        # its own keys -> the writes that may be there; None: nothing is
         self.number_of_writes = 0
         self.waiting = collections.deque()
         self.received = bytearray()
@@ -232,7 +232,7 @@ class Client:
 
 
 class NoiseMeter:
-    """How late this machine wakes a thread that wants to run: the allowance for what is measured."""
+    """How late this machine wakes a thread that wants to run: an allowance for measured times."""
 
     period = 0.005
 
@@ -260,9 +260,9 @@ class NoiseMeter:
 class Load:
     """`clients` connections to ringmain at `endpoint` until `stop`.
 
-    server_of(keys) gives the index of each key's server, as {key: index}. Of every four clients one
-    uses the keys of a single server only, so that one goes on while others wait for a server that is
-    stopped. `rate` is in requests per second, all clients together.
+    server_of(keys) gives the index of each key's server, as {key: index}. Of the clients, a share
+    `focused` uses the keys of a single server only: they go on while others wait for a server that
+    is stopped. `rate` is in requests per second, all clients together.
     """
 
     def __init__(self, endpoint, protocol, server_of, server_count=3, clients=50, rate=3000, seed=1,

@@ -71,7 +71,7 @@ class FaultCase(Case):
     # --- what must hold
 
     def others_unharmed(self, since, until):
-        """No error and no slower answer for requests that have nothing to do with the faulty one."""
+        """No error and no slower answer for requests that do not need the faulty server."""
         clear = clear_of(self.load.between(since, until), {self.faulty})
         self.assertGreater(len(clear), 100, "hardly a request to the healthy servers")
         failed = errors_by_text(answer for answer in self.load.between(since, until)
@@ -96,7 +96,7 @@ class FaultCase(Case):
         return affected
 
     def errors_name_the_server(self, since, until=float("inf"), *others):
-        """The errors in a span are ringmain's and name the faulty server, or are one of `others`."""
+        """Errors in a span are ringmain's and name the faulty server, or are among `others`."""
         name = re.escape(f"server s{self.faulty} ({self.bad.address}) ")
         kind = {"redis": "ERR", "memcached": "SERVER_ERROR"}[self.protocol]
         pattern = re.compile(f"{kind} ringmain: {name}(did not answer within {TIMEOUT_MS} ms|"

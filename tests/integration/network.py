@@ -46,7 +46,8 @@ def why_not():
 def open_tun(name):
     device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     try:
-        fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22s", name.encode(), IFF_TUN | IFF_NO_PI, b""))
+        request = struct.pack("16sH22s", name.encode(), IFF_TUN | IFF_NO_PI, b"")
+        fcntl.ioctl(device, TUNSETIFF, request)
     except OSError:
         os.close(device)
         raise

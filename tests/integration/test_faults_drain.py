@@ -56,7 +56,7 @@ class UnderLoad(Ending, FaultCase):
         self.term()
         noise = self.load.noise
         self.ends(within=2.0 + noise.worst(self.termed))
-        wait_for(lambda: all(client.socket is None for client in self.load.clients), "all closed", 2)
+        wait_for(lambda: not any(client.socket for client in self.load.clients), "all closed", 2)
         self.finish_load()
         lost = [(round(self.termed - sent, 4), number) for _, number, waiting in self.load.closed
                 for sent in waiting if sent < self.termed]
@@ -119,8 +119,10 @@ class InFlight(Ending):
         time.sleep(0.1)
         self.term()
         for client in idle:
-            self.same(client.read_until_closed(timeout=AT_ONCE + self.noise.worst(self.termed)), b"")
-        self.assertLess(time.monotonic() - self.termed, 0.6, "idle clients are closed at once")
+            self.same(client.read_until_closed(timeout=AT_ONCE + self.noise.worst(self.termed)),
+                      b"")
+        took = time.monotonic() - self.termed
+        self.assertLess(took, 2 * AT_ONCE + self.noise.worst(self.termed), "idle clients go first")
         self.refuses()
         with self.assertRaises(OSError):
             RespClient(self.path, timeout=1).close()

@@ -75,8 +75,8 @@ class BlackHole(NetworkFaults):
         self.begin(connect_timeout="300ms", timeout="3s", load_options={"focused": 0.6})
         since = self.fault_begins()
         key = self.faulty_keys(1)[0]
-        text = (f"ERR ringmain: server s1 ({self.bad.address}) did not accept the connection within "
-                f"300 ms (connect_timeout)")
+        text = (f"ERR ringmain: server s1 ({self.bad.address}) did not accept the connection "
+                f"within 300 ms (connect_timeout)")
         with RespClient(self.proxy.endpoint()) as client:
             for _ in range(4):
                 began = time.monotonic()
