@@ -65,6 +65,15 @@ class Many(RedisCase):
             self.working(client)
             client.close()
 
+    @needs_ringmain
+    def test_clients_that_reset_behind_their_last_bytes_are_gone(self):
+        """Bytes and reset may be one event to a receive; nobody is forgotten."""
+        for number in range(400):
+            client = RespClient(self.proxy.endpoint())
+            client.send(resp("SET", "half", "of a request")[:-3 if number % 2 else 9])
+            client.reset()
+        wait_for(lambda: self.connected() == 1, "all have been noticed", 5)
+
     def test_half_closed_clients_by_the_hundred(self):
         clients = [self.client() for _ in range(100)]
         for number, client in enumerate(clients):

@@ -3,6 +3,8 @@
 The affected requests get an error that names server and reason; everybody else notices nothing;
 a reply that comes late goes to nobody.
 """
+import os
+import signal
 import threading
 import time
 
@@ -221,6 +223,33 @@ class Vanishing(Failing):
             wait_for(lambda: int(server.info("clients", "connected_clients")) >= 1, "asks")
             time.sleep(0.05)
             self.recovers(client, "a", b"1", timeout=2)
+
+
+    def test_a_reset_right_behind_an_answer_costs_nobody_an_error(self):
+        """The next request finds a new connection, not the dead one."""
+        asked, go = threading.Event(), threading.Event()
+
+        def answer(arguments, connection):
+            asked.set()
+            go.wait(10)
+            connection.send(echo(arguments))
+            connection.reset()
+
+        server = fake_redis(answer)
+        self.behind(server)
+        client = self.client()
+        for number in range(5):
+            asked.clear()
+            go.clear()
+            client.send(resp("GET", f"key{number}"))
+            self.assertTrue(asked.wait(10))
+            # Answer and reset have both come when ringmain looks.
+            os.kill(self.proxy.pid, signal.SIGSTOP)
+            go.set()
+            time.sleep(0.02)
+            os.kill(self.proxy.pid, signal.SIGCONT)
+            self.same(client.read(), bulk(f"key{number}"))
+            self.assertTrue(server.wait_for_connections(number + 2), "it has not been noticed")
 
 
 @needs_ringmain
