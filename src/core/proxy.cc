@@ -177,6 +177,18 @@ void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
     counters_->bytes_received.add(slice.size);
     client.pool->counters->request_bytes.add(slice.size);
     note_activity(client);
+    if (!draining_) {
+        take_bytes(client, slice);
+        return;
+    }
+    if (client.end_of_stream) return;
+    const auto counting = static_cast<uint32_t>(std::min<uint64_t>(slice.size, client.unread));
+    client.unread -= counting;
+    take_bytes(client, slice.cut(0, counting));
+    if (client.unread == 0) on_client_end(client);
+}
+
+void Proxy::take_bytes(ClientConn& client, const Slice& slice) {
     if (client.state == ClientConn::State::Closing) return;
     if (client.paused || !client.input.empty()) {
         if (client.input.append_growing(slice)) {
@@ -338,10 +350,7 @@ void Proxy::drain() {
     draining_ = true;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
-        client->state = ClientConn::State::Closing;
-        client->input.clear();
-        client->partial.clear();
-        mark_dirty(*client);
+        if (client->unread == 0) on_client_end(*client);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -207,6 +208,12 @@ void set_no_delay(int socket) {
 
 void set_keepalive(int socket) {
     set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+uint64_t unread_bytes(int socket) {
+    int bytes = 0;
+    if (ioctl(socket, FIONREAD, &bytes) != 0 || bytes < 0) return 0;
+    return static_cast<uint64_t>(bytes);
 }
 
 void set_abort_on_close(int socket) {

@@ -105,6 +105,7 @@ void Driver::round() {
         on_completion(batch_[i]);
     }
     on_time();
+    end_clients_when_fed();
     proxy_.end_batch();
     publish_counters();
     while (proxy_.has_notices()) {
@@ -481,6 +482,20 @@ void Driver::begin_drain() {
         if (listener.socket < 0) continue;
         ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
         channels_[0]->operations += 1;
+    }
+    end_clients_by_ = now_ + slow_tick;
+}
+
+// Each client is served to the end of what has arrived by now: in its socket, for what was received
+// already has been fed. (Kernels that complete unasked may add to that at any moment; they are
+// given a while.)
+void Driver::end_clients_when_fed() {
+    if (!draining_ || clients_end_) return;
+    if (ring_.has_completions() && now_ < end_clients_by_) return;
+    clients_end_ = true;
+    for (const auto& channel : channels_) {
+        if (channel->client == nullptr || channel->ended) continue;
+        channel->client->unread = uring::unread_bytes(channel->socket);
     }
     proxy_.drain();
 }

@@ -69,6 +69,7 @@ class ClientConn {
     Chain partial;                             // the beginning of an unfinished frame
     Chain out;                                 // to be sent
     uint64_t unsent = 0;                       // handed to the driver, not yet sent
+    uint64_t unread = 0;                       // what still counts in a drain (Proxy::drain)
     uint64_t largest_response = 0;             // of those not yet sent, at least
     Instant stalled_since = Instant::never();  // no byte of them was taken
     std::variant<resp::RequestParser, memcached::RequestParser> parser;

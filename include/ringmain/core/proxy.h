@@ -148,7 +148,9 @@ class Proxy {
 
     void mark_dirty(ServerConn& conn) { dirty_servers_.add(conn); }
 
-    // Stop: no client is read any more; is_idle() once every request has its answer.
+    // Stop: what clients have sent so far is answered, and then they are closed. "So far" ends with
+    // the `unread` bytes that the driver has noted for each of them before; what comes behind those
+    // is dropped.
     void drain();
 
     [[nodiscard]] bool is_idle() const { return requests_.live() == 0; }
@@ -233,6 +235,7 @@ class Proxy {
     void finish(Request& request, std::string_view text);
 
   private:
+    void take_bytes(ClientConn& client, const Slice& slice);
     void read_requests(ClientConn& client, const Slice& slice);
     template <class Parser>
     void parse_requests(ClientConn& client, Parser& parser, Slice slice);

@@ -53,6 +53,9 @@ Result<Descriptor> connect_and_wait(const SocketAddress& address);
 void set_no_delay(int socket);
 void set_keepalive(int socket);
 
+// Bytes that have arrived and wait to be received.
+[[nodiscard]] uint64_t unread_bytes(int socket);
+
 // The next close() sends a reset and drops what is unsent.
 void set_abort_on_close(int socket);
 

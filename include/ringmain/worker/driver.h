@@ -112,6 +112,7 @@ class Driver {
     void forget(core::Pool& pool);
     void arm_wake();
     void begin_drain();
+    void end_clients_when_fed();
     [[nodiscard]] bool is_drained() const;
 
     // output.cc: what the proxy wants done
@@ -198,7 +199,9 @@ class Driver {
     uint64_t generation_ = 1;  // number of the configuration
     Instant tell_again_at_;    // that descriptors or memory are short
     Instant drain_until_ = Instant::never();
+    Instant end_clients_by_ = Instant::never();
     bool draining_ = false;
+    bool clients_end_ = false;  // the proxy knows how much of each client still counts
     bool stopping_ = false;
     uint32_t closing_channels_ = 0;
 };

@@ -325,7 +325,7 @@ TEST_CASE("draining answers what was asked, closes all clients and takes no new 
     CHECK(world.proxy().first_client() == nullptr);
 }
 
-TEST_CASE("a client that is paused when the worker drains is closed") {
+TEST_CASE("what a paused client has sent is answered before a drain closes it") {
     config::Pool pool = redis_pool(1);
     pool.requests_in_flight_max = 1;
     World world(pool);
@@ -335,10 +335,40 @@ TEST_CASE("a client that is paused when the worker drains is closed") {
     world.loop().begin();
     world.proxy().drain();
     world.loop().end();
-    world.reply(0, bulk("1"));
-    world.settle();
-    CHECK(World::heard(client) == bulk("1"));
+    for (const std::string_view value : {"1", "2", "3"}) {
+        CHECK_FALSE(client.closed);
+        world.reply(0, bulk(value));
+        world.settle();
+        CHECK(World::heard(client) == bulk(value));
+    }
     CHECK(client.closed);
+}
+
+TEST_CASE("a drain answers what has arrived and is unread, and drops what comes behind it") {
+    for (const bool in_pieces : {false, true}) {
+        World world(redis_pool(1));
+        Channel& client = world.client();
+        const std::string sent = times(3, resp({"GET", "a"}));
+        const std::string later = resp({"GET", "b"}) + "*2\r\n$3\r\nGET";
+        CHECK(world.ask(client, sent.substr(0, 10)) == "");
+        client.client->unread = sent.size() - 10;
+        world.loop().begin();
+        world.proxy().drain();
+        world.loop().end();
+        CHECK_FALSE(client.closed);
+        const std::string rest = sent.substr(10) + later;
+        std::string heard;
+        if (in_pieces) {
+            for (const char byte : rest) {
+                heard += world.ask(client, std::string(1, byte));
+            }
+        } else {
+            heard = world.ask(client, rest);
+        }
+        CHECK(heard == times(3, "$-1\r\n"));
+        CHECK(client.closed);
+        CHECK(world.proxy().is_idle());
+    }
 }
 
 }  // namespace ringmain::test

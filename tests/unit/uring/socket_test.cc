@@ -147,6 +147,20 @@ TEST_CASE("what waits in the backlog can be taken out without waiting") {
     CHECK(accept_waiting(listener.get()) == -EAGAIN);
 }
 
+TEST_CASE("what has arrived and is unread can be told") {
+    const Descriptor listener = listening({.host = "127.0.0.1", .port = 0});
+    const Result<Descriptor> client = connect_and_wait(local_address(listener.get()).value());
+    REQUIRE(client.ok());
+    const Descriptor accepted(accept_waiting(listener.get()));
+    CHECK(unread_bytes(accepted.get()) == 0);
+    REQUIRE(send(client.value().get(), "12345", 5, 0) == 5);
+    CHECK(unread_bytes(accepted.get()) == 5);
+    char text[3] = {};
+    REQUIRE(recv(accepted.get(), text, sizeof text, 0) == 3);
+    CHECK(unread_bytes(accepted.get()) == 2);
+    CHECK(unread_bytes(-1) == 0);
+}
+
 TEST_CASE("an aborted connection is reset") {
     const Descriptor listener = listening({.host = "127.0.0.1", .port = 0});
     const Result<Descriptor> client = connect_and_wait(local_address(listener.get()).value());
