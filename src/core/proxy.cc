@@ -350,7 +350,7 @@ void Proxy::drain() {
     draining_ = true;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
-        if (client->unread == 0) on_client_end(*client);
+        if (client->unread == 0 && !client->end_of_stream) on_client_end(*client);
     }
 }
 

@@ -148,9 +148,8 @@ class Proxy {
 
     void mark_dirty(ServerConn& conn) { dirty_servers_.add(conn); }
 
-    // Stop: what clients have sent so far is answered, and then they are closed. "So far" ends with
-    // the `unread` bytes that the driver has noted for each of them before; what comes behind those
-    // is dropped.
+    // Stop: what clients have sent so far is answered, then they are closed. "So far" ends with the
+    // `unread` bytes that the driver has noted for each of them before; the rest is dropped.
     void drain();
 
     [[nodiscard]] bool is_idle() const { return requests_.live() == 0; }
