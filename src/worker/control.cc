@@ -129,7 +129,7 @@ void Control::obey(int signal) {
     }
 }
 
-// The first time gently, then at once.
+// The first time gently, then at once. Each worker lets in who waits before it shuts its listeners.
 void Control::stop() {
     options_.log->write(
         LogLevel::Notice,
@@ -137,7 +137,7 @@ void Control::stop() {
     for (const auto& worker : options_.workers) {
         draining_ ? worker->stop() : worker->drain();
     }
-    options_.listeners->shut();
+    if (draining_) options_.listeners->shut();
     reporter_.note_drain();
     draining_ = true;
 }

@@ -24,6 +24,9 @@ constexpr Duration tick = Duration::millis(10);
 // The control thread wakes us when it is time; should it stand still, we wake up by ourselves.
 constexpr Duration fallback_wait = Duration::millis(200);
 
+// More than a backlog usually holds. They may go on coming while those who wait are let in.
+constexpr uint32_t backlog_max = 65536;
+
 // Later than that nobody wakes up whose machine works.
 constexpr Duration pause_min = Duration::millis(300);
 
@@ -274,21 +277,40 @@ void Driver::on_accept(const uring::Completion& done) {
         }
         return;
     }
-    const int socket = done.result;
+    take_client(listener.pool, done.result);
+    if (!listener.armed && !draining_ && now_ >= listener.retry_at) arm_listeners();
+}
+
+// In a drain, those who came before it are still let in.
+void Driver::take_client(uint32_t pool, int socket) {
     core::ClientConn* client =
-        draining_ ? nullptr : proxy_.accept_client(listener.pool, uring::peer_text(socket));
+        clients_end_ ? nullptr : proxy_.accept_client(pool, uring::peer_text(socket));
     if (client == nullptr) {
-        const std::string text = proxy_.refusal(listener.pool);
+        const std::string text = proxy_.refusal(pool);
         const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         static_cast<void>(sent);  // a courtesy; the socket is closed either way
         ::close(socket);
-    } else {
-        Channel& channel = make_channel(socket);
-        channel.client = client;
-        client->channel = channel.index;
-        receive(channel);
+        return;
     }
-    if (!listener.armed && !draining_ && now_ >= listener.retry_at) arm_listeners();
+    Channel& channel = make_channel(socket);
+    channel.client = client;
+    client->channel = channel.index;
+    receive(channel);
+}
+
+// Clients that have connected and wait to be accepted come in; later ones are refused.
+void Driver::close_door(const Listener& listener) {
+    ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
+    channels_[0]->operations += 1;
+    for (uint32_t count = 0; count < backlog_max; ++count) {
+        const int socket = uring::accept_waiting(listener.socket);
+        if (socket >= 0) {
+            take_client(listener.pool, socket);
+        } else if (socket != -ECONNABORTED && socket != -EINTR) {
+            break;
+        }
+    }
+    shutdown(listener.socket, SHUT_RDWR);
 }
 
 // It comes many times a second when it comes.
@@ -479,9 +501,7 @@ void Driver::begin_drain() {
     draining_ = true;
     drain_until_ = now_ + shutdown_timeout_;
     for (const Listener& listener : listeners_) {
-        if (listener.socket < 0) continue;
-        ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
-        channels_[0]->operations += 1;
+        if (listener.socket >= 0) close_door(listener);
     }
     end_clients_by_ = now_ + slow_tick;
 }

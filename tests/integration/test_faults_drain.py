@@ -162,6 +162,24 @@ class InFlight(Ending):
         self.assertEqual(got.count(b"$-1\r\n+PONG\r\n"), len(clients), got)
         self.ends(within=2.0 + self.noise.worst(self.termed))
 
+    def test_clients_that_have_just_connected(self):
+        """They wait to be accepted, their requests sent, when the signal comes."""
+        for workers in (1, 2):
+            with self.subTest(workers=workers):
+                self.begin("5s", workers=workers)
+                self.working(self.client())
+                os.kill(self.proxy.pid, signal.SIGSTOP)
+                clients = [self.client(pool) for pool in ("alpha", "beta") for _ in range(60)]
+                for client in clients:
+                    client.send(resp("GET", self.alive) + resp("PING"))
+                self.term()
+                os.kill(self.proxy.pid, signal.SIGCONT)
+                got = [client.read_until_closed(timeout=3) for client in clients]
+                self.assertEqual(got, [b"$-1\r\n+PONG\r\n"] * len(clients))
+                self.refuses()
+                self.ends(within=2.0 + self.noise.worst(self.termed))
+                self.assertFalse(os.path.exists(self.path))
+
     def test_a_server_that_does_not_answer_ends_with_its_timeout(self):
         self.begin("10s", timeout="500ms")
         self.stopped()

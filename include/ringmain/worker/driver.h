@@ -65,8 +65,8 @@ class Driver {
 
     Status open(const uring::RingOptions& options, uint32_t receive_buffers);
 
-    // Until told to stop by the inbox. Listeners are borrowed; those of this worker alone are
-    // closed by the caller afterwards.
+    // Until told to stop by the inbox. Listeners are borrowed: a drain shuts them when all who had
+    // connected are in; they are closed by the caller afterwards.
     void run(std::vector<Listener> listeners, Duration shutdown_timeout);
 
     [[nodiscard]] const uring::RingCounters& ring_counters() const { return ring_.counters(); }
@@ -94,6 +94,8 @@ class Driver {
     void read_clock();
     void on_completion(const uring::Completion& done);
     void on_accept(const uring::Completion& done);
+    void take_client(uint32_t pool, int socket);
+    void close_door(const Listener& listener);
     void on_receive(Channel& channel, const uring::Completion& done);
     [[nodiscard]] Block* take_buffer(const uring::Completion& done);
     void feed(Channel& channel, const Slice& slice);

@@ -122,6 +122,7 @@ struct RigOptions {
     uint32_t receive_buffers = 64;
     uint32_t blocks = 4096;
     std::string_view ignored_features = "none";
+    bool starts = true;  // or when start() is called
 };
 
 class Rig {
@@ -137,9 +138,7 @@ class Rig {
         listener_ = std::move(listener.value());
         options_.pool.name = "alpha";
         config_.pools.push_back(options_.pool);
-        thread_ = std::thread([this] { run(); });
-        REQUIRE(becomes_true([this] { return state_.load() != State::Starting; }));
-        REQUIRE(state_.load() == State::Serving);
+        if (options_.starts) start();
     }
 
     ~Rig() {
@@ -149,6 +148,18 @@ class Rig {
 
     Rig(const Rig&) = delete;
     Rig& operator=(const Rig&) = delete;
+
+    void start() {
+        thread_ = std::thread([this] { run(); });
+        REQUIRE(becomes_true([this] { return state_.load() != State::Starting; }));
+        REQUIRE(state_.load() == State::Serving);
+    }
+
+    // May come before the start.
+    void drain() { inbox_.post(Message(Message::Kind::Drain)); }
+
+    // Until it ends by itself.
+    void join() { thread_.join(); }
 
     void stop() {
         if (!thread_.joinable()) return;

@@ -238,6 +238,36 @@ TEST_CASE("ten thousand connections come and go in bursts, in every way") {
     CHECK(rig.blocks_left() == 0);
 }
 
+TEST_CASE("a drain serves those who wait to be accepted, and refuses whoever comes later") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        // So few completions that the kernel does not accept all at once.
+        Rig rig({.pool = {},
+                 .submission_entries = 4,
+                 .completion_entries = 8,
+                 .ignored_features = kernel,
+                 .starts = false});
+        const uring::SocketAddress address = rig.address();
+        std::deque<Client> clients;
+        for (size_t i = 0; i < 300; ++i) {
+            clients.push_back(rig.client());
+            if (i % 3 != 0) clients.back().send(echo_request(pattern(i, 0, 100 * (i % 3))));
+        }
+        rig.drain();
+        rig.start();
+        for (size_t i = 0; i < clients.size(); ++i) {
+            CAPTURE(i);
+            const std::string wanted = i % 3 == 0 ? "" : echo_answer(pattern(i, 0, 100 * (i % 3)));
+            REQUIRE(clients[i].read(1000) == wanted);
+        }
+        CHECK_FALSE(uring::connect_and_wait(address).ok());
+        rig.join();
+        CHECK(rig.counters().clients_accepted.get() == 300);
+        CHECK(rig.counters().clients.get() == 0);
+        CHECK(rig.blocks_left() == 0);
+    }
+}
+
 TEST_CASE("a listener without descriptors waits, says so, and goes on when there are some") {
     // Sockets of the test are made before; connecting needs no descriptor.
     std::vector<uring::Descriptor> sockets;
