@@ -15,6 +15,8 @@ Two strengths of check:
 Everything runs in one thread with a selector; faults are made by the test's own thread meanwhile.
 """
 import collections
+import contextlib
+import glob
 import heapq
 import random
 import select
@@ -227,30 +229,54 @@ class Client:
         self.waiting = collections.deque()
         self.received = bytearray()
         self.unsent = memoryview(b"")
+        self.all_sent_at = 0.0  # the kernel had the last byte of what waits, surely
         self.next_at = 0.0
         self.registered = 0
 
 
 class NoiseMeter:
-    """How late this machine wakes a thread that wants to run: an allowance for measured times."""
+    """What this machine adds to any time that is measured: how late it wakes a thread that wants to
+    run, and how long the processes of `watched()` (ids) were ready to run and had no processor."""
 
     period = 0.005
+    looks_every = 10  # periods
 
-    def __init__(self):
+    def __init__(self, watched=lambda: ()):
+        self.watched = watched
         self.late = []  # (when, seconds)
+        self.held = []  # (when, seconds): of one thread, the worst, since the look before
+        self.delays = {}
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def run(self):
+        count = 0
         while not self.stopping.is_set():
             before = time.monotonic()
             time.sleep(self.period)
             after = time.monotonic()
             self.late.append((after, max(0.0, after - before - self.period)))
+            count += 1
+            if count % self.looks_every == 0:
+                self.look(after)
+
+    def look(self, now):
+        delays = {}
+        for process in self.watched():
+            for path in glob.glob(f"/proc/{process}/task/*/schedstat"):
+                with contextlib.suppress(OSError), open(path, encoding="ascii") as file:
+                    delays[path] = int(file.read().split()[1]) / 1e9
+        worst = max((delay - self.delays[path] for path, delay in delays.items()
+                     if path in self.delays), default=0.0)
+        self.delays = delays
+        self.held.append((now, worst))
 
     def worst(self, since, until=float("inf")):
-        return max((late for when, late in list(self.late) if since <= when <= until), default=0.0)
+        late = max((late for when, late in list(self.late) if since <= when <= until), default=0.0)
+        until += self.looks_every * self.period
+        return late + max((held for when, held in list(self.held) if since <= when <= until),
+                          default=0.0)
 
     def stop(self):
         self.stopping.set()
@@ -279,7 +305,7 @@ class Load:
         self.answered = 0
         self.errors = collections.Counter()  # by text
         self.wrong = []          # texts; must stay empty
-        self.closed = []         # (when, client, how many waited)
+        self.closed = []         # (when, client, since when each of its requests has been under way)
         self.refused = 0         # connects that failed
         self.worst_loop = []     # (when, seconds): how long the loop took between two looks
         self.reconnects = False  # whether clients that were closed come back
@@ -491,12 +517,14 @@ class Load:
             request.sent = now
         client.waiting.extend(requests)
         client.unsent = memoryview(b"".join(pieces))
+        client.all_sent_at = float("inf")
         self.flush(client)
 
     def flush(self, client):
         try:
             while len(client.unsent):
                 client.unsent = client.unsent[client.socket.send(client.unsent):]
+            client.all_sent_at = min(client.all_sent_at, time.monotonic())
         except BlockingIOError:
             pass
         except OSError:
@@ -546,7 +574,7 @@ class Load:
 
     def close(self, client, now):
         """The other side has closed, or is wrong."""
-        self.closed.append((now, client.number, [request.sent for request in client.waiting]))
+        self.closed.append((now, client.number, [client.all_sent_at] * len(client.waiting)))
         self.end(client, now)
 
     def end(self, client, now):

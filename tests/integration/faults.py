@@ -31,6 +31,9 @@ class FaultCase(Case):
                          rate=self.rate, **(load_options or {})).start()
         self.addCleanup(self.load.stop)
         self.bad = self.servers[self.faulty]
+        healthy = [server for server in self.servers if server is not self.bad]
+        processes = [fixture.pid for fixture in (self.proxy, *healthy)]
+        self.load.noise.watched = lambda: processes
         self.began = time.monotonic()
 
     def make_servers(self):
@@ -50,9 +53,9 @@ class FaultCase(Case):
         other = self.use(Ringmain({"alpha": {**self.options, "servers": lines}}, start=False))
         return {key: int(place[0][1:]) for key, place in other.locate(keys).items()}
 
-    def warm_up(self, seconds=1.5):
+    def warm_up(self, seconds=1.0):
         """A span without faults, to compare with."""
-        time.sleep(0.5)
+        time.sleep(0.3)
         since = time.monotonic()
         time.sleep(seconds)
         self.before = (since, time.monotonic())

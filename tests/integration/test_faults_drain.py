@@ -86,7 +86,8 @@ class InFlight(Ending):
         self.proxy = self.use(Ringmain({"alpha": pool, "beta": {**pool, "listen": self.path}},
                                        proxy={"shutdown_timeout": shutdown_timeout,
                                               "workers": workers}))
-        self.noise = NoiseMeter()
+        processes = [self.proxy.pid, self.servers[0].pid]
+        self.noise = NoiseMeter(lambda: processes)
         self.addCleanup(self.noise.stop)
         self.alive, self.slow = key_on(0, 2), key_on(1, 2)
 

@@ -26,7 +26,7 @@ class WithoutEjection(MemcachedFaults):
     def test_a_stopped_server(self):
         self.begin()
         self.warm_up()
-        for seconds in (2.3, 0.9):  # long enough for its connection to be given up, and not
+        for seconds in (2.0, 0.9):  # long enough for its connection to be given up, and not
             since = self.fault_begins()
             os.kill(self.bad.pid, signal.SIGSTOP)
             time.sleep(seconds)
@@ -45,7 +45,7 @@ class WithoutEjection(MemcachedFaults):
         self.warm_up()
         since = self.fault_begins()
         self.bad.kill()
-        time.sleep(1.0)
+        time.sleep(0.7)
         self.bad.start()
         self.other_data()
         back = time.monotonic()

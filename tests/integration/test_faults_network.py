@@ -99,12 +99,12 @@ class BlackHole(NetworkFaults):
 
 
 class Cable(NetworkFaults):
-    def test_it_is_cut_for_three_seconds(self):
+    def test_it_is_cut_for_a_while(self):
         self.begin(connect_timeout="500ms")
         self.warm_up()
         since = self.fault_begins()
         self.network.cut()
-        time.sleep(3.0)
+        time.sleep(2.3)
         self.network.mend()
         until = time.monotonic()
         # A connection that was tried during the fault, its timeout, and the pause before the next.
@@ -122,7 +122,7 @@ class Cable(NetworkFaults):
         self.warm_up(1.0)
         since = self.fault_begins()
         self.network.link("down")
-        time.sleep(2.5)
+        time.sleep(2.0)
         self.network.link("up")
         until = time.monotonic()
         self.settles(within=1.3)
@@ -154,11 +154,11 @@ class Cable(NetworkFaults):
         self.begin(timeout="5s")
         self.warm_up(1.0)
         self.network.cable(loss=0.01)
-        since, until = self.goes_on_well(3.0)
+        since, until = self.goes_on_well(2.0)
         self.others_unharmed(since, until)
         since = self.fault_begins()
         self.network.cable(loss=0.2)
-        time.sleep(2.0)
+        time.sleep(1.5)
         self.others_unharmed(since, time.monotonic())
         self.network.mend()
         self.settles(within=6.0)
@@ -177,7 +177,7 @@ class CableWithEjection(NetworkFaults):
         self.network.cut()
         time.sleep(2 * 0.4 + 0.3 + self.load.allowance(since))
         out = time.monotonic()
-        time.sleep(2.0)
+        time.sleep(1.5)
         self.network.mend()
         mended = time.monotonic()
         # A probe that was under way when the cable was mended has its own timeout to wait for.

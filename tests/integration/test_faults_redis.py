@@ -32,7 +32,7 @@ class WithoutEjection(FaultCase):
     def test_a_stopped_server(self):
         self.begin()
         self.warm_up()
-        for seconds in (2.5, 0.9):  # long enough for its connection to be given up, and not
+        for seconds in (2.0, 0.9):  # long enough for its connection to be given up, and not
             since = self.fault_begins()
             os.kill(self.bad.pid, signal.SIGSTOP)
             time.sleep(seconds)
@@ -51,7 +51,7 @@ class WithoutEjection(FaultCase):
         self.warm_up()
         since = self.fault_begins()
         self.bad.kill()
-        time.sleep(1.0)
+        time.sleep(0.7)
         self.bad.start()
         other_data(self)
         back = time.monotonic()
@@ -161,7 +161,7 @@ class WithEjection(FaultCase):
             self.assertEqual(self.servers[place[key]].call("GET", key), str(number).encode())
         return place
 
-    def goes_and_comes(self, breaks, mends, seconds=2.5):
+    def goes_and_comes(self, breaks, mends, seconds=2.2):
         keys = self.faulty_keys()
         since = self.fault_begins()
         breaks()
@@ -172,7 +172,7 @@ class WithEjection(FaultCase):
         mended = time.monotonic()
         mends()
         took = self.serves_again(within=self.retry + 0.2, since=mended)
-        time.sleep(1.0)
+        time.sleep(0.6)
         until = time.monotonic()
 
         self.others_unharmed(since, until)
@@ -233,7 +233,7 @@ class WithEjection(FaultCase):
         text = self.fill(self.bad)
         # What the load deletes shall not make room again.
         self.bad.call("CONFIG", "SET", "maxmemory", used)
-        time.sleep(2.0)
+        time.sleep(1.2)
         until = time.monotonic()
         errors = self.errors_of(since, until)
         self.assertEqual(set(errors), {text})
@@ -315,12 +315,12 @@ class StoppedProxy(FaultCase):
         self.begin(proxy_options={"workers": 2})
         self.warm_up(1.0)
         opened = [server.connections_received() for server in self.servers]
-        for seconds in (1.2, 0.6):
+        for seconds in (0.9, 0.6):
             since = time.monotonic() - 0.1
             os.kill(self.proxy.pid, signal.SIGSTOP)
             time.sleep(seconds)
             os.kill(self.proxy.pid, signal.SIGCONT)
-            time.sleep(0.8)
+            time.sleep(0.6)
             self.assertEqual(self.errors_of(since), {})
         for index, server in enumerate(self.servers):
             self.assertEqual(server.connections_received() - opened[index], 1, f"s{index}")
