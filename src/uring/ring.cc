@@ -189,6 +189,10 @@ bool Ring::has_completions() const {
     return ready() > 0 || aside_read_ < aside_.size();
 }
 
+bool Ring::has_more() const {
+    return has_completions() || is_overflowed(*ring_);
+}
+
 Wait Ring::submit_and_wait(Duration timeout) {
     RM_ASSERT(is_open());
     const uint32_t submit_count = publish(*ring_);

@@ -511,7 +511,7 @@ void Driver::begin_drain() {
 // given a while.)
 void Driver::end_clients_when_fed() {
     if (!draining_ || clients_end_) return;
-    if (ring_.has_completions() && now_ < end_clients_by_) return;
+    if (ring_.has_more() && now_ < end_clients_by_) return;
     clients_end_ = true;
     for (const auto& channel : channels_) {
         if (channel->client == nullptr || channel->ended) continue;

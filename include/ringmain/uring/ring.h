@@ -136,8 +136,8 @@ class Ring {
     // Copies out up to min(batch_max, into.size()) completions, in order; no system call.
     [[nodiscard]] uint32_t reap(std::span<Completion> into);
 
-    // Whether there are more to be reaped.
-    [[nodiscard]] bool has_completions() const;
+    // Whether there are more to be reaped, those that the kernel has no room for yet included.
+    [[nodiscard]] bool has_more() const;
 
     // For BufferRing.
     [[nodiscard]] io_uring* handle() const { return ring_.get(); }
@@ -151,6 +151,7 @@ class Ring {
     int enter(uint32_t submit_count, uint32_t wait_count, uint32_t flags, Duration timeout);
     void set_aside();
     [[nodiscard]] uint32_t ready() const;
+    [[nodiscard]] bool has_completions() const;
     uint32_t copy_ready(std::span<Completion> into);
     void cancel_everything();
 
