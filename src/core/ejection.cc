@@ -145,8 +145,14 @@ void Proxy::schedule_check(Server& server) {
 void Proxy::check_probe(ServerConn& probe) {
     Server& server = *probe.server;
     const bool wanted = !server.live || server.pool().options->health_check_interval_ms > 0;
-    if (draining_ || !wanted || server.pool().retired) {
+    if (draining_ || server.pool().retired) {
         waiting_.remove(probe);
+        return;
+    }
+    if (!wanted) {
+        waiting_.remove(probe);
+        probe.retry_at = Instant::never();  // not planned: follow_servers() may do so
+        server.health().set_probe_at(Instant::never());
         return;
     }
     if (now_ < probe.retry_at) {

@@ -321,6 +321,7 @@ class Proxy {
     [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);
     void take_servers(Pool& old_pool, Pool& pool);
     void take_clients(Pool& old_pool, Pool* pool);
+    void look_again();
     void sweep_retired();
 
     void wake_at(Instant at) { next_deadline_ = std::min(next_deadline_, at); }
