@@ -405,7 +405,7 @@ void Driver::on_send(Channel& channel, int32_t result) {
         proxy_.on_client_sent(*channel.client, bytes);
         proxy_.mark_dirty(*channel.client);
     } else if (channel.server != nullptr &&
-               (!channel.sending.empty() || !channel.server->sendable().empty())) {
+               (!channel.sending.empty() || channel.server->has_sendable())) {
         proxy_.mark_dirty(*channel.server);
     }
 }
