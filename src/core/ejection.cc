@@ -18,6 +18,13 @@ bool is_transient(std::string_view answer) {
     return false;
 }
 
+bool is_excused(const ServerConn& conn, std::string_view answer) {
+    if (!is_transient(answer)) return false;
+    if (!conn.is_probe) return true;
+    const Server& server = *conn.server;
+    return server.live && !(server.pool().options->eject_on_loading && is_loading(answer));
+}
+
 void Proxy::tell(const ServerConn& conn, std::string_view text, bool good) {
     notices_.push_back({.good = good, .text = "pool " + conn.server->pool().options->name + ": "});
     notices_.back().text += text;
@@ -169,9 +176,7 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     const bool is_redis = server.pool().is_redis();
     const bool is_right = is_redis ? answer == "+PONG" : answer.starts_with("VERSION ");
     if (!is_right) {
-        // A server that loads is no failure as long as it is in.
-        const bool counts = !server.live || !is_transient(answer) ||
-                            (server.pool().options->eject_on_loading && is_loading(answer));
+        const bool counts = !is_excused(probe, answer);
         lose(probe, "answered a probe with '" + answer + "'", counts ? Blame::Server : Blame::Us);
         return;
     }
