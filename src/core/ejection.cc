@@ -42,6 +42,10 @@ void Proxy::recover(ServerConn& conn, Instant began) {
     tell(conn, "server " + conn.server->title() + " is connected again", true);
 }
 
+bool Proxy::take_announcement() {
+    return std::exchange(announced_, false);
+}
+
 bool Proxy::report_failure(Server& server, Instant began, std::string_view reason) {
     const config::Pool& options = *server.pool().options;
     const Health::Verdict verdict = server.health().on_failure(
@@ -49,6 +53,7 @@ bool Proxy::report_failure(Server& server, Instant began, std::string_view reaso
         {.eject = options.auto_eject_hosts, .failure_limit = options.server_failure_limit});
     if (verdict == Health::Verdict::Ejected) {
         environment_.shared->announce_change();
+        announced_ = true;
         notices_.push_back({.good = false,
                             .text = "pool " + options.name + ": server " + server.title() +
                                     " is ejected (server_failure_limit = " +
@@ -194,6 +199,7 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
         return;
     }
     environment_.shared->announce_change();
+    announced_ = true;
     tell(probe, "server " + server.title() + " is back", true);
 }
 

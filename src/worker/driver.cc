@@ -139,6 +139,7 @@ void Driver::read_clock() {
 // Hands over what is prepared and waits for something to happen, or for time to pass.
 void Driver::wait() {
     const Instant deadline = next_deadline();
+    if (proxy_.take_announcement()) timekeeper_.wake();  // and it wakes all workers
     timekeeper_.set(worker_, deadline);
     timekeeper_.end_batch(worker_);
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
