@@ -67,6 +67,21 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     }
     follow_servers();
     preconnect();
+    look_again();
+}
+
+// Deadlines may be earlier than they were, or be there at all.
+void Proxy::look_again() {
+    for (const auto& pool : pools_) {
+        for (const auto& server : pool->servers) {
+            for (const bool resp3 : {false, true}) {
+                for (const auto& conn : server->connections(resp3)) {
+                    if (!conn->fragments.empty()) waiting_.add(*conn);
+                }
+            }
+        }
+    }
+    wake_at(now_);
 }
 
 // Those that the new configuration has too.

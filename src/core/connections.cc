@@ -190,7 +190,7 @@ void Proxy::on_prelude_response(ServerConn& conn,
         : is_hello ? "refused RESP3 (HELLO 3); connect with RESP2: "
                    : "refused the database (redis_db = " + std::to_string(options.redis_db) + "): ";
     // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
-    const bool is_well = is_hello || (is_transient(answer) && !conn.is_probe);
+    const bool is_well = is_hello || is_excused(conn, answer);
     if (is_well) conn.server->health().allow();
     lose(conn, reason + answer, is_well ? Blame::Us : Blame::Server);
 }

@@ -31,7 +31,8 @@ void Proxy::on_pause(Duration gap) {
          conn = decltype(waiting_)::after(*conn)) {
         conn->since = conn->since + gap;
         conn->ready_by = conn->ready_by + gap;
-        conn->retry_at = conn->retry_at + gap;
+        // Of a probe that is not planned it is never.
+        if (conn->retry_at != Instant::never()) conn->retry_at = conn->retry_at + gap;
         for (Fragment* fragment = conn->fragments.front(); fragment != nullptr;
              fragment = fragment->next) {
             fragment->queued = fragment->queued + gap;

@@ -18,6 +18,13 @@ bool is_transient(std::string_view answer) {
     return false;
 }
 
+bool is_excused(const ServerConn& conn, std::string_view answer) {
+    if (!is_transient(answer)) return false;
+    if (!conn.is_probe) return true;
+    const Server& server = *conn.server;
+    return server.live && !(server.pool().options->eject_on_loading && is_loading(answer));
+}
+
 void Proxy::tell(const ServerConn& conn, std::string_view text, bool good) {
     notices_.push_back({.good = good, .text = "pool " + conn.server->pool().options->name + ": "});
     notices_.back().text += text;
@@ -35,6 +42,10 @@ void Proxy::recover(ServerConn& conn, Instant began) {
     tell(conn, "server " + conn.server->title() + " is connected again", true);
 }
 
+bool Proxy::take_announcement() {
+    return std::exchange(announced_, false);
+}
+
 bool Proxy::report_failure(Server& server, Instant began, std::string_view reason) {
     const config::Pool& options = *server.pool().options;
     const Health::Verdict verdict = server.health().on_failure(
@@ -42,6 +53,7 @@ bool Proxy::report_failure(Server& server, Instant began, std::string_view reaso
         {.eject = options.auto_eject_hosts, .failure_limit = options.server_failure_limit});
     if (verdict == Health::Verdict::Ejected) {
         environment_.shared->announce_change();
+        announced_ = true;
         notices_.push_back({.good = false,
                             .text = "pool " + options.name + ": server " + server.title() +
                                     " is ejected (server_failure_limit = " +
@@ -145,8 +157,14 @@ void Proxy::schedule_check(Server& server) {
 void Proxy::check_probe(ServerConn& probe) {
     Server& server = *probe.server;
     const bool wanted = !server.live || server.pool().options->health_check_interval_ms > 0;
-    if (draining_ || !wanted || server.pool().retired) {
+    if (draining_ || server.pool().retired) {
         waiting_.remove(probe);
+        return;
+    }
+    if (!wanted) {
+        waiting_.remove(probe);
+        probe.retry_at = Instant::never();  // not planned: follow_servers() may do so
+        server.health().set_probe_at(Instant::never());
         return;
     }
     if (now_ < probe.retry_at) {
@@ -163,9 +181,7 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     const bool is_redis = server.pool().is_redis();
     const bool is_right = is_redis ? answer == "+PONG" : answer.starts_with("VERSION ");
     if (!is_right) {
-        // A server that loads is no failure as long as it is in.
-        const bool counts = !server.live || !is_transient(answer) ||
-                            (server.pool().options->eject_on_loading && is_loading(answer));
+        const bool counts = !is_excused(probe, answer);
         lose(probe, "answered a probe with '" + answer + "'", counts ? Blame::Server : Blame::Us);
         return;
     }
@@ -183,6 +199,7 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
         return;
     }
     environment_.shared->announce_change();
+    announced_ = true;
     tell(probe, "server " + server.title() + " is back", true);
 }
 

@@ -36,6 +36,10 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
 // "-LOADING ...", "-BUSY ..." and the like: a server that is well and cannot answer now.
 [[nodiscard]] bool is_transient(std::string_view answer);
 
+// The same of a new connection's or a probe's answer, if it says nothing against the server: to be
+// let in again a server must be able to answer.
+[[nodiscard]] bool is_excused(const ServerConn& conn, std::string_view answer);
+
 [[nodiscard]] inline bool is_loading(std::string_view answer) {
     return answer.starts_with("-LOADING");
 }

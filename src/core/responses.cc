@@ -26,10 +26,11 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
 }
 
 // Whether a byte may be part of an answer: something that it could answer has left. What was queued
-// or became sendable in this batch has not.
+// or became sendable in this batch has not, nor has what waits behind a send that is under way.
 bool Proxy::awaits_bytes(const ServerConn& conn) const {
     if (conn.prelude_answers > 0) return conn.prelude_out.empty();
-    return !conn.fragments.empty() && conn.fragments.front()->batch != batch_ &&
+    const Fragment* head = conn.fragments.front();
+    return head != nullptr && head != conn.first_unsent && head->batch != batch_ &&
            conn.ready_batch != batch_;
 }
 

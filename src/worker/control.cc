@@ -72,8 +72,12 @@ void Control::round() {
         on_completion(batch_[i]);
     }
     if (!generations_.empty()) follow_progress();
+    // A worker follows when it wakes up, and one of them has to probe the server that is out.
+    const uint64_t epoch = options_.shared->epoch();
+    const bool servers_changed = std::exchange(epoch_, epoch) != epoch;
     for (uint32_t i = 0; i < options_.workers.size(); ++i) {
-        if (options_.timekeeper->take_due(i, now_)) options_.workers[i]->inbox().wake();
+        const bool due = options_.timekeeper->take_due(i, now_);
+        if (due || servers_changed) options_.workers[i]->inbox().wake();
     }
     reporter_.on_time(now_);
     if (now_ >= next_look_) {

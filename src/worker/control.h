@@ -80,6 +80,7 @@ class Control {
     // Oldest first, the newest is in force; empty before the first reload.
     std::deque<std::unique_ptr<Generation>> generations_;
     uint64_t last_number_ = 1;
+    uint64_t epoch_ = 0;         // of the servers: what the workers were woken for
     bool adopting_ = false;      // some worker has not got the newest yet
     bool reload_again_ = false;  // asked for meanwhile
     Instant now_;

@@ -143,6 +143,7 @@ void Driver::read_clock() {
 // Hands over what is prepared and waits for something to happen, or for time to pass.
 void Driver::wait() {
     const Instant deadline = next_deadline();
+    if (proxy_.take_announcement()) timekeeper_.wake();  // and it wakes all workers
     timekeeper_.set(worker_, deadline);
     timekeeper_.end_batch(worker_);
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
@@ -428,7 +429,7 @@ void Driver::on_send(Channel& channel, int32_t result) {
         proxy_.on_client_sent(*channel.client, bytes);
         proxy_.mark_dirty(*channel.client);
     } else if (channel.server != nullptr &&
-               (!channel.sending.empty() || !channel.server->sendable().empty())) {
+               (!channel.sending.empty() || channel.server->has_sendable())) {
         proxy_.mark_dirty(*channel.server);
     }
 }
@@ -572,16 +573,19 @@ void Driver::report_progress() {
 
 // Of a pool that is about to be freed: no answer to an old question may find its way there.
 void Driver::forget(core::Pool& pool) {
+    const auto forget_one = [this](const core::ServerConn* conn) {
+        std::erase_if(questions_, [conn](const auto& entry) { return entry.second == conn; });
+        asking_.erase(conn);
+        found_.erase(conn);
+        addresses_.erase(conn);
+    };
     for (const auto& server : pool.servers) {
         for (const bool resp3 : {false, true}) {
             for (const auto& conn : server->connections(resp3)) {
-                std::erase_if(questions_,
-                              [&conn](const auto& entry) { return entry.second == conn.get(); });
-                asking_.erase(conn.get());
-                found_.erase(conn.get());
-                addresses_.erase(conn.get());
+                forget_one(conn.get());
             }
         }
+        if (server->probe != nullptr) forget_one(server->probe.get());
     }
 }
 

@@ -3,8 +3,9 @@ import errno
 import os
 import socket
 import stat
+import time
 
-from harness import (Case, MemcachedServer, RedisServer, Ringmain, main, needs_ringmain,
+from harness import (Case, MemcachedServer, RedisServer, Ringmain, key_on, main, needs_ringmain,
                      wait_for)
 from wire import RespClient, bulk, resp
 
@@ -50,6 +51,22 @@ class Workers(Case):
         self.assertEqual(len(numbers), 64, "two clients have the same id")
         for client in clients:
             client.close()
+
+    def test_an_ejected_server_returns_though_the_worker_that_probes_it_sleeps(self):
+        proxy = self.start(4, auto_eject_hosts=True, server_failure_limit=1,
+                           server_retry_timeout=300, preconnect=False)
+        client = proxy.client()
+        # A server's number is that of the worker that probes it, a client's id that of its own.
+        server = 1 if int(client.value("CLIENT", "ID")) % 4 == 0 else 0
+        key = key_on(server, 2)
+        self.same(client.call("SET", key, "there"), b"+OK\r\n")
+        time.sleep(2)  # until the others have nothing to do at all
+        self.servers[server].kill()
+        wait_for(lambda: client.call("SET", key, "elsewhere") == b"+OK\r\n", "the ejection")
+        self.servers[server].start()
+        self.servers[server].call("SET", key, "there")
+        wait_for(lambda: client.value("GET", key) == b"there", "the return", timeout=5)
+        client.close()
 
     def test_connections_per_worker_and_server(self):
         self.start(2, server_connections=2, preconnect=True)

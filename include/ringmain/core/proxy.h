@@ -142,6 +142,8 @@ class Proxy {
     [[nodiscard]] bool has_notices() const { return !notices_.empty(); }
 
     [[nodiscard]] Notice take_notice();
+    // Whether a server went or came here since the last call: workers that sleep are to be told.
+    [[nodiscard]] bool take_announcement();
 
     // To be looked at again in this batch: the driver's part of it has changed.
     void mark_dirty(ClientConn& client) { dirty_clients_.add(client); }
@@ -323,6 +325,7 @@ class Proxy {
     [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);
     void take_servers(Pool& old_pool, Pool& pool);
     void take_clients(Pool& old_pool, Pool* pool);
+    void look_again();
     void sweep_retired();
 
     void wake_at(Instant at) { next_deadline_ = std::min(next_deadline_, at); }
@@ -373,6 +376,7 @@ class Proxy {
     uint64_t next_client_id_ = 1;
     Scratch scratch_;
     bool draining_ = false;
+    bool announced_ = false;
     std::deque<Notice> notices_;
 
     std::vector<std::unique_ptr<Pool>> pools_;

@@ -51,6 +51,11 @@ class ServerConn {
         return out;
     }
 
+    // Whether sendable() has something.
+    [[nodiscard]] bool has_sendable() const {
+        return state == State::Ready ? !out.empty() : !prelude_out.empty();
+    }
+
     // --- counting: here as it happens, and published once per batch and connection ---------------
 
     struct Traffic {

@@ -176,4 +176,45 @@ TEST_CASE("memcached clients stay where they are") {
     CHECK(world.ask(client, "set a 0 0 11\r\n01234567890\r\n").starts_with("SERVER_ERROR"));
 }
 
+TEST_CASE("a timeout that there was none of before is that of requests under way too") {
+    config::Pool pool = redis_pool(1);
+    SUBCASE("none") {
+        pool.timeout_ms = 0;
+    }
+    SUBCASE("a long one") {
+        pool.timeout_ms = 60'000;
+    }
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(1000);
+    pool.timeout_ms = 400;
+    world.adopt({pool});
+    static_cast<void>(world.ask(client, resp({"GET", "b"})));
+    world.pass(500);
+    CHECK(World::heard(client).find("did not answer within 400 ms") != std::string::npos);
+    CHECK(world.counters().timeouts.get() == 2);
+}
+
+TEST_CASE("health checks end and begin again with their interval") {
+    config::Pool pool = redis_pool(1);
+    pool.health_check_interval_ms = 100;
+    World world(pool);
+    world.step();
+    world.pass(300);
+    const size_t before = world.server(0).redis.log.size();
+    CHECK(before >= 2);
+    pool.health_check_interval_ms = 0;
+    world.adopt({pool});
+    world.pass(1000);
+    const size_t meanwhile = world.server(0).redis.log.size();
+    CHECK(meanwhile <= before + 1);
+    CHECK_FALSE(world.proxy().needs_ticks());
+    pool.health_check_interval_ms = 100;
+    world.adopt({pool});
+    world.pass(1000);
+    CHECK(world.server(0).redis.log.size() >= meanwhile + 5);
+}
+
 }  // namespace ringmain::test

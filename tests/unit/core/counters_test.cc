@@ -84,6 +84,26 @@ TEST_CASE("what waits for a server is counted while it waits") {
     CHECK(pool_counters(world).errors[static_cast<size_t>(stats::Reason::Lost)].get() == 1);
 }
 
+TEST_CASE("what waits behind a send is counted once") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string get = resp({"GET", "a"});
+    const stats::ServerCounters& server = server_counters(world, 0);
+    CHECK(world.ask(client, get) == "");
+    world.link(0)->reads = false;
+    CHECK(world.ask(client, get) == "");
+    CHECK(world.ask(client, get) == "");
+    CHECK(world.link(0)->server->has_sendable());
+    CHECK(server.request_bytes.get() == 2 * get.size());
+    CHECK(world.ask(client, get) == "");
+    world.link(0)->reads = true;
+    world.settle();
+    CHECK_FALSE(world.link(0)->server->has_sendable());
+    CHECK(server.requests.get() == 4);
+    CHECK(server.request_bytes.get() == 4 * get.size());
+}
+
 TEST_CASE("a split request counts once, however many servers answer it") {
     World world(redis_pool(2));
     Channel& client = world.client();

@@ -344,4 +344,46 @@ TEST_CASE("a server that loads or is busy passes a health check") {
     CHECK_FALSE(world.health(0).accepts_traffic());
 }
 
+TEST_CASE("a server that is busy passes a health check, whichever question it does not answer") {
+    config::Pool pool = ejecting_pool(1);
+    pool.redis_db = 5;
+    pool.health_check_interval_ms = 100;
+    World world(pool);
+    world.server(0).redis.canned["SELECT"] = "-BUSY Redis is busy running a script.\r\n";
+    world.step();
+    world.pass(2000);
+    CHECK(probes(world, 0) > 10);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.health(0).failures() == 0);
+}
+
+TEST_CASE("a pause does not plan a probe that nobody wants") {
+    World world(ejecting_pool(2));
+    eject(world, 0);
+    world.server(0).mood = Mood::Up;
+    while (!world.health(0).accepts_traffic()) {
+        world.loop().advance(Loop::tick);
+        world.step();
+    }
+    world.loop().advance(Duration::millis(10'000));
+    world.loop().begin();
+    world.proxy().on_pause(Duration::millis(10'000));
+    world.loop().end();
+    CHECK(world.proxy().pools()[0]->servers[0]->probe->retry_at == Instant::never());
+    world.pass(1000);
+    CHECK(probes(world, 0) == 1);
+}
+
+TEST_CASE("workers that sleep are told of a server that goes or comes") {
+    World world(ejecting_pool(2));
+    CHECK_FALSE(world.proxy().take_announcement());
+    eject(world, 0);
+    CHECK(world.proxy().take_announcement());
+    CHECK_FALSE(world.proxy().take_announcement());
+    world.server(0).mood = Mood::Up;
+    world.pass(2010);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.proxy().take_announcement());
+}
+
 }  // namespace ringmain::test

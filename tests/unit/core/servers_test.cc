@@ -176,6 +176,21 @@ TEST_CASE("a byte that came before the request was sent does not answer it") {
     CHECK(World::heard(client) == error(std::string(s0) + "sent bytes that nobody asked for"));
 }
 
+TEST_CASE("a response too many does not answer what waits behind a send") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.link(0)->reads = false;
+    CHECK(world.ask(client, resp({"GET", "b"})) == "");
+    CHECK(world.ask(client, resp({"GET", "c"})) == "");
+    world.reply(0, bulk("1") + bulk("2") + bulk("3"));
+    world.settle();
+    CHECK(World::heard(client) ==
+          bulk("1") + bulk("2") +
+              error("server s0 (10.0.0.1:7000) sent bytes that nobody asked for"));
+}
+
 TEST_CASE("a malformed response closes the connection") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Mute;
