@@ -31,14 +31,9 @@ bool is_in_use(const ServerConn& conn) {
 }
 
 bool is_in_use(const Server& server) {
-    if (server.probe != nullptr && is_in_use(*server.probe)) return true;
-    for (const bool resp3 : {false, true}) {
-        const auto& conns = server.connections(resp3);
-        if (std::any_of(conns.begin(), conns.end(), [](const auto& c) { return is_in_use(*c); })) {
-            return true;
-        }
-    }
-    return false;
+    const auto conns = server.connections();
+    return std::any_of(
+        conns.begin(), conns.end(), [](const auto& conn) { return is_in_use(*conn); });
 }
 
 }  // namespace
@@ -74,10 +69,8 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
 void Proxy::look_again() {
     for (const auto& pool : pools_) {
         for (const auto& server : pool->servers) {
-            for (const bool resp3 : {false, true}) {
-                for (const auto& conn : server->connections(resp3)) {
-                    if (!conn->fragments.empty()) waiting_.add(*conn);
-                }
+            for (const auto& conn : server->connections()) {
+                if (!conn->fragments.empty()) waiting_.add(*conn);
             }
         }
     }
@@ -132,22 +125,16 @@ void Proxy::sweep_retired() {
     for (auto& pool : retired_) {
         bool in_use = pool->clients > 0;
         for (const auto& server : pool->servers) {
-            for (const bool resp3 : {false, true}) {
-                for (const auto& conn : server->connections(resp3)) {
-                    if (conn->fragments.empty()) lose(*conn, not_configured, Blame::Nobody);
-                }
+            for (const auto& conn : server->connections()) {
+                if (conn->fragments.empty()) lose(*conn, not_configured, Blame::Nobody);
             }
-            if (server->probe != nullptr) lose(*server->probe, not_configured, Blame::Nobody);
             in_use = in_use || is_in_use(*server);
         }
         if (in_use) continue;
         for (const auto& server : pool->servers) {
-            for (const bool resp3 : {false, true}) {
-                for (const auto& conn : server->connections(resp3)) {
-                    waiting_.remove(*conn);
-                }
+            for (const auto& conn : server->connections()) {
+                waiting_.remove(*conn);
             }
-            if (server->probe != nullptr) waiting_.remove(*server->probe);
         }
         finished_.push_back(std::move(pool));
     }

@@ -28,7 +28,8 @@ void Proxy::preconnect() {
     for (const auto& pool : pools_) {
         if (!pool->options->preconnect) continue;
         for (const auto& server : pool->servers) {
-            for (const auto& conn : server->connections(false)) {
+            for (const auto& conn : server->connections()) {
+                if (conn->resp3 || conn->is_probe) continue;  // when they are needed
                 if (conn->state != ServerConn::State::Closed) continue;
                 if (!server->live || server->health().is_down()) {
                     watch(*conn);

@@ -97,13 +97,11 @@ void Proxy::follow_servers() {
 }
 
 void Proxy::welcome(Server& server) {
-    for (const bool resp3 : {false, true}) {
-        for (const auto& conn : server.connections(resp3)) {
-            if (conn->state != ServerConn::State::Closed) continue;
-            conn->failures = 0;
-            conn->retry_at = now_;
-            watch(*conn);
-        }
+    for (const auto& conn : server.connections()) {
+        if (conn->is_probe || conn->state != ServerConn::State::Closed) continue;
+        conn->failures = 0;
+        conn->retry_at = now_;
+        watch(*conn);
     }
     if (server.probe != nullptr) schedule_check(server);
 }

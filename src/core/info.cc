@@ -141,9 +141,9 @@ void write_servers(std::string& text, const Proxy& proxy) {
     Section section(text, "Servers");
     for (const auto& pool : proxy.pools()) {
         for (const auto& server : pool->servers) {
-            const auto& conns = server->connections(false);
+            const auto conns = server->connections();
             const bool up = std::any_of(conns.begin(), conns.end(), [](const auto& conn) {
-                return conn->state == ServerConn::State::Ready;
+                return conn->state == ServerConn::State::Ready && !conn->is_probe;
             });
             section.add(pool->options->name + "/" + server->options().ring_name,
                         "address=" + server->options().address.text() +

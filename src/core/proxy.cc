@@ -54,12 +54,9 @@ Proxy::~Proxy() {
 }
 
 void Proxy::close_connections(Server& server) {
-    for (const bool resp3 : {false, true}) {
-        for (const auto& conn : server.connections(resp3)) {
-            lose(*conn, "is shut down", Blame::Nobody);
-        }
+    for (const auto& conn : server.connections()) {
+        lose(*conn, "is shut down", Blame::Nobody);
     }
-    if (server.probe != nullptr) lose(*server.probe, "is shut down", Blame::Nobody);
 }
 
 void Proxy::begin_batch(Instant now, Instant wall) {

@@ -15,15 +15,17 @@ std::string title_of(const config::Server& server) {
 }  // namespace
 
 Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
-    : queue_size_default_(uint64_t{blocks.capacity()} * block_size / 8) {
+    : queue_size_default_(uint64_t{blocks.capacity()} * block_size / 8),
+      per_kind_(static_cast<uint32_t>(owner.options->server_connections)) {
     move_to(owner, index, share.worker);
-    for (uint32_t i = 0; i < owner.options->server_connections; ++i) {
-        resp2_.push_back(std::make_unique<ServerConn>(blocks, *this, false));
-        if (owner.is_redis()) resp3_.push_back(std::make_unique<ServerConn>(blocks, *this, true));
+    const uint32_t kinds = owner.is_redis() ? 2 : 1;
+    for (uint32_t i = 0; i < kinds * per_kind_; ++i) {
+        connections_.push_back(std::make_unique<ServerConn>(blocks, *this, i >= per_kind_));
     }
     const uint32_t number = owner.shared->servers[index]->number;
     if (number % share.worker_count != share.worker) return;
-    probe = std::make_unique<ServerConn>(blocks, *this, false);
+    connections_.push_back(std::make_unique<ServerConn>(blocks, *this, false));
+    probe = connections_.back().get();
     probe->is_probe = true;
     probe->retry_at = Instant::never();
 }

@@ -573,19 +573,14 @@ void Driver::report_progress() {
 
 // Of a pool that is about to be freed: no answer to an old question may find its way there.
 void Driver::forget(core::Pool& pool) {
-    const auto forget_one = [this](const core::ServerConn* conn) {
-        std::erase_if(questions_, [conn](const auto& entry) { return entry.second == conn; });
-        asking_.erase(conn);
-        found_.erase(conn);
-        addresses_.erase(conn);
-    };
     for (const auto& server : pool.servers) {
-        for (const bool resp3 : {false, true}) {
-            for (const auto& conn : server->connections(resp3)) {
-                forget_one(conn.get());
-            }
+        for (const auto& one : server->connections()) {
+            const core::ServerConn* conn = one.get();
+            std::erase_if(questions_, [conn](const auto& entry) { return entry.second == conn; });
+            asking_.erase(conn);
+            found_.erase(conn);
+            addresses_.erase(conn);
         }
-        if (server->probe != nullptr) forget_one(server->probe.get());
     }
 }
 

@@ -21,10 +21,8 @@ bool World::check(Worker& worker) {
     if (!follow_health()) return false;
     for (const auto& server : worker.loop->proxy().pools()[0]->servers) {
         if (!check_ejected(worker, *server)) return false;
-        for (const bool resp3 : {false, true}) {
-            for (const auto& conn : server->connections(resp3)) {
-                if (!check_connection(worker, *conn)) return false;
-            }
+        for (const auto& conn : server->connections()) {
+            if (!check_connection(worker, *conn)) return false;
         }
     }
     for (const core::ClientConn* client = worker.loop->proxy().first_client(); client != nullptr;
@@ -75,13 +73,11 @@ void World::doubt_all() {
 bool World::check_ejected(const Worker& worker, const core::Server& server) {
     if (worker.was_live.empty() || worker.was_live[server.index()]) return true;
     if (truth_.directory.live()[server.index()]) return true;
-    for (const bool resp3 : {false, true}) {
-        for (const auto& conn : server.connections(resp3)) {
-            for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
-                 fragment = fragment->next) {
-                if (fragment->batch == worker.batches) {
-                    return fail(server.title() + " is out and gets a request");
-                }
+    for (const auto& conn : server.connections()) {
+        for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
+             fragment = fragment->next) {
+            if (fragment->batch == worker.batches) {
+                return fail(server.title() + " is out and gets a request");
             }
         }
     }
@@ -160,13 +156,11 @@ bool World::check_counts(const Worker& worker) {
     uint64_t queued = 0;
     uint64_t counted = 0;
     for (const auto& server : proxy.pools()[0]->servers) {
-        for (const bool resp3 : {false, true}) {
-            for (const auto& conn : server->connections(resp3)) {
-                queued += conn->fragments.size();
-                for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
-                     fragment = fragment->next) {
-                    if (fragment->request->client == nullptr) requests.push_back(fragment->request);
-                }
+        for (const auto& conn : server->connections()) {
+            queued += conn->fragments.size();
+            for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
+                 fragment = fragment->next) {
+                if (fragment->request->client == nullptr) requests.push_back(fragment->request);
             }
         }
     }

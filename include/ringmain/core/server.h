@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,13 @@ class Server {
     // The connection that serves a client: the same for the same affinity, so that a client reads
     // what it wrote.
     [[nodiscard]] ServerConn& connection(uint32_t affinity, bool resp3) {
-        const auto& connections = resp3 ? resp3_ : resp2_;
-        return *connections[connections.size() == 1 ? 0 : affinity % connections.size()];
+        const uint32_t place = per_kind_ == 1 ? 0 : affinity % per_kind_;
+        return *connections_[resp3 ? per_kind_ + place : place];
     }
 
-    [[nodiscard]] const std::vector<std::unique_ptr<ServerConn>>& connections(bool resp3) const {
-        return resp3 ? resp3_ : resp2_;
+    // Whatever may be connected to the server: first those of connection(), then the probe.
+    [[nodiscard]] std::span<const std::unique_ptr<ServerConn>> connections() const {
+        return connections_;
     }
 
     // Becomes a server of another pool, which has it at `index`, with its connections as they are.
@@ -57,7 +59,7 @@ class Server {
     bool live = true;
     // Asks a server that is out, or is looked after (health_check_interval), whether it serves. In
     // the worker whose turn it is; null in the others.
-    std::unique_ptr<ServerConn> probe;
+    ServerConn* probe = nullptr;
     Duration probe_delay;  // before the next one, should this one fail
 
     // What may wait for one connection: bytes of its `out`, requests sent or not.
@@ -75,8 +77,9 @@ class Server {
     Health* health_ = nullptr;
     stats::ServerCounters* counters_ = nullptr;
     std::string title_;
-    std::vector<std::unique_ptr<ServerConn>> resp2_;  // memcached pools: all of them
-    std::vector<std::unique_ptr<ServerConn>> resp3_;  // opened when a client needs one
+    uint32_t per_kind_;
+    // RESP2 (memcached), then RESP3 (redis pools only; opened when a client needs one), then `probe`.
+    std::vector<std::unique_ptr<ServerConn>> connections_;
 };
 
 }  // namespace ringmain::core

@@ -91,7 +91,7 @@ void World::drop(Channel& client) {
 
 core::ServerConn& World::connection(uint32_t server, bool resp3) {
     for (const auto& candidate : proxy().pools()[0]->servers) {
-        core::ServerConn& conn = *candidate->connections(resp3)[0];
+        core::ServerConn& conn = candidate->connection(0, resp3);
         if (index_of(conn) == server) return conn;
     }
     FAIL("no such server");
