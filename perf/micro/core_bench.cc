@@ -67,8 +67,7 @@ class Bench {
         }
         ServerConn* conn = proxy_.next_dirty_server();
         RM_ASSERT(conn != nullptr);
-        proxy_.on_server_sending(*conn);
-        conn->sendable().clear();
+        proxy_.take_sendable(*conn).clear();
         begin();
         feed(responses, [&](const Slice& slice) { proxy_.on_server_bytes(*conn, slice); });
         end();

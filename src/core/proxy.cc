@@ -427,7 +427,6 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     conn.open_get = {};
     fragment.queued = now_;
     fragment.sent = now_;
-    if (conn.first_unsent == nullptr) conn.first_unsent = &fragment;
     conn.note_queued(fragment);
     if (conn.first_in_time == nullptr) {
         conn.first_in_time = &fragment;

@@ -30,7 +30,7 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
 bool Proxy::awaits_bytes(const ServerConn& conn) const {
     if (conn.prelude_answers > 0) return conn.prelude_out.empty();
     const Fragment* head = conn.fragments.front();
-    return head != nullptr && head != conn.first_unsent && head->batch != batch_ &&
+    return head != nullptr && head != conn.traffic.first_unsent && head->batch != batch_ &&
            conn.ready_batch != batch_;
 }
 
@@ -137,10 +137,7 @@ Fragment& Proxy::leave_queue(ServerConn& conn) {
         conn.fragments.front()->in_line = static_cast<uint16_t>(fragment.in_line - 1);
     }
     if (conn.open_get.first == &fragment) conn.open_get = {};
-    if (conn.first_unsent == &fragment) {  // lost before it was sent
-        conn.first_unsent = fragment.next;
-        fragment.sent = now_;
-    }
+    if (conn.note_unsent(fragment)) fragment.sent = now_;
     if (now_ - fragment.queued >= slow_threshold_) note_slow(conn, fragment);
     return fragment;
 }

@@ -16,6 +16,7 @@ void ServerConn::note_taken() {
     counters.request_bytes.add(out.size());
     server->pool().counters->fragments.add(traffic.unsent);
     traffic.sent_bytes += out.size();
+    traffic.first_unsent = nullptr;
     traffic.unsent = 0;
     traffic.out_size = 0;
     show({.out_queue = fragments.size(), .out_queue_bytes = traffic.sent_bytes});

@@ -35,14 +35,17 @@ void Proxy::note_command(Request& request, const Command* command, std::string_v
 }
 
 // What leaves in the batch in which it was queued did not wait; of the rest the time is noted.
-void Proxy::on_server_sending(ServerConn& conn) {
-    Fragment* first = conn.first_unsent;
-    if (first == nullptr || conn.state != ServerConn::State::Ready) return;
-    conn.first_unsent = nullptr;
-    if (!notes_commands() || first->batch == batch_) return;
-    for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
-        fragment->sent = now_;
+Chain& Proxy::take_sendable(ServerConn& conn) {
+    if (conn.state != ServerConn::State::Ready) return conn.prelude_out;
+    Fragment* first = conn.traffic.first_unsent;
+    if (first == nullptr) return conn.out;
+    if (notes_commands() && first->batch != batch_) {
+        for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
+            fragment->sent = now_;
+        }
     }
+    conn.note_taken();
+    return conn.out;
 }
 
 // The fragment is out of the FIFO: answered, or its connection is lost.

@@ -57,8 +57,7 @@ void Driver::flush_server(core::ServerConn& conn) {
     if (conn.channel == 0) return;
     Channel& channel = *channels_[conn.channel];
     if (channel.send_pending) return;
-    proxy_.on_server_sending(conn);
-    channel.sending.append_chain(std::move(conn.sendable()));
+    channel.sending.append_chain(std::move(proxy_.take_sendable(conn)));
     if (!channel.sending.empty()) send(channel);
 }
 

@@ -106,8 +106,6 @@ class Proxy {
 
     void on_client_bytes(ClientConn& client, const Slice& slice);
     void on_client_end(ClientConn& client);
-    // The driver takes what is sendable(), now.
-    void on_server_sending(ServerConn& conn);
     // The driver sent some of a client's bytes: reading may go on.
     void on_client_sent(ClientConn& client, uint64_t bytes);
     // The connection is gone. The reference is dead after this.
@@ -131,6 +129,9 @@ class Proxy {
     [[nodiscard]] ServerConn* next_dirty_server() { return dirty_servers_.pop_front(); }
 
     [[nodiscard]] ClientConn* next_dirty_client() { return dirty_clients_.pop_front(); }
+
+    // What the driver sends now: it moves all of it out, and it counts as sent.
+    [[nodiscard]] Chain& take_sendable(ServerConn& conn);
 
     // A pool of an earlier configuration of which nothing is left: whoever knows one of its
     // connections forgets it, and frees the pool.

@@ -78,7 +78,8 @@ class Server {
     stats::ServerCounters* counters_ = nullptr;
     std::string title_;
     uint32_t per_kind_;
-    // RESP2 (memcached), then RESP3 (redis pools only; opened when a client needs one), then `probe`.
+    // RESP2 (memcached), then RESP3 (redis pools only; opened when a client needs one), then
+    // `probe`.
     std::vector<std::unique_ptr<ServerConn>> connections_;
 };
 

@@ -44,14 +44,7 @@ class ServerConn {
     ServerConn& operator=(const ServerConn&) = delete;
     ~ServerConn() = default;
 
-    // What the driver takes to send it now: all of it, at once.
-    [[nodiscard]] Chain& sendable() {
-        if (state != State::Ready) return prelude_out;
-        if (traffic.unsent > 0) note_taken();
-        return out;
-    }
-
-    // Whether sendable() has something.
+    // Proxy::take_sendable() would give something.
     [[nodiscard]] bool has_sendable() const {
         return state == State::Ready ? !out.empty() : !prelude_out.empty();
     }
@@ -59,7 +52,9 @@ class ServerConn {
     // --- counting: here as it happens, and published once per batch and connection ---------------
 
     struct Traffic {
-        uint32_t unsent = 0;      // fragments whose bytes are in `out`
+        // The first in `fragments` whose bytes are in `out`, and how many there are; null with 0.
+        Fragment* first_unsent = nullptr;
+        uint32_t unsent = 0;
         uint32_t responses = 0;   // since the last publication
         uint64_t out_size = 0;    // of `out`, when the last fragment was queued
         uint64_t sent_bytes = 0;  // of the fragments that are sent and not answered
@@ -73,7 +68,19 @@ class ServerConn {
     void note_queued(Fragment& fragment) {
         fragment.size = static_cast<uint32_t>(out.size() - traffic.out_size);
         traffic.out_size = out.size();
+        if (traffic.unsent == 0) traffic.first_unsent = &fragment;
         traffic.unsent += 1;
+    }
+
+    // All of `out` is on its way.
+    void note_taken();
+
+    // The head of the FIFO, which leaves it: true when it was lost before it was sent.
+    [[nodiscard]] bool note_unsent(const Fragment& fragment) {
+        if (traffic.first_unsent != &fragment) return false;
+        traffic.first_unsent = fragment.next;
+        traffic.unsent -= 1;
+        return true;
     }
 
     // The fragment leaves the FIFO, answered.
@@ -115,7 +122,6 @@ class ServerConn {
 
     Fifo<Fragment, &Fragment::next> fragments;
     Fragment* first_in_time = nullptr;  // those before it were late
-    Fragment* first_unsent = nullptr;   // the first in `fragments` whose bytes are in `out`
     Chain prelude_out;
     Chain out;
     OpenGet open_get;
@@ -132,7 +138,6 @@ class ServerConn {
         uint64_t out_queue_bytes = 0;
     };
 
-    void note_taken();
     void end_run(Instant now);
     void show(const Shown& now);
 

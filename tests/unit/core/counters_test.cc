@@ -104,6 +104,25 @@ TEST_CASE("what waits behind a send is counted once") {
     CHECK(server.request_bytes.get() == 4 * get.size());
 }
 
+TEST_CASE("what is queued behind a send that ends is counted once") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string get = resp({"GET", "a"});
+    CHECK(world.ask(client, get) == "$-1\r\n");
+    const stats::ServerCounters& server = server_counters(world, 0);
+    world.server(0).mood = Mood::Mute;
+    world.link(0)->reads = false;
+    CHECK(world.ask(client, get) == "");  // under way
+    CHECK(world.ask(client, get) == "");  // behind it
+    CHECK(server.in_queue.get() == 1);
+    world.link(0)->reads = true;
+    CHECK(world.ask(client, get) == "");  // in the batch in which the send ends
+    CHECK(server.requests.get() == 4);
+    CHECK(server.request_bytes.get() == 4 * get.size());
+    CHECK(server.out_queue.get() == 3);
+    CHECK(server.out_queue_bytes.get() == 3 * get.size());
+}
+
 TEST_CASE("a split request counts once, however many servers answer it") {
     World world(redis_pool(2));
     Channel& client = world.client();

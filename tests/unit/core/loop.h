@@ -254,7 +254,8 @@ class Loop {
         if (channel.client != nullptr) {
             proxy_->on_client_sent(*channel.client, size);
             proxy_->mark_dirty(*channel.client);
-        } else if (channel.server != nullptr) {
+        } else if (channel.server != nullptr &&
+                   (!channel.sending.empty() || channel.server->has_sendable())) {
             proxy_->mark_dirty(*channel.server);
         }
     }
@@ -277,8 +278,7 @@ class Loop {
             if (conn->channel == 0) continue;
             Channel& channel = *channels_[conn->channel];
             if (!channel.sending.empty()) continue;  // one send at a time
-            proxy_->on_server_sending(*conn);
-            channel.sending.append_chain(std::move(conn->sendable()));
+            channel.sending.append_chain(std::move(proxy_->take_sendable(*conn)));
         }
         while (core::ClientConn* client = proxy_->next_dirty_client()) {
             flush_client(*client);
