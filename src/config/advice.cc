@@ -152,11 +152,4 @@ void advise(const Tree& tree, const Node& table, const Pool& pool, Findings& fin
     Adviser(tree, table, pool, findings).run();
 }
 
-void warn_pending(const Option& option, const Node& node, Findings& findings) {
-    const std::string effect = option.type == Type::Duration ? "publishes no snapshots yet"
-                                                             : "does not open this port yet";
-    findings.warn(node.key_place,
-                  "'" + std::string(option.name) + "' is accepted, but this version " + effect);
-}
-
 }  // namespace ringmain::config

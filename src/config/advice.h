@@ -3,7 +3,6 @@
 #pragma once
 
 #include "ringmain/config/config.h"
-#include "ringmain/config/options.h"
 
 #include "findings.h"
 #include "toml.h"
@@ -12,8 +11,5 @@ namespace ringmain::config {
 
 // `pool` has no errors, and its servers are in the order of placement.
 void advise(const Tree& tree, const Node& table, const Pool& pool, Findings& findings);
-
-// An option that is read and has no effect yet.
-void warn_pending(const Option& option, const Node& node, Findings& findings);
 
 }  // namespace ringmain::config

@@ -4,8 +4,6 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/config/options.h"
 
-#include <array>
-
 #include "units.h"
 #include "words.h"
 
@@ -14,7 +12,6 @@ namespace ringmain::config {
 namespace {
 
 constexpr size_t text_width = 92;
-constexpr std::array sections = {Section::Proxy, Section::Stats, Section::Admin, Section::Pool};
 
 struct Defaults {
     Proxy proxy;
@@ -23,10 +20,6 @@ struct Defaults {
     Pool pool;
     Server server;
 };
-
-std::string quoted_toml(std::string_view text) {
-    return text.empty() ? std::string{} : "\"" + std::string(text) + "\"";
-}
 
 std::string number_limits(const Option& option, std::string (*text_of)(int64_t)) {
     std::string out = text_of(option.min) + " to " + text_of(option.max);
@@ -65,9 +58,6 @@ void append_described(std::string_view margin, const Option& option, std::string
     append_wrapped(margin, option.doc, out);
     if (option.redis_only) append_wrapped(margin, "For redis pools only.", out);
     if (option.fixed) append_wrapped(margin, "A change needs a restart.", out);
-    if (option.pending) {
-        append_wrapped(margin, "Read and checked, but without effect in this version.", out);
-    }
     const std::string limits = limits_text(option);
     if (!limits.empty()) append_wrapped(margin, "Possible: " + limits + ".", out);
 }
@@ -90,8 +80,7 @@ void append_section(Section section, std::string& out) {
                        out);
     }
     out.append(is_off ? "#" : "").append(is_pool ? "[pool.alpha]" : title_of(section)).append("\n");
-    for (const Option& option : options()) {
-        if (option.section != section) continue;
+    for (const Option& option : options(section)) {
         out += "\n";
         append_described("# ", option, out);
         if (!option.required) out += "#";
@@ -120,31 +109,12 @@ std::string_view title_of(Section section) {
 std::string default_text(const Option& option) {
     if (option.fetch == nullptr) return {};
     Defaults defaults;
-    const Value value = option.fetch({.proxy = &defaults.proxy,
-                                      .stats = &defaults.stats,
-                                      .admin = &defaults.admin,
-                                      .pool = &defaults.pool,
-                                      .server = &defaults.server});
-    switch (option.type) {
-        case Type::Boolean:
-            return value.number != 0 ? "true" : "false";
-        case Type::Integer:
-        case Type::IntegerOrAuto:
-            return std::to_string(value.number);
-        case Type::Duration:
-            return value.number == 0 ? "0" : quoted_toml(duration_text(value.number));
-        case Type::Size:
-            return value.number == 0 ? "0" : quoted_toml(size_text(value.number));
-        case Type::String:
-            return quoted_toml(value.text);
-        case Type::Enum:
-            return quoted_toml(option.names()[static_cast<size_t>(value.number)]);
-        case Type::Listen:
-        case Type::Address:
-        case Type::Servers:
-            return {};
-    }
-    RM_ASSERT(false);
+    return value_text(option,
+                      option.fetch({.proxy = &defaults.proxy,
+                                    .stats = &defaults.stats,
+                                    .admin = &defaults.admin,
+                                    .pool = &defaults.pool,
+                                    .server = &defaults.server}));
 }
 
 std::string limits_text(const Option& option) {
@@ -175,10 +145,9 @@ std::string options_help() {
         "Durations: a number is milliseconds; text carries its unit: \"400ms\", \"2s\", \"1m\", "
         "\"1h\".\n"
         "Sizes: a number is bytes; text carries its unit: \"16KiB\", \"1MiB\", \"1GiB\".\n";
-    const auto append_all = [&out](Section section) {
+    for (const Section section : sections) {
         out.append("\n").append(title_of(section)).append("\n");
-        for (const Option& option : options()) {
-            if (option.section != section) continue;
+        for (const Option& option : options(section)) {
             const std::string value = default_text(option);
             out.append("  ").append(option.name);
             if (option.required) out += " (required)";
@@ -186,11 +155,7 @@ std::string options_help() {
             out += "\n";
             append_described("      ", option, out);
         }
-    };
-    for (const Section section : sections) {
-        append_all(section);
     }
-    append_all(Section::Server);
     return out;
 }
 
@@ -209,6 +174,7 @@ std::string options_toml() {
                    out);
     append_wrapped("# ", "Before it is used: ringmain check FILE", out);
     for (const Section section : sections) {
+        if (section == Section::Server) continue;  // shown where a pool lists its servers
         append_section(section, out);
     }
     return out;

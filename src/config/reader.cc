@@ -144,8 +144,7 @@ void Reader::read_pool(const Node& table) {
 }
 
 void Reader::check_pool(const Node& table, const Pool& pool) {
-    for (const Option& option : options()) {
-        if (option.section != Section::Pool) continue;
+    for (const Option& option : options(Section::Pool)) {
         const Node* node = tree_->find(table, option.name);
         if (option.required && node == nullptr && !tree_->has_gaps) {
             findings_->error(table.key_place,
@@ -282,10 +281,7 @@ void Reader::read_option(const Option& option, const Node& node, const Target& t
         findings_->error(node.place, value.error());
         return;
     }
-    const Value before = option.fetch(target);
     option.store(target, value.value());
-    const bool is_changed = value.value().number != before.number || !value.value().address.empty();
-    if (option.pending && is_changed) warn_pending(option, node, *findings_);
 }
 
 void Reader::unknown_key(Section section, const Node& node, std::string_view title) {
@@ -296,23 +292,22 @@ void Reader::unknown_key(Section section, const Node& node, std::string_view tit
             return;
         }
     }
-    for (const Option& option : options()) {
-        if (option.name != node.key || option.section == Section::Server) continue;
-        findings_->error(node.key_place,
-                         what + "; it belongs in " + std::string(title_of(option.section)));
+    for (const Section other : sections) {
+        if (other == Section::Server || find_option(other, node.key) == nullptr) continue;
+        findings_->error(node.key_place, what + "; it belongs in " + std::string(title_of(other)));
         return;
     }
     findings_->error(node.key_place, what + did_you_mean(node.key, option_names(section)));
 }
 
 void Reader::unknown_section(const Node& node) {
-    constexpr std::array<std::string_view, 4> sections = {"proxy", "stats", "admin", "pool"};
+    constexpr std::array<std::string_view, 4> words = {"proxy", "stats", "admin", "pool"};
     const bool is_table = node.kind == Node::Kind::Table;
     std::string message =
         std::string("unknown ") + (is_table ? "section " : "key ") + quoted(node.key);
     const bool is_pool = is_table && (tree_->find(node, "listen") != nullptr ||
                                       tree_->find(node, "servers") != nullptr);
-    const std::string_view near = nearest(node.key, sections);
+    const std::string_view near = nearest(node.key, words);
     if (is_pool && near.empty()) {
         message += "; a pool is written [pool." + node.key + "]";
     } else if (is_table || !near.empty()) {

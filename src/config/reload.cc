@@ -34,8 +34,8 @@ std::string difference(const Pool& running, const Pool& next) {
     const auto add = [&text](std::string_view what) {
         text.append(text.empty() ? "" : ", ").append(what);
     };
-    for (const Option& option : options()) {
-        if (option.section != Section::Pool || option.fetch == nullptr) continue;
+    for (const Option& option : options(Section::Pool)) {
+        if (option.fetch == nullptr) continue;
         if (!is_same(option.fetch({.pool = &a}), option.fetch({.pool = &b}))) add(option.name);
     }
     const auto same = [](const Server& x, const Server& y) { return is_same(x, y); };
@@ -51,12 +51,14 @@ std::string difference(const Pool& running, const Pool& next) {
 std::vector<std::string> keep_fixed(const Config& running, Config& next) {
     Config current = running;
     std::vector<std::string> kept;
-    for (const Option& option : options()) {
-        if (!option.fixed) continue;
-        const Value now = option.fetch(target_of(current));
-        if (is_same(now, option.fetch(target_of(next)))) continue;
-        kept.push_back(std::string(title_of(option.section)) + " " + std::string(option.name));
-        option.store(target_of(next), now);
+    for (const Section section : {Section::Proxy, Section::Stats, Section::Admin}) {
+        for (const Option& option : options(section)) {
+            if (!option.fixed) continue;
+            const Value now = option.fetch(target_of(current));
+            if (is_same(now, option.fetch(target_of(next)))) continue;
+            kept.push_back(std::string(title_of(section)) + " " + std::string(option.name));
+            option.store(target_of(next), now);
+        }
     }
     return kept;
 }

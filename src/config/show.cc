@@ -44,8 +44,8 @@ std::string listen_text(const Address& address) {
 }
 
 void append_options(Section section, const Target& target, std::string& out) {
-    for (const Option& option : options()) {
-        if (option.section != section || option.fetch == nullptr) continue;
+    for (const Option& option : options(section)) {
+        if (option.fetch == nullptr) continue;
         const bool is_redis = target.pool == nullptr || target.pool->protocol == Protocol::Redis;
         if (option.redis_only && !is_redis) continue;
         std::string text = value_text(option, option.fetch(target));
@@ -60,8 +60,7 @@ void append_server(const Server& server, std::string& out) {
     Server copy = server;
     out += "    { ";
     std::string_view before;
-    for (const Option& option : options()) {
-        if (option.section != Section::Server) continue;
+    for (const Option& option : options(Section::Server)) {
         const std::string text = value_text(option, option.fetch({.server = &copy}));
         if (text.empty()) continue;
         out.append(before).append(option.name).append(" = ").append(text);

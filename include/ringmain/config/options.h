@@ -2,12 +2,14 @@
 //
 // One row per option: the reader of the file, its error texts, `ringmain help options` and
 // conf/ringmain.toml are all made from it. Defaults are those of the structs in config.h, read
-// through the same row: no default is written twice. A new option is a field there and a row here.
+// through the same row: no default is written twice. A new option is a field there and a row in
+// src/config/process_options.cc or pool_options.cc.
 
 #pragma once
 
 #include "ringmain/config/config.h"
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -17,6 +19,9 @@
 namespace ringmain::config {
 
 enum class Section : uint8_t { Proxy, Stats, Admin, Pool, Server };
+
+inline constexpr std::array sections = {
+    Section::Proxy, Section::Stats, Section::Admin, Section::Pool, Section::Server};
 
 enum class Type : uint8_t {
     Boolean,
@@ -64,11 +69,9 @@ struct Option {
     bool power_of_two = false;
     bool secret = false;
     bool fixed = false;  // at start: a reload does not change it
-    // Read and checked, but without effect in this version: a warning says so.
-    bool pending = false;
 };
 
-[[nodiscard]] std::span<const Option> options();
+[[nodiscard]] std::span<const Option> options(Section section);
 
 // Null when there is none.
 [[nodiscard]] const Option* find_option(Section section, std::string_view name);
