@@ -24,7 +24,6 @@ constexpr std::array<std::string_view, feature_count> names = {
     "poll_first",
     "registered_ring",
     "sync_cancel",
-    "message_ring",
     "send_zero_copy",
     "bundle",
 };
@@ -122,9 +121,6 @@ void probe_operations(Features& features, io_uring* ring) {
     if (io_uring_opcode_supported(probe, IORING_OP_SOCKET) != 0) {  // 5.19, as these are
         features.add(Feature::MultishotAccept);
         features.add(Feature::PollFirst);
-    }
-    if (io_uring_opcode_supported(probe, IORING_OP_MSG_RING) != 0) {
-        features.add(Feature::MessageRing);
     }
     if (io_uring_opcode_supported(probe, IORING_OP_SEND_ZC) != 0) {
         features.add(Feature::SendZeroCopy);

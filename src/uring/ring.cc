@@ -154,11 +154,6 @@ void Ring::cancel_everything() {
     enter(0, 0, get_events, Duration{});
 }
 
-int Ring::descriptor() const {
-    RM_ASSERT(is_open());
-    return ring_->ring_fd;
-}
-
 // The system call. Waits for `wait_count` completions; the timeout counts only with GETEVENTS.
 int Ring::enter(uint32_t submit_count, uint32_t wait_count, uint32_t flags, Duration timeout) {
     __kernel_timespec time = kernel_time(timeout);
@@ -343,12 +338,6 @@ void Ring::cancel_all(int descriptor, UserData user_data) {
     entry->user_data = user_data.pack();
 }
 
-void Ring::close(int descriptor, UserData user_data) {
-    io_uring_sqe* entry = next_entry();
-    io_uring_prep_close(entry, descriptor);
-    entry->user_data = user_data.pack();
-}
-
 void Ring::poll(int descriptor, uint32_t events, Shots shots, UserData user_data) {
     io_uring_sqe* entry = next_entry();
     if (shots == Shots::Many) {
@@ -363,14 +352,6 @@ void Ring::read(int descriptor, char* data, uint32_t size, UserData user_data) {
     io_uring_sqe* entry = next_entry();
     constexpr uint64_t current_position = UINT64_MAX;
     io_uring_prep_read(entry, descriptor, data, size, current_position);
-    entry->user_data = user_data.pack();
-}
-
-void Ring::message(int ring_descriptor, UserData at_target, int32_t value, UserData user_data) {
-    RM_DCHECK(features_.has(Feature::MessageRing));
-    io_uring_sqe* entry = next_entry();
-    io_uring_prep_msg_ring(
-        entry, ring_descriptor, static_cast<uint32_t>(value), at_target.pack(), 0);
     entry->user_data = user_data.pack();
 }
 

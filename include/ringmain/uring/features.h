@@ -34,12 +34,11 @@ enum class Feature : uint8_t {
     PollFirst,
     RegisteredRing,
     SyncCancel,
-    MessageRing,
     SendZeroCopy,  // reported, not used
     Bundle,        // reported, not used
 };
 
-inline constexpr uint32_t feature_count = 13;
+inline constexpr uint32_t feature_count = 12;
 
 [[nodiscard]] std::string_view feature_name(Feature feature);
 

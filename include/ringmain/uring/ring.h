@@ -1,6 +1,6 @@
 // ringmain/uring/ring.h - one submission and one completion queue shared with the kernel.
 //
-// A ring belongs to the thread that opened it; only message() reaches it from another ring.
+// A ring belongs to the thread that opened it.
 // Operations are prepared one by one and handed over together by submit_and_wait(), which is the
 // one system call of a batch. Should the submission queue fill up in between, what is prepared is
 // submitted at once; preparing never fails.
@@ -88,8 +88,6 @@ class Ring {
 
     [[nodiscard]] bool is_open() const { return ring_ != nullptr; }
 
-    [[nodiscard]] int descriptor() const;  // for message() from other rings
-
     [[nodiscard]] const Features& features() const { return features_; }
 
     [[nodiscard]] const RingCounters& counters() const { return counters_; }
@@ -115,15 +113,11 @@ class Ring {
     // All operations on the descriptor; the result is how many, or -ENOENT.
     void cancel_all(int descriptor, UserData user_data);
 
-    void close(int descriptor, UserData user_data);
-
     // `events` as of poll(2); the result is what is ready.
     void poll(int descriptor, uint32_t events, Shots shots, UserData user_data);
     void read(int descriptor, char* data, uint32_t size, UserData user_data);
 
-    // The ring with that descriptor gets a completion {at_target, value}; it wakes up for it.
-    void message(int ring_descriptor, UserData at_target, int32_t value, UserData user_data);
-
+    // Completes at once, with 0.
     void nothing(UserData user_data);
 
     // Hands over what is prepared and waits for a completion, unless some are there already. The

@@ -96,7 +96,6 @@ TEST_CASE("probing finds what every supported kernel has") {
     CHECK(features.has(Feature::SubmitAll));
     CHECK(features.has(Feature::MultishotAccept));
     CHECK(features.has(Feature::PollFirst));
-    CHECK(features.has(Feature::MessageRing));
 }
 
 TEST_CASE("the self-test passes under every preset") {

@@ -214,14 +214,6 @@ TEST_CASE("all operations on a descriptor are cancelled together, and no others"
     }
 }
 
-TEST_CASE("a descriptor is closed") {
-    Rig rig;
-    Pair pair;
-    rig.ring.close(pair.far.release(), named(1));
-    CHECK(rig.wait_for_one().result == 0);
-    CHECK(read_some(pair.near.get()).empty());
-}
-
 TEST_CASE("an eventfd wakes the ring as often as it is written") {
     Rig rig;
     const Descriptor event(eventfd(0, EFD_CLOEXEC));
@@ -248,21 +240,6 @@ TEST_CASE("a poll with many shots goes on") {
         CHECK((done.result & POLLIN) != 0);
         CHECK(done.more());
         read_some(pair.near.get());
-    }
-}
-
-TEST_CASE("a message arrives at another ring") {
-    for (const std::string_view preset : presets) {
-        CAPTURE(preset);
-        if (!features_without(preset).has(Feature::MessageRing)) continue;
-        Rig sender(preset);
-        Rig target(preset);
-        const UserData at_target = {.kind = 9, .generation = 8, .index = 7};
-        sender.ring.message(target.ring.descriptor(), at_target, -12, named(1));
-        CHECK(sender.wait_for_one().result == 0);
-        const Completion arrived = target.wait_for_one();
-        CHECK(arrived.user_data == at_target);
-        CHECK(arrived.result == -12);
     }
 }
 
