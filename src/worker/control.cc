@@ -165,12 +165,7 @@ void Control::reload() {
     if (!text.ok()) return refuse(text.error());
     config::Loaded loaded =
         config::load(text.value(), running.file, static_cast<uint32_t>(options_.workers.size()));
-    for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
-        log.write(
-            diagnostic.severity == config::Severity::Error ? LogLevel::Error : LogLevel::Warning,
-            running.file + ":" + std::to_string(diagnostic.place.line) + ":" +
-                std::to_string(diagnostic.place.column) + ": " + diagnostic.message);
-    }
+    tell_findings(loaded.diagnostics, running.file);
     if (!loaded.accepted()) return refuse(config::count_text(loaded.diagnostics) + ", see above");
     config::Config& next = loaded.config;
     options_.overrides.apply(next);
@@ -178,17 +173,49 @@ void Control::reload() {
     if (Status opened = options_.listeners->change_to(next); !opened.ok()) {
         return refuse(opened.error());
     }
+    change_log(running, next);
+    for (const std::string& name : kept) {
+        log.write(LogLevel::Warning, name + " is fixed at start: its change needs a restart");
+    }
+    announce(running, next);
+    hand_out(std::move(next));
+}
+
+void Control::tell_findings(const std::vector<config::Diagnostic>& findings,
+                            const std::string& file) const {
+    for (const config::Diagnostic& diagnostic : findings) {
+        options_.log->write(
+            diagnostic.severity == config::Severity::Error ? LogLevel::Error : LogLevel::Warning,
+            file + ":" + std::to_string(diagnostic.place.line) + ":" +
+                std::to_string(diagnostic.place.column) + ": " + diagnostic.message);
+    }
+}
+
+void Control::change_log(const config::Config& running, const config::Config& next) const {
+    Log& log = *options_.log;
     if (next.proxy.log_file != running.proxy.log_file) {
         if (Status opened = log.open(next.proxy.log_file); !opened.ok()) {
             log.write(LogLevel::Error, opened.error() + "; the old one is still written to");
         }
     }
     if (next.proxy.log_level != running.proxy.log_level) log.set_level(next.proxy.log_level);
-    for (const std::string& name : kept) {
-        log.write(LogLevel::Warning, name + " is fixed at start: its change needs a restart");
-    }
-    announce(running, next);
+}
 
+void Control::announce(const config::Config& running, const config::Config& next) const {
+    const std::vector<std::string> changes = config::changes(running, next);
+    for (const std::string& change : changes) {
+        options_.log->write(LogLevel::Notice, "HUP: " + change);
+    }
+    options_.log->write(
+        LogLevel::Notice,
+        "HUP: log reopened, configuration read from " + next.file +
+            (changes.empty() ? ": no pool changed"
+                             : ": " + std::to_string(changes.size()) +
+                                   (changes.size() == 1 ? " pool changed" : " pools changed")));
+}
+
+// To the workers, each of which adopts it between two batches.
+void Control::hand_out(config::Config next) {
     last_number_ += 1;
     std::vector<core::PoolShared> pools = options_.shared->pools_of(next);
     generations_.push_back(std::make_unique<Generation>(
@@ -201,19 +228,6 @@ void Control::reload() {
         message.listeners = options_.listeners->of_worker(i);
         options_.workers[i]->inbox().post(std::move(message));
     }
-}
-
-void Control::announce(const config::Config& running, const config::Config& next) {
-    const std::vector<std::string> changes = config::changes(running, next);
-    for (const std::string& change : changes) {
-        options_.log->write(LogLevel::Notice, "HUP: " + change);
-    }
-    options_.log->write(
-        LogLevel::Notice,
-        "HUP: log reopened, configuration read from " + next.file +
-            (changes.empty() ? ": no pool changed"
-                             : ": " + std::to_string(changes.size()) +
-                                   (changes.size() == 1 ? " pool changed" : " pools changed")));
 }
 
 // When all workers have the newest configuration, what only older ones had is closed, and what no

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ringmain/base/result.h"
+#include "ringmain/config/diagnostic.h"
 #include "ringmain/core/shared.h"
 #include "ringmain/uring/features.h"
 #include "ringmain/uring/ring.h"
@@ -67,7 +68,11 @@ class Control {
     void obey(int signal);
     void stop();
     void reload();
-    void announce(const config::Config& running, const config::Config& next);
+    void tell_findings(const std::vector<config::Diagnostic>& findings,
+                       const std::string& file) const;
+    void change_log(const config::Config& running, const config::Config& next) const;
+    void announce(const config::Config& running, const config::Config& next) const;
+    void hand_out(config::Config next);
     void follow_progress();
     void watch();
     [[nodiscard]] bool all_ended() const;

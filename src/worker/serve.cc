@@ -165,8 +165,6 @@ void Overrides::apply(config::Config& config) const {
     if (!pid_file.empty()) config.proxy.pid_file = pid_file;
 }
 
-namespace {}  // namespace
-
 Status serve(const config::Config& config, Log& log, const ServeOptions& options) {
     Signals signals;  // before the first thread, so that none of them gets one
     signal(SIGPIPE, SIG_IGN);

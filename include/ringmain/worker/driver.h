@@ -7,9 +7,9 @@
 // Rules that keep it right:
 //  1. One send under way per socket; what becomes ready meanwhile leaves with the next one.
 //  2. A receive that ran out of buffers is armed again when buffers have come back, oldest first,
-//     never from its own completion.
+//     never from its own completion. Those behind idle ones in that line come on in the next round,
+//     which then does not wait.
 //  3. A socket is closed when the kernel holds no operation on it any more.
-//     Those behind idle ones in that line come on in the next round, which then does not wait.
 //  4. A slot's generation is in every operation's name; a completion of an earlier user is ignored.
 //  5. No completion is trusted to come: a socket that was silent for a while is looked at.
 
