@@ -76,8 +76,6 @@ class Proxy {
     // for time to pass.
     [[nodiscard]] Instant next_deadline() const { return next_deadline_; }
 
-    [[nodiscard]] bool needs_ticks() const { return next_deadline_ != Instant::never(); }
-
     // Deadlines, retries, probes, idle clients. Does nothing before next_deadline().
     void on_tick();
 

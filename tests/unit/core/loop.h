@@ -155,7 +155,7 @@ class Loop {
     void end() {
         if (now_ - last_tick_ >= tick) {
             last_tick_ = now_;
-            if (proxy_->needs_ticks()) proxy_->on_tick();
+            proxy_->on_tick();
         }
         proxy_->end_batch();
         while (proxy_->has_notices()) {

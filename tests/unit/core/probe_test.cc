@@ -71,7 +71,7 @@ TEST_CASE("a server is probed after the retry timeout, not before, and the probe
     CHECK(world.server(0).redis.log.back() == "GET " + key);
     world.pass(5000);
     CHECK(probes(world, 0) == 1);
-    CHECK_FALSE(world.proxy().needs_ticks());
+    CHECK(world.proxy().next_deadline() == Instant::never());
 }
 
 TEST_CASE("a probe says what every connection must say, and all of it is checked") {

@@ -106,11 +106,11 @@ TEST_CASE("with preconnect the servers are connected before anybody asks, and ag
     CHECK(world.counters().server_connections.get() == 2);
     world.cut_off(1);
     CHECK(world.counters().server_connections.get() == 1);
-    CHECK(world.proxy().needs_ticks());
+    CHECK(world.proxy().next_deadline() != Instant::never());
     world.pass(50);
     CHECK(world.counters().server_connections.get() == 2);
     world.pass(1000);
-    CHECK_FALSE(world.proxy().needs_ticks());
+    CHECK(world.proxy().next_deadline() == Instant::never());
 }
 
 TEST_CASE("a server that closes an idle connection has done nothing wrong") {
