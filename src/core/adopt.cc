@@ -78,7 +78,7 @@ void Proxy::look_again() {
 }
 
 // Those that the new configuration has too.
-void Proxy::take_servers(Pool& old_pool, Pool& pool) {
+void Proxy::take_servers(Pool& old_pool, Pool& pool) const {
     if (!speaks_alike(*old_pool.options, *pool.options)) return;
     for (uint32_t i = 0; i < pool.servers.size(); ++i) {
         const config::Server& wanted = pool.options->servers[i];

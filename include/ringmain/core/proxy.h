@@ -322,7 +322,7 @@ class Proxy {
 
     void note_slow(const ServerConn& conn, const Fragment& fragment);
     [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);
-    void take_servers(Pool& old_pool, Pool& pool);
+    void take_servers(Pool& old_pool, Pool& pool) const;
     void take_clients(Pool& old_pool, Pool* pool);
     void look_again();
     void sweep_retired();
