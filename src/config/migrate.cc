@@ -367,8 +367,7 @@ std::string head(std::string_view file) {
            "#\n"
            "# What were options of the command line (-s -a -i) is a section here. twemproxy opened "
            "its\n"
-           "# port on every interface; this one is for loopback. This version does not open it "
-           "yet.\n"
+           "# port on every interface; this one is for loopback.\n"
            "#[stats]\n"
            "#listen = \"127.0.0.1:22222\"\n"
            "#interval = \"30s\"\n";
