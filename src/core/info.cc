@@ -12,46 +12,6 @@ namespace ringmain::core {
 
 namespace {
 
-struct Totals {
-    uint64_t clients = 0;
-    uint64_t accepted = 0;
-    uint64_t refused = 0;
-    uint64_t slow = 0;
-    uint64_t accept_failures = 0;
-    uint64_t requests = 0;
-    uint64_t fragments = 0;
-    uint64_t received = 0;
-    uint64_t sent = 0;
-    uint64_t server_connections = 0;
-    uint64_t server_connects = 0;
-    uint64_t server_failures = 0;
-    uint64_t errors = 0;
-    uint64_t timeouts = 0;
-    uint64_t buffer_bytes = 0;
-};
-
-Totals add_up(std::span<const Counters* const> workers) {
-    Totals sum;
-    for (const Counters* worker : workers) {
-        sum.clients += worker->clients.get();
-        sum.accepted += worker->clients_accepted.get();
-        sum.refused += worker->clients_refused.get();
-        sum.slow += worker->clients_closed_slow.get();
-        sum.accept_failures += worker->accept_failures.get();
-        sum.requests += worker->requests.get();
-        sum.fragments += worker->fragments.get();
-        sum.received += worker->bytes_received.get();
-        sum.sent += worker->bytes_sent.get();
-        sum.server_connections += worker->server_connections.get();
-        sum.server_connects += worker->server_connects.get();
-        sum.server_failures += worker->server_failures.get();
-        sum.errors += worker->errors.get();
-        sum.timeouts += worker->timeouts.get();
-        sum.buffer_bytes += worker->buffer_bytes.get();
-    }
-    return sum;
-}
-
 class Section {
   public:
     Section(std::string& text, std::string_view title) : text_(text) {
@@ -89,14 +49,14 @@ void write_server(std::string& text, const Proxy& proxy) {
 
 void write_clients(std::string& text, const Totals& totals) {
     Section section(text, "Clients");
-    section.add("connected_clients", totals.clients);
+    section.add("connected_clients", totals.of(&Counters::clients));
     section.add("blocked_clients", 0);
-    section.add("rejected_connections", totals.refused);
+    section.add("rejected_connections", totals.of(&Counters::clients_refused));
 }
 
 void write_memory(std::string& text, const Totals& totals) {
     Section section(text, "Memory");
-    section.add("used_memory", totals.buffer_bytes);
+    section.add("used_memory", totals.of(&stats::WorkerCounters::buffer_memory));
     section.add("maxmemory", 0);
 }
 
@@ -110,12 +70,12 @@ void write_persistence(std::string& text) {
 
 void write_stats(std::string& text, const Totals& totals) {
     Section section(text, "Stats");
-    section.add("total_connections_received", totals.accepted);
-    section.add("total_commands_processed", totals.requests);
-    section.add("total_net_input_bytes", totals.received);
-    section.add("total_net_output_bytes", totals.sent);
-    section.add("rejected_connections", totals.refused);
-    section.add("total_error_replies", totals.errors);
+    section.add("total_connections_received", totals.of(&Counters::clients_accepted));
+    section.add("total_commands_processed", totals.of(&Counters::requests));
+    section.add("total_net_input_bytes", totals.of(&Counters::bytes_received));
+    section.add("total_net_output_bytes", totals.of(&Counters::bytes_sent));
+    section.add("rejected_connections", totals.of(&Counters::clients_refused));
+    section.add("total_error_replies", totals.of(&Counters::errors));
 }
 
 void write_replication(std::string& text) {
@@ -128,13 +88,13 @@ void write_proxy(std::string& text, const Proxy& proxy, const Totals& totals) {
     Section section(text, "Proxy");
     section.add("workers", proxy.environment().worker_count);
     section.add("pools", proxy.pools().size());
-    section.add("fragments", totals.fragments);
-    section.add("server_connections", totals.server_connections);
-    section.add("server_connects", totals.server_connects);
-    section.add("server_failures", totals.server_failures);
-    section.add("timeouts", totals.timeouts);
-    section.add("clients_closed_slow", totals.slow);
-    section.add("accept_failures", totals.accept_failures);
+    section.add("fragments", totals.of(&Counters::fragments));
+    section.add("server_connections", totals.of(&Counters::server_connections));
+    section.add("server_connects", totals.of(&Counters::server_connects));
+    section.add("server_failures", totals.of(&Counters::server_failures));
+    section.add("timeouts", totals.of(&Counters::timeouts));
+    section.add("clients_closed_slow", totals.of(&stats::WorkerCounters::clients_closed_slow));
+    section.add("accept_failures", totals.of(&stats::WorkerCounters::accept_failures));
 }
 
 void write_servers(std::string& text, const Proxy& proxy) {
@@ -168,7 +128,7 @@ constexpr std::array<std::string_view, 9> titles = {"server",
                                                     "keyspace"};
 
 void write_section(std::string& text, std::string_view title, const Proxy& proxy) {
-    const Totals totals = add_up(proxy.environment().all_counters);
+    const Totals totals(proxy.environment().all_counters);
     if (title == "server") write_server(text, proxy);
     if (title == "clients") write_clients(text, totals);
     if (title == "memory") write_memory(text, totals);

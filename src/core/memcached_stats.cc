@@ -122,33 +122,30 @@ std::string sum_stats(std::span<const Chain* const> responses) {
 
 std::string own_stats(const Proxy& proxy) {
     const Environment& environment = proxy.environment();
-    const auto total = [&environment](Counter Counters::*counter) {
-        uint64_t sum = 0;
-        for (const Counters* worker : environment.all_counters) {
-            sum += (worker->*counter).get();
-        }
-        return std::to_string(sum);
-    };
+    const Totals totals(environment.all_counters);
     const int64_t uptime_s = proxy.wall().ns / 1'000'000'000 - environment.started_at_s;
     std::string text;
+    const auto add = [&text](std::string_view name, uint64_t value) {
+        add_line(text, name, std::to_string(value));
+    };
     add_line(text, "ringmain_version", version);
     add_line(text, "ringmain_pid", std::to_string(environment.process_id));
     add_line(text, "ringmain_uptime", std::to_string(uptime_s));
-    add_line(text, "ringmain_workers", std::to_string(environment.worker_count));
-    add_line(text, "ringmain_clients", total(&Counters::clients));
-    add_line(text, "ringmain_clients_accepted", total(&Counters::clients_accepted));
-    add_line(text, "ringmain_clients_refused", total(&Counters::clients_refused));
-    add_line(text, "ringmain_clients_closed_slow", total(&Counters::clients_closed_slow));
-    add_line(text, "ringmain_accept_failures", total(&Counters::accept_failures));
-    add_line(text, "ringmain_requests", total(&Counters::requests));
-    add_line(text, "ringmain_fragments", total(&Counters::fragments));
-    add_line(text, "ringmain_bytes_received", total(&Counters::bytes_received));
-    add_line(text, "ringmain_bytes_sent", total(&Counters::bytes_sent));
-    add_line(text, "ringmain_server_connections", total(&Counters::server_connections));
-    add_line(text, "ringmain_server_failures", total(&Counters::server_failures));
-    add_line(text, "ringmain_errors", total(&Counters::errors));
-    add_line(text, "ringmain_timeouts", total(&Counters::timeouts));
-    add_line(text, "ringmain_buffer_bytes", total(&Counters::buffer_bytes));
+    add("ringmain_workers", environment.worker_count);
+    add("ringmain_clients", totals.of(&Counters::clients));
+    add("ringmain_clients_accepted", totals.of(&Counters::clients_accepted));
+    add("ringmain_clients_refused", totals.of(&Counters::clients_refused));
+    add("ringmain_clients_closed_slow", totals.of(&stats::WorkerCounters::clients_closed_slow));
+    add("ringmain_accept_failures", totals.of(&stats::WorkerCounters::accept_failures));
+    add("ringmain_requests", totals.of(&Counters::requests));
+    add("ringmain_fragments", totals.of(&Counters::fragments));
+    add("ringmain_bytes_received", totals.of(&Counters::bytes_received));
+    add("ringmain_bytes_sent", totals.of(&Counters::bytes_sent));
+    add("ringmain_server_connections", totals.of(&Counters::server_connections));
+    add("ringmain_server_failures", totals.of(&Counters::server_failures));
+    add("ringmain_errors", totals.of(&Counters::errors));
+    add("ringmain_timeouts", totals.of(&Counters::timeouts));
+    add("ringmain_buffer_bytes", totals.of(&stats::WorkerCounters::buffer_memory));
     return text;
 }
 

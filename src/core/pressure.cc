@@ -69,7 +69,6 @@ void Proxy::relieve() {
         mark_dirty(*worst);
         return;
     }
-    counters_->errors.add(1);
     give_up(*worst);
 }
 

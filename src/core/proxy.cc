@@ -80,9 +80,10 @@ void Proxy::end_batch() {
     // An argument that crosses blocks may have had half a gigabyte.
     constexpr size_t kept_max = size_t{1} << 20;
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
-    counters_->buffer_bytes.set(uint64_t{blocks_->in_use()} * block_size);
-    counters_->ring.request_memory.set(requests_.live() * sizeof(Request) +
-                                       fragments_.live() * sizeof(Fragment));
+    stats::WorkerCounters& shown = counters_->worker;
+    shown.buffer_memory.set(uint64_t{blocks_->in_use()} * block_size);
+    shown.request_memory.set(requests_.live() * sizeof(Request) +
+                             fragments_.live() * sizeof(Fragment));
     close_stalled_clients();
     relieve();
     if (!retired_.empty()) sweep_retired();
@@ -116,14 +117,9 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
                            (environment_.worker_index < limit % environment_.worker_count ? 1 : 0);
     const uint64_t process_limit =
         smaller_limit(config_->proxy.client_connections, environment_.clients_max);
-    uint64_t clients = 0;
-    if (process_limit != 0) {
-        for (const Counters* worker : environment_.all_counters) {
-            clients += worker->clients.get();
-        }
-    }
-    const bool full =
-        (limit != 0 && pool.clients >= share) || (process_limit != 0 && clients >= process_limit);
+    const bool full = (limit != 0 && pool.clients >= share) ||
+                      (process_limit != 0 &&
+                       Totals(environment_.all_counters).of(&Counters::clients) >= process_limit);
     if (draining_ || full) {
         counters_->clients_refused.add(1);
         pool.counters->clients_refused.add(1);
@@ -400,12 +396,16 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
     request->ready = true;
 }
 
+void Proxy::count_error(const Pool& pool, stats::Reason reason) {
+    counters_->errors.add(1);
+    pool.counters->errors[static_cast<size_t>(reason)].add(1);
+}
+
 void Proxy::answer_error(ClientConn& client,
                          std::string_view text,
                          bool close_after,
                          stats::Reason reason) {
-    counters_->errors.add(1);
-    client.pool->counters->errors[static_cast<size_t>(reason)].add(1);
+    count_error(*client.pool, reason);
     answer(client, text, close_after);
 }
 

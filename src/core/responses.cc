@@ -391,11 +391,10 @@ bool Proxy::join_responses(Request& request) {
 // The fragment's server cannot answer it. `text` is complete wire text.
 void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason) {
     Request& request = *fragment.request;
-    counters_->errors.add(1);
     if (request.client != nullptr && !request.failed) {
-        stats::PoolCounters& counters = *request.client->pool->counters;
-        counters.errors[static_cast<size_t>(reason)].add(1);
-        counters.forward_error.add(1);
+        const Pool& pool = *request.client->pool;
+        count_error(pool, reason);
+        pool.counters->forward_error.add(1);
     }
     request.fragments_waiting -= 1;
     if (request.client == nullptr) {

@@ -67,7 +67,7 @@ void Proxy::note_slow(const ServerConn& conn, const Fragment& fragment) {
         slow.client.assign(request.client->peer);
         slow.client_id = request.client->id;
     }
-    counters_->ring.slow_requests.add(1);
+    counters_->worker.slow_requests.add(1);
     counters_->slow_requests.push(slow);
 }
 

@@ -13,8 +13,7 @@
 namespace ringmain::core {
 
 void Proxy::close_slow(ClientConn& client, std::string_view why) {
-    counters_->clients_closed_slow.add(1);
-    counters_->errors.add(1);
+    counters_->worker.clients_closed_slow.add(1);
     std::string text = "pool " + client.pool->options->name + ": client " + client.peer +
                        " is closed: slow client: ";
     notices_.push_back({.good = false, .text = text.append(why)});

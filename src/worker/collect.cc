@@ -68,10 +68,7 @@ stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
                                      const stats::WorkerSnapshot* before,
                                      Duration since_before) {
     stats::WorkerSnapshot worker;
-    worker.values.add(figures.counters->ring);
-    worker.values.buffer_memory = figures.counters->buffer_bytes.get();
-    worker.values.accept_failures = figures.counters->accept_failures.get();
-    worker.values.clients_closed_slow = figures.counters->clients_closed_slow.get();
+    worker.values.add(figures.counters->worker);
     worker.batches = figures.batches;
     worker.cpu_us = static_cast<uint64_t>(figures.cpu_time.ns / ns_per_us);
     if (before == nullptr) return worker;

@@ -120,7 +120,7 @@ void Driver::round() {
 // For whoever looks from another thread.
 void Driver::publish_counters() {
     const uring::RingCounters& ring = ring_.counters();
-    stats::WorkerCounters& shown = proxy_.counters().ring;
+    stats::WorkerCounters& shown = proxy_.counters().worker;
     shown.enters.set(ring.enters);
     shown.submissions.set(ring.submitted);
     shown.completions.set(ring.completed);
@@ -273,7 +273,7 @@ void Driver::on_accept(const uring::Completion& done) {
         const bool aborted = done.result == -ECONNABORTED || done.result == -EINTR;
         if (!aborted) listener.retry_at = now_ + slow_tick;
         if (is_local_shortage(-done.result)) {
-            proxy_.counters().accept_failures.add(1);
+            proxy_.counters().worker.accept_failures.add(1);
             tell_shortage("clients wait to be accepted: " + describe_shortage(-done.result));
         }
         return;
@@ -457,7 +457,7 @@ void Driver::arm_wake() {
 }
 
 // --- messages from other threads
-// -------------------------------------------------------------------
+// ------------------------------------------------------------------
 
 void Driver::on_wake() {
     for (const Message& message : inbox_.take()) {

@@ -250,6 +250,8 @@ class Proxy {
     void note_output(ClientConn& client, uint64_t size);
     void close_stalled_clients();
     void settle(ClientConn& client);
+    // A request gets an error instead of its response.
+    void count_error(const Pool& pool, stats::Reason reason);
     void append_response(ClientConn& client, const Bytes* bytes, std::string_view tail);
 
     [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;

@@ -116,7 +116,7 @@ TEST_CASE("a client that takes no byte for client_output_timeout is closed") {
     world.pass(2500);
     CHECK(slow.closed);
     CHECK_FALSE(other.closed);
-    CHECK(world.counters().clients_closed_slow.get() == 1);
+    CHECK(world.counters().worker.clients_closed_slow.get() == 1);
     CHECK(mentions(world.loop().notices(),
                    "client 10.9.9.9:1234 is closed: slow client: it has taken none of 40010 bytes "
                    "for 3000 ms (client_output_timeout)"));
@@ -148,7 +148,7 @@ TEST_CASE("a client that takes little by little, or has nothing to take, is not 
     CHECK(world.ask(client, resp({"GET", "b"})) == "");
     world.pass(5000);
     CHECK_FALSE(client.closed);
-    CHECK(world.counters().clients_closed_slow.get() == 0);
+    CHECK(world.counters().worker.clients_closed_slow.get() == 0);
 }
 
 TEST_CASE("a client that has asked to quit and does not read is slow all the same") {
@@ -191,7 +191,7 @@ TEST_CASE("a client with more than client_output_limit waiting for it is closed"
     slow.reads = false;
     CHECK(world.ask(slow, times(14, resp({"GET", "a"}))) == "");
     CHECK(slow.closed);
-    CHECK(world.counters().clients_closed_slow.get() == 1);
+    CHECK(world.counters().worker.clients_closed_slow.get() == 1);
     CHECK(mentions(world.loop().notices(),
                    " bytes wait to be taken, more than 1000000 (client_output_limit)"));
     CHECK(world.ask(other, resp({"GET", "a"})) == bulk(std::string(90'000, 'x')));

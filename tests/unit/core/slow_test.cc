@@ -31,7 +31,7 @@ TEST_CASE("a slow request is noted with its command, its key and where the time 
     CHECK(slow.queued_us == 30'000);
     CHECK(slow.answered);
     CHECK_FALSE(world.counters().slow_requests.pop(slow));
-    CHECK(world.counters().ring.slow_requests.get() == 1);
+    CHECK(world.counters().worker.slow_requests.get() == 1);
 }
 
 TEST_CASE("of a split request the slow part is noted, with the first key") {

@@ -120,8 +120,8 @@ TEST_CASE("a worker's share of a CPU is of the time since the snapshot before") 
     const config::Config config = sample_config();
     core::Shared shared(config, 1);
     core::Counters counters;
-    counters.buffer_bytes.set(4096);
-    counters.ring.enters.set(7);
+    counters.worker.buffer_memory.set(4096);
+    counters.worker.enters.set(7);
     const auto look =
         [&](Instant at, Duration cpu_time, const stats::Snapshot* before, Instant before_at) {
             const std::vector<WorkerFigures> workers = {

@@ -160,7 +160,7 @@ TEST_CASE("with the arena full of unread answers it does not spin, and recovers 
         for (const Client& client : slow) {
             if (client.send_some(request) > 0) sent += 1;
         }
-        if (rig.counters().buffer_bytes.get() > 240ULL * block_size) break;
+        if (rig.counters().worker.buffer_memory.get() > 240ULL * block_size) break;
     }
     CAPTURE(sent);
     const Instant before = Rig::cpu();
@@ -172,7 +172,8 @@ TEST_CASE("with the arena full of unread answers it does not spin, and recovers 
     CHECK((Rig::cpu() - before).ns < (uring::now() - start).ns / 2 + 100'000'000);
     slow.clear();
     CHECK(becomes_true([&rig] { return rig.counters().clients.get() <= 1; }));
-    CHECK(becomes_true([&rig] { return rig.counters().buffer_bytes.get() < 24ULL * block_size; }));
+    CHECK(becomes_true(
+        [&rig] { return rig.counters().worker.buffer_memory.get() < 24ULL * block_size; }));
     rig.stop();
     CHECK(rig.blocks_left() == 0);
 }
@@ -232,7 +233,8 @@ TEST_CASE("ten thousand connections come and go in bursts, in every way") {
     }
     CHECK(opened == 10'000);
     CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 1; }));
-    CHECK(becomes_true([&rig] { return rig.counters().buffer_bytes.get() < 70ULL * block_size; }));
+    CHECK(becomes_true(
+        [&rig] { return rig.counters().worker.buffer_memory.get() < 70ULL * block_size; }));
     CHECK(steady.is_served());
     rig.stop();
     CHECK(rig.blocks_left() == 0);
@@ -283,13 +285,13 @@ TEST_CASE("a listener without descriptors waits, says so, and goes on when there
     for (const uring::Descriptor& socket : sockets) {
         REQUIRE(connect(socket.get(), address.get(), address.length) == 0);
     }
-    CHECK(becomes_true([&rig] { return rig.counters().accept_failures.get() >= 3; }));
+    CHECK(becomes_true([&rig] { return rig.counters().worker.accept_failures.get() >= 3; }));
     CHECK(rig.counters().clients.get() < 30);
     const Instant before = Rig::cpu();
-    const uint64_t failures = rig.counters().accept_failures.get();
+    const uint64_t failures = rig.counters().worker.accept_failures.get();
     uring::pause_for(Duration::millis(1200));
     CHECK((Rig::cpu() - before).to_millis() < 100);
-    CHECK(rig.counters().accept_failures.get() - failures <= 15);
+    CHECK(rig.counters().worker.accept_failures.get() - failures <= 15);
     CHECK(client.is_served());
     limit.restore();
     CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 41; }));
