@@ -252,9 +252,7 @@ void Driver::nudge_quiet() {
     });
     if (polled_.empty() || poll(polled_.data(), polled_.size(), 0) <= 0) return;
     for (size_t i = 0; i < polled_.size(); ++i) {
-        if (polled_[i].revents == 0) continue;
-        nudges_ += 1;
-        cancel_receive(*polled_channels_[i]);
+        if (polled_[i].revents != 0) cancel_receive(*polled_channels_[i]);
     }
 }
 

@@ -61,10 +61,6 @@ class Reporter {
     // No clients are accepted any more: not ready.
     void note_drain() { sources_.draining = true; }
 
-    [[nodiscard]] const Port& statistics() const { return statistics_; }
-
-    [[nodiscard]] const Port& admin() const { return admin_; }
-
   private:
     [[nodiscard]] bool is_open() const { return statistics_.is_open() || admin_.is_open(); }
 

@@ -74,9 +74,6 @@ class Driver {
     // How often a receive found no buffer and had to wait for one.
     [[nodiscard]] uint64_t starvations() const { return starvations_; }
 
-    // How many receives did not notice what their socket had for them.
-    [[nodiscard]] uint64_t nudges() const { return nudges_; }
-
   private:
     enum class Operation : uint8_t { Accept, Receive, Send, Connect, Cancel, Wake };
 
@@ -161,7 +158,6 @@ class Driver {
     std::vector<uint32_t> free_channels_;
     std::deque<Channel*> starved_;  // their receive found no buffer; oldest first
     uint64_t starvations_ = 0;
-    uint64_t nudges_ = 0;
     uint32_t sends_pending_ = 0;
     Instant look_again_at_;  // nudge_quiet()
     std::vector<pollfd> polled_;
