@@ -116,6 +116,7 @@ std::string Proxy::no_server_text(const Pool& pool) const {
         }
         next = std::min(next, health.probe_at());
     }
+    RM_ASSERT(last != nullptr);  // a pool has a server
     const int64_t wait_ms = next == Instant::never()
                                 ? pool.options->server_retry_timeout_ms
                                 : std::max<int64_t>((next - now_).to_millis(), 0);
