@@ -56,7 +56,10 @@ void Driver::flush() {
 void Driver::flush_server(core::ServerConn& conn) {
     if (conn.channel == 0) return;
     Channel& channel = *channels_[conn.channel];
-    if (channel.send_pending) return;
+    if (channel.send_pending) {
+        conn.publish(now_);  // that more waits
+        return;
+    }
     channel.sending.append_chain(std::move(proxy_.take_sendable(conn)));
     if (!channel.sending.empty()) send(channel);
 }

@@ -277,7 +277,10 @@ class Loop {
         while (core::ServerConn* conn = proxy_->next_dirty_server()) {
             if (conn->channel == 0) continue;
             Channel& channel = *channels_[conn->channel];
-            if (!channel.sending.empty()) continue;  // one send at a time
+            if (!channel.sending.empty()) {  // one send at a time
+                conn->publish(now_);
+                continue;
+            }
             channel.sending.append_chain(std::move(proxy_->take_sendable(*conn)));
         }
         while (core::ClientConn* client = proxy_->next_dirty_client()) {
