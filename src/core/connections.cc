@@ -28,15 +28,19 @@ void Proxy::preconnect() {
     for (const auto& pool : pools_) {
         if (!pool->options->preconnect) continue;
         for (const auto& server : pool->servers) {
-            for (const auto& conn : server->connections()) {
-                if (conn->resp3 || conn->is_probe) continue;  // when they are needed
-                if (conn->state != ServerConn::State::Closed) continue;
-                if (!server->live || server->health().is_down()) {
-                    watch(*conn);
-                } else {
-                    start_connect(*conn);
-                }
-            }
+            preconnect(*server);
+        }
+    }
+}
+
+void Proxy::preconnect(Server& server) {
+    for (const auto& conn : server.connections()) {
+        if (conn->resp3 || conn->is_probe) continue;  // when they are needed
+        if (conn->state != ServerConn::State::Closed) continue;
+        if (!server.live || server.health().is_down()) {
+            watch(*conn);
+        } else {
+            start_connect(*conn);
         }
     }
 }

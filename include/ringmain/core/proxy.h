@@ -297,6 +297,7 @@ class Proxy {
     void give_up(ClientConn& client);
     void make_ready(Request& request);
 
+    void preconnect(Server& server);
     void start_connect(ServerConn& conn);
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
