@@ -44,13 +44,6 @@
 
 namespace ringmain::core {
 
-// Who is the cause of a lost connection.
-enum class Blame : uint8_t {
-    Nobody,  // an idle connection that the server closed, or one that has done its work
-    Us,      // only this connection waits before it tries again
-    Server,  // counts as a failure of the server's
-};
-
 // What on_server_lost() is told when the server closed the connection.
 inline constexpr std::string_view end_of_stream_reason = "closed the connection";
 

@@ -25,6 +25,13 @@ namespace ringmain::core {
 
 class Server;
 
+// Who is the cause of a lost connection.
+enum class Blame : uint8_t {
+    Nobody,  // an idle connection that the server closed, or one that has done its work
+    Us,      // only this connection waits before it tries again
+    Server,  // counts as a failure of the server's
+};
+
 class ServerConn {
   public:
     enum class State : uint8_t { Closed, Connecting, Prelude, Ready };
