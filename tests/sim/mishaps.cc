@@ -196,16 +196,23 @@ void World::cause_on_link(Mishap mishap) {
         link->to_proxy.hold(until);
         if (prng_.below(2) == 0) link->to_peer.hold(until);
     } else {
-        // Only where nobody has asked for anything can it be known that nobody has.
-        const bool idle = link->channel->server != nullptr &&
-                          link->channel->server->fragments.empty() &&
-                          link->channel->server->prelude_answers == 0 && link->to_proxy.empty() &&
-                          link->channel->inbound.empty();
-        if (!idle || link->mute || now_ < link->server->vanished_until) return;
-        faults |= Unasked;
-        link->channel->inbound += link->server->some_answer();
-        link->mute = true;
+        // All that are idle: it is to meet a request that comes in the same batch.
+        for (const auto& other : links_) {
+            if (other->worker == link->worker && other->server != nullptr) talk_unasked(*other);
+        }
     }
+}
+
+// Only where nobody has asked for anything can it be known that nobody has.
+void World::talk_unasked(Link& link) {
+    const core::ServerConn* conn = link.channel->server;
+    const bool idle = conn != nullptr && link.channel->connected && conn->fragments.empty() &&
+                      conn->prelude_answers == 0 && link.to_proxy.empty() &&
+                      link.channel->inbound.empty();
+    if (!idle || link.mute || now_ < link.server->vanished_until) return;
+    truth_.faults[link.server->index()] |= Unasked;
+    link.channel->inbound += link.server->some_answer();
+    link.mute = true;
 }
 
 void World::pause(Worker& worker, Duration span) {
