@@ -62,6 +62,7 @@ void Control::run() {
 }
 
 void Control::round() {
+    now_ = uring::now();
     const Instant until =
         options_.timekeeper->arm(now_, std::min(next_look_, reporter_.next_deadline()));
     ring_.submit_and_wait(until - now_);
