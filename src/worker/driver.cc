@@ -95,7 +95,6 @@ void Driver::round() {
     space_.messages_used = 0;
     space_.entries_used = 0;
 
-    proxy_.begin_batch(now_, now_ + wall_offset_);
     if (paused_for_ > Duration{}) {
         log_.write(config::LogLevel::Warning,
                    "worker " + std::to_string(worker_) + " was stopped for " +
@@ -103,6 +102,7 @@ void Driver::round() {
                        " ms: what was in flight has that much more time");
         proxy_.on_pause(paused_for_);
     }
+    proxy_.begin_batch(now_, now_ + wall_offset_);
     const uint32_t count = ring_.reap(batch_);
     for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);

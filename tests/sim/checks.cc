@@ -13,6 +13,21 @@ namespace {
 // A deadline is looked at every tick, in a batch that begins up to some batches later.
 constexpr Duration resolution = Duration::millis(12);
 
+// The connections that wait for time to pass.
+std::string whose_timers(const core::Proxy& proxy) {
+    std::string text;
+    for (const auto& server : proxy.pools()[0]->servers) {
+        for (const auto& conn : server->connections()) {
+            if (!conn->waiting_link.linked) continue;
+            text += server->title() + (conn->is_probe ? " probe" : "") +
+                    (conn->resp3 ? " resp3" : "") + " state " +
+                    std::to_string(static_cast<int>(conn->state)) + " queue " +
+                    std::to_string(conn->fragments.size()) + "; ";
+        }
+    }
+    return text;
+}
+
 }  // namespace
 
 bool World::check(Worker& worker) {
@@ -55,9 +70,6 @@ bool World::follow_health() {
         if (truth_.faults[i] == 0) return fail("s" + std::to_string(i) + " is ejected for nothing");
     }
     truth_.directory.change(live, now_);
-    for (Worker& worker : workers_) {
-        worker.is_woken = true;
-    }
     // Keys are elsewhere now, and were elsewhere before.
     doubt_all();
     return true;
@@ -212,7 +224,9 @@ bool World::check_nothing_left(Worker& worker) {
     if (proxy.first_client() != nullptr) return fail("a client is left");
     // Checks of health go on.
     const bool watches = scenario_.pool().health_check_interval_ms > 0;
-    if (proxy.next_deadline() != Instant::never() && !watches) return fail("a timer is left");
+    if (proxy.next_deadline() != Instant::never() && !watches) {
+        return fail("a timer is left: " + whose_timers(proxy));
+    }
     // The proxy's own: small responses and beginnings of requests, one behind the other; and what a
     // check of health is saying.
     const size_t busy = 2 + (watches ? servers_.size() : 0);

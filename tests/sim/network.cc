@@ -100,6 +100,11 @@ void World::batch(Worker& worker) {
     if (now_ - worker.last_tick >= test::Loop::tick) worker.last_tick = now_;
     worker.free_at = now_ + Duration{static_cast<int64_t>(prng_.below(4)) * grid.ns};
     collect(worker);
+    if (worker.loop->proxy().take_announcement()) {
+        for (Worker& other : workers_) {
+            other.is_woken = &other != &worker || other.is_woken;
+        }
+    }
     for (const std::string& notice : worker.loop->notices()) {
         tell("worker ", index, " says: ", notice);
     }

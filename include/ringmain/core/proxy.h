@@ -73,7 +73,7 @@ class Proxy {
     void on_tick();
 
     // The process stood still for that long, and servers may have answered meanwhile: all deadlines
-    // move. Before anything else of the batch, behind begin_batch().
+    // move. Before begin_batch(): what that plans anew has its time from then on.
     void on_pause(Duration gap);
 
     // While something is unsent there has to be a batch by then: it finds the clients that do not

@@ -94,8 +94,7 @@ TEST_CASE("after a pause everything has the time that it had left") {
     CHECK(world.ask(client, resp({"GET", world.key_on(1)})) == "");
     const Duration gap = Duration::millis(60'000);
     world.loop().advance(gap);
-    world.loop().begin();
-    world.proxy().on_pause(gap);
+    world.loop().begin(gap);
     world.loop().end();
     world.settle();
     CHECK(World::heard(client) == "");

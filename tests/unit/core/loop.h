@@ -145,8 +145,8 @@ class Loop {
 
     // `gap`: for so long the worker stood still.
     void begin(Duration gap = {}) {
-        proxy_->begin_batch(now_, {now_.ns + 1'700'000'000'000'000'000});
         if (gap.ns > 0) proxy_->on_pause(gap);
+        proxy_->begin_batch(now_, {now_.ns + 1'700'000'000'000'000'000});
         for (size_t i = 1; i < channels_.size(); ++i) {
             complete_send(*channels_[i]);
         }

@@ -366,12 +366,21 @@ TEST_CASE("a pause does not plan a probe that nobody wants") {
         world.step();
     }
     world.loop().advance(Duration::millis(10'000));
-    world.loop().begin();
-    world.proxy().on_pause(Duration::millis(10'000));
+    world.loop().begin(Duration::millis(10'000));
     world.loop().end();
     CHECK(world.proxy().pools()[0]->servers[0]->probe->retry_at == Instant::never());
     world.pass(1000);
     CHECK(probes(world, 0) == 1);
+}
+
+TEST_CASE("a probe that is planned after a pause is not put off by it") {
+    World one(ejecting_pool(2), {.workers = 2});
+    World two(ejecting_pool(2), {.seed = 2, .process = &one.loop().process(), .worker = 1});
+    eject(one, 1);
+    two.loop().advance(one.loop().now() - two.loop().now());
+    two.loop().begin(Duration::millis(60'000));
+    two.loop().end();
+    CHECK(two.proxy().next_deadline() <= two.loop().now() + Duration::millis(2000));
 }
 
 TEST_CASE("workers that sleep are told of a server that goes or comes") {
