@@ -26,8 +26,9 @@ constexpr std::array<std::string_view, feature_count> names = {
     "sync_cancel",
     "send_zero_copy",
     "bundle",
+    "min_wait",
 };
-static_assert(static_cast<uint32_t>(Feature::Bundle) + 1 == feature_count);
+static_assert(static_cast<uint32_t>(Feature::MinWait) + 1 == feature_count);
 static_assert(!names.back().empty(), "each feature has a name");
 
 constexpr Feature feature_at(uint32_t index) {
@@ -63,9 +64,10 @@ constexpr std::array<Preset, 5> presets = {{
          Feature::MultishotReceive,
          Feature::SyncCancel,
          Feature::SendZeroCopy,
-         Feature::Bundle})},
-    {"6.0", of({Feature::DeferTaskrun, Feature::Bundle})},
-    {"6.1", of({Feature::Bundle})},
+         Feature::Bundle,
+         Feature::MinWait})},
+    {"6.0", of({Feature::DeferTaskrun, Feature::Bundle, Feature::MinWait})},
+    {"6.1", of({Feature::Bundle, Feature::MinWait})},
     {"all", everything_optional()},
     {"none", Features()},
 }};
@@ -178,6 +180,7 @@ Result<Features> Features::probe() {
 
     Features features;
     if ((trial.feature_bits() & compat::feature_bundle) != 0) features.add(Feature::Bundle);
+    if ((trial.feature_bits() & compat::feature_min_wait) != 0) features.add(Feature::MinWait);
     probe_setup_flags(features);
     probe_operations(features, trial.ring());
     probe_registrations(features, trial.ring());

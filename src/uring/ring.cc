@@ -1,6 +1,7 @@
 #include "ringmain/uring/ring.h"
 
 #include "ringmain/uring/clock.h"
+#include "ringmain/uring/compat.h"
 #include "ringmain/uring/socket.h"
 
 #include <algorithm>
@@ -20,6 +21,9 @@ constexpr int64_t refused_pause_doublings = 5;
 constexpr uint32_t idle_calls_max = 10'000;
 
 constexpr uint32_t get_events = IORING_ENTER_GETEVENTS;
+
+// As good as for ever; the caller waits again.
+constexpr Duration longest_wait = Duration::millis(1'000'000'000);
 
 constexpr int64_t close_timeout_ms = 1000;
 constexpr UserData close_user_data = UserData::unpack(UINT64_MAX);
@@ -148,24 +152,28 @@ void Ring::cancel_everything() {
         RM_ASSERT(entry != nullptr);
         io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
         entry->user_data = close_user_data.pack();
-        enter(publish(*ring_), 1, get_events, Duration::millis(close_timeout_ms));
+        enter(publish(*ring_), get_events, {.timeout = Duration::millis(close_timeout_ms)});
     }
     // The ends of what was cancelled are only noted so far; this carries them out.
-    enter(0, 0, get_events, Duration{});
+    enter(0, get_events, {.timeout = {}, .count = 0});
 }
 
-// The system call. Waits for `wait_count` completions; the timeout counts only with GETEVENTS.
-int Ring::enter(uint32_t submit_count, uint32_t wait_count, uint32_t flags, Duration timeout) {
-    __kernel_timespec time = kernel_time(timeout);
-    io_uring_getevents_arg argument = {};
-    if (wait_count > 0 && timeout < forever) argument.ts = reinterpret_cast<uint64_t>(&time);
+// The system call. Timeouts count only with GETEVENTS, and `gather` only where the kernel has it.
+int Ring::enter(uint32_t submit_count, uint32_t flags, const WaitFor& what) {
+    const bool gathers = what.count > 1 && features_.has(Feature::MinWait);
+    // Without a timeout the kernel takes the time for gathering for one.
+    const bool is_timed = what.count > 0 && (gathers || what.timeout < forever);
+    __kernel_timespec time = kernel_time(std::min(what.timeout, longest_wait));
+    compat::GetEventsArgument argument = {};
+    if (is_timed) argument.time = reinterpret_cast<uint64_t>(&time);
+    if (gathers) argument.min_wait_us = static_cast<uint32_t>(what.gather.ns / 1000);
     flags |= IORING_ENTER_EXT_ARG;
     if (ring_->enter_ring_fd != ring_->ring_fd) flags |= IORING_ENTER_REGISTERED_RING;
 
     const uint32_t before = *ring_->sq.khead;
     const int result = io_uring_enter2(static_cast<uint32_t>(ring_->enter_ring_fd),
                                        submit_count,
-                                       wait_count,
+                                       what.count,
                                        flags,
                                        reinterpret_cast<sigset_t*>(&argument),
                                        sizeof argument);
@@ -188,14 +196,28 @@ bool Ring::has_more() const {
     return has_completions() || is_overflowed(*ring_);
 }
 
-Wait Ring::submit_and_wait(Duration timeout) {
+// Without help from the kernel the wait for several is one of its own.
+int Ring::enter_gathering(uint32_t submit_count, const WaitFor& what) {
+    if (what.count <= 1 || features_.has(Feature::MinWait)) {
+        return enter(submit_count, get_events, what);
+    }
+    const Duration first = std::min(what.gather, what.timeout);
+    const int result = enter(submit_count, get_events, {.timeout = first, .count = what.count});
+    const bool in_vain = result == -ETIME || (result >= 0 && !has_completions());
+    if (!in_vain || has_completions() || first.ns == what.timeout.ns) return result;
+    const Duration rest = what.timeout < forever ? Duration{what.timeout.ns - first.ns} : forever;
+    return enter(publish(*ring_), get_events, {.timeout = rest, .count = 1});
+}
+
+Wait Ring::submit_and_wait(const WaitFor& what) {
     RM_ASSERT(is_open());
     const uint32_t submit_count = publish(*ring_);
     const bool some_ready = has_completions();
     if (some_ready && submit_count == 0) return Wait::Ready;
 
-    const uint32_t wait_count = some_ready || timeout <= Duration{} ? 0 : 1;
-    const int result = enter(submit_count, wait_count, get_events, timeout);
+    const bool waits = !some_ready && what.timeout > Duration{};
+    const int result =
+        enter_gathering(submit_count, waits ? what : WaitFor{.timeout = {}, .count = 0});
     RM_ASSERT(is_expected(result));
     if (publish(*ring_) > 0) {
         submit();
@@ -216,12 +238,13 @@ void Ring::submit() {
         const uint32_t submit_count = publish(*ring_);
         if (submit_count == 0) return;
         RM_ASSERT(idle_calls < idle_calls_max);
-        const int result = enter(submit_count, 0, refusals == 0 ? 0 : get_events, Duration{});
+        const int result =
+            enter(submit_count, refusals == 0 ? 0 : get_events, {.timeout = {}, .count = 0});
         RM_ASSERT(is_expected(result));
         if (!is_refusal(result)) continue;
         set_aside();
         const Duration pause = pause_after(refusals);
-        if (is_refusal(enter(0, 1, get_events, pause))) pause_for(pause);
+        if (is_refusal(enter(0, get_events, {.timeout = pause}))) pause_for(pause);
         set_aside();
         refusals += 1;
         idle_calls = 0;

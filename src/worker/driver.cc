@@ -5,8 +5,10 @@
 #include "ringmain/uring/socket.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "channel.h"
+#include "patience.h"
 #include "trouble.h"
 #include <poll.h>
 #include <unistd.h>
@@ -150,9 +152,13 @@ void Driver::wait() {
     // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
     const bool at_once = !starved_.empty() && buffers_.held() > 0;
     const Instant before = now_;
-    ring_.submit_and_wait(at_once                        ? Duration{}
-                          : deadline == Instant::never() ? uring::Ring::forever
-                                                         : deadline + fallback_wait - now_);
+    const Duration timeout = at_once                        ? Duration{}
+                             : deadline == Instant::never() ? uring::Ring::forever
+                                                            : deadline + fallback_wait - now_;
+    const uint32_t sends = std::exchange(sends_prepared_, 0);
+    ring_.submit_and_wait({.timeout = timeout,
+                           .count = completions_to_gather(sends, proxy_.live_requests()),
+                           .gather = gather_limit});
     timekeeper_.begin_batch(worker_);
     read_clock();
     // Awake so much too late, we were stopped, or the machine was: what came meanwhile has yet to
