@@ -45,13 +45,25 @@ void Proxy::preconnect(Server& server) {
     }
 }
 
+namespace {
+
+bool has_room(const ServerConn& conn, uint64_t bytes) {
+    const Server& server = *conn.server;
+    return conn.out.size() + bytes <= server.queue_size_max &&
+           conn.fragments.size() < server.queue_max;
+}
+
+}  // namespace
+
 ServerConn* Proxy::usable_connection(Server& server,
                                      const ClientConn& client,
                                      uint64_t bytes,
                                      std::string_view* why) {
     ServerConn& conn = server.connection(client.affinity, client.resp3);
     if (conn.state == ServerConn::State::Ready && server.live) [[likely]] {
-        return has_room(conn, bytes, why) ? &conn : nullptr;
+        if (has_room(conn, bytes)) [[likely]]
+            return &conn;
+        return may_wait(conn, why) ? &conn : nullptr;
     }
     if (!server.live) {
         scratch_.why = "server " + server.title() + " is ejected: " + server.health().last_error();
@@ -75,7 +87,7 @@ ServerConn* Proxy::usable_connection(Server& server,
         }
         start_connect(conn);
     }
-    return has_room(conn, bytes, why) ? &conn : nullptr;
+    return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
 }
 
 bool Proxy::may_wait(const ServerConn& conn, std::string_view* why) {

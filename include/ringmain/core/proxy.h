@@ -299,15 +299,6 @@ class Proxy {
     [[nodiscard]] Instant after_backoff(uint32_t failures);
     void watch(ServerConn& conn);
 
-    [[nodiscard]] bool has_room(const ServerConn& conn, uint64_t bytes, std::string_view* why) {
-        const Server& server = *conn.server;
-        if (conn.out.size() + bytes <= server.queue_size_max &&
-            conn.fragments.size() < server.queue_max) [[likely]] {
-            return true;
-        }
-        return may_wait(conn, why);
-    }
-
     [[nodiscard]] bool may_wait(const ServerConn& conn, std::string_view* why);
     [[nodiscard]] std::string first_line(const Bytes& bytes);
     void close_connections(Server& server);
@@ -320,6 +311,7 @@ class Proxy {
     [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);
     void take_servers(Pool& old_pool, Pool& pool) const;
     void take_clients(Pool& old_pool, Pool* pool);
+    void hold_back_clients(const Pool& old_pool);
     void look_again();
     void sweep_retired();
 
