@@ -66,7 +66,7 @@ ServerConn* Proxy::usable_connection(Server& server,
         return may_wait(conn, why) ? &conn : nullptr;
     }
     if (!server.live) {
-        scratch_.why = "server " + server.title() + " is ejected: " + server.health().last_error();
+        scratch_.why = "server " + server.title() + " " + ejected_text(server.health());
         scratch_.why_reason = stats::Reason::NoServer;
         *why = scratch_.why;
         return nullptr;
@@ -221,6 +221,11 @@ void Proxy::on_prelude_response(ServerConn& conn,
 }
 
 void Proxy::become_ready(ServerConn& conn) {
+    const Health& health = conn.server->health();
+    if (!health.accepts_traffic()) {
+        lose(conn, ejected_text(health), Blame::Nobody);  // in this very batch
+        return;
+    }
     conn.state = ServerConn::State::Ready;
     conn.ready_batch = batch_;
     conn.has_turn = false;

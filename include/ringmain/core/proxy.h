@@ -338,6 +338,7 @@ class Proxy {
     bool report_failure(Server& server, Instant began, std::string_view reason);
     void follow_servers();
     void welcome(Server& server);
+    void turn_away(Server& server);
     void plan_probe(Server& server, Instant at);
     void schedule_first_probe(Server& server);
     void schedule_check(Server& server);

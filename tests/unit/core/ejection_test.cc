@@ -163,6 +163,39 @@ TEST_CASE("an answer in time to what was asked before the failure does not make 
     CHECK(world.health(0).failures() == 0);
 }
 
+TEST_CASE("who waits for a connection to a server that is ejected meanwhile is told at once") {
+    config::Pool pool = ejecting_pool(2);
+    pool.server_connections = 2;
+    pool.server_failure_limit = 1;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& one = world.client();
+    Channel& two = world.client();
+    CHECK(world.ask(one, resp({"GET", key})) == "$-1\r\n");
+    Channel* established = world.link(0);
+    world.server(0).mood = Mood::Vanished;
+    CHECK(world.ask(two, resp({"GET", key})) == "");
+    Channel* connecting = world.loop().channels().back().get();
+    CHECK(world.ask(one, resp({"GET", key})) == "");
+    world.loop().begin();
+    world.loop().reset(*established);
+    SUBCASE("which does not come about") {}
+    SUBCASE("which comes about in the same batch") {
+        world.loop().connected(*connecting);
+    }
+    world.loop().end();
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(one) == error(std::string(s0) + "reset the connection"));
+    CHECK(World::heard(two) == error(std::string(s0) + "is ejected: reset the connection"));
+    CHECK(connecting->closed);
+    CHECK(commands(world.server(0)) == 1);
+    world.pass(2100);
+    CHECK(world.ask(two, resp({"GET", key})) == "$-1\r\n");
+    CHECK(commands(world.server(0)) == 2);
+}
+
 TEST_CASE("a server that closes idle connections is not ejected") {
     config::Pool pool = ejecting_pool(1);
     pool.server_failure_limit = 1;
