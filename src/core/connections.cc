@@ -229,8 +229,8 @@ void Proxy::become_ready(ServerConn& conn) {
     conn.state = ServerConn::State::Ready;
     conn.ready_batch = batch_;
     conn.has_turn = false;
+    // No success yet: a server may greet and die on every request.
     conn.server->health().allow();
-    if (conn.prelude_commands > 0) note_success(conn, conn.since);
     if (!conn.out.empty()) dirty_servers_.add(conn);
 }
 

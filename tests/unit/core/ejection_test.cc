@@ -196,6 +196,47 @@ TEST_CASE("who waits for a connection to a server that is ejected meanwhile is t
     CHECK(commands(world.server(0)) == 2);
 }
 
+TEST_CASE("a server that greets and then dies on every request is ejected") {
+    config::Pool pool = ejecting_pool(2);
+    pool.redis_db = 5;
+    pool.server_failure_limit = 3;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    for (uint32_t failures = 1; failures <= 3; ++failures) {
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"GET", key})) == "");
+        world.cut_off(0);
+        world.settle();
+        CHECK(World::heard(client) == error(std::string(s0) + "reset the connection"));
+        CHECK(world.health(0).failures() == failures);
+        world.server(0).mood = Mood::Up;
+        world.pass(600);  // it is connected again, and selects
+    }
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("a server that greets and hangs up is tried ever less often") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_db = 5;
+    pool.preconnect = true;
+    World world(pool);
+    world.loop().begin();
+    world.proxy().preconnect();
+    world.loop().end();
+    for (int i = 0; i < 500; ++i) {
+        world.pass(10);
+        const Channel* link = world.link(0);
+        if (link != nullptr && link->server->state == core::ServerConn::State::Ready) {
+            world.cut_off(0);
+        }
+    }
+    CHECK(world.counters().server_connects.get() >= 10);
+    CHECK(world.counters().server_connects.get() <= 26);
+    CHECK(world.loop().notices().size() == 1);
+}
+
 TEST_CASE("a server that closes idle connections is not ejected") {
     config::Pool pool = ejecting_pool(1);
     pool.server_failure_limit = 1;
