@@ -280,6 +280,10 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
     const bool counted = report_failure(*conn.server, began, reason);
     // An established connection may be one of many that one event took with it.
     if (!counted && conn.was_established) return;
+    if (!counted && began <= health.changed_at()) {
+        conn.retry_at = now_;  // the server has come back since: this says nothing about it
+        return;
+    }
     health.forbid_until(after_backoff(health.failures()), reason);
     conn.retry_at = health.retry_at();
 }

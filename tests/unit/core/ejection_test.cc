@@ -394,6 +394,32 @@ TEST_CASE("what one worker decides all follow in their next batch") {
     CHECK(two.link(1) == nullptr);
 }
 
+TEST_CASE("an attempt that began before a server was back does not hold it back") {
+    config::Pool pool = ejecting_pool(3);
+    pool.timeout_ms = 0;
+    pool.connect_timeout_ms = 60'000;
+    World one(pool, {.workers = 2});
+    World two(pool, {.seed = 2, .process = &one.loop().process(), .worker = 1});
+    const std::string key = two.key_on(0);
+    two.server(0).mood = Mood::Vanished;
+    Channel& client = two.client();
+    CHECK(two.ask(client, resp({"GET", key})) == "");
+    eject(one, 0);
+    one.server(0).mood = Mood::Up;
+    one.pass(2100);
+    REQUIRE(one.health(0).accepts_traffic());
+    // The other worker has seen nothing of this.
+    two.loop().advance(one.loop().now() - two.loop().now());
+    two.loop().begin();
+    two.loop().reset(*two.link(0), "refused the connection");
+    two.loop().end();
+    CHECK(World::heard(client) == "");
+    two.server(0).mood = Mood::Up;
+    CHECK_FALSE(two.health(0).is_down());
+    CHECK(two.ask(client, resp({"GET", key})) ==
+          error(std::string(s0) + "refused the connection") + "$-1\r\n");
+}
+
 // --- without ejection ----------------------------------------------------------------------------
 
 TEST_CASE(
