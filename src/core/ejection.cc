@@ -206,11 +206,13 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     probe.retry_at = Instant::never();
     server.health().set_probe_at(Instant::never());
     lose(probe, "was probed", Blame::Nobody);
-    if (server.health().state() == Health::State::Alive) {
+    if (server.health().accepts_traffic()) {
         server.health().on_success(began);
         schedule_check(server);
         return;
     }
+    // A check that began before an ejection in this very batch: follow_servers() plans a probe.
+    if (began <= server.health().changed_at()) return;
     if (!server.health().readmit(now_, "answered a probe")) {
         plan_probe(server, now_ + server.probe_delay);  // another change was under way
         return;

@@ -330,6 +330,32 @@ TEST_CASE("a health check finds a server that nobody asks") {
     CHECK(world.server(0).redis.log.size() >= 12);  // and it goes on
 }
 
+TEST_CASE("a health check that began before the ejection does not end it") {
+    config::Pool pool = ejecting_pool(2);
+    pool.health_check_interval_ms = 100;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", world.key_on(0)})) == "");
+    while (world.probe(0) == nullptr || world.probe(0)->arrived.empty()) {
+        world.pass(10);
+    }
+    world.loop().begin();
+    world.loop().reset(*world.link(0));
+    world.probe(0)->inbound = "+PONG\r\n";
+    CHECK(world.loop().receive(*world.probe(0)));
+    world.loop().end();
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.server(0).mood = Mood::Up;
+    world.pass(1980);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.pass(40);
+    CHECK(world.health(0).accepts_traffic());
+    const uint64_t before = probes(world, 0);
+    world.pass(1000);
+    CHECK(probes(world, 0) >= before + 5);  // and it is looked after again
+}
+
 TEST_CASE("a server that loads or is busy passes a health check") {
     config::Pool pool = ejecting_pool(1);
     pool.health_check_interval_ms = 100;
