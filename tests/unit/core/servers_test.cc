@@ -154,6 +154,40 @@ TEST_CASE("a byte that nobody asked for closes the connection and is told") {
           "pool main: " + std::string(s0) + "sent bytes that nobody asked for");
 }
 
+TEST_CASE("what a server says of itself on a new connection is quoted") {
+    config::Pool pool = redis_pool(1);
+    pool.preconnect = true;
+    World world(pool);
+    world.loop().begin();
+    world.proxy().preconnect();
+    world.loop().end();
+    world.settle();
+    const std::string said =
+        "-DENIED Redis is running in protected mode because protected mode is enabled and no "
+        "password is set";
+    std::string shown;
+    SUBCASE("a line") {
+        world.reply(0, said + "\r\nmore");
+        shown = "\"" + said + "\"";
+    }
+    SUBCASE("a long line") {
+        world.reply(0, said + " for the default user. In this mode...\r\n");
+        shown = "\"" + said + " ...\"";
+    }
+    SUBCASE("of bytes that are no text") {
+        world.reply(0, std::string("\0\x01\"\\\xFF\n", 6));
+        shown = R"("\x00\x01\"\\\xff\n")";
+    }
+    world.hang_up(0);
+    world.settle();
+    const std::string text = std::string(s0) + "sent bytes that nobody asked for: " + shown;
+    REQUIRE(world.loop().notices().size() == 1);
+    CHECK(world.loop().notices()[0] == "pool main: " + text);
+    CHECK(world.health(0).last_error() == "sent bytes that nobody asked for: " + shown);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == error(text));
+}
+
 TEST_CASE("bytes behind the last response close the connection, and the response is delivered") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Mute;
@@ -392,7 +426,7 @@ TEST_CASE("a server that talks before it was greeted is hung up on") {
     world.loop().end();
     world.settle();
     CHECK(World::heard(client) ==
-          "+OK\r\n" + error(std::string(s0) + "sent bytes that nobody asked for"));
+          "+OK\r\n" + error(std::string(s0) + "sent bytes that nobody asked for: \"+OK\""));
 }
 
 TEST_CASE("a server that never answers the greeting fails after connect_timeout") {
