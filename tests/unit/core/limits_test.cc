@@ -263,6 +263,28 @@ TEST_CASE("a client whose requests wait to be read is not idle") {
     CHECK(World::heard(client) == late + late);
 }
 
+TEST_CASE("a pool's clients are counted over all workers, whichever of them takes them") {
+    config::Pool pool = redis_pool(1);
+    pool.client_connections = 3;
+    World one(pool, {.workers = 4});
+    World two(pool, {.seed = 2, .process = &one.loop().process(), .worker = 3});
+    auto accepts = [](World& world) {
+        world.loop().begin();
+        Channel* channel = world.loop().accept();
+        world.loop().end();
+        return channel;
+    };
+    Channel* first = accepts(two);
+    REQUIRE(first != nullptr);
+    CHECK(accepts(two) != nullptr);
+    CHECK(accepts(two) != nullptr);
+    CHECK(accepts(two) == nullptr);
+    CHECK(accepts(one) == nullptr);
+    two.drop(*first);
+    CHECK(accepts(one) != nullptr);
+    CHECK(accepts(two) == nullptr);
+}
+
 TEST_CASE("half a request does not keep a client") {
     config::Pool pool = redis_pool(1);
     pool.client_idle_timeout_ms = 1000;
