@@ -52,7 +52,11 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             }
             take_servers(*old_pool, pool);
             take_clients(*old_pool, &pool);
-            hold_back_clients(*old_pool);
+            for (const auto& server : old_pool->servers) {
+                for (const auto& conn : server->connections()) {
+                    hold_back_clients(*conn);
+                }
+            }
         }
         pool.place_anew(now_);  // its servers come with their state
     }
@@ -94,21 +98,17 @@ void Proxy::take_servers(Pool& old_pool, Pool& pool) const {
     }
 }
 
-// Who has something in flight at what is left of the old pool would overtake it on another
-// connection: it is read on when it has all its answers.
-void Proxy::hold_back_clients(const Pool& old_pool) {
-    for (const auto& server : old_pool.servers) {
-        for (const auto& conn : server->connections()) {
-            for (const Fragment* fragment = conn->fragments.front(); fragment != nullptr;
-                 fragment = fragment->next) {
-                ClientConn* client = fragment->request->client;
-                if (client == nullptr || client->state != ClientConn::State::Open) continue;
-                client->paused = true;
-                client->barrier = true;
-                resumable_.remove(*client);
-                mark_dirty(*client);
-            }
-        }
+// Who has something in flight on a connection that gets nothing new would overtake it on another:
+// it is read on when it has all its answers.
+void Proxy::hold_back_clients(const ServerConn& conn) {
+    for (const Fragment* fragment = conn.fragments.front(); fragment != nullptr;
+         fragment = fragment->next) {
+        ClientConn* client = fragment->request->client;
+        if (client == nullptr || client->state != ClientConn::State::Open) continue;
+        client->paused = true;
+        client->barrier = true;
+        resumable_.remove(*client);
+        mark_dirty(*client);
     }
 }
 

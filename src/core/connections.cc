@@ -35,7 +35,7 @@ void Proxy::preconnect() {
 
 void Proxy::preconnect(Server& server) {
     for (const auto& conn : server.connections()) {
-        if (conn->resp3 || conn->is_probe) continue;  // when they are needed
+        if (conn->resp3 || conn->is_spare || conn->is_probe) continue;  // when they are needed
         if (conn->state != ServerConn::State::Closed) continue;
         if (!server.live || server.health().is_down()) {
             watch(*conn);

@@ -106,6 +106,7 @@ void Proxy::follow_servers() {
 
 void Proxy::welcome(Server& server) {
     for (const auto& conn : server.connections()) {
+        if (conn->is_late()) replace_late(*conn);
         if (conn->is_probe || conn->state != ServerConn::State::Closed) continue;
         conn->failures = 0;
         conn->retry_at = now_;

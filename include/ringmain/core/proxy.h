@@ -311,7 +311,7 @@ class Proxy {
     [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);
     void take_servers(Pool& old_pool, Pool& pool) const;
     void take_clients(Pool& old_pool, Pool* pool);
-    void hold_back_clients(const Pool& old_pool);
+    void hold_back_clients(const ServerConn& conn);
     void look_again();
     void sweep_retired();
 
@@ -321,6 +321,7 @@ class Proxy {
     void check_closed(ServerConn& conn);
     void check_requests(ServerConn& conn);
     void expire_requests(ServerConn& conn, Duration timeout);
+    void replace_late(ServerConn& conn);
     void give_up_connecting(ServerConn& conn);
     void close_idle(Pool& pool);
     void note_activity(ClientConn& client);

@@ -132,9 +132,10 @@ TEST_CASE("an answer that comes too late is no success") {
     Channel& client = world.client();
     for (int i = 0; i < 2; ++i) {
         CHECK(world.ask(client, resp({"GET", key})) == "");
+        Channel* link = world.link(0);
         world.pass(410);
         World::heard(client);
-        world.reply(0, "$-1\r\n");
+        link->inbound += "$-1\r\n";
         world.settle();
     }
     CHECK_FALSE(world.health(0).accepts_traffic());

@@ -224,6 +224,29 @@ TEST_CASE("requests that were under way end by their own deadlines") {
     CHECK_FALSE(world.health(0).accepts_traffic());
 }
 
+TEST_CASE("a server that is back does not get requests on the connection that was late") {
+    World world(ejecting_pool(2));
+    Channel& client = world.client();
+    const std::string key = world.key_on(0);
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    Channel* late = world.link(0);
+    late->reads = false;
+    CHECK(world.ask(client, resp({"GET", key})) == "");
+    world.pass(410);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    CHECK(world.link(0) == late);  // no other for a server that is out
+    World::heard(client);
+    // Readmitted while the connection is still late.
+    world.loop().begin();
+    CHECK(world.health(0).readmit(world.loop().now(), "answered a probe"));
+    world.loop().process().shared.announce_change();
+    world.loop().end();
+    world.settle();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    CHECK_FALSE(late->closed);
+    CHECK(world.link(0) != late);
+}
+
 // --- slow start ----------------------------------------------------------------------------------
 
 TEST_CASE("with slow_start keys come back little by little, each once, and meanwhile stay put") {
