@@ -26,9 +26,9 @@ void append_request(std::string& text, std::initializer_list<std::string_view> a
 
 void Proxy::preconnect() {
     for (const auto& pool : pools_) {
-        if (!pool->options->preconnect) continue;
         for (const auto& server : pool->servers) {
-            preconnect(*server);
+            // After a reload somebody has to look after one that is down, too.
+            if (pool->options->preconnect || server->health().is_down()) preconnect(*server);
         }
     }
 }

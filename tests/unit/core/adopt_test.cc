@@ -210,6 +210,19 @@ TEST_CASE("a client that was about to be read on waits all the same") {
     world.adopt({pool});  // `config` ends here
 }
 
+TEST_CASE("a server that is down is looked after by its new connections, too") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Refusing;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})).find("refused") != std::string::npos);
+    config::Pool changed = redis_pool(1);
+    changed.server_connections = 2;
+    world.adopt({changed});
+    world.server(0).mood = Mood::Up;
+    world.pass(600);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
 TEST_CASE("one configuration after the other, with clients in the middle of a request") {
     World world(redis_pool(3));
     Channel& client = world.client();
