@@ -35,6 +35,8 @@ void Totals::add(const Totals& other) {
     ejections += other.ejections;
     returns += other.returns;
     shared_lines += other.shared_lines;
+    reloads += other.reloads;
+    drains += other.drains;
     batches += other.batches;
     virtual_ms += other.virtual_ms;
 }
@@ -89,6 +91,8 @@ Totals World::totals() const {
     totals.mishaps = mishaps_;
     totals.ejections = ejections_;
     totals.returns = returns_;
+    totals.reloads = reloads_;
+    totals.drains = drains_;
     totals.virtual_ms = static_cast<uint64_t>((now_.ns - 1'000'000'000) / 1'000'000);
     for (const auto& client : clients_) {
         add_client(totals, *client, client->talker());
@@ -120,6 +124,7 @@ std::string World::run() {
 bool World::story() {
     failing_ = !scenario_.calm && scenario_.weight_sum > 0;
     if (failing_) next_mishap_ = now_;
+    if (scenario_.reload_every.ns > 0) next_reload_ = now_ + scenario_.reload_every;
     while (steps_ < scenario_.steps_max) {
         invite();
         const bool quiet = clients_.empty() && requests_left_ == 0;
@@ -143,6 +148,7 @@ bool World::healing() {
     tell("-- everything heals");
     failing_ = false;
     next_mishap_ = Instant::never();
+    next_reload_ = Instant::never();
     for (const auto& server : servers_) {
         server->heal();
     }
@@ -194,8 +200,18 @@ bool World::calm() {
 bool World::farewell() {
     tell("-- farewell");
     leaving_ = true;
-    for (const auto& client : clients_) {
-        client->say_goodbye();
+    if (scenario_.drains) {
+        for (const auto& client : clients_) {
+            client->go_on(20, now_);
+        }
+        if (!pass(Duration{static_cast<int64_t>(prng_.below(20'000'000))})) return false;
+        for (Worker& worker : workers_) {
+            worker.is_told_to_drain = true;
+        }
+    } else {
+        for (const auto& client : clients_) {
+            client->say_goodbye();
+        }
     }
     // A client that was never taken, for the pool was full, comes and goes.
     if (!pass(Duration::millis(3000))) return false;
@@ -227,6 +243,7 @@ bool World::step() {
     steps_ += 1;
     now_ = std::max(now_ + grid, on_grid(next_moment()));
     if (now_ >= next_mishap_) cause_mishaps();
+    if (now_ >= next_reload_) change_config();
     deliver();
     if (!servers_act() || !clients_act()) return false;
     const size_t first = prng_.below(workers_.size());
@@ -242,7 +259,7 @@ bool World::step() {
 }
 
 Instant World::next_moment() const {
-    Instant next = next_mishap_;
+    Instant next = std::min(next_mishap_, next_reload_);
     for (const Worker& worker : workers_) {
         next = std::min(next, next_of(worker));
     }
