@@ -278,6 +278,8 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
     const Fragment* head = conn.fragments.front();
     const Instant began = head == nullptr ? conn.since : std::max(conn.since, head->queued);
     const bool counted = report_failure(*conn.server, began, reason);
+    // Of an earlier configuration: it is never tried again, and those of the new one find out.
+    if (conn.server->pool().retired) return;
     // An established connection may be one of many that one event took with it.
     if (!counted && conn.was_established) return;
     if (!counted && began <= health.changed_at()) {
