@@ -149,6 +149,9 @@ bool World::check_client(const core::ClientConn& client) {
         return fail(name + ": " + std::to_string(client.input.size()) + " bytes are read ahead");
     }
     if (!client.out.empty()) return fail(name + ": output that nobody was told of");
+    if (client.unsent > pool.client_output_limit + client.largest_response) {
+        return fail(name + ": " + std::to_string(client.unsent) + " bytes wait for it");
+    }
     if (client.requests.front() != nullptr && client.requests.front()->ready) {
         return fail(name + ": its turn has come and nothing is said");
     }

@@ -76,6 +76,7 @@ class Client {
     [[nodiscard]] std::string listen(Instant now);
     [[nodiscard]] std::string on_closed(Instant now);
     [[nodiscard]] bool may_seem_idle(Instant now) const;
+    [[nodiscard]] bool may_seem_slow() const;
     void speak(Instant now, Prng& prng);
     void send(std::string bytes, Instant now, Prng& prng);
     [[nodiscard]] std::string babble(Prng& prng) const;

@@ -44,6 +44,9 @@ inline constexpr size_t mishap_count = 20;
 struct Scenario {
     explicit Scenario(uint64_t seed);
 
+    // A client that reads never has so much waiting for it.
+    static constexpr uint64_t output_limit_ample = 100'000'000;
+
     config::Config config;
     uint32_t workers = 1;
     uint32_t blocks = 512;  // of each worker's arena

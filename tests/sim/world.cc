@@ -35,6 +35,8 @@ void Totals::add(const Totals& other) {
     ejections += other.ejections;
     returns += other.returns;
     shared_lines += other.shared_lines;
+    flushes += other.flushes;
+    closed_slow += other.closed_slow;
     reloads += other.reloads;
     drains += other.drains;
     batches += other.batches;
@@ -92,6 +94,7 @@ Totals World::totals() const {
     totals.ejections = ejections_;
     totals.returns = returns_;
     totals.reloads = reloads_;
+    totals.flushes = truth_.flushes;
     totals.drains = drains_;
     totals.virtual_ms = static_cast<uint64_t>((now_.ns - 1'000'000'000) / 1'000'000);
     for (const auto& client : clients_) {
@@ -103,6 +106,7 @@ Totals World::totals() const {
     }
     for (const Worker& worker : workers_) {
         totals.batches += worker.batches;
+        totals.closed_slow += worker.loop->counters().worker.clients_closed_slow.get();
     }
     return totals;
 }
@@ -307,8 +311,10 @@ bool World::servers_act() {
     for (const auto& link : links_) {
         if (link->server == nullptr || link->arrived.empty()) continue;
         if (link->was_reset) continue;
+        const uint64_t flushes = truth_.flushes;
         std::string wrong = link->server->serve(*link, now_, prng_);
         if (!wrong.empty()) return fail(std::move(wrong));
+        if (truth_.flushes != flushes) doubt_all();
     }
     return true;
 }

@@ -55,8 +55,10 @@ struct Totals {
     uint64_t ejections = 0;
     uint64_t returns = 0;
     uint64_t shared_lines = 0;  // memcached: with keys of several clients
+    uint64_t flushes = 0;       // the same: of one server
     uint64_t reloads = 0;
-    uint64_t drains = 0;  // of clients that waited for something
+    uint64_t closed_slow = 0;  // clients, over their output
+    uint64_t drains = 0;       // of clients that waited for something
     uint64_t batches = 0;
     uint64_t virtual_ms = 0;
 
