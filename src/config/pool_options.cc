@@ -106,9 +106,10 @@ constexpr std::array pool_table = {
            .store = store<&Pool::late_connection_timeout_ms>,
            .fetch = fetch<&Pool::late_connection_timeout_ms>,
            .help = "how long a server's oldest request may stay unanswered until the connection is "
-                   "replaced; 0: four times timeout",
-           .doc = "Until then each request has its own timeout, and an answer that comes late is "
-                  "dropped; then all that wait on the connection get an error."},
+                   "closed; 0: four times timeout",
+           .doc = "Until then each request has its own timeout, an answer that comes late is "
+                  "dropped, and new requests go to another connection; then all that wait get an "
+                  "error."},
     Option{.section = Section::Pool,
            .name = "client_idle_timeout",
            .type = Type::Duration,
@@ -133,7 +134,7 @@ constexpr std::array pool_table = {
            .store = store<&Pool::client_connections>,
            .fetch = fetch<&Pool::client_connections>,
            .help = "most client connections of the pool; 0: no limit but the process's",
-           .doc = "Divided among the workers: each takes its share and no more."},
+           .doc = "Workers that accept at the same instant may each let one more in."},
     Option{.section = Section::Pool,
            .name = "tcpkeepalive",
            .type = Type::Boolean,

@@ -52,6 +52,11 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             }
             take_servers(*old_pool, pool);
             take_clients(*old_pool, &pool);
+            for (const auto& server : old_pool->servers) {
+                for (const auto& conn : server->connections()) {
+                    hold_back_clients(*conn);
+                }
+            }
         }
         pool.place_anew(now_);  // its servers come with their state
     }
@@ -90,6 +95,20 @@ void Proxy::take_servers(Pool& old_pool, Pool& pool) const {
         pool.servers[i] = std::move(*found);
         pool.servers[i]->move_to(pool, i, environment_.worker_index);
         old_pool.servers.erase(found);
+    }
+}
+
+// Who has something in flight on a connection that gets nothing new would overtake it on another:
+// it is read on when it has all its answers.
+void Proxy::hold_back_clients(const ServerConn& conn) {
+    for (const Fragment* fragment = conn.fragments.front(); fragment != nullptr;
+         fragment = fragment->next) {
+        ClientConn* client = fragment->request->client;
+        if (client == nullptr || client->state != ClientConn::State::Open) continue;
+        client->paused = true;
+        client->barrier = true;
+        resumable_.remove(*client);
+        mark_dirty(*client);
     }
 }
 

@@ -26,16 +26,16 @@ void append_request(std::string& text, std::initializer_list<std::string_view> a
 
 void Proxy::preconnect() {
     for (const auto& pool : pools_) {
-        if (!pool->options->preconnect) continue;
         for (const auto& server : pool->servers) {
-            preconnect(*server);
+            // After a reload somebody has to look after one that is down, too.
+            if (pool->options->preconnect || server->health().is_down()) preconnect(*server);
         }
     }
 }
 
 void Proxy::preconnect(Server& server) {
     for (const auto& conn : server.connections()) {
-        if (conn->resp3 || conn->is_probe) continue;  // when they are needed
+        if (conn->resp3 || conn->is_spare || conn->is_probe) continue;  // when they are needed
         if (conn->state != ServerConn::State::Closed) continue;
         if (!server.live || server.health().is_down()) {
             watch(*conn);
@@ -45,16 +45,28 @@ void Proxy::preconnect(Server& server) {
     }
 }
 
+namespace {
+
+bool has_room(const ServerConn& conn, uint64_t bytes) {
+    const Server& server = *conn.server;
+    return conn.out.size() + bytes <= server.queue_size_max &&
+           conn.fragments.size() < server.queue_max;
+}
+
+}  // namespace
+
 ServerConn* Proxy::usable_connection(Server& server,
                                      const ClientConn& client,
                                      uint64_t bytes,
                                      std::string_view* why) {
     ServerConn& conn = server.connection(client.affinity, client.resp3);
     if (conn.state == ServerConn::State::Ready && server.live) [[likely]] {
-        return has_room(conn, bytes, why) ? &conn : nullptr;
+        if (has_room(conn, bytes)) [[likely]]
+            return &conn;
+        return may_wait(conn, why) ? &conn : nullptr;
     }
     if (!server.live) {
-        scratch_.why = "server " + server.title() + " is ejected: " + server.health().last_error();
+        scratch_.why = "server " + server.title() + " " + ejected_text(server.health());
         scratch_.why_reason = stats::Reason::NoServer;
         *why = scratch_.why;
         return nullptr;
@@ -75,7 +87,7 @@ ServerConn* Proxy::usable_connection(Server& server,
         }
         start_connect(conn);
     }
-    return has_room(conn, bytes, why) ? &conn : nullptr;
+    return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
 }
 
 bool Proxy::may_wait(const ServerConn& conn, std::string_view* why) {
@@ -209,11 +221,16 @@ void Proxy::on_prelude_response(ServerConn& conn,
 }
 
 void Proxy::become_ready(ServerConn& conn) {
+    const Health& health = conn.server->health();
+    if (!health.accepts_traffic()) {
+        lose(conn, ejected_text(health), Blame::Nobody);  // in this very batch
+        return;
+    }
     conn.state = ServerConn::State::Ready;
     conn.ready_batch = batch_;
     conn.has_turn = false;
+    // No success yet: a server may greet and die on every request.
     conn.server->health().allow();
-    if (conn.prelude_commands > 0) note_success(conn, conn.since);
     if (!conn.out.empty()) dirty_servers_.add(conn);
 }
 
@@ -261,8 +278,14 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
     const Fragment* head = conn.fragments.front();
     const Instant began = head == nullptr ? conn.since : std::max(conn.since, head->queued);
     const bool counted = report_failure(*conn.server, began, reason);
+    // Of an earlier configuration: it is never tried again, and those of the new one find out.
+    if (conn.server->pool().retired) return;
     // An established connection may be one of many that one event took with it.
     if (!counted && conn.was_established) return;
+    if (!counted && began <= health.changed_at()) {
+        conn.retry_at = now_;  // the server has come back since: this says nothing about it
+        return;
+    }
     health.forbid_until(after_backoff(health.failures()), reason);
     conn.retry_at = health.retry_at();
 }

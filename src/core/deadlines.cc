@@ -63,6 +63,7 @@ void Proxy::check_deadlines(ServerConn& conn) {
         case ServerConn::State::Ready:
             if (conn.fragments.empty()) {
                 waiting_.remove(conn);
+                if (conn.is_spare) lose(conn, "was replaced", Blame::Nobody);
                 return;
             }
             break;
@@ -81,7 +82,8 @@ void Proxy::check_closed(ServerConn& conn) {
     Server& server = *conn.server;
     Health& health = server.health();
     const bool wanted = server.pool().options->preconnect && !conn.resp3;
-    if (draining_ || !server.live || server.pool().retired || (!wanted && !health.is_down())) {
+    if (draining_ || conn.is_spare || !server.live || server.pool().retired ||
+        (!wanted && !health.is_down())) {
         waiting_.remove(conn);
         return;
     }
@@ -140,9 +142,21 @@ void Proxy::check_requests(ServerConn& conn) {
     }
     if (conn.fragments.empty()) return;
     if (conn.first_in_time != nullptr) wake_at(conn.first_in_time->queued + timeout);
-    if (conn.first_in_time != conn.fragments.front()) {
+    if (conn.is_late()) {
+        replace_late(conn);
         wake_at(conn.fragments.front()->queued + std::max(late, timeout));
     }
+}
+
+// It may be this connection alone that stands still: what comes from now on goes to another one,
+// but for clients that have something in flight here, which wait for that.
+void Proxy::replace_late(ServerConn& conn) {
+    Server& server = *conn.server;
+    const bool is_in_use =
+        server.health().accepts_traffic() && !server.pool().retired && !draining_;
+    if (!is_in_use || conn.state != ServerConn::State::Ready || !server.replace(conn, now_)) return;
+    hold_back_clients(conn);
+    if (server.pool().options->preconnect) preconnect(server);
 }
 
 void Proxy::expire_requests(ServerConn& conn, Duration timeout) {

@@ -25,6 +25,10 @@ bool is_excused(const ServerConn& conn, std::string_view answer) {
     return server.live && !(server.pool().options->eject_on_loading && is_loading(answer));
 }
 
+std::string ejected_text(const Health& health) {
+    return "is ejected: " + health.last_error();
+}
+
 void Proxy::tell(const ServerConn& conn, std::string_view text, bool good) {
     notices_.push_back({.good = good, .text = "pool " + conn.server->pool().options->name + ": "});
     notices_.back().text += text;
@@ -90,7 +94,11 @@ void Proxy::follow_servers() {
             if (live == server->live) continue;
             changed = true;
             server->live = live;
-            if (live) welcome(*server);
+            if (live) {
+                welcome(*server);
+            } else {
+                turn_away(*server);
+            }
         }
         if (changed) pool->place_anew(now_);
     }
@@ -98,12 +106,23 @@ void Proxy::follow_servers() {
 
 void Proxy::welcome(Server& server) {
     for (const auto& conn : server.connections()) {
+        if (conn->is_late()) replace_late(*conn);
         if (conn->is_probe || conn->state != ServerConn::State::Closed) continue;
         conn->failures = 0;
         conn->retry_at = now_;
         watch(*conn);
     }
     if (server.probe != nullptr) schedule_check(server);
+}
+
+// Nobody waits for a connection to a server that is out.
+void Proxy::turn_away(Server& server) {
+    for (const auto& conn : server.connections()) {
+        const bool is_on_its_way = conn->state == ServerConn::State::Connecting ||
+                                   conn->state == ServerConn::State::Prelude;
+        if (conn->is_probe || !is_on_its_way) continue;
+        lose(*conn, ejected_text(server.health()), Blame::Nobody);
+    }
 }
 
 std::string Proxy::no_server_text(const Pool& pool) const {
@@ -188,11 +207,13 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     probe.retry_at = Instant::never();
     server.health().set_probe_at(Instant::never());
     lose(probe, "was probed", Blame::Nobody);
-    if (server.health().state() == Health::State::Alive) {
+    if (server.health().accepts_traffic()) {
         server.health().on_success(began);
         schedule_check(server);
         return;
     }
+    // A check that began before an ejection in this very batch: follow_servers() plans a probe.
+    if (began <= server.health().changed_at()) return;
     if (!server.health().readmit(now_, "answered a probe")) {
         plan_probe(server, now_ + server.probe_delay);  // another change was under way
         return;

@@ -40,6 +40,9 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
 // let in again a server must be able to answer.
 [[nodiscard]] bool is_excused(const ServerConn& conn, std::string_view answer);
 
+// "is ejected: refused the connection".
+[[nodiscard]] std::string ejected_text(const Health& health);
+
 [[nodiscard]] inline bool is_loading(std::string_view answer) {
     return answer.starts_with("-LOADING");
 }

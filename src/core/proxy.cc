@@ -17,6 +17,15 @@ uint64_t smaller_limit(uint64_t one, uint64_t other) {
     return std::min(one, other);
 }
 
+// Of all workers.
+uint64_t clients_of(const Pool& pool) {
+    uint64_t sum = 0;
+    for (const stats::PoolCounters& worker : *pool.shared->counters) {
+        sum += worker.client_connections.get();
+    }
+    return sum;
+}
+
 }  // namespace
 
 Proxy::Proxy(const config::Config& config,
@@ -112,12 +121,10 @@ void Proxy::note_activity(ClientConn& client) {
 ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     Pool& pool = *pools_[pool_index];
     const uint32_t limit = pool.options->client_connections;
-    // The limit is the pool's in the whole process; each worker holds its share.
-    const uint32_t share = limit / environment_.worker_count +
-                           (environment_.worker_index < limit % environment_.worker_count ? 1 : 0);
+    // The kernel shares clients out as it likes, so that no worker has a limit of its own.
     const uint64_t process_limit =
         smaller_limit(config_->proxy.client_connections, environment_.clients_max);
-    const bool full = (limit != 0 && pool.clients >= share) ||
+    const bool full = (limit != 0 && clients_of(pool) >= limit) ||
                       (process_limit != 0 &&
                        Totals(environment_.all_counters).of(&Counters::clients) >= process_limit);
     if (draining_ || full) {

@@ -5,6 +5,7 @@
 #include "ringmain/core/proxy.h"
 #include "ringmain/memcached/forward.h"
 #include "ringmain/resp/multi_key.h"
+#include "ringmain/stats/printable.h"
 
 #include <algorithm>
 
@@ -35,6 +36,19 @@ bool Proxy::awaits_bytes(const ServerConn& conn) const {
 }
 
 namespace {
+
+// What a server says of itself on a new connection, "-DENIED Redis is running in protected mode" or
+// "ERROR Too many open connections", is quoted. Once it has answered, bytes may be somebody's data.
+std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
+    constexpr size_t shown_max = 100;
+    std::string text = "sent bytes that nobody asked for";
+    if (conn.spoke_since_connect) return text;
+    const std::string_view line = bytes.substr(0, std::min(bytes.find('\r'), bytes.size()));
+    text += ": \"";
+    text += stats::printable(line.substr(0, shown_max));
+    text += line.size() > shown_max ? "...\"" : "\"";
+    return text;
+}
 
 // Whether somebody still waits for the fragment's response. Once not, never again; the response of
 // such a fragment is counted to its end and its bytes are not kept.
@@ -93,7 +107,7 @@ template <class Parser>
 void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
     while (slice.size > 0) {
         if (!awaits_bytes(conn)) {
-            lose(conn, "sent bytes that nobody asked for");
+            lose(conn, unasked_text(conn, slice.view()));
             return;
         }
         begin_shared(conn, parser);

@@ -2,6 +2,9 @@
 
 #include "ringmain/core/pool.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace ringmain::core {
 
 namespace {
@@ -22,12 +25,32 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
     for (uint32_t i = 0; i < kinds * per_kind_; ++i) {
         connections_.push_back(std::make_unique<ServerConn>(blocks, *this, i >= per_kind_));
     }
+    for (uint32_t i = 0; i < kinds; ++i) {
+        connections_.push_back(std::make_unique<ServerConn>(blocks, *this, i > 0));
+        connections_.back()->is_spare = true;
+    }
     const uint32_t number = owner.shared->servers[index]->number;
     if (number % share.worker_count != share.worker) return;
     connections_.push_back(std::make_unique<ServerConn>(blocks, *this, false));
     probe = connections_.back().get();
     probe->is_probe = true;
     probe->retry_at = Instant::never();
+}
+
+bool Server::replace(const ServerConn& late, Instant now) {
+    if (late.is_spare || late.is_probe) return false;
+    const auto is_late = [&late](const auto& conn) { return conn.get() == &late; };
+    const auto place = std::find_if(connections_.begin(), connections_.end(), is_late);
+    const auto spare = std::find_if(place, connections_.end(), [&late](const auto& conn) {
+        return conn->is_spare && conn->resp3 == late.resp3;
+    });
+    const bool is_free = (*spare)->state == ServerConn::State::Closed && (*spare)->channel == 0 &&
+                         !(*spare)->disconnect_link.linked && now >= (*spare)->retry_at;
+    if (!is_free) return false;
+    std::swap(*place, *spare);
+    (*place)->is_spare = false;
+    (*spare)->is_spare = true;
+    return true;
 }
 
 void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {

@@ -106,25 +106,4 @@ void append_html_text(std::string& out, std::string_view text) {
     });
 }
 
-std::string printable(std::string_view bytes) {
-    std::string out;
-    out.reserve(bytes.size());
-    for (const char byte : bytes) {
-        if (byte == '\\' || byte == '"') {
-            out += '\\';
-            out += byte;
-        } else if (byte == '\n') {
-            out += "\\n";
-        } else if (byte == '\r') {
-            out += "\\r";
-        } else if (byte < 0x20 || byte > 0x7E) {
-            out += "\\x";
-            append_hex(out, byte);
-        } else {
-            out += byte;
-        }
-    }
-    return out;
-}
-
 }  // namespace ringmain::stats

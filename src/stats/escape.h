@@ -17,7 +17,4 @@ void append_label_text(std::string& out, std::string_view text);
 
 void append_html_text(std::string& out, std::string_view text);
 
-// As redis-cli shows bytes: printable ASCII as it is, the rest as \n, \" or \x00.
-[[nodiscard]] std::string printable(std::string_view bytes);
-
 }  // namespace ringmain::stats

@@ -1,5 +1,7 @@
 #include "ringmain/stats/slow_log.h"
 
+#include "ringmain/stats/printable.h"
+
 #include <algorithm>
 
 #include "json_writer.h"

@@ -8,13 +8,15 @@ constexpr uint64_t spare = 64;        // logs, look-ups of names, whatever a lib
 constexpr uint64_t spare_least = 16;  // the same where descriptors are few
 constexpr uint64_t clients_least = 8;
 
-// Of each worker: ring, eventfd, listeners, and connections to servers.
-uint64_t fixed(const config::Config& config, bool both_protocols) {
+// Of each worker: ring, eventfd, listeners, and connections to servers. Amply, redis is spoken to
+// in both versions of its protocol, and beside a connection that is late there is another.
+uint64_t fixed(const config::Config& config, bool amply) {
     uint64_t each = 2;
     for (const config::Pool& pool : config.pools) {
         const bool redis = pool.protocol == config::Protocol::Redis;
-        const uint64_t protocols = both_protocols && redis ? 2 : 1;
-        each += 1 + protocols * pool.servers.size() * pool.server_connections;
+        const uint64_t protocols = amply && redis ? 2 : 1;
+        const uint64_t connections = pool.server_connections + (amply ? 1 : 0);
+        each += 1 + protocols * pool.servers.size() * connections;
     }
     return each * config.proxy.workers;
 }

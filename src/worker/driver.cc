@@ -29,9 +29,6 @@ constexpr Duration fallback_wait = Duration::millis(200);
 // More than a backlog usually holds. They may go on coming while those who wait are let in.
 constexpr uint32_t backlog_max = 65536;
 
-// Later than that nobody wakes up whose machine works.
-constexpr Duration pause_min = Duration::millis(300);
-
 }  // namespace
 
 Driver::Driver(core::Proxy& proxy, BlockPool& blocks, const Surroundings& surroundings)
@@ -161,11 +158,7 @@ void Driver::wait() {
                            .gather = gather_limit});
     timekeeper_.begin_batch(worker_);
     read_clock();
-    // Awake so much too late, we were stopped, or the machine was: what came meanwhile has yet to
-    // be read, and the servers are not to blame for it.
-    const Instant due = std::max(before, deadline);
-    const bool paused = deadline != Instant::never() && now_ > due && now_ - due > pause_min;
-    paused_for_ = paused ? now_ - before : Duration{};
+    paused_for_ = pause_watch_.judge(before, deadline, now_);
 }
 
 Instant Driver::next_deadline() const {

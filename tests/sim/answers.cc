@@ -47,6 +47,7 @@ size_t memcached_size(std::string_view text, std::vector<Value>& values) {
         const std::string_view line = first_line(text.substr(at));
         if (line.empty()) return 0;
         at += line.size();
+        if (line.starts_with("STAT ")) continue;
         const bool meta = line.starts_with("VA ");
         if (!meta && !line.starts_with("VALUE ")) return at;
         // "VALUE key flags size [cas]" or "VA size flags*".

@@ -44,7 +44,9 @@ bool World::check(Worker& worker) {
          client = client->all_link.next) {
         if (!check_client(*client)) return false;
     }
-    return worker.batches % 16 != 0 || check_counts(worker);
+    // Those of an earlier configuration cannot be seen.
+    const bool counts = worker.batches % 16 == 0 && worker.loop->proxy().is_settled();
+    return !counts || check_counts(worker);
 }
 
 core::Health& World::health(uint32_t server) {
@@ -147,6 +149,9 @@ bool World::check_client(const core::ClientConn& client) {
         return fail(name + ": " + std::to_string(client.input.size()) + " bytes are read ahead");
     }
     if (!client.out.empty()) return fail(name + ": output that nobody was told of");
+    if (client.unsent > pool.client_output_limit + client.largest_response) {
+        return fail(name + ": " + std::to_string(client.unsent) + " bytes wait for it");
+    }
     if (client.requests.front() != nullptr && client.requests.front()->ready) {
         return fail(name + ": its turn has come and nothing is said");
     }
@@ -222,6 +227,7 @@ bool World::check_nothing_left(Worker& worker) {
         return fail(std::to_string(proxy.live_requests()) + " requests are left");
     }
     if (proxy.first_client() != nullptr) return fail("a client is left");
+    if (!proxy.is_settled()) return fail("an earlier configuration is left");
     // Checks of health go on.
     const bool watches = scenario_.pool().health_check_interval_ms > 0;
     if (proxy.next_deadline() != Instant::never() && !watches) {

@@ -52,6 +52,12 @@ void Client::go_on(uint32_t requests, Instant now) {
     next_speech_ = std::max(next_speech_, now);
 }
 
+void Client::on_drain(bool heard) {
+    left_ = 0;
+    is_sent_away_ = true;
+    may_be_unheard_ = !heard;
+}
+
 void Client::say_goodbye() {
     left_ = 0;
     leaves_at_ = {};
@@ -109,10 +115,10 @@ std::string Client::listen(Instant now) {
 
 // The proxy closes a client that has said goodbye, and none before it has its answers.
 std::string Client::on_closed(Instant now) {
-    const bool expected = leaving_ || !listens();
-    const bool owed = listens() && talker_.waiting() > 0;
-    const bool excused =
-        (truth_->common_faults & Scarce) != 0 || link_->was_reset || may_seem_idle(now);
+    const bool expected = leaving_ || is_sent_away_ || !listens();
+    const bool owed = listens() && talker_.waiting() > 0 && !may_be_unheard_;
+    const bool excused = (truth_->common_faults & Scarce) != 0 || link_->was_reset ||
+                         may_seem_idle(now) || may_seem_slow();
     gone_ = true;
     link_->client = nullptr;
     link_ = nullptr;
@@ -127,6 +133,11 @@ bool Client::may_seem_idle(Instant now) const {
     if (truth_->pool->client_idle_timeout_ms == 0) return false;
     const Duration crossing = {4 * link_->latency.ns + Duration::millis(10).ns};
     return talker_.waiting() == 0 || now - talker_.oldest().asked <= crossing;
+}
+
+// However fast it reads: a batch may have brought more for it than may wait.
+bool Client::may_seem_slow() const {
+    return truth_->pool->client_output_limit < scenario_->output_limit_ample;
 }
 
 void Client::leave(Instant now, bool politely) {

@@ -41,6 +41,9 @@ class Client {
 
     // From now on it may ask `requests` more, and then leaves politely.
     void go_on(uint32_t requests, Instant now);
+    // The proxy stops. What it has said is `heard` by the proxy to the last byte and answered, or
+    // some of it is still on its way and may be lost.
+    void on_drain(bool heard);
     // Leaves as soon as it has its answers; who does not listen, at once.
     void say_goodbye();
 
@@ -73,6 +76,7 @@ class Client {
     [[nodiscard]] std::string listen(Instant now);
     [[nodiscard]] std::string on_closed(Instant now);
     [[nodiscard]] bool may_seem_idle(Instant now) const;
+    [[nodiscard]] bool may_seem_slow() const;
     void speak(Instant now, Prng& prng);
     void send(std::string bytes, Instant now, Prng& prng);
     [[nodiscard]] std::string babble(Prng& prng) const;
@@ -89,6 +93,8 @@ class Client {
     uint64_t spoken_ = 0;
     bool leaving_ = false;  // has said its last
     bool gone_ = false;
+    bool is_sent_away_ = false;  // the proxy stops
+    bool may_be_unheard_ = false;
     Instant next_speech_ = {};
     Instant next_nap_ = {};
     Instant sent_until_ = {};  // when the last byte of its last request is with the proxy

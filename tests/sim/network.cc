@@ -46,6 +46,7 @@ Instant World::next_of(const Worker& worker) const {
 
 bool World::is_ready(const Worker& worker) const {
     if (worker.is_woken || !worker.arrivals.empty()) return true;
+    if (worker.next_config != nullptr || worker.is_told_to_drain) return true;
     if (worker.loop->proxy().next_deadline() <= now_ &&
         now_ - worker.last_tick >= test::Loop::tick) {
         return true;
@@ -93,9 +94,15 @@ void World::batch(Worker& worker) {
     for (size_t i = order_.size(); i > 1; --i) {
         std::swap(order_[i - 1], order_[prng_.below(i)]);
     }
-    for (const size_t place : order_) {
-        if (links_[place]->worker == index) happen(*links_[place]);
+    // Another configuration comes in the midst of it all.
+    const size_t turn = prng_.below(order_.size() + 1);
+    for (size_t i = 0; i < order_.size(); ++i) {
+        Link& link = *links_[order_[i]];
+        if (i == turn) adopt(worker);
+        if (link.worker == index) happen(link);
     }
+    adopt(worker);
+    if (std::exchange(worker.is_told_to_drain, false)) drain(worker);
     worker.loop->end();
     if (now_ - worker.last_tick >= test::Loop::tick) worker.last_tick = now_;
     worker.free_at = now_ + Duration{static_cast<int64_t>(prng_.below(4)) * grid.ns};
@@ -109,6 +116,41 @@ void World::batch(Worker& worker) {
         tell("worker ", index, " says: ", notice);
     }
     worker.loop->notices().clear();
+}
+
+// The same servers, and other connections to them.
+void World::change_config() {
+    next_reload_ = on_grid(now_ + some_span(2 * scenario_.reload_every.to_millis()));
+    config::Config& config = configs_.emplace_back(scenario_.config);
+    config::Pool& pool = config.pools[0];
+    pool.server_connections = 1 + static_cast<uint32_t>(prng_.below(3));
+    pool.preconnect = prng_.below(2) == 0;
+    tell("another configuration: server_connections = ", uint64_t{pool.server_connections});
+    reloads_ += 1;
+    for (Worker& worker : workers_) {
+        worker.next_config = &config;
+    }
+}
+
+void World::adopt(Worker& worker) {
+    const config::Config* config = std::exchange(worker.next_config, nullptr);
+    if (config != nullptr) worker.loop->adopt(*config);
+}
+
+// As the driver: what is in the sockets counts.
+void World::drain(Worker& worker) {
+    const uint32_t index = index_of(worker);
+    for (const auto& link : links_) {
+        const test::Channel& channel = *link->channel;
+        if (link->worker != index || channel.client == nullptr) continue;
+        channel.client->unread = link->ended ? 0 : channel.inbound.size();
+        if (link->client == nullptr) continue;
+        const bool waits = link->client->talker().waiting() > 0 && link->client->listens();
+        drains_ += waits ? 1 : 0;
+        link->client->on_drain(link->to_proxy.empty());
+        link->channel->reads = true;
+    }
+    worker.loop->proxy().drain();
 }
 
 void World::accept(Worker& worker) {

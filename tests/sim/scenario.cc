@@ -34,6 +34,13 @@ Scenario::Scenario(uint64_t seed) {
     odd_clients = one_of<uint32_t>(prng, {0, 10, 30, 60});
     draw_pool(prng);
     if (!calm) draw_mishaps(prng);
+    // Drawn last: what seeds meant before they still mean.
+    if (chance(prng, 35)) reload_every = Duration::millis(one_of<int64_t>(prng, {5, 20, 100}));
+    drains = chance(prng, 35);
+    if (chance(prng, 15)) {
+        config.pools[0].client_output_limit = 1'000 + prng.below(20'000);
+        config.pools[0].output_pause_size = 1'048'576;
+    }
 }
 
 void Scenario::draw_pool(Prng& prng) {
@@ -137,6 +144,9 @@ std::string Scenario::text() const {
             number("idle", static_cast<uint64_t>(options.client_idle_timeout_ms)) +
             number("checks", static_cast<uint64_t>(options.health_check_interval_ms));
     if (options.preconnect) text += " preconnect";
+    if (drains) text += " drains";
+    text += number("output_limit", options.client_output_limit);
+    text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));
     text += " weights:";
     for (const uint32_t weight : weights) {
         text += " " + std::to_string(weight);

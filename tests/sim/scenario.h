@@ -44,6 +44,9 @@ inline constexpr size_t mishap_count = 20;
 struct Scenario {
     explicit Scenario(uint64_t seed);
 
+    // A client that reads never has so much waiting for it.
+    static constexpr uint64_t output_limit_ample = 100'000'000;
+
     config::Config config;
     uint32_t workers = 1;
     uint32_t blocks = 512;  // of each worker's arena
@@ -59,7 +62,9 @@ struct Scenario {
     Duration mishap_every = {};
     std::array<uint32_t, mishap_count> weights = {};
     uint32_t weight_sum = 0;
-    uint32_t odd_clients = 0;  // in a hundred: deaf, rude, trickling, babbling
+    uint32_t odd_clients = 0;    // in a hundred: deaf, rude, trickling, babbling
+    Duration reload_every = {};  // another configuration; 0: never
+    bool drains = false;         // at the end the proxy closes its clients, not they themselves
 
     [[nodiscard]] const config::Pool& pool() const { return config.pools[0]; }
 

@@ -160,7 +160,11 @@ std::string Server::answer_memcached(Link& link, Instant now) {
         return "SERVER_ERROR out of memory storing object\r\n";
     }
     if (verb == "version") return "VERSION 1.6.18\r\n";
-    if (verb == "set" || verb == "ms") {
+    if (verb == "flush_all") {
+        truth_->flushes += 1;
+        truth_->flushed_at[index_] = now;
+        truth_->ledger.on_data(index_, {}, now);
+    } else if (verb == "set" || verb == "ms") {
         wrong_ = note_set(link, request_.words[1], request_.data, now);
     } else if ((verb == "delete" || verb == "md") && request_.words.size() > 1) {
         truth_->ledger.on_delete(index_, request_.words[1], now);

@@ -102,7 +102,10 @@ void print(const Totals& totals, double seconds) {
     std::printf(
         "%.0f worlds in %.1f s (%.1f per second): %.0f requests, %.0f of them served, %.0f answers "
         "(%.0f known to the letter, %.0f errors), %.0f mishaps, %.0f ejections, %.0f returns, %.0f "
-        "shared lines, %.0f batches, %.0f s of virtual time\n",
+        "shared lines, %.0f flushes, %.0f reloads, %.0f clients sent away, %.0f too slow, %.0f "
+        "batches, %.0f s of "
+        "virtual "
+        "time\n",
         number(totals.seeds),
         seconds,
         number(totals.seeds) / seconds,
@@ -115,6 +118,10 @@ void print(const Totals& totals, double seconds) {
         number(totals.ejections),
         number(totals.returns),
         number(totals.shared_lines),
+        number(totals.flushes),
+        number(totals.reloads),
+        number(totals.drains),
+        number(totals.closed_slow),
         number(totals.batches),
         number(totals.virtual_ms) / 1000);
 }
@@ -125,7 +132,9 @@ constexpr uint64_t seeds_with_everything = 500;
 // What never happened in them was never checked.
 bool has_everything(const Totals& totals) {
     if (totals.seeds < seeds_with_everything) return true;
-    bool right = totals.known > 0 && totals.errors > 0 && totals.shared_lines > 0;
+    bool right = totals.known > 0 && totals.errors > 0 && totals.shared_lines > 0 &&
+                 totals.flushes > 0 && totals.reloads > 0 && totals.drains > 0 &&
+                 totals.closed_slow > 0;
     for (const uint64_t count : totals.mishaps) {
         right = right && count > 0;
     }

@@ -214,12 +214,23 @@ std::string Talker::speak_locally(Prng& prng) {
 }
 
 std::string Talker::speak_memcached(Prng& prng) {
+    if (prng.below(100) == 0) return speak_to_all(prng);
     const uint64_t kind = prng.below(12);
     if (kind < 5) return speak_memcached_get(prng);
     if (kind < 8) return speak_memcached_store(prng, kind == 7);
     if (kind < 10) return speak_memcached_delete(prng, kind == 9);
     static_cast<void>(expect(Kind::Local, kind == 10 ? "MN\r\n" : "ERROR\r\n"));
     return kind == 10 ? "mn\r\n" : "gett a\r\n";
+}
+
+// What every server has to hear.
+std::string Talker::speak_to_all(Prng& prng) {
+    if (prng.below(3) == 0) {
+        static_cast<void>(expect(Kind::Stats, {}));
+        return "stats\r\n";
+    }
+    static_cast<void>(expect(Kind::Flush, {}));
+    return "flush_all\r\n";
 }
 
 // Mostly one key: what several clients ask for then may travel in one line.
@@ -363,6 +374,12 @@ std::string Talker::judge(const Expected& next,
             return acknowledge(next);
         case Kind::Count:
             return judge_count(next, answer, now);
+        case Kind::Flush:
+            return judge_flush(next, answer);
+        case Kind::Stats:
+            return answer.starts_with("STAT ") && answer.ends_with("END\r\n")
+                       ? ""
+                       : "the answer is no statistics";
         case Kind::Number:
             return number_in(answer.substr(1, answer.size() - 3)).value_or(0) > 0
                        ? ""
@@ -404,13 +421,20 @@ std::string Talker::judge_error(const Expected& next, std::string_view answer, I
     if ((reasons & truth_->common_faults) != 0) return {};
     if (next.asked >= truth_->calm_from) return "an error, and nothing fails any more";
     for (const Use& use : next.uses) {
-        const auto& servers = truth_->directory.servers_of(use.key, next.asked, now);
-        for (const uint32_t server : servers) {
-            if (named >= 0 && static_cast<uint32_t>(named) != server) continue;
-            if ((reasons & truth_->faults[server]) != 0) return {};
+        for (const uint32_t server : truth_->directory.servers_of(use.key, next.asked, now)) {
+            if (is_explained(reasons, named, server)) return {};
         }
     }
+    // To all of them.
+    for (uint32_t server = 0; next.uses.empty() && server < truth_->faults.size(); ++server) {
+        if (is_explained(reasons, named, server)) return {};
+    }
     return "an error that no fault explains";
+}
+
+bool Talker::is_explained(uint32_t reasons, int32_t named, uint32_t server) const {
+    if (named >= 0 && static_cast<uint32_t>(named) != server) return false;
+    return (reasons & truth_->faults[server]) != 0;
 }
 
 // What a server says it has done, it has done.
@@ -423,6 +447,14 @@ std::string Talker::acknowledge(const Expected& next) {
         acknowledged_.insert_or_assign(write.key, Acknowledged{write.server, write.ran});
     }
     return {};
+}
+
+std::string Talker::judge_flush(const Expected& next, std::string_view answer) const {
+    if (answer != "OK\r\n") return "flush_all is answered in another way";
+    const bool missed = std::any_of(truth_->flushed_at.begin(),
+                                    truth_->flushed_at.end(),
+                                    [&next](Instant at) { return at < next.asked; });
+    return missed ? "flush_all is acknowledged and a server has not heard of it" : "";
 }
 
 // One of the servers that had the key held that between question and answer, and not before the

@@ -33,6 +33,8 @@ struct Truth {
     Directory directory;
     std::vector<uint32_t> faults;          // by server, as bits
     uint32_t common_faults = 0;            // of the process
+    uint64_t flushes = 0;                  // flush_all, run by servers
+    std::vector<Instant> flushed_at;       // by server: the last one
     bool calm = true;                      // nothing fails: no error at all
     Instant calm_from = Instant::never();  // what is asked later has no error
 
@@ -40,7 +42,8 @@ struct Truth {
         : pool(&options),
           ledger(options.servers.size()),
           directory(options),
-          faults(options.servers.size(), 0) {}
+          faults(options.servers.size(), 0),
+          flushed_at(options.servers.size()) {}
 };
 
 // A key in a request.
@@ -56,6 +59,8 @@ struct Expected {
         Word,    // +OK, STORED ...
         Count,   // of keys
         Number,
+        Stats,  // of all servers, added up
+        Flush,  // of all servers
     };
 
     Kind kind = Kind::Local;
@@ -125,6 +130,7 @@ class Talker {
     [[nodiscard]] std::string speak_locally(Prng& prng);
     [[nodiscard]] std::string hello(bool resp3);
     [[nodiscard]] std::string speak_memcached(Prng& prng);
+    [[nodiscard]] std::string speak_to_all(Prng& prng);
     [[nodiscard]] std::string speak_memcached_get(Prng& prng);
     [[nodiscard]] std::string speak_meta_get(Prng& prng);
     [[nodiscard]] std::string speak_memcached_store(Prng& prng, bool meta);
@@ -145,8 +151,10 @@ class Talker {
     [[nodiscard]] std::string judge_count(const Expected& next,
                                           std::string_view answer,
                                           Instant now);
+    [[nodiscard]] std::string judge_flush(const Expected& next, std::string_view answer) const;
     [[nodiscard]] bool may_hold(std::string_view key, Tag tag, const Expected& next, Instant now);
     [[nodiscard]] std::string acknowledge(const Expected& next);
+    [[nodiscard]] bool is_explained(uint32_t reasons, int32_t named, uint32_t server) const;
     [[nodiscard]] bool is_lie(const Expected& next, Instant now);
     void doubt(const Expected& expected);
 

@@ -35,6 +35,10 @@ void Totals::add(const Totals& other) {
     ejections += other.ejections;
     returns += other.returns;
     shared_lines += other.shared_lines;
+    flushes += other.flushes;
+    closed_slow += other.closed_slow;
+    reloads += other.reloads;
+    drains += other.drains;
     batches += other.batches;
     virtual_ms += other.virtual_ms;
 }
@@ -89,6 +93,9 @@ Totals World::totals() const {
     totals.mishaps = mishaps_;
     totals.ejections = ejections_;
     totals.returns = returns_;
+    totals.reloads = reloads_;
+    totals.flushes = truth_.flushes;
+    totals.drains = drains_;
     totals.virtual_ms = static_cast<uint64_t>((now_.ns - 1'000'000'000) / 1'000'000);
     for (const auto& client : clients_) {
         add_client(totals, *client, client->talker());
@@ -99,6 +106,7 @@ Totals World::totals() const {
     }
     for (const Worker& worker : workers_) {
         totals.batches += worker.batches;
+        totals.closed_slow += worker.loop->counters().worker.clients_closed_slow.get();
     }
     return totals;
 }
@@ -120,6 +128,7 @@ std::string World::run() {
 bool World::story() {
     failing_ = !scenario_.calm && scenario_.weight_sum > 0;
     if (failing_) next_mishap_ = now_;
+    if (scenario_.reload_every.ns > 0) next_reload_ = now_ + scenario_.reload_every;
     while (steps_ < scenario_.steps_max) {
         invite();
         const bool quiet = clients_.empty() && requests_left_ == 0;
@@ -143,6 +152,7 @@ bool World::healing() {
     tell("-- everything heals");
     failing_ = false;
     next_mishap_ = Instant::never();
+    next_reload_ = Instant::never();
     for (const auto& server : servers_) {
         server->heal();
     }
@@ -194,8 +204,18 @@ bool World::calm() {
 bool World::farewell() {
     tell("-- farewell");
     leaving_ = true;
-    for (const auto& client : clients_) {
-        client->say_goodbye();
+    if (scenario_.drains) {
+        for (const auto& client : clients_) {
+            client->go_on(20, now_);
+        }
+        if (!pass(Duration{static_cast<int64_t>(prng_.below(20'000'000))})) return false;
+        for (Worker& worker : workers_) {
+            worker.is_told_to_drain = true;
+        }
+    } else {
+        for (const auto& client : clients_) {
+            client->say_goodbye();
+        }
     }
     // A client that was never taken, for the pool was full, comes and goes.
     if (!pass(Duration::millis(3000))) return false;
@@ -227,6 +247,7 @@ bool World::step() {
     steps_ += 1;
     now_ = std::max(now_ + grid, on_grid(next_moment()));
     if (now_ >= next_mishap_) cause_mishaps();
+    if (now_ >= next_reload_) change_config();
     deliver();
     if (!servers_act() || !clients_act()) return false;
     const size_t first = prng_.below(workers_.size());
@@ -242,7 +263,7 @@ bool World::step() {
 }
 
 Instant World::next_moment() const {
-    Instant next = next_mishap_;
+    Instant next = std::min(next_mishap_, next_reload_);
     for (const Worker& worker : workers_) {
         next = std::min(next, next_of(worker));
     }
@@ -290,8 +311,10 @@ bool World::servers_act() {
     for (const auto& link : links_) {
         if (link->server == nullptr || link->arrived.empty()) continue;
         if (link->was_reset) continue;
+        const uint64_t flushes = truth_.flushes;
         std::string wrong = link->server->serve(*link, now_, prng_);
         if (!wrong.empty()) return fail(std::move(wrong));
+        if (truth_.flushes != flushes) doubt_all();
     }
     return true;
 }

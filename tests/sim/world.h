@@ -38,6 +38,8 @@ struct Worker {
     Duration stood = {};       // still, since its last batch
     Instant stopped_until = {};
     Instant last_tick = {};
+    const config::Config* next_config = nullptr;  // to be adopted in its next batch
+    bool is_told_to_drain = false;
     uint32_t batches = 0;
     std::vector<bool> was_live = {};  // servers, when its batch began
 };
@@ -53,6 +55,10 @@ struct Totals {
     uint64_t ejections = 0;
     uint64_t returns = 0;
     uint64_t shared_lines = 0;  // memcached: with keys of several clients
+    uint64_t flushes = 0;       // the same: of one server
+    uint64_t reloads = 0;
+    uint64_t closed_slow = 0;  // clients, over their output
+    uint64_t drains = 0;       // of clients that waited for something
     uint64_t batches = 0;
     uint64_t virtual_ms = 0;
 
@@ -91,6 +97,9 @@ class World {
     // --- the network (network.cc)
     void deliver();
     void batch(Worker& worker);
+    void change_config();
+    void adopt(Worker& worker);
+    void drain(Worker& worker);
     void accept(Worker& worker);
     void happen(Link& link);
     void happen_to_server(Link& link);
@@ -156,6 +165,10 @@ class World {
     Instant now_ = {1'000'000'000};
     Instant last_fault_ = {};  // until when the last one lasts
     Instant next_mishap_ = Instant::never();
+    Instant next_reload_ = Instant::never();
+    uint64_t reloads_ = 0;
+    uint64_t drains_ = 0;
+    std::deque<config::Config> configs_;  // after the first
     uint64_t steps_ = 0;
     std::array<uint64_t, mishap_count> mishaps_ = {};
     uint64_t epoch_ = 0;  // of the servers' health, as last seen

@@ -299,15 +299,6 @@ class Proxy {
     [[nodiscard]] Instant after_backoff(uint32_t failures);
     void watch(ServerConn& conn);
 
-    [[nodiscard]] bool has_room(const ServerConn& conn, uint64_t bytes, std::string_view* why) {
-        const Server& server = *conn.server;
-        if (conn.out.size() + bytes <= server.queue_size_max &&
-            conn.fragments.size() < server.queue_max) [[likely]] {
-            return true;
-        }
-        return may_wait(conn, why);
-    }
-
     [[nodiscard]] bool may_wait(const ServerConn& conn, std::string_view* why);
     [[nodiscard]] std::string first_line(const Bytes& bytes);
     void close_connections(Server& server);
@@ -320,6 +311,7 @@ class Proxy {
     [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);
     void take_servers(Pool& old_pool, Pool& pool) const;
     void take_clients(Pool& old_pool, Pool* pool);
+    void hold_back_clients(const ServerConn& conn);
     void look_again();
     void sweep_retired();
 
@@ -329,6 +321,7 @@ class Proxy {
     void check_closed(ServerConn& conn);
     void check_requests(ServerConn& conn);
     void expire_requests(ServerConn& conn, Duration timeout);
+    void replace_late(ServerConn& conn);
     void give_up_connecting(ServerConn& conn);
     void close_idle(Pool& pool);
     void note_activity(ClientConn& client);
@@ -346,6 +339,7 @@ class Proxy {
     bool report_failure(Server& server, Instant began, std::string_view reason);
     void follow_servers();
     void welcome(Server& server);
+    void turn_away(Server& server);
     void plan_probe(Server& server, Instant at);
     void schedule_first_probe(Server& server);
     void schedule_check(Server& server);

@@ -36,7 +36,12 @@ class Server {
         return *connections_[resp3 ? per_kind_ + place : place];
     }
 
-    // Whatever may be connected to the server: first those of connection(), then the probe.
+    // In place of a connection that is late: another one, from now on, and true. The late one is
+    // the spare then, until it is closed. False while there is no spare that may connect.
+    [[nodiscard]] bool replace(const ServerConn& late, Instant now);
+
+    // Whatever may be connected to the server: first those of connection(), then spares, then the
+    // probe.
     [[nodiscard]] std::span<const std::unique_ptr<ServerConn>> connections() const {
         return connections_;
     }
@@ -78,8 +83,8 @@ class Server {
     stats::ServerCounters* counters_ = nullptr;
     std::string title_;
     uint32_t per_kind_;
-    // RESP2 (memcached), then RESP3 (redis pools only; opened when a client needs one), then
-    // `probe`.
+    // RESP2 (memcached), then RESP3 (redis pools only; opened when a client needs one), then a
+    // spare for each, then `probe`.
     std::vector<std::unique_ptr<ServerConn>> connections_;
 };
 

@@ -56,6 +56,9 @@ class ServerConn {
         return state == State::Ready ? !out.empty() : !prelude_out.empty();
     }
 
+    // Its oldest request was not answered in time, nor later.
+    [[nodiscard]] bool is_late() const { return first_in_time != fragments.front(); }
+
     // --- counting: here as it happens, and published once per batch and connection ---------------
 
     struct Traffic {
@@ -107,6 +110,7 @@ class ServerConn {
     Server* server;
     bool resp3;
     bool is_probe = false;
+    bool is_spare = false;  // or was replaced, and is closed when the last answer has come
     bool has_turn = false;  // it connects for all, to a server that is down
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come

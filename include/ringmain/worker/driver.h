@@ -23,6 +23,7 @@
 #include "ringmain/uring/socket_address.h"
 #include "ringmain/worker/inbox.h"
 #include "ringmain/worker/log.h"
+#include "ringmain/worker/pause.h"
 #include "ringmain/worker/resolver.h"
 #include "ringmain/worker/timekeeper.h"
 
@@ -192,7 +193,8 @@ class Driver {
 
     Instant now_;
     Duration wall_offset_;  // from the monotonic clock to the calendar
-    Duration paused_for_;   // before this batch
+    PauseWatch pause_watch_;
+    Duration paused_for_;  // before this batch
     Instant last_trim_;
     Duration shutdown_timeout_;
     uint64_t generation_ = 1;  // number of the configuration

@@ -149,6 +149,81 @@ TEST_CASE("a new password asks new clients; a server that wants another is conne
     CHECK(world.ask(new_client, resp({"GET", "a"})) == bulk("1"));
 }
 
+TEST_CASE("a client does not overtake itself when its server is connected to anew") {
+    World world(redis_pool(2));
+    const std::string a = world.key_on(0);
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"GET", a})) == "$-1\r\n");
+    Channel* link = world.link(0);
+    link->reads = false;
+    CHECK(world.ask(client, resp({"SET", a, "1"}) + resp({"GET", world.key_on(1)})) == "");
+    config::Pool changed = redis_pool(2);
+    changed.server_connections = 2;
+    world.adopt({changed});
+    CHECK(world.ask(client, resp({"GET", a}) + resp({"PING"})) == "");
+    CHECK(world.ask(other, resp({"GET", a})) == "$-1\r\n");  // has nothing to wait for
+    SUBCASE("the old connection answers") {
+        link->reads = true;
+        world.settle();
+        CHECK(World::heard(client) == "+OK\r\n$-1\r\n" + bulk("1") + "+PONG\r\n");
+    }
+    SUBCASE("the old connection is lost") {
+        world.loop().begin();
+        world.loop().reset(*link);
+        world.loop().end();
+        world.settle();
+        const std::string lost =
+            "-ERR ringmain: server s0 (10.0.0.1:7000) reset the connection\r\n";
+        CHECK(World::heard(client) == lost + "$-1\r\n$-1\r\n+PONG\r\n");
+        CHECK_FALSE(world.health(0).is_down());
+    }
+    CHECK(world.proxy().is_settled());
+}
+
+TEST_CASE("a client that was about to be read on waits all the same") {
+    config::Pool pool = redis_pool(1);
+    pool.requests_in_flight_max = 2;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client,
+                    resp({"SET", "a", "1"}) + resp({"SET", "a", "2"}) + resp({"GET", "a"})) == "");
+    Channel* link = world.link(0);
+    pool.server_connections = 2;
+    config::Config config;
+    config.file = "ringmain.toml";
+    config.pools = {pool};
+    link->inbound += "+OK\r\n";
+    world.loop().begin();
+    world.loop().receive(*link);
+    world.loop().adopt(config);
+    world.loop().end();
+    CHECK(client.client->requests.size() == 1);
+    link->arrived.clear();
+    link->inbound += "+OK\r\n";
+    world.settle();
+    CHECK(World::heard(client) == "+OK\r\n+OK\r\n");
+    world.server(0).redis.values["a"] = "2";
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == bulk("2"));
+    world.adopt({pool});  // `config` ends here
+}
+
+TEST_CASE("a server that is down is looked after by its new connections, too") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Refusing;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})).find("refused") != std::string::npos);
+    config::Pool changed = redis_pool(1);
+    changed.server_connections = 2;
+    world.adopt({changed});
+    world.server(0).mood = Mood::Up;
+    world.pass(600);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
 TEST_CASE("one configuration after the other, with clients in the middle of a request") {
     World world(redis_pool(3));
     Channel& client = world.client();

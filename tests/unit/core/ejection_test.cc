@@ -132,9 +132,10 @@ TEST_CASE("an answer that comes too late is no success") {
     Channel& client = world.client();
     for (int i = 0; i < 2; ++i) {
         CHECK(world.ask(client, resp({"GET", key})) == "");
+        Channel* link = world.link(0);
         world.pass(410);
         World::heard(client);
-        world.reply(0, "$-1\r\n");
+        link->inbound += "$-1\r\n";
         world.settle();
     }
     CHECK_FALSE(world.health(0).accepts_traffic());
@@ -161,6 +162,80 @@ TEST_CASE("an answer in time to what was asked before the failure does not make 
     CHECK(world.health(0).failures() == 1);
     CHECK(world.ask(two, resp({"GET", key})) == "$-1\r\n");
     CHECK(world.health(0).failures() == 0);
+}
+
+TEST_CASE("who waits for a connection to a server that is ejected meanwhile is told at once") {
+    config::Pool pool = ejecting_pool(2);
+    pool.server_connections = 2;
+    pool.server_failure_limit = 1;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& one = world.client();
+    Channel& two = world.client();
+    CHECK(world.ask(one, resp({"GET", key})) == "$-1\r\n");
+    Channel* established = world.link(0);
+    world.server(0).mood = Mood::Vanished;
+    CHECK(world.ask(two, resp({"GET", key})) == "");
+    Channel* connecting = world.loop().channels().back().get();
+    CHECK(world.ask(one, resp({"GET", key})) == "");
+    world.loop().begin();
+    world.loop().reset(*established);
+    SUBCASE("which does not come about") {}
+    SUBCASE("which comes about in the same batch") {
+        world.loop().connected(*connecting);
+    }
+    world.loop().end();
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(one) == error(std::string(s0) + "reset the connection"));
+    CHECK(World::heard(two) == error(std::string(s0) + "is ejected: reset the connection"));
+    CHECK(connecting->closed);
+    CHECK(commands(world.server(0)) == 1);
+    world.pass(2100);
+    CHECK(world.ask(two, resp({"GET", key})) == "$-1\r\n");
+    CHECK(commands(world.server(0)) == 2);
+}
+
+TEST_CASE("a server that greets and then dies on every request is ejected") {
+    config::Pool pool = ejecting_pool(2);
+    pool.redis_db = 5;
+    pool.server_failure_limit = 3;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    for (uint32_t failures = 1; failures <= 3; ++failures) {
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"GET", key})) == "");
+        world.cut_off(0);
+        world.settle();
+        CHECK(World::heard(client) == error(std::string(s0) + "reset the connection"));
+        CHECK(world.health(0).failures() == failures);
+        world.server(0).mood = Mood::Up;
+        world.pass(600);  // it is connected again, and selects
+    }
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("a server that greets and hangs up is tried ever less often") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_db = 5;
+    pool.preconnect = true;
+    World world(pool);
+    world.loop().begin();
+    world.proxy().preconnect();
+    world.loop().end();
+    for (int i = 0; i < 500; ++i) {
+        world.pass(10);
+        const Channel* link = world.link(0);
+        if (link != nullptr && link->server->state == core::ServerConn::State::Ready) {
+            world.cut_off(0);
+        }
+    }
+    CHECK(world.counters().server_connects.get() >= 10);
+    CHECK(world.counters().server_connects.get() <= 26);
+    CHECK(world.loop().notices().size() == 1);
 }
 
 TEST_CASE("a server that closes idle connections is not ejected") {
@@ -318,6 +393,32 @@ TEST_CASE("what one worker decides all follow in their next batch") {
     CHECK(two.ask(second, resp({"GET", other})) ==
           error("server s1 (10.0.0.1:7001) reset the connection"));
     CHECK(two.link(1) == nullptr);
+}
+
+TEST_CASE("an attempt that began before a server was back does not hold it back") {
+    config::Pool pool = ejecting_pool(3);
+    pool.timeout_ms = 0;
+    pool.connect_timeout_ms = 60'000;
+    World one(pool, {.workers = 2});
+    World two(pool, {.seed = 2, .process = &one.loop().process(), .worker = 1});
+    const std::string key = two.key_on(0);
+    two.server(0).mood = Mood::Vanished;
+    Channel& client = two.client();
+    CHECK(two.ask(client, resp({"GET", key})) == "");
+    eject(one, 0);
+    one.server(0).mood = Mood::Up;
+    one.pass(2100);
+    REQUIRE(one.health(0).accepts_traffic());
+    // The other worker has seen nothing of this.
+    two.loop().advance(one.loop().now() - two.loop().now());
+    two.loop().begin();
+    two.loop().reset(*two.link(0), "refused the connection");
+    two.loop().end();
+    CHECK(World::heard(client) == "");
+    two.server(0).mood = Mood::Up;
+    CHECK_FALSE(two.health(0).is_down());
+    CHECK(two.ask(client, resp({"GET", key})) ==
+          error(std::string(s0) + "refused the connection") + "$-1\r\n");
 }
 
 // --- without ejection ----------------------------------------------------------------------------

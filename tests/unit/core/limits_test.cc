@@ -114,8 +114,10 @@ TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswe
     world.server(0).mood = Mood::Mute;
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
-    world.pass(400);
-    CHECK(world.ask(client, resp({"GET", "a"})) ==
+    world.pass(390);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(10);
+    CHECK(World::heard(client) ==
           error(std::string(s0) + "did not answer within 400 ms (timeout)"));
     world.pass(290);
     CHECK(World::heard(client) == "");
@@ -261,6 +263,28 @@ TEST_CASE("a client whose requests wait to be read is not idle") {
     const std::string late =
         "-ERR ringmain: server s0 (10.0.0.1:7000) did not answer within 400 ms (timeout)\r\n";
     CHECK(World::heard(client) == late + late);
+}
+
+TEST_CASE("a pool's clients are counted over all workers, whichever of them takes them") {
+    config::Pool pool = redis_pool(1);
+    pool.client_connections = 3;
+    World one(pool, {.workers = 4});
+    World two(pool, {.seed = 2, .process = &one.loop().process(), .worker = 3});
+    auto accepts = [](World& world) {
+        world.loop().begin();
+        Channel* channel = world.loop().accept();
+        world.loop().end();
+        return channel;
+    };
+    Channel* first = accepts(two);
+    REQUIRE(first != nullptr);
+    CHECK(accepts(two) != nullptr);
+    CHECK(accepts(two) != nullptr);
+    CHECK(accepts(two) == nullptr);
+    CHECK(accepts(one) == nullptr);
+    two.drop(*first);
+    CHECK(accepts(one) != nullptr);
+    CHECK(accepts(two) == nullptr);
 }
 
 TEST_CASE("half a request does not keep a client") {

@@ -224,6 +224,29 @@ TEST_CASE("requests that were under way end by their own deadlines") {
     CHECK_FALSE(world.health(0).accepts_traffic());
 }
 
+TEST_CASE("a server that is back does not get requests on the connection that was late") {
+    World world(ejecting_pool(2));
+    Channel& client = world.client();
+    const std::string key = world.key_on(0);
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    Channel* late = world.link(0);
+    late->reads = false;
+    CHECK(world.ask(client, resp({"GET", key})) == "");
+    world.pass(410);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    CHECK(world.link(0) == late);  // no other for a server that is out
+    World::heard(client);
+    // Readmitted while the connection is still late.
+    world.loop().begin();
+    CHECK(world.health(0).readmit(world.loop().now(), "answered a probe"));
+    world.loop().process().shared.announce_change();
+    world.loop().end();
+    world.settle();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    CHECK_FALSE(late->closed);
+    CHECK(world.link(0) != late);
+}
+
 // --- slow start ----------------------------------------------------------------------------------
 
 TEST_CASE("with slow_start keys come back little by little, each once, and meanwhile stay put") {
@@ -328,6 +351,32 @@ TEST_CASE("a health check finds a server that nobody asks") {
     CHECK(world.health(0).accepts_traffic());
     world.pass(1000);
     CHECK(world.server(0).redis.log.size() >= 12);  // and it goes on
+}
+
+TEST_CASE("a health check that began before the ejection does not end it") {
+    config::Pool pool = ejecting_pool(2);
+    pool.health_check_interval_ms = 100;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", world.key_on(0)})) == "");
+    while (world.probe(0) == nullptr || world.probe(0)->arrived.empty()) {
+        world.pass(10);
+    }
+    world.loop().begin();
+    world.loop().reset(*world.link(0));
+    world.probe(0)->inbound = "+PONG\r\n";
+    CHECK(world.loop().receive(*world.probe(0)));
+    world.loop().end();
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.server(0).mood = Mood::Up;
+    world.pass(1980);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.pass(40);
+    CHECK(world.health(0).accepts_traffic());
+    const uint64_t before = probes(world, 0);
+    world.pass(1000);
+    CHECK(probes(world, 0) >= before + 5);  // and it is looked after again
 }
 
 TEST_CASE("a server that loads or is busy passes a health check") {

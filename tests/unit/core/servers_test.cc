@@ -154,6 +154,40 @@ TEST_CASE("a byte that nobody asked for closes the connection and is told") {
           "pool main: " + std::string(s0) + "sent bytes that nobody asked for");
 }
 
+TEST_CASE("what a server says of itself on a new connection is quoted") {
+    config::Pool pool = redis_pool(1);
+    pool.preconnect = true;
+    World world(pool);
+    world.loop().begin();
+    world.proxy().preconnect();
+    world.loop().end();
+    world.settle();
+    const std::string said =
+        "-DENIED Redis is running in protected mode because protected mode is enabled and no "
+        "password is set";
+    std::string shown;
+    SUBCASE("a line") {
+        world.reply(0, said + "\r\nmore");
+        shown = "\"" + said + "\"";
+    }
+    SUBCASE("a long line") {
+        world.reply(0, said + " for the default user. In this mode...\r\n");
+        shown = "\"" + said + " ...\"";
+    }
+    SUBCASE("of bytes that are no text") {
+        world.reply(0, std::string("\0\x01\"\\\xFF\n", 6));
+        shown = R"("\x00\x01\"\\\xff\n")";
+    }
+    world.hang_up(0);
+    world.settle();
+    const std::string text = std::string(s0) + "sent bytes that nobody asked for: " + shown;
+    REQUIRE(world.loop().notices().size() == 1);
+    CHECK(world.loop().notices()[0] == "pool main: " + text);
+    CHECK(world.health(0).last_error() == "sent bytes that nobody asked for: " + shown);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == error(text));
+}
+
 TEST_CASE("bytes behind the last response close the connection, and the response is delivered") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Mute;
@@ -232,33 +266,125 @@ TEST_CASE("a late response is dropped, and the next one is delivered") {
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     world.pass(200);
     CHECK(world.ask(client, resp({"GET", "b"})) == "");
+    Channel* link = world.link(0);
     world.pass(210);
     CHECK(World::heard(client) ==
           error(std::string(s0) + "did not answer within 400 ms (timeout)"));
     CHECK(world.counters().timeouts.get() == 1);
-    world.reply(0, bulk("a") + bulk("b"));
+    link->inbound += bulk("a") + bulk("b");
     world.settle();
     CHECK(World::heard(client) == bulk("b"));
     CHECK(world.proxy().is_idle());
-    CHECK(world.link(0) != nullptr);
+    CHECK_FALSE(link->closed);
 }
 
-TEST_CASE("a connection whose oldest request is late by four timeouts is replaced") {
+TEST_CASE("a connection whose oldest request is late by four timeouts is closed") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Mute;
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    Channel* late = world.link(0);
     world.pass(1590);
     CHECK(World::heard(client) ==
           error(std::string(s0) + "did not answer within 400 ms (timeout)"));
-    CHECK(world.ask(client, resp({"GET", "b"})) == "");
-    Channel* before = world.link(0);
-    CHECK(before != nullptr);
+    CHECK_FALSE(late->closed);
     world.pass(20);
-    CHECK(before->closed);
-    CHECK(World::heard(client) ==
-          error(std::string(s0) + "has not answered for 1600 ms (late_connection_timeout)"));
+    CHECK(late->closed);
     CHECK(world.proxy().is_idle());
+    CHECK(world.loop().notices().back() ==
+          "pool main: " + std::string(s0) +
+              "has not answered for 1600 ms (late_connection_timeout)");
+}
+
+TEST_CASE("what waits on a connection that is closed for being late is told") {
+    config::Pool pool = redis_pool(1);
+    pool.late_connection_timeout_ms = 500;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(300);
+    CHECK(world.ask(client, resp({"GET", "b"})) == "");
+    world.pass(110);
+    World::heard(client);
+    world.pass(100);
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "has not answered for 500 ms (late_connection_timeout)"));
+}
+
+TEST_CASE("nobody queues behind a request that is late: another connection takes over") {
+    config::Pool pool = redis_pool(1);
+    SUBCASE("at the next request") {}
+    SUBCASE("beforehand") {
+        pool.preconnect = true;
+    }
+    World world(pool);
+    Channel& one = world.client();
+    Channel& two = world.client();
+    CHECK(world.ask(one, resp({"GET", "a"})) == "$-1\r\n");
+    Channel* late = world.link(0);
+    late->reads = false;
+    CHECK(world.ask(one, resp({"GET", "a"})) == "");
+    world.pass(410);
+    CHECK(World::heard(one) == error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    CHECK((world.link(0) != nullptr) == pool.preconnect);
+    CHECK(world.ask(two, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.ask(one, resp({"SET", "a", "1"}) + resp({"GET", "a"})) == "+OK\r\n" + bulk("1"));
+    CHECK(world.link(0) != late);
+    // When it has answered it goes.
+    late->reads = true;
+    world.settle();
+    CHECK(World::heard(one) == "");
+    world.pass(1300);
+    CHECK(late->closed);
+    CHECK(world.counters().server_connections.get() == 1);
+    CHECK(world.counters().server_connects.get() == 2);
+    CHECK(world.counters().server_failures.get() == 0);
+    CHECK(world.proxy().next_deadline() == Instant::never());
+}
+
+TEST_CASE("who has something in flight on a late connection waits for it") {
+    World world(redis_pool(1));
+    Channel& one = world.client();
+    Channel& two = world.client();
+    CHECK(world.ask(one, resp({"GET", "a"})) == "$-1\r\n");
+    Channel* late = world.link(0);
+    late->reads = false;
+    CHECK(world.ask(one, resp({"SET", "a", "1"})) == "");
+    world.pass(300);
+    CHECK(world.ask(one, resp({"SET", "a", "2"})) == "");
+    CHECK(world.ask(two, resp({"SET", "b", "2"})) == "");
+    world.pass(110);
+    const std::string text = error(std::string(s0) + "did not answer within 400 ms (timeout)");
+    CHECK(World::heard(one) == text);
+    CHECK(world.ask(one, resp({"GET", "a"})) == "");
+    CHECK(world.ask(two, resp({"GET", "b"})) == "");
+    SUBCASE("and is answered") {
+        late->reads = true;
+        world.settle();
+        CHECK(World::heard(one) == "+OK\r\n" + bulk("2"));
+        CHECK(World::heard(two) == "+OK\r\n" + bulk("2"));
+    }
+    SUBCASE("or told that it is late") {
+        world.pass(300);
+        CHECK(World::heard(one) == text + "$-1\r\n");
+        CHECK(World::heard(two) == text + "$-1\r\n");
+    }
+}
+
+TEST_CASE("beside a late connection there is one other, whatever becomes of that") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    for (int i = 0; i < 500; ++i) {
+        World::say(client, resp({"GET", "a"}));
+        world.pass(10);
+        CHECK(world.counters().server_connections.get() <= 2);
+    }
+    world.server(0).mood = Mood::Up;
+    world.pass(600);
+    World::heard(client);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
 }
 
 TEST_CASE("without a timeout a request waits for ever") {
@@ -392,7 +518,7 @@ TEST_CASE("a server that talks before it was greeted is hung up on") {
     world.loop().end();
     world.settle();
     CHECK(World::heard(client) ==
-          "+OK\r\n" + error(std::string(s0) + "sent bytes that nobody asked for"));
+          "+OK\r\n" + error(std::string(s0) + "sent bytes that nobody asked for: \"+OK\""));
 }
 
 TEST_CASE("a server that never answers the greeting fails after connect_timeout") {
