@@ -71,7 +71,7 @@ class WithoutEjection(FaultCase):
         self.begin()
         self.warm_up()
         opened = self.bad.connections_received()
-        asked = 1
+        asked = 1  # by this test itself
         for words in (("CLIENT", "PAUSE", "800"), ("DEBUG", "SLEEP", "0.8")):
             since = self.fault_begins()
             sleeper = self.aside(lambda words=words: self.bad.call(*words))
@@ -84,8 +84,10 @@ class WithoutEjection(FaultCase):
             self.affected_end_in_time(since)
             errors = self.errors_name_the_server(since)
             self.assertGreater(sum(errors.values()), 0, words)
-        # Late answers were told apart: the connection is still the same.
-        self.assertEqual(self.bad.connections_received() - opened, asked)
+        # Late answers were told apart: no connection was closed over them. Each time a spare may have
+        # taken the place of one whose head was late.
+        connected = self.bad.connections_received() - opened - asked
+        self.assertLessEqual(connected, 2)
         self.finish_load()
 
     def test_a_long_script(self):
