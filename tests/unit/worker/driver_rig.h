@@ -121,8 +121,8 @@ struct RigOptions {
     uint32_t completion_entries = 512;
     uint32_t receive_buffers = 64;
     uint32_t blocks = 4096;
-    std::string_view ignored_features = "none";
-    bool starts = true;  // or when start() is called
+    std::string_view kernel = "none";  // features of io_uring that are ignored, or "epoll"
+    bool starts = true;                // or when start() is called
 };
 
 class Rig {
@@ -206,6 +206,17 @@ class Rig {
   private:
     enum class State : uint8_t { Starting, Serving, Failed };
 
+    [[nodiscard]] uring::RingOptions ring_options() const {
+        uring::RingOptions options = {.backend = uring::Backend::Epoll,
+                                      .submission_entries = options_.submission_entries,
+                                      .completion_entries = options_.completion_entries,
+                                      .features = {}};
+        if (options_.kernel == "epoll") return options;
+        options.backend = uring::Backend::IoUring;
+        options.features = uring::Features::probe().value().without(options_.kernel).value();
+        return options;
+    }
+
     void run() {
         core::Shared shared(config_, 1);
         const size_t size = size_t{options_.blocks} * block_size;
@@ -222,12 +233,7 @@ class Rig {
                            .timekeeper = &timekeeper_,
                            .progress = &progress_,
                            .log = &log_});
-            const Result<uring::Features> features =
-                uring::Features::probe().value().without(options_.ignored_features);
-            const Status opened = driver.open({.submission_entries = options_.submission_entries,
-                                               .completion_entries = options_.completion_entries,
-                                               .features = features.value()},
-                                              options_.receive_buffers);
+            const Status opened = driver.open(ring_options(), options_.receive_buffers);
             state_.store(opened.ok() ? State::Serving : State::Failed);
             if (opened.ok()) {
                 driver.run({{.socket = listener_.get(), .pool = 0}}, Duration::millis(1000));
