@@ -304,6 +304,28 @@ TEST_CASE("a drain serves those who wait to be accepted, and refuses whoever com
     }
 }
 
+TEST_CASE("who connected before the pool moved to another port stays with it") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        // So few completions that not all are accepted at once.
+        Rig rig({.pool = {},
+                 .submission_entries = 4,
+                 .completion_entries = 8,
+                 .kernel = kernel,
+                 .starts = false,
+                 .moves = true});
+        std::deque<Client> clients;
+        for (int i = 0; i < 300; ++i) {
+            clients.push_back(rig.client());
+        }
+        send_all(clients, 1, 100);
+        rig.start();
+        read_all(clients, 1, 100);
+        CHECK(Client(rig.moved_to()).is_served());
+        CHECK(rig.counters().clients_accepted.get() == 301);
+    }
+}
+
 TEST_CASE("a listener without descriptors waits, says so, and goes on when there are some") {
     for (const std::string_view kernel : both) {
         CAPTURE(kernel);
