@@ -7,6 +7,7 @@
 #include "ringmain/config/migrate.h"
 #include "ringmain/uring/preflight.h"
 #include "ringmain/worker/descriptors.h"
+#include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/serve.h"
 
@@ -148,6 +149,38 @@ const char* ignored_features() {
     return text == nullptr ? "" : text;
 }
 
+void print_finding(const uring::Finding& finding) {
+    std::string name = finding.name;
+    name.resize(std::max<size_t>(name.size(), 18), ' ');
+    print(name + " " + std::string(word_for(finding.level)) + "  " + finding.text + "\n");
+    if (!finding.remedy.empty()) print(std::string(25, ' ') + "fix: " + finding.remedy + "\n");
+}
+
+// What would serve the sockets, and why; `told` when the findings before have told why not
+// io_uring.
+uring::Finding judge_backend(config::IoBackend wanted, bool told) {
+    const Result<worker::IoChoice> choice = worker::choose_io(wanted, ignored_features());
+    uring::Finding finding = {.name = "io_backend", .level = uring::Level::Ok};
+    if (!choice.ok()) {
+        finding.level = uring::Level::Fail;
+        finding.text =
+            told ? "io_backend = \"io_uring\" refuses to start here (see above); \"auto\" "
+                   "would use epoll"
+                 : choice.error();
+    } else if (choice.value().backend == uring::Backend::IoUring) {
+        finding.text = "io_uring is used; a self-test received through a ring with: " +
+                       choice.value().features.text();
+    } else if (wanted == config::IoBackend::Epoll) {
+        finding.text = "epoll is used, as io_backend = \"epoll\" says; io_uring was not tried";
+    } else {
+        finding.level = uring::Level::Warn;
+        finding.text = told ? "epoll is used in place of io_uring, which does not work here (see "
+                              "above); it costs more CPU time per request"
+                            : worker::fallback_text(choice.value());
+    }
+    return finding;
+}
+
 int doctor(const CommandLine& line) {
     config::Loaded loaded;
     uring::PreflightOptions options;
@@ -160,27 +193,27 @@ int doctor(const CommandLine& line) {
             options.backlog = std::max(options.backlog, pool.backlog);
         }
     }
-    const Result<uring::Features> probed = uring::Features::probe();
-    if (probed.ok()) options.features = probed.value();
-    int status = success;
+    const config::IoBackend wanted = loaded.config.proxy.io_backend;
+    options.tries_io_uring = wanted != config::IoBackend::Epoll;
+    if (options.tries_io_uring) {
+        const Result<uring::Features> probed = uring::Features::probe();
+        if (probed.ok()) options.features = probed.value();
+    }
     std::vector<uring::Finding> findings = uring::machine_facts();
+    bool told = false;
     for (uring::Finding& finding : uring::preflight(options)) {
+        // Nobody is stopped by it who may do without io_uring.
+        if (finding.about_io_uring && finding.level == uring::Level::Fail) {
+            told = true;
+            if (wanted == config::IoBackend::Auto) finding.level = uring::Level::Warn;
+        }
         findings.push_back(std::move(finding));
     }
+    findings.push_back(judge_backend(wanted, told));
+    int status = success;
     for (const uring::Finding& finding : findings) {
-        std::string name = finding.name;
-        name.resize(std::max<size_t>(name.size(), 18), ' ');
-        print(name + " " + std::string(word_for(finding.level)) + "  " + finding.text + "\n");
-        if (!finding.remedy.empty()) print(std::string(25, ' ') + "fix: " + finding.remedy + "\n");
+        print_finding(finding);
         if (finding.level == uring::Level::Fail) status = refused;
-    }
-    if (status == success) {
-        const Result<uring::Features> chosen = worker::choose_features(ignored_features());
-        print("self-test          " + std::string(chosen.ok() ? "ok  " : "FAIL") + "  " +
-              (chosen.ok() ? "receiving through the ring works with: " + chosen.value().text()
-                           : chosen.error()) +
-              "\n");
-        if (!chosen.ok()) status = refused;
     }
     return status;
 }

@@ -42,7 +42,9 @@ inline constexpr std::array verb_table = {
         "ringmain doctor [-c FILE]",
         "say whether io_uring can be used here, and what stands in the way",
         "Looks at the kernel, kernel.io_uring_disabled, seccomp, and the limits on locked memory\n"
-        "and open files; with -c also at what that configuration needs.\n"},
+        "and open files; with -c also at what that configuration needs. Its last line says "
+        "whether\n"
+        "the sockets are served with io_uring or with epoll, as io_backend decides.\n"},
     VerbRow{
         Verb::Locate,
         "locate",

@@ -14,6 +14,11 @@ std::span<const std::string_view> log_level_names() {
     return names;
 }
 
+std::span<const std::string_view> io_backend_names() {
+    static constexpr std::array<std::string_view, 3> names = {"auto", "io_uring", "epoll"};
+    return names;
+}
+
 constexpr std::array proxy_table = {
     Option{.section = Section::Proxy,
            .name = "workers",
@@ -51,13 +56,25 @@ constexpr std::array proxy_table = {
                "refused with an error.",
            .fixed = true},
     Option{.section = Section::Proxy,
+           .name = "io_backend",
+           .type = Type::Enum,
+           .names = io_backend_names,
+           .store = store<&Proxy::io_backend>,
+           .fetch = fetch<&Proxy::io_backend>,
+           .help = "what the sockets are served with",
+           .doc =
+               "\"auto\" is io_uring, or epoll where io_uring is forbidden or missing, as in most "
+               "containers; the log then says why and what to do. \"io_uring\" refuses to start "
+               "there. Epoll serves the same at a higher cost per request.",
+           .fixed = true},
+    Option{.section = Section::Proxy,
            .name = "ring_entries",
            .type = Type::Integer,
            .min = 64,
            .max = 32768,
            .store = store<&Proxy::ring_entries>,
            .fetch = fetch<&Proxy::ring_entries>,
-           .help = "submissions that a worker's ring holds",
+           .help = "submissions that a worker's ring holds; epoll has no such limit",
            .power_of_two = true,
            .fixed = true},
     Option{.section = Section::Proxy,

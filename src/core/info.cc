@@ -39,7 +39,7 @@ void write_server(std::string& text, const Proxy& proxy) {
     section.add("ringmain_version", version);
     section.add("os", "Linux");
     section.add("arch_bits", "64");
-    section.add("multiplexing_api", "io_uring");
+    section.add("multiplexing_api", environment.io_backend);
     section.add("process_id", static_cast<uint64_t>(environment.process_id));
     section.add("tcp_port", environment.tcp_port);
     section.add("uptime_in_seconds", static_cast<uint64_t>(uptime_s));

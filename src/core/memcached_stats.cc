@@ -132,6 +132,7 @@ std::string own_stats(const Proxy& proxy) {
     add_line(text, "ringmain_pid", std::to_string(environment.process_id));
     add_line(text, "ringmain_uptime", std::to_string(uptime_s));
     add("ringmain_workers", environment.worker_count);
+    add_line(text, "ringmain_io_backend", environment.io_backend);
     add("ringmain_clients", totals.of(&Counters::clients));
     add("ringmain_clients_accepted", totals.of(&Counters::clients_accepted));
     add("ringmain_clients_refused", totals.of(&Counters::clients_refused));

@@ -87,6 +87,7 @@ void write_process(JsonWriter& out, const ProcessSnapshot& process) {
     out.begin("process");
     out.signed_number("pid", process.id);
     out.text("kernel", process.kernel);
+    out.text("io_backend", process.io_backend);
     out.signed_number("started_at", process.started_at_s);
     out.boolean("draining", process.draining);
     out.boolean("reload_succeeded", process.reload_succeeded);

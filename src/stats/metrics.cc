@@ -121,6 +121,10 @@ void write_build(Samples& out, const Snapshot& now) {
     out.add({{"version", now.process.version}, {"kernel", now.process.kernel}}, 1);
 }
 
+void write_io_backend(Samples& out, const Snapshot& now) {
+    out.add({{"backend", now.process.io_backend}}, 1);
+}
+
 void write_process_cpu(Samples& out, const Snapshot& now) {
     out.add_millionths({}, now.process.cpu_us);
 }
@@ -278,6 +282,8 @@ constexpr std::string_view worker = "worker";
 constexpr std::array metrics = {
     Metric{"build", info, "", "version, kernel", write_build,
            "what runs here; always 1"},
+    Metric{"io_backend", info, "", "backend", write_io_backend,
+           "what serves the sockets: io_uring, or epoll in its place; always 1"},
     Metric{"start_time_seconds", gauge, "seconds", "", of_process<&P::started_at_s>,
            "when the process started, since 1970"},
     Metric{"snapshot_time_seconds", gauge, "seconds", "", of_process<&P::taken_at_s>,
@@ -369,7 +375,7 @@ constexpr std::array metrics = {
     Metric{"worker_batches", counter, "", worker, write_batches,
            "rounds of the worker's loop"},
     Metric{"uring_enters", counter, "", worker, of_workers<&W::enters>,
-           "system calls of the ring"},
+           "system calls of the ring; on epoll one for each receive and send besides"},
     Metric{"uring_sqes", counter, "", worker, of_workers<&W::submissions>,
            "operations handed to the ring"},
     Metric{"uring_cqes", counter, "", worker, of_workers<&W::completions>,

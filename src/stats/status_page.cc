@@ -92,6 +92,7 @@ void write_process(std::string& out, const PageSources& sources) {
     out.append("up ").append(duration_text(process.taken_at_s - process.started_at_s));
     out.append(", pid ").append(std::to_string(process.id)).append(", Linux ");
     append_html_text(out, process.kernel);
+    out.append(", ").append(process.io_backend);
     out.append(", ").append(std::to_string(process.resident_bytes >> 20)).append(" MiB resident, ");
     out.append(std::to_string(process.descriptors)).append(" of ");
     out.append(std::to_string(process.descriptors_max)).append(" descriptors</p>\n");

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cerrno>
 
+#include "epoll.h"
 #include <liburing.h>
 #include <sys/mman.h>
 
@@ -55,12 +56,9 @@ Status BufferRing::open(Ring& ring, const BufferRingOptions& options) {
     io_uring_buf_ring* shared = map_entries(options.entries);
     if (shared == nullptr) return Error{"no memory for a buffer ring: " + error_text(errno)};
     io_uring_buf_ring_init(shared);
-    const int result = register_entries(ring.handle(), shared, options);
-    if (result < 0) {
+    if (Status registered = attach(ring, shared, options); !registered.ok()) {
         unmap_entries(shared, options.entries);
-        return Error{"a buffer ring of " + std::to_string(options.entries) +
-                     " entries cannot be registered: " + error_text(result) +
-                     "; Linux 5.19 or later is needed"};
+        return registered;
     }
     ring_ = &ring;
     shared_ = shared;
@@ -69,13 +67,36 @@ Status BufferRing::open(Ring& ring, const BufferRingOptions& options) {
     return {};
 }
 
+Status BufferRing::attach(Ring& ring, io_uring_buf_ring* shared, const BufferRingOptions& options) {
+    int result = 0;
+    if (ring.epoll() != nullptr) {
+        if (!ring.epoll()->attach(*this, options.group)) result = -EEXIST;
+    } else {
+        result = register_entries(ring.handle(), shared, options);
+    }
+    if (result >= 0) return {};
+    return Error{"a buffer ring of " + std::to_string(options.entries) +
+                 " entries cannot be registered: " + error_text(result) +
+                 "; Linux 5.19 or later is needed"};
+}
+
+void BufferRing::detach() {
+    if (!ring_->is_open()) return;
+    if (ring_->epoll() != nullptr) {
+        ring_->epoll()->detach(group_);
+    } else {
+        io_uring_unregister_buf_ring(ring_->handle(), group_);
+    }
+}
+
 void BufferRing::close() {
     if (shared_ == nullptr) return;
-    if (ring_->is_open()) io_uring_unregister_buf_ring(ring_->handle(), group_);
+    detach();
     unmap_entries(shared_, with_kernel_.size());
     ring_ = nullptr;
     shared_ = nullptr;
     unpublished_ = 0;
+    popped_ = 0;
     held_ = 0;
     with_kernel_.clear();
 }
@@ -103,6 +124,14 @@ void BufferRing::taken(uint16_t id) {
     RM_ASSERT(held_ > 0);
     with_kernel_[id] = 0;
     held_ -= 1;
+}
+
+std::optional<BufferRing::Buffer> BufferRing::front() const {
+    if (popped_ == shared_->tail) return std::nullopt;
+    const io_uring_buf& entry = shared_->bufs[popped_ & (entries() - 1)];
+    // The kernel's format holds addresses as numbers.
+    auto* data = reinterpret_cast<char*>(entry.addr);  // NOLINT(performance-no-int-to-ptr)
+    return Buffer{.data = data, .size = entry.len, .id = entry.bid};
 }
 
 }  // namespace ringmain::uring

@@ -68,9 +68,8 @@ int try_setup() {
     return -result;
 }
 
-SetupFacts setup_facts() {
+SetupFacts facts_without_trying() {
     SetupFacts facts;
-    facts.error = try_setup();
     const std::optional<int64_t> disabled = number_in_file("/proc/sys/kernel/io_uring_disabled");
     if (disabled.has_value()) facts.io_uring_disabled = static_cast<int>(*disabled);
     const std::string status = file_text("/proc/self/status");
@@ -118,11 +117,13 @@ Finding check_backlog(uint32_t backlog) {
 }  // namespace
 
 Finding check_io_uring() {
-    return judge_io_uring(setup_facts());
+    SetupFacts facts = facts_without_trying();
+    facts.error = try_setup();
+    return judge_io_uring(facts);
 }
 
 std::vector<Finding> machine_facts() {
-    const SetupFacts facts = setup_facts();
+    const SetupFacts facts = facts_without_trying();
     rlimit memlock = {};
     getrlimit(RLIMIT_MEMLOCK, &memlock);
     const std::string limit = memlock.rlim_cur == RLIM_INFINITY
@@ -149,9 +150,16 @@ std::vector<Finding> machine_facts() {
 
 std::vector<Finding> preflight(const PreflightOptions& options) {
     std::vector<Finding> findings;
-    findings.push_back(check_io_uring());
-    // Without a ring there are no features to speak of.
-    if (findings.back().level == Level::Ok) findings.push_back(judge_features(options.features));
+    if (options.tries_io_uring) {
+        findings.push_back(check_io_uring());
+        // Without a ring there are no features to speak of.
+        if (findings.back().level == Level::Ok) {
+            findings.push_back(judge_features(options.features));
+        }
+        for (Finding& finding : findings) {
+            finding.about_io_uring = true;
+        }
+    }
     findings.push_back(check_descriptors(options.descriptors_wanted, options.descriptors_needed));
     findings.push_back(check_backlog(options.backlog));
     findings.push_back(judge_cpus(cpu_facts(options.workers)));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "epoll.h"
 #include <liburing.h>
 
 namespace ringmain::uring {
@@ -99,6 +100,7 @@ Ring::~Ring() {
 
 Status Ring::open(const RingOptions& options) {
     RM_ASSERT(!is_open());
+    if (options.backend == Backend::Epoll) return open_epoll(options);
     io_uring_params params = {};
     params.flags = setup_flags(options.features);
     params.cq_entries = std::max(options.completion_entries, options.submission_entries);
@@ -129,7 +131,16 @@ Status Ring::open(const RingOptions& options) {
     return {};
 }
 
+Status Ring::open_epoll(const RingOptions& options) {
+    auto epoll = std::make_unique<Epoll>(options.completion_entries, counters_);
+    Status opened = epoll->open();
+    if (opened.ok()) epoll_ = std::move(epoll);
+    features_ = {};
+    return opened;
+}
+
 void Ring::close() {
+    epoll_.reset();
     if (!is_open()) return;
     cancel_everything();
     ring_.reset();
@@ -193,6 +204,7 @@ bool Ring::has_completions() const {
 }
 
 bool Ring::has_more() const {
+    if (epoll_ != nullptr) return epoll_->has_completions();
     return has_completions() || is_overflowed(*ring_);
 }
 
@@ -211,6 +223,7 @@ int Ring::enter_gathering(uint32_t submit_count, const WaitFor& what) {
 
 Wait Ring::submit_and_wait(const WaitFor& what) {
     RM_ASSERT(is_open());
+    if (epoll_ != nullptr) return epoll_->wait(what.timeout);
     const uint32_t submit_count = publish(*ring_);
     const bool some_ready = has_completions();
     if (some_ready && submit_count == 0) return Wait::Ready;
@@ -233,6 +246,7 @@ Wait Ring::submit_and_wait(const WaitFor& what) {
 // is in flight gets on while we wait.
 void Ring::submit() {
     RM_ASSERT(is_open());
+    if (epoll_ != nullptr) return;
     uint32_t refusals = 0;
     for (uint32_t idle_calls = 0; true; ++idle_calls) {
         const uint32_t submit_count = publish(*ring_);
@@ -254,6 +268,11 @@ void Ring::submit() {
 uint32_t Ring::reap(std::span<Completion> into) {
     RM_ASSERT(is_open());
     into = into.first(std::min<size_t>(into.size(), batch_max));
+    if (epoll_ != nullptr) {
+        const uint32_t count = epoll_->reap(into);
+        counters_.completed += count;
+        return count;
+    }
     const size_t from_aside = std::min(into.size(), aside_.size() - aside_read_);
     std::copy_n(aside_.begin() + static_cast<ptrdiff_t>(aside_read_), from_aside, into.begin());
     aside_read_ += from_aside;
@@ -304,6 +323,7 @@ io_uring_sqe* Ring::next_entry() {
 // Below, user_data comes last: the preparing functions of some versions of liburing clear it.
 
 void Ring::accept(int listener, Shots shots, UserData user_data) {
+    if (epoll_ != nullptr) return epoll_->accept(listener, shots, user_data);
     io_uring_sqe* entry = next_entry();
     // Neither POLL_FIRST nor DONTWAIT here: kernels exist where either breaks the next shot.
     if (shots == Shots::Many && features_.has(Feature::MultishotAccept)) {
@@ -315,6 +335,7 @@ void Ring::accept(int listener, Shots shots, UserData user_data) {
 }
 
 void Ring::receive(int socket, uint16_t group, const ReceiveOptions& options, UserData user_data) {
+    if (epoll_ != nullptr) return epoll_->receive(socket, group, options, user_data);
     io_uring_sqe* entry = next_entry();
     // No size: the buffer's. No MSG_WAITALL ever: with provided buffers it has lost data (6.17).
     io_uring_prep_recv(entry, socket, nullptr, 0, 0);
@@ -329,8 +350,16 @@ void Ring::receive(int socket, uint16_t group, const ReceiveOptions& options, Us
     entry->user_data = user_data.pack();
 }
 
+void Ring::receive_into(int socket, char* data, uint32_t size, UserData user_data) {
+    if (epoll_ != nullptr) return epoll_->receive_into(socket, data, size, user_data);
+    io_uring_sqe* entry = next_entry();
+    io_uring_prep_recv(entry, socket, data, size, 0);
+    entry->user_data = user_data.pack();
+}
+
 void Ring::send(int socket, const char* data, uint32_t size, UserData user_data) {
     RM_DCHECK(size > 0);
+    if (epoll_ != nullptr) return epoll_->send(socket, data, size, user_data);
     io_uring_sqe* entry = next_entry();
     io_uring_prep_send(entry, socket, data, size, MSG_NOSIGNAL);
     entry->user_data = user_data.pack();
@@ -338,30 +367,35 @@ void Ring::send(int socket, const char* data, uint32_t size, UserData user_data)
 
 void Ring::send_gathered(int socket, const msghdr* message, UserData user_data) {
     RM_DCHECK(message->msg_iovlen > 0);
+    if (epoll_ != nullptr) return epoll_->send_gathered(socket, message, user_data);
     io_uring_sqe* entry = next_entry();
     io_uring_prep_sendmsg(entry, socket, message, MSG_NOSIGNAL);
     entry->user_data = user_data.pack();
 }
 
 void Ring::connect(int socket, const SocketAddress& address, UserData user_data) {
+    if (epoll_ != nullptr) return epoll_->connect(socket, address, user_data);
     io_uring_sqe* entry = next_entry();
     io_uring_prep_connect(entry, socket, address.get(), address.length);
     entry->user_data = user_data.pack();
 }
 
-void Ring::cancel(UserData target, UserData user_data) {
+void Ring::cancel(int descriptor, UserData target, UserData user_data) {
+    if (epoll_ != nullptr) return epoll_->cancel(descriptor, target, user_data);
     io_uring_sqe* entry = next_entry();
     io_uring_prep_cancel64(entry, target.pack(), 0);
     entry->user_data = user_data.pack();
 }
 
 void Ring::cancel_all(int descriptor, UserData user_data) {
+    if (epoll_ != nullptr) return epoll_->cancel_all(descriptor, user_data);
     io_uring_sqe* entry = next_entry();
     io_uring_prep_cancel_fd(entry, descriptor, IORING_ASYNC_CANCEL_ALL);
     entry->user_data = user_data.pack();
 }
 
 void Ring::poll(int descriptor, uint32_t events, Shots shots, UserData user_data) {
+    if (epoll_ != nullptr) return epoll_->poll(descriptor, events, shots, user_data);
     io_uring_sqe* entry = next_entry();
     if (shots == Shots::Many) {
         io_uring_prep_poll_multishot(entry, descriptor, events);
@@ -371,14 +405,8 @@ void Ring::poll(int descriptor, uint32_t events, Shots shots, UserData user_data
     entry->user_data = user_data.pack();
 }
 
-void Ring::read(int descriptor, char* data, uint32_t size, UserData user_data) {
-    io_uring_sqe* entry = next_entry();
-    constexpr uint64_t current_position = UINT64_MAX;
-    io_uring_prep_read(entry, descriptor, data, size, current_position);
-    entry->user_data = user_data.pack();
-}
-
 void Ring::nothing(UserData user_data) {
+    if (epoll_ != nullptr) return epoll_->nothing(user_data);
     io_uring_sqe* entry = next_entry();
     io_uring_prep_nop(entry);
     entry->user_data = user_data.pack();

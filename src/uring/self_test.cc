@@ -212,7 +212,7 @@ Status SelfTest::cancel_receive() {
     if (!status.ok()) return status;
     arm();
     ring_.submit();
-    ring_.cancel(user_data_of(Op::Receive), user_data_of(Op::Cancel));
+    ring_.cancel(near_.get(), user_data_of(Op::Receive), user_data_of(Op::Cancel));
     status = wait_for_end();
     if (!status.ok()) return status;
     // Before 6.5 a cancelled multishot receive may end with ENOBUFS.

@@ -35,13 +35,16 @@ Control::Control(const ControlOptions& options)
                 {.config = options.config,
                  .pools = options.shared->pools,
                  .timekeeper = options.timekeeper,
+                 .io_backend = options.io_backend,
                  .workers = options.workers}),
       batch_(uring::Ring::batch_max),
       watched_(options.workers.size()) {}
 
-Status Control::open(const uring::Features& features) {
-    if (Status status =
-            ring_.open({.submission_entries = 64, .completion_entries = 256, .features = features});
+Status Control::open(const IoChoice& io) {
+    if (Status status = ring_.open({.backend = io.backend,
+                                    .submission_entries = 64,
+                                    .completion_entries = 256,
+                                    .features = io.features});
         !status.ok()) {
         return Error{"the timer ring: " + status.error()};
     }

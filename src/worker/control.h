@@ -8,8 +8,8 @@
 #include "ringmain/base/result.h"
 #include "ringmain/config/diagnostic.h"
 #include "ringmain/core/shared.h"
-#include "ringmain/uring/features.h"
 #include "ringmain/uring/ring.h"
+#include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/serve.h"
 #include "ringmain/worker/timekeeper.h"
@@ -35,6 +35,7 @@ struct ControlOptions {
     core::Shared* shared = nullptr;
     const config::Config* config = nullptr;  // that the process started with
     Overrides overrides = {};
+    uring::Backend io_backend = uring::Backend::IoUring;
     std::span<const std::unique_ptr<Worker>> workers;
 };
 
@@ -47,7 +48,7 @@ class Control {
     ~Control() = default;
 
     // In the thread that will run it.
-    Status open(const uring::Features& features);
+    Status open(const IoChoice& io);
 
     // Until every worker has ended.
     void run();

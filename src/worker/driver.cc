@@ -106,6 +106,7 @@ void Driver::round() {
     for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);
     }
+    adopt_when_all_are_in();
     on_time();
     end_clients_when_fed();
     proxy_.end_batch();
@@ -171,6 +172,7 @@ Instant Driver::next_deadline() const {
             if (listener.socket >= 0 && !listener.armed) consider(listener.retry_at);
         }
     }
+    if (next_ != nullptr) consider(adopt_by_);
     if (blocks_.cold() > 0) consider(last_trim_ + slow_tick);
     if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
     if (!watched_.empty()) consider(look_again_at_);
@@ -250,7 +252,8 @@ void Driver::on_completion(const uring::Completion& done) {
 void Driver::arm_listeners() {
     for (uint32_t i = 0; i < listeners_.size(); ++i) {
         Listener& listener = listeners_[i];
-        if (listener.socket < 0 || listener.armed || now_ < listener.retry_at) continue;
+        if (listener.socket < 0 || listener.armed || listener.leaving) continue;
+        if (now_ < listener.retry_at) continue;
         ring_.accept(listener.socket,
                      uring::Shots::Many,
                      {.kind = static_cast<uint8_t>(Operation::Accept),
@@ -298,10 +301,8 @@ void Driver::take_client(uint32_t pool, int socket) {
     receive(channel);
 }
 
-// Clients that have connected and wait to be accepted come in; later ones are refused.
-void Driver::close_door(const Listener& listener) {
-    ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
-    channels_[0]->operations += 1;
+// Clients that have connected and wait to be accepted.
+void Driver::let_in(const Listener& listener) {
     for (uint32_t count = 0; count < backlog_max; ++count) {
         const int socket = uring::accept_waiting(listener.socket);
         if (socket >= 0) {
@@ -310,6 +311,17 @@ void Driver::close_door(const Listener& listener) {
             break;
         }
     }
+}
+
+void Driver::stop_accepting(const Listener& listener) {
+    ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
+    channels_[0]->operations += 1;
+}
+
+// Those who wait come in; later ones are refused.
+void Driver::close_door(const Listener& listener) {
+    stop_accepting(listener);
+    let_in(listener);
     shutdown(listener.socket, SHUT_RDWR);
 }
 
@@ -462,6 +474,7 @@ void Driver::on_wake() {
     for (const Message& message : inbox_.take()) {
         switch (message.kind) {
             case Message::Kind::Drain:
+                if (next_ != nullptr) adopt();
                 begin_drain();
                 break;
             case Message::Kind::Stop:
@@ -471,7 +484,7 @@ void Driver::on_wake() {
                 on_resolved(message);
                 break;
             case Message::Kind::Adopt:
-                adopt(message);
+                prepare_to_adopt(message);
                 break;
         }
     }
@@ -518,69 +531,6 @@ void Driver::end_clients_when_fed() {
         channel->client->unread = uring::unread_bytes(channel->socket);
     }
     proxy_.drain();
-}
-
-// --- another configuration -----------------------------------------------------------------------
-
-void Driver::adopt(const Message& message) {
-    if (draining_) return;
-    const Generation& next = *message.generation;
-    generation_ = next.number;
-    shutdown_timeout_ = Duration::millis(next.config.proxy.shutdown_timeout_ms);
-    proxy_.adopt(next.config, next.pools);
-    change_listeners(message.listeners);
-    arm_listeners();
-}
-
-// Slots keep their places, since operations are named after them.
-void Driver::change_listeners(const std::vector<Listener>& wanted) {
-    for (Listener& listener : listeners_) {
-        if (listener.socket < 0) continue;
-        const auto same = [&listener](const Listener& one) {
-            return one.socket == listener.socket;
-        };
-        const auto found = std::find_if(wanted.begin(), wanted.end(), same);
-        if (found != wanted.end()) {
-            listener.pool = found->pool;
-            continue;
-        }
-        ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
-        channels_[0]->operations += 1;
-        listener = {.generation = (listener.generation + 1) % uring::UserData::generation_end};
-    }
-    for (const Listener& one : wanted) {
-        const auto same = [&one](const Listener& mine) { return mine.socket == one.socket; };
-        if (std::any_of(listeners_.begin(), listeners_.end(), same)) continue;
-        const auto is_free = [](const Listener& mine) { return mine.socket < 0; };
-        auto slot = std::find_if(listeners_.begin(), listeners_.end(), is_free);
-        if (slot == listeners_.end()) slot = listeners_.insert(slot, Listener{});
-        slot->socket = one.socket;
-        slot->pool = one.pool;
-    }
-}
-
-// What the control thread waits for: its sockets and its memory are free then.
-void Driver::report_progress() {
-    const bool settled = proxy_.is_settled();
-    const bool adopted = progress_.adopted.load(std::memory_order_relaxed) == generation_;
-    if (adopted && !settled) return;
-    ring_.submit();  // the cancelling of what it may close
-    progress_.adopted.store(generation_, std::memory_order_release);
-    if (settled) progress_.settled.store(generation_, std::memory_order_release);
-    timekeeper_.wake();
-}
-
-// Of a pool that is about to be freed: no answer to an old question may find its way there.
-void Driver::forget(core::Pool& pool) {
-    for (const auto& server : pool.servers) {
-        for (const auto& one : server->connections()) {
-            const core::ServerConn* conn = one.get();
-            std::erase_if(questions_, [conn](const auto& entry) { return entry.second == conn; });
-            asking_.erase(conn);
-            found_.erase(conn);
-            addresses_.erase(conn);
-        }
-    }
 }
 
 bool Driver::is_drained() const {

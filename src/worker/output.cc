@@ -229,7 +229,8 @@ void Driver::cancel_receive(Channel& channel) {
     if (!channel.receiving || channel.cancelling) return;
     channel.cancelling = true;
     channel.operations += 1;
-    ring_.cancel(name(channel, Operation::Receive), name(channel, Operation::Cancel));
+    ring_.cancel(
+        channel.socket, name(channel, Operation::Receive), name(channel, Operation::Cancel));
 }
 
 // A multishot receive misses the reset of a peer that comes together with its last bytes (seen on

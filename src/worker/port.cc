@@ -145,10 +145,10 @@ void Port::make_room() {
 
 void Port::receive(Connection& connection) {
     connection.operations += 1;
-    ring_.read(connection.socket.get(),
-               connection.input.data(),
-               static_cast<uint32_t>(connection.input.size()),
-               name(connection, Operation::Receive));
+    ring_.receive_into(connection.socket.get(),
+                       connection.input.data(),
+                       static_cast<uint32_t>(connection.input.size()),
+                       name(connection, Operation::Receive));
 }
 
 void Port::on_receive(Connection& connection, int32_t result, Instant now) {

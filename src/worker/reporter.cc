@@ -28,6 +28,7 @@ Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions&
       admin_(ring, sources_, Port::Speech::Http, static_cast<uint8_t>(first_kind + Port::kinds)) {
     process_.started_at_s = uring::wall_time().seconds;
     process_.reloaded_at_s = process_.started_at_s;
+    process_.io_backend = uring::backend_name(options.io_backend);
     sources_.slow_log = &slow_log_;
     show(*options.config);
 }

@@ -10,6 +10,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/shared.h"
 #include "ringmain/stats/pages.h"
+#include "ringmain/uring/backend.h"
 #include "ringmain/uring/ring.h"
 #include "ringmain/worker/timekeeper.h"
 #include "ringmain/worker/worker.h"
@@ -29,6 +30,7 @@ struct ReporterOptions {
     const config::Config* config = nullptr;
     std::span<const core::PoolShared> pools;  // of that configuration
     const Timekeeper* timekeeper = nullptr;
+    uring::Backend io_backend = uring::Backend::IoUring;
     std::span<const std::unique_ptr<Worker>> workers;
 };
 

@@ -6,9 +6,9 @@
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/descriptor.h"
 #include "ringmain/uring/preflight.h"
-#include "ringmain/uring/self_test.h"
 #include "ringmain/uring/socket.h"
 #include "ringmain/worker/descriptors.h"
+#include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/timekeeper.h"
 #include "ringmain/worker/worker.h"
 
@@ -62,11 +62,12 @@ std::vector<uint32_t> chosen_cpus(const std::string& text) {
     return cpus;
 }
 
-void announce(const config::Config& config, const uring::Features& features, const Log& log) {
+void announce(const config::Config& config, const IoChoice& io, const Log& log) {
+    const bool on_epoll = io.backend == uring::Backend::Epoll;
     log.write(LogLevel::Notice,
               "ringmain " + std::string(version) + ", " + std::to_string(config.proxy.workers) +
                   (config.proxy.workers == 1 ? " worker" : " workers") +
-                  ", io_uring: " + features.text());
+                  (on_epoll ? ", epoll" : ", io_uring: " + io.features.text()));
     for (const config::Pool& pool : config.pools) {
         const bool redis = pool.protocol == config::Protocol::Redis;
         log.write(LogLevel::Notice,
@@ -90,7 +91,7 @@ struct Crew {
         : shared(config, config.proxy.workers), timekeeper(config.proxy.workers) {}
 
     void make_workers(const config::Config& config,
-                      const uring::Features& features,
+                      const IoChoice& io,
                       const Listeners& listeners,
                       const Log& log,
                       uint64_t clients_most);
@@ -106,7 +107,7 @@ struct Crew {
 };
 
 void Crew::make_workers(const config::Config& config,
-                        const uring::Features& features,
+                        const IoChoice& io,
                         const Listeners& listeners,
                         const Log& log,
                         uint64_t clients_most) {
@@ -120,7 +121,7 @@ void Crew::make_workers(const config::Config& config,
     for (uint32_t i = 0; i < count; ++i) {
         WorkerOptions worker;
         worker.config = &config;
-        worker.features = features;
+        worker.io = io;
         worker.environment = {.shared = &shared,
                               .all_counters = all_counters,
                               .started_at_s = started.seconds,
@@ -130,7 +131,8 @@ void Crew::make_workers(const config::Config& config,
                               .seed = static_cast<uint64_t>(uring::now().ns) + i,
                               .hash_key = secret_key(),
                               .clients_max = clients_most,
-                              .tcp_port = listeners.tcp_port()};
+                              .tcp_port = listeners.tcp_port(),
+                              .io_backend = uring::backend_name(io.backend)};
         worker.counters = counters[i].get();
         inboxes.push_back(std::make_unique<Inbox>());
         worker.surroundings = {.inbox = inboxes.back().get(),
@@ -146,19 +148,6 @@ void Crew::make_workers(const config::Config& config,
 
 }  // namespace
 
-Result<uring::Features> choose_features(std::string_view ignored) {
-    const uring::Finding finding = uring::check_io_uring();
-    if (finding.level == uring::Level::Fail) return Error{finding_text(finding)};
-    Result<uring::Features> probed = uring::Features::probe();
-    if (!probed.ok()) return probed;
-    Result<uring::Features> chosen = probed.value().without(ignored);
-    if (!chosen.ok()) return Error{"RINGMAIN_IGNORE_FEATURES: " + chosen.error()};
-    if (Status proven = uring::self_test(chosen.value()); !proven.ok()) {
-        return Error{"io_uring does not work here as it should: " + proven.error()};
-    }
-    return chosen;
-}
-
 void Overrides::apply(config::Config& config) const {
     if (log_level.has_value()) config.proxy.log_level = *log_level;
     if (!log_file.empty()) config.proxy.log_file = log_file;
@@ -169,8 +158,9 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     Signals signals;  // before the first thread, so that none of them gets one
     signal(SIGPIPE, SIG_IGN);
 
-    Result<uring::Features> features = choose_features(options.ignored_features);
-    if (!features.ok()) return Error{features.error()};
+    const Result<IoChoice> io = choose_io(config.proxy.io_backend, options.ignored_features);
+    if (!io.ok()) return Error{io.error()};
+    if (!io.value().why_not.empty()) log.write(LogLevel::Warning, fallback_text(io.value()));
     const Result<uint64_t> descriptors = raise_descriptor_limit(config, log);
     if (!descriptors.ok()) return Error{descriptors.error()};
 
@@ -182,8 +172,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     }
 
     Crew crew(config);
-    crew.make_workers(
-        config, features.value(), listeners, log, clients_max(config, descriptors.value()));
+    crew.make_workers(config, io.value(), listeners, log, clients_max(config, descriptors.value()));
     // The control thread's files come first: later the clients may have taken the last one.
     Control control({.log = &log,
                      .signals = &signals,
@@ -192,12 +181,13 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .shared = &crew.shared,
                      .config = &config,
                      .overrides = options.overrides,
+                     .io_backend = io.value().backend,
                      .workers = crew.workers});
-    if (Status status = control.open(features.value()); !status.ok()) return status;
+    if (Status status = control.open(io.value()); !status.ok()) return status;
     for (const auto& worker : crew.workers) {
         if (Status status = worker->start(); !status.ok()) return status;
     }
-    announce(config, features.value(), log);
+    announce(config, io.value(), log);
     if (options.ready_pipe >= 0) {
         const ssize_t written = write(options.ready_pipe, "1", 1);
         static_cast<void>(written);

@@ -105,9 +105,10 @@ void Worker::run() {
         // Room for every buffer to complete twice and for many connections besides.
         const uint32_t completions =
             std::max(8 * settings.ring_entries, 2 * settings.receive_buffers);
-        Status opened = driver.open({.submission_entries = settings.ring_entries,
+        Status opened = driver.open({.backend = options_.io.backend,
+                                     .submission_entries = settings.ring_entries,
                                      .completion_entries = completions,
-                                     .features = options_.features},
+                                     .features = options_.io.features},
                                     settings.receive_buffers);
         const bool serves = opened.ok();
         report(std::move(opened));

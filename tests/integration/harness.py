@@ -5,6 +5,7 @@ The environment says what is tested:
   RINGMAIN                  path of the binary. "plain" puts a single redis-server or memcached in
                             its place and "nutcracker" the proxy of that name: to check the tests.
   RINGMAIN_IGNORE_FEATURES  read by ringmain: the ring features that it shall not use
+  RINGMAIN_TEST_IO_BACKEND  the option io_backend, where a test does not set it
   RINGMAIN_TEST_SEED        the seed of random tests (printed by each)
   RINGMAIN_TEST_LARGE=1     also values of 512 MiB
   RINGMAIN_TEST_SANITIZER   the sanitizer of the binary, if any: memory is not measured then
@@ -32,6 +33,7 @@ BINARY = os.environ.get("RINGMAIN", "")
 PLAIN = BINARY == "plain"
 NUTCRACKER = BINARY == "nutcracker"
 REAL = not (PLAIN or NUTCRACKER)
+IO_BACKEND = os.environ.get("RINGMAIN_TEST_IO_BACKEND", "")
 SANITIZED = bool(os.environ.get("RINGMAIN_TEST_SANITIZER"))
 FOLDER = pathlib.Path(__file__).resolve().parent
 START_TIMEOUT = 20.0
@@ -294,7 +296,7 @@ class Ringmain(Process):
     def __init__(self, pools, proxy=None, other=None, start=True):
         super().__init__("ringmain")
         self.held = []
-        self.proxy = proxy or {}
+        self.proxy = {**({"io_backend": IO_BACKEND} if IO_BACKEND else {}), **(proxy or {})}
         self.other = other or {}  # further tables
         self.pools = {name: self.complete(options) for name, options in pools.items()}
         self.config_path = self.folder / "ringmain.toml"

@@ -289,14 +289,17 @@ class Doctor(CommandLine):
         self.assertEqual(ringmain("doctor", "-c", self.file(GOOD)).returncode, 0)
 
     def test_a_container_that_forbids_io_uring_gets_the_cause_and_the_remedy(self):
-        for words in (["doctor"], ["-c", self.file(GOOD)]):
+        required = self.file('[proxy]\nio_backend = "io_uring"\n' + GOOD)
+        for words, status in ((["doctor"], 0), (["doctor", "-c", required], 1),
+                              (["-c", required], 1)):
             done = subprocess.run(
                 [sys.executable, FOLDER / "without_io_uring.py", os.path.abspath(BINARY),
                  *map(str, words)], capture_output=True, text=True, timeout=60)
             said = (done.stdout + done.stderr).lower()
-            self.assertEqual(done.returncode, 1, said)
+            self.assertEqual(done.returncode, status, said)
             self.assertIn("io_uring", said)
             self.assertIn("seccomp", said)
+            self.assertIn("fix: allow io_uring_setup", said)
 
 
 class Running(CommandLine):

@@ -72,7 +72,11 @@ class Reload(Case):
 
     def test_keys_go_where_locate_says_and_removed_servers_are_left(self):
         proxy = self.start(preconnect=True)
+        wait_for(lambda: int(self.servers[0].info("clients", "connected_clients")) == 2,
+                 "the server's connection")
         self.reload(servers=self.lines(1, 2))
+        wait_for(lambda: int(self.servers[0].info("clients", "connected_clients")) == 1,
+                 "the removed server without a connection")
         places = proxy.locate([b"k%d" % number for number in range(50)])
         with proxy.client() as client:
             for key in places:
@@ -80,8 +84,6 @@ class Reload(Case):
         for key, (name, _, _) in places.items():
             with RespClient(self.servers[int(name[1:])].endpoint) as direct:
                 self.assertEqual(direct.call("GET", key), bulk(key))
-        wait_for(lambda: int(self.servers[0].info("clients", "connected_clients")) == 1,
-                 "the removed server without a connection")
 
     def test_a_bad_file_changes_nothing_and_says_where(self):
         proxy = self.start()
@@ -151,7 +153,10 @@ class Reload(Case):
     def test_a_hundred_reloads_leave_nothing_behind(self):
         proxy = self.start()
         with proxy.client() as client:
+            self.working(client)
             self.reload(servers=self.lines(0, 1, 2))
+            wait_for(lambda: int(self.servers[2].info("clients", "connected_clients")) == 2,
+                     "a connection to the server that came")
             files = len(os.listdir(f"/proc/{proxy.pid}/fd"))
             for turn in range(100):
                 self.reload(servers=self.lines(*((0, 1) if turn % 2 else (0, 1, 2))),

@@ -1,14 +1,15 @@
-"""Runs a command that gets EPERM from io_uring_setup, as in a container that forbids it.
+"""Runs a command that may not use io_uring, as in a container that forbids it.
 
-    without_io_uring.py COMMAND ARGUMENT...
+    without_io_uring.py COMMAND ARGUMENT...          each of its three calls gets EPERM
+    without_io_uring.py --kill COMMAND ARGUMENT...   io_uring_setup ends the process
 """
 import ctypes
 import os
 import sys
 
-IO_URING_SETUP = 425  # on every architecture
+IO_URING_SETUP, IO_URING_ENTER, IO_URING_REGISTER = 425, 426, 427  # on every architecture
 LOAD_NUMBER, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
-REFUSE, ALLOW = 0x00050000 | 1, 0x7FFF0000  # errno 1 is EPERM
+REFUSE, KILL, ALLOW = 0x00050000 | 1, 0x80000000, 0x7FFF0000  # errno 1 is EPERM
 PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 
 
@@ -21,10 +22,15 @@ class Program(ctypes.Structure):
     _fields_ = [("size", ctypes.c_uint16), ("instructions", ctypes.POINTER(Instruction))]
 
 
-def forbid():
-    rows = (Instruction * 4)(
-        Instruction(LOAD_NUMBER, 0, 0, 0), Instruction(JUMP_IF_EQUAL, 0, 1, IO_URING_SETUP),
-        Instruction(RETURN, 0, 0, REFUSE), Instruction(RETURN, 0, 0, ALLOW))
+def forbid(answer_to_setup):
+    rows = (Instruction * 7)(
+        Instruction(LOAD_NUMBER, 0, 0, 0),
+        Instruction(JUMP_IF_EQUAL, 3, 0, IO_URING_SETUP),
+        Instruction(JUMP_IF_EQUAL, 1, 0, IO_URING_ENTER),
+        Instruction(JUMP_IF_EQUAL, 0, 2, IO_URING_REGISTER),
+        Instruction(RETURN, 0, 0, REFUSE),
+        Instruction(RETURN, 0, 0, answer_to_setup),
+        Instruction(RETURN, 0, 0, ALLOW))
     program = Program(len(rows), rows)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
@@ -34,5 +40,8 @@ def forbid():
 
 
 if __name__ == "__main__":
-    forbid()
-    os.execvp(sys.argv[1], sys.argv[1:])
+    words = sys.argv[1:]
+    kills = words[:1] == ["--kill"]
+    forbid(KILL if kills else REFUSE)
+    words = words[1:] if kills else words
+    os.execvp(words[0], words)

@@ -15,6 +15,7 @@ namespace ringmain::config {
 
 enum class Protocol : uint8_t { Redis, Memcached };
 enum class UnknownCommands : uint8_t { FirstKey, Refuse };
+enum class IoBackend : uint8_t { Auto, IoUring, Epoll };
 enum class LogLevel : uint8_t { Error, Warning, Notice, Info, Debug };
 
 // Where to listen or connect: host and port, or the path of a unix socket.
@@ -83,6 +84,7 @@ struct Proxy {
     std::string cpu_affinity;  // "", "auto" or a list "0,2-5": one CPU per worker in turn
     uint64_t buffer_memory =
         2ULL * 1024 * 1024 * 1024;  // per worker, address space; used on demand
+    IoBackend io_backend = IoBackend::Auto;
     uint32_t ring_entries = 1024;
     uint32_t receive_buffers = 256;   // blocks kept in the kernel's buffer ring, per worker
     uint32_t client_connections = 0;  // of the process; 0: what the descriptor limit allows

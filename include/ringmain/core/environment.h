@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace ringmain::core {
 
@@ -19,9 +20,10 @@ struct Environment {
     uint32_t worker_index = 0;
     uint32_t worker_count = 1;
     uint64_t seed = 1;
-    SipKey hash_key = {};      // a secret: what clients choose is told apart by it
-    uint64_t clients_max = 0;  // of the process, by its descriptors; 0: no limit
-    uint16_t tcp_port = 0;     // of the first pool, for INFO
+    SipKey hash_key = {};                      // a secret: what clients choose is told apart by it
+    uint64_t clients_max = 0;                  // of the process, by its descriptors; 0: no limit
+    uint16_t tcp_port = 0;                     // of the first pool, for INFO
+    std::string_view io_backend = "io_uring";  // or "epoll"
 };
 
 }  // namespace ringmain::core

@@ -106,6 +106,7 @@ struct ProcessSnapshot {
     std::string version;
     std::string kernel;
     std::string host;
+    std::string io_backend;  // "io_uring" or "epoll"
     int64_t id = 0;
     int64_t started_at_s = 0;
     int64_t taken_at_s = 0;

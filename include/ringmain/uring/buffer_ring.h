@@ -10,6 +10,8 @@
 //     buffers.publish();                        // once per batch
 //
 // Close it before its Ring. Receives still armed on the group end with -ENOBUFS.
+//
+// On epoll the Ring plays the kernel's part and takes the buffers itself: front(), pop().
 
 #pragma once
 
@@ -18,6 +20,7 @@
 #include "ringmain/uring/ring.h"
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 struct io_uring_buf_ring;
@@ -62,11 +65,26 @@ class BufferRing {
 
     [[nodiscard]] bool holds(uint16_t id) const { return with_kernel_[id] != 0; }
 
+    struct Buffer {
+        char* data = nullptr;
+        uint32_t size = 0;
+        uint16_t id = 0;
+    };
+
+    // The published one whose turn it is; none: all are taken.
+    [[nodiscard]] std::optional<Buffer> front() const;
+
+    void pop() { popped_ += 1; }
+
   private:
+    Status attach(Ring& ring, io_uring_buf_ring* shared, const BufferRingOptions& options);
+    void detach();
+
     Ring* ring_ = nullptr;
     io_uring_buf_ring* shared_ = nullptr;  // with the kernel; mapped
     uint16_t group_ = 0;
     uint16_t unpublished_ = 0;
+    uint16_t popped_ = 0;  // ever, as the ring's own indices count
     uint32_t held_ = 0;
     std::vector<uint8_t> with_kernel_;  // by id
 };

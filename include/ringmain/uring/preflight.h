@@ -23,8 +23,9 @@ enum class Level : uint8_t { Ok, Warn, Fail };
 struct Finding {
     std::string name;
     Level level = Level::Ok;
-    std::string text;
-    std::string remedy;  // empty when Ok
+    std::string text = {};
+    std::string remedy = {};      // empty when Ok
+    bool about_io_uring = false;  // where epoll serves, it does not matter
 };
 
 struct PreflightOptions {
@@ -32,7 +33,8 @@ struct PreflightOptions {
     uint64_t descriptors_needed = 0;  // without which it does not start
     uint32_t backlog = 0;             // the largest of all pools
     uint32_t workers = 1;
-    Features features = {};  // as probed; empty where that failed
+    Features features = {};      // as probed; empty where that failed
+    bool tries_io_uring = true;  // false: no ring is made
 };
 
 [[nodiscard]] std::vector<Finding> preflight(const PreflightOptions& options);

@@ -1,5 +1,8 @@
 // ringmain/uring/ring.h - one submission and one completion queue shared with the kernel.
 //
+// On io_uring, or on epoll (backend.h) with the same operations and completions: then what is
+// prepared is tried at once, and each submit_and_wait() looks at the sockets.
+//
 // A ring belongs to the thread that opened it.
 // Operations are prepared one by one and handed over together by submit_and_wait(), which is the
 // one system call of a batch. Should the submission queue fill up in between, what is prepared is
@@ -11,16 +14,19 @@
 //
 // Data that is sent stays valid and unchanged until the operation's last completion. Message
 // headers, their vectors and addresses are copied: they may be reused when submit() or
-// submit_and_wait() has returned. Sockets are in blocking mode: a non-blocking one would answer
-// EAGAIN instead of waiting in the kernel.
+// submit_and_wait() has returned. Sockets come in blocking mode: a non-blocking one would answer
+// EAGAIN instead of waiting in the kernel. (On epoll listeners and what connects are made
+// non-blocking.)
 //
-// At most one send may be in flight per socket: two would interleave their bytes.
+// At most one send may be in flight per socket: two would interleave their bytes. Epoll wants that
+// of all operations: one that takes (accept, receive, poll) and one that gives (send, connect).
 // Closing a descriptor does not end its operations: cancel them first and wait for the completions.
 
 #pragma once
 
 #include "ringmain/base/result.h"
 #include "ringmain/base/time.h"
+#include "ringmain/uring/backend.h"
 #include "ringmain/uring/completion.h"
 #include "ringmain/uring/features.h"
 #include "ringmain/uring/socket_address.h"
@@ -37,6 +43,8 @@ struct io_uring_sqe;
 
 namespace ringmain::uring {
 
+class Epoll;
+
 // More than one completion per submission, or one. Many falls back to One where the kernel lacks
 // it, so the caller goes by Completion::more() alone.
 enum class Shots : uint8_t { One, Many };
@@ -51,6 +59,7 @@ struct ReceiveOptions {
 enum class Wait : uint8_t { Ready, TimedOut, Interrupted };
 
 // What submit_and_wait() waits for: `count` completions; once `gather` has passed, one will do.
+// (Epoll cannot count: there one will always do.)
 struct WaitFor {
     Duration timeout;  // for the first one: Ring::forever, or zero to only look
     uint32_t count = 1;
@@ -58,15 +67,16 @@ struct WaitFor {
 };
 
 struct RingOptions {
+    Backend backend = Backend::IoUring;
     uint32_t submission_entries = 1024;
     // At least twice as many as receive buffers plus busy connections: nothing is lost when the
     // queue overflows, but multishot operations end and have to be armed again.
     uint32_t completion_entries = 8192;
-    Features features = {};
+    Features features = {};  // of io_uring
 };
 
 struct RingCounters {
-    uint64_t enters = 0;      // system calls
+    uint64_t enters = 0;      // system calls; on epoll those of the operations too
     uint64_t submitted = 0;   // operations
     uint64_t completed = 0;   // completions reaped
     uint64_t overflows = 0;   // batches that found the completion queue overflowed
@@ -93,7 +103,7 @@ class Ring {
     // lost, among them those of connections just accepted.
     void close();
 
-    [[nodiscard]] bool is_open() const { return ring_ != nullptr; }
+    [[nodiscard]] bool is_open() const { return ring_ != nullptr || epoll_ != nullptr; }
 
     [[nodiscard]] const Features& features() const { return features_; }
 
@@ -107,6 +117,9 @@ class Ring {
     // group has buffers, not before.
     void receive(int socket, uint16_t group, const ReceiveOptions& options, UserData user_data);
 
+    // Once, into memory of the caller's.
+    void receive_into(int socket, char* data, uint32_t size, UserData user_data);
+
     // May send less than `size`.
     void send(int socket, const char* data, uint32_t size, UserData user_data);
     void send_gathered(int socket, const msghdr* message, UserData user_data);
@@ -115,14 +128,14 @@ class Ring {
 
     // Result 0: found and cancelled; -ENOENT: nothing to cancel; -EALREADY: too late. What is
     // cancelled completes on its own, with -ECANCELED or with what it had got done by then.
-    void cancel(UserData target, UserData user_data);
+    // The target is an operation on that descriptor.
+    void cancel(int descriptor, UserData target, UserData user_data);
 
     // All operations on the descriptor; the result is how many, or -ENOENT.
     void cancel_all(int descriptor, UserData user_data);
 
     // `events` as of poll(2); the result is what is ready.
     void poll(int descriptor, uint32_t events, Shots shots, UserData user_data);
-    void read(int descriptor, char* data, uint32_t size, UserData user_data);
 
     // Completes at once, with 0.
     void nothing(UserData user_data);
@@ -145,11 +158,14 @@ class Ring {
     // For BufferRing.
     [[nodiscard]] io_uring* handle() const { return ring_.get(); }
 
+    [[nodiscard]] Epoll* epoll() const { return epoll_.get(); }  // null on io_uring
+
   private:
     struct Free {
         void operator()(io_uring* ring) const;
     };
 
+    Status open_epoll(const RingOptions& options);
     io_uring_sqe* next_entry();
     int enter(uint32_t submit_count, uint32_t flags, const WaitFor& what);
     int enter_gathering(uint32_t submit_count, const WaitFor& what);
@@ -159,6 +175,7 @@ class Ring {
     uint32_t copy_ready(std::span<Completion> into);
     void cancel_everything();
 
+    std::unique_ptr<Epoll> epoll_;  // one of the two
     std::unique_ptr<io_uring, Free> ring_;
     Features features_;
     RingCounters counters_;

@@ -93,6 +93,8 @@ class Driver {
     void on_completion(const uring::Completion& done);
     void on_accept(const uring::Completion& done);
     void take_client(uint32_t pool, int socket);
+    void let_in(const Listener& listener);
+    void stop_accepting(const Listener& listener);
     void close_door(const Listener& listener);
     void on_receive(Channel& channel, const uring::Completion& done);
     [[nodiscard]] Block* take_buffer(const uring::Completion& done);
@@ -106,14 +108,18 @@ class Driver {
     void wait();
     [[nodiscard]] Instant next_deadline() const;
     void arm_listeners();
-    void adopt(const Message& message);
-    void change_listeners(const std::vector<Listener>& wanted);
-    void report_progress();
-    void forget(core::Pool& pool);
     void arm_wake();
     void begin_drain();
     void end_clients_when_fed();
     [[nodiscard]] bool is_drained() const;
+
+    // adopt.cc: another configuration
+    void prepare_to_adopt(const Message& message);
+    void adopt_when_all_are_in();
+    void adopt();
+    void change_listeners(const std::vector<Listener>& wanted);
+    void report_progress();
+    void forget(core::Pool& pool);
 
     // output.cc: what the proxy wants done
     void flush();
@@ -197,8 +203,10 @@ class Driver {
     Duration paused_for_;  // before this batch
     Instant last_trim_;
     Duration shutdown_timeout_;
-    uint64_t generation_ = 1;  // number of the configuration
-    Instant tell_again_at_;    // that descriptors or memory are short
+    uint64_t generation_ = 1;        // number of the configuration
+    std::unique_ptr<Message> next_;  // says which is the next
+    Instant adopt_by_;
+    Instant tell_again_at_;  // that descriptors or memory are short
     Instant drain_until_ = Instant::never();
     Instant end_clients_by_ = Instant::never();
     bool draining_ = false;

@@ -21,6 +21,7 @@ struct Listener {
     int socket = -1;    // -1: nobody's any more
     uint32_t pool = 0;  // index in the configuration
     bool armed = false;
+    bool leaving = false;  // is not among those of the next configuration
     uint32_t generation = 0;
     Instant retry_at = {};  // accepting failed for lack of descriptors or memory
 };

@@ -4,18 +4,12 @@
 
 #include "ringmain/base/result.h"
 #include "ringmain/config/config.h"
-#include "ringmain/uring/features.h"
 #include "ringmain/worker/log.h"
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 namespace ringmain::worker {
-
-// The ring features to use here: what the kernel has, less those named in `ignored`, proven by a
-// self-test. An error says why there are none and what to do.
-Result<uring::Features> choose_features(std::string_view ignored);
 
 // What the command line says goes before the file, at start and at each reload.
 struct Overrides {

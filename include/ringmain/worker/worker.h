@@ -6,9 +6,9 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/counters.h"
 #include "ringmain/core/proxy.h"
-#include "ringmain/uring/features.h"
 #include "ringmain/worker/driver.h"
 #include "ringmain/worker/inbox.h"
+#include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/resolver.h"
 
@@ -24,7 +24,7 @@ namespace ringmain::worker {
 
 struct WorkerOptions {
     const config::Config* config = nullptr;  // outlives the worker
-    uring::Features features;
+    IoChoice io;
     core::Environment environment;
     core::Counters* counters = nullptr;
     Surroundings surroundings;        // its inbox outlives the resolver, which posts to it

@@ -48,6 +48,7 @@ TEST_CASE("every option reaches its field") {
 workers = 4
 cpu_affinity = "0,2-4"
 buffer_memory = "1GiB"
+io_backend = "epoll"
 ring_entries = 512
 receive_buffers = 128
 client_connections = 5000
@@ -90,6 +91,7 @@ servers = [{ address = "/run/redis/a.sock", weight = 3, name = "one" }]
     CHECK(config.proxy.workers == 4);
     CHECK(config.proxy.cpu_affinity == "0,2-4");
     CHECK(config.proxy.buffer_memory == 1073741824);
+    CHECK(config.proxy.io_backend == IoBackend::Epoll);
     CHECK(config.proxy.ring_entries == 512);
     CHECK(config.proxy.receive_buffers == 128);
     CHECK(config.proxy.client_connections == 5000);

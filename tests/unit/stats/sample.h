@@ -23,6 +23,7 @@ inline Snapshot sample() {
     now.process.version = "0.9.9";
     now.process.kernel = "6.1.0";
     now.process.host = "host1";
+    now.process.io_backend = "epoll";
     now.process.id = 42;
     now.process.started_at_s = 1'800'000'000;
     now.process.taken_at_s = 1'800'000'100;

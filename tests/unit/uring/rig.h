@@ -20,7 +20,12 @@
 
 namespace ringmain::uring::test {
 
+// Features of io_uring that are ignored; and what has nothing to do with it.
 inline constexpr std::array<std::string_view, 5> presets = {"none", "6.1", "6.0", "5.19", "all"};
+inline constexpr std::string_view on_epoll = "epoll";
+inline constexpr std::array<std::string_view, 6> everywhere = {
+    "none", "6.1", "6.0", "5.19", "all", on_epoll};
+inline constexpr std::array<std::string_view, 2> both = {"none", on_epoll};
 
 inline Features features_without(std::string_view ignored) {
     const Result<Features> probed = Features::probe();
@@ -59,9 +64,17 @@ struct Rig {
 
     explicit Rig(std::string_view ignored = "none",
                  RingOptions options = {.submission_entries = 32, .completion_entries = 256}) {
-        options.features = features_without(ignored);
+        if (ignored == on_epoll) {
+            options.backend = Backend::Epoll;
+        } else {
+            options.features = features_without(ignored);
+        }
         const Status opened = ring.open(options);
         REQUIRE_MESSAGE(opened.ok(), opened.error());
+    }
+
+    [[nodiscard]] bool has(Feature feature) const {
+        return ring.epoll() != nullptr || ring.features().has(feature);
     }
 
     // Waits until that many have come, or nothing more comes for a second.

@@ -121,8 +121,9 @@ struct RigOptions {
     uint32_t completion_entries = 512;
     uint32_t receive_buffers = 64;
     uint32_t blocks = 4096;
-    std::string_view ignored_features = "none";
-    bool starts = true;  // or when start() is called
+    std::string_view kernel = "none";  // features of io_uring that are ignored, or "epoll"
+    bool starts = true;                // or when start() is called
+    bool moves = false;  // adopts, as soon as it runs, the same pool on another port: moved_to()
 };
 
 class Rig {
@@ -136,6 +137,9 @@ class Rig {
             uring::listen_tcp({.host = "127.0.0.1", .port = 0, .backlog = 4096});
         REQUIRE_MESSAGE(listener.ok(), listener.error());
         listener_ = std::move(listener.value());
+        if (options_.moves) {
+            next_listener_ = std::move(uring::listen_tcp({.host = "127.0.0.1", .port = 0}).value());
+        }
         options_.pool.name = "alpha";
         config_.pools.push_back(options_.pool);
         if (options_.starts) start();
@@ -182,6 +186,10 @@ class Rig {
 
     [[nodiscard]] Client client() const { return Client(address()); }
 
+    [[nodiscard]] uring::SocketAddress moved_to() const {
+        return uring::local_address(next_listener_.get()).value();
+    }
+
     // CPU time of the process: of the worker, while the test waits.
     [[nodiscard]] static Instant cpu() {
         rusage usage = {};
@@ -206,6 +214,26 @@ class Rig {
   private:
     enum class State : uint8_t { Starting, Serving, Failed };
 
+    [[nodiscard]] uring::RingOptions ring_options() const {
+        uring::RingOptions options = {.backend = uring::Backend::Epoll,
+                                      .submission_entries = options_.submission_entries,
+                                      .completion_entries = options_.completion_entries,
+                                      .features = {}};
+        if (options_.kernel == "epoll") return options;
+        options.backend = uring::Backend::IoUring;
+        options.features = uring::Features::probe().value().without(options_.kernel).value();
+        return options;
+    }
+
+    void move(core::Shared& shared) {
+        next_ = std::make_unique<Generation>(
+            Generation{.config = config_, .pools = shared.pools_of(config_), .number = 2});
+        Message message(Message::Kind::Adopt);
+        message.generation = next_.get();
+        message.listeners = {{.socket = next_listener_.get(), .pool = 0}};
+        inbox_.post(std::move(message));
+    }
+
     void run() {
         core::Shared shared(config_, 1);
         const size_t size = size_t{options_.blocks} * block_size;
@@ -222,12 +250,8 @@ class Rig {
                            .timekeeper = &timekeeper_,
                            .progress = &progress_,
                            .log = &log_});
-            const Result<uring::Features> features =
-                uring::Features::probe().value().without(options_.ignored_features);
-            const Status opened = driver.open({.submission_entries = options_.submission_entries,
-                                               .completion_entries = options_.completion_entries,
-                                               .features = features.value()},
-                                              options_.receive_buffers);
+            const Status opened = driver.open(ring_options(), options_.receive_buffers);
+            if (options_.moves) move(shared);
             state_.store(opened.ok() ? State::Serving : State::Failed);
             if (opened.ok()) {
                 driver.run({{.socket = listener_.get(), .pool = 0}}, Duration::millis(1000));
@@ -243,6 +267,8 @@ class Rig {
     Log log_;
     std::string log_path_;
     uring::Descriptor listener_;
+    uring::Descriptor next_listener_;
+    std::unique_ptr<Generation> next_;
     core::Counters counters_;
     const core::Counters* all_counters_[1] = {&counters_};
     Inbox inbox_;

@@ -12,7 +12,8 @@ namespace ringmain::worker::test {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kernels = {"none", "6.0", "5.19"};
+constexpr std::array<std::string_view, 4> kernels = {"none", "6.0", "5.19", "epoll"};
+constexpr std::array<std::string_view, 2> both = {"none", "epoll"};
 
 // Fewer than the receives that some kernels complete in one go (20, since 6.13).
 constexpr uint32_t few_buffers = 4;
@@ -97,7 +98,7 @@ TEST_CASE("an overflowing completion queue loses no connection, no byte and no o
                  .submission_entries = 4,
                  .completion_entries = 8,
                  .receive_buffers = 256,
-                 .ignored_features = kernel});
+                 .kernel = kernel});
         std::deque<Client> clients;
         for (int i = 0; i < 200; ++i) {
             clients.push_back(rig.client());
@@ -110,8 +111,10 @@ TEST_CASE("an overflowing completion queue loses no connection, no byte and no o
         clients.clear();
         CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 0; }));
         rig.stop();
-        CHECK(rig.ring_counters().overflows > 10);
-        CHECK(rig.ring_counters().queue_full > 10);
+        if (kernel != "epoll") {  // which has no limits of this kind
+            CHECK(rig.ring_counters().overflows > 10);
+            CHECK(rig.ring_counters().queue_full > 10);
+        }
         CHECK(rig.ring_counters().dropped == 0);
         CHECK(rig.blocks_left() == 0);
     }
@@ -120,10 +123,7 @@ TEST_CASE("an overflowing completion queue loses no connection, no byte and no o
 TEST_CASE("clients that find no receive buffer wait their turn and lose no byte") {
     for (const std::string_view kernel : kernels) {
         CAPTURE(kernel);
-        Rig rig({.pool = {},
-                 .receive_buffers = few_buffers,
-                 .ignored_features = kernel,
-                 .starts = false});
+        Rig rig({.pool = {}, .receive_buffers = few_buffers, .kernel = kernel, .starts = false});
         std::deque<Client> clients;
         for (int i = 0; i < 100; ++i) {
             clients.push_back(rig.client());
@@ -138,126 +138,140 @@ TEST_CASE("clients that find no receive buffer wait their turn and lose no byte"
         uring::pause_for(Duration::millis(300));
         CHECK((Rig::cpu() - before).to_millis() < 50);
         rig.stop();
-        CHECK(rig.starvations() > 0);
+        // On epoll whoever finds none has his turn with the next batch, before the driver hears of
+        // it.
+        if (kernel != "epoll") CHECK(rig.starvations() > 0);
         CHECK(rig.blocks_left() == 0);
     }
 }
 
 TEST_CASE("a client behind idle ones in the line for buffers does not wait for them") {
-    Rig rig({.pool = {}, .receive_buffers = few_buffers, .starts = false});
-    std::deque<Client> clients;
-    for (int i = 0; i < 600; ++i) {
-        clients.push_back(rig.client());
+    for (const std::string_view kernel : both) {
+        CAPTURE(kernel);
+        Rig rig({.pool = {}, .receive_buffers = few_buffers, .kernel = kernel, .starts = false});
+        std::deque<Client> clients;
+        for (int i = 0; i < 600; ++i) {
+            clients.push_back(rig.client());
+        }
+        send_all(clients, 1, 3000);
+        rig.start();
+        read_all(clients, 1, 3000);
+        const Instant start = uring::now();
+        for (int round = 0; round < 3; ++round) {
+            ask_all(clients, 1, 3000);
+        }
+        CHECK((uring::now() - start).to_millis() < 3000);
+        rig.stop();
+        if (kernel != "epoll") CHECK(rig.starvations() > 0);
     }
-    send_all(clients, 1, 3000);
-    rig.start();
-    read_all(clients, 1, 3000);
-    const Instant start = uring::now();
-    for (int round = 0; round < 3; ++round) {
-        ask_all(clients, 1, 3000);
-    }
-    CHECK((uring::now() - start).to_millis() < 3000);
-    rig.stop();
-    CHECK(rig.starvations() > 0);
 }
 
 TEST_CASE("with the arena full of unread answers it does not spin, and recovers by itself") {
-    RigOptions options = {.pool = {}, .receive_buffers = 16, .blocks = 256};
-    options.pool.output_pause_size = 16ULL * 1024;
-    Rig rig(options);
-    const Client healthy = rig.client();
-    CHECK(healthy.is_served());
-    // Each leaves less than 1/64 of the arena unread in it, beyond what fits into its socket.
-    std::deque<Client> slow;
-    const std::string request = echo_request(std::string(15'000, 's'));
-    for (int i = 0; i < 150; ++i) {
-        slow.push_back(rig.client());
-        const int small = 4096;
-        setsockopt(slow.back().descriptor(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-    }
-    size_t sent = 0;
-    for (int round = 0; round < 300; ++round) {
-        for (const Client& client : slow) {
-            if (client.send_some(request) > 0) sent += 1;
+    for (const std::string_view kernel : both) {
+        CAPTURE(kernel);
+        RigOptions options = {.pool = {}, .receive_buffers = 16, .blocks = 256, .kernel = kernel};
+        options.pool.output_pause_size = 16ULL * 1024;
+        Rig rig(options);
+        const Client healthy = rig.client();
+        CHECK(healthy.is_served());
+        // Each leaves less than 1/64 of the arena unread in it, beyond what fits into its socket.
+        std::deque<Client> slow;
+        const std::string request = echo_request(std::string(15'000, 's'));
+        for (int i = 0; i < 150; ++i) {
+            slow.push_back(rig.client());
+            const int small = 4096;
+            setsockopt(slow.back().descriptor(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
         }
-        if (rig.counters().worker.buffer_memory.get() > 240ULL * block_size) break;
+        size_t sent = 0;
+        for (int round = 0; round < 300; ++round) {
+            for (const Client& client : slow) {
+                if (client.send_some(request) > 0) sent += 1;
+            }
+            if (rig.counters().worker.buffer_memory.get() > 240ULL * block_size) break;
+        }
+        CAPTURE(sent);
+        const Instant before = Rig::cpu();
+        const Instant start = uring::now();
+        CHECK(becomes_true(
+            [&rig] { return rig.log_text().find("(buffer_memory)") != std::string::npos; }));
+        CHECK(becomes_true([&rig] { return rig.client().is_served(); }));
+        CHECK(healthy.is_served());
+        CHECK((Rig::cpu() - before).ns < (uring::now() - start).ns / 2 + 100'000'000);
+        slow.clear();
+        CHECK(becomes_true([&rig] { return rig.counters().clients.get() <= 1; }));
+        CHECK(becomes_true(
+            [&rig] { return rig.counters().worker.buffer_memory.get() < 24ULL * block_size; }));
+        rig.stop();
+        CHECK(rig.blocks_left() == 0);
     }
-    CAPTURE(sent);
-    const Instant before = Rig::cpu();
-    const Instant start = uring::now();
-    CHECK(becomes_true(
-        [&rig] { return rig.log_text().find("(buffer_memory)") != std::string::npos; }));
-    CHECK(becomes_true([&rig] { return rig.client().is_served(); }));
-    CHECK(healthy.is_served());
-    CHECK((Rig::cpu() - before).ns < (uring::now() - start).ns / 2 + 100'000'000);
-    slow.clear();
-    CHECK(becomes_true([&rig] { return rig.counters().clients.get() <= 1; }));
-    CHECK(becomes_true(
-        [&rig] { return rig.counters().worker.buffer_memory.get() < 24ULL * block_size; }));
-    rig.stop();
-    CHECK(rig.blocks_left() == 0);
 }
 
 TEST_CASE("ten thousand connections come and go in bursts, in every way") {
-    Rig rig(
-        {.pool = {}, .submission_entries = 64, .completion_entries = 128, .receive_buffers = 64});
-    const Client steady = rig.client();
-    const std::string large = echo_request(std::string(300'000, 'l'));
-    size_t opened = 0;
-    for (int burst = 0; burst < 25; ++burst) {
-        std::deque<Client> clients;
-        for (size_t i = 0; i < 400; ++i) {
-            clients.push_back(rig.client());
-            Client& client = clients.back();
-            opened += 1;
-            switch (i % 8) {
-                case 0:
-                    client.reset();  // at once
-                    break;
-                case 1:
-                    client.send(std::string_view(large).substr(0, 1000));
-                    client.reset();  // in mid request
-                    break;
-                case 2:
-                    client.send("PING\r\nPING\r\n");
-                    client.reset();  // while the answers are on their way
-                    break;
-                case 3:
-                    client.send("PING\r\nQUIT\r\n");
-                    break;
-                case 4:
-                    client.send(echo_request("half"));
-                    client.half_close();
-                    break;
-                case 5:
-                    if (i < 40) client.send(large + large + large);
-                    break;
-                case 6:
-                    client.close();
-                    break;
-                default:
-                    client.send(echo_request(pattern(i, 0, 100)));
-                    break;
+    for (const std::string_view kernel : both) {
+        CAPTURE(kernel);
+        Rig rig({.pool = {},
+                 .submission_entries = 64,
+                 .completion_entries = 128,
+                 .receive_buffers = 64,
+                 .kernel = kernel});
+        const Client steady = rig.client();
+        const std::string large = echo_request(std::string(300'000, 'l'));
+        size_t opened = 0;
+        for (int burst = 0; burst < 25; ++burst) {
+            std::deque<Client> clients;
+            for (size_t i = 0; i < 400; ++i) {
+                clients.push_back(rig.client());
+                Client& client = clients.back();
+                opened += 1;
+                switch (i % 8) {
+                    case 0:
+                        client.reset();  // at once
+                        break;
+                    case 1:
+                        client.send(std::string_view(large).substr(0, 1000));
+                        client.reset();  // in mid request
+                        break;
+                    case 2:
+                        client.send("PING\r\nPING\r\n");
+                        client.reset();  // while the answers are on their way
+                        break;
+                    case 3:
+                        client.send("PING\r\nQUIT\r\n");
+                        break;
+                    case 4:
+                        client.send(echo_request("half"));
+                        client.half_close();
+                        break;
+                    case 5:
+                        if (i < 40) client.send(large + large + large);
+                        break;
+                    case 6:
+                        client.close();
+                        break;
+                    default:
+                        client.send(echo_request(pattern(i, 0, 100)));
+                        break;
+                }
             }
-        }
-        for (size_t i = 0; i < 400; ++i) {
-            if (i % 8 == 4) CHECK(clients[i].read(1000) == echo_answer("half"));
-            if (i % 8 == 3) CHECK(clients[i].read(1000) == "+PONG\r\n+OK\r\n");
-            if (i % 8 == 5 && i < 40) clients[i].reset();  // large answers are unsent
-            if (i % 8 == 7) {
-                const std::string wanted = echo_answer(pattern(i, 0, 100));
-                CHECK(clients[i].read(wanted.size()) == wanted);
+            for (size_t i = 0; i < 400; ++i) {
+                if (i % 8 == 4) CHECK(clients[i].read(1000) == echo_answer("half"));
+                if (i % 8 == 3) CHECK(clients[i].read(1000) == "+PONG\r\n+OK\r\n");
+                if (i % 8 == 5 && i < 40) clients[i].reset();  // large answers are unsent
+                if (i % 8 == 7) {
+                    const std::string wanted = echo_answer(pattern(i, 0, 100));
+                    CHECK(clients[i].read(wanted.size()) == wanted);
+                }
             }
+            REQUIRE(steady.is_served());
         }
-        REQUIRE(steady.is_served());
+        CHECK(opened == 10'000);
+        CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 1; }));
+        CHECK(becomes_true(
+            [&rig] { return rig.counters().worker.buffer_memory.get() < 70ULL * block_size; }));
+        CHECK(steady.is_served());
+        rig.stop();
+        CHECK(rig.blocks_left() == 0);
     }
-    CHECK(opened == 10'000);
-    CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 1; }));
-    CHECK(becomes_true(
-        [&rig] { return rig.counters().worker.buffer_memory.get() < 70ULL * block_size; }));
-    CHECK(steady.is_served());
-    rig.stop();
-    CHECK(rig.blocks_left() == 0);
 }
 
 TEST_CASE("a drain serves those who wait to be accepted, and refuses whoever comes later") {
@@ -267,7 +281,7 @@ TEST_CASE("a drain serves those who wait to be accepted, and refuses whoever com
         Rig rig({.pool = {},
                  .submission_entries = 4,
                  .completion_entries = 8,
-                 .ignored_features = kernel,
+                 .kernel = kernel,
                  .starts = false});
         const uring::SocketAddress address = rig.address();
         std::deque<Client> clients;
@@ -290,74 +304,102 @@ TEST_CASE("a drain serves those who wait to be accepted, and refuses whoever com
     }
 }
 
+TEST_CASE("who connected before the pool moved to another port stays with it") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        // So few completions that not all are accepted at once.
+        Rig rig({.pool = {},
+                 .submission_entries = 4,
+                 .completion_entries = 8,
+                 .kernel = kernel,
+                 .starts = false,
+                 .moves = true});
+        std::deque<Client> clients;
+        for (int i = 0; i < 300; ++i) {
+            clients.push_back(rig.client());
+        }
+        send_all(clients, 1, 100);
+        rig.start();
+        read_all(clients, 1, 100);
+        CHECK(Client(rig.moved_to()).is_served());
+        CHECK(rig.counters().clients_accepted.get() == 301);
+    }
+}
+
 TEST_CASE("a listener without descriptors waits, says so, and goes on when there are some") {
-    // Sockets of the test are made before; connecting needs no descriptor.
-    std::vector<uring::Descriptor> sockets;
-    for (int i = 0; i < 40; ++i) {
-        sockets.push_back(std::move(uring::socket_for(*loopback).value()));
+    for (const std::string_view kernel : both) {
+        CAPTURE(kernel);
+        // Sockets of the test are made before; connecting needs no descriptor.
+        std::vector<uring::Descriptor> sockets;
+        for (int i = 0; i < 40; ++i) {
+            sockets.push_back(std::move(uring::socket_for(*loopback).value()));
+        }
+        const DescriptorLimit limit;
+        limit.allow(20);
+        Rig rig({.kernel = kernel});
+        const Client client = rig.client();
+        CHECK(client.is_served());
+        const uring::SocketAddress address = rig.address();
+        for (const uring::Descriptor& socket : sockets) {
+            REQUIRE(connect(socket.get(), address.get(), address.length) == 0);
+        }
+        CHECK(becomes_true([&rig] { return rig.counters().worker.accept_failures.get() >= 3; }));
+        CHECK(rig.counters().clients.get() < 30);
+        const Instant before = Rig::cpu();
+        const uint64_t failures = rig.counters().worker.accept_failures.get();
+        uring::pause_for(Duration::millis(1200));
+        CHECK((Rig::cpu() - before).to_millis() < 100);
+        CHECK(rig.counters().worker.accept_failures.get() - failures <= 15);
+        CHECK(client.is_served());
+        limit.restore();
+        CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 41; }));
+        const std::string text = rig.log_text();
+        CHECK(count_of(text, "no descriptor is left") >= 1);
+        CHECK(count_of(text, "no descriptor is left") <= 3);
+        CHECK(count_of(text, "ulimit -n") >= 1);
     }
-    const DescriptorLimit limit;
-    limit.allow(20);
-    Rig rig({});
-    const Client client = rig.client();
-    CHECK(client.is_served());
-    const uring::SocketAddress address = rig.address();
-    for (const uring::Descriptor& socket : sockets) {
-        REQUIRE(connect(socket.get(), address.get(), address.length) == 0);
-    }
-    CHECK(becomes_true([&rig] { return rig.counters().worker.accept_failures.get() >= 3; }));
-    CHECK(rig.counters().clients.get() < 30);
-    const Instant before = Rig::cpu();
-    const uint64_t failures = rig.counters().worker.accept_failures.get();
-    uring::pause_for(Duration::millis(1200));
-    CHECK((Rig::cpu() - before).to_millis() < 100);
-    CHECK(rig.counters().worker.accept_failures.get() - failures <= 15);
-    CHECK(client.is_served());
-    limit.restore();
-    CHECK(becomes_true([&rig] { return rig.counters().clients.get() == 41; }));
-    const std::string text = rig.log_text();
-    CHECK(count_of(text, "no descriptor is left") >= 1);
-    CHECK(count_of(text, "no descriptor is left") <= 3);
-    CHECK(count_of(text, "ulimit -n") >= 1);
 }
 
 TEST_CASE("a server that cannot be connected to for want of descriptors has not failed") {
-    Result<uring::Descriptor> server = uring::listen_tcp({.host = "127.0.0.1", .port = 0});
-    REQUIRE(server.ok());
-    RigOptions options;
-    options.pool.preconnect = false;
-    config::Server line;
-    line.address.host = "127.0.0.1";
-    line.address.port = uring::local_address(server.value().get()).value().port();
-    line.ring_name = "s0";
-    options.pool.servers.push_back(line);
-    Rig rig(options);
-    const Client client = rig.client();
-    CHECK(client.is_served());
-    const DescriptorLimit limit;
-    limit.allow(0);
-    for (int i = 0; i < 20; ++i) {
-        client.send("GET a\r\n");
-        const std::string answer = client.read(1);
-        CHECK(answer == "-");
-        std::string rest;
-        while (!rest.ends_with("\r\n")) {
-            rest += client.read(1);
+    for (const std::string_view kernel : both) {
+        CAPTURE(kernel);
+        Result<uring::Descriptor> server = uring::listen_tcp({.host = "127.0.0.1", .port = 0});
+        REQUIRE(server.ok());
+        RigOptions options = {.kernel = kernel};
+        options.pool.preconnect = false;
+        config::Server line;
+        line.address.host = "127.0.0.1";
+        line.address.port = uring::local_address(server.value().get()).value().port();
+        line.ring_name = "s0";
+        options.pool.servers.push_back(line);
+        Rig rig(options);
+        const Client client = rig.client();
+        CHECK(client.is_served());
+        const DescriptorLimit limit;
+        limit.allow(0);
+        for (int i = 0; i < 20; ++i) {
+            client.send("GET a\r\n");
+            const std::string answer = client.read(1);
+            CHECK(answer == "-");
+            std::string rest;
+            while (!rest.ends_with("\r\n")) {
+                rest += client.read(1);
+            }
+            CHECK(rest.find("no descriptor is left") != std::string::npos);
         }
-        CHECK(rest.find("no descriptor is left") != std::string::npos);
+        CHECK(rig.counters().server_failures.get() == 0);
+        limit.restore();
+        CHECK(count_of(rig.log_text(), "no descriptor is left") == 1);
+        client.send("GET a\r\n");
+        pollfd event = {.fd = server.value().get(), .events = POLLIN, .revents = 0};
+        REQUIRE(poll(&event, 1, 5000) == 1);
+        const uring::Descriptor accepted(accept(server.value().get(), nullptr, nullptr));
+        REQUIRE(accepted.is_open());
+        char request[64];
+        CHECK(recv(accepted.get(), request, sizeof request, 0) > 0);
+        REQUIRE(::send(accepted.get(), "$-1\r\n", 5, 0) == 5);
+        CHECK(client.read(5) == "$-1\r\n");
     }
-    CHECK(rig.counters().server_failures.get() == 0);
-    limit.restore();
-    CHECK(count_of(rig.log_text(), "no descriptor is left") == 1);
-    client.send("GET a\r\n");
-    pollfd event = {.fd = server.value().get(), .events = POLLIN, .revents = 0};
-    REQUIRE(poll(&event, 1, 5000) == 1);
-    const uring::Descriptor accepted(accept(server.value().get(), nullptr, nullptr));
-    REQUIRE(accepted.is_open());
-    char request[64];
-    CHECK(recv(accepted.get(), request, sizeof request, 0) > 0);
-    REQUIRE(::send(accepted.get(), "$-1\r\n", 5, 0) == 5);
-    CHECK(client.read(5) == "$-1\r\n");
 }
 
 }  // namespace ringmain::worker::test

@@ -1,0 +1,97 @@
+// The driver's part in a reload: another configuration, other listeners, from one batch to the
+// next.
+
+#include "ringmain/worker/driver.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ringmain::worker {
+
+namespace {
+
+// For the kernel to say that a listener accepts no more; far more than it needs.
+constexpr Duration adopting_limit = Duration::millis(100);
+
+bool is_among(const Listener& listener, const std::vector<Listener>& listeners) {
+    return std::ranges::find(listeners, listener.socket, &Listener::socket) != listeners.end();
+}
+
+}  // namespace
+
+// Listeners that the worker is to leave accept no more from now on.
+void Driver::prepare_to_adopt(const Message& message) {
+    if (draining_) return;
+    next_ = std::make_unique<Message>(message);
+    adopt_by_ = now_ + adopting_limit;
+    for (Listener& listener : listeners_) {
+        if (listener.socket < 0 || is_among(listener, message.listeners)) continue;
+        listener.leaving = true;
+        if (listener.armed) stop_accepting(listener);
+    }
+}
+
+// Who was accepted before, or waits to be, is let in first, and stays with the pool even if that
+// leaves the port.
+void Driver::adopt_when_all_are_in() {
+    if (next_ == nullptr) return;
+    const auto still_accepts = [](const Listener& listener) {
+        return listener.leaving && listener.armed;
+    };
+    if (now_ < adopt_by_ && std::ranges::any_of(listeners_, still_accepts)) return;
+    adopt();
+}
+
+void Driver::adopt() {
+    const std::unique_ptr<Message> message = std::move(next_);
+    for (const Listener& listener : listeners_) {
+        if (listener.leaving) let_in(listener);
+    }
+    const Generation& next = *message->generation;
+    generation_ = next.number;
+    shutdown_timeout_ = Duration::millis(next.config.proxy.shutdown_timeout_ms);
+    proxy_.adopt(next.config, next.pools);
+    change_listeners(message->listeners);
+    arm_listeners();
+}
+
+// Slots keep their places, since operations are named after them.
+void Driver::change_listeners(const std::vector<Listener>& wanted) {
+    for (Listener& listener : listeners_) {
+        if (!listener.leaving) continue;
+        listener = {.generation = (listener.generation + 1) % uring::UserData::generation_end};
+    }
+    for (const Listener& one : wanted) {
+        auto slot = std::ranges::find(listeners_, one.socket, &Listener::socket);
+        if (slot == listeners_.end()) slot = std::ranges::find(listeners_, -1, &Listener::socket);
+        if (slot == listeners_.end()) slot = listeners_.insert(slot, Listener{});
+        slot->socket = one.socket;
+        slot->pool = one.pool;
+    }
+}
+
+// What the control thread waits for: its sockets and its memory are free then.
+void Driver::report_progress() {
+    const bool settled = proxy_.is_settled();
+    const bool adopted = progress_.adopted.load(std::memory_order_relaxed) == generation_;
+    if (adopted && !settled) return;
+    ring_.submit();  // the cancelling of what it may close
+    progress_.adopted.store(generation_, std::memory_order_release);
+    if (settled) progress_.settled.store(generation_, std::memory_order_release);
+    timekeeper_.wake();
+}
+
+// Of a pool that is about to be freed: no answer to an old question may find its way there.
+void Driver::forget(core::Pool& pool) {
+    for (const auto& server : pool.servers) {
+        for (const auto& one : server->connections()) {
+            const core::ServerConn* conn = one.get();
+            std::erase_if(questions_, [conn](const auto& entry) { return entry.second == conn; });
+            asking_.erase(conn);
+            found_.erase(conn);
+            addresses_.erase(conn);
+        }
+    }
+}
+
+}  // namespace ringmain::worker

@@ -1,0 +1,148 @@
+"""The option io_backend: what serves the sockets, where io_uring works and where it is forbidden."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import unittest
+import urllib.request
+
+from harness import (BINARY, FOLDER, Case, MemcachedServer, Port, RedisServer, Ringmain, main,
+                     needs_ringmain, wait_for)
+from wire import resp
+
+FORBIDDEN = (sys.executable, str(FOLDER / "without_io_uring.py"))  # EPERM
+DEADLY = (*FORBIDDEN, "--kill")  # io_uring_setup ends the process
+FALLBACK = "epoll is used in place of io_uring"
+
+
+def run(*words, inside=()):
+    return subprocess.run([*inside, os.path.abspath(BINARY), *[str(word) for word in words]],
+                          capture_output=True, text=True, timeout=60)
+
+
+@needs_ringmain
+class Backend(Case):
+    def setUp(self):
+        if not BINARY:
+            raise unittest.SkipTest("RINGMAIN names no binary")
+        self.server = self.use(RedisServer())
+
+    def start(self, wanted=None, inside=(), pools=None, **proxy):
+        """wanted=None: the option is left out."""
+        self.admin = Port()
+        self.addCleanup(self.admin.release)
+        options = {**({"io_backend": wanted} if wanted else {}), **proxy}
+        started = Ringmain(pools or {"alpha": {"servers": [self.server]}}, proxy=options,
+                           other={"admin": {"listen": f"127.0.0.1:{self.admin.number}"}},
+                           start=False)
+        started.inside = inside
+        self.use(started)
+        started.start()
+        return started
+
+    def page(self, path):
+        address = f"http://127.0.0.1:{self.admin.number}{path}"
+        with urllib.request.urlopen(address, timeout=10) as response:
+            return response.read().decode()
+
+    def serves(self, proxy, backend):
+        """It answers, and every place that tells of the backend names this one."""
+        with proxy.client() as client:
+            self.expect(client, resp("SET", "a", "1") + resp("GET", "a"), b"+OK\r\n$1\r\n1\r\n")
+            large = b"v" * 3_000_000
+            self.expect(client, resp("SET", "b", large) + resp("GET", "b"),
+                        b"+OK\r\n$3000000\r\n" + large + b"\r\n")
+            info = client.value("INFO", "server").decode()
+        self.assertIn(f"multiplexing_api:{backend}\r\n", info)
+        self.assertIn(f'ringmain_io_backend_info{{backend="{backend}"}} 1\n', self.page("/metrics"))
+        self.assertEqual(json.loads(self.page("/stats.json"))["process"]["io_backend"], backend)
+        self.assertIn(f", {backend}, ", self.page("/"))
+        word = ", epoll" if backend == "epoll" else ", io_uring: "
+        self.assertRegex(proxy.log(), rf"notice: ringmain [^,]+, \d+ workers?{word}")
+
+    def test_auto_and_io_uring_use_io_uring_where_it_works(self):
+        for wanted in ("auto", "io_uring"):
+            proxy = self.start(wanted)
+            self.serves(proxy, "io_uring")
+            self.assertNotIn(FALLBACK, proxy.log())
+
+    def test_auto_falls_back_where_io_uring_is_forbidden_and_says_so_once(self):
+        proxy = self.start("auto", FORBIDDEN, workers=2)
+        self.serves(proxy, "epoll")
+        lines = [line for line in proxy.log().splitlines() if FALLBACK in line]
+        self.assertEqual(len(lines), 1, proxy.log())
+        for part in ("warning: ", "EPERM", "Cause: a seccomp filter", "Fix: allow io_uring_setup",
+                     'io_backend = "epoll"'):
+            self.assertIn(part, lines[0])
+
+    def test_memcached_is_served_too_and_stats_name_the_backend(self):
+        memcached = self.use(MemcachedServer())
+        proxy = self.start("auto", FORBIDDEN,
+                           {"beta": {"protocol": "memcached", "hash_tag": None,
+                                     "servers": [memcached]}})
+        with proxy.client() as client:
+            self.expect(client, b"set a 0 0 1\r\n1\r\nget a\r\n",
+                        b"STORED\r\nVALUE a 0 1\r\n1\r\nEND\r\n")
+            self.assertIn(b"STAT ringmain_io_backend epoll\r\n", client.call(b"stats ringmain\r\n"))
+
+    def test_io_uring_refuses_to_start_where_it_is_forbidden(self):
+        path = self.config("io_uring")
+        done = run("-c", path, inside=FORBIDDEN)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        for part in ("io_uring_setup", "EPERM", "seccomp", "Fix: ", 'io_backend = "auto"'):
+            self.assertIn(part, done.stderr)
+
+    def test_epoll_never_makes_a_ring(self):
+        proxy = self.start("epoll", DEADLY, workers=2)
+        self.serves(proxy, "epoll")
+        self.assertNotIn("warning: ", proxy.log())
+        # The control thread's part: time, signals, a reload, the end.
+        proxy.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: "no pool changed" in proxy.log(), "the reload")
+        self.assertEqual(proxy.halt(), 0, proxy.log())
+        proxy.child = None
+
+    def test_the_deadly_filter_is_deadly(self):
+        done = run("-c", self.config("auto"), inside=DEADLY)
+        self.assertEqual(done.returncode, -signal.SIGSYS)
+
+    def test_timeouts_come_in_time_on_epoll(self):
+        listener = socket.create_server(("127.0.0.1", 0))  # accepts and says nothing
+        self.addCleanup(listener.close)
+        silent = f"127.0.0.1:{listener.getsockname()[1]}:1 silent"
+        proxy = self.start("epoll", DEADLY, {"alpha": {"servers": [silent], "timeout": 200}})
+        with proxy.client() as client:
+            got = self.expect_error(client, resp("GET", "a"), "silent")
+        self.assertRegex(got.decode(), r"200 ms|timeout")
+
+    def config(self, wanted):
+        path = self.server.folder / f"{wanted}.toml"
+        path.write_text(f'[proxy]\nio_backend = "{wanted}"\n[pool.alpha]\nlisten = "127.0.0.1:1"\n'
+                        'servers = ["127.0.0.1:2:1 one"]\n')
+        return path
+
+    def last_line_of_doctor(self, wanted, inside=(), status=0):
+        words = ["doctor", "-c", self.config(wanted)] if wanted else ["doctor"]
+        done = run(*words, inside=inside)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        last = re.search(r"^io_backend +(.*)$", done.stdout, re.MULTILINE)
+        self.assertTrue(last, done.stdout)
+        return last[1]
+
+    def test_doctor_says_which_would_be_used_and_why(self):
+        for wanted in (None, "auto", "io_uring"):
+            self.assertRegex(self.last_line_of_doctor(wanted), "^ok +io_uring is used; a self-test")
+        self.assertRegex(self.last_line_of_doctor("epoll", DEADLY),
+                         '^ok +epoll is used, as io_backend = "epoll" says')
+        for wanted in (None, "auto"):
+            said = self.last_line_of_doctor(wanted, FORBIDDEN)
+            self.assertRegex(said, f"^warn +{FALLBACK}")
+        said = self.last_line_of_doctor("io_uring", FORBIDDEN, status=1)
+        self.assertRegex(said, '^FAIL +io_backend = "io_uring" refuses to start')
+
+
+if __name__ == "__main__":
+    main()
