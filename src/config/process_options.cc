@@ -95,6 +95,18 @@ constexpr std::array proxy_table = {
            .fetch = fetch<&Proxy::client_connections>,
            .help = "most client connections of the process; 0: no limit but the descriptors'"},
     Option{.section = Section::Proxy,
+           .name = "requests_max",
+           .type = Type::Integer,
+           .min = 64,
+           .max = 64 * 1024 * 1024,
+           .store = store<&Proxy::requests_max>,
+           .fetch = fetch<&Proxy::requests_max>,
+           .help = "requests in flight of each worker; those beyond it get an error",
+           .doc =
+               "The parts of requests that are split are counted likewise. Their memory is taken "
+               "as they come.",
+           .fixed = true},
+    Option{.section = Section::Proxy,
            .name = "log_level",
            .type = Type::Enum,
            .names = log_level_names,

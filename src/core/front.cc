@@ -12,4 +12,9 @@ std::string error_line(const Pool& pool, std::string_view text) {
     return line += "\r\n";
 }
 
+std::string too_many_requests(const Proxy& proxy) {
+    return "too many requests in flight: " + std::to_string(proxy.config().proxy.requests_max) +
+           " in this worker (requests_max)";
+}
+
 }  // namespace ringmain::core

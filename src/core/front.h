@@ -51,6 +51,9 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
 // "SERVER_ERROR ringmain: TEXT\r\n".
 [[nodiscard]] std::string error_line(const Pool& pool, std::string_view text);
 
+// Of a request for which there is none left, or of whose parts not all can be made.
+[[nodiscard]] std::string too_many_requests(const Proxy& proxy);
+
 // Of a request that does not end before the arena does.
 inline constexpr std::string_view out_of_memory_for_request =
     "out of buffer memory for a request; see buffer_memory";

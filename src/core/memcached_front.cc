@@ -110,10 +110,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     }
     Request* request = proxy.make_request(client);
     if (request == nullptr) {
-        refuse(proxy,
-               client,
-               frame,
-               "too many requests in flight (limit " + std::to_string(requests_max) + ")");
+        refuse(proxy, client, frame, too_many_requests(proxy));
         return;
     }
     describe(*request, frame);

@@ -38,8 +38,8 @@ Proxy::Proxy(const config::Config& config,
       environment_(environment),
       prng_(environment.seed),
       client_slab_(UINT32_MAX),
-      requests_(requests_max),
-      fragments_(requests_max),
+      requests_(config.proxy.requests_max),
+      fragments_(config.proxy.requests_max),
       open_(blocks),
       beginnings_(blocks) {
     slow_threshold_ = slow_threshold_of(config);

@@ -278,8 +278,7 @@ void RespFront::forward_to(uint32_t server_index) {
     }
     Request* request = proxy_.make_request(client_);
     if (request == nullptr) {
-        refuse("too many requests in flight (limit " + std::to_string(requests_max) + ")",
-               stats::Reason::Limit);
+        refuse(too_many_requests(proxy_), stats::Reason::Limit);
         return;
     }
     note(*request);

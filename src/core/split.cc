@@ -1,7 +1,5 @@
 #include "split.h"
 
-#include "ringmain/core/limits.h"
-
 #include "front.h"
 
 namespace ringmain::core {
@@ -49,10 +47,7 @@ Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size, boo
         return nullptr;
     }
     if (!proxy.has_fragments(count)) {
-        refuse(proxy,
-               client,
-               "too many requests in flight (limit " + std::to_string(requests_max) + ")",
-               noreply);
+        refuse(proxy, client, too_many_requests(proxy), noreply);
         return nullptr;
     }
     Request* request = proxy.make_request(client);

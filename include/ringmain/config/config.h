@@ -86,8 +86,9 @@ struct Proxy {
         2ULL * 1024 * 1024 * 1024;  // per worker, address space; used on demand
     IoBackend io_backend = IoBackend::Auto;
     uint32_t ring_entries = 1024;
-    uint32_t receive_buffers = 256;   // blocks kept in the kernel's buffer ring, per worker
-    uint32_t client_connections = 0;  // of the process; 0: what the descriptor limit allows
+    uint32_t receive_buffers = 256;       // blocks kept in the kernel's buffer ring, per worker
+    uint32_t client_connections = 0;      // of the process; 0: what the descriptor limit allows
+    uint32_t requests_max = 1024 * 1024;  // in flight, per worker
     LogLevel log_level = LogLevel::Notice;
     std::string log_file;
     std::string pid_file;

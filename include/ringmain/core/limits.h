@@ -8,9 +8,6 @@
 
 namespace ringmain::core {
 
-// Live requests and fragments of one worker. Reaching it is answered with an error.
-inline constexpr uint32_t requests_max = 1U << 20;
-
 // Blocks that an unfinished request must leave in the arena, so that everybody else's receives and
 // responses go on.
 inline constexpr uint32_t blocks_reserved = 64;

@@ -287,6 +287,47 @@ TEST_CASE("a pool's clients are counted over all workers, whichever of them take
     CHECK(accepts(two) == nullptr);
 }
 
+TEST_CASE("requests beyond requests_max are refused, and those in flight are answered") {
+    const std::string text = error("too many requests in flight: 64 in this worker (requests_max)");
+    World world(redis_pool(2), {.requests_max = 64});
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"GET", a})) == "$-1\r\n");
+    world.server(0).mood = Mood::Mute;
+    std::string requests;
+    std::string answers;
+    for (int i = 0; i < 64; ++i) {
+        requests += resp({"SET", a, "1"});
+        answers += "+OK\r\n";
+    }
+    CHECK(world.ask(client, requests) == "");
+    CHECK(world.ask(other, resp({"GET", a})) == text);
+    CHECK(world.ask(other, resp({"MGET", a, b})) == text);
+    CHECK(world.ask(other, resp({"PING"})) == "+PONG\r\n");
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == answers);
+    CHECK(world.ask(other, resp({"MGET", a, b})) == "*2\r\n" + bulk("1") + "$-1\r\n");
+}
+
+TEST_CASE("memcached requests beyond requests_max are refused, too") {
+    World world(memcached_pool(1), {.requests_max = 64});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, "get a\r\n") == "END\r\n");
+    world.server(0).mood = Mood::Mute;
+    std::string requests;
+    for (int i = 0; i < 64; ++i) {
+        requests += "set a 0 0 1\r\nx\r\n";
+    }
+    CHECK(world.ask(client, requests) == "");
+    CHECK(world.ask(other, "get a\r\n") ==
+          "SERVER_ERROR ringmain: too many requests in flight: 64 in this worker "
+          "(requests_max)\r\n");
+}
+
 TEST_CASE("half a request does not keep a client") {
     config::Pool pool = redis_pool(1);
     pool.client_idle_timeout_ms = 1000;

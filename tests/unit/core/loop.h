@@ -62,6 +62,7 @@ class Loop {
         bool cut = false;            // receives and sends end anywhere
         uint32_t clients_max = 0;    // what the descriptors allow; 0: any number
         int64_t slow_log_ms = 0;     // 0: off
+        uint32_t requests_max = 0;   // 0: as the configuration says
         uint32_t workers = 1;        // of a process of its own
         Process* process = nullptr;  // or else whose worker it is; outlives the loop
         uint32_t worker = 0;

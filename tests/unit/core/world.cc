@@ -42,6 +42,7 @@ World::World(config::Pool pool, const Loop::Options& options) : servers_(pool.se
         config_.admin.listen.host = "127.0.0.1";  // without it nobody could read the slow log
         config_.stats.slow_log_threshold_ms = options.slow_log_ms;
     }
+    if (options.requests_max != 0) config_.proxy.requests_max = options.requests_max;
     loop_.emplace(config_, options);
 }
 
