@@ -29,6 +29,9 @@ constexpr Duration found_is_fresh = Duration::millis(5000);
 constexpr Duration silence_limit = Duration::millis(1000);
 
 constexpr Duration linger_limit = Duration::millis(1000);
+
+// Those that linger hold descriptors and are no clients any more: so many of them, in each worker.
+constexpr size_t lingering_max = 256;
 constexpr Duration drain_linger_limit = Duration::millis(200);
 
 }  // namespace
@@ -155,6 +158,12 @@ void Driver::close_client(Channel& channel) {
     }
     shutdown(channel.socket, SHUT_WR);
     channel.shut = true;
+    while (lingering_.size() >= lingering_max) {
+        const Linger oldest = lingering_.front();
+        lingering_.pop_front();
+        const bool is_same = oldest.channel->generation == oldest.generation;
+        if (is_same && !oldest.channel->closing) close(*oldest.channel);
+    }
     const Instant until = now_ + (draining_ ? drain_linger_limit : linger_limit);
     lingering_.push_back({&channel, channel.generation, until});
     if (!channel.receiving) receive(channel);

@@ -194,8 +194,8 @@ class Driver {
     // The address that a connection attempt uses; stable while the kernel reads it.
     std::unordered_map<const core::ServerConn*, uring::SocketAddress> addresses_;
     uint64_t next_ticket_ = 1;
-    std::vector<Watched> watched_;   // have received lately (nudge_quiet)
-    std::vector<Linger> lingering_;  // clients that have their last response and not left yet
+    std::vector<Watched> watched_;  // have received lately (nudge_quiet)
+    std::deque<Linger> lingering_;  // clients that have their last response and not left yet
 
     Instant now_;
     Duration wall_offset_;  // from the monotonic clock to the calendar

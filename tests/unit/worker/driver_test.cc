@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <filesystem>
 
 #include <sys/resource.h>
 
@@ -272,6 +273,24 @@ TEST_CASE("ten thousand connections come and go in bursts, in every way") {
         rig.stop();
         CHECK(rig.blocks_left() == 0);
     }
+}
+
+TEST_CASE("clients that have said goodbye and do not leave hold few descriptors") {
+    Rig rig({});
+    const auto descriptors = [] {
+        const std::filesystem::directory_iterator all("/proc/self/fd");
+        return std::distance(begin(all), end(all));
+    };
+    const auto before = descriptors();
+    std::deque<Client> clients;
+    for (int i = 0; i < 300; ++i) {
+        clients.push_back(rig.client());
+        CHECK(clients.back().ask("QUIT\r\n", 100) == "+OK\r\n");
+    }
+    // 300 of ours, and 256 of theirs; all would be gone after a second.
+    CHECK(becomes_true([&] { return descriptors() - before <= 300 + 256 + 2; },
+                       Duration::millis(300)));
+    CHECK(rig.client().is_served());
 }
 
 TEST_CASE("a drain serves those who wait to be accepted, and refuses whoever comes later") {
