@@ -58,10 +58,9 @@ void Proxy::relieve() {
         most = held;
     }
     if (worst == nullptr) return;
-    notices_.push_back({.good = false,
-                        .text = "pool " + worst->pool->options->name + ": client " + worst->peer +
-                                " is closed: it holds " + std::to_string(most) +
-                                " bytes of buffer memory, which runs low (buffer_memory)"});
+    tell_closing(*worst,
+                 "it holds " + std::to_string(most) +
+                     " bytes of buffer memory, which runs low (buffer_memory)");
     if (worst->partial.size() > most / 2) {
         // It sends, so it can be told; that is all it gets.
         worst->partial.clear();

@@ -95,6 +95,7 @@ void Proxy::end_batch() {
                              fragments_.live() * sizeof(Fragment));
     close_stalled_clients();
     relieve();
+    tell_more_closings();
     if (!retired_.empty()) sweep_retired();
 }
 
@@ -123,7 +124,8 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     const uint32_t limit = pool.options->client_connections;
     // The kernel shares clients out as it likes, so that no worker has a limit of its own.
     const uint64_t process_limit =
-        smaller_limit(config_->proxy.client_connections, environment_.clients_max);
+        smaller_limit(config_->proxy.client_connections,
+                      environment_.clients_max);
     const bool full = (limit != 0 && clients_of(pool) >= limit) ||
                       (process_limit != 0 &&
                        Totals(environment_.all_counters).of(&Counters::clients) >= process_limit);

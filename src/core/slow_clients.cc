@@ -14,10 +14,27 @@ namespace ringmain::core {
 
 void Proxy::close_slow(ClientConn& client, std::string_view why) {
     counters_->worker.clients_closed_slow.add(1);
-    std::string text = "pool " + client.pool->options->name + ": client " + client.peer +
-                       " is closed: slow client: ";
-    notices_.push_back({.good = false, .text = text.append(why)});
+    tell_closing(client, std::string("slow client: ").append(why));
     give_up(client);
+}
+
+void Proxy::tell_closing(const ClientConn& client, std::string_view why) {
+    if (!closings_.admit(now_)) {
+        wake_at(closings_.next_at());
+        return;
+    }
+    std::string text =
+        "pool " + client.pool->options->name + ": client " + client.peer + " is closed: ";
+    notices_.push_back({.good = false, .text = text.append(why)});
+}
+
+void Proxy::tell_more_closings() {
+    const uint64_t more = closings_.take_untold(now_);
+    if (more == 0) return;
+    notices_.push_back({.good = false,
+                        .text = std::to_string(more) +
+                                " more clients were closed in the last second, for being slow or "
+                                "for the buffer memory that they held"});
 }
 
 // One response may have any size, so the largest does not count: a client that asks for a huge

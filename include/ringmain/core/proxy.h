@@ -30,6 +30,7 @@
 #include "ringmain/core/scratch.h"
 #include "ringmain/core/server_conn.h"
 #include "ringmain/core/shared.h"
+#include "ringmain/core/throttle.h"
 #include "ringmain/memcached/response_parser.h"
 #include "ringmain/resp/response_parser.h"
 
@@ -242,6 +243,8 @@ class Proxy {
     void close_slow(ClientConn& client, std::string_view why);
     void note_output(ClientConn& client, uint64_t size);
     void close_stalled_clients();
+    void tell_closing(const ClientConn& client, std::string_view why);
+    void tell_more_closings();
     void settle(ClientConn& client);
     // A request gets an error instead of its response.
     void count_error(const Pool& pool, stats::Reason reason);
@@ -367,6 +370,7 @@ class Proxy {
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;
+    Throttle closings_;  // of clients that are slow, or hold too much
 
     std::vector<std::unique_ptr<Pool>> pools_;
     std::vector<std::unique_ptr<Pool>> retired_;   // of an earlier configuration, still in use

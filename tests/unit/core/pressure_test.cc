@@ -198,6 +198,40 @@ TEST_CASE("a client with more than client_output_limit waiting for it is closed"
     CHECK(world.loop().blocks().in_use() < 100);
 }
 
+TEST_CASE("of many clients that are closed the first is told, and later how many more") {
+    config::Pool pool = redis_pool(1);
+    pool.client_output_limit = 1000;
+    World world(pool);
+    world.server(0).redis.values["a"] = std::string(900, 'x');
+    const auto close_some = [&world](int count) {
+        for (int i = 0; i < count; ++i) {
+            Channel& client = world.client();
+            client.reads = false;
+            CHECK(world.ask(client, times(5, resp({"GET", "a"}))) == "");
+            CHECK(client.closed);
+        }
+    };
+    const std::vector<std::string>& notices = world.loop().notices();
+    close_some(1);
+    REQUIRE(notices.size() == 1);
+    close_some(20);
+    world.pass(500);
+    close_some(1);
+    CHECK(notices.size() == 1);
+    world.pass(600);
+    REQUIRE(notices.size() == 2);
+    CHECK(notices[1] ==
+          "21 more clients were closed in the last second, for being slow or for the buffer memory "
+          "that they held");
+    world.pass(2000);
+    close_some(1);
+    REQUIRE(notices.size() == 3);
+    CHECK(notices[2].find("client_output_limit") != std::string::npos);
+    world.pass(2000);
+    CHECK(notices.size() == 3);
+    CHECK(world.counters().worker.clients_closed_slow.get() == 23);
+}
+
 TEST_CASE("one answer of any size is within client_output_limit, and small ones beside it") {
     config::Pool pool = redis_pool(2);
     pool.client_output_limit = 1'000'000;

@@ -1,0 +1,42 @@
+// ringmain/core/throttle.h - of events that may come by the thousand the first is told, and a
+// second later how many there were more.
+
+#pragma once
+
+#include "ringmain/base/time.h"
+
+#include <cstdint>
+#include <utility>
+
+namespace ringmain::core {
+
+class Throttle {
+  public:
+    static constexpr Duration interval = Duration::millis(1000);
+
+    // True: this one is to be told. False: it is counted.
+    [[nodiscard]] bool admit(Instant now) {
+        if (untold_ > 0 || now < next_at_) {
+            untold_ += 1;
+            return false;
+        }
+        next_at_ = now + interval;
+        return true;
+    }
+
+    // How many were counted, when it is time to tell; 0: none, or it is not.
+    [[nodiscard]] uint64_t take_untold(Instant now) {
+        if (untold_ == 0 || now < next_at_) return 0;
+        next_at_ = now + interval;
+        return std::exchange(untold_, 0);
+    }
+
+    // When take_untold() is to be asked, after admit() was false.
+    [[nodiscard]] Instant next_at() const { return next_at_; }
+
+  private:
+    Instant next_at_ = {};
+    uint64_t untold_ = 0;
+};
+
+}  // namespace ringmain::core
