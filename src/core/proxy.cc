@@ -125,7 +125,7 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     // The kernel shares clients out as it likes, so that no worker has a limit of its own.
     const uint64_t process_limit =
         smaller_limit(config_->proxy.client_connections,
-                      environment_.clients_max);
+                      environment_.shared->clients_max.load(std::memory_order_relaxed));
     const bool full = (limit != 0 && clients_of(pool) >= limit) ||
                       (process_limit != 0 &&
                        Totals(environment_.all_counters).of(&Counters::clients) >= process_limit);

@@ -4,6 +4,7 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/reload.h"
 #include "ringmain/uring/clock.h"
+#include "ringmain/worker/descriptors.h"
 
 #include <algorithm>
 #include <csignal>
@@ -174,9 +175,15 @@ void Control::reload() {
     config::Config& next = loaded.config;
     options_.overrides.apply(next);
     const std::vector<std::string> kept = config::keep_fixed(running, next);
+    const uring::Finding descriptors = judge_descriptors(next);
+    if (descriptors.level == uring::Level::Fail) return refuse(finding_text(descriptors));
     if (Status opened = options_.listeners->change_to(next); !opened.ok()) {
         return refuse(opened.error());
     }
+    if (descriptors.level != uring::Level::Ok) {
+        log.write(LogLevel::Warning, finding_text(descriptors));
+    }
+    options_.shared->clients_max = clients_max(next, descriptor_limit());
     change_log(running, next);
     for (const std::string& name : kept) {
         log.write(LogLevel::Warning, name + " is fixed at start: its change needs a restart");

@@ -1,5 +1,7 @@
 #include "ringmain/worker/descriptors.h"
 
+#include <sys/resource.h>
+
 namespace ringmain::worker {
 
 namespace {
@@ -33,6 +35,28 @@ uint64_t descriptors_wanted(const config::Config& config) {
 
 uint64_t descriptors_needed(const config::Config& config) {
     return spare_least + fixed(config, false) + clients_least;
+}
+
+namespace {
+
+rlimit limit_now() {
+    rlimit limit = {};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) return limit;
+    return {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+}
+
+}  // namespace
+
+uint64_t descriptor_limit() {
+    return limit_now().rlim_cur;
+}
+
+uring::Finding judge_descriptors(const config::Config& config) {
+    const rlimit limit = limit_now();
+    return uring::judge_descriptors({.limit = limit.rlim_cur,
+                                     .hard_limit = limit.rlim_max,
+                                     .wanted = descriptors_wanted(config),
+                                     .needed = descriptors_needed(config)});
 }
 
 uint64_t clients_max(const config::Config& config, uint64_t limit) {

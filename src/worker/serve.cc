@@ -32,19 +32,16 @@ namespace {
 
 using config::LogLevel;
 
-// As many descriptors as the hard limit allows; how many there are then.
-Result<uint64_t> raise_descriptor_limit(const config::Config& config, const Log& log) {
+// As many descriptors as the hard limit allows.
+Status raise_descriptor_limit(const config::Config& config, const Log& log) {
     rlimit limit = {};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return uint64_t{RLIM_INFINITY};
-    const rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
-    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
-    const uring::Finding finding = uring::judge_descriptors({.limit = limit.rlim_cur,
-                                                             .hard_limit = limit.rlim_max,
-                                                             .wanted = descriptors_wanted(config),
-                                                             .needed = descriptors_needed(config)});
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+    limit.rlim_cur = limit.rlim_max;
+    static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));  // or it stays as it is
+    const uring::Finding finding = judge_descriptors(config);
     if (finding.level == uring::Level::Fail) return Error{finding_text(finding)};
     if (finding.level != uring::Level::Ok) log.write(LogLevel::Warning, finding_text(finding));
-    return uint64_t{limit.rlim_cur};
+    return {};
 }
 
 std::vector<uint32_t> chosen_cpus(const std::string& text) {
@@ -93,8 +90,7 @@ struct Crew {
     void make_workers(const config::Config& config,
                       const IoChoice& io,
                       const Listeners& listeners,
-                      const Log& log,
-                      uint64_t clients_most);
+                      const Log& log);
 
     std::vector<std::unique_ptr<core::Counters>> counters;
     std::vector<const core::Counters*> all_counters;
@@ -109,8 +105,7 @@ struct Crew {
 void Crew::make_workers(const config::Config& config,
                         const IoChoice& io,
                         const Listeners& listeners,
-                        const Log& log,
-                        uint64_t clients_most) {
+                        const Log& log) {
     const uint32_t count = config.proxy.workers;
     const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity);
     const uring::WallTime started = uring::wall_time();
@@ -130,7 +125,6 @@ void Crew::make_workers(const config::Config& config,
                               .worker_count = count,
                               .seed = static_cast<uint64_t>(uring::now().ns) + i,
                               .hash_key = secret_key(),
-                              .clients_max = clients_most,
                               .tcp_port = listeners.tcp_port(),
                               .io_backend = uring::backend_name(io.backend)};
         worker.counters = counters[i].get();
@@ -161,8 +155,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     const Result<IoChoice> io = choose_io(config.proxy.io_backend, options.ignored_features);
     if (!io.ok()) return Error{io.error()};
     if (!io.value().why_not.empty()) log.write(LogLevel::Warning, fallback_text(io.value()));
-    const Result<uint64_t> descriptors = raise_descriptor_limit(config, log);
-    if (!descriptors.ok()) return Error{descriptors.error()};
+    if (Status enough = raise_descriptor_limit(config, log); !enough.ok()) return enough;
 
     Listeners listeners(config.proxy.workers);
     if (Status status = listeners.change_to(config); !status.ok()) return status;
@@ -172,7 +165,8 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     }
 
     Crew crew(config);
-    crew.make_workers(config, io.value(), listeners, log, clients_max(config, descriptors.value()));
+    crew.shared.clients_max = clients_max(config, descriptor_limit());
+    crew.make_workers(config, io.value(), listeners, log);
     // The control thread's files come first: later the clients may have taken the last one.
     Control control({.log = &log,
                      .signals = &signals,

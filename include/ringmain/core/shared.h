@@ -52,6 +52,9 @@ class Shared {
     // As config::Config::pools. The control thread's, like `pools`.
     [[nodiscard]] std::vector<PoolShared> pools_of(const config::Config& config);
 
+    // Of the process, by the descriptors that the configuration leaves; 0: no limit.
+    std::atomic<uint64_t> clients_max = 0;
+
     std::vector<PoolShared> pools;  // of the configuration that the process started with
 
   private:

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ringmain/config/config.h"
+#include "ringmain/uring/preflight.h"
 
 #include <cstdint>
 
@@ -16,6 +17,10 @@ namespace ringmain::worker {
 
 // Without so many nothing sensible can be done: servers, listeners, and a handful of clients.
 [[nodiscard]] uint64_t descriptors_needed(const config::Config& config);
+
+// The limit of the process, as it is now, and whether it is enough for them.
+[[nodiscard]] uint64_t descriptor_limit();
+[[nodiscard]] uring::Finding judge_descriptors(const config::Config& config);
 
 // How many clients there is room for under a limit that is at least descriptors_needed().
 [[nodiscard]] uint64_t clients_max(const config::Config& config, uint64_t limit);

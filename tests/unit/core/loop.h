@@ -81,6 +81,7 @@ class Loop {
           cut_(options.cut),
           counters_(&process_->counters[options.worker]) {
         channels_.push_back(std::make_unique<Channel>(blocks_));  // 0 names no channel
+        process_->shared.clients_max = options.clients_max;
         proxy_.emplace(
             config,
             blocks_,
@@ -92,7 +93,6 @@ class Loop {
                               .worker_index = options.worker,
                               .worker_count = static_cast<uint32_t>(process_->counters.size()),
                               .seed = options.seed,
-                              .clients_max = options.clients_max,
                               .tcp_port = 6379});
     }
 
