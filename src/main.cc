@@ -175,7 +175,7 @@ uring::Finding judge_backend(config::IoBackend wanted, bool told) {
     } else {
         finding.level = uring::Level::Warn;
         finding.text = told ? "epoll is used in place of io_uring, which does not work here (see "
-                              "above); it costs more CPU time per request"
+                              "above)"
                             : worker::fallback_text(choice.value());
     }
     return finding;

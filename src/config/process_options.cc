@@ -65,7 +65,7 @@ constexpr std::array proxy_table = {
            .doc =
                "\"auto\" is io_uring, or epoll where io_uring is forbidden or missing, as in most "
                "containers; the log then says why and what to do. \"io_uring\" refuses to start "
-               "there. Epoll serves the same at a higher cost per request.",
+               "there. Epoll does the same with a system call for each receive and send.",
            .fixed = true},
     Option{.section = Section::Proxy,
            .name = "ring_entries",

@@ -154,6 +154,20 @@ Epoll::Watch* Epoll::arm_input(int descriptor, Input input, uint32_t events, Use
     return &watch;
 }
 
+// As arm_input(). That it has to wait is known already: the next event will do.
+Epoll::Watch* Epoll::arm_output(int descriptor, Output output, UserData user_data) {
+    Watch& watch = watch_of(descriptor);
+    RM_ASSERT(watch.output == Output::None);
+    const Watched watched = listen_to(descriptor, watch, input_events | EPOLLOUT);
+    if (watched.error != 0) {
+        complete(user_data, watched.error);
+        return nullptr;
+    }
+    watch.output = output;
+    watch.output_name = user_data;
+    return &watch;
+}
+
 void Epoll::queue(int descriptor, Watch& watch) {
     if (std::exchange(watch.queued, true)) return;
     ready_.push_back(descriptor);
@@ -219,17 +233,10 @@ void Epoll::wait_for_room(int socket, std::string_view first, UserData user_data
         complete(user_data, -errno);
         return;
     }
-    Watch& watch = watch_of(socket);
-    RM_ASSERT(watch.output == Output::None);
-    const Watched watched = listen_to(socket, watch, input_events | EPOLLOUT);
-    if (watched.error != 0) {
-        complete(user_data, watched.error);
-        return;
-    }
-    watch.output = Output::Send;
-    watch.output_name = user_data;
-    watch.unsent = first.data();
-    watch.unsent_size = static_cast<uint32_t>(first.size());
+    Watch* watch = arm_output(socket, Output::Send, user_data);
+    if (watch == nullptr) return;
+    watch->unsent = first.data();
+    watch->unsent_size = static_cast<uint32_t>(first.size());
 }
 
 void Epoll::connect(int socket, const SocketAddress& address, UserData user_data) {
@@ -240,19 +247,11 @@ void Epoll::connect(int socket, const SocketAddress& address, UserData user_data
         complete(user_data, 0);
         return;
     }
-    if (errno != EINPROGRESS) {
+    if (errno == EINPROGRESS) {
+        arm_output(socket, Output::Connect, user_data);
+    } else {
         complete(user_data, -errno);
-        return;
     }
-    Watch& watch = watch_of(socket);
-    RM_ASSERT(watch.output == Output::None);
-    const Watched watched = listen_to(socket, watch, input_events | EPOLLOUT);
-    if (watched.error != 0) {
-        complete(user_data, watched.error);
-        return;
-    }
-    watch.output = Output::Connect;
-    watch.output_name = user_data;
 }
 
 void Epoll::cancel(int descriptor, UserData target, UserData user_data) {

@@ -116,6 +116,7 @@ class Epoll {
     Watch& watch_of(int descriptor);
     Watched listen_to(int descriptor, Watch& watch, uint32_t events);
     Watch* arm_input(int descriptor, Input input, uint32_t events, UserData user_data);
+    Watch* arm_output(int descriptor, Output output, UserData user_data);
     void queue(int descriptor, Watch& watch);
     void take_turns();
     void on_event(const epoll_event& event);

@@ -45,7 +45,7 @@ Result<IoChoice> choose_io(config::IoBackend wanted, std::string_view ignored) {
 }
 
 std::string fallback_text(const IoChoice& choice) {
-    return "epoll is used in place of io_uring, which costs more CPU time per request: " +
+    return "epoll is used in place of io_uring, with a system call for each receive and send: " +
            choice.why_not + " If it is meant so: io_backend = \"epoll\".";
 }
 

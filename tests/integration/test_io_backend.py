@@ -30,17 +30,21 @@ class Backend(Case):
             raise unittest.SkipTest("RINGMAIN names no binary")
         self.server = self.use(RedisServer())
 
-    def start(self, wanted=None, inside=(), pools=None, **proxy):
+    def start(self, wanted=None, inside=(), pools=None, statistics=None, **proxy):
         """wanted=None: the option is left out."""
         self.admin = Port()
         self.addCleanup(self.admin.release)
         options = {**({"io_backend": wanted} if wanted else {}), **proxy}
+        other = {"admin": {"listen": f"127.0.0.1:{self.admin.number}"}}
+        if statistics:
+            other["stats"] = {"listen": f"127.0.0.1:{statistics}"}
         started = Ringmain(pools or {"alpha": {"servers": [self.server]}}, proxy=options,
-                           other={"admin": {"listen": f"127.0.0.1:{self.admin.number}"}},
-                           start=False)
+                           other=other, start=False)
         started.inside = inside
         self.use(started)
         started.start()
+        # The pools' ports are open earlier than the others.
+        wait_for(lambda: "notice: pool" in started.log(), "all ports open")
         return started
 
     def page(self, path):
@@ -108,6 +112,15 @@ class Backend(Case):
     def test_the_deadly_filter_is_deadly(self):
         done = run("-c", self.config("auto"), inside=DEADLY)
         self.assertEqual(done.returncode, -signal.SIGSYS)
+
+    def test_the_statistics_port_is_served_on_epoll(self):
+        port = Port()
+        self.addCleanup(port.release)
+        self.start("epoll", DEADLY, statistics=port.number)
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port.number), 10) as reader:
+                said = b"".join(iter(lambda: reader.recv(65536), b""))
+            self.assertEqual(json.loads(said)["service"], "ringmain")
 
     def test_timeouts_come_in_time_on_epoll(self):
         listener = socket.create_server(("127.0.0.1", 0))  # accepts and says nothing

@@ -7,8 +7,8 @@
 
 namespace ringmain::uring {
 
-// Epoll is for where io_uring is forbidden or missing. It does the same at a higher price: a system
-// call for each receive and each send.
+// Epoll is for where io_uring is forbidden or missing. It does the same with a system call for each
+// receive and each send.
 enum class Backend : uint8_t { IoUring, Epoll };
 
 [[nodiscard]] constexpr std::string_view backend_name(Backend backend) {

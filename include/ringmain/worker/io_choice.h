@@ -25,7 +25,7 @@ struct IoChoice {
 // kernel, unless epoll is wanted.
 Result<IoChoice> choose_io(config::IoBackend wanted, std::string_view ignored);
 
-// For the log, where io_uring would have been better.
+// For the log, where io_uring was wanted.
 [[nodiscard]] std::string fallback_text(const IoChoice& choice);
 
 }  // namespace ringmain::worker

@@ -54,14 +54,14 @@ TEST_CASE("waiting ends with the timeout") {
     for (const std::string_view preset : everywhere) {
         CAPTURE(preset);
         Rig rig(preset);
-        CHECK(rig.ring.submit_and_wait(Duration{}) == Wait::TimedOut);
-        CHECK(rig.ring.submit_and_wait(Duration::millis(2)) == Wait::TimedOut);
+        CHECK(rig.wait_out(Duration{}) == Wait::TimedOut);
+        CHECK(rig.wait_out(Duration::millis(2)) == Wait::TimedOut);
         // Also when something was handed over that takes longer.
         const Pair pair;
         rig.ring.poll(pair.near.get(), POLLIN, Shots::One, named(1));
-        CHECK(rig.ring.submit_and_wait(Duration::millis(2)) == Wait::TimedOut);
+        CHECK(rig.wait_out(Duration::millis(2)) == Wait::TimedOut);
         pair.write("x");
-        CHECK(rig.ring.submit_and_wait(Ring::forever) == Wait::Ready);
+        CHECK(rig.wait_out(Ring::forever) == Wait::Ready);
         CHECK(rig.wait_for_one().result == POLLIN);
     }
 }
