@@ -50,6 +50,8 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
                 old_pool->options->protocol != pool.options->protocol) {
                 continue;
             }
+            pool.databases = old_pool->databases;
+            pool.placements = old_pool->placements;
             take_servers(*old_pool, pool);
             take_clients(*old_pool, &pool);
             for (const auto& server : old_pool->servers) {
@@ -61,8 +63,11 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
         pool.place_anew(now_);  // its servers come with their state
     }
     for (auto& old_pool : old_pools) {
-        take_clients(*old_pool, nullptr);
+        for (const auto& server : old_pool->servers) {
+            leases_.close_all(*server, not_configured);
+        }
         old_pool->retired = true;
+        take_clients(*old_pool, nullptr);
         retired_.push_back(std::move(old_pool));
     }
     follow_servers();

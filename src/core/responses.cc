@@ -211,6 +211,10 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     }
     const bool is_error = frame.type == '-' || frame.type == '!';
     const Fragment& head = *conn.fragments.front();
+    if (head.special != Special::No) [[unlikely]] {
+        leases_.on_response(conn, frame, bytes);
+        return;
+    }
     const bool split = head.request->join != nullptr;
     if (split && !is_error && is_wanted(head) &&
         !fits_join(head.request->policy, head, frame, bytes, scratch_.text)) {
