@@ -304,8 +304,12 @@ Taken LocalAnswer::hello() {
 
 void LocalAnswer::select() {
     const std::optional<int64_t> index = ascii::parse_int64(texts_[1]);
-    if (!index.has_value() || *index < INT32_MIN || *index > INT32_MAX) {
+    if (!index.has_value()) {
         error("ERR value is not an integer or out of range");
+        return;
+    }
+    if (*index < INT32_MIN || *index > INT32_MAX) {
+        error("ERR value is out of range, value must between -2147483648 and 2147483647");
         return;
     }
     if (*index < 0) {
