@@ -69,17 +69,11 @@ Taken RespFront::take() {
                stats::Reason::Limit);
         return Taken::Yes;
     }
-    if (client_.special && !proxy_.leases().may_go_on(client_)) [[unlikely]] {
-        return Taken::Later;
-    }
     const std::string_view name =
         frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
     const Command* command = resp::find_command(name);
     count(command);
-    if (command == nullptr) {
-        take_unknown(name);
-        return Taken::Yes;
-    }
+    if (command == nullptr) return take_unknown(name);
     if (!command->subcommands.empty() && frame_.argument_count > 1) {
         const Command* subcommand = resp::find_subcommand(*command, argument(1));
         if (subcommand == nullptr) {
@@ -97,7 +91,7 @@ Taken RespFront::take() {
 }
 
 // A module's command, or one newer than the table: the server knows better.
-void RespFront::take_unknown(std::string_view name) {
+Taken RespFront::take_unknown(std::string_view name) {
     if (pool_.options->unknown_commands == config::UnknownCommands::Refuse ||
         !resp::may_be_foreign(name) || frame_.argument_count < 2) {
         std::vector<std::string> texts;
@@ -108,19 +102,21 @@ void RespFront::take_unknown(std::string_view name) {
             texts.emplace_back(bytes_.view(head, proxy_.scratch().text));
         }
         error(resp::unknown_command(texts));
-        return;
+        return Taken::Yes;
     }
     if (!client_.authenticated) {
         error("-NOAUTH Authentication required.\r\n");
-        return;
+        return Taken::Yes;
     }
+    if (client_.special && !proxy_.leases().may_go_on(client_)) return later();
     uint32_t server = 0;
-    if (!route(frame_.arguments[1], &server)) return;
+    if (!route(frame_.arguments[1], &server)) return Taken::Yes;
     if (client_.special && client_.session->in_transaction) [[unlikely]] {
         if (joins_transaction(server)) queue();
-        return;
+        return Taken::Yes;
     }
     forward_to(server);
+    return Taken::Yes;
 }
 
 void RespFront::count(const Command* command) {
@@ -134,8 +130,9 @@ void RespFront::count(const Command* command) {
 
 Taken RespFront::take_command(const Command& command) {
     command_ = &command;
-    if (client_.special && client_.session->in_transaction) [[unlikely]] {
-        return take_queued(command);
+    if (client_.special) [[unlikely]] {
+        if (!proxy_.leases().may_go_on(client_)) return later();
+        if (client_.session->in_transaction) return take_queued(command);
     }
     switch (command.handling) {
         case Handling::Forward:

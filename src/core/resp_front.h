@@ -31,7 +31,7 @@ class RespFront {
 
   private:
     void count(const Command* command);
-    void take_unknown(std::string_view name);
+    Taken take_unknown(std::string_view name);
     Taken take_command(const Command& command);
     Taken take_local(const Command& command);
 
