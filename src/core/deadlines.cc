@@ -61,7 +61,10 @@ void Proxy::check_deadlines(ServerConn& conn) {
                 return;
             }
             wake_at(conn.ready_by);
-            if (conn.is_lease) return;
+            if (conn.is_lease) {
+                leases_.check(conn);
+                return;
+            }
             break;
         case ServerConn::State::Ready:
             if (conn.is_lease) {

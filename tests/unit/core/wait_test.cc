@@ -210,7 +210,9 @@ TEST_CASE("an ejected server's connections are given up") {
     CHECK(world.ask(client, resp({"BLPOP", key, "0"})).empty());
     CHECK(world.ask(other, resp({"GET", key})).empty());
     world.pass(450);
-    CHECK(World::heard(client) == "-ERR ringmain: server s0 (10.0.0.1:7000) is ejected\r\n");
+    CHECK(World::heard(client) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) is ejected: did not answer "
+          "within 400 ms (timeout)\r\n");
     CHECK(world.leases(0).empty());
     world.server(1).redis.canned["BLPOP"] = popped;
     CHECK(world.ask(client, resp({"BLPOP", key, "0"})) == popped);
