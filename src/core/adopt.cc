@@ -64,7 +64,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     }
     for (auto& old_pool : old_pools) {
         for (const auto& server : old_pool->servers) {
-            leases_.close_all(*server, not_configured);
+            leases_.retire(*server, not_configured);
         }
         old_pool->retired = true;
         take_clients(*old_pool, nullptr);

@@ -98,7 +98,7 @@ void Proxy::follow_servers() {
                 welcome(*server);
             } else {
                 turn_away(*server);
-                leases_.close_all(*server, ejected_text(server->health()));
+                leases_.retire(*server, ejected_text(server->health()));
             }
         }
         if (changed) pool->place_anew(now_);

@@ -198,9 +198,20 @@ void Leases::on_lost(ServerConn& conn) {
     server.closed_leases.add(conn);
 }
 
-void Leases::close_all(Server& server, std::string_view why) {
-    for (const auto& conn : server.connections()) {
-        if (conn->is_lease) proxy_->lose(*conn, why, Blame::Nobody);
+void Leases::retire(Server& server, std::string_view why) {
+    for (const auto& one : server.connections()) {
+        ServerConn& conn = *one;
+        if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
+        const Fragment* head = conn.fragments.front();
+        if (head == nullptr || head->special == Special::Wait) {
+            proxy_->lose(conn, why, Blame::Nobody);
+            continue;
+        }
+        if (conn.lessee == nullptr) continue;
+        // With EXEC or UNWATCH on the way it has an end already.
+        Session& session = *conn.lessee->session;
+        if (!session.must_wait) session.lost = "server " + server.title() + " " + std::string(why);
+        release(conn);
     }
 }
 
@@ -278,7 +289,9 @@ bool Leases::find_slot(Pool& pool, uint32_t database, uint16_t* slot) {
     all[found].number = database;
     for (const auto& server : pool.servers) {
         for (ServerConn* conn : server->in_slot(static_cast<uint32_t>(found))) {
-            if (conn != nullptr) proxy_->lose(*conn, "serves another database now", Blame::Nobody);
+            if (conn == nullptr) continue;
+            proxy_->lose(*conn, "serves another database now", Blame::Nobody);
+            conn->failures = 0;
         }
     }
     *slot = static_cast<uint16_t>(found);

@@ -86,8 +86,9 @@ class Leases {
     void check(ServerConn& conn);
     // It was lost, and who waited for it has been told.
     void on_lost(ServerConn& conn);
-    // Nobody may use the server's leased connections any more.
-    void close_all(Server& server, std::string_view why);
+    // Nobody may use the server any more: its leased connections get nothing new. What was asked
+    // there is answered; what waits is ended.
+    void retire(Server& server, std::string_view why);
 
   private:
     [[nodiscard]] ServerConn* find(Server& server, const ClientConn& client);
