@@ -17,6 +17,7 @@ constexpr Text of_server[] = {
     {"reset the connection", Reset},
     {"closed the connection", Close},
     {"is ejected: ", Any},
+    {"is not configured any more", Moved},
     {"is loading its data (eject_on_loading)", Loading},
     {"did not answer a probe within ", Slow | Vanish},
     {"answered a probe with '", Loading | WrongShape},

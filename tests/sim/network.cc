@@ -127,6 +127,7 @@ void World::change_config() {
     pool.preconnect = prng_.below(2) == 0;
     tell("another configuration: server_connections = ", uint64_t{pool.server_connections});
     reloads_ += 1;
+    truth_.common_faults |= Moved;
     for (Worker& worker : workers_) {
         worker.next_config = &config;
     }

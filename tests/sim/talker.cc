@@ -461,9 +461,10 @@ bool Talker::is_lie(const Expected& next, Instant now) {
 std::string Talker::judge_error(const Expected& next, std::string_view answer, Instant now) {
     heard_.errors += 1;
     doubt(next);
-    if (truth_->calm) return "an error, and nothing has failed";
     int32_t named = -1;
     const uint32_t reasons = faults_behind(answer, &named);
+    if ((reasons & truth_->common_faults & Moved) != 0) return {};
+    if (truth_->calm) return "an error, and nothing has failed";
     if (reasons == 0) return "an error that is not known";
     if (reasons == AllOut) {
         return truth_->directory.was_empty(next.asked, now) ? "" : "not all servers were out";

@@ -343,6 +343,14 @@ TEST_CASE("a transaction does not outlive a change of the servers") {
         CHECK(world.ask(client, requests({{"MULTI"}, {"SET", key, "1"}, {"EXEC"}})) ==
               ok + queued + "*1\r\n+OK\r\n");
     }
+    SUBCASE("none moves") {
+        config::Pool pool = redis_pool(2);
+        pool.timeout_ms = 1000;
+        world.adopt({pool});
+        CHECK(world.ask(client, resp({"EXEC"})) == "*1\r\n+OK\r\n");
+        CHECK(world.ask(watching, resp({"EXEC"})) == "*-1\r\n");
+        world.server(1).redis.values.clear();
+    }
     SUBCASE("the pool is removed") {
         config::Pool other = redis_pool(1);
         other.name = "other";
