@@ -16,7 +16,8 @@ constexpr Text of_server[] = {
     {"refused the connection", Refuse},
     {"reset the connection", Reset},
     {"closed the connection", Close},
-    {"is ejected: ", Any},
+    // Of two that go in the batch of a reload, keys of the one may pass by the other.
+    {"is ejected: ", Any | Moved},
     {"is not configured any more", Moved},
     {"is loading its data (eject_on_loading)", Loading},
     {"did not answer a probe within ", Slow | Vanish},

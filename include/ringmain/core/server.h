@@ -24,7 +24,7 @@ struct Share {
     uint32_t worker_count = 1;
 };
 
-class Server {
+class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order is for readers
   public:
     // The server with that index in the pool's options.
     Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share);
