@@ -419,6 +419,11 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         free_if_done(request);
         return;
     }
+    if (fragment.special == Special::Check) {
+        // It is EXEC, which waits for this, that says so.
+        const size_t begin = text.find(": ") + 2;
+        request.client->session->lost = text.substr(begin, text.size() - begin - 2);
+    }
     if (!request.failed && !request.noreply) {
         if (!request.response.append_copy(text, &open_)) give_up(*request.client);
     }

@@ -298,6 +298,23 @@ TEST_CASE("a transaction that its server does not answer in time") {
     }
 }
 
+TEST_CASE("a server that does not say whether it takes transactions gets none") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "x", "1"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, requests({{"MULTI"}, {"SET", "a", "1"}, {"EXEC"}})) == ok + queued);
+    world.pass(450);
+    CHECK(World::heard(client) ==
+          "-EXECABORT ringmain: transaction discarded: server s0 (10.0.0.1:7000) did not answer "
+          "within 400 ms (timeout)\r\n");
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(world.server(0).redis.log == std::vector<std::string>{"SET x 1", "MULTI", "DISCARD"});
+    CHECK(world.ask(client, requests({{"MULTI"}, {"SET", "a", "1"}, {"EXEC"}})) ==
+          ok + queued + "*1\r\n+OK\r\n");
+}
+
 TEST_CASE("keys of several servers abort a transaction") {
     World world(redis_pool(2));
     Channel& client = world.client();
