@@ -7,12 +7,10 @@ none. A container stands for all its subcommands that are not named themselves.
 
 ONE_SERVER = "it acts on one server, and a pool has several"
 ALL_SERVERS = "its answer lies on all servers of the pool, which this version does not ask together"
-TRANSACTION = ("transactions need a server connection of their own, "
-               "which this version does not lease")
-WAITS = "it waits, and would hold up everybody who shares the server connection"
+WAIT = "it asks about the writes of its own connection, and clients share those here"
 MESSAGES = "messages need a server connection of their own, which this version does not lease"
 SHARED = "it concerns connections to one server, which clients share here"
-DATABASES = "a pool has one database"
+DATABASES = "it concerns two databases at once, whose connections differ"
 CLUSTER = "the servers of a pool are not a Redis Cluster"
 REPLICATION = "it is spoken between servers"
 LIBRARY = "all servers need the same scripts, which this version does not send to all of them"
@@ -23,9 +21,7 @@ REFUSED = {
     ONE_SERVER: "acl bgrewriteaof bgsave config debug failover lastsave latency memory module "
                 "role save shutdown slowlog",
     ALL_SERVERS: "dbsize flushall flushdb keys randomkey scan",
-    TRANSACTION: "discard exec multi unwatch watch",
-    WAITS: "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin wait "
-           "waitaof",
+    WAIT: "wait waitaof",
     MESSAGES: "monitor psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe "
               "sunsubscribe unsubscribe",
     SHARED: "client",
@@ -81,6 +77,13 @@ LOCAL = {
     "time": "Time",
 }
 
+# What makes, ends or concerns a transaction: command -> CommandId.
+TRANSACTION = {"multi": "Multi", "exec": "Exec", "discard": "Discard", "watch": "Watch",
+               "unwatch": "Unwatch"}
+
+# Waits on the server, on a connection of the client's own. XREAD and XREADGROUP do so with BLOCK.
+BLOCKING = "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin"
+
 # Rows that need care on their way besides the local ones.
 IDS = {"client": "Client", "mget": "Mget", "mset": "Mset", "del": "Del", "unlink": "Unlink",
        "exists": "Exists", "touch": "Touch"}
@@ -90,7 +93,7 @@ IDS = {"client": "Client", "mget": "Mget", "mset": "Mset", "del": "Del", "unlink
 OPTIONS_FROM = {"georadius": 6, "georadiusbymember": 5, "sort": 2, "xread": 1, "xreadgroup": 1}
 
 # Younger than redis 7.0, and COMMAND hides them. Clients send those of CLIENT unasked and want an
-# answer; WAITAOF would wait.
+# answer.
 HIDDEN = [
     {"name": "client|no-touch", "arity": 3, "flags": ["noscript", "loading", "stale"],
      "acl": ["@slow", "@connection"]},

@@ -40,7 +40,9 @@ class Policy:
         self.any_server = policy.ANY_SERVER.split()
         self.forwarded = policy.FORWARDED.split()
         self.containers = policy.CONTAINERS.split()
+        self.blocking = policy.BLOCKING.split()
         named = {*self.reasons, *self.any_server, *self.forwarded, *self.containers,
+                 *self.blocking, *policy.TRANSACTION,
                  *policy.SPLIT, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM}
         if named - names:
             sys.exit(f"command_policy.py names unknown commands: {sorted(named - names)}")
@@ -49,6 +51,10 @@ class Policy:
         name, container = row["name"], row["name"].split("|")[0]
         if name in policy.LOCAL:
             return {"handling": "Local", "id": policy.LOCAL[name]}
+        if name in policy.TRANSACTION:
+            return {"handling": "Transaction", "id": policy.TRANSACTION[name]}
+        if name in self.blocking:
+            return {"handling": "Blocking"}
         if name in policy.SPLIT:
             return {"handling": "Split", "response": policy.SPLIT[name]}
         if name in self.any_server or name.endswith("|help"):

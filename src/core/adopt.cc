@@ -25,6 +25,19 @@ bool speaks_alike(const config::Pool& a, const config::Pool& b) {
            a.server_connections == b.server_connections;
 }
 
+// Every key lives where it lived.
+bool places_alike(const config::Pool& a, const config::Pool& b) {
+    const auto is_same = [](const config::Server& one, const config::Server& other) {
+        return one.address == other.address && one.ring_name == other.ring_name &&
+               one.weight == other.weight;
+    };
+    return a.placement.hash == b.placement.hash &&
+           a.placement.distribution == b.placement.distribution &&
+           a.placement.hash_tag == b.placement.hash_tag &&
+           std::equal(
+               a.servers.begin(), a.servers.end(), b.servers.begin(), b.servers.end(), is_same);
+}
+
 bool is_in_use(const ServerConn& conn) {
     return conn.state != ServerConn::State::Closed || conn.channel != 0 ||
            conn.disconnect_link.linked;
@@ -45,11 +58,15 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], share()));
         Pool& pool = *pools_.back();
+        uint64_t moved = 1;
         for (const auto& old_pool : old_pools) {
             if (old_pool->options->name != pool.options->name ||
                 old_pool->options->protocol != pool.options->protocol) {
                 continue;
             }
+            pool.databases = old_pool->databases;
+            pool.placements = old_pool->placements;
+            moved = places_alike(*old_pool->options, *pool.options) ? 0 : 1;
             take_servers(*old_pool, pool);
             take_clients(*old_pool, &pool);
             for (const auto& server : old_pool->servers) {
@@ -58,11 +75,16 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
                 }
             }
         }
+        const uint64_t placements = pool.placements + moved;
         pool.place_anew(now_);  // its servers come with their state
+        pool.placements = placements;
     }
     for (auto& old_pool : old_pools) {
-        take_clients(*old_pool, nullptr);
+        for (const auto& server : old_pool->servers) {
+            leases_.retire(*server, not_configured);
+        }
         old_pool->retired = true;
+        take_clients(*old_pool, nullptr);
         retired_.push_back(std::move(old_pool));
     }
     follow_servers();

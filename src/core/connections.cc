@@ -22,6 +22,11 @@ void append_request(std::string& text, std::initializer_list<std::string_view> a
     }
 }
 
+// Made when a client needed it, and connected when a client needs it.
+bool is_on_demand(const ServerConn& conn) {
+    return conn.is_lease || conn.database != conn.server->pool().options->redis_db;
+}
+
 }  // namespace
 
 void Proxy::preconnect() {
@@ -35,7 +40,8 @@ void Proxy::preconnect() {
 
 void Proxy::preconnect(Server& server) {
     for (const auto& conn : server.connections()) {
-        if (conn->resp3 || conn->is_spare || conn->is_probe) continue;  // when they are needed
+        // When they are needed:
+        if (conn->resp3 || conn->is_spare || conn->is_probe || is_on_demand(*conn)) continue;
         if (conn->state != ServerConn::State::Closed) continue;
         if (!server.live || server.health().is_down()) {
             watch(*conn);
@@ -59,35 +65,40 @@ ServerConn* Proxy::usable_connection(Server& server,
                                      const ClientConn& client,
                                      uint64_t bytes,
                                      std::string_view* why) {
-    ServerConn& conn = server.connection(client.affinity, client.resp3);
+    ServerConn& conn = client.special ? leases_.connection(server, client)
+                                      : server.connection(client.affinity, client.resp3);
     if (conn.state == ServerConn::State::Ready && server.live) [[likely]] {
         if (has_room(conn, bytes)) [[likely]]
             return &conn;
         return may_wait(conn, why) ? &conn : nullptr;
     }
+    if (!may_connect(server, conn, why)) return nullptr;
+    if (conn.state == ServerConn::State::Closed) start_connect(conn);
+    return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
+}
+
+// Whether a request may wait for a connection that is not Ready.
+bool Proxy::may_connect(Server& server, ServerConn& conn, std::string_view* why) {
     if (!server.live) {
         scratch_.why = "server " + server.title() + " " + ejected_text(server.health());
         scratch_.why_reason = stats::Reason::NoServer;
         *why = scratch_.why;
-        return nullptr;
+        return false;
     }
     // Nobody waits for what others have just waited for in vain.
     if (server.health().is_down()) {
-        if (conn.state == ServerConn::State::Closed) watch(conn);
+        if (conn.state == ServerConn::State::Closed && !conn.is_lease) watch(conn);
         scratch_.why = "server " + server.title() + " " + server.health().last_error();
         scratch_.why_reason = stats::Reason::Refused;
         *why = scratch_.why;
-        return nullptr;
+        return false;
     }
-    if (conn.state == ServerConn::State::Closed) {
-        if (conn.failures > 0 && now_ < conn.retry_at) {
-            *why = conn.last_error;
-            scratch_.why_reason = stats::Reason::Refused;
-            return nullptr;
-        }
-        start_connect(conn);
+    if (conn.state == ServerConn::State::Closed && conn.failures > 0 && now_ < conn.retry_at) {
+        *why = conn.last_error;
+        scratch_.why_reason = stats::Reason::Refused;
+        return false;
     }
-    return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
+    return true;
 }
 
 bool Proxy::may_wait(const ServerConn& conn, std::string_view* why) {
@@ -113,6 +124,7 @@ void Proxy::start_connect(ServerConn& conn) {
     conn.ready_by = now_ + Duration::millis(options.connect_timeout_ms);
     conn.spoke_since_connect = false;
     conn.prelude_answers = 0;
+    conn.knows_transactions = false;
     connect_.add(conn);
     waiting_.add(conn);
     wake_at(conn.ready_by);
@@ -142,8 +154,8 @@ void Proxy::begin_prelude(ServerConn& conn) {
         append_request(text, {"HELLO", "3"});
         commands += 1;
     }
-    if (options.redis_db != 0) {
-        append_request(text, {"SELECT", std::to_string(options.redis_db)});
+    if (conn.database != 0) {
+        append_request(text, {"SELECT", std::to_string(conn.database)});
         commands += 1;
     }
     if (conn.is_probe) {
@@ -205,7 +217,13 @@ void Proxy::on_prelude_response(ServerConn& conn,
     std::string reason =
         is_auth    ? "refused the password (redis_auth): "
         : is_hello ? "refused RESP3 (HELLO 3); connect with RESP2: "
-                   : "refused the database (redis_db = " + std::to_string(options.redis_db) + "): ";
+                   : "refused the database (redis_db = " + std::to_string(conn.database) + "): ";
+    if (!is_auth && !is_hello && conn.database != options.redis_db) {
+        // A client asked for it, and is told what the server says.
+        fail_all(conn, answer + "\r\n", stats::Reason::Other);
+        lose(conn, reason + answer, Blame::Nobody);
+        return;
+    }
     // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
     const bool is_well = is_hello || is_excused(conn, answer);
     if (is_well) conn.server->health().allow();
@@ -257,9 +275,12 @@ Instant Proxy::after_backoff(uint32_t failures) {
 // What the loss says about the server, and when to try again.
 void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
     Health& health = conn.server->health();
+    // Those that serve everybody find out what there is to be known about a server.
+    if (conn.is_lease && blame == Blame::Server) blame = Blame::Us;
     if (blame != Blame::Server) {
         if (blame == Blame::Us) {
-            if (!std::exchange(conn.was_told, true)) tell(conn, conn.last_error);
+            bool& was_told = conn.is_lease ? conn.server->leases_told : conn.was_told;
+            if (!std::exchange(was_told, true)) tell(conn, conn.last_error);
             conn.failures = std::min(conn.failures + 1, 20U);
         }
         conn.retry_at = after_backoff(conn.failures);
@@ -334,7 +355,12 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     connect_.remove(conn);
     dirty_servers_.remove(conn);
     if (conn.channel != 0) disconnect_.add(conn);
-    watch(conn);
+    if (conn.is_lease) {
+        waiting_.remove(conn);
+        leases_.on_lost(conn);
+    } else {
+        watch(conn);
+    }
 }
 
 // To be connected again when it is time, if it is to be at all (check_closed).

@@ -31,6 +31,8 @@ void Proxy::on_pause(Duration gap) {
          conn = decltype(waiting_)::after(*conn)) {
         conn->since = conn->since + gap;
         conn->ready_by = conn->ready_by + gap;
+        conn->used_at = conn->used_at + gap;
+        if (conn->answer_by != Instant::never()) conn->answer_by = conn->answer_by + gap;
         // Of a probe that is not planned it is never.
         if (conn->retry_at != Instant::never()) conn->retry_at = conn->retry_at + gap;
         for (Fragment* fragment = conn->fragments.front(); fragment != nullptr;
@@ -59,8 +61,16 @@ void Proxy::check_deadlines(ServerConn& conn) {
                 return;
             }
             wake_at(conn.ready_by);
+            if (conn.is_lease) {
+                leases_.check(conn);
+                return;
+            }
             break;
         case ServerConn::State::Ready:
+            if (conn.is_lease) {
+                leases_.check(conn);
+                return;
+            }
             if (conn.fragments.empty()) {
                 waiting_.remove(conn);
                 if (conn.is_spare) lose(conn, "was replaced", Blame::Nobody);
@@ -81,7 +91,8 @@ void Proxy::check_closed(ServerConn& conn) {
     }
     Server& server = *conn.server;
     Health& health = server.health();
-    const bool wanted = server.pool().options->preconnect && !conn.resp3;
+    const config::Pool& pool = *server.pool().options;
+    const bool wanted = pool.preconnect && !conn.resp3 && conn.database == pool.redis_db;
     if (draining_ || conn.is_spare || !server.live || server.pool().retired ||
         (!wanted && !health.is_down())) {
         waiting_.remove(conn);

@@ -98,6 +98,7 @@ void Proxy::follow_servers() {
                 welcome(*server);
             } else {
                 turn_away(*server);
+                leases_.retire(*server, ejected_text(server->health()));
             }
         }
         if (changed) pool->place_anew(now_);
@@ -107,7 +108,8 @@ void Proxy::follow_servers() {
 void Proxy::welcome(Server& server) {
     for (const auto& conn : server.connections()) {
         if (conn->is_late()) replace_late(*conn);
-        if (conn->is_probe || conn->state != ServerConn::State::Closed) continue;
+        if (conn->is_probe || conn->is_lease) continue;
+        if (conn->state != ServerConn::State::Closed) continue;
         conn->failures = 0;
         conn->retry_at = now_;
         watch(*conn);

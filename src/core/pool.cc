@@ -47,6 +47,7 @@ bool Pool::is_returning(const Server& server, Instant now) const {
 }
 
 void Pool::place_anew(Instant now) {
+    placements += 1;
     placement = placement_without({});
     ramps_.clear();
     for (const auto& server : servers) {

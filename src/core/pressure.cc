@@ -20,6 +20,7 @@ namespace {
 // Bytes of the arena that wait for this client, in either direction.
 uint64_t held_by(const ClientConn& client) {
     uint64_t held = client.input.size() + client.partial.size() + client.out.size() + client.unsent;
+    if (client.session != nullptr) held += client.session->queued.size();
     for (const Request* request = client.requests.front(); request != nullptr;
          request = request->next) {
         held += request->response.size();

@@ -56,15 +56,11 @@ Proxy::~Proxy() {
     for (const auto* pools : {&pools_, &retired_, &finished_}) {
         for (const auto& pool : *pools) {
             for (const auto& server : pool->servers) {
-                close_connections(*server);
+                for (const auto& conn : server->connections()) {
+                    lose(*conn, "is shut down", Blame::Nobody);
+                }
             }
         }
-    }
-}
-
-void Proxy::close_connections(Server& server) {
-    for (const auto& conn : server.connections()) {
-        lose(*conn, "is shut down", Blame::Nobody);
     }
 }
 
@@ -162,6 +158,7 @@ void Proxy::remove_client(ClientConn& client) {
         detach(request);
         free_if_done(request);
     }
+    leases_.reset(client);
     clients_.remove(client);
     dirty_clients_.remove(client);
     resumable_.remove(client);
@@ -207,6 +204,10 @@ void Proxy::take_bytes(ClientConn& client, const Slice& slice) {
 void Proxy::on_client_end(ClientConn& client) {
     client.end_of_stream = true;
     client.pool->counters->client_eof.add(1);
+    leases_.end_wait(client,
+                     draining_              ? "ringmain is being stopped"
+                     : client.pool->retired ? "its pool is not configured any more"
+                                            : "the client has ended its side of the connection");
     // What a paused client sent before its end is still to be read (resume).
     if (!client.paused) client.state = ClientConn::State::Closing;
     client.partial.clear();

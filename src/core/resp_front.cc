@@ -1,5 +1,7 @@
 // What a redis client's request is, and where it goes.
 
+#include "resp_front.h"
+
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/resp/arguments.h"
@@ -15,44 +17,6 @@
 #include "split.h"
 
 namespace ringmain::core {
-
-namespace {
-
-// One request on its way through the front.
-class RespFront {
-  public:
-    RespFront(Proxy& proxy, ClientConn& client, const resp::RequestFrame& frame, const Bytes& bytes)
-        : proxy_(proxy), client_(client), pool_(*client.pool), frame_(frame), bytes_(bytes) {}
-
-    Taken take();
-
-  private:
-    void count(const Command* command);
-    void take_unknown(std::string_view name);
-    Taken take_command(const Command& command);
-    Taken take_local(const Command& command);
-    void forward_by_keys(const Command& command);
-    void forward_to(uint32_t server_index);
-    void split(const Command& command);
-    void send_fragments(const Command& command, std::string_view name, uint32_t step);
-
-    std::span<const ByteRange> arguments();
-    std::string_view argument(uint32_t index);
-    [[nodiscard]] bool has_server();
-    [[nodiscard]] bool route(ByteRange key, uint32_t* server);
-    void forward_to_any();
-    void note(Request& request);
-    void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
-
-    Proxy& proxy_;
-    ClientConn& client_;
-    Pool& pool_;
-    const resp::RequestFrame& frame_;
-    const Bytes& bytes_;
-    const Command* command_ = nullptr;  // null: not in the table
-    ByteRange first_key_ = {};          // that was placed
-    bool all_arguments_ = false;        // scratch.arguments is filled
-};
 
 std::string upper_case(std::string_view name) {
     std::string text(name);
@@ -78,7 +42,19 @@ std::string_view RespFront::argument(uint32_t index) {
 }
 
 void RespFront::refuse(std::string_view text, stats::Reason reason) {
-    proxy_.answer_error(client_, error_line(pool_, text), false, reason);
+    error(error_line(pool_, text), reason);
+}
+
+// What is refused between MULTI and EXEC makes EXEC refuse the rest.
+void RespFront::error(std::string_view line, stats::Reason reason) {
+    if (client_.special) client_.session->abort_transaction();
+    proxy_.answer_error(client_, line, false, reason);
+}
+
+// To be taken again when all earlier requests have their answers.
+Taken RespFront::later() {
+    counted_->subtract(1);
+    return Taken::Later;
 }
 
 Taken RespFront::take() {
@@ -97,31 +73,25 @@ Taken RespFront::take() {
         frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
     const Command* command = resp::find_command(name);
     count(command);
-    if (command == nullptr) {
-        take_unknown(name);
-        return Taken::Yes;
-    }
+    if (command == nullptr) return take_unknown(name);
     if (!command->subcommands.empty() && frame_.argument_count > 1) {
         const Command* subcommand = resp::find_subcommand(*command, argument(1));
         if (subcommand == nullptr) {
-            proxy_.answer_error(client_, resp::unknown_subcommand(*command, argument(1)));
+            error(resp::unknown_subcommand(*command, argument(1)));
             return Taken::Yes;
         }
         command = subcommand;
     }
-    if (!resp::arity_fits(*command, frame_.argument_count)) {
-        proxy_.answer_error(client_, resp::wrong_arity(*command));
-        return Taken::Yes;
-    }
+    if (!resp::arity_fits(*command, frame_.argument_count)) return refuse_arity(*command);
     if (!client_.authenticated && (command->flags & command_flag::no_auth) == 0) {
-        proxy_.answer_error(client_, "-NOAUTH Authentication required.\r\n");
+        error("-NOAUTH Authentication required.\r\n");
         return Taken::Yes;
     }
     return take_command(*command);
 }
 
 // A module's command, or one newer than the table: the server knows better.
-void RespFront::take_unknown(std::string_view name) {
+Taken RespFront::take_unknown(std::string_view name) {
     if (pool_.options->unknown_commands == config::UnknownCommands::Refuse ||
         !resp::may_be_foreign(name) || frame_.argument_count < 2) {
         std::vector<std::string> texts;
@@ -131,34 +101,43 @@ void RespFront::take_unknown(std::string_view name) {
                 range.offset, std::min(range.size, static_cast<uint32_t>(resp::shown_size_max))};
             texts.emplace_back(bytes_.view(head, proxy_.scratch().text));
         }
-        proxy_.answer_error(client_, resp::unknown_command(texts));
-        return;
+        error(resp::unknown_command(texts));
+        return Taken::Yes;
     }
     if (!client_.authenticated) {
-        proxy_.answer_error(client_, "-NOAUTH Authentication required.\r\n");
-        return;
+        error("-NOAUTH Authentication required.\r\n");
+        return Taken::Yes;
     }
+    if (client_.special && !proxy_.leases().may_go_on(client_)) return later();
     uint32_t server = 0;
-    if (route(frame_.arguments[1], &server)) forward_to(server);
+    if (!route(frame_.arguments[1], &server)) return Taken::Yes;
+    if (client_.special && client_.session->in_transaction) [[unlikely]] {
+        if (joins_transaction(server)) queue();
+        return Taken::Yes;
+    }
+    forward_to(server);
+    return Taken::Yes;
 }
 
 void RespFront::count(const Command* command) {
     const uint32_t flags = command == nullptr ? 0 : command->flags;
     stats::PoolCounters& counters = *pool_.counters;
-    if ((flags & command_flag::readonly) != 0) {
-        counters.requests_read.add(1);
-    } else if ((flags & command_flag::write) != 0) {
-        counters.requests_write.add(1);
-    } else {
-        counters.requests_other.add(1);
-    }
+    counted_ = (flags & command_flag::readonly) != 0 ? &counters.requests_read
+               : (flags & command_flag::write) != 0  ? &counters.requests_write
+                                                     : &counters.requests_other;
+    counted_->add(1);
 }
 
 Taken RespFront::take_command(const Command& command) {
     command_ = &command;
+    if (client_.special) [[unlikely]] {
+        if (!proxy_.leases().may_go_on(client_)) return later();
+        if (client_.session->in_transaction) return take_queued(command);
+    }
     switch (command.handling) {
         case Handling::Forward:
             if (command.only_key == 0) {
+                if (command.options_from != 0 && blocks(command)) return wait_for(command);
                 forward_by_keys(command);
             } else {
                 uint32_t server = 0;
@@ -173,6 +152,10 @@ Taken RespFront::take_command(const Command& command) {
             return Taken::Yes;
         case Handling::Local:
             return take_local(command);
+        case Handling::Transaction:
+            return take_transaction(command);
+        case Handling::Blocking:
+            return wait_for(command);
         case Handling::Refused:
             refuse("'" + upper_case(command.name) +
                    "' is not supported: " + std::string(command.reason));
@@ -195,6 +178,7 @@ Taken RespFront::take_local(const Command& command) {
 // Or an answer that says that all are ejected.
 bool RespFront::has_server() {
     if (pool_.any_live()) return true;
+    if (client_.special) client_.session->abort_transaction();
     proxy_.refuse_forward(
         client_, error_line(pool_, proxy_.no_server_text(pool_)), stats::Reason::NoServer);
     return false;
@@ -222,42 +206,51 @@ void RespFront::note(Request& request) {
     request.key_size = first_key_.size;
 }
 
-void RespFront::forward_by_keys(const Command& command) {
+bool RespFront::blocks(const Command& command) {
+    return resp::blocks(command, bytes_, arguments(), proxy_.scratch().text);
+}
+
+// The one server of all keys; a refusal when they live on several.
+RespFront::Place RespFront::place(const Command& command, uint32_t* server) {
     const std::span<const ByteRange> all = arguments();
-    if (resp::blocks(command, bytes_, all, proxy_.scratch().text)) {
-        refuse("'" + upper_case(command.name) +
-               "' with BLOCK is not supported: a blocking command needs a connection of its own, "
-               "which this version does not lease");
-        return;
-    }
     std::vector<uint32_t>& keys = proxy_.scratch().keys;
     keys.clear();
     const resp::KeySearch found =
         resp::find_keys(command, bytes_, all, proxy_.scratch().text, keys);
-    if (found != resp::KeySearch::Found) {
-        // Without keys every server gives the same answer; with a key count that does not fit, a
-        // server refuses in its own words before it touches a key.
-        forward_to_any();
-        return;
-    }
-    uint32_t server = 0;
-    if (!route(all[keys[0]], &server)) return;
+    if (found != resp::KeySearch::Found) return Place::Anywhere;
+    if (!route(all[keys[0]], server)) return Place::Refused;
     for (const uint32_t key : std::span(keys).subspan(1)) {
         uint32_t other = 0;
-        if (!route(all[key], &other)) return;
-        if (other != server) {
-            proxy_.answer_error(
-                client_,
-                "-CROSSSLOT ringmain: the keys of '" + upper_case(command.name) +
-                    "' live on several servers; give them a common hash tag" +
-                    (pool_.options->placement.hash_tag.empty()
-                         ? " (and set hash_tag for the pool)\r\n"
-                         : " (" + pool_.options->placement.hash_tag.substr(0, 1) + "..." +
-                               pool_.options->placement.hash_tag.substr(1) + ")\r\n"));
-            return;
+        if (!route(all[key], &other)) return Place::Refused;
+        if (other != *server) {
+            refuse_crossing("the keys of '" + upper_case(command.name) + "' live");
+            return Place::Refused;
         }
     }
-    forward_to(server);
+    return Place::OneServer;
+}
+
+void RespFront::refuse_crossing(const std::string& what) {
+    const std::string& tag = pool_.options->placement.hash_tag;
+    error("-CROSSSLOT ringmain: " + what + " on several servers; give them a common hash tag" +
+          (tag.empty() ? " (and set hash_tag for the pool)\r\n"
+                       : " (" + tag.substr(0, 1) + "..." + tag.substr(1) + ")\r\n"));
+}
+
+void RespFront::forward_by_keys(const Command& command) {
+    uint32_t server = 0;
+    switch (place(command, &server)) {
+        case Place::OneServer:
+            forward_to(server);
+            return;
+        case Place::Anywhere:
+            // Without keys every server gives the same answer; with a key count that does not fit,
+            // a server refuses in its own words before it touches a key.
+            forward_to_any();
+            return;
+        case Place::Refused:
+            return;
+    }
 }
 
 void RespFront::forward_to_any() {
@@ -285,6 +278,22 @@ void RespFront::forward_to(uint32_t server_index) {
     const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr);
     RM_ASSERT(written);
     proxy_.enqueue(*conn, request->only);
+}
+
+// On a connection that takes it; the limits were checked. `before` has `leading` responses.
+void RespFront::forward_on(ServerConn& conn,
+                           Special special,
+                           uint32_t leading,
+                           std::string_view before) {
+    Request* request = proxy_.make_request(client_);
+    RM_ASSERT(request != nullptr);
+    note(*request);
+    request->only.special = special;
+    request->only.leading = leading;
+    bool written = before.empty() || conn.out.append_copy(before, nullptr);
+    written = written && bytes_.append_to(conn.out, {0, bytes_.size()}, nullptr);
+    RM_ASSERT(written);
+    proxy_.enqueue(conn, request->only);
 }
 
 // --- commands whose keys may live on several servers
@@ -344,6 +353,8 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
         proxy_.enqueue(conn, fragment);
     }
 }
+
+namespace {
 
 // An inline line is written anew as an array and taken as if it had come so.
 Taken take_inline(Proxy& proxy,

@@ -99,7 +99,9 @@ Taken LocalAnswer::give() {
             time();
             break;
         case CommandId::Reset:
-            if (client_.resp3 && !client_.requests.empty()) return Taken::Later;
+            if ((client_.resp3 || client_.special) && !client_.requests.empty()) {
+                return Taken::Later;
+            }
             reset();
             break;
         case CommandId::ClientGetname:
@@ -129,6 +131,11 @@ Taken LocalAnswer::give() {
         case CommandId::Unlink:
         case CommandId::Exists:
         case CommandId::Touch:
+        case CommandId::Multi:
+        case CommandId::Exec:
+        case CommandId::Discard:
+        case CommandId::Watch:
+        case CommandId::Unwatch:
             RM_ASSERT(false);
     }
     return Taken::Yes;
@@ -270,6 +277,9 @@ Taken LocalAnswer::hello() {
     }
     set_authenticated(true);
     if (name != nullptr) client_.name = *name;
+    if (resp3 != client_.resp3) {
+        proxy_.leases().stop_watching(client_, "the client changed its protocol version (HELLO)");
+    }
     client_.resp3 = resp3;
 
     std::string text;
@@ -294,27 +304,31 @@ Taken LocalAnswer::hello() {
 
 void LocalAnswer::select() {
     const std::optional<int64_t> index = ascii::parse_int64(texts_[1]);
-    if (!index.has_value() || *index < INT32_MIN || *index > INT32_MAX) {
+    if (!index.has_value()) {
         error("ERR value is not an integer or out of range");
         return;
     }
-    const uint32_t database = client_.pool->options->redis_db;
-    if (*index == 0 || *index == database) {
-        reply(resp::ok_response);
+    if (*index < INT32_MIN || *index > INT32_MAX) {
+        error("ERR value is out of range, value must between -2147483648 and 2147483647");
         return;
     }
-    proxy_.answer_error(
-        client_,
-        error_line(*client_.pool,
-                   "'SELECT " + std::to_string(*index) +
-                       "' is not supported: clients share connections whose database is " +
-                       std::to_string(database) + " (redis_db); SELECT 0 is accepted"));
+    if (*index < 0) {
+        error("ERR DB index is out of range");
+        return;
+    }
+    std::string why;
+    if (proxy_.leases().select(client_, static_cast<uint32_t>(*index), &why)) {
+        reply(resp::ok_response);
+    } else if (!why.empty()) {
+        proxy_.answer_error(client_, error_line(*client_.pool, why));
+    }
 }
 
 void LocalAnswer::reset() {
     set_authenticated(client_.pool->options->redis_auth.empty());
     client_.name.clear();
     client_.resp3 = false;
+    proxy_.leases().reset(client_);
     reply("+RESET\r\n");
 }
 
@@ -360,17 +374,17 @@ void LocalAnswer::client_switch() {
 }
 
 void LocalAnswer::client_info() {
-    std::string line =
-        "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
-        " laddr=" + client_.pool->options->listen.text() + " fd=0 name=" + client_.name +
-        " age=0 idle=0 flags=N db=" + std::to_string(client_.pool->options->redis_db) +
-        " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0"
-        " rbs=0 rbp=0 obl=0 oll=" +
-        std::to_string(client_.requests.size()) +
-        " omem=" + std::to_string(client_.out.size() + client_.unsent) +
-        " tot-mem=0 events=r cmd=client|info user=default redir=-1 resp=" +
-        (client_.resp3 ? "3" : "2") + " lib-name=" + client_.library_name +
-        " lib-ver=" + client_.library_version + "\n";
+    std::string line = "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
+                       " laddr=" + client_.pool->options->listen.text() +
+                       " fd=0 name=" + client_.name +
+                       " age=0 idle=0 flags=N db=" + std::to_string(Leases::database_of(client_)) +
+                       " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0"
+                       " rbs=0 rbp=0 obl=0 oll=" +
+                       std::to_string(client_.requests.size()) +
+                       " omem=" + std::to_string(client_.out.size() + client_.unsent) +
+                       " tot-mem=0 events=r cmd=client|info user=default redir=-1 resp=" +
+                       (client_.resp3 ? "3" : "2") + " lib-name=" + client_.library_name +
+                       " lib-ver=" + client_.library_version + "\n";
     std::string text;
     resp::write_text(text, line, version());
     reply(text);

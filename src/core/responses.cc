@@ -211,6 +211,10 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     }
     const bool is_error = frame.type == '-' || frame.type == '!';
     const Fragment& head = *conn.fragments.front();
+    if (head.special != Special::No) [[unlikely]] {
+        leases_.on_response(conn, frame, bytes);
+        return;
+    }
     const bool split = head.request->join != nullptr;
     if (split && !is_error && is_wanted(head) &&
         !fits_join(head.request->policy, head, frame, bytes, scratch_.text)) {
@@ -414,6 +418,11 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
     if (request.client == nullptr) {
         free_if_done(request);
         return;
+    }
+    if (fragment.special == Special::Check) {
+        // It is EXEC, which waits for this, that says so.
+        const size_t begin = text.find(": ") + 2;
+        request.client->session->lost = text.substr(begin, text.size() - begin - 2);
     }
     if (!request.failed && !request.noreply) {
         if (!request.response.append_copy(text, &open_)) give_up(*request.client);

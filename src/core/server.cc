@@ -18,7 +18,8 @@ std::string title_of(const config::Server& server) {
 }  // namespace
 
 Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
-    : queue_size_default_(uint64_t{blocks.capacity()} * block_size / 8),
+    : blocks_(&blocks),
+      queue_size_default_(uint64_t{blocks.capacity()} * block_size / 8),
       per_kind_(static_cast<uint32_t>(owner.options->server_connections)) {
     move_to(owner, index, share.worker);
     const uint32_t kinds = owner.is_redis() ? 2 : 1;
@@ -38,7 +39,8 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
 }
 
 bool Server::replace(const ServerConn& late, Instant now) {
-    if (late.is_spare || late.is_probe) return false;
+    const bool is_own = late.database == pool_->options->redis_db && !late.is_lease;
+    if (late.is_spare || late.is_probe || !is_own) return false;
     const auto is_late = [&late](const auto& conn) { return conn.get() == &late; };
     const auto place = std::find_if(connections_.begin(), connections_.end(), is_late);
     const auto spare = std::find_if(place, connections_.end(), [&late](const auto& conn) {
@@ -51,6 +53,31 @@ bool Server::replace(const ServerConn& late, Instant now) {
     (*place)->is_spare = false;
     (*spare)->is_spare = true;
     return true;
+}
+
+ServerConn& Server::make_lease() {
+    connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, false));
+    connections_.back()->is_lease = true;
+    return *connections_.back();
+}
+
+std::span<ServerConn* const> Server::in_slot(uint32_t slot) const {
+    const size_t count = size_t{2} * per_kind_;
+    if (by_slot_.size() < (slot + 1) * count) return {};
+    return std::span(by_slot_).subspan(slot * count, count);
+}
+
+ServerConn& Server::in_database(uint16_t slot, uint32_t number, uint32_t affinity, bool resp3) {
+    const size_t count = size_t{2} * per_kind_;
+    if (in_slot(slot).empty()) by_slot_.resize((size_t{slot} + 1) * count);
+    const uint32_t place = affinity % per_kind_;
+    ServerConn*& conn = by_slot_[slot * count + (resp3 ? per_kind_ + place : place)];
+    if (conn == nullptr) {
+        connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, resp3));
+        conn = connections_.back().get();
+    }
+    conn->database = number;  // others left it closed
+    return *conn;
 }
 
 void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {

@@ -6,7 +6,12 @@
 namespace ringmain::core {
 
 ServerConn::ServerConn(BlockPool& blocks, Server& owner, bool speaks_resp3)
-    : server(&owner), resp3(speaks_resp3), prelude_out(blocks), out(blocks), partial(blocks) {
+    : server(&owner),
+      resp3(speaks_resp3),
+      database(owner.pool().options->redis_db),
+      prelude_out(blocks),
+      out(blocks),
+      partial(blocks) {
     if (!owner.pool().is_redis()) parser.emplace<memcached::ResponseParser>();
 }
 

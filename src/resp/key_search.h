@@ -28,6 +28,7 @@ namespace ringmain::resp {
 struct Options {
     uint32_t store = 0;    // what is behind the last STORE or STOREDIST
     uint32_t streams = 0;  // what is behind STREAMS
+    uint32_t block = 0;    // what is behind BLOCK, should there be anything
     bool blocks = false;
 };
 
@@ -51,6 +52,7 @@ template <class Arguments>
             at += 1;
         } else if (is_word(argument, "block")) {
             options.blocks = true;
+            options.block = at + 1;
             at += 1;
         } else if (!is_last && (is_word(argument, "store") || is_word(argument, "storedist"))) {
             options.store = at + 1;

@@ -67,6 +67,12 @@ void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
     out.number("clients_accepted", values.clients_accepted);
     out.number("clients_refused", values.clients_refused);
     out.number("clients_idle", values.clients_idle);
+    out.number("clients_waiting", values.clients_waiting);
+    out.number("leases", values.leases);
+    out.number("leases_taken", values.leases_taken);
+    out.number("leases_refused", values.leases_refused);
+    out.number("transactions", values.transactions);
+    out.number("transactions_aborted", values.transactions_aborted);
     out.number("requests_read", values.requests_read);
     out.number("requests_write", values.requests_write);
     out.number("requests_other", values.requests_other);

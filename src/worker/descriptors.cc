@@ -29,6 +29,9 @@ uint64_t descriptors_wanted(const config::Config& config) {
     uint64_t clients = 0;
     for (const config::Pool& pool : config.pools) {
         clients += pool.client_connections;
+        // Who watches keys or waits has a connection to a server, too.
+        const bool redis = pool.protocol == config::Protocol::Redis;
+        if (redis) clients += uint64_t{pool.leases_max} * config.proxy.workers;
     }
     return spare + fixed(config, true) + clients;
 }

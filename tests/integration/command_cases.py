@@ -133,10 +133,12 @@ NOT_COMPARED = {
     "answered by ringmain (test_resp_basic)": {
         "auth", "client", "command", "echo", "hello", "info", "ping", "quit", "reset", "select",
         "time"},
+    "wait for others (test_blocking)": {
+        "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin"},
+    "transactions (test_transactions)": {"discard", "exec", "multi", "unwatch", "watch"},
     "hold the connection or its state; refused for now": {
-        "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin",
-        "discard", "exec", "monitor", "multi", "psubscribe", "punsubscribe", "ssubscribe",
-        "subscribe", "sunsubscribe", "unsubscribe", "unwatch", "watch", "wait"},
+        "monitor", "psubscribe", "punsubscribe", "ssubscribe", "subscribe", "sunsubscribe",
+        "unsubscribe", "wait"},
     "about the whole data set of one server; refused for now": {
         "dbsize", "flushall", "flushdb", "function", "keys", "publish", "pubsub", "randomkey",
         "scan", "script", "spublish", "swapdb"},

@@ -133,7 +133,9 @@ class Arity(RedisCase):
     def test_of_commands_that_are_refused_is_an_error_too(self):
         client = self.client()
         for name, (arity, _, _) in table().items():
-            if name not in self.SERVED and "|" not in name and name != "quit":
+            if name in ("quit", "multi", "unwatch", "watch"):  # take any such words
+                continue
+            if name not in self.SERVED and "|" not in name:
                 for words in [*self.wrong(name, arity), [name] + ["x"] * max(0, abs(arity) - 1)]:
                     with self.subTest(words=words):
                         reply = client.call(*words, timeout=10)

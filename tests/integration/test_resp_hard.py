@@ -281,7 +281,7 @@ class Streams(Hostile):
     @needs_ringmain
     def test_r32_replies_from_before_a_refusal_arrive(self):
         client = self.client()
-        self.expect(client, resp("SET", "a", "1") + resp("GET", "a") + resp("MULTI")[:-2],
+        self.expect(client, resp("SET", "a", "1") + resp("GET", "a") + resp("MONITOR")[:-2],
                     b"+OK\r\n$1\r\n1\r\n")
         client.send(b"\r\n" + resp("GET", "a"))
         self.assertTrue(client.read().startswith(b"-ERR ringmain: "))
@@ -424,7 +424,9 @@ class Neighbours(Hostile):
         first, second = self.client(), self.client()
         first.call("SELECT", "9")
         first.call("SET", "selected", "1")
-        self.expect(second, resp("GET", "selected"), b"$1\r\n1\r\n")
+        self.expect(second, resp("GET", "selected"), b"$-1\r\n")
+        self.expect(first, resp("GET", "selected"), b"$1\r\n1\r\n")
+        self.before = self.accepted_by_servers()  # those of the database
 
     def test_d09_multi_is_never_left_open(self):
         for _ in range(20):
@@ -435,7 +437,11 @@ class Neighbours(Hostile):
 
     def test_d10_watch_is_not_answered_ok_without_meaning_it(self):
         client = self.client()
-        self.assertTrue(client.call("WATCH", "a").startswith(b"-"))
+        self.expect(client, resp("WATCH", "a"), b"+OK\r\n")
+        self.expect(self.bystander, resp("SET", "a", "1"), b"+OK\r\n")
+        self.expect(client, resp("MULTI") + resp("SET", "a", "2") + resp("EXEC"),
+                    b"+OK\r\n+QUEUED\r\n*-1\r\n")
+        self.before = self.accepted_by_servers()  # that of the client
 
     def test_d12_client_reply_off_silences_nobody(self):
         client = self.client()
@@ -463,6 +469,7 @@ class Neighbours(Hostile):
             self.check_bystander()
             self.assertLess(time.monotonic() - began, 0.4, words)
             client.read(timeout=10)
+        self.before = self.accepted_by_servers()  # that of the client
 
     def test_d02_clients_that_vanish_leave_no_reply_behind(self):
         for number in range(60):

@@ -145,7 +145,9 @@ bool World::check_client(const core::ClientConn& client) {
         return fail(name + " has " + std::to_string(client.requests.size()) +
                     " requests in flight");
     }
-    if (client.input.size() > 64 * 1024 + 4 * block_size) {
+    // And the request that waits for the answers to those before it, which may be a large one.
+    constexpr uint64_t largest_request = 150'000;
+    if (client.input.size() > 64 * 1024 + 4 * block_size + largest_request) {
         return fail(name + ": " + std::to_string(client.input.size()) + " bytes are read ahead");
     }
     if (!client.out.empty()) return fail(name + ": output that nobody was told of");
@@ -228,9 +230,16 @@ bool World::check_nothing_left(Worker& worker) {
     }
     if (proxy.first_client() != nullptr) return fail("a client is left");
     if (!proxy.is_settled()) return fail("an earlier configuration is left");
-    // Checks of health go on.
+    // Checks of health go on, and idle connections wait for their time.
     const bool watches = scenario_.pool().health_check_interval_ms > 0;
-    if (proxy.next_deadline() != Instant::never() && !watches) {
+    const auto& servers = proxy.pools()[0]->servers;
+    const bool keeps = std::any_of(servers.begin(), servers.end(), [](const auto& server) {
+        return server->idle_lease_count > 0;
+    });
+    const bool holds = std::any_of(
+        servers.begin(), servers.end(), [](const auto& server) { return server->leased > 0; });
+    if (holds) return fail("a connection is leased to nobody");
+    if (proxy.next_deadline() != Instant::never() && !watches && !keeps) {
         return fail("a timer is left: " + whose_timers(proxy));
     }
     // The proxy's own: small responses and beginnings of requests, one behind the other; and what a

@@ -16,7 +16,9 @@ constexpr Text of_server[] = {
     {"refused the connection", Refuse},
     {"reset the connection", Reset},
     {"closed the connection", Close},
-    {"is ejected: ", Any},
+    // Of two that go in the batch of a reload, keys of the one may pass by the other.
+    {"is ejected: ", Any | Moved},
+    {"is not configured any more", Moved},
     {"is loading its data (eject_on_loading)", Loading},
     {"did not answer a probe within ", Slow | Vanish},
     {"answered a probe with '", Loading | WrongShape},
@@ -41,11 +43,17 @@ constexpr Text of_proxy[] = {
     {"out of buffer memory", Scarce},
     {"every server of pool 'main' is ejected ", AllOut},
     {"the response does not fit into buffer memory", Scarce},
+    {"servers came or went since its first command", Moved},
     {"the servers' responses to the parts do not fit the request", WrongKey | WrongShape},
 };
 
 constexpr Text of_servers_themselves[] = {
     {"-LOADING ", Loading},
+    {"-EXECABORT Transaction discarded because of: LOADING ", Loading},
+    {"-EXECABORT Transaction discarded because of previous errors.", Any | Moved},
+    // A key moved since it was watched, or since the first command.
+    {"-CROSSSLOT ringmain: the keys of this transaction live", Moved},
+    {"-CROSSSLOT ringmain: the watched keys and this transaction's live", Moved},
     {"SERVER_ERROR out of memory storing object", Loading},
 };
 
@@ -67,7 +75,10 @@ uint32_t faults_behind(std::string_view answer, int32_t* server) {
     *server = -1;
     std::string_view text = answer;
     bool own = false;
-    for (const std::string_view prefix : {"-ERR ringmain: ", "SERVER_ERROR ringmain: "}) {
+    for (const std::string_view prefix : {"-ERR ringmain: the transaction is lost: ",
+                                          "-EXECABORT ringmain: transaction discarded: ",
+                                          "-ERR ringmain: ",
+                                          "SERVER_ERROR ringmain: "}) {
         if (!own && text.starts_with(prefix)) {
             text.remove_prefix(prefix.size());
             own = true;

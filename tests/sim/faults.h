@@ -30,6 +30,7 @@ enum Fault : uint32_t {
     Scarce = 1U << 16,  // hardly any buffer memory
     Narrow = 1U << 17,  // servers' queues are short
     AllOut = 1U << 18,  // no server is in
+    Moved = 1U << 19,   // a server came or went, any
     Any = 0xffffU,      // of one server
 };
 

@@ -127,6 +127,7 @@ void World::change_config() {
     pool.preconnect = prng_.below(2) == 0;
     tell("another configuration: server_connections = ", uint64_t{pool.server_connections});
     reloads_ += 1;
+    truth_.common_faults |= Moved;
     for (Worker& worker : workers_) {
         worker.next_config = &config;
     }
@@ -242,14 +243,16 @@ void World::collect(Worker& worker) {
     }
 }
 
-// Which requests were placed on the link in this batch. In redis each has one answer; lines of
+// Which requests were placed on the link in this batch. In redis each has one answer, which those
+// of a transaction count; lines of
 // memcached's that several requests share do not tell how many they are.
 void World::note_queued(const Worker& worker, Link& link) {
     if (scenario_.pool().protocol != config::Protocol::Redis) return;
     for (const core::Fragment* fragment = link.channel->server->fragments.front();
          fragment != nullptr;
          fragment = fragment->next) {
-        if (fragment->batch == worker.batches) link.queued.push_back(now_);
+        if (fragment->batch != worker.batches) continue;
+        link.queued.insert(link.queued.end(), 1 + fragment->leading, now_);
     }
 }
 

@@ -137,11 +137,16 @@ std::string Server::note_set(Link& link,
 
 std::string Server::answer_redis(Link& link, Instant now) {
     const std::string& name = arguments_[0];
-    const bool prelude = is_one_of(name, {"AUTH", "HELLO", "SELECT"});
-    if (now < loads_until && !prelude) {
+    // What redis does while it loads.
+    const bool ready = is_one_of(
+        name, {"AUTH", "HELLO", "SELECT", "MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH"});
+    if (now < loads_until && !ready) {
+        link.session.aborted = link.session.in_transaction;
         return "-LOADING Redis is loading the dataset in memory\r\n";
     }
     if (name == "PING") return "+PONG\r\n";
+    if (name == "EXEC") return execute(link, now);
+    if (link.session.in_transaction) return redis.answer(arguments_, link.session);
     if (name == "SET" || name == "MSET") {
         for (size_t i = 1; i + 1 < arguments_.size() && wrong_.empty(); i += 2) {
             wrong_ = note_set(link, arguments_[i], arguments_[i + 1], now);
@@ -152,6 +157,19 @@ std::string Server::answer_redis(Link& link, Instant now) {
         }
     }
     return redis.answer(arguments_, link.session);
+}
+
+std::string Server::execute(Link& link, Instant now) {
+    const std::vector<std::vector<std::string>> queued = link.session.queued;
+    std::string answer = redis.answer(arguments_, link.session);
+    if (!answer.starts_with('*') || answer == "*-1\r\n") return answer;
+    transactions_ += 1;
+    for (const std::vector<std::string>& request : queued) {
+        if (request[0] == "SET" && wrong_.empty()) {
+            wrong_ = note_set(link, request[1], request[2], now);
+        }
+    }
+    return answer;
 }
 
 std::string Server::answer_memcached(Link& link, Instant now) {

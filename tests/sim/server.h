@@ -43,6 +43,8 @@ class Server {
     // Lines that carried keys of several clients.
     [[nodiscard]] uint64_t shared_lines() const { return shared_lines_; }
 
+    [[nodiscard]] uint64_t transactions() const { return transactions_; }
+
     // A well-formed answer, for nobody.
     [[nodiscard]] std::string_view some_answer() const;
 
@@ -70,6 +72,7 @@ class Server {
     [[nodiscard]] std::string check_memcached(Instant now) const;
     [[nodiscard]] std::string check_key(std::string_view key, Instant from, Instant to) const;
     [[nodiscard]] std::string answer_redis(Link& link, Instant now);
+    [[nodiscard]] std::string execute(Link& link, Instant now);
     [[nodiscard]] std::string answer_memcached(Link& link, Instant now);
     [[nodiscard]] std::string note_set(Link& link,
                                        std::string_view key,
@@ -85,6 +88,7 @@ class Server {
     bool is_redis_;
     uint64_t requests_ = 0;
     uint64_t shared_lines_ = 0;
+    uint64_t transactions_ = 0;
     std::string wrong_;
     std::vector<std::string> arguments_;  // of the request at hand
     test::FakeMemcached::Request request_;

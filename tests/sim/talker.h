@@ -127,6 +127,8 @@ class Talker {
     [[nodiscard]] std::string speak_multi(Prng& prng, std::string_view name);
     [[nodiscard]] std::string speak_count(Prng& prng, std::string_view name, bool removes);
     [[nodiscard]] std::string speak_increment(Prng& prng);
+    [[nodiscard]] std::string speak_transaction(Prng& prng);
+    void expect_word(std::string word, const std::vector<Use>& uses);
     [[nodiscard]] std::string speak_locally(Prng& prng);
     [[nodiscard]] std::string hello(bool resp3);
     [[nodiscard]] std::string speak_memcached(Prng& prng);

@@ -39,6 +39,7 @@ void Totals::add(const Totals& other) {
     closed_slow += other.closed_slow;
     reloads += other.reloads;
     drains += other.drains;
+    transactions += other.transactions;
     batches += other.batches;
     virtual_ms += other.virtual_ms;
 }
@@ -103,6 +104,7 @@ Totals World::totals() const {
     for (const auto& server : servers_) {
         totals.served += server->requests();
         totals.shared_lines += server->shared_lines();
+        totals.transactions += server->transactions();
     }
     for (const Worker& worker : workers_) {
         totals.batches += worker.batches;
@@ -273,7 +275,10 @@ Instant World::next_moment() const {
     for (const auto& client : clients_) {
         next = std::min(next, client->next_act());
     }
-    return next == Instant::never() ? now_ + Duration::millis(100) : next;
+    // Clients come all the time.
+    const Instant soon = now_ + Duration::millis(100);
+    if (requests_left_ > 0 && !leaving_) next = std::min(next, soon);
+    return next == Instant::never() ? soon : next;
 }
 
 void World::invite() {

@@ -54,6 +54,7 @@ struct Totals {
     std::array<uint64_t, mishap_count> mishaps = {};
     uint64_t ejections = 0;
     uint64_t returns = 0;
+    uint64_t transactions = 0;  // that servers ran
     uint64_t shared_lines = 0;  // memcached: with keys of several clients
     uint64_t flushes = 0;       // the same: of one server
     uint64_t reloads = 0;

@@ -74,6 +74,9 @@ struct Pool {
     // Unsent response bytes of a client beside the largest response; 0: no limit.
     uint64_t client_output_limit = 256ULL * 1024 * 1024;
     int64_t client_output_timeout_ms = 60'000;  // without taking a byte of them; 0: for ever
+    uint32_t leases_max = 1024;                 // per worker
+    int64_t lease_timeout_ms = 60'000;          // of WATCHed keys; 0: for ever
+    uint32_t databases_max = 16;                // besides redis_db, per worker
     std::vector<Server> servers;                // in placement order (sorted), not in file order
 
     [[nodiscard]] std::vector<placement::Node> nodes() const;  // all live

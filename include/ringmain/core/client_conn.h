@@ -16,10 +16,12 @@
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/request.h"
+#include "ringmain/core/session.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/resp/request_parser.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -55,6 +57,7 @@ class ClientConn {
     bool resp3 = false;
     bool barrier = false;   // the next frame waits until `requests` is empty
     bool broken = false;    // its output could not be kept: close without a word
+    bool special = false;   // there is something in `session` that concerns its requests
     uint32_t affinity = 0;  // which of a server's connections serves this client
     uint32_t channel = 0;   // the driver's name for it
     Instant active_at = {};
@@ -64,6 +67,7 @@ class ClientConn {
     ListLink<ClientConn> all_link;
     ListLink<ClientConn> activity_link;  // with client_idle_timeout only
 
+    std::unique_ptr<Session> session;  // null until it is needed
     Fifo<Request, &Request::next> requests;
     Chain input;                               // received, not yet parsed
     Chain partial;                             // the beginning of an unfinished frame

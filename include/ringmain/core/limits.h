@@ -41,6 +41,13 @@ inline constexpr int64_t probe_delay_divisor = 8;
 // this many timeouts is closed and replaced.
 inline constexpr int64_t late_timeouts_max = 4;
 
+// Connections that no client holds are kept for the next one: so many of each server, for so long.
+inline constexpr uint32_t idle_leases_max = 64;
+inline constexpr Duration idle_lease_max = Duration::millis(30'000);
+
+// A command that waits on its server gets an answer so much later than its own time at the latest.
+inline constexpr Duration wait_margin = Duration::millis(1000);
+
 // Keys and bytes of a get line that requests of one key share towards a server (src/design/0007).
 inline constexpr uint16_t shared_get_keys_max = 32;
 inline constexpr uint32_t shared_get_line_size_max = 1024;

@@ -57,6 +57,13 @@ class Pool {
         if (!ramps_.empty()) forget_ramps(now);
     }
 
+    // What clients have selected besides the pool's own database. Connections of one are in the
+    // same place of each server (Server::in_database).
+    struct Database {
+        uint32_t number = 0;
+        uint32_t clients = 0;  // that have it, or ask for it
+    };
+
     const config::Pool* options;
     const PoolShared* shared;
     stats::PoolCounters* counters;  // this worker's
@@ -66,7 +73,9 @@ class Pool {
     memcached::RequestLimits memcached_limits;
     uint32_t clients = 0;                                      // of this worker
     List<ClientConn, &ClientConn::activity_link> by_activity;  // with client_idle_timeout only
-    bool retired = false;  // of an earlier configuration: gets nothing new
+    std::vector<Database> databases;
+    uint64_t placements = 0;  // changes whenever a key may have moved
+    bool retired = false;     // of an earlier configuration: gets nothing new
 
   private:
     // A server on its way back.

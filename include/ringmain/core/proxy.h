@@ -23,6 +23,7 @@
 #include "ringmain/core/client_conn.h"
 #include "ringmain/core/counters.h"
 #include "ringmain/core/environment.h"
+#include "ringmain/core/leases.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/notice.h"
 #include "ringmain/core/pool.h"
@@ -44,9 +45,6 @@
 #include <vector>
 
 namespace ringmain::core {
-
-// What on_server_lost() is told when the server closed the connection.
-inline constexpr std::string_view end_of_stream_reason = "closed the connection";
 
 class Proxy {
   public:
@@ -169,6 +167,8 @@ class Proxy {
 
     [[nodiscard]] const config::Config& config() const { return *config_; }
 
+    [[nodiscard]] Leases& leases() { return leases_; }
+
     [[nodiscard]] Scratch& scratch() { return scratch_; }
 
     [[nodiscard]] std::span<const std::unique_ptr<Pool>> pools() const { return pools_; }
@@ -229,6 +229,8 @@ class Proxy {
     void finish(Request& request, std::string_view text);
 
   private:
+    friend class Leases;
+
     void take_bytes(ClientConn& client, const Slice& slice);
     void read_requests(ClientConn& client, const Slice& slice);
     template <class Parser>
@@ -294,6 +296,7 @@ class Proxy {
     void make_ready(Request& request);
 
     void preconnect(Server& server);
+    [[nodiscard]] bool may_connect(Server& server, ServerConn& conn, std::string_view* why);
     void start_connect(ServerConn& conn);
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
@@ -304,7 +307,6 @@ class Proxy {
 
     [[nodiscard]] bool may_wait(const ServerConn& conn, std::string_view* why);
     [[nodiscard]] std::string first_line(const Bytes& bytes);
-    void close_connections(Server& server);
 
     [[nodiscard]] Share share() const {
         return {.worker = environment_.worker_index, .worker_count = environment_.worker_count};
@@ -367,6 +369,7 @@ class Proxy {
     uint32_t batch_ = 0;
     uint64_t next_client_id_ = 1;
     Scratch scratch_;
+    Leases leases_{*this};
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;

@@ -29,6 +29,17 @@ namespace ringmain::core {
 class ClientConn;
 struct Request;
 
+// What is more about a response than whose it is (core/leases.h).
+enum class Special : uint8_t {
+    No,
+    Exec,     // of a transaction, from MULTI to EXEC
+    Check,    // MULTI DISCARD: whether the server takes transactions
+    Watch,    // with or without the same in front of it
+    Unwatch,  // and with it the end of the lease
+    Wait,     // a command that waits on the server
+    Select,   // of a connection of that database
+};
+
 struct Fragment {
     explicit Fragment(BlockPool& pool) : response(pool) {}
 
@@ -45,6 +56,9 @@ struct Fragment {
     // (src/design/0007). Those behind it have 1 until it is their turn.
     uint16_t in_line = 1;
     bool abandoned = false;  // its time was up: answered already, its response is dropped
+    bool led = false;        // the first of the leading responses has come
+    Special special = Special::No;
+    uint32_t leading = 0;  // responses that are still to come before its own
 };
 
 // What a split request keeps until its last fragment is in. Reused with its memory.

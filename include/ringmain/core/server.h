@@ -24,7 +24,7 @@ struct Share {
     uint32_t worker_count = 1;
 };
 
-class Server {
+class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order is for readers
   public:
     // The server with that index in the pool's options.
     Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share);
@@ -40,8 +40,19 @@ class Server {
     // the spare then, until it is closed. False while there is no spare that may connect.
     [[nodiscard]] bool replace(const ServerConn& late, Instant now);
 
+    // The same of the database in that place of Pool::databases.
+    [[nodiscard]] ServerConn& in_database(uint16_t slot,
+                                          uint32_t number,
+                                          uint32_t affinity,
+                                          bool resp3);
+    // Those that there are; null where there is none.
+    [[nodiscard]] std::span<ServerConn* const> in_slot(uint32_t slot) const;
+
+    // One more connection for single clients.
+    [[nodiscard]] ServerConn& make_lease();
+
     // Whatever may be connected to the server: first those of connection(), then spares, then the
-    // probe.
+    // probe, then what was made on demand. The list grows, its elements stay.
     [[nodiscard]] std::span<const std::unique_ptr<ServerConn>> connections() const {
         return connections_;
     }
@@ -67,6 +78,16 @@ class Server {
     ServerConn* probe = nullptr;
     Duration probe_delay;  // before the next one, should this one fail
 
+    // Of core::Leases.
+    uint32_t leased = 0;  // to clients
+    List<ServerConn, &ServerConn::idle_lease_link> idle_leases;
+    uint32_t idle_lease_count = 0;
+    List<ServerConn, &ServerConn::closed_lease_link> closed_leases;
+    uint32_t lease_failures = 0;  // in a row
+    Instant lease_retry_at = {};
+    std::string lease_error;
+    bool leases_told = false;  // the first of these failures, in the log
+
     // What may wait for one connection: bytes of its `out`, requests sent or not.
     uint64_t queue_size_max = 0;
     uint32_t queue_max = 0;
@@ -75,6 +96,7 @@ class Server {
     [[nodiscard]] const std::string& title() const { return title_; }
 
   private:
+    BlockPool* blocks_;
     Pool* pool_ = nullptr;
     const config::Server* options_ = nullptr;
     uint32_t index_ = 0;
@@ -84,8 +106,9 @@ class Server {
     std::string title_;
     uint32_t per_kind_;
     // RESP2 (memcached), then RESP3 (redis pools only; opened when a client needs one), then a
-    // spare for each, then `probe`.
+    // spare for each, then `probe`, then leases and connections of other databases.
     std::vector<std::unique_ptr<ServerConn>> connections_;
+    std::vector<ServerConn*> by_slot_;  // for each slot RESP2, then RESP3
 };
 
 }  // namespace ringmain::core

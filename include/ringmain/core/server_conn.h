@@ -19,11 +19,16 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace ringmain::core {
 
+class ClientConn;
 class Server;
+
+// What Proxy::on_server_lost() is told when the server closed the connection.
+inline constexpr std::string_view end_of_stream_reason = "closed the connection";
 
 // Who is the cause of a lost connection.
 enum class Blame : uint8_t {
@@ -111,7 +116,9 @@ class ServerConn {
     bool resp3;
     bool is_probe = false;
     bool is_spare = false;  // or was replaced, and is closed when the last answer has come
-    bool has_turn = false;  // it connects for all, to a server that is down
+    bool is_lease = false;  // serves one client at a time (core/leases.h)
+    bool knows_transactions = false;  // it was answered +OK to MULTI
+    bool has_turn = false;            // it connects for all, to a server that is down
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come
     uint8_t prelude_commands = 0;  // sent
@@ -125,6 +132,14 @@ class ServerConn {
     Instant ready_by = {};         // when it will have taken too long
     std::string last_error;        // why it is closed
     uint32_t channel = 0;          // the driver's name for it; 0 while it has none
+    uint32_t database;             // what its prelude selects
+
+    // Of a lease.
+    ClientConn* lessee = nullptr;          // whose it is; null: nobody's
+    Instant used_at = {};                  // last
+    Instant answer_by = Instant::never();  // of a command that waits
+    ListLink<ServerConn> idle_lease_link;
+    ListLink<ServerConn> closed_lease_link;
 
     ListLink<ServerConn> dirty_link;
     ListLink<ServerConn> connect_link;

@@ -13,11 +13,13 @@ namespace ringmain {
 
 // Who answers.
 enum class Handling : uint8_t {
-    Forward,    // the server of its keys; CROSSSLOT when they live on several
-    Split,      // one fragment per server, responses joined: MGET MSET DEL UNLINK EXISTS TOUCH
-    AnyServer,  // has no key and the same answer everywhere: LOLWUT, OBJECT HELP ...
-    Local,      // answered here
-    Refused,    // `reason` says why; a clear error and the connection stays usable
+    Forward,      // the server of its keys; CROSSSLOT when they live on several
+    Split,        // one fragment per server, responses joined: MGET MSET DEL UNLINK EXISTS TOUCH
+    AnyServer,    // has no key and the same answer everywhere: LOLWUT, OBJECT HELP ...
+    Local,        // answered here
+    Transaction,  // MULTI EXEC DISCARD WATCH UNWATCH: see src/design/0009
+    Blocking,     // waits on the server of its keys, on a connection of the client's own
+    Refused,      // `reason` says why; a clear error and the connection stays usable
 };
 
 enum class ResponsePolicy : uint8_t {
@@ -124,6 +126,7 @@ enum class CommandId : uint8_t {
     Command, CommandCount, CommandDocs, CommandGetkeys, CommandGetkeysandflags, CommandHelp,
     CommandInfo, CommandList,
     Mget, Mset, Del, Unlink, Exists, Touch,
+    Multi, Exec, Discard, Watch, Unwatch,
 };
 
 // clang-format on

@@ -8,6 +8,7 @@
 #include "ringmain/protocol/frame.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,13 +76,21 @@ enum class KeySearch : uint8_t {
                                   std::span<const std::string_view> arguments,
                                   std::vector<uint32_t>& keys);
 
-// True for a forwarded command that these arguments make wait on the server: XREAD ... BLOCK. It
-// would hold up everybody who shares the connection.
+// True for a forwarded command that these arguments make wait on the server: XREAD ... BLOCK. On a
+// shared connection it would hold up everybody else.
 [[nodiscard]] bool blocks(const Command& command,
                           const Bytes& bytes,
                           std::span<const ByteRange> arguments,
                           std::string& scratch);
 
 [[nodiscard]] bool blocks(const Command& command, std::span<const std::string_view> arguments);
+
+// How long the server lets a command wait (Handling::Blocking, or blocks()), in milliseconds; 0:
+// for ever. Nothing when that is not to be read from the arguments: then the server most probably
+// refuses them at once.
+[[nodiscard]] std::optional<int64_t> wait_ms_of(const Command& command,
+                                                const Bytes& bytes,
+                                                std::span<const ByteRange> arguments,
+                                                std::string& scratch);
 
 }  // namespace ringmain::resp

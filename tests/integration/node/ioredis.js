@@ -28,7 +28,9 @@ async function main() {
   assert.ok(replies.every(([error]) => error === null));
   assert.strictEqual(replies[999][1], "499");
   await assert.rejects(redis.call("nosuch", "a"), /unknown command/);
-  await assert.rejects(redis.multi({ pipeline: false }), /ringmain|MULTI|multi/);
+  assert.deepStrictEqual(
+    await redis.multi().set("io:{m}a", "1").incr("io:{m}a").get("io:{m}a").exec(),
+    [[null, "OK"], [null, 2], [null, "2"]]);
   assert.strictEqual(await redis.ping(), "PONG");
   assert.strictEqual(await redis.quit(), "OK");
   assert.deepStrictEqual(errors, []);

@@ -77,6 +77,73 @@ std::string FakeRedis::answer(const std::vector<std::string>& arguments, Session
         session.database = arguments[1];
         return "+OK\r\n";
     }
+    return answer_transaction(arguments, session);
+}
+
+std::string FakeRedis::answer_transaction(const std::vector<std::string>& arguments,
+                                          Session& session) {
+    const std::string& name = arguments[0];
+    if (name == "MULTI") {
+        if (!knows_transactions) return "-ERR unknown command 'MULTI'\r\n";
+        session.in_transaction = true;
+        return "+OK\r\n";
+    }
+    if (name == "EXEC") return execute(session);
+    if (name == "DISCARD") {
+        if (!session.in_transaction) return "-ERR DISCARD without MULTI\r\n";
+        session.in_transaction = session.aborted = false;
+        session.queued.clear();
+        session.watched.clear();
+        return "+OK\r\n";
+    }
+    if (session.in_transaction) {
+        if (name == "BAD") {
+            session.aborted = true;
+            return "-OOM command not allowed\r\n";
+        }
+        session.queued.push_back(arguments);
+        return "+QUEUED\r\n";
+    }
+    if (name == "WATCH") {
+        for (size_t i = 1; i < arguments.size(); ++i) {
+            session.watched[arguments[i]] = changes_[arguments[i]];
+        }
+        return "+OK\r\n";
+    }
+    if (name == "UNWATCH") {
+        session.watched.clear();
+        return "+OK\r\n";
+    }
+    return run(arguments, session);
+}
+
+std::string FakeRedis::execute(Session& session) {
+    if (!session.in_transaction) return "-ERR EXEC without MULTI\r\n";
+    bool changed = false;
+    for (const auto& [key, count] : session.watched) {
+        changed = changed || changes_[key] != count;
+    }
+    std::string text = "*" + std::to_string(session.queued.size()) + "\r\n";
+    const bool aborted = session.aborted;
+    if (!changed && !aborted) {
+        for (const auto& arguments : session.queued) {
+            text += run(arguments, session);
+        }
+    }
+    session.in_transaction = session.aborted = false;
+    session.queued.clear();
+    session.watched.clear();
+    if (aborted) return "-EXECABORT Transaction discarded because of previous errors.\r\n";
+    if (changed) return session.resp3 ? "_\r\n" : "*-1\r\n";
+    return text;
+}
+
+std::string FakeRedis::run(std::vector<std::string> arguments, const Session& session) {
+    if (separates_databases && session.database != "0" && arguments.size() > 1) {
+        arguments[1].insert(0, session.database + "/");
+    }
+    const std::string& name = arguments[0];
+    if (name == "SET" || name == "DEL" || name == "INCR") changes_[arguments[1]] += 1;
     return answer_key(arguments, session);
 }
 

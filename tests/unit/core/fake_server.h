@@ -18,6 +18,10 @@ struct Session {
     bool authenticated = false;
     bool resp3 = false;
     std::string database = "0";
+    bool in_transaction = false;
+    bool aborted = false;
+    std::vector<std::vector<std::string>> queued;
+    std::map<std::string, uint64_t> watched;  // by key: how often it had been changed
 };
 
 class FakeRedis {
@@ -35,11 +39,19 @@ class FakeRedis {
     std::string password;
     bool knows_resp3 = true;
     bool has_databases = true;
+    bool separates_databases = false;  // a key of database 3 is "3/key" in `values`
+    bool knows_transactions = true;
 
   private:
+    [[nodiscard]] std::string answer_transaction(const std::vector<std::string>& arguments,
+                                                 Session& session);
+    [[nodiscard]] std::string execute(Session& session);
+    [[nodiscard]] std::string run(std::vector<std::string> arguments, const Session& session);
     [[nodiscard]] std::string answer_key(const std::vector<std::string>& arguments,
                                          const Session& session);
     [[nodiscard]] std::string bulk(const std::string& key, const Session& session) const;
+
+    std::map<std::string, uint64_t> changes_;  // by key
 };
 
 class FakeMemcached {

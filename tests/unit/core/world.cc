@@ -110,6 +110,15 @@ Channel* World::probe(uint32_t server) {
     return loop_->channels()[probe->channel].get();
 }
 
+std::vector<Channel*> World::leases(uint32_t server) {
+    std::vector<Channel*> found;
+    for (const auto& conn : proxy().pools()[0]->servers[server]->connections()) {
+        if (!conn->is_lease || conn->channel == 0) continue;
+        found.push_back(loop_->channels()[conn->channel].get());
+    }
+    return found;
+}
+
 void World::reply(uint32_t server, std::string_view bytes, bool resp3) {
     Channel* channel = link(server, resp3);
     REQUIRE(channel != nullptr);

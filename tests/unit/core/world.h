@@ -74,6 +74,9 @@ class World {
     // The same of the connection that probes it.
     [[nodiscard]] Channel* probe(uint32_t server);
 
+    // The open connections to it that single clients hold, or may hold.
+    [[nodiscard]] std::vector<Channel*> leases(uint32_t server);
+
     // Bytes from a server on its open connection.
     void reply(uint32_t server, std::string_view bytes, bool resp3 = false);
 

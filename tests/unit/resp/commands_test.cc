@@ -122,6 +122,8 @@ TEST_CASE("every row says what its handling needs") {
         const bool has_code = command.id != CommandId::Other;
         if (command.handling == Handling::Local) CHECK(has_code);
         if (command.handling == Handling::Split) CHECK(has_code);
+        if (command.handling == Handling::Transaction) CHECK(has_code);
+        if (command.handling == Handling::Blocking) CHECK(!command.key_specs.empty());
         const bool is_container = !command.subcommands.empty();
         if (command.handling == Handling::Forward) {
             CHECK((is_container || !command.key_specs.empty()));
@@ -153,15 +155,15 @@ TEST_CASE("commands are handled as the policy says") {
           "ping echo quit auth hello select info time reset command command|docs command|help "
           "client|setname client|getname client|id client|setinfo client|info client|no-evict "
           "client|no-touch");
-    check(
-        Handling::Refused,
-        "multi exec discard watch unwatch blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax "
-        "bzmpop wait waitaof subscribe unsubscribe psubscribe ssubscribe publish spublish monitor "
-        "scan keys dbsize randomkey flushall flushdb script|load function|load swapdb move "
-        "config|set debug shutdown save bgsave bgrewriteaof replicaof slaveof cluster|nodes "
-        "acl|setuser module|load latency|doctor slowlog|get memory|doctor failover sync psync "
-        "replconf restore-asking asking readonly readwrite role lastsave migrate client|kill "
-        "client|pause client|reply client|tracking client|list pubsub|channels pfselftest");
+    check(Handling::Transaction, "multi exec discard watch unwatch");
+    check(Handling::Blocking, "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop");
+    check(Handling::Refused,
+          "wait waitaof subscribe unsubscribe psubscribe ssubscribe publish spublish monitor "
+          "scan keys dbsize randomkey flushall flushdb script|load function|load swapdb move "
+          "config|set debug shutdown save bgsave bgrewriteaof replicaof slaveof cluster|nodes "
+          "acl|setuser module|load latency|doctor slowlog|get memory|doctor failover sync psync "
+          "replconf restore-asking asking readonly readwrite role lastsave migrate client|kill "
+          "client|pause client|reply client|tracking client|list pubsub|channels pfselftest");
 }
 
 TEST_CASE("split commands know how their responses are joined") {

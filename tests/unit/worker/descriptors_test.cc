@@ -11,6 +11,7 @@ config::Config config_of(uint32_t workers, uint32_t servers, uint32_t clients) {
     config.proxy.workers = workers;
     config::Pool pool;
     pool.client_connections = clients;
+    pool.leases_max = 100;
     pool.servers.resize(servers);
     config.pools.push_back(pool);
     return config;
@@ -20,11 +21,11 @@ config::Config config_of(uint32_t workers, uint32_t servers, uint32_t clients) {
 
 TEST_CASE("servers count per worker, connection and version of the protocol, clients once") {
     const config::Config one = config_of(1, 3, 1000);
-    CHECK(descriptors_wanted(one) == 64 + 2 + 1 + 12 + 1000);
+    CHECK(descriptors_wanted(one) == 64 + 2 + 1 + 12 + 1000 + 100);
     CHECK(descriptors_needed(one) == 16 + 2 + 1 + 3 + 8);
     config::Config four = config_of(4, 3, 1000);
     four.pools[0].server_connections = 2;
-    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 18) + 1000);
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 18 + 100) + 1000);
     CHECK(descriptors_needed(four) == 16 + 4 * (2 + 1 + 6) + 8);
     four.pools[0].protocol = config::Protocol::Memcached;
     CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 9) + 1000);

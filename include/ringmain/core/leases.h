@@ -1,0 +1,118 @@
+// ringmain/core/leases.h - server connections that are not everybody's (src/design/0009).
+//
+//                     take()                     answered, and known to be clean
+//   Closed or idle ----------> leased to a client --------------------------------> idle
+//     ^                              |                                                |
+//     +------------------------------+--- lost, late, ejected, the client left -------+
+//                                                           kept too long: closed
+//
+// A leased connection (ServerConn::is_lease) serves one client: it has that client's WATCHed keys,
+// or a command of it that waits on the server. It is given back only when its last answer says that
+// nothing of the client is left on it; in every other case it is closed. Connections of a database
+// other than the pool's are shared by all clients that selected it, like those of the pool's.
+//
+// Part of the Proxy, one thread. Connections belong to their Server and are used again.
+
+#pragma once
+
+#include "ringmain/base/time.h"
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/resp/response_parser.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ringmain::core {
+
+class ClientConn;
+class Pool;
+class Proxy;
+class Server;
+class ServerConn;
+struct Fragment;
+struct Request;
+struct Session;
+
+class Leases {
+  public:
+    explicit Leases(Proxy& proxy) : proxy_(&proxy) {}
+
+    // --- for the front ---------------------------------------------------------------------------
+
+    // The client's, made when it has none. Call note_change() after changing it.
+    [[nodiscard]] Session& session_of(ClientConn& client);
+    static void note_change(ClientConn& client);
+
+    // Of a special client: whether its next request may be taken, or must wait for the answers to
+    // those before it.
+    [[nodiscard]] bool may_go_on(ClientConn& client);
+
+    // The connection that serves a special client: its own, its database's, or everybody's.
+    [[nodiscard]] ServerConn& connection(Server& server, const ClientConn& client);
+
+    enum class Need : uint8_t { Watch, Wait };
+
+    // A connection for the client alone, on which a request of `bytes` may be queued. Null: `why`
+    // says so until the next call.
+    [[nodiscard]] ServerConn* take(Server& server,
+                                   ClientConn& client,
+                                   Need need,
+                                   std::string_view* why);
+
+    // The client has nothing but a command on this connection, which waits until then at the
+    // latest.
+    void begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_by);
+
+    // Everything that the client holds is closed, and it is as it was when it came.
+    void reset(ClientConn& client);
+    // The connection with its WATCHed keys is closed, if there is one. `why`: what EXEC will say.
+    void stop_watching(ClientConn& client, std::string_view why);
+
+    // What waits on a server for this client has an end, with an error that says why.
+    void end_wait(ClientConn& client, std::string_view why);
+
+    // SELECT. True: the client has the database from now on. False: an error is in `why`, or, when
+    // that is empty, the server is asked and will answer the request.
+    [[nodiscard]] bool select(ClientConn& client, uint32_t database, std::string* why);
+    [[nodiscard]] static uint32_t database_of(const ClientConn& client);
+
+    // --- for the Proxy ---------------------------------------------------------------------------
+
+    // A response to a fragment that is special, while it is the head of its FIFO.
+    void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+
+    // A leased connection that is Ready has waited long enough, or not.
+    void check(ServerConn& conn);
+    // It was lost, and who waited for it has been told.
+    void on_lost(ServerConn& conn);
+    // Nobody may use the server any more: its leased connections get nothing new. What was asked
+    // there is answered; what waits is ended.
+    void retire(Server& server, std::string_view why);
+
+  private:
+    [[nodiscard]] ServerConn* find(Server& server, const ClientConn& client);
+    void give_back(ServerConn& conn);
+    void release(ServerConn& conn);
+    static void end_waiting(ClientConn& client);
+    void on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void on_checked(ServerConn& conn);
+    void on_watched(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void on_waited(ServerConn& conn, const Bytes& bytes);
+    void on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    [[nodiscard]] Request& take_request(ServerConn& conn);
+    void deliver(Request& request, const Bytes* bytes, std::string_view text);
+    void end_lease(ServerConn& conn, bool clean);
+    [[nodiscard]] bool ask_for_database(ClientConn& client,
+                                        ServerConn& conn,
+                                        uint16_t slot,
+                                        std::string* why);
+    [[nodiscard]] bool find_slot(Pool& pool, uint32_t database, uint16_t* slot);
+    static void leave_slot(ClientConn& client, uint16_t* slot);
+
+    Proxy* proxy_;
+    std::string why_;
+};
+
+}  // namespace ringmain::core

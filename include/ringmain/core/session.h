@@ -1,0 +1,70 @@
+// ringmain/core/session.h - what one client has that others have not (src/design/0009).
+//
+//   a database of its own         SELECT; connections of that database serve it
+//   a transaction                 MULTI: commands are kept here until EXEC sends them all at once
+//   leased connections            WATCH, and commands that wait on their server
+//
+// A client has a session from the first such command on. ClientConn::special says whether there is
+// anything in it at the moment: the path of plain requests looks at nothing else.
+
+#pragma once
+
+#include "ringmain/buffer/chain.h"
+
+#include <cstdint>
+#include <string>
+
+namespace ringmain::core {
+
+class ServerConn;
+
+struct Session {
+    static constexpr uint16_t no_slot = UINT16_MAX;
+
+    explicit Session(BlockPool& pool) : queued(pool) {}
+
+    // True when something here concerns the client's requests.
+    [[nodiscard]] bool is_special() const {
+        return in_transaction || must_wait || watching != nullptr || waiting != nullptr ||
+               !lost.empty() || slot != no_slot;
+    }
+
+    // A command was refused: EXEC will run nothing.
+    void abort_transaction() { aborted = in_transaction; }
+
+    void end_transaction() {
+        in_transaction = false;
+        aborted = false;
+        has_server = false;
+        commands = 0;
+        queued.clear();
+        lost.clear();
+    }
+
+    // --- the database ----------------------------------------------------------------------------
+
+    uint16_t slot = no_slot;    // in Pool::databases; none: the pool's own database
+    uint16_t wanted = no_slot;  // asked for; the server's word is awaited
+
+    // What follows is taken when all earlier requests have their answers: the connection or the
+    // database that it concerns is known only then.
+    bool must_wait = false;
+
+    // --- the transaction -------------------------------------------------------------------------
+
+    bool in_transaction = false;
+    bool aborted = false;
+    bool has_server = false;  // some command had a key
+    uint32_t server = 0;      // its index, by the placement of then
+    uint64_t placed = 0;      // Pool::placements of then
+    uint32_t commands = 0;
+    Chain queued;      // their bytes
+    std::string lost;  // why EXEC can run nothing, whatever is queued; empty: no reason
+
+    // --- leases ----------------------------------------------------------------------------------
+
+    ServerConn* watching = nullptr;  // has the WATCHed keys
+    ServerConn* waiting = nullptr;   // has a command that waits
+};
+
+}  // namespace ringmain::core

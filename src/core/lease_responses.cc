@@ -1,0 +1,197 @@
+// Responses of which more must be known than whose they are: what a transaction is told, and what
+// leaves a leased connection clean.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/leases.h"
+#include "ringmain/core/proxy.h"
+
+#include <utility>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+bool is_error(const resp::ResponseFrame& frame) {
+    return frame.type == '-' || frame.type == '!';
+}
+
+// Of an error line without its '-'.
+std::string_view without_sign(std::string_view line) {
+    return line.substr(line.empty() ? 0 : 1);
+}
+
+}  // namespace
+
+void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    Fragment& head = *conn.fragments.front();
+    if (head.leading > 0) {
+        on_leading(conn, frame, bytes);
+        return;
+    }
+    if (!head.abandoned) proxy_->note_success(conn, head.queued);
+    if (conn.is_lease) {
+        conn.server->lease_failures = 0;
+        conn.server->leases_told = false;
+        conn.used_at = proxy_->now();
+    }
+    switch (head.special) {
+        case Special::Exec:
+            on_exec(conn, frame, bytes);
+            return;
+        case Special::Check:
+            on_checked(conn);
+            return;
+        case Special::Watch:
+            on_watched(conn, frame, bytes);
+            return;
+        case Special::Unwatch: {
+            const bool clean = !is_error(frame);
+            Request& request = take_request(conn);
+            end_lease(conn, clean);
+            deliver(request, &bytes, {});
+            return;
+        }
+        case Special::Wait:
+            on_waited(conn, bytes);
+            return;
+        case Special::Select:
+            on_selected(conn, frame, bytes);
+            return;
+        case Special::No:
+            break;
+    }
+    RM_ASSERT(false);
+}
+
+// To MULTI, and to each command that was queued behind it.
+void Leases::on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    Fragment& head = *conn.fragments.front();
+    const bool is_first = !std::exchange(head.led, true);
+    head.leading -= 1;
+    if (frame.type == '+') return;
+    if (!is_error(frame)) {
+        proxy_->lose(conn, "sent a response that does not fit the request");
+        return;
+    }
+    const std::string line = proxy_->first_line(bytes);
+    if (head.special == Special::Exec && is_first) {
+        // It was asked before whether it takes MULTI (Special::Check).
+        proxy_->lose(conn, "refused MULTI: " + line);
+        return;
+    }
+    const bool kept = !head.response.empty() || head.response.append_copy(line, &proxy_->open_);
+    if (!kept) proxy_->lose(conn, "refused a command; buffer memory is exhausted", Blame::Us);
+}
+
+// The head of the FIFO leaves it.
+Request& Leases::take_request(ServerConn& conn) {
+    Fragment& fragment = proxy_->take_answered(conn);
+    fragment.response.clear();
+    return *fragment.request;
+}
+
+void Leases::deliver(Request& request, const Bytes* bytes, std::string_view text) {
+    if (request.only.abandoned) {
+        proxy_->free_if_done(request);
+    } else {
+        proxy_->deliver(request, bytes, text);
+    }
+}
+
+void Leases::end_lease(ServerConn& conn, bool clean) {
+    if (!conn.is_lease) return;
+    if (clean) {
+        give_back(conn);
+        return;
+    }
+    release(conn);
+    proxy_->lose(conn, "is in an unknown state", Blame::Nobody);
+}
+
+void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    const bool failed = is_error(frame);
+    if (!failed && frame.type != '*' && frame.type != '_') {
+        proxy_->lose(conn, "sent a response that does not fit the request");
+        return;
+    }
+    std::string text;
+    bool clean = !failed;
+    if (failed) {
+        const std::string line = proxy_->first_line(bytes);
+        clean = line.starts_with("-EXECABORT");
+        const Chain& reason = conn.fragments.front()->response;
+        if (clean && !reason.empty()) {
+            // The client was told QUEUED; so it is told here what the server said then.
+            text = "-EXECABORT Transaction discarded because of: ";
+            text.append(without_sign(reason.to_string())).append("\r\n");
+        }
+    }
+    Request& request = take_request(conn);
+    end_lease(conn, clean);
+    deliver(request, text.empty() ? &bytes : nullptr, text);
+}
+
+// To DISCARD behind MULTI.
+void Leases::on_checked(ServerConn& conn) {
+    const std::string refusal = conn.fragments.front()->response.to_string();
+    conn.knows_transactions = refusal.empty();
+    Request& request = take_request(conn);
+    if (!refusal.empty() && request.client != nullptr) {
+        request.client->session->lost =
+            "server " + conn.server->title() + " refuses transactions: " + refusal;
+        note_change(*request.client);
+    }
+    if (request.only.abandoned) {
+        proxy_->free_if_done(request);
+    } else {
+        proxy_->make_ready(request);
+    }
+}
+
+void Leases::on_watched(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    const std::string refusal = conn.fragments.front()->response.to_string();
+    const bool refused = is_error(frame) || !refusal.empty();
+    if (refusal.empty()) conn.knows_transactions = true;
+    Request& request = take_request(conn);
+    if (!refused) {
+        deliver(request, &bytes, {});
+        return;
+    }
+    // Whatever was watched before is given up with it, and EXEC says so.
+    const std::string text =
+        error_line(conn.server->pool(),
+                   "server " + conn.server->title() + " refuses transactions: " + refusal);
+    deliver(request, refusal.empty() ? &bytes : nullptr, refusal.empty() ? "" : text);
+    proxy_->lose(conn, "refused to watch keys", Blame::Nobody);
+}
+
+// A command that waited has its answer.
+void Leases::on_waited(ServerConn& conn, const Bytes& bytes) {
+    // How long it waited says nothing about the server.
+    conn.fragments.front()->queued = proxy_->now();
+    Request& request = take_request(conn);
+    ClientConn& client = *conn.lessee;
+    end_waiting(client);
+    if (client.session->watching != &conn) give_back(conn);
+    note_change(client);
+    deliver(request, &bytes, {});
+}
+
+void Leases::on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    Request& request = take_request(conn);
+    if (request.client != nullptr) {
+        ClientConn& client = *request.client;
+        Session& session = *client.session;
+        if (!is_error(frame)) {
+            leave_slot(client, &session.slot);
+            std::swap(session.slot, session.wanted);
+        }
+        leave_slot(client, &session.wanted);
+        note_change(client);
+    }
+    deliver(request, &bytes, {});
+}
+
+}  // namespace ringmain::core

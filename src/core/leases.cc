@@ -1,0 +1,376 @@
+#include "ringmain/core/leases.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+
+#include <utility>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+// --- what clients have ---------------------------------------------------------------------------
+
+Session& Leases::session_of(ClientConn& client) {
+    if (client.session == nullptr) client.session = std::make_unique<Session>(proxy_->blocks());
+    return *client.session;
+}
+
+void Leases::note_change(ClientConn& client) {
+    client.special = client.session->is_special();
+}
+
+bool Leases::may_go_on(ClientConn& client) {
+    Session& session = *client.session;
+    if (!session.must_wait) return true;
+    if (!client.requests.empty()) return false;
+    session.must_wait = false;
+    leave_slot(client, &session.wanted);  // the server was lost before it answered SELECT
+    note_change(client);
+    return true;
+}
+
+ServerConn& Leases::connection(Server& server, const ClientConn& client) {
+    const Session& session = *client.session;
+    if (session.watching != nullptr && session.watching->server == &server) {
+        session.watching->used_at = proxy_->now();
+        return *session.watching;
+    }
+    if (session.slot == Session::no_slot) {
+        return server.connection(client.affinity, client.resp3);
+    }
+    return server.in_database(
+        session.slot, client.pool->databases[session.slot].number, client.affinity, client.resp3);
+}
+
+void Leases::reset(ClientConn& client) {
+    if (client.session == nullptr) return;
+    Session& session = *client.session;
+    for (ServerConn* conn : {session.watching, session.waiting}) {
+        if (conn != nullptr) proxy_->lose(*conn, "was left by its client", Blame::Nobody);
+    }
+    session.end_transaction();
+    leave_slot(client, &session.slot);
+    leave_slot(client, &session.wanted);
+    session.must_wait = false;
+    note_change(client);
+}
+
+void Leases::stop_watching(ClientConn& client, std::string_view why) {
+    if (client.session == nullptr || client.session->watching == nullptr) return;
+    proxy_->lose(*client.session->watching, "was left by its client", Blame::Nobody);
+    client.session->lost = why;
+    note_change(client);
+}
+
+void Leases::end_wait(ClientConn& client, std::string_view why) {
+    if (client.session == nullptr || client.session->waiting == nullptr) return;
+    ServerConn& conn = *client.session->waiting;
+    std::string text = "a command that waits on its server was ended: ";
+    proxy_->fail_all(conn, error_line(*client.pool, text.append(why)), stats::Reason::Other);
+    proxy_->lose(conn, "was left by its client", Blame::Nobody);
+}
+
+// --- taking and giving back ----------------------------------------------------------------------
+
+// An idle one that fits, or one to be connected.
+ServerConn* Leases::find(Server& server, const ClientConn& client) {
+    const uint32_t database = database_of(client);
+    for (ServerConn* conn = server.idle_leases.front(); conn != nullptr;
+         conn = decltype(server.idle_leases)::after(*conn)) {
+        if (conn->resp3 != client.resp3 || conn->database != database) continue;
+        server.idle_leases.remove(*conn);
+        server.idle_lease_count -= 1;
+        return conn;
+    }
+    ServerConn* conn = server.closed_leases.pop_front();
+    if (conn == nullptr) conn = &server.make_lease();
+    conn->resp3 = client.resp3;
+    conn->database = database;
+    // Failures are the server's: the next attempt is on whichever connection is at hand.
+    conn->failures = server.lease_failures;
+    conn->retry_at = server.lease_retry_at;
+    conn->last_error = server.lease_error;
+    return conn;
+}
+
+ServerConn* Leases::take(Server& server, ClientConn& client, Need need, std::string_view* why) {
+    Session& session = session_of(client);
+    RM_DCHECK((need == Need::Watch ? session.watching : session.waiting) == nullptr);
+    const Pool& pool = *client.pool;
+    uint64_t leased = 0;
+    for (const auto& one : pool.servers) {
+        leased += one->leased;
+    }
+    if (leased >= pool.options->leases_max) {
+        pool.counters->leases_refused.add(1);
+        why_ = "clients of this worker hold " + std::to_string(leased) +
+               " connections of their own, for WATCH and for commands that wait; no more are "
+               "allowed (leases_max)";
+        proxy_->scratch().why_reason = stats::Reason::Limit;
+        *why = why_;
+        return nullptr;
+    }
+    ServerConn* conn = find(server, client);
+    if (conn->state == ServerConn::State::Closed) {
+        if (!proxy_->may_connect(server, *conn, why)) {
+            server.closed_leases.add(*conn);
+            return nullptr;
+        }
+        proxy_->start_connect(*conn);
+    }
+    if (need == Need::Watch) session.watching = conn;
+    conn->lessee = &client;
+    conn->used_at = proxy_->now();
+    server.leased += 1;
+    pool.counters->leases.add(1);
+    pool.counters->leases_taken.add(1);
+    proxy_->waiting_.add(*conn);
+    if (pool.options->lease_timeout_ms > 0) {
+        proxy_->wake_at(proxy_->now() + Duration::millis(pool.options->lease_timeout_ms));
+    }
+    note_change(client);
+    return conn;
+}
+
+// Nobody's any more, whatever becomes of it.
+void Leases::release(ServerConn& conn) {
+    if (conn.lessee == nullptr) return;
+    ClientConn& client = *std::exchange(conn.lessee, nullptr);
+    Session& session = *client.session;
+    if (session.watching == &conn) session.watching = nullptr;
+    if (session.waiting == &conn) end_waiting(client);
+    conn.server->leased -= 1;
+    conn.server->pool().counters->leases.subtract(1);
+    note_change(client);
+}
+
+// Nothing of the client is left on it.
+void Leases::give_back(ServerConn& conn) {
+    release(conn);
+    Server& server = *conn.server;
+    const bool wanted = server.live && !server.pool().retired && !proxy_->draining_;
+    if (!conn.fragments.empty() || !wanted || server.idle_lease_count >= idle_leases_max) {
+        proxy_->lose(conn, "is not needed any more", Blame::Nobody);
+        return;
+    }
+    conn.used_at = proxy_->now();
+    server.idle_leases.add(conn);
+    server.idle_lease_count += 1;
+    proxy_->waiting_.add(conn);
+    proxy_->wake_at(conn.used_at + idle_lease_max);
+}
+
+void Leases::begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_by) {
+    Session& session = *client.session;
+    session.waiting = &conn;
+    session.must_wait = true;
+    conn.answer_by = answer_by;
+    if (answer_by != Instant::never()) proxy_->wake_at(answer_by);
+    proxy_->waiting_.add(conn);
+    client.pool->counters->clients_waiting.add(1);
+    note_change(client);
+}
+
+void Leases::end_waiting(ClientConn& client) {
+    ServerConn& conn = *std::exchange(client.session->waiting, nullptr);
+    conn.answer_by = Instant::never();
+    conn.server->pool().counters->clients_waiting.subtract(1);
+}
+
+void Leases::on_lost(ServerConn& conn) {
+    Server& server = *conn.server;
+    server.lease_failures = conn.failures;
+    server.lease_retry_at = conn.retry_at;
+    server.lease_error = conn.last_error;
+    if (decltype(server.idle_leases)::contains(conn)) {
+        server.idle_leases.remove(conn);
+        server.idle_lease_count -= 1;
+    }
+    if (conn.lessee != nullptr) {
+        Session& session = *conn.lessee->session;
+        // With EXEC or UNWATCH on the way it is that which fails.
+        const bool ends = session.must_wait && session.waiting != &conn;
+        if (session.watching == &conn && !ends) session.lost = conn.last_error;
+        release(conn);
+    }
+    server.closed_leases.add(conn);
+}
+
+void Leases::retire(Server& server, std::string_view why) {
+    for (const auto& one : server.connections()) {
+        ServerConn& conn = *one;
+        if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
+        const Fragment* head = conn.fragments.front();
+        if (head == nullptr || head->special == Special::Wait) {
+            proxy_->lose(conn, why, Blame::Nobody);
+            continue;
+        }
+        if (conn.lessee == nullptr) continue;
+        // With EXEC or UNWATCH on the way it has an end already.
+        Session& session = *conn.lessee->session;
+        if (!session.must_wait) session.lost = "server " + server.title() + " " + std::string(why);
+        release(conn);
+    }
+}
+
+// --- time ----------------------------------------------------------------------------------------
+
+void Leases::check(ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    const Fragment* head = conn.fragments.front();
+    if (head != nullptr) {
+        const bool waits = head->special == Special::Wait;
+        const Instant due = waits ? conn.answer_by
+                            : options.timeout_ms == 0
+                                ? Instant::never()
+                                : head->queued + Duration::millis(options.timeout_ms);
+        if (proxy_->now() < due) {
+            proxy_->wake_at(due);
+            return;
+        }
+        proxy_->counters().timeouts.add(1);
+        conn.server->counters().timedout.add(1);
+        proxy_->lose(conn,
+                     waits ? "has not answered when the command's time was up"
+                           : "did not answer within " + std::to_string(options.timeout_ms) +
+                                 " ms (timeout)");
+        return;
+    }
+    const Duration limit =
+        conn.lessee == nullptr ? idle_lease_max : Duration::millis(options.lease_timeout_ms);
+    if (limit.ns == 0) return;
+    const Instant until = conn.used_at + limit;
+    if (proxy_->now() < until) {
+        proxy_->wake_at(until);
+        return;
+    }
+    if (conn.lessee == nullptr) {
+        proxy_->lose(conn, "is not needed any more", Blame::Nobody);
+        return;
+    }
+    ClientConn& client = *conn.lessee;
+    stop_watching(client,
+                  "keys were watched for " + std::to_string(options.lease_timeout_ms) +
+                      " ms without a command for their server (lease_timeout)");
+}
+
+// --- databases -----------------------------------------------------------------------------------
+
+uint32_t Leases::database_of(const ClientConn& client) {
+    const Pool& pool = *client.pool;
+    const bool own = client.session != nullptr && client.session->slot != Session::no_slot;
+    return own ? pool.databases[client.session->slot].number : pool.options->redis_db;
+}
+
+void Leases::leave_slot(ClientConn& client, uint16_t* slot) {
+    if (*slot == Session::no_slot) return;
+    client.pool->databases[*slot].clients -= 1;
+    *slot = Session::no_slot;
+}
+
+// The one that has the database, else one that nobody uses, else another.
+bool Leases::find_slot(Pool& pool, uint32_t database, uint16_t* slot) {
+    std::vector<Pool::Database>& all = pool.databases;
+    size_t found = all.size();
+    for (size_t i = 0; i < all.size(); ++i) {
+        if (all[i].number == database) {
+            *slot = static_cast<uint16_t>(i);
+            return true;
+        }
+        if (all[i].clients == 0 && found == all.size()) found = i;
+    }
+    if (all.size() < pool.options->databases_max) {
+        found = all.size();
+        all.emplace_back();
+    }
+    if (found == all.size()) return false;
+    all[found].number = database;
+    for (const auto& server : pool.servers) {
+        for (ServerConn* conn : server->in_slot(static_cast<uint32_t>(found))) {
+            if (conn == nullptr) continue;
+            proxy_->lose(*conn, "serves another database now", Blame::Nobody);
+            conn->failures = 0;
+        }
+    }
+    *slot = static_cast<uint16_t>(found);
+    return true;
+}
+
+bool Leases::select(ClientConn& client, uint32_t database, std::string* why) {
+    why->clear();
+    Session& session = session_of(client);
+    Pool& pool = *client.pool;
+    if (database == database_of(client)) return true;
+    if (session.watching != nullptr) {
+        *why = "'SELECT' is not supported while keys are watched: EXEC, DISCARD or UNWATCH first";
+        return false;
+    }
+    if (database == pool.options->redis_db) {
+        leave_slot(client, &session.slot);
+        note_change(client);
+        return true;
+    }
+    if (!pool.any_live()) {
+        *why = proxy_->no_server_text(pool);
+        return false;
+    }
+    uint16_t slot = 0;
+    if (!find_slot(pool, database, &slot)) {
+        *why = "clients of this worker use " + std::to_string(pool.databases.size()) +
+               " databases besides the pool's; no more are allowed (databases_max)";
+        return false;
+    }
+    Server& server = pool.server(pool.first_live());
+    ServerConn& conn = server.in_database(slot, database, client.affinity, client.resp3);
+    if (conn.state == ServerConn::State::Ready) {
+        leave_slot(client, &session.slot);
+        session.slot = slot;
+        pool.databases[slot].clients += 1;
+        note_change(client);
+        return true;
+    }
+    return ask_for_database(client, conn, slot, why);
+}
+
+// The connection itself says SELECT before anything else; the client is told what the server says
+// when it hears it again.
+bool Leases::ask_for_database(ClientConn& client,
+                              ServerConn& conn,
+                              uint16_t slot,
+                              std::string* why) {
+    std::string_view reason;
+    const bool closed = conn.state == ServerConn::State::Closed;
+    if (closed && !proxy_->may_connect(*conn.server, conn, &reason)) {
+        *why = reason;
+        return false;
+    }
+    const uint32_t database = client.pool->databases[slot].number;
+    const std::string number = std::to_string(database);
+    const std::string text =
+        "*2\r\n$6\r\nSELECT\r\n$" + std::to_string(number.size()) + "\r\n" + number + "\r\n";
+    const bool full = conn.fragments.size() >= conn.server->queue_max;
+    if (full && !proxy_->may_wait(conn, &reason)) {
+        *why = reason;
+        return false;
+    }
+    Request* request = proxy_->has_room_for(text.size()) ? proxy_->make_request(client) : nullptr;
+    if (request == nullptr) {
+        *why = "out of memory for requests; see buffer_memory";
+        return false;
+    }
+    if (closed) proxy_->start_connect(conn);
+    const bool written = conn.out.append_copy(text, nullptr);
+    RM_ASSERT(written);
+    request->only.special = Special::Select;
+    proxy_->enqueue(conn, request->only);
+    Session& session = *client.session;
+    session.wanted = slot;
+    client.pool->databases[slot].clients += 1;
+    session.must_wait = true;
+    note_change(client);
+    return false;
+}
+
+}  // namespace ringmain::core

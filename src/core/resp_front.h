@@ -1,0 +1,92 @@
+// src/core/resp_front.h - one request of a redis client on its way to its answer.
+//
+// resp_front.cc says what becomes of it; what concerns transactions and waiting is in files of its
+// own. Lives for the call.
+
+#pragma once
+
+#include "ringmain/base/byte_range.h"
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/protocol/command.h"
+#include "ringmain/resp/request_parser.h"
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+// "CLIENT SETNAME" of client|setname.
+[[nodiscard]] std::string upper_case(std::string_view name);
+
+class RespFront {
+  public:
+    RespFront(Proxy& proxy, ClientConn& client, const resp::RequestFrame& frame, const Bytes& bytes)
+        : proxy_(proxy), client_(client), pool_(*client.pool), frame_(frame), bytes_(bytes) {}
+
+    Taken take();
+
+  private:
+    void count(const Command* command);
+    Taken take_unknown(std::string_view name);
+    Taken take_command(const Command& command);
+    Taken take_local(const Command& command);
+
+    // resp_transaction.cc
+    Taken take_transaction(const Command& command);
+    Taken take_queued(const Command& command);
+    [[nodiscard]] bool joins_transaction(uint32_t server);
+    void queue();
+    Taken exec();
+    Taken abort_exec(const std::string& line);
+    Taken refuse_arity(const Command& command);
+    [[nodiscard]] bool may_execute(std::string* why);
+    void send_transaction(ServerConn& conn);
+    Taken check_transactions(ServerConn& conn);
+    void discard();
+    Taken watch(const Command& command);
+    void unwatch();
+
+    // resp_wait.cc
+    [[nodiscard]] bool blocks(const Command& command);
+    Taken wait_for(const Command& command);
+
+    enum class Place : uint8_t {
+        OneServer,
+        Anywhere,  // no keys, or arguments that a server refuses
+        Refused,   // and answered
+    };
+
+    [[nodiscard]] Place place(const Command& command, uint32_t* server);
+    void refuse_crossing(const std::string& what);
+    void forward_by_keys(const Command& command);
+    void forward_to(uint32_t server_index);
+    void forward_on(ServerConn& conn, Special special, uint32_t leading, std::string_view before);
+    void split(const Command& command);
+    void send_fragments(const Command& command, std::string_view name, uint32_t step);
+
+    std::span<const ByteRange> arguments();
+    std::string_view argument(uint32_t index);
+    [[nodiscard]] bool has_server();
+    [[nodiscard]] bool route(ByteRange key, uint32_t* server);
+    void forward_to_any();
+    void note(Request& request);
+    void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
+    void error(std::string_view line, stats::Reason reason = stats::Reason::Other);
+    [[nodiscard]] Taken later();
+
+    Proxy& proxy_;
+    ClientConn& client_;
+    Pool& pool_;
+    const resp::RequestFrame& frame_;
+    const Bytes& bytes_;
+    const Command* command_ = nullptr;  // null: not in the table
+    stats::Counter* counted_ = nullptr;
+    ByteRange first_key_ = {};    // that was placed
+    bool all_arguments_ = false;  // scratch.arguments is filled
+};
+
+}  // namespace ringmain::core

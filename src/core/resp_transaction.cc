@@ -1,0 +1,320 @@
+// Transactions: what is queued is kept here and sent in one piece with EXEC (src/design/0009).
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/resp/errors.h"
+#include "ringmain/resp/writer.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "resp_front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+constexpr std::string_view multi_request = "*1\r\n$5\r\nMULTI\r\n";
+constexpr std::string_view exec_request = "*1\r\n$4\r\nEXEC\r\n";
+constexpr std::string_view unwatch_request = "*1\r\n$7\r\nUNWATCH\r\n";
+constexpr std::string_view check_request = "*1\r\n$5\r\nMULTI\r\n*1\r\n$7\r\nDISCARD\r\n";
+constexpr std::string_view aborted_response =
+    "-EXECABORT Transaction discarded because of previous errors.\r\n";
+
+// Of those without keys: what a server can do within a transaction, and its connection is as
+// before.
+bool may_be_queued(const Command& command) {
+    constexpr std::array ids = {
+        CommandId::Unwatch, CommandId::Ping, CommandId::Echo, CommandId::Time, CommandId::Info};
+    const bool is_command =
+        command.id >= CommandId::Command && command.id <= CommandId::CommandList;
+    return command.handling == Handling::AnyServer || is_command ||
+           std::ranges::find(ids, command.id) != ids.end();
+}
+
+std::string discarded(std::string_view why) {
+    std::string line = "-EXECABORT ringmain: transaction discarded: ";
+    return line.append(why).append("\r\n");
+}
+
+}  // namespace
+
+// As redis has it, within a transaction and outside.
+Taken RespFront::refuse_arity(const Command& command) {
+    if (command.id != CommandId::Exec) {
+        error(resp::wrong_arity(command));
+        return Taken::Yes;
+    }
+    static_cast<void>(proxy_.leases().session_of(client_));
+    return abort_exec(
+        "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' "
+        "command\r\n");
+}
+
+// Outside a transaction.
+Taken RespFront::take_transaction(const Command& command) {
+    if (command.id == CommandId::Multi) {
+        proxy_.leases().session_of(client_).in_transaction = true;
+        Leases::note_change(client_);
+        proxy_.answer(client_, resp::ok_response);
+    } else if (command.id == CommandId::Exec) {
+        error("-ERR EXEC without MULTI\r\n");
+    } else if (command.id == CommandId::Discard) {
+        error("-ERR DISCARD without MULTI\r\n");
+    } else if (command.id == CommandId::Watch) {
+        return watch(command);
+    } else {
+        unwatch();
+    }
+    return Taken::Yes;
+}
+
+// Between MULTI and EXEC.
+Taken RespFront::take_queued(const Command& command) {
+    if (command.id == CommandId::Exec) return exec();
+    if (command.id == CommandId::Quit || command.id == CommandId::Reset) return take_local(command);
+    if (command.id == CommandId::Discard) {
+        discard();
+        return Taken::Yes;
+    }
+    // These two abort nothing.
+    if (command.id == CommandId::Multi) {
+        proxy_.answer_error(client_, "-ERR MULTI calls can not be nested\r\n");
+        return Taken::Yes;
+    }
+    if (command.id == CommandId::Watch) {
+        proxy_.answer_error(client_, "-ERR WATCH inside MULTI is not allowed\r\n");
+        return Taken::Yes;
+    }
+    if ((command.flags & command_flag::no_multi) != 0) {
+        error("-ERR Command not allowed inside a transaction\r\n");
+        return Taken::Yes;
+    }
+    if (command.handling == Handling::Refused) {
+        refuse("'" + upper_case(command.name) +
+               "' is not supported: " + std::string(command.reason));
+        return Taken::Yes;
+    }
+    if (command.key_specs.empty() && !may_be_queued(command)) {
+        refuse("'" + upper_case(command.name) +
+               "' is not supported inside MULTI: a transaction runs on one server, on a "
+               "connection that clients share");
+        return Taken::Yes;
+    }
+    uint32_t server = 0;
+    const Place found = command.key_specs.empty() ? Place::Anywhere : place(command, &server);
+    if (found == Place::Refused) return Taken::Yes;
+    if (found == Place::OneServer && !joins_transaction(server)) return Taken::Yes;
+    queue();
+    return Taken::Yes;
+}
+
+// The first command with a key chooses the server, unless watched keys have.
+bool RespFront::joins_transaction(uint32_t server) {
+    Session& session = *client_.session;
+    const bool crosses = session.watching != nullptr
+                             ? session.watching->server != &pool_.server(server)
+                             : session.has_server && session.server != server;
+    if (crosses) {
+        refuse_crossing(session.watching != nullptr ? "the watched keys and this transaction's live"
+                                                    : "the keys of this transaction live");
+        return false;
+    }
+    if (!session.has_server) {
+        session.has_server = true;
+        session.server = server;
+        session.placed = pool_.placements;
+    }
+    return true;
+}
+
+void RespFront::queue() {
+    Session& session = *client_.session;
+    if (!session.lost.empty()) {
+        refuse("the transaction is lost: " + session.lost, stats::Reason::Lost);
+        return;
+    }
+    if (session.queued.size() + bytes_.size() > pool_.options->request_size_max) {
+        refuse("transaction is larger than " + std::to_string(pool_.options->request_size_max) +
+                   " bytes (request_size_max)",
+               stats::Reason::Limit);
+        return;
+    }
+    if (!session.aborted) {
+        const bool kept = proxy_.has_room_for(bytes_.size()) &&
+                          bytes_.append_to(session.queued, {0, bytes_.size()}, nullptr);
+        if (!kept) {
+            session.queued.clear();
+            refuse("out of buffer memory for a transaction; see buffer_memory",
+                   stats::Reason::Limit);
+            return;
+        }
+        session.commands += 1;
+    } else {
+        session.queued.clear();
+    }
+    proxy_.answer(client_, "+QUEUED\r\n");
+}
+
+// Whether what was queued can be sent as it is.
+bool RespFront::may_execute(std::string* why) {
+    const Session& session = *client_.session;
+    *why = session.lost;
+    if (why->empty() && session.has_server && session.placed != pool_.placements) {
+        *why = "servers came or went since its first command; try again";
+    }
+    if (why->empty() && session.watching == nullptr && !pool_.any_live()) {
+        *why = proxy_.no_server_text(pool_);
+    }
+    return why->empty();
+}
+
+Taken RespFront::exec() {
+    Session& session = *client_.session;
+    std::string why;
+    if (!may_execute(&why)) return abort_exec(discarded(why));
+    if (session.aborted) return abort_exec(std::string(aborted_response));
+    if (session.commands == 0 && session.watching == nullptr) {
+        session.end_transaction();
+        Leases::note_change(client_);
+        proxy_.answer(client_, "*0\r\n");
+        return Taken::Yes;
+    }
+    Server& server = session.watching != nullptr ? *session.watching->server
+                     : session.has_server        ? pool_.server(session.server)
+                                                 : pool_.server(pool_.first_live());
+    std::string_view refusal;
+    const uint64_t size = session.queued.size() + multi_request.size() + exec_request.size();
+    ServerConn* conn = proxy_.usable_connection(server, client_, size, &refusal);
+    if (conn == nullptr) return abort_exec(discarded(refusal));
+    // The queued bytes have their memory already; what goes around them may open blocks.
+    if (!proxy_.has_room_for(2 * block_size) || !proxy_.has_fragments(1)) {
+        return abort_exec(discarded("out of memory for requests; see buffer_memory"));
+    }
+    if (!conn->knows_transactions) {
+        // WATCH asks for itself: here the question would end the watch.
+        return session.watching != nullptr ? later() : check_transactions(*conn);
+    }
+    send_transaction(*conn);
+    return Taken::Yes;
+}
+
+// Nothing runs.
+Taken RespFront::abort_exec(const std::string& line) {
+    Session& session = *client_.session;
+    if (session.watching != nullptr && !client_.requests.empty()) return later();
+    pool_.counters->transactions_aborted.add(1);
+    proxy_.leases().stop_watching(client_, "");
+    session.end_transaction();
+    Leases::note_change(client_);
+    proxy_.answer_error(client_, line);
+    return Taken::Yes;
+}
+
+void RespFront::send_transaction(ServerConn& conn) {
+    Session& session = *client_.session;
+    Request* request = proxy_.make_request(client_);
+    RM_ASSERT(request != nullptr);
+    note(*request);
+    request->only.special = Special::Exec;
+    request->only.leading = session.commands + 1;
+    bool written = conn.out.append_copy(multi_request, nullptr);
+    if (session.queued.size() < copy_max) {
+        const auto size = static_cast<uint32_t>(session.queued.size());
+        written = written && conn.out.append_range(session.queued, {0, size}, nullptr);
+    } else {
+        conn.out.append_chain(std::move(session.queued));
+    }
+    written = written && conn.out.append_copy(exec_request, nullptr);
+    RM_ASSERT(written);
+    proxy_.enqueue(conn, request->only);
+    pool_.counters->transactions.add(1);
+    // The next request may not overtake it on another connection to the same server.
+    session.must_wait = session.watching != nullptr;
+    session.end_transaction();
+    Leases::note_change(client_);
+}
+
+// A server that refuses MULTI would run what follows one by one. So each new connection is asked
+// once, and EXEC is taken again when the answer is there.
+Taken RespFront::check_transactions(ServerConn& conn) {
+    Request* request = proxy_.make_request(client_);
+    RM_ASSERT(request != nullptr);
+    request->noreply = true;
+    request->only.special = Special::Check;
+    request->only.leading = 1;
+    const bool written = conn.out.append_copy(check_request, nullptr);
+    RM_ASSERT(written);
+    proxy_.enqueue(conn, request->only);
+    return later();
+}
+
+void RespFront::discard() {
+    Session& session = *client_.session;
+    session.end_transaction();
+    Leases::note_change(client_);
+    unwatch();
+}
+
+Taken RespFront::watch(const Command& command) {
+    Session& session = proxy_.leases().session_of(client_);
+    if (session.watching == nullptr && !client_.requests.empty()) return later();
+    if (!session.lost.empty()) {
+        refuse("keys that were watched before are lost: " + session.lost + "; UNWATCH first",
+               stats::Reason::Lost);
+        return Taken::Yes;
+    }
+    uint32_t server = 0;
+    const Place found = place(command, &server);
+    if (found == Place::Refused) return Taken::Yes;
+    RM_ASSERT(found == Place::OneServer);
+    ServerConn* conn = session.watching;
+    if (conn != nullptr && conn->server != &pool_.server(server)) {
+        refuse_crossing("the watched keys live");
+        return Taken::Yes;
+    }
+    std::string_view why;
+    if (!proxy_.has_room_for(bytes_.size() + block_size) || !proxy_.has_fragments(1)) {
+        refuse("out of memory for requests; see buffer_memory", stats::Reason::Limit);
+        return Taken::Yes;
+    }
+    if (conn == nullptr) {
+        conn = proxy_.leases().take(pool_.server(server), client_, Leases::Need::Watch, &why);
+    } else if (proxy_.usable_connection(*conn->server, client_, bytes_.size(), &why) == nullptr) {
+        conn = nullptr;
+    }
+    if (conn == nullptr) {
+        proxy_.refuse_forward(client_, error_line(pool_, why), proxy_.scratch().why_reason);
+        return Taken::Yes;
+    }
+    // Behind WATCH the check would end the watch.
+    const bool checks = conn->fragments.empty() && !conn->knows_transactions;
+    forward_on(*conn, Special::Watch, checks ? 2 : 0, checks ? check_request : "");
+    return Taken::Yes;
+}
+
+void RespFront::unwatch() {
+    Session& session = proxy_.leases().session_of(client_);
+    session.lost.clear();
+    ServerConn* conn = session.watching;
+    if (conn == nullptr) {
+        Leases::note_change(client_);
+        proxy_.answer(client_, resp::ok_response);
+        return;
+    }
+    Request* request = proxy_.has_room_for(block_size) ? proxy_.make_request(client_) : nullptr;
+    if (request == nullptr) {
+        proxy_.leases().stop_watching(client_, "");
+        proxy_.answer(client_, resp::ok_response);
+        return;
+    }
+    request->only.special = Special::Unwatch;
+    const bool written = conn->out.append_copy(unwatch_request, nullptr);
+    RM_ASSERT(written);
+    proxy_.enqueue(*conn, request->only);
+    session.must_wait = true;
+    Leases::note_change(client_);
+}
+
+}  // namespace ringmain::core

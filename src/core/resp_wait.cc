@@ -1,0 +1,55 @@
+// Commands that wait on their server: each on a connection that its client has for itself.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/resp/commands.h"
+
+#include "resp_front.h"
+
+namespace ringmain::core {
+
+Taken RespFront::wait_for(const Command& command) {
+    Session& session = proxy_.leases().session_of(client_);
+    // It goes another way than what the client asked before, and must not overtake it.
+    if (!client_.requests.empty()) return later();
+    if (client_.end_of_stream) {
+        refuse("'" + upper_case(command.name) + "' is not begun: the connection is about to end");
+        return Taken::Yes;
+    }
+    uint32_t index = 0;
+    switch (place(command, &index)) {
+        case Place::OneServer:
+            break;
+        case Place::Anywhere:
+            // The server refuses it at once, most probably.
+            if (!has_server()) return Taken::Yes;
+            index = pool_.first_live();
+            break;
+        case Place::Refused:
+            return Taken::Yes;
+    }
+    if (!proxy_.has_room_for(bytes_.size()) || !proxy_.has_fragments(1)) {
+        refuse("out of memory for requests; see buffer_memory", stats::Reason::Limit);
+        return Taken::Yes;
+    }
+    Server& server = pool_.server(index);
+    const bool has_own = session.watching != nullptr && session.watching->server == &server;
+    std::string_view why;
+    ServerConn* conn = has_own ? session.watching
+                               : proxy_.leases().take(server, client_, Leases::Need::Wait, &why);
+    if (conn == nullptr) {
+        proxy_.refuse_forward(client_, error_line(pool_, why), proxy_.scratch().why_reason);
+        return Taken::Yes;
+    }
+    const std::optional<int64_t> wait_ms =
+        resp::wait_ms_of(command, bytes_, arguments(), proxy_.scratch().text);
+    const Instant answer_by =
+        wait_ms.value_or(0) == 0
+            ? Instant::never()
+            : proxy_.now() + Duration::millis(*wait_ms + pool_.options->timeout_ms) + wait_margin;
+    forward_on(*conn, Special::Wait, 0, "");
+    proxy_.leases().begin_waiting(client_, *conn, answer_by);
+    return Taken::Yes;
+}
+
+}  // namespace ringmain::core

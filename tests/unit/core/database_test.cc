@@ -1,0 +1,193 @@
+// SELECT: each client in a database of its choice.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+const std::string ok = "+OK\r\n";
+
+struct Databases {
+    explicit Databases(config::Pool pool, const Loop::Options& options = {})
+        : world(std::move(pool), options) {
+        for (uint32_t i = 0; i < world.pool().servers.size(); ++i) {
+            world.server(i).redis.separates_databases = true;
+        }
+    }
+
+    World world;
+};
+
+}  // namespace
+
+TEST_CASE("a value that was set in one database is not in another") {
+    Databases databases(redis_pool(2));
+    World& world = databases.world;
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"SELECT", "3"})) == ok);
+    for (const uint32_t server : {0U, 1U}) {
+        const std::string key = world.key_on(server);
+        CHECK(world.ask(client, resp({"SET", key, "three"})) == ok);
+        CHECK(world.ask(other, resp({"GET", key})) == "$-1\r\n");
+        CHECK(world.server(server).redis.values ==
+              std::map<std::string, std::string>{{"3/" + key, "three"}});
+    }
+    CHECK(world.ask(client,
+                    resp({"SELECT", "0"}) + resp({"GET", world.key_on(0)}) + resp({"SELECT", "3"}) +
+                        resp({"GET", world.key_on(0)})) == ok + "$-1\r\n" + ok + bulk("three"));
+}
+
+TEST_CASE("requests behind SELECT wait for the server's word") {
+    Databases databases(redis_pool(1), {.seed = 11, .cut = true});
+    World& world = databases.world;
+    for (const bool there : {true, false}) {
+        world.server(0).redis.has_databases = there;
+        Channel& client = world.client();
+        const std::string number = there ? "3" : "4";
+        CHECK(world.ask(client,
+                        resp({"SET", "a", "0"}) + resp({"SELECT", number}) +
+                            resp({"SET", "a", number}) + resp({"SELECT", "0"}) +
+                            resp({"GET", "a"})) ==
+              (there ? ok + ok + ok + ok + bulk("0")
+                     : ok + "-ERR DB index is out of range\r\n" + ok + ok + bulk("4")));
+    }
+    CHECK(world.server(0).redis.values["3/a"] == "3");
+    // The next client that asks is told the same, at once.
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SELECT", "4"})) == "-ERR DB index is out of range\r\n");
+    world.server(0).redis.has_databases = true;
+    CHECK(world.ask(client, resp({"SELECT", "4"})) == ok);
+    CHECK(world.loop().notices().empty());
+}
+
+TEST_CASE("clients of a database share its connections") {
+    Databases databases(redis_pool(1));
+    World& world = databases.world;
+    const auto channels = [&world] { return world.loop().channels().size(); };
+    Channel& first = world.client();
+    CHECK(world.ask(first, resp({"SELECT", "3"})) == ok);
+    const size_t before = channels();
+    for (int i = 0; i < 5; ++i) {
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"SELECT", "3"}) + resp({"GET", "a"})) == ok + "$-1\r\n");
+    }
+    CHECK(channels() == before + 5);  // those of the clients
+}
+
+TEST_CASE("databases are bounded, and those that nobody uses make room") {
+    config::Pool pool = redis_pool(1);
+    pool.databases_max = 2;
+    Databases databases(pool);
+    World& world = databases.world;
+    Channel& one = world.client();
+    Channel& two = world.client();
+    Channel& three = world.client();
+    CHECK(world.ask(one, resp({"SELECT", "1"}) + resp({"SET", "a", "1"})) == ok + ok);
+    CHECK(world.ask(two, resp({"SELECT", "2"})) == ok);
+    const std::string full =
+        "-ERR ringmain: clients of this worker use 2 databases besides the pool's; no more are "
+        "allowed (databases_max)\r\n";
+    CHECK(world.ask(three, resp({"SELECT", "3"})) == full);
+    CHECK(world.ask(three, resp({"GET", "a"})) == "$-1\r\n");
+    world.drop(one);
+    CHECK(world.ask(three, resp({"SELECT", "3"}) + resp({"GET", "a"})) == ok + "$-1\r\n");
+    CHECK(world.ask(two, resp({"RESET"})) == "+RESET\r\n");
+    CHECK(world.ask(two, resp({"SELECT", "1"}) + resp({"GET", "a"})) == ok + bulk("1"));
+}
+
+TEST_CASE("a client may leave, and a server go, while SELECT waits") {
+    for (int batches = 0; batches < 5; ++batches) {
+        for (const bool leaves : {false, true}) {
+            CAPTURE(batches);
+            CAPTURE(leaves);
+            config::Pool pool = redis_pool(1);
+            pool.databases_max = 1;
+            Databases databases(pool);
+            World& world = databases.world;
+            Channel& client = world.client();
+            Channel& other = world.client();
+            World::say(client, resp({"SELECT", "3"}) + resp({"SET", "a", "x"}));
+            for (int i = 0; i < batches; ++i) {
+                world.step();
+            }
+            if (leaves) {
+                world.drop(client);
+            } else {
+                world.loop().begin();
+                for (const auto& channel : world.loop().channels()) {
+                    if (channel->server != nullptr) world.loop().reset(*channel);
+                }
+                world.loop().end();
+            }
+            world.pass(1000);
+            if (!leaves) CHECK(world.ask(client, resp({"RESET"})).ends_with("+RESET\r\n"));
+            // Nothing holds the one place.
+            CHECK(world.ask(other, resp({"SELECT", "4"}) + resp({"GET", "a"})) == ok + "$-1\r\n");
+            CHECK(world.proxy().is_idle());
+        }
+    }
+}
+
+TEST_CASE("a reload leaves clients in their databases") {
+    Databases databases(redis_pool(1));
+    World& world = databases.world;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SELECT", "3"}) + resp({"SET", "a", "1"})) == ok + ok);
+    const size_t channels = world.loop().channels().size();
+    SUBCASE("with the same connections") {
+        config::Pool pool = redis_pool(1);
+        pool.databases_max = 1;
+        pool.timeout_ms = 300;
+        world.adopt({pool});
+        CHECK(world.ask(client, resp({"GET", "a"})) == bulk("1"));
+        CHECK(world.loop().channels().size() == channels);
+        Channel& other = world.client();
+        CHECK(world.ask(other, resp({"SELECT", "4"})).starts_with("-ERR ringmain: clients of"));
+    }
+    SUBCASE("when the pool's is another") {
+        config::Pool pool = redis_pool(1);
+        pool.redis_db = 3;
+        world.adopt({pool});
+        world.settle();
+        CHECK(world.ask(client, resp({"GET", "a"})) == bulk("1"));
+        Channel& other = world.client();
+        CHECK(world.ask(other, resp({"GET", "a"})) == bulk("1"));
+    }
+    SUBCASE("on a server that is new") {
+        world.adopt({redis_pool(2)});
+        world.server(1).redis.separates_databases = true;
+        const std::string key = world.key_on(1);
+        CHECK(world.ask(client, resp({"SET", key, "2"})) == ok);
+        CHECK(world.server(1).redis.values.contains("3/" + key));
+    }
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("transactions, watched keys and waits are in the client's database") {
+    Databases databases(redis_pool(1));
+    World& world = databases.world;
+    FakeRedis& redis = world.server(0).redis;
+    Channel& client = world.client();
+    CHECK(world.ask(client,
+                    resp({"SELECT", "3"}) + resp({"MULTI"}) + resp({"SET", "a", "1"}) +
+                        resp({"EXEC"})) == ok + ok + "+QUEUED\r\n*1\r\n+OK\r\n");
+    CHECK(redis.values["3/a"] == "1");
+    CHECK(world.ask(client,
+                    resp({"WATCH", "a"}) + resp({"MULTI"}) + resp({"INCR", "a"}) +
+                        resp({"EXEC"})) == ok + ok + "+QUEUED\r\n*1\r\n:2\r\n");
+    CHECK(redis.values["3/a"] == "2");
+    CHECK(world.ask(client, resp({"WATCH", "a"}) + resp({"SELECT", "0"})) ==
+          ok + "-ERR ringmain: 'SELECT' is not supported while keys are watched: EXEC, DISCARD or "
+               "UNWATCH first\r\n");
+    // A connection that is given back keeps its database, and serves it only.
+    CHECK(world.ask(client,
+                    resp({"UNWATCH"}) + resp({"SELECT", "0"}) + resp({"WATCH", "a"}) +
+                        resp({"MULTI"}) + resp({"GET", "a"}) + resp({"EXEC"})) ==
+          ok + ok + ok + ok + "+QUEUED\r\n*1\r\n$-1\r\n");
+}
+
+}  // namespace ringmain::test

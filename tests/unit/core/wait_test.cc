@@ -1,0 +1,264 @@
+// Commands that wait on their server.
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+const std::string popped = "*2\r\n" + bulk("l") + bulk("x");
+
+// A client whose BLPOP has reached its server, which says nothing.
+struct Waiting {
+    explicit Waiting(config::Pool pool = redis_pool(1), const std::string& seconds = "0")
+        : world(std::move(pool)), client(&world.client()), other(&world.client()) {
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(*client, resp({"BLPOP", "l", seconds})).empty());
+        REQUIRE(world.leases(0).size() == 1);
+    }
+
+    [[nodiscard]] const stats::PoolCounters& counters() {
+        return *world.proxy().pools()[0]->counters;
+    }
+
+    void answer(const std::string& text) {
+        world.leases(0)[0]->inbound += text;
+        world.settle();
+    }
+
+    World world;
+    Channel* client;
+    Channel* other;
+};
+
+}  // namespace
+
+TEST_CASE("a command that waits gets its answer, whenever it comes") {
+    Waiting waiting;
+    CHECK(waiting.counters().clients_waiting.get() == 1);
+    waiting.world.pass(3'600'000 / 100);
+    CHECK(World::heard(*waiting.client).empty());
+    waiting.answer(popped);
+    CHECK(World::heard(*waiting.client) == popped);
+    CHECK(waiting.counters().clients_waiting.get() == 0);
+    CHECK(waiting.counters().leases.get() == 0);
+    CHECK(waiting.world.counters().timeouts.get() == 0);
+    // That it waited is not how long its server takes.
+    CHECK(waiting.counters().latency.sum_us() == 0);
+}
+
+TEST_CASE("what a client sends behind it waits, what others send does not") {
+    Waiting waiting;
+    World& world = waiting.world;
+    CHECK(world.ask(*waiting.client, resp({"GET", "a"}) + resp({"PING"})).empty());
+    world.server(0).mood = Mood::Up;
+    // The server answers everything but the one that waits.
+    world.leases(0)[0]->arrived.clear();
+    CHECK(world.ask(*waiting.other, resp({"SET", "a", "1"})) == "+OK\r\n");
+    CHECK(World::heard(*waiting.client).empty());
+    waiting.answer(popped);
+    CHECK(World::heard(*waiting.client) == popped + bulk("1") + "+PONG\r\n");
+}
+
+TEST_CASE("it does not overtake what its client said before") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.server(0).redis.canned["BLPOP"] = popped;
+    CHECK(world.ask(client,
+                    resp({"SET", "a", "1"}) + resp({"BLPOP", "l", "0"}) + resp({"GET", "a"})) ==
+          "+OK\r\n" + popped + bulk("1"));
+    CHECK(world.server(0).redis.log == std::vector<std::string>{"SET a 1", "BLPOP l 0", "GET a"});
+}
+
+TEST_CASE("its server has the command's time, the timeout and a second to answer") {
+    Waiting waiting(redis_pool(1), "1.5");
+    const int64_t due = 1500 + 400 + 1000;
+    waiting.world.pass(due - 50);
+    CHECK(World::heard(*waiting.client).empty());
+    waiting.world.pass(100);
+    CHECK(World::heard(*waiting.client) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) has not answered when the command's time was "
+          "up\r\n");
+    CHECK(waiting.world.leases(0).empty());
+    CHECK(waiting.world.counters().timeouts.get() == 1);
+}
+
+TEST_CASE("a pause of the process is no time that a server took") {
+    Waiting waiting(redis_pool(1), "1");
+    Loop& loop = waiting.world.loop();
+    loop.advance(Duration::millis(60'000));
+    loop.begin(Duration::millis(60'000));
+    loop.end();
+    waiting.world.settle();
+    CHECK(World::heard(*waiting.client).empty());
+    waiting.answer(popped);
+    CHECK(World::heard(*waiting.client) == popped);
+}
+
+TEST_CASE("the connection goes with its client") {
+    for (const bool orderly : {false, true}) {
+        Waiting waiting;
+        World& world = waiting.world;
+        const Channel* lease = world.leases(0)[0];
+        if (orderly) {
+            waiting.client->inbound_end = true;
+            world.settle();
+            CHECK(World::heard(*waiting.client) ==
+                  "-ERR ringmain: a command that waits on its server was ended: the client has "
+                  "ended its side of the connection\r\n");
+        } else {
+            world.drop(*waiting.client);
+        }
+        CHECK(waiting.client->closed);
+        CHECK(lease->closed);
+        CHECK(world.leases(0).empty());
+        CHECK(world.proxy().is_idle());
+        CHECK(waiting.counters().clients_waiting.get() == 0);
+    }
+}
+
+TEST_CASE("a client may leave, and a server go, while its connection is not there yet") {
+    for (int batches = 0; batches < 4; ++batches) {
+        for (const bool leaves : {false, true}) {
+            CAPTURE(batches);
+            CAPTURE(leaves);
+            World world(redis_pool(1));
+            world.server(0).redis.canned["BLPOP"] = popped;
+            Channel& client = world.client();
+            Channel& other = world.client();
+            World::say(client, resp({"BLPOP", "l", "0"}));
+            for (int i = 0; i < batches; ++i) {
+                world.step();
+            }
+            if (leaves) {
+                world.drop(client);
+            } else {
+                world.loop().begin();
+                for (Channel* lease : world.leases(0)) {
+                    world.loop().reset(*lease);
+                }
+                world.loop().end();
+            }
+            world.pass(100);
+            CHECK(world.ask(other, resp({"BLPOP", "l", "0"})) == popped);
+            CHECK(world.proxy().is_idle());
+            CHECK(world.proxy().pools()[0]->servers[0]->leased == 0);
+        }
+    }
+}
+
+TEST_CASE("a stop ends what waits, and begins nothing new") {
+    Waiting waiting;
+    World& world = waiting.world;
+    World::say(*waiting.client, resp({"BLPOP", "m", "0"}));
+    world.settle();
+    world.loop().begin();
+    world.proxy().drain();
+    world.loop().end();
+    world.settle();
+    CHECK(
+        World::heard(*waiting.client) ==
+        "-ERR ringmain: a command that waits on its server was ended: ringmain is being stopped\r\n"
+        "-ERR ringmain: 'BLPOP' is not begun: the connection is about to end\r\n");
+    CHECK(waiting.client->closed);
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("a reload keeps what waits, unless its server or its pool is gone") {
+    Waiting waiting;
+    World& world = waiting.world;
+    SUBCASE("the server stays") {
+        config::Pool pool = redis_pool(1);
+        pool.timeout_ms = 200;
+        world.adopt({pool});
+        world.pass(1000);
+        waiting.answer(popped);
+        CHECK(World::heard(*waiting.client) == popped);
+    }
+    SUBCASE("the server is another") {
+        config::Pool pool = redis_pool(2);
+        pool.servers.erase(pool.servers.begin());
+        world.adopt({pool});
+        world.settle();
+        CHECK(World::heard(*waiting.client) ==
+              "-ERR ringmain: server s0 (10.0.0.1:7000) is not configured any more\r\n");
+        CHECK(world.ask(*waiting.client, resp({"PING"})) == "+PONG\r\n");
+    }
+    SUBCASE("the pool is gone") {
+        config::Pool pool = redis_pool(1);
+        pool.name = "other";
+        world.adopt({pool});
+        world.settle();
+        CHECK(World::heard(*waiting.client).ends_with("is not configured any more\r\n"));
+        CHECK(waiting.client->closed);
+    }
+    CHECK(world.proxy().is_idle());
+    CHECK(waiting.counters().leases.get() == 0);
+}
+
+TEST_CASE("an ejected server's connections are given up") {
+    config::Pool pool = redis_pool(2);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& client = world.client();
+    Channel& other = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"BLPOP", key, "0"})).empty());
+    CHECK(world.ask(other, resp({"GET", key})).empty());
+    world.pass(450);
+    CHECK(World::heard(client) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) is ejected: did not answer "
+          "within 400 ms (timeout)\r\n");
+    CHECK(world.leases(0).empty());
+    world.server(1).redis.canned["BLPOP"] = popped;
+    CHECK(world.ask(client, resp({"BLPOP", key, "0"})) == popped);
+}
+
+TEST_CASE("a server that takes no more connections is not asked again and again") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
+    world.server(0).mood = Mood::Refusing;
+    const std::string refused =
+        "-ERR ringmain: server s0 (10.0.0.1:7000) refused the connection\r\n";
+    CHECK(world.ask(client, resp({"BLPOP", "l", "0"})) == refused);
+    const size_t channels = world.loop().channels().size();
+    for (int i = 0; i < 10; ++i) {
+        CHECK(world.ask(client, resp({"BLPOP", "l", "0"})) == refused);
+    }
+    CHECK(world.loop().channels().size() == channels);
+    CHECK(world.loop().notices().size() == 1);
+    world.server(0).mood = Mood::Up;
+    world.server(0).redis.canned["BLPOP"] = popped;
+    // Its other connection was never touched.
+    CHECK(world.ask(client, resp({"GET", "a"})) == bulk("1"));
+    world.pass(100);
+    CHECK(world.ask(client, resp({"BLPOP", "l", "0"})) == popped);
+}
+
+TEST_CASE("within a transaction nothing waits") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client,
+                    resp({"MULTI"}) + resp({"BLPOP", "l", "0"}) +
+                        resp({"XREAD", "BLOCK", "0", "STREAMS", "s", "$"})) ==
+          "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
+    CHECK(world.leases(0).empty());
+    CHECK(world.ask(client, resp({"EXEC"})).starts_with("*2\r\n"));
+}
+
+TEST_CASE("XREAD waits with BLOCK only") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.server(0).redis.canned["XREAD"] = "*-1\r\n";
+    CHECK(world.ask(client, resp({"XREAD", "COUNT", "1", "STREAMS", "s", "$"})) == "*-1\r\n");
+    CHECK(world.leases(0).empty());
+    CHECK(world.ask(client, resp({"XREAD", "BLOCK", "10", "STREAMS", "s", "$"})) == "*-1\r\n");
+    CHECK(world.leases(0).size() == 1);
+}
+
+}  // namespace ringmain::test
