@@ -110,12 +110,9 @@ class Lab:
     def load(self, proxy, case):
         protocol, verb, size, pipeline, requests = case
         port = self.ports[proxy, protocol]
-        if protocol == "redis":
-            command = ["redis-benchmark", "-p", port, "-t", verb, "-d", size, "-P", pipeline,
-                       "-c", CLIENTS, "-n", requests, "-r", KEYS, "-q"]
-        else:
-            command = [self.build / "perf" / "loadgen", port, verb, CLIENTS, pipeline, size,
-                       requests, KEYS]
+        command = [self.build / "perf" / "loadgen", "--ports", port, "--protocol", protocol,
+                   "--verb", verb, "--clients", CLIENTS, "--pipeline", pipeline, "--size", size,
+                   "--requests", requests, "--keys", KEYS]
         subprocess.run(["taskset", "-c", LOAD_CPU, *map(str, command)], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=300)
 
@@ -156,8 +153,8 @@ def main():
             name = f"{case[1]} {case[2]} B"
             if options.only not in f"{case[0]} {name} P{case[3]}":
                 continue
-            if case[0] == "memcached":  # the load generator takes a miss for a wrong answer
-                lab.load("ringmain", ("memcached", "set", case[2], 16, 4 * KEYS))
+            # The load generator takes a miss for a wrong answer.
+            lab.load("ringmain", (case[0], "set", case[2], 16, 4 * KEYS))
             figures = {"ringmain": [], "nutcracker": []}
             for i in range(options.rounds):
                 order = ("ringmain", "nutcracker") if i % 2 == 0 else ("nutcracker", "ringmain")
