@@ -325,18 +325,22 @@ void Forwarder::on_sent(uint32_t index, int32_t result) {
 
 // A client, and with it the server connection of its own; either may be the first to go.
 void Forwarder::close(uint32_t index) {
+    const uint32_t peer = shared() ? nobody : std::exchange(connections_[index]->peer, nobody);
+    close_one(index);
+    if (peer == nobody) return;
+    connections_[peer]->peer = nobody;
+    close_one(peer);
+}
+
+void Forwarder::close_one(uint32_t index) {
     Connection& connection = *connections_[index];
     if (connection.closing) return;
     connection.closing = true;
     std::erase(starved_, index);
+    if (std::exchange(connection.waiting, false)) in_flight_ -= 1;
     // Ends what is in flight on it; closing the descriptor would not.
     ::shutdown(connection.socket.get(), SHUT_RDWR);
-    const uint32_t peer = shared() ? nobody : std::exchange(connection.peer, nobody);
-    if (std::exchange(connection.waiting, false)) in_flight_ -= 1;
     release(index);
-    if (peer == nobody) return;
-    connections_[peer]->peer = nobody;
-    close(peer);
 }
 
 void Forwarder::release(uint32_t index) {

@@ -112,6 +112,7 @@ class Forwarder {
     void give_back(uint16_t buffer);
     void arm_starved();
     void close(uint32_t index);
+    void close_one(uint32_t index);
     void release(uint32_t index);
     [[nodiscard]] uring::UserData user_data(Operation operation, uint32_t index) const;
 

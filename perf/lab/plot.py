@@ -8,7 +8,7 @@ COLORS = {
     "forwarder-shared": "#4f9d69", "forwarder-own": "#93c4a4", "direct": "#888888",
 }
 WIDTH, LEFT, RIGHT = 860, 150, 90
-BAR, GAP, GROUP_GAP, TOP = 15, 3, 34, 62
+BAR, GAP, GROUP_GAP, TOP = 15, 3, 34, 72
 
 
 def svg(height, parts):

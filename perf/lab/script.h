@@ -73,8 +73,8 @@ class Script {
     [[nodiscard]] bool check_unordered(uint32_t index, std::string_view answer) const;
 
   private:
-    void add_redis(Verb verb, uint32_t first_key);
-    void add_memcached(Verb verb, uint32_t first_key);
+    void add_redis(Verb verb, uint32_t request);
+    void add_memcached(Verb verb, uint32_t request);
 
     [[nodiscard]] uint32_t key_of(uint32_t request, uint32_t place) const {
         return static_cast<uint32_t>((uint64_t{request} * options_.keys_per_request + place) %
