@@ -116,9 +116,11 @@ def parse_arguments():
 def chosen_cases(options):
     """Those that use the same servers stand together."""
     found = list(cases.full() if options.full else cases.quick())
+    if options.against:  # no nutcracker that would say at which rate
+        found = [case for case in found if not case.fixed_rate]
     if options.only:
         # Also those of --full, so that every case can be asked for by its name.
-        found = list(dict.fromkeys([*found, *cases.full()])) if not options.full else found
+        found = list(dict.fromkeys([*found, *cases.full()]))
         names = {case.name for case in found}
 
         def asked_for(case, text):

@@ -183,6 +183,19 @@ class LoadKeepsTime(LoadCase):
         self.assertLess(figures["p99_us"], 200_000)
 
 
+    def test_latencies_are_those_that_the_server_has(self):
+        def answer(arguments, _connection):
+            time.sleep(0.02)
+            return bulk(value_of(arguments[1]))
+
+        port = self.serve(fake_redis(answer)).port
+        figures = self.passes(self.load(port, requests=30, clients=1, pipeline=1))
+        self.assertEqual(figures["requests"], 30)
+        self.assertGreater(figures["p50_us"], 20_000)
+        self.assertLess(figures["p50_us"], 40_000)
+        self.assertAlmostEqual(figures["rate"], 30 / figures["seconds"], delta=0.2)
+
+
 class ForwarderForwards(LoadCase):
     def setUp(self):
         super().setUp()
