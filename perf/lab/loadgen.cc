@@ -1,162 +1,169 @@
-// Load for memcached: C connections, each with P requests under way, until N have their answers.
+// Load for RESP and memcached: checks every byte of every answer, and prints one line of JSON.
 //
-//   loadgen PORT get|set CLIENTS PIPELINE VALUE_SIZE REQUESTS KEYS
+//   loadgen --ports PORT[,PORT...] [--protocol redis|memcached] [--verb get|set|mget|mset|mixed]
+//           [--clients N] [--pipeline N] [--size BYTES] [--keys N] [--keys-per-request N]
+//           [--requests N] [--seconds S] [--rate PER_SECOND] [--warmup S] [--attended yes]
 //
-// Sends prebuilt batches and checks every answer's length and kind, so a proxy cannot win by being
-// wrong. Keys are key:0000000000 to key:KEYS-1; run `set` first. Prints requests per second.
+// Run `--verb set` first: the others expect the values that it stores. load.h says how requests
+// are timed. With --attended it connects, warms up, prints "ready", waits for a line on standard
+// input, and after the figures keeps its connections open until standard input ends, so that
+// whoever watches the other side sees the load alone.
 
-#include <chrono>
-#include <cstdint>
+#include "perf/lab/load.h"
+#include "perf/lab/script.h"
+
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
-#include <vector>
+#include <string_view>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 namespace {
 
+using namespace ringmain::lab;  // NOLINT(google-build-using-namespace): this is its program
+
 struct Options {
-    uint16_t port;
-    bool set;
-    uint32_t clients;
-    uint32_t pipeline;
-    uint32_t value_size;
-    uint64_t requests;
-    uint32_t keys;
+    ScriptOptions script;
+    LoadOptions load;
+    Limit limit;
+    double warmup = 0;
+    bool attended = false;
 };
 
-struct Client {
-    int socket = -1;
-    uint32_t next_key = 0;
-    uint64_t expected = 0;  // bytes of the answers under way
-    std::string received;   // only the end of what came, to check it
-};
-
-[[noreturn]] void stop(const char* text) {
-    std::fprintf(stderr, "loadgen: %s\n", text);
-    std::exit(1);
+double number(const std::string& name, const char* text, double max) {
+    char* end = nullptr;
+    const double value = std::strtod(text, &end);
+    if (end == text || *end != '\0' || !(value >= 0) || value > max) {
+        stop(name + " " + text + ": not a number from 0 to " + std::to_string(max));
+    }
+    return value;
 }
 
-std::string key_of(uint32_t index) {
-    char text[32];
-    std::snprintf(text, sizeof text, "key:%010u", index);
-    return text;
+uint32_t count(const std::string& name, const char* text) {
+    return static_cast<uint32_t>(number(name, text, 1e8));
 }
 
-int connect_to(uint16_t port) {
-    const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-        stop("cannot connect");
+std::vector<uint16_t> ports_of(const std::string& text) {
+    std::vector<uint16_t> ports;
+    for (size_t begin = 0; begin < text.size();) {
+        const size_t end = std::min(text.find(',', begin), text.size());
+        const std::string port = text.substr(begin, end - begin);
+        ports.push_back(static_cast<uint16_t>(number("--ports", port.c_str(), 65535)));
+        begin = end + 1;
     }
-    const int on = 1;
-    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    return socket;
+    return ports;
 }
 
-// Sends one batch and notes how many bytes its answers have.
-void send_batch(Client& client, const Options& options, const std::string& value) {
-    std::string batch;
-    for (uint32_t i = 0; i < options.pipeline; ++i) {
-        const std::string key = key_of(client.next_key);
-        client.next_key = (client.next_key + 1) % options.keys;
-        const std::string size = std::to_string(options.value_size);
-        if (options.set) {
-            batch += "set " + key + " 0 0 " + size + "\r\n" + value + "\r\n";
-            client.expected += std::strlen("STORED\r\n");
-        } else {
-            batch += "get " + key + "\r\n";
-            client.expected += std::strlen("VALUE ") + key.size() + std::strlen(" 0 ") +
-                               size.size() + 2 + options.value_size + 2 + std::strlen("END\r\n");
-        }
-    }
-    for (size_t sent = 0; sent < batch.size();) {
-        const ssize_t n = ::send(client.socket, batch.data() + sent, batch.size() - sent, 0);
-        if (n <= 0) stop("cannot send");
-        sent += static_cast<size_t>(n);
+Protocol protocol_of(std::string_view text) {
+    if (text == "redis") return Protocol::Redis;
+    if (text == "memcached") return Protocol::Memcached;
+    stop("--protocol: redis or memcached");
+}
+
+Verb verb_of(std::string_view text) {
+    if (text == "get") return Verb::Get;
+    if (text == "set") return Verb::Set;
+    if (text == "mget") return Verb::Mget;
+    if (text == "mset") return Verb::Mset;
+    if (text == "mixed") return Verb::Mixed;
+    stop("--verb: get, set, mget, mset or mixed");
+}
+
+void read_option(Options& options, const std::string& name, const char* value) {
+    if (name == "--ports") {
+        options.load.ports = ports_of(value);
+    } else if (name == "--protocol") {
+        options.script.protocol = protocol_of(value);
+    } else if (name == "--verb") {
+        options.script.verb = verb_of(value);
+    } else if (name == "--clients") {
+        options.load.clients = count(name, value);
+    } else if (name == "--pipeline") {
+        options.load.pipeline = count(name, value);
+    } else if (name == "--size") {
+        options.script.value_size = count(name, value);
+    } else if (name == "--keys") {
+        options.script.keys = count(name, value);
+    } else if (name == "--keys-per-request") {
+        options.script.keys_per_request = count(name, value);
+    } else if (name == "--requests") {
+        options.limit.requests = static_cast<uint64_t>(number(name, value, 1e15));
+    } else if (name == "--seconds") {
+        options.limit.seconds = number(name, value, 86400);
+    } else if (name == "--rate") {
+        options.load.rate = number(name, value, 1e9);
+    } else if (name == "--warmup") {
+        options.warmup = number(name, value, 3600);
+    } else if (name == "--attended") {
+        options.attended = std::string_view(value) == "yes";
+    } else {
+        stop("unknown option " + name + "; perf/lab/loadgen.cc lists them");
     }
 }
 
-// True when all answers of the batch are in.
-bool take_answers(Client& client, const Options& options, std::vector<char>& buffer) {
-    const ssize_t n = ::recv(client.socket, buffer.data(), buffer.size(), 0);
-    if (n <= 0) stop("connection lost");
-    const auto count = static_cast<uint64_t>(n);
-    if (count > client.expected) stop("more bytes than asked for: a wrong answer");
-    client.expected -= count;
-    if (client.expected > 0) return false;
-    const std::string end = options.set ? "STORED\r\n" : "END\r\n";
-    if (count < end.size() ||
-        std::memcmp(buffer.data() + count - end.size(), end.data(), end.size()) != 0) {
-        stop("the last answer does not end as it should");
+Options read_options(int argc, char** argv) {
+    Options options;
+    for (int i = 1; i < argc; i += 2) {
+        if (i + 1 == argc) stop(std::string(argv[i]) + " needs a value");
+        read_option(options, argv[i], argv[i + 1]);
     }
-    return true;
+    if (options.limit.requests == 0 && options.limit.seconds <= 0) {
+        stop("--requests or --seconds says when to end");
+    }
+    options.script.requests_min = options.load.pipeline;
+    return options;
 }
 
-void run(const Options& options) {
-    const std::string value(options.value_size, 'v');
-    std::vector<Client> clients(options.clients);
-    std::vector<char> buffer(1 << 20);
-    const int events = epoll_create1(0);
-    for (uint32_t i = 0; i < options.clients; ++i) {
-        clients[i].socket = connect_to(options.port);
-        // Apart, so that `set` with twice as many requests as keys leaves none out.
-        clients[i].next_key = static_cast<uint32_t>(uint64_t{i} * options.keys / options.clients);
-        epoll_event event = {};
-        event.events = EPOLLIN;
-        event.data.u32 = i;
-        epoll_ctl(events, EPOLL_CTL_ADD, clients[i].socket, &event);
-    }
-    const auto begin = std::chrono::steady_clock::now();
-    uint64_t started = 0;
-    uint64_t done = 0;
-    for (Client& client : clients) {
-        send_batch(client, options, value);
-        started += options.pipeline;
-    }
-    std::vector<epoll_event> ready(256);
-    while (done < started) {
-        const int count = epoll_wait(events, ready.data(), 256, 10000);
-        if (count <= 0) stop("no answer within 10 s");
-        for (int i = 0; i < count; ++i) {
-            Client& client = clients[ready[static_cast<size_t>(i)].data.u32];
-            if (!take_answers(client, options, buffer)) continue;
-            done += options.pipeline;
-            if (started >= options.requests) continue;
-            send_batch(client, options, value);
-            started += options.pipeline;
-        }
-    }
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    std::printf("%llu requests, %.0f per second\n",
-                static_cast<unsigned long long>(done),  // NOLINT(google-runtime-int)
-                static_cast<double>(done) / seconds.count());
+// CPU time of this process so far.
+double cpu_seconds() {
+    rusage usage = {};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+    };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-uint64_t number(const char* text) {
-    return std::strtoull(text, nullptr, 10);
+void wait_for_input() {
+    for (int c = std::getchar(); c != EOF && c != '\n';)
+        c = std::getchar();
+}
+
+void print(const Outcome& outcome, double cpu) {
+    const auto requests = static_cast<double>(outcome.requests);
+    const auto us = [](uint64_t ns) { return static_cast<double>(ns) * 1e-3; };
+    std::printf(
+        "{\"requests\": %.0f, \"seconds\": %.6f, \"rate\": %.1f, \"p50_us\": %.1f, "
+        "\"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f, \"cpu_us_per_request\": %.4f}\n",
+        requests,
+        outcome.seconds,
+        requests / outcome.seconds,
+        us(outcome.latency.percentile(0.5)),
+        us(outcome.latency.percentile(0.99)),
+        us(outcome.latency.percentile(0.999)),
+        us(outcome.latency.max()),
+        cpu * 1e6 / requests);
+    std::fflush(stdout);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 8) stop("PORT get|set CLIENTS PIPELINE VALUE_SIZE REQUESTS KEYS");
-    run({.port = static_cast<uint16_t>(number(argv[1])),
-         .set = std::string(argv[2]) == "set",
-         .clients = static_cast<uint32_t>(number(argv[3])),
-         .pipeline = static_cast<uint32_t>(number(argv[4])),
-         .value_size = static_cast<uint32_t>(number(argv[5])),
-         .requests = number(argv[6]),
-         .keys = static_cast<uint32_t>(number(argv[7]))});
+    const Options options = read_options(argc, argv);
+    prctl(PR_SET_TIMERSLACK, 1UL);  // a planned send is not to wait 50 us for company
+    const Script script(options.script);
+    Load load(script, options.load);
+    if (options.warmup > 0) (void)load.run({.seconds = options.warmup});
+    if (options.attended) {
+        std::puts("ready");
+        std::fflush(stdout);
+        wait_for_input();
+    }
+    const double before = cpu_seconds();
+    const Outcome outcome = load.run(options.limit);
+    print(outcome, cpu_seconds() - before);
+    if (options.attended) wait_for_input();
     return 0;
 }

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+"""ringmain beside other proxies, in turn, before the same servers: CPU time per request and more.
+
+usage: perf/lab/lab.py BUILD [--quick | --full] [--only TEXT]... [--save NAME]
+       perf/lab/lab.py BUILD --against OTHER_BUILD     two builds of ringmain, nothing else
+
+BUILD is a release build with src/ringmain, perf/loadgen and perf/forwarder. Raw data, tables and
+plots go to BUILD/lab, or with --save to perf/results/<date>-NAME. perf/README.md explains the
+method. Exit status 1: a proxy or a load failed somewhere (the table says where).
+"""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import cases
+import report
+from measure import count_syscalls, measure
+from rig import LabError, Rig
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FORMAT = 1  # of the raw data
+
+
+def output_of(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout or done.stderr).strip()
+
+
+def read(path):
+    try:
+        return pathlib.Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", read("/proc/cpuinfo"))
+    memory = re.search(r"MemTotal:\s+(\d+)", read("/proc/meminfo"))
+    return {
+        "cpu": model.group(1) if model else platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory_gib": round(int(memory.group(1)) / 2**20, 1) if memory else None,
+        "kernel": platform.release(),
+        "virtualization": output_of("systemd-detect-virt") or "unknown",
+        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
+        "congestion_control": read("/proc/sys/net/ipv4/tcp_congestion_control").strip(),
+        "load_average_before": os.getloadavg()[0],
+    }
+
+
+def build_facts(build):
+    facts = {}
+    info = build / "meson-info"
+    compiler = re.search(r"C\+\+ compiler for the host machine: .*?\((\S+ \S+)",
+                         read(build / "meson-logs" / "meson-log.txt"))
+    if compiler:
+        facts["compiler"] = compiler.group(1)
+    if (info / "intro-buildoptions.json").exists():
+        options = {option["name"]: option["value"]
+                   for option in json.loads(read(info / "intro-buildoptions.json"))}
+        facts.update({name: options[name] for name in ("buildtype", "b_lto", "b_pgo")
+                      if name in options})
+    return facts
+
+
+def versions():
+    def first(*command):
+        return (output_of(*command).splitlines() or [""])[0]
+
+    return {
+        "nutcracker": first("nutcracker", "-V"),
+        "haproxy": first("haproxy", "-v"),
+        "redis": first("redis-server", "--version"),
+        "memcached": first("memcached", "-V"),
+        "python": platform.python_version(),
+    }
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=pathlib.Path)
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="the cases of the targets (default)")
+    size.add_argument("--full", action="store_true", help="all cases, more than an hour")
+    parser.add_argument("--against", type=pathlib.Path, help="another build of ringmain")
+    parser.add_argument("--only", action="append", default=[],
+                        help="cases whose name has all words of one of these")
+    parser.add_argument("--proxies", help="only these, separated by commas")
+    parser.add_argument("--rounds", type=int, help="default: 4, --full 5")
+    parser.add_argument("--seconds", type=float, help="per measurement; default: 0.5, --full 1")
+    parser.add_argument("--no-syscalls", action="store_true", help="do not count system calls")
+    parser.add_argument("--proxy-cpu", type=int, default=min(os.sched_getaffinity(0)))
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--save", metavar="NAME", help="to perf/results/<date>-NAME")
+    place.add_argument("--out", metavar="FOLDER", type=pathlib.Path, help="default: BUILD/lab")
+    parser.add_argument("--list", action="store_true", help="print the cases' names and stop")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (5 if options.full else 4)
+    options.seconds = options.seconds or (1.0 if options.full else 0.5)
+    if options.rounds < 1 or not 0.05 <= options.seconds <= 60:
+        parser.error("at least one round, and 0.05 to 60 seconds each")
+    return options
+
+
+def chosen_cases(options):
+    """Those that use the same servers stand together."""
+    found = list(cases.full() if options.full else cases.quick())
+    if options.against:  # no nutcracker that would say at which rate
+        found = [case for case in found if not case.fixed_rate]
+    if options.only:
+        # Also those of --full, so that every case can be asked for by its name.
+        found = list(dict.fromkeys([*found, *cases.full()]))
+        names = {case.name for case in found}
+
+        def asked_for(case, text):
+            if text in names:
+                return case.name == text
+            return set(text.split()) <= set(case.name.split())
+
+        found = [case for case in found if any(asked_for(case, text) for text in options.only)]
+    if not found:
+        sys.exit(f"lab: no case has {options.only}; --list prints their names")
+    return sorted(found, key=lambda case: (case.protocol, case.servers, case.fixed_rate))
+
+
+def chosen_proxies(options):
+    """The proxies that are here, and why others are not."""
+    missing = {}
+    for name in ("nutcracker", "haproxy"):
+        if not shutil.which(name):
+            missing[name] = "not installed (tools/install --for perf)"
+    if "io_backend" not in output_of(str(options.build / "src" / "ringmain"), "help", "options"):
+        missing["ringmain-epoll"] = "this ringmain has no option io_backend"
+    wanted = cases.PROXIES if options.full else cases.QUICK_PROXIES
+    wanted = ["ringmain", "other"] if options.against else [n for n in wanted if n != "other"]
+    if options.proxies:
+        wanted = options.proxies.split(",")
+        unknown = set(wanted) - set(cases.PROXIES)
+        if unknown:
+            sys.exit(f"lab: unknown proxies {', '.join(sorted(unknown))}; "
+                     f"known: {', '.join(cases.PROXIES)}")
+    missing = {name: why for name, why in missing.items() if name in wanted}
+    return [name for name in wanted if name not in missing], missing
+
+
+class Measurement:
+    """One case: every proxy started afresh, then rounds in alternating order."""
+
+    def __init__(self, rig, case, names, options):
+        self.rig, self.case, self.options = rig, case, options
+        self.skipped = {name: why for name in names if (why := cases.why_not(name, case))}
+        self.names = [name for name in names if name not in self.skipped]
+        self.failed = {}
+        self.runs = {name: [] for name in self.names}
+        self.syscalls = {}
+        self.rate = 0.0
+
+    def attempt(self, name, action):
+        """What fails is said at once, takes no further part, and fails the program in the end."""
+        try:
+            return action()
+        except (LabError, OSError, ValueError, subprocess.SubprocessError) as error:
+            self.failed[name] = str(error)
+            print(f"lab: FAILED: {self.case.name}: {name}: {error}", file=sys.stderr, flush=True)
+            return None
+
+    def run(self):
+        self.rig.servers_for(self.case)
+        proxies = {}
+        try:
+            for name in self.names:
+                proxy = self.attempt(name, lambda name=name: self.rig.start(name, self.case))
+                if proxy:
+                    proxies[name] = proxy
+            if self.case.fixed_rate and not self.choose_rate(proxies):
+                return
+            for number in range(self.options.rounds):
+                order = list(proxies)
+                for name in order if number % 2 == 0 else reversed(order):
+                    self.measure(name, proxies[name])
+            if not self.options.no_syscalls and not self.case.fixed_rate:
+                for name, proxy in proxies.items():
+                    if self.options.full or name in ("ringmain", "other"):
+                        self.count(name, proxy)
+        finally:
+            for proxy in proxies.values():
+                proxy.stop()
+
+    def choose_rate(self, proxies):
+        if "nutcracker" not in proxies:
+            self.skipped = {name: "the rate is half of nutcracker's most" for name in self.names}
+            return False
+        figures = self.attempt("nutcracker", lambda: measure(
+            self.rig, proxies["nutcracker"], self.case, self.options.seconds))
+        self.rate = figures["rate"] / 2 if figures else 0.0
+        return bool(figures)
+
+    def measure(self, name, proxy):
+        if name in self.failed:
+            return
+        figures = self.attempt(name, lambda: measure(self.rig, proxy, self.case,
+                                                     self.options.seconds, self.rate))
+        if figures:
+            self.runs[name].append(figures)
+
+    def count(self, name, proxy):
+        if name in self.failed:
+            return
+        count = self.attempt(name, lambda: count_syscalls(self.rig, proxy, self.case,
+                                                          min(self.options.seconds, 0.3)))
+        if count is not None:
+            self.syscalls[name] = count
+
+    def raw(self):
+        return {"name": self.case.name, "family": self.case.family, "rate": self.rate,
+                "skipped": self.skipped, "failed": self.failed, "runs": self.runs,
+                "syscalls": self.syscalls}
+
+
+def brief(measured):
+    medians = report.medians(measured)
+    parts = [f"{name} {figures['cpu_us']:.2f}" for name, figures in medians.items()
+             if "cpu_us" in figures]
+    return f"{measured['name']}: us of CPU per request: {', '.join(parts) or 'none'}"
+
+
+def run(options):
+    names, missing = chosen_proxies(options)
+    chosen = chosen_cases(options)
+    for name, why in missing.items():
+        print(f"lab: without {name}: {why}", file=sys.stderr)
+    begin = datetime.datetime.now().astimezone()
+    raw = {
+        "format": FORMAT, "date": begin.isoformat(timespec="seconds"), "machine": machine(),
+        "commit": output_of("git", "rev-parse", "HEAD"),
+        "changed": bool(output_of("git", "status", "--porcelain", "--untracked-files=no")),
+        "build": build_facts(options.build), "versions": versions(), "missing": missing,
+        "rounds": options.rounds, "seconds": options.seconds, "cases": [],
+    }
+    if raw["build"].get("buildtype") != "release":
+        print("lab: this is not a release build: its figures mean little", file=sys.stderr)
+    # What comes beside a measurement: connecting, warming up, starting; counting system calls.
+    expected = len(chosen) * len(names) * (options.rounds * (options.seconds + 0.2) + 0.5)
+    print(f"lab: {len(chosen)} cases, {len(names)} proxies, about {expected / 60:.0f} minutes",
+          file=sys.stderr, flush=True)
+    builds = {"ringmain": options.build}
+    if options.against:
+        builds["other"] = options.against
+    others = sorted(os.sched_getaffinity(0) - {options.proxy_cpu}) or [options.proxy_cpu]
+    rig = Rig(builds, str(options.proxy_cpu), ",".join(map(str, others)))
+    try:
+        for case in chosen:
+            measurement = Measurement(rig, case, names, options)
+            measurement.run()
+            raw["cases"].append(measurement.raw())
+            print(brief(raw["cases"][-1]), file=sys.stderr, flush=True)
+    finally:
+        rig.stop()
+    raw["machine"]["load_average_after"] = os.getloadavg()[0]
+    return raw
+
+
+def main():
+    options = parse_arguments()
+    if options.list:
+        print("\n".join(case.name for case in chosen_cases(options)))
+        return 0
+    for path in ("src/ringmain", "perf/loadgen", "perf/forwarder"):
+        if not (options.build / path).exists():
+            sys.exit(f"lab: {options.build / path} is missing: ninja -C {options.build} {path}")
+    if options.against and not (options.against / "src" / "ringmain").exists():
+        sys.exit(f"lab: {options.against / 'src' / 'ringmain'} is missing")
+    begin = time.monotonic()
+    raw = run(options)
+    folder = options.out or options.build / "lab"
+    if options.save:
+        folder = ROOT / "perf" / "results" / f"{raw['date'][:10]}-{options.save}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "raw.json").write_text(report.dump(raw))
+    print(report.write(folder))
+    print(f"lab: {time.monotonic() - begin:.0f} s; {folder}", file=sys.stderr)
+    return 1 if any(case["failed"] for case in raw["cases"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

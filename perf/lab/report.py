@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Tables and plots from the raw data of perf/lab/lab.py.
+
+usage: perf/lab/report.py RAW.json     writes report.md and *.svg beside it, prints the tables
+"""
+import json
+import pathlib
+import statistics
+import sys
+
+import cases
+import plot
+
+
+def dump(raw):
+    """One line per run, so that a person can read it and git can compare it."""
+    text = json.dumps({**raw, "cases": []}, indent=1)
+    blocks = []
+    for case in raw["cases"]:
+        lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in case.items()
+                 if key != "runs"]
+        runs = [f"   {json.dumps(name)}: [" + ",".join(f"\n    {json.dumps(run)}" for run in all_)
+                + "]" for name, all_ in case["runs"].items()]
+        blocks.append("{\n" + ",\n".join([*lines, '  "runs": {\n' + ",\n".join(runs) + "}"]) + "}")
+    return text.replace('"cases": []', '"cases": [\n ' + ",\n ".join(blocks) + "]") + "\n"
+
+
+def medians(case):
+    """proxy -> figure -> median over the rounds."""
+    result = {}
+    for name, runs in case["runs"].items():
+        if not runs:
+            continue
+        result[name] = {figure: statistics.median(run[figure] for run in runs)
+                        for figure in runs[0] if all(run.get(figure) is not None for run in runs)}
+        if runs[0].get("peak_kib"):
+            result[name]["peak_kib"] = max(run["peak_kib"] for run in runs)
+        if "cpu_us" in result[name]:
+            # The kernel tells user from system time by samples: over all rounds there are enough.
+            total = sum(run["cpu_us"] * run["requests"] for run in runs)
+            user = sum(run["user_us"] * run["requests"] for run in runs)
+            cpu = result[name]["cpu_us"]
+            result[name]["user_us"] = cpu * user / total if total else 0.0
+            result[name]["system_us"] = cpu - result[name]["user_us"]
+        if name in case["syscalls"]:
+            result[name]["syscalls"] = case["syscalls"][name]
+    return result
+
+
+def ratios(case, figure, against, of="ringmain"):
+    """Of the runs of the same round; empty where one of them has no such figure."""
+    pairs = zip(case["runs"].get(of, []), case["runs"].get(against, []))
+    return [mine[figure] / theirs[figure] for mine, theirs in pairs
+            if mine.get(figure) is not None and theirs.get(figure)]
+
+
+def number(value, digits=2):
+    if value is None:
+        return ""
+    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.{digits}f}"
+
+
+def spread(values):
+    if not values:
+        return "", ""
+    if len(values) == 1:
+        return f"{values[0]:.2f}", ""
+    return f"{statistics.median(values):.2f}", f"{min(values):.2f} to {max(values):.2f}"
+
+
+def table(head, rows):
+    rule = ["---" if i == 0 else "--:" for i in range(len(head))]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in [head, rule, *rows])
+
+
+def case_table(raw):
+    head = ["work and proxy", "CPU us", "user", "system", "ringmain / it", "spread", "k/s", "p50 us",
+            "p99 us", "p99.9 us", "peak MiB", "calls", "switches", "servers us"]
+    rows = []
+    for case in raw["cases"]:
+        rate = f", {case['rate']:.0f}/s" if case["rate"] else ""
+        rows.append([f"**{case['name']}**{rate}"] + [""] * (len(head) - 1))
+        for name, figures in medians(case).items():
+            ratio = ("", "") if name == "ringmain" else spread(ratios(case, "cpu_us", name))
+            get = figures.get
+            peak = get("peak_kib")
+            switched = (get("voluntary_switches", 0) + get("involuntary_switches", 0)
+                        if "cpu_us" in figures else None)
+            rows.append([name, number(get("cpu_us")), number(get("user_us")),
+                         number(get("system_us")), *ratio, number(get("rate") / 1e3, 1),
+                         number(get("p50_us"), 0), number(get("p99_us"), 0),
+                         number(get("p999_us"), 0), number(peak / 1024, 1) if peak else "",
+                         number(get("syscalls")), number(switched, 3), number(get("servers_us"))])
+        for word, names in (("not measured", case["skipped"]), ("FAILED", case["failed"])):
+            for why in dict.fromkeys(names.values()):
+                those = ", ".join(name for name in names if names[name] == why)
+                text = f"{word}: {those}: {why}".splitlines()[0].replace("|", "/")
+                rows.append([text] + [""] * (len(head) - 1))
+    return table(head, rows)
+
+
+def target_rows(raw):
+    """Each target whose case was measured, with its ratios or figures."""
+    if any("other" in case["runs"] for case in raw["cases"]):
+        return  # two builds beside each other: that is another question
+    measured = {case["name"]: case for case in raw["cases"]}
+    for target in cases.targets():
+        case = measured.get(target.case.name)
+        if case is None:
+            continue
+        if target.against and target.figure == "peak_kib":
+            found = medians(case)
+            both = [found.get(name, {}).get("peak_kib") for name in ("ringmain", target.against)]
+            values = [both[0] / both[1]] if all(both) else []
+        elif target.against:
+            values = ratios(case, target.figure, target.against)
+        elif target.figure in ("syscalls", "user_us"):
+            found = medians(case).get("ringmain", {})
+            values = [found[target.figure]] if target.figure in found else []
+        else:
+            values = [run[target.figure] for run in case["runs"].get("ringmain", [])
+                      if target.figure in run]
+        yield target, values
+
+
+def target_table(raw):
+    rows = []
+    for target, values in target_rows(raw):
+        middle, around = spread(values)
+        verdict = "not measured"
+        if values:
+            verdict = "met" if statistics.median(values) <= target.at_most else "NOT MET"
+        rows.append([f"{target.work}: {target.case.name}", target.against or "our own figure",
+                     f"{target.at_most:g} {target.unit}".strip(), middle, around, verdict])
+    return table(["target", "against", "at most", "median", "spread", ""], rows) if rows else ""
+
+
+def facts(raw):
+    machine, build = raw["machine"], raw["build"]
+    lines = [
+        f"- {raw['date']}, commit {raw['commit'][:12]}{' with changes' if raw['changed'] else ''}",
+        f"- {machine['cpu']}, {machine['cpus']} CPUs, {machine['memory_gib']} GiB, "
+        f"{machine['virtualization']}; Linux {machine['kernel']}; load average "
+        f"{machine['load_average_before']:.1f} before, "
+        f"{machine.get('load_average_after', 0):.1f} after",
+        f"- {build.get('compiler', 'unknown compiler')}, {build.get('buildtype', '?')}, "
+        f"LTO {build.get('b_lto', '?')}",
+        "- " + "; ".join(text for text in raw["versions"].values() if text),
+        f"- {raw['rounds']} rounds of {raw['seconds']} s each, order alternating",
+    ]
+    return "\n".join(lines + [f"- without {name}: {why}" for name, why in raw["missing"].items()])
+
+
+
+def markdown(raw, plots):
+    parts = ["# ringmain beside others\n", facts(raw)]
+    targets = target_table(raw)
+    if targets:
+        parts += ["\n## Targets\n", "Ratios are ringmain's figure divided by the other's, of runs of "
+                  "the same round.\n", targets]
+    parts += ["\n## Figures\n",
+              "CPU time, system calls (`calls`) and context switches are the proxy's, per request; "
+              "`servers us` is what all servers together spent on one. Medians of the rounds.\n",
+              case_table(raw)]
+    if plots:
+        parts += ["\n## Plots\n", *(f"![{name}]({name})" for name in plots)]
+    return "\n".join(parts) + "\n"
+
+
+def write_plots(raw, folder):
+    for old in folder.glob("*.svg"):
+        old.unlink()
+    families = {}
+    for case in raw["cases"]:
+        families.setdefault(case["family"], []).append((case["name"], medians(case)))
+    names = []
+    for family, members in families.items():
+        stem = family.replace(" ", "-").replace("'", "")
+        fixed = family.endswith("fixed rate")
+        pictures = {f"cpu-{stem}.svg": plot.cpu_bars(family, members)}
+        if fixed:
+            pictures[f"latency-{stem}.svg"] = plot.latency_lines(family, members)
+        for name, picture in pictures.items():
+            if picture:
+                (folder / name).write_text(picture)
+                names.append(name)
+    return names
+
+
+def write(folder):
+    """From raw.json in the folder; returns what a person wants to see at once."""
+    raw = json.loads((folder / "raw.json").read_text())
+    (folder / "report.md").write_text(markdown(raw, write_plots(raw, folder)))
+    return "\n\n".join(text for text in (target_table(raw), case_table(raw)) if text)
+
+
+def main():
+    if len(sys.argv) != 2 or not pathlib.Path(sys.argv[1]).is_file():
+        sys.exit("usage: perf/lab/report.py RAW.json")
+    path = pathlib.Path(sys.argv[1])
+    raw = json.loads(path.read_text())
+    (path.parent / "report.md").write_text(markdown(raw, write_plots(raw, path.parent)))
+    print("\n\n".join(text for text in (target_table(raw), case_table(raw)) if text))
+
+
+if __name__ == "__main__":
+    main()

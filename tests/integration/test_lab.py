@@ -1,0 +1,315 @@
+"""The performance lab measures what it says: wrong answers stop its load, stalls show in its
+latencies, and one tiny case runs from end to end.
+
+RINGMAIN_TEST_BUILD is the build folder with perf/loadgen and perf/forwarder.
+"""
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.dom.minidom
+
+from fakes import fake_memcached, fake_redis
+from harness import BINARY, Case, Port, Process, RedisServer, main
+from wire import bulk
+
+BUILD = pathlib.Path(os.environ.get("RINGMAIN_TEST_BUILD") or ".").resolve()
+LOADGEN = BUILD / "perf" / "loadgen"
+FORWARDER = BUILD / "perf" / "forwarder"
+LAB = pathlib.Path(__file__).resolve().parents[2] / "perf" / "lab" / "lab.py"
+SIZE = 64
+
+
+def value_of(key, size=SIZE):
+    """As perf/lab/script.cc has it: the key's number again and again."""
+    number = key.split(b":")[1] + b"."
+    return (number * (size // len(number) + 1))[:size]
+
+
+class LoadCase(Case):
+    def setUp(self):
+        if not LOADGEN.exists():
+            self.skipTest(f"{LOADGEN} is not built")
+
+    def serve(self, fake):
+        self.addCleanup(fake.stop)
+        return fake
+
+    def load(self, port, protocol="redis", verb="get", requests=400, **options):
+        command = [LOADGEN, "--ports", port, "--protocol", protocol, "--verb", verb, "--size", SIZE,
+                   "--keys", 100]
+        if requests:
+            command += ["--requests", requests]
+        for name, value in {"clients": 4, "pipeline": 10, **options}.items():
+            command += ["--" + name.replace("_", "-"), value]
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                              timeout=30)
+
+    def passes(self, done):
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def refuses(self, done, text="a wrong answer"):
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(text, done.stderr)
+        self.assertEqual(done.stdout, "", "no figures of a load that went wrong")
+
+
+class LoadTellsLies(LoadCase):
+    """A server lies in answer number 123; without the lie the same load passes."""
+
+    def redis_with(self, lie):
+        lock, count = threading.Lock(), [0]
+
+        def answer(arguments, _connection):
+            with lock:
+                count[0] += 1
+                now = count[0] == 123
+            name = arguments[0].upper()
+            if name == b"GET":
+                right = bulk(value_of(arguments[1]))
+            elif name == b"MGET":
+                right = (b"*%d\r\n" % (len(arguments) - 1)
+                         + b"".join(bulk(value_of(key)) for key in arguments[1:]))
+            else:
+                right = b"+OK\r\n"
+            return lie(right) if lie and now else right
+
+        return self.serve(fake_redis(answer)).port
+
+    def memcached_with(self, lie):
+        lock, count = threading.Lock(), [0]
+
+        def answer(words, data, _connection):
+            with lock:
+                count[0] += 1
+                now = count[0] == 123
+            if words[0] == b"set":
+                return b"STORED\r\n"
+            values = [b"VALUE %s 0 %d\r\n%s\r\n" % (key, SIZE, value_of(key)) for key in words[1:]]
+            return (lie(values) if lie and now else b"".join(values)) + b"END\r\n"
+
+        return self.serve(fake_memcached(answer)).port
+
+    def test_the_truth_passes_and_is_counted(self):
+        for verb in ("get", "set", "mixed", "mget", "mset"):
+            figures = self.passes(self.load(self.redis_with(None), verb=verb, keys_per_request=3))
+            self.assertGreaterEqual(figures["requests"], 400)
+            self.assertLess(figures["requests"], 400 + 4 * 10)
+            self.assertGreater(figures["p50_us"], 0)
+            self.assertGreaterEqual(figures["max_us"], figures["p999_us"])
+        for verb in ("get", "set", "mget"):
+            self.passes(self.load(self.memcached_with(None), "memcached", verb, keys_per_request=3))
+
+    def test_one_wrong_byte_in_a_value(self):
+        port = self.redis_with(lambda right: right[:40] + b"#" + right[41:])
+        self.refuses(self.load(port))
+
+    def test_another_keys_value(self):
+        port = self.redis_with(lambda right: bulk(value_of(b"key:0000009999")))
+        self.refuses(self.load(port))
+
+    def test_a_miss_and_an_error(self):
+        done = self.load(self.redis_with(lambda right: b"$-1\r\n"))
+        self.refuses(done)
+        done = self.load(self.redis_with(lambda right: b"-ERR no such thing\r\n"), verb="set")
+        self.refuses(done)
+        self.assertIn("-ERR no such thing", done.stderr)
+
+    def test_an_answer_that_nobody_asked_for(self):
+        self.refuses(self.load(self.redis_with(lambda right: right + right), pipeline=1))
+
+    def test_values_of_an_mget_change_places(self):
+        def swap(right):
+            head, values = right[:4], right[4:]
+            size = len(values) // 3
+            return head + values[size:2 * size] + values[:size] + values[2 * size:]
+
+        self.refuses(self.load(self.redis_with(swap), verb="mget", keys_per_request=3))
+
+    def test_a_memcached_get_may_answer_in_any_order_but_not_anything(self):
+        turned = self.memcached_with(lambda values: b"".join(reversed(values)))
+        self.passes(self.load(turned, "memcached", "mget", keys_per_request=3))
+        for lie in (lambda values: values[0] + values[0] + values[2],
+                    lambda values: b"".join(values).replace(b".", b",", 1)):
+            self.refuses(self.load(self.memcached_with(lie), "memcached", "mget",
+                                   keys_per_request=3))
+
+    def test_a_server_that_closes(self):
+        def close(words, data, connection):
+            connection.close()
+
+        port = self.serve(fake_memcached(close)).port
+        self.refuses(self.load(port, "memcached"), "connection")
+
+    def test_nobody_listens(self):
+        port = Port()
+        self.addCleanup(port.release)
+        self.refuses(self.load(port.number), "cannot connect")
+
+
+class LoadKeepsTime(LoadCase):
+    def stalling_server(self, seconds):
+        lock, count = threading.Lock(), [0]
+
+        def answer(arguments, _connection):
+            with lock:
+                count[0] += 1
+                if count[0] == 100:
+                    time.sleep(seconds)
+            return bulk(value_of(arguments[1]))
+
+        return self.serve(fake_redis(answer)).port
+
+    def test_at_a_fixed_rate_a_stall_counts_for_all_requests_that_it_kept_waiting(self):
+        done = self.load(self.stalling_server(0.4), requests=None, rate=500, seconds=1, clients=2,
+                         pipeline=64)
+        figures = self.passes(done)
+        self.assertEqual(figures["requests"], 500)
+        # 200 of the 500 were due during the stall: one in five waited for half of it and longer.
+        self.assertGreater(figures["p99_us"], 300_000)
+        self.assertGreater(figures["max_us"], 380_000)
+
+    def test_without_a_rate_a_stall_counts_once_for_each_client(self):
+        figures = self.passes(self.load(self.stalling_server(0.4), requests=2000, clients=2,
+                                        pipeline=1))
+        self.assertGreater(figures["max_us"], 380_000)
+        self.assertLess(figures["p99_us"], 200_000)
+
+
+    def test_latencies_are_those_that_the_server_has(self):
+        def answer(arguments, _connection):
+            time.sleep(0.02)
+            return bulk(value_of(arguments[1]))
+
+        port = self.serve(fake_redis(answer)).port
+        figures = self.passes(self.load(port, requests=30, clients=1, pipeline=1))
+        self.assertEqual(figures["requests"], 30)
+        self.assertGreater(figures["p50_us"], 20_000)
+        self.assertLess(figures["p50_us"], 40_000)
+        self.assertAlmostEqual(figures["rate"], 30 / figures["seconds"], delta=0.2)
+
+
+class ForwarderForwards(LoadCase):
+    def setUp(self):
+        super().setUp()
+        if not FORWARDER.exists():
+            self.skipTest(f"{FORWARDER} is not built")
+        self.server = RedisServer()
+        self.addCleanup(self.server.stop)
+        self.passes(self.load(self.server.port, verb="set", clients=1, requests=100))
+
+    def start(self, *sizes):
+        port = Port()
+        process = Process("forwarder")
+        self.addCleanup(port.release)
+        self.addCleanup(process.remove)
+        self.addCleanup(process.kill)
+        process.spawn([FORWARDER, port.number, self.server.port, *sizes])
+        try:
+            process.wait_until_accepting(("127.0.0.1", port.number))
+        except AssertionError as error:
+            if "io_uring" in str(error):
+                self.skipTest("io_uring is not to be had here")
+            raise
+        return process, port.number
+
+    def test_clients_with_servers_of_their_own(self):
+        process, port = self.start()
+        for pipeline in (1, 50):
+            self.passes(self.load(port, clients=40, pipeline=pipeline, requests=4000))
+        process.require_alive()
+
+    def test_clients_that_share_a_server(self):
+        request = b"*2\r\n$3\r\nGET\r\n$14\r\nkey:0000000000\r\n"
+        process, port = self.start(len(request), len(bulk(b"v" * SIZE)))
+        for pipeline in (1, 50):
+            self.passes(self.load(port, clients=40, pipeline=pipeline, requests=4000))
+        process.require_alive()
+
+    def test_a_request_in_pieces_and_a_client_that_leaves(self):
+        request = b"*2\r\n$3\r\nGET\r\n$14\r\nkey:0000000007\r\n"
+        right = bulk(value_of(b"key:0000000007"))
+        _, port = self.start(len(request), len(right))
+        with socket.create_connection(("127.0.0.1", port), 10) as patient:
+            patient.sendall(request[:9])
+            with socket.create_connection(("127.0.0.1", port), 10) as hasty:
+                hasty.sendall(request * 50)
+            patient.sendall(request[9:])
+            patient.settimeout(10)
+            received = b""
+            while len(received) < len(right):
+                received += patient.recv(4096)
+            self.assertEqual(received, right)
+
+
+class LabRuns(LoadCase):
+    case = "redis get 64 B P1 c50 s3"
+
+    def setUp(self):
+        super().setUp()
+        if not BINARY or not os.path.exists(BINARY) or not FORWARDER.exists():
+            self.skipTest("RINGMAIN, perf/loadgen and perf/forwarder are needed")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ringmain-test-lab-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def lab(self, build, *options):
+        command = [sys.executable, LAB, build, "--out", self.folder / "out", "--only", self.case,
+                   "--rounds", 2, "--seconds", 0.1, *options]
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                              timeout=90)
+
+    def test_one_case_from_end_to_end(self):
+        proxies = ["ringmain", "forwarder-own", "direct"]
+        proxies += [name for name in ("nutcracker", "haproxy") if shutil.which(name)]
+        done = self.lab(BUILD, "--proxies", ",".join(proxies))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = self.folder / "out"
+        raw = json.loads((out / "raw.json").read_text())
+        self.assertEqual([case["name"] for case in raw["cases"]], [self.case])
+        for name in proxies:
+            runs = raw["cases"][0]["runs"][name]
+            self.assertEqual(len(runs), 2, name)
+            for run in runs:
+                self.assertGreater(run["requests"], 0)
+                self.assertGreater(run["servers_us"], 0)
+                if name != "direct":
+                    self.assertGreater(run["cpu_us"], 0.1)
+                    self.assertLess(run["cpu_us"], 5000)
+                    self.assertAlmostEqual(run["user_us"] + run["system_us"], run["cpu_us"], 3)
+                    self.assertGreater(run["peak_kib"], 500)
+        self.assertIn(self.case, done.stdout)
+        for picture in out.glob("*.svg"):
+            xml.dom.minidom.parse(str(picture))
+        self.assertTrue(list(out.glob("cpu-*.svg")))
+        self.reports_again(out)
+
+    def reports_again(self, out):
+        before = (out / "report.md").read_text()
+        (out / "report.md").unlink()
+        subprocess.run([sys.executable, LAB.with_name("report.py"), out / "raw.json"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=30)
+        self.assertEqual((out / "report.md").read_text(), before)
+
+    def test_a_proxy_that_does_not_start_fails_the_lab_and_not_the_others(self):
+        broken = self.folder / "broken"
+        for name, target in (("src/ringmain", "/bin/false"), ("perf/loadgen", LOADGEN),
+                             ("perf/forwarder", FORWARDER)):
+            (broken / name).parent.mkdir(parents=True, exist_ok=True)
+            (broken / name).symlink_to(target)
+        done = self.lab(broken, "--proxies", "ringmain,direct")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("FAILED", done.stderr)
+        raw = json.loads((self.folder / "out" / "raw.json").read_text())
+        self.assertIn("ringmain ended with status 1", raw["cases"][0]["failed"]["ringmain"])
+        self.assertEqual(len(raw["cases"][0]["runs"]["direct"]), 2)
+
+
+if __name__ == "__main__":
+    main()
