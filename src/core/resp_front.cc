@@ -51,6 +51,7 @@ class RespFront {
     const Bytes& bytes_;
     const Command* command_ = nullptr;  // null: not in the table
     ByteRange first_key_ = {};          // that was placed
+    ChainPlace place_;                  // keys are placed in the order in which they came
     bool all_arguments_ = false;        // scratch.arguments is filled
 };
 
@@ -209,7 +210,8 @@ bool RespFront::route(ByteRange key, uint32_t* server) {
     }
     if (!has_server()) return false;
     if (first_key_.size == 0) first_key_ = key;
-    *server = pool_.server_of(bytes_.view(key, proxy_.scratch().text), proxy_.now(), proxy_.prng());
+    const std::string_view text = bytes_.view(key, proxy_.scratch().text, place_);
+    *server = pool_.server_of(text, proxy_.now(), proxy_.prng());
     return true;
 }
 
