@@ -181,14 +181,15 @@ size_t Chain::fill_iovec(std::span<iovec> entries, size_t* bytes) const {
     return count;
 }
 
-std::string_view Chain::view(ByteRange range, std::string& scratch) const {
-    uint64_t skip = range.offset;
-    const ChainNode* node = head_;
-    while (node != nullptr && skip >= node->size) {
-        skip -= node->size;
-        node = node->next;
-    }
+std::string_view Chain::view(ByteRange range, std::string& scratch, ChainPlace& place) const {
     if (range.size == 0) return {};
+    if (place.node == nullptr || range.offset < place.begin) place = {.node = head_};
+    while (place.node != nullptr && range.offset - place.begin >= place.node->size) {
+        place.begin += place.node->size;
+        place.node = place.node->next;
+    }
+    const ChainNode* node = place.node;
+    const uint64_t skip = range.offset - place.begin;
     RM_ASSERT(node != nullptr);
     const auto from = static_cast<uint32_t>(skip);
     if (node->size - from >= range.size) {

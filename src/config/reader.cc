@@ -237,6 +237,14 @@ void Reader::check_servers(const Pool& pool, const Node& list, std::vector<Serve
         names.push_back(draft.server.ring_name);
         weight_sum += draft.server.weight;
     }
+    for (const ServerDraft& draft : drafts) {
+        if (pool.listen.empty() || draft.server.address.text() != pool.listen.text()) continue;
+        findings_->error(draft.place,
+                         "server " + quoted(draft.server.ring_name) + " is where [pool." +
+                             pool.name +
+                             "] listens: its requests would come back to it; give it the "
+                             "server's own address");
+    }
     std::vector<ServerDraft> sorted;
     for (const uint32_t index : placement::sorted_order(names)) {
         sorted.push_back(std::move(drafts[index]));

@@ -193,7 +193,8 @@ bool RespFront::route(ByteRange key, uint32_t* server) {
     }
     if (!has_server()) return false;
     if (first_key_.size == 0) first_key_ = key;
-    *server = pool_.server_of(bytes_.view(key, proxy_.scratch().text), proxy_.now(), proxy_.prng());
+    const std::string_view text = bytes_.view(key, proxy_.scratch().text, place_);
+    *server = pool_.server_of(text, proxy_.now(), proxy_.prng());
     return true;
 }
 

@@ -86,6 +86,7 @@ class RespFront {
     const Command* command_ = nullptr;  // null: not in the table
     stats::Counter* counted_ = nullptr;
     ByteRange first_key_ = {};    // that was placed
+    ChainPlace place_;            // keys are placed in the order in which they came
     bool all_arguments_ = false;  // scratch.arguments is filled
 };
 

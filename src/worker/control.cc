@@ -125,6 +125,9 @@ void Control::obey(int signal) {
             log.reopen();
             log.write(LogLevel::Notice, "USR1: log reopened");
             break;
+        case SIGUSR2:
+            log.write(LogLevel::Notice, "USR2: means nothing here; HUP reads the configuration");
+            break;
         case SIGTTIN:
             log.change_level(1);
             log.write(LogLevel::Error, "TTIN: logging more");

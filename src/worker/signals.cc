@@ -12,7 +12,7 @@ namespace ringmain::worker {
 Signals::Signals() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTTIN, SIGTTOU}) {
+    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU}) {
         sigaddset(&set, number);
     }
     pthread_sigmask(SIG_BLOCK, &set, nullptr);

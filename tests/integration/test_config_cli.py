@@ -356,10 +356,12 @@ class Running(CommandLine):
     def test_other_signals_do_no_harm(self):
         _, proxy = self.start()
         with proxy.client() as client:
-            for number in (signal.SIGUSR1, signal.SIGTTIN, signal.SIGTTOU, signal.SIGPIPE,
-                           signal.SIGHUP):
+            for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU,
+                           signal.SIGPIPE, signal.SIGHUP):
                 proxy.child.send_signal(number)
                 self.working(client)
+        # The answer may come before the signal is taken.
+        wait_for(lambda: "USR2: " in proxy.log(), "USR2 is taken")
 
     @needs_ringmain
     def test_a_port_in_use_is_refused_with_its_name(self):

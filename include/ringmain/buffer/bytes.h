@@ -35,6 +35,14 @@ class Bytes {
         return chain_->view(range, scratch);
     }
 
+    // The same, for many views in ascending order (chain.h).
+    [[nodiscard]] std::string_view view(ByteRange range,
+                                        std::string& scratch,
+                                        ChainPlace& place) const {
+        if (chain_ == nullptr) return {slice_.data() + range.offset, range.size};
+        return chain_->view(range, scratch, place);
+    }
+
     // Appends a part to `target`: small pieces copied, large ones shared (chain.h).
     [[nodiscard]] bool append_to(Chain& target, ByteRange range, OpenBlock* open) const {
         if (chain_ == nullptr) return target.append(slice_.cut(range.offset, range.size), open);

@@ -57,6 +57,12 @@ class OpenBlock {
     Block* block_ = nullptr;
 };
 
+// The node that the latest view() began in. For one chain as long as it does not change.
+struct ChainPlace {
+    const ChainNode* node = nullptr;
+    uint64_t begin = 0;  // of the node, from the chain's beginning
+};
+
 class Chain {
   public:
     explicit Chain(BlockPool& pool) : pool_(&pool) {}
@@ -116,7 +122,15 @@ class Chain {
     [[nodiscard]] size_t fill_iovec(std::span<iovec> entries, size_t* bytes) const;
 
     // The bytes of `range`: in place when they lie in one slice, else copied to `scratch`.
-    [[nodiscard]] std::string_view view(ByteRange range, std::string& scratch) const;
+    [[nodiscard]] std::string_view view(ByteRange range, std::string& scratch) const {
+        ChainPlace place;
+        return view(range, scratch, place);
+    }
+
+    // For many views in ascending order: goes on from `place`, so that a long chain is walked once.
+    [[nodiscard]] std::string_view view(ByteRange range,
+                                        std::string& scratch,
+                                        ChainPlace& place) const;
 
     // All bytes, for tests and error texts.
     [[nodiscard]] std::string to_string() const;

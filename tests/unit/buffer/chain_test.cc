@@ -3,6 +3,7 @@
 #include "ringmain/base/prng.h"
 #include "ringmain/buffer/bytes.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -177,6 +178,39 @@ TEST_CASE("a view is in place inside a slice and copied across slices") {
 }
 
 // Random operations against a std::string that does the same.
+TEST_CASE("views in ascending order go on where the one before began") {
+    Arena arena(8);
+    Chain chain(arena.pool);
+    const std::string text = "abcdefghijklmnopqrst";
+    for (size_t at = 0; at < text.size(); at += 4) {
+        Block* block = filled_block(arena.pool, text.substr(at, 4));
+        CHECK(chain.append_shared({block, 0, 4}));
+        arena.pool.release(block);
+    }
+    std::string scratch;
+    ChainPlace place;
+    for (uint32_t from = 0; from < 20; ++from) {
+        CHECK(chain.view({from, 1}, scratch, place) == std::string_view(text).substr(from, 1));
+        CHECK(place.begin == from / 4 * 4);
+        CHECK(place.node->block->data[0] == text[from / 4 * 4]);
+    }
+    // In any order, and over several slices.
+    for (uint32_t first = 0; first < 20; ++first) {
+        for (uint32_t second = 0; second < 20; ++second) {
+            place = {};
+            for (const uint32_t from : {first, second}) {
+                const uint32_t count = std::min(9U, 20 - from);
+                CHECK(chain.view({from, count}, scratch, place) ==
+                      std::string_view(text).substr(from, count));
+                CHECK(chain.view({from, 0}, scratch, place).empty());
+            }
+        }
+    }
+    // What no longer has a node, and a place behind the end.
+    CHECK(chain.view({20, 0}, scratch, place).empty());
+    CHECK(chain.view({3, 2}, scratch, place) == "de");
+}
+
 TEST_CASE("a chain behaves as a string") {
     for (uint64_t seed = 1; seed <= 60; ++seed) {
         CAPTURE(seed);

@@ -131,6 +131,17 @@ TEST_CASE("duplicates are refused") {
     CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:1', 'h:1:2']"), "'h:1'"));
 }
 
+TEST_CASE("a pool is no server of its own") {
+    const std::string_view refusal =
+        "server 'x' is where [pool.a] listens: its requests would come back to it";
+    CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:2:1 y', 'h:1:1 x']"), refusal));
+    CHECK(contains(refused("[pool.a]\nlisten='/a.sock 0600'\nservers=['/a.sock:1 x']"), refusal));
+    CHECK(load("[pool.a]\nlisten='h:1'\nservers=['h:2:1 x']\n"
+               "[pool.b]\nlisten='h:3'\nservers=['h:1:1 x']",
+               "f")
+              .accepted());
+}
+
 TEST_CASE("weights are bounded, one by one and together") {
     CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:1:2000000000']"), "1 to 1000000"));
     std::string many = "[pool.a]\nlisten='h:1'\ndistribution='modula'\nservers=[";

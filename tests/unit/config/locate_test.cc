@@ -33,7 +33,7 @@ TEST_CASE("a pool is chosen by name, or as the only one") {
     CHECK(choose_pool(two, "").error().find("alpha or beta") != std::string::npos);
     CHECK(choose_pool(two, "alhpa").error().find("did you mean 'alpha'?") != std::string::npos);
     CHECK(choose_pool(two, "zzz").error().find("alpha and beta") != std::string::npos);
-    const Config one = config_of("[pool.x]\nlisten='h:1'\nservers=['h:1']");
+    const Config one = config_of("[pool.x]\nlisten='h:1'\nservers=['h:2']");
     CHECK(choose_pool(one, "").value()->name == "x");
 }
 
@@ -60,7 +60,7 @@ TEST_CASE("a line has the key, the server, its address and the hash, with tabs b
 TEST_CASE("random places are not fixed, unless there is one server") {
     const Config config = config_of(two_pools);
     CHECK_FALSE(Locator(config.pools[1]).has_fixed_places());
-    const Config one = config_of("[pool.x]\nlisten='h:1'\ndistribution='random'\nservers=['h:1']");
+    const Config one = config_of("[pool.x]\nlisten='h:1'\ndistribution='random'\nservers=['h:2']");
     CHECK(Locator(one.pools.front()).has_fixed_places());
 }
 
