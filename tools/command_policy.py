@@ -6,7 +6,6 @@ none. A container stands for all its subcommands that are not named themselves.
 """
 
 ONE_SERVER = "it acts on one server, and a pool has several"
-ALL_SERVERS = "its answer lies on all servers of the pool, which this version does not ask together"
 TRANSACTION = ("transactions need a server connection of their own, "
                "which this version does not lease")
 WAITS = "it waits, and would hold up everybody who shares the server connection"
@@ -15,14 +14,15 @@ SHARED = "it concerns connections to one server, which clients share here"
 DATABASES = "a pool has one database"
 CLUSTER = "the servers of a pool are not a Redis Cluster"
 REPLICATION = "it is spoken between servers"
-LIBRARY = "all servers need the same scripts, which this version does not send to all of them"
+BUSY_SCRIPT = ("it would wait behind the script that it is to end, "
+               "on the connection that both share")
+ONE_FIGURES = "its figures are one server's, and a pool has several"
 SELF_TEST = "it holds up a whole server for a test of itself"
 
 # Refused: reason -> commands.
 REFUSED = {
-    ONE_SERVER: "acl bgrewriteaof bgsave config debug failover lastsave latency memory module "
-                "role save shutdown slowlog",
-    ALL_SERVERS: "dbsize flushall flushdb keys randomkey scan",
+    ONE_SERVER: "acl bgrewriteaof bgsave debug failover module role save shutdown",
+    ONE_FIGURES: "memory latency",
     TRANSACTION: "discard exec multi unwatch watch",
     WAITS: "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin wait "
            "waitaof",
@@ -32,7 +32,7 @@ REFUSED = {
     DATABASES: "move swapdb",
     CLUSTER: "asking cluster readonly readwrite restore-asking",
     REPLICATION: "migrate psync replconf replicaof slaveof sync",
-    LIBRARY: "function script",
+    BUSY_SCRIPT: "function|kill script",
     SELF_TEST: "pfselftest",
 }
 
@@ -46,11 +46,45 @@ SPLIT = {
     "touch": "AggSum",
 }
 
+# Every server is asked; how their responses become one (src/design/0010).
+GATHERED = {
+    "config|get": "Alike",
+    "config|resetstat": "AllOk",
+    "config|rewrite": "AllOk",
+    "config|set": "AllOk",
+    "dbsize": "Sum",
+    "flushall": "AllOk",
+    "flushdb": "AllOk",
+    "function|delete": "AllOk",
+    "function|flush": "AllOk",
+    "function|load": "Alike",
+    "function|restore": "AllOk",
+    "function|stats": "Running",
+    "keys": "Concat",
+    "lastsave": "Smallest",
+    "latency|doctor": "Texts",
+    "latency|graph": "Texts",
+    "latency|history": "Concat",
+    "latency|latest": "Concat",
+    "latency|reset": "Sum",
+    "memory|doctor": "Texts",
+    "memory|malloc-stats": "Texts",
+    "memory|purge": "AllOk",
+    "randomkey": "AnyOne",
+    "scan": "Page",
+    "script|exists": "And",
+    "script|flush": "AllOk",
+    "script|load": "Alike",
+    "slowlog|get": "Newest",
+    "slowlog|len": "Sum",
+    "slowlog|reset": "AllOk",
+}
+
 # The same answer everywhere. Besides these, HELP of every container.
-ANY_SERVER = "lolwut"
+ANY_SERVER = "lolwut function|dump function|list"
 
 # A container that keeps nothing of its own: whatever subcommand is not named here has keys.
-CONTAINERS = "object xgroup xinfo"
+CONTAINERS = "config function object slowlog xgroup xinfo"
 FORWARDED = "memory|usage"
 
 # Answered here: command -> CommandId.
@@ -83,7 +117,9 @@ LOCAL = {
 
 # Rows that need care on their way besides the local ones.
 IDS = {"client": "Client", "mget": "Mget", "mset": "Mset", "del": "Del", "unlink": "Unlink",
-       "exists": "Exists", "touch": "Touch"}
+       "exists": "Exists", "touch": "Touch", "config|get": "Config", "config|resetstat": "Config",
+       "config|rewrite": "Config", "config|set": "Config", "evalsha": "Evalsha",
+       "evalsha_ro": "Evalsha", "script|flush": "ScriptFlush", "script|load": "ScriptLoad"}
 
 # Where the options begin of commands whose keys or whose waiting depend on them. They are read as
 # the server reads them, which the key specifications (a search for a keyword) do not promise.

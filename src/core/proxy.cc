@@ -481,9 +481,10 @@ void Proxy::settle(ClientConn& client) {
 // The client has its answer or is gone: what the servers of some parts brought is of no use while
 // the last part is still to come. The keys stay: its response must still be one to them.
 void Proxy::detach(Request& request) {
-    request.client = nullptr;
+    ClientConn& client = *std::exchange(request.client, nullptr);
     request.response.clear();
     if (request.join == nullptr) return;
+    if (request.policy == ResponsePolicy::Gathered) client.gathers -= 1;
     for (Fragment* fragment : request.join->fragments) {
         fragment->response.clear();
     }
@@ -504,6 +505,7 @@ void Proxy::free_if_done(Request& request) {
         }
         join.fragments.clear();
         join.keys.clear();
+        join.gathered = 0;
         constexpr size_t kept_max = 16 * 1024;
         for (auto* list : {&join.owners, &join.key_sizes}) {
             list->clear();

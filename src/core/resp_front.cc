@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "front.h"
+#include "gather.h"
 #include "resp_local.h"
 #include "split.h"
 
@@ -168,6 +169,8 @@ Taken RespFront::take_command(const Command& command) {
         case Handling::Split:
             split(command);
             return Taken::Yes;
+        case Handling::Gather:
+            return gather(proxy_, client_, {command, bytes_, arguments()});
         case Handling::AnyServer:
             forward_to_any();
             return Taken::Yes;

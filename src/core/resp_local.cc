@@ -129,6 +129,10 @@ Taken LocalAnswer::give() {
         case CommandId::Unlink:
         case CommandId::Exists:
         case CommandId::Touch:
+        case CommandId::Config:
+        case CommandId::Evalsha:
+        case CommandId::ScriptFlush:
+        case CommandId::ScriptLoad:
             RM_ASSERT(false);
     }
     return Taken::Yes;

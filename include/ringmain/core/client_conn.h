@@ -56,6 +56,7 @@ class ClientConn {
     bool barrier = false;   // the next frame waits until `requests` is empty
     bool broken = false;    // its output could not be kept: close without a word
     uint32_t affinity = 0;  // which of a server's connections serves this client
+    uint32_t gathers = 0;   // of its requests, under way
     uint32_t channel = 0;   // the driver's name for it
     Instant active_at = {};
 

@@ -252,6 +252,7 @@ class Proxy {
 
     [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;
     bool keep_response_part(ServerConn& conn, const Slice& slice);
+    bool admit_part(ServerConn& conn, uint32_t size);
     template <class Parser>
     void parse_responses(ServerConn& conn, Parser& parser, Slice slice);
     void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
