@@ -27,7 +27,7 @@ bool keeps_request(const Command& command) {
 Request* begin(Proxy& proxy, ClientConn& client, const Asked& asked, uint64_t size) {
     Request* request = make_split_request(proxy, client, size);
     if (request == nullptr) return nullptr;
-    if (proxy.notes_commands()) Proxy::note_command(*request, &asked.command, {});
+    request->command = &asked.command;
     request->policy = ResponsePolicy::Gathered;
     request->gathering = asked.command.gathering;
     client.gathers += 1;

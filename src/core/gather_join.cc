@@ -42,6 +42,7 @@ class Joiner {
     [[nodiscard]] bool all_ok();
     [[nodiscard]] bool texts();
     [[nodiscard]] bool newest();
+    void keep_script();
 
     [[nodiscard]] const Chain* first_error() const;
     [[nodiscard]] bool is_large() const;
@@ -206,7 +207,16 @@ bool Joiner::sum() {
 }
 
 bool Joiner::all_ok() {
-    return resp::all_ok(responses_) ? append(resp::ok_response) : fail(misfit);
+    if (!resp::all_ok(responses_)) return fail(misfit);
+    if (request_.command->id == CommandId::ScriptFlush) pool_.scripts.forget();
+    return append(resp::ok_response);
+}
+
+// Of SCRIPT LOAD: all have it now.
+void Joiner::keep_script() {
+    if (request_.command->id != CommandId::ScriptLoad) return;
+    const std::optional<resp::Value> digest = resp::Reader(parts_[0]).next();
+    if (digest.has_value()) pool_.scripts.keep(digest->text, arguments()[2]);
 }
 
 bool Joiner::alike() {
@@ -215,6 +225,7 @@ bool Joiner::alike() {
         return fail("servers " + title(0) + " and " + title(i) +
                     " answer differently; ask them directly");
     }
+    keep_script();
     return append(parts_[0]);
 }
 

@@ -367,6 +367,13 @@ Request* Proxy::make_request(ClientConn& client) {
     return request;
 }
 
+// Its response is dropped.
+Request* Proxy::make_own_request() {
+    Request* request = requests_.make(*blocks_, nullptr);
+    if (request != nullptr) request->only.request = request;
+    return request;
+}
+
 void Proxy::make_fragment(Request& request) {
     Fragment* fragment = fragments_.make(*blocks_);
     RM_ASSERT(fragment != nullptr);

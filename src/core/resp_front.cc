@@ -13,6 +13,7 @@
 #include "front.h"
 #include "gather.h"
 #include "resp_local.h"
+#include "script_front.h"
 #include "split.h"
 
 namespace ringmain::core {
@@ -33,7 +34,8 @@ class RespFront {
     Taken take_command(const Command& command);
     Taken take_local(const Command& command);
     void forward_by_keys(const Command& command);
-    void forward_to(uint32_t server_index);
+    Request* forward_to(uint32_t server_index);
+    void run_script(uint32_t server_index);
     void split(const Command& command);
     void send_fragments(const Command& command, std::string_view name, uint32_t step);
 
@@ -260,34 +262,53 @@ void RespFront::forward_by_keys(const Command& command) {
             return;
         }
     }
-    forward_to(server);
+    if (command.id == CommandId::Evalsha) {
+        run_script(server);
+    } else {
+        forward_to(server);
+    }
 }
 
 void RespFront::forward_to_any() {
-    if (has_server()) forward_to(pool_.first_live());
+    if (!has_server()) return;
+    if (command_->id == CommandId::Evalsha) {
+        run_script(pool_.first_live());
+    } else {
+        forward_to(pool_.first_live());
+    }
 }
 
-void RespFront::forward_to(uint32_t server_index) {
+void RespFront::run_script(uint32_t server_index) {
+    const bool is_kept = tell_script(proxy_, client_, server_index, argument(1));
+    Request* request = forward_to(server_index);
+    if (request == nullptr || !is_kept) return;
+    request->policy = ResponsePolicy::Script;
+    request->command = command_;
+}
+
+// Null when it was answered with an error instead.
+Request* RespFront::forward_to(uint32_t server_index) {
     std::string_view why;
     ServerConn* conn =
         proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
     if (conn == nullptr) {
         proxy_.refuse_forward(client_, error_line(pool_, why), proxy_.scratch().why_reason);
-        return;
+        return nullptr;
     }
     if (!proxy_.has_room_for(bytes_.size())) {
         refuse("out of buffer memory; see buffer_memory", stats::Reason::Limit);
-        return;
+        return nullptr;
     }
     Request* request = proxy_.make_request(client_);
     if (request == nullptr) {
         refuse(too_many_requests(proxy_), stats::Reason::Limit);
-        return;
+        return nullptr;
     }
     note(*request);
     const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr);
     RM_ASSERT(written);
     proxy_.enqueue(*conn, request->only);
+    return request;
 }
 
 // --- commands whose keys may live on several servers

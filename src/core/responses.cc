@@ -12,6 +12,7 @@
 #include "front.h"
 #include "gather.h"
 #include "memcached_stats.h"
+#include "script_front.h"
 
 namespace ringmain::core {
 
@@ -237,6 +238,10 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
         !fits_join(head.request->policy, head, frame, bytes, scratch_.text)) {
         lose(conn, "sent a response that does not fit the request");
         return;
+    }
+    if (is_error && head.request->policy == ResponsePolicy::Script) {
+        doubt_scripts(
+            conn, *head.request, bytes.view({0, std::min(bytes.size(), 9U)}, scratch_.text));
     }
     if (is_error && conn.server->pool().options->eject_on_loading &&
         is_loading(bytes.view({0, std::min(bytes.size(), 8U)}, scratch_.text))) {

@@ -1,7 +1,7 @@
 """Commands whose answer lies on all servers: what one server that holds all keys would answer."""
 from harness import (RedisCase, RedisServer, Ringmain, Case, main, needs_ringmain,
                      needs_several_servers, wait_for)
-from wire import ErrorReply, resp
+from wire import ErrorReply, decode, resp
 
 
 class AllServers(RedisCase):
@@ -179,6 +179,67 @@ class SlowLog(RedisCase):
             server.call("CONFIG", "SET", "slowlog-log-slower-than", "10000")
         for words in (["SLOWLOG", "GET", "x"], ["SLOWLOG", "GET", "-2"], ["SLOWLOG"]):
             self.expect_as_redis(client, self.reference_client(), resp(*words))
+
+
+class Scripts(RedisCase):
+    BODY = "return {KEYS[1], redis.call('INCR', KEYS[1])}"
+
+    def test_a_loaded_script_runs_on_every_server(self):
+        client, reference = self.client(), self.reference_client()
+        for words in (["SCRIPT", "LOAD", self.BODY], ["SCRIPT", "LOAD", "return ("],
+                      ["SCRIPT", "EXISTS", "x"], ["SCRIPT", "FLUSH", "nonsense"]):
+            self.expect_as_redis(client, reference, resp(*words))
+        digest = reference.value("SCRIPT", "LOAD", self.BODY)
+        for number in range(20):
+            for words in (["EVALSHA", digest, "1", f"k{number}"],
+                          ["EVALSHA", digest.upper(), "1", f"k{number}"],
+                          ["EVALSHA_RO", digest, "1", f"k{number}"],
+                          ["EVALSHA", "0" * 40, "1", f"k{number}"], ["EVALSHA", "", "0"]):
+                self.expect_as_redis(client, reference, resp(*words))
+        self.expect_as_redis(client, reference, resp("SCRIPT", "EXISTS", digest, "0" * 40))
+        self.expect_as_redis(client, reference, resp("SCRIPT", "FLUSH"))
+        self.expect_as_redis(client, reference, resp("EVALSHA", digest, "1", "k1"))
+        self.expect_as_redis(client, reference, resp("SCRIPT", "EXISTS", digest))
+
+    @needs_ringmain
+    def test_a_server_that_was_restarted_is_told_again(self):
+        client, other = self.client(), self.client()
+        other.call("HELLO", "3")
+        digest = client.value("SCRIPT", "LOAD", self.BODY)
+        keys = [self.key(server) for server in range(self.server_count)]
+        for key in keys:
+            self.assertEqual(client.value("EVALSHA", digest, "1", key), [key.encode(), 1])
+        for server in self.servers:
+            server.kill()
+            server.start()
+        for connection, count in ((client, 1), (other, 2)):
+            for key in keys:
+                wait_for(lambda: connection.call("EXISTS", key)[:1] == b":", "connected again")
+                # In a pipeline: the order is kept, and nothing is answered twice.
+                connection.send(resp("EVALSHA", digest, "1", key) + resp("GET", key) +
+                                resp("EVALSHA", "f" * 40, "1", key) + resp("PING"))
+                replies = [decode(raw) for raw in connection.read_many(4)]
+                self.assertEqual(replies[:2], [[key.encode(), count], b"%d" % count])
+                self.assertTrue(replies[2].startswith("NOSCRIPT"), replies)
+                self.assertEqual(replies[3], "PONG")
+        # A server that forgot without a loss of its connection is told again the next time.
+        self.servers[0].call("SCRIPT", "FLUSH")
+        self.assertTrue(client.value("EVALSHA", digest, "1", keys[0]).startswith("NOSCRIPT"))
+        self.assertEqual(client.value("EVALSHA", digest, "1", keys[0]), [keys[0].encode(), 3])
+
+    def test_libraries_are_on_every_server(self):
+        client, reference = self.client(), self.reference_client()
+        library = "#!lua name=lib\nredis.register_function('f', function(k, a) return a[1] end)"
+        for words in (["FUNCTION", "LOAD", library], ["FUNCTION", "LOAD", library],
+                      ["FUNCTION", "LOAD", "REPLACE", library], ["FUNCTION", "LIST"],
+                      ["FUNCTION", "STATS"], *[["FCALL", "f", "1", f"k{number}", number]
+                                               for number in range(20)]):
+            self.expect_as_redis(client, reference, resp(*words))
+        image = client.value("FUNCTION", "DUMP")
+        for words in (["FUNCTION", "DELETE", "lib"], ["FUNCTION", "DELETE", "lib"],
+                      ["FCALL", "f", "1", "k", "v"], ["FUNCTION", "RESTORE", image],
+                      ["FCALL", "f", "1", "k", "v"], ["FUNCTION", "FLUSH"], ["FUNCTION", "LIST"]):
+            self.expect_as_redis(client, reference, resp(*words))
 
 
 @needs_ringmain

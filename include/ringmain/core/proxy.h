@@ -199,8 +199,9 @@ class Proxy {
         return blocks_->available() > bytes / block_size + reserve();
     }
 
-    // A request at the tail of the client's FIFO; null at the limit.
+    // A request at the tail of the client's FIFO, or nobody's; null at the limit.
     [[nodiscard]] Request* make_request(ClientConn& client);
+    [[nodiscard]] Request* make_own_request();
     // Puts a fragment, whose bytes are in conn.out, at the tail of the connection's FIFO.
     void enqueue(ServerConn& conn, Fragment& fragment);
 

@@ -77,7 +77,7 @@ struct Request {
     bool noreply = false;      // memcached: whatever comes is swallowed
     bool quiet = false;        // memcached meta flag q
     bool failed = false;       // of a split request: `response` holds the first error
-    // For the slow log, while it is on.
+    // For the slow log, while it is on; of a gather and of scripts always.
     const Command* command = nullptr;  // null: memcached, or not in the table
     uint32_t key_size = 0;
     stats::ShortText<27> key;  // its beginning; of several keys the first

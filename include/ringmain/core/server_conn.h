@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -133,6 +134,7 @@ class ServerConn {
 
     Fifo<Fragment, &Fragment::next> fragments;
     Fragment* first_in_time = nullptr;  // those before it were late
+    std::vector<bool> scripts_told;     // by Script::number, since it was connected
     Chain prelude_out;
     Chain out;
     OpenGet open_get;
