@@ -80,6 +80,20 @@ GATHERED = {
     "slowlog|reset": "AllOk",
 }
 
+# Forwarded; with keys on several servers the parts are fetched and the answer is computed.
+COMBINED = {
+    "lcs": "Lcs",
+    "pfcount": "PfCount",
+    "sdiff": "Diff",
+    "sinter": "Inter",
+    "sintercard": "InterCard",
+    "sunion": "Union",
+    "zdiff": "Zdiff",
+    "zinter": "Zinter",
+    "zintercard": "ZinterCard",
+    "zunion": "Zunion",
+}
+
 # The same answer everywhere. Besides these, HELP of every container.
 ANY_SERVER = "lolwut function|dump function|list"
 

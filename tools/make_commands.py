@@ -41,7 +41,7 @@ class Policy:
         self.forwarded = policy.FORWARDED.split()
         self.containers = policy.CONTAINERS.split()
         named = {*self.reasons, *self.any_server, *self.forwarded, *self.containers,
-                 *policy.SPLIT, *policy.GATHERED, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM}
+                 *policy.SPLIT, *policy.GATHERED, *policy.COMBINED, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM}
         if named - names:
             sys.exit(f"command_policy.py names unknown commands: {sorted(named - names)}")
 
@@ -53,6 +53,8 @@ class Policy:
             return {"handling": "Split", "response": policy.SPLIT[name]}
         if name in policy.GATHERED:
             return {"handling": "Gather", "gathering": policy.GATHERED[name]}
+        if name in policy.COMBINED:
+            return {"handling": "Combine", "gathering": policy.COMBINED[name]}
         if name in self.any_server or name.endswith("|help"):
             return {"handling": "AnyServer"}
         if name in self.forwarded or name in self.containers:

@@ -2,11 +2,14 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
+#include "ringmain/resp/combine.h"
 #include "ringmain/resp/writer.h"
 
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "split.h"
 
@@ -20,7 +23,8 @@ void refuse(Proxy& proxy, ClientConn& client, std::string_view text, stats::Reas
 
 // Whether the join has to look at the request again.
 bool keeps_request(const Command& command) {
-    return command.gathering == Gathering::Newest || command.id == CommandId::ScriptLoad;
+    return command.handling == Handling::Combine || command.gathering == Gathering::Newest ||
+           command.id == CommandId::ScriptLoad;
 }
 
 // One fragment per scratch.connections entry; null when it was answered with an error.
@@ -119,6 +123,91 @@ Taken gather(Proxy& proxy, ClientConn& client, const Asked& asked) {
     return Taken::Yes;
 }
 
+namespace {
+
+// The keys of fragment `fragment`, or that key alone, asked for with `question`.
+std::string question_text(const resp::Question& question, std::span<const std::string_view> keys) {
+    std::string text;
+    const size_t words =
+        1 + (question.counts_keys ? 1 : 0) + keys.size() + (question.last.empty() ? 0 : 1);
+    resp::write_array_header(text, words);
+    resp::write_bulk(text, question.name);
+    if (question.counts_keys) resp::write_bulk(text, std::to_string(keys.size()));
+    for (const std::string_view key : keys) {
+        resp::write_bulk(text, key);
+    }
+    if (!question.last.empty()) resp::write_bulk(text, question.last);
+    return text;
+}
+
+// scratch.connections per key, where they are per server.
+void spread_connections(Scratch& scratch) {
+    const std::vector<ServerConn*> by_server = scratch.connections;
+    scratch.connections.clear();
+    for (const uint16_t server : scratch.servers) {
+        scratch.connections.push_back(by_server[server]);
+    }
+}
+
+// What each fragment asks for.
+std::vector<std::string> question_texts(const Asked& asked,
+                                        std::span<const uint32_t> keys,
+                                        Scratch& scratch) {
+    std::vector<std::string> names;
+    for (const uint32_t key : keys) {
+        names.emplace_back(asked.bytes.view(asked.arguments[key], scratch.text));
+    }
+    std::vector<std::string> texts;
+    const bool per_key = resp::question(asked.command.gathering, true).per_key;
+    for (uint16_t fragment = 0; fragment < scratch.connections.size(); ++fragment) {
+        std::vector<std::string_view> own;
+        if (per_key) {
+            own.emplace_back(names[fragment]);
+        } else {
+            for (size_t i = 0; i < names.size(); ++i) {
+                if (scratch.servers[i] == fragment) own.emplace_back(names[i]);
+            }
+        }
+        texts.push_back(question_text(resp::question(asked.command.gathering, fragment == 0), own));
+    }
+    return texts;
+}
+
+}  // namespace
+
+Taken combine(Proxy& proxy,
+              ClientConn& client,
+              const Asked& asked,
+              std::span<const uint32_t> keys) {
+    if (client.gathers >= gathers_max) return Taken::Later;
+    if (keys.size() > combine_keys_max) {
+        refuse(proxy,
+               client,
+               std::to_string(keys.size()) + " keys on several servers are more than " +
+                   std::to_string(combine_keys_max) +
+                   ", which one request may combine; give them a common hash tag",
+               stats::Reason::Limit);
+        return Taken::Yes;
+    }
+    Scratch& scratch = proxy.scratch();
+    if (!choose_connections(proxy, client, asked.bytes.size())) return Taken::Yes;
+    if (resp::question(asked.command.gathering, true).per_key) spread_connections(scratch);
+    const std::vector<std::string> texts = question_texts(asked, keys, scratch);
+    uint64_t size = asked.bytes.size();
+    for (const std::string& text : texts) {
+        size += text.size();
+    }
+    Request* request = begin(proxy, client, asked, size);
+    if (request == nullptr) return Taken::Yes;
+    for (size_t i = 0; i < texts.size(); ++i) {
+        ServerConn& conn = *scratch.connections[i];
+        const bool written = conn.out.append_copy(texts[i], nullptr);
+        RM_ASSERT(written);
+        proxy.enqueue(conn, *request->join->fragments[i]);
+    }
+    return Taken::Yes;
+}
+
 bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame) {
     switch (gathering) {
         case Gathering::None:
@@ -135,6 +224,8 @@ bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame) {
         case Gathering::Alike:
             return frame.type != ':' && !frame.is_null;
         case Gathering::AnyOne:
+        case Gathering::PfCount:
+        case Gathering::Lcs:
             return frame.type == '$' || frame.type == '_';
         case Gathering::Texts:
             return (frame.type == '$' && !frame.is_null) || frame.type == '=';
@@ -142,6 +233,16 @@ bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame) {
             return (frame.type == '*' && !frame.is_null) || frame.type == '%';
         case Gathering::Page:
             return frame.type == '*' && frame.number == 2;
+        case Gathering::Union:
+        case Gathering::Inter:
+        case Gathering::InterCard:
+        case Gathering::Diff:
+            return (frame.type == '*' && !frame.is_null) || frame.type == '~';
+        case Gathering::Zunion:
+        case Gathering::Zinter:
+        case Gathering::ZinterCard:
+        case Gathering::Zdiff:
+            return frame.type == '*' && !frame.is_null;
     }
     return false;
 }

@@ -1,8 +1,9 @@
 // src/core/gather.h - requests whose answer lies on several servers (src/design/0010).
 //
 //   gather()   every server is asked the same, or SCAN the next one
+//   combine()  the keys live on several servers: their values are fetched
 //
-// It makes one request of ResponsePolicy::Gathered with a fragment per question. When all are
+// Both make one request of ResponsePolicy::Gathered with a fragment per question. When all are
 // answered join_gather() makes one response of theirs. An error of a server is a part like any
 // other until then: which one speaks for all does not depend on who was first.
 
@@ -29,6 +30,12 @@ struct Asked {
 };
 
 [[nodiscard]] Taken gather(Proxy& proxy, ClientConn& client, const Asked& asked);
+
+// `keys` are positions in `asked.arguments`; scratch.servers has the server of each.
+[[nodiscard]] Taken combine(Proxy& proxy,
+                            ClientConn& client,
+                            const Asked& asked,
+                            std::span<const uint32_t> keys);
 
 // The cursor of a page is the server's times this plus its index: as many servers may a pool have.
 inline constexpr uint64_t page_step = 4096;

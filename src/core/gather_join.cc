@@ -3,6 +3,7 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/resp/arguments.h"
+#include "ringmain/resp/combine.h"
 #include "ringmain/resp/join.h"
 #include "ringmain/resp/reader.h"
 #include "ringmain/resp/writer.h"
@@ -33,6 +34,7 @@ class Joiner {
 
   private:
     [[nodiscard]] bool join_large();
+    [[nodiscard]] bool combine();
     [[nodiscard]] bool join_texts();
     [[nodiscard]] bool concat();
     [[nodiscard]] bool page();
@@ -132,6 +134,7 @@ std::string Joiner::title(size_t part) const {
 
 bool Joiner::join() {
     if (is_too_large(request_)) return append(too_large_text(request_));
+    if (request_.command->handling == Handling::Combine) return combine();
     if (const Chain* error = first_error()) return append(*error);
     if (is_large()) return join_large();
     flatten();
@@ -152,6 +155,16 @@ bool Joiner::join_texts() {
         case Gathering::None:
         case Gathering::Concat:
         case Gathering::Page:
+        case Gathering::Union:
+        case Gathering::Inter:
+        case Gathering::InterCard:
+        case Gathering::Diff:
+        case Gathering::Zunion:
+        case Gathering::Zinter:
+        case Gathering::ZinterCard:
+        case Gathering::Zdiff:
+        case Gathering::PfCount:
+        case Gathering::Lcs:
             break;
         case Gathering::Sum:
             return sum();
@@ -171,6 +184,35 @@ bool Joiner::join_texts() {
             return texts();
         case Gathering::Running:
             return append(parts_[resp::find_running(parts_)]);
+    }
+    RM_ASSERT(false);
+}
+
+bool Joiner::combine() {
+    flatten();
+    const std::vector<std::string> words = arguments();
+    const uint32_t elements_max = pool_.options->gather_elements_max;
+    const resp::CombineStatus status = resp::combine({.gathering = request_.gathering,
+                                                      .words = words,
+                                                      .parts = parts_,
+                                                      .version = version(),
+                                                      .elements_max = elements_max,
+                                                      .hash_key = proxy_.environment().hash_key},
+                                                     out_);
+    switch (status) {
+        case resp::CombineStatus::Done:
+            return append(out_);
+        case resp::CombineStatus::WrongShape:
+            return fail(misfit);
+        case resp::CombineStatus::TooMany:
+            return fail("the keys live on several servers and have more than " +
+                        std::to_string(elements_max) +
+                        " elements together (gather_elements_max); give them a common hash tag");
+        case resp::CombineStatus::TooLong:
+            return fail(
+                "the strings live on two servers and are too long to be compared here: one "
+                "length times the other is more than " +
+                std::to_string(resp::lcs_cells_max) + "; give them a common hash tag");
     }
     RM_ASSERT(false);
 }

@@ -486,12 +486,15 @@ void Proxy::settle(ClientConn& client) {
 }
 
 // The client has its answer or is gone: what the servers of some parts brought is of no use while
-// the last part is still to come. The keys stay: its response must still be one to them.
+// the last part is still to come. memcached's keys stay: its response must still be one to them.
 void Proxy::detach(Request& request) {
     ClientConn& client = *std::exchange(request.client, nullptr);
     request.response.clear();
     if (request.join == nullptr) return;
-    if (request.policy == ResponsePolicy::Gathered) client.gathers -= 1;
+    if (request.policy == ResponsePolicy::Gathered) {
+        client.gathers -= 1;
+        request.join->keys.clear();
+    }
     for (Fragment* fragment : request.join->fragments) {
         fragment->response.clear();
     }

@@ -33,7 +33,8 @@ class RespFront {
     void take_unknown(std::string_view name);
     Taken take_command(const Command& command);
     Taken take_local(const Command& command);
-    void forward_by_keys(const Command& command);
+    Taken forward_by_keys(const Command& command);
+    void forward_by(ByteRange key);
     Request* forward_to(uint32_t server_index);
     void run_script(uint32_t server_index);
     void split(const Command& command);
@@ -44,6 +45,7 @@ class RespFront {
     [[nodiscard]] bool has_server();
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);
     void forward_to_any();
+    void forward(uint32_t server);
     void note(Request& request);
     void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
 
@@ -161,12 +163,9 @@ Taken RespFront::take_command(const Command& command) {
     command_ = &command;
     switch (command.handling) {
         case Handling::Forward:
-            if (command.only_key == 0) {
-                forward_by_keys(command);
-            } else {
-                uint32_t server = 0;
-                if (route(frame_.arguments[command.only_key], &server)) forward_to(server);
-            }
+        case Handling::Combine:
+            if (command.only_key == 0) return forward_by_keys(command);
+            forward_by(frame_.arguments[command.only_key]);
             return Taken::Yes;
         case Handling::Split:
             split(command);
@@ -227,42 +226,57 @@ void RespFront::note(Request& request) {
     request.key_size = first_key_.size;
 }
 
-void RespFront::forward_by_keys(const Command& command) {
+void RespFront::forward_by(ByteRange key) {
+    uint32_t server = 0;
+    if (route(key, &server)) forward_to(server);
+}
+
+Taken RespFront::forward_by_keys(const Command& command) {
     const std::span<const ByteRange> all = arguments();
-    if (resp::blocks(command, bytes_, all, proxy_.scratch().text)) {
+    Scratch& scratch = proxy_.scratch();
+    if (resp::blocks(command, bytes_, all, scratch.text)) {
         refuse("'" + upper_case(command.name) +
                "' with BLOCK is not supported: a blocking command needs a connection of its own, "
                "which this version does not lease");
-        return;
+        return Taken::Yes;
     }
-    std::vector<uint32_t>& keys = proxy_.scratch().keys;
+    std::vector<uint32_t>& keys = scratch.keys;
     keys.clear();
-    const resp::KeySearch found =
-        resp::find_keys(command, bytes_, all, proxy_.scratch().text, keys);
+    const resp::KeySearch found = resp::find_keys(command, bytes_, all, scratch.text, keys);
     if (found != resp::KeySearch::Found) {
         // Without keys every server gives the same answer; with a key count that does not fit, a
         // server refuses in its own words before it touches a key.
         forward_to_any();
-        return;
+        return Taken::Yes;
     }
-    uint32_t server = 0;
-    if (!route(all[keys[0]], &server)) return;
-    for (const uint32_t key : std::span(keys).subspan(1)) {
-        uint32_t other = 0;
-        if (!route(all[key], &other)) return;
-        if (other != server) {
-            proxy_.answer_error(
-                client_,
-                "-CROSSSLOT ringmain: the keys of '" + upper_case(command.name) +
-                    "' live on several servers; give them a common hash tag" +
-                    (pool_.options->placement.hash_tag.empty()
-                         ? " (and set hash_tag for the pool)\r\n"
-                         : " (" + pool_.options->placement.hash_tag.substr(0, 1) + "..." +
-                               pool_.options->placement.hash_tag.substr(1) + ")\r\n"));
-            return;
-        }
+    scratch.servers.clear();
+    bool several = false;
+    for (const uint32_t key : keys) {
+        uint32_t server = 0;
+        if (!route(all[key], &server)) return Taken::Yes;
+        scratch.servers.push_back(static_cast<uint16_t>(server));
+        several = several || scratch.servers.front() != scratch.servers.back();
     }
-    if (command.id == CommandId::Evalsha) {
+    if (!several) {
+        forward(scratch.servers.front());
+        return Taken::Yes;
+    }
+    if (command.handling == Handling::Combine) {
+        return combine(proxy_, client_, {command, bytes_, all}, keys);
+    }
+    proxy_.answer_error(client_,
+                        "-CROSSSLOT ringmain: the keys of '" + upper_case(command.name) +
+                            "' live on several servers; give them a common hash tag" +
+                            (pool_.options->placement.hash_tag.empty()
+                                 ? " (and set hash_tag for the pool)\r\n"
+                                 : " (" + pool_.options->placement.hash_tag.substr(0, 1) + "..." +
+                                       pool_.options->placement.hash_tag.substr(1) + ")\r\n"));
+    return Taken::Yes;
+}
+
+// A script's server is told the script first.
+void RespFront::forward(uint32_t server) {
+    if (command_->id == CommandId::Evalsha) {
         run_script(server);
     } else {
         forward_to(server);
@@ -270,12 +284,7 @@ void RespFront::forward_by_keys(const Command& command) {
 }
 
 void RespFront::forward_to_any() {
-    if (!has_server()) return;
-    if (command_->id == CommandId::Evalsha) {
-        run_script(pool_.first_live());
-    } else {
-        forward_to(pool_.first_live());
-    }
+    if (has_server()) forward(pool_.first_live());
 }
 
 void RespFront::run_script(uint32_t server_index) {

@@ -159,6 +159,94 @@ class Scan(RedisCase):
         self.assertEqual(client.read(), b"*2\r\n$1\r\n1\r\n*0\r\n")
 
 
+class Combine(RedisCase):
+    """What test_gather_differential does not meet by chance."""
+
+    def both(self, version=2):
+        client, reference = self.client(), self.reference_client()
+        for connection in (client, reference):
+            connection.call("HELLO", version)
+        return client, reference
+
+    def test_counts_of_many_elements(self):
+        client, reference = self.both()
+        keys = [self.key(server, "h") for server in range(self.server_count)]
+        self.expect_as_redis(client, reference, resp("PFCOUNT", *keys))
+        for size in (1, 30, 900, 4000, 20000):
+            for number, key in enumerate(keys):
+                first = number * size // 2
+                elements = [f"e{one}" for one in range(first, first + size)]
+                self.expect_as_redis(client, reference, resp("PFADD", key, *elements))
+                self.expect_as_redis(client, reference, resp("PFCOUNT", *keys))
+
+    def test_values_that_are_no_hyperloglog(self):
+        head = b"HYLL\x01" + bytes(11)
+        client, reference = self.both()
+        a, b = self.key(0, "a"), self.key(1, "b")
+        for value in (b"x", b"123", b"HYLL", head, head + b"\x7f\xff", head + b"\x7f\xff\x83",
+                      head + b"\x7f\xfe\x80", head + b"\x7f\xfe\x81", head + b"\x7f",
+                      b"HYLL\x02" + bytes(11), b"HYLL" + bytes(12), b"HYLL" + bytes(12 + 12288),
+                      b"HYLL" + bytes(12) + b"\xff" * 12288):
+            for words in (["SET", a, value], ["PFCOUNT", b, a], ["PFCOUNT", a, b]):
+                self.expect_as_redis(client, reference, resp(*words))
+        for words in (["DEL", b], ["RPUSH", b, "x"], ["PFCOUNT", a, b], ["PFCOUNT", b, a]):
+            self.expect_as_redis(client, reference, resp(*words))
+
+    def test_large_sets(self):
+        client, reference = self.both()
+        a, b = self.key(0, "a"), self.key(1, "b")
+        for key, numbers in ((a, range(20_000)), (b, range(10_000, 30_000))):
+            self.expect_as_redis(client, reference,
+                                 resp("SADD", key, *[f"element:{one}" for one in numbers]))
+        for name, count in (("SUNION", 30_000), ("SINTER", 10_000), ("SDIFF", 10_000)):
+            got = client.value(name, a, b)
+            self.assertEqual(len(got), count)
+            self.assertEqual(sorted(got), sorted(reference.value(name, a, b)))
+        self.expect_as_redis(client, reference, resp("SINTERCARD", 2, a, b))
+        self.expect_as_redis(client, reference, resp("ZUNION", 2, a, b, "WITHSCORES"))
+
+    def test_many_keys(self):
+        client, reference = self.both(3)
+        keys = [f"many:{number}" for number in range(500)]
+        for number, key in enumerate(keys):
+            for connection in (client, reference):
+                connection.send(resp("ZADD", key, number / 7, f"m{number % 50}", 1, "all"))
+        client.read_many(len(keys))
+        reference.read_many(len(keys))
+        for words in (["ZUNION", len(keys), *keys, "WITHSCORES"],
+                      ["ZINTER", len(keys), *keys, "WITHSCORES"],
+                      ["ZDIFF", 3, *keys[:3], "WITHSCORES"]):
+            self.expect_as_redis(client, reference, resp(*words))
+
+    @needs_ringmain
+    def test_limits_have_an_error(self):
+        client = self.client()
+        a, b = self.key(0, "a"), self.key(1, "b")
+        for key in (a, b):
+            client.call("SET", key, "x" * 3000)
+        self.expect_error(client, resp("LCS", a, b), "more than 4194304", "hash tag")
+        self.expect_error(client, resp("SUNION", *[f"k{number}" for number in range(5000)]),
+                          "more than 4096", "hash tag")
+        self.working(client)
+
+
+@needs_ringmain
+class CombineLimits(RedisCase):
+    pool_options = {"gather_elements_max": 1000}
+
+    def test_elements_beyond_the_limit_are_an_error(self):
+        client = self.client()
+        a, b = self.key(0, "a"), self.key(1, "b")
+        client.call("SADD", a, *range(600))
+        client.call("SADD", b, *range(400))
+        self.assertEqual(len(client.value("SUNION", a, b)), 600)
+        client.call("SADD", b, "one more")
+        for words in (["SUNION", a, b], ["SINTERCARD", 2, a, b], ["ZUNION", 2, a, b]):
+            self.expect_error(client, resp(*words), "more than 1000 elements",
+                              "gather_elements_max", "hash tag")
+        self.working(client)
+
+
 class SlowLog(RedisCase):
     def test_the_entries_of_all_servers_the_latest_first(self):
         client = self.client()

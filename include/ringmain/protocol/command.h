@@ -13,9 +13,10 @@ namespace ringmain {
 
 // Who answers.
 enum class Handling : uint8_t {
-    Forward,    // the server of its keys; CROSSSLOT when they live on several
-    Split,      // one fragment per server, responses joined: MGET MSET DEL UNLINK EXISTS TOUCH
-    Gather,     // every server is asked, their answers become one: DBSIZE KEYS FLUSHALL ...
+    Forward,  // the server of its keys; CROSSSLOT when they live on several
+    Split,    // one fragment per server, responses joined: MGET MSET DEL UNLINK EXISTS TOUCH
+    Gather,   // every server is asked, their answers become one: DBSIZE KEYS FLUSHALL ...
+    Combine,  // as Forward; keys on several servers: their values are fetched, the answer computed
     AnyServer,  // has no key and the same answer everywhere: LOLWUT, OBJECT HELP ...
     Local,      // answered here
     Refused,    // `reason` says why; a clear error and the connection stays usable
@@ -45,6 +46,18 @@ enum class Gathering : uint8_t {
     Texts,     // MEMORY DOCTOR: each under its server's name
     Running,   // FUNCTION STATS: of the server that runs a script, else the first
     Page,      // SCAN: of one server after the other
+
+    // Of the parts that are fetched for Handling::Combine (resp/combine.h).
+    Union,
+    Inter,
+    InterCard,
+    Diff,
+    Zunion,
+    Zinter,
+    ZinterCard,
+    Zdiff,
+    PfCount,
+    Lcs,
 };
 
 // Bits of KeySpec::flags. The names are redis's, but for `remove` ("delete").

@@ -256,4 +256,88 @@ TEST_CASE("CONFIG passes when the pool says so") {
     CHECK(gather(open, open.client(), {"CONFIG", "GET", "x"}, {"*0\r\n", "*0\r\n"}) == "*0\r\n");
 }
 
+TEST_CASE("keys on several servers: their values are fetched and the answer is computed") {
+    World world(redis_pool(2));
+    const std::string a0 = world.key_on(0, 0);
+    const std::string a1 = world.key_on(0, 1);
+    const std::string b0 = world.key_on(1, 0);
+    Channel& client = world.client();
+    const auto ask = [&](const std::vector<std::string>& request,
+                         const std::string& first,
+                         const std::string& second) {
+        mute(world, 2);
+        CHECK(world.ask(client, resp(request)) == "");
+        const std::string asked = std::exchange(world.link(0)->arrived, {}) + "/" +
+                                  std::exchange(world.link(1)->arrived, {}) + "/";
+        world.reply(1, second);
+        world.settle();
+        world.reply(0, first);
+        world.settle();
+        return asked + World::heard(client);
+    };
+    const std::string none = "*0\r\n";
+    // Of a set one question per server.
+    CHECK(ask({"sdiff", a0, b0, a1}, "*2\r\n" + bulk("x") + bulk("y"), "*1\r\n" + bulk("y")) ==
+          resp({"SDIFF", a0, a1}) + "/" + resp({"SUNION", b0}) + "/*1\r\n" + bulk("x"));
+    CHECK(ask({"SDIFF", b0, a0, a1}, "*1\r\n" + bulk("y"), "*1\r\n" + bulk("x")) ==
+          resp({"SUNION", a0, a1}) + "/" + resp({"SDIFF", b0}) + "/*1\r\n" + bulk("x"));
+    CHECK(ask({"SINTERCARD", "2", a0, b0}, "*1\r\n" + bulk("x"), "*1\r\n" + bulk("x")) ==
+          resp({"SINTER", a0}) + "/" + resp({"SINTER", b0}) + "/:1\r\n");
+    // Of a sorted set one per key.
+    const std::string one = "*2\r\n" + bulk("m") + bulk("1");
+    CHECK(ask({"ZUNION", "3", a0, b0, a1, "WITHSCORES"}, one + one, one) ==
+          resp({"ZUNION", "1", a0, "WITHSCORES"}) + resp({"ZUNION", "1", a1, "WITHSCORES"}) + "/" +
+              resp({"ZUNION", "1", b0, "WITHSCORES"}) + "/*2\r\n" + bulk("m") + bulk("3"));
+    CHECK(ask({"LCS", a0, b0}, bulk("abc"), bulk("xbc")) ==
+          resp({"GET", a0}) + "/" + resp({"GET", b0}) + "/" + bulk("bc"));
+    // On one server it passes as it came.
+    CHECK(ask({"sunion", a0, a1}, none, "") == resp({"sunion", a0, a1}) + "//" + none);
+    // The error that redis would have found first, whoever was faster.
+    CHECK(ask({"PFCOUNT", a0, b0}, "-WRONGTYPE a\r\n", "-WRONGTYPE b\r\n")
+              .ends_with("/-WRONGTYPE a\r\n"));
+    CHECK(ask({"PFCOUNT", b0, a0}, "-WRONGTYPE a\r\n", "-WRONGTYPE b\r\n")
+              .ends_with("/-WRONGTYPE b\r\n"));
+    CHECK(ask({"SUNION", a0, b0}, "*1\r\n:1\r\n", none).ends_with("/" + misfit));
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("what may be combined is bounded") {
+    config::Pool pool = redis_pool(2);
+    pool.gather_elements_max = 3;
+    World world(pool);
+    Channel& client = world.client();
+    const std::vector<std::string> request = {"SUNION", world.key_on(0), world.key_on(1)};
+    const std::string two = "*2\r\n" + bulk("x") + bulk("y");
+    CHECK(gather(world, client, request, {two, two}) ==
+          "-ERR ringmain: the keys live on several servers and have more than 3 elements together "
+          "(gather_elements_max); give them a common hash tag\r\n");
+    std::vector<std::string> many = {"SUNION"};
+    for (int i = 0; i < 4097; ++i) {
+        many.push_back("k" + std::to_string(i));
+    }
+    CHECK(world.ask(client, resp(many)) ==
+          "-ERR ringmain: 4097 keys on several servers are more than 4096, which one request may "
+          "combine; give them a common hash tag\r\n");
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("a client that leaves while keys are fetched leaves nothing behind") {
+    World world(redis_pool(2));
+    mute(world, 2);
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    CHECK(world.ask(client,
+                    resp({"ZUNION", "3", a, b, a}) + resp({"SINTER", a, b}) +
+                        resp({"PFCOUNT", b, a})) == "");
+    world.reply(0, "*2\r\n" + bulk(std::string(100'000, 'x')) + bulk("1") + "*0\r\n");
+    world.settle();
+    world.drop(client);
+    CHECK(world.loop().blocks().in_use() <= 3);
+    world.reply(0, "*0\r\n$-1\r\n");
+    world.reply(1, "*0\r\n*0\r\n$-1\r\n");
+    world.settle();
+    CHECK(world.proxy().is_idle());
+}
+
 }  // namespace ringmain::test

@@ -119,7 +119,9 @@ TEST_CASE("every row says what its handling needs") {
         CAPTURE(command.name);
         CHECK(command.reason.empty() == (command.handling != Handling::Refused));
         CHECK((command.response == ResponsePolicy::One) == (command.handling != Handling::Split));
-        CHECK((command.gathering == Gathering::None) == (command.handling != Handling::Gather));
+        const bool gathers =
+            command.handling == Handling::Gather || command.handling == Handling::Combine;
+        CHECK((command.gathering == Gathering::None) == !gathers);
         const bool has_code = command.id != CommandId::Other;
         if (command.handling == Handling::Local) CHECK(has_code);
         if (command.handling == Handling::Split) CHECK(has_code);
@@ -145,7 +147,8 @@ TEST_CASE("commands are handled as the policy says") {
         }
     };
     check(Handling::Forward,
-          "get set sunion rename bitop eval evalsha eval_ro fcall fcall_ro xread xreadgroup sort "
+          "get set sunionstore rename bitop eval evalsha eval_ro fcall fcall_ro xread xreadgroup "
+          "sort "
           "sort_ro georadius zunionstore msetnx object|encoding memory|usage xinfo|stream "
           "xgroup|create copy pfdebug lmove zmpop");
     check(Handling::Split, "mget mset del unlink exists touch");
@@ -154,6 +157,8 @@ TEST_CASE("commands are handled as the policy says") {
           "script|flush function|load function|delete function|flush function|restore "
           "function|stats slowlog|get slowlog|len slowlog|reset memory|doctor memory|purge "
           "memory|malloc-stats latency|latest latency|reset latency|doctor config|get config|set");
+    check(Handling::Combine,
+          "sunion sinter sintercard sdiff zunion zinter zintercard zdiff pfcount lcs");
     check(Handling::AnyServer, "function|list function|dump config|help");
     check(Handling::AnyServer, "lolwut object|help xinfo|help xgroup|help memory|help client|help");
     check(Handling::Local,
