@@ -308,18 +308,19 @@ constexpr std::array pool_table = {
            .doc = "KEYS, SUNION over several servers and the like. They are held until the last "
                   "server has answered; what is computed of them needs as much again for a moment.",
            .redis_only = true},
-    Option{.section = Section::Pool,
-           .name = "gather_elements_max",
-           .type = Type::Integer,
-           .min = 1,
-           .max = 100'000'000,
-           .store = store<&Pool::gather_elements_max>,
-           .fetch = fetch<&Pool::gather_elements_max>,
-           .help = "elements of sets on several servers that one request may combine; beyond it: "
-                   "an error",
-           .doc = "A worker serves nobody else while it computes, about a millisecond for 4000 "
-                  "elements. Keys with a common hash tag lie on one server, which computes itself.",
-           .redis_only = true},
+    Option{
+        .section = Section::Pool,
+        .name = "gather_elements_max",
+        .type = Type::Integer,
+        .min = 1,
+        .max = 100'000'000,
+        .store = store<&Pool::gather_elements_max>,
+        .fetch = fetch<&Pool::gather_elements_max>,
+        .help = "elements of sets on several servers that one request may combine; beyond it: "
+                "an error",
+        .doc = "A worker serves nobody else while it computes, about half a millisecond for 1000 "
+               "elements. Keys with a common hash tag lie on one server, which computes itself.",
+        .redis_only = true},
     Option{.section = Section::Pool,
            .name = "config_commands",
            .type = Type::Boolean,

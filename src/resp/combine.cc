@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "elements.h"
@@ -78,6 +79,10 @@ class Combiner {
     [[nodiscard]] CombineStatus count_hyperloglogs();
     [[nodiscard]] CombineStatus lcs();
 
+    using Sets = std::vector<std::vector<std::string_view>>;
+
+    [[nodiscard]] std::vector<std::string_view> united(const Sets& sets) const;
+    [[nodiscard]] std::vector<std::string_view> picked(Sets sets) const;
     [[nodiscard]] bool read_card_options(uint64_t* limit);
     [[nodiscard]] bool read_elements(size_t part, std::vector<std::string_view>& elements) const;
     [[nodiscard]] bool has_too_many() const;
@@ -177,6 +182,35 @@ bool Combiner::read_elements(size_t part, std::vector<std::string_view>& element
     return true;
 }
 
+std::vector<std::string_view> Combiner::united(const Sets& sets) const {
+    size_t count = 0;
+    for (const auto& set : sets) {
+        count += set.size();
+    }
+    Elements elements(count, combination_.hash_key);
+    for (const auto& set : sets) {
+        for (const std::string_view element : set) {
+            elements.add(element);
+        }
+    }
+    return elements.names();
+}
+
+// Those of the first set that all others have, or of SDIFF that none has.
+std::vector<std::string_view> Combiner::picked(Sets sets) const {
+    const bool wanted_in_others = combination_.gathering != Gathering::Diff;
+    for (const auto& set : std::span(sets).subspan(1)) {
+        Elements others(set.size(), combination_.hash_key);
+        for (const std::string_view element : set) {
+            others.add(element);
+        }
+        std::erase_if(sets[0], [&others, wanted_in_others](std::string_view element) {
+            return others.contains(element) != wanted_in_others;
+        });
+    }
+    return std::move(sets[0]);
+}
+
 CombineStatus Combiner::sets() {
     uint64_t limit = 0;
     const bool counts = combination_.gathering == Gathering::InterCard;
@@ -187,31 +221,12 @@ CombineStatus Combiner::sets() {
     }
     if (has_too_many()) return CombineStatus::TooMany;
 
-    std::vector<std::string_view> result;
-    if (!read_elements(0, result)) return CombineStatus::WrongShape;
-    auto seen = by_element<bool>(result.size(), combination_.hash_key);
-    for (const std::string_view element : result) {
-        seen.try_emplace(element, true);
+    Sets sets(parts_.size());
+    for (size_t i = 0; i < parts_.size(); ++i) {
+        if (!read_elements(i, sets[i])) return CombineStatus::WrongShape;
     }
-    for (size_t part = 1; part < parts_.size(); ++part) {
-        std::vector<std::string_view> others;
-        if (!read_elements(part, others)) return CombineStatus::WrongShape;
-        if (combination_.gathering == Gathering::Union) {
-            std::ranges::copy_if(
-                others, std::back_inserter(result), [&seen](std::string_view element) {
-                    return seen.try_emplace(element, true).second;
-                });
-            continue;
-        }
-        auto in_others = by_element<bool>(others.size(), combination_.hash_key);
-        for (const std::string_view element : others) {
-            in_others.try_emplace(element, true);
-        }
-        const bool dropped_if_found = combination_.gathering == Gathering::Diff;
-        std::erase_if(result, [&in_others, dropped_if_found](std::string_view element) {
-            return in_others.contains(element) == dropped_if_found;
-        });
-    }
+    const std::vector<std::string_view> result =
+        combination_.gathering == Gathering::Union ? united(sets) : picked(std::move(sets));
     if (counts) {
         const uint64_t count = result.size();
         write_integer(out_, static_cast<int64_t>(limit > 0 ? std::min(count, limit) : count));

@@ -164,6 +164,15 @@ class SortedSets {
     [[nodiscard]] std::vector<Scored> subtract();
 
   private:
+    // An element's number is its place in the source, whose elements differ.
+    [[nodiscard]] Elements names_of(const Source& source) const {
+        Elements elements(source.elements.size(), hash_key_);
+        for (const Scored& one : source.elements) {
+            elements.add(one.element);
+        }
+        return elements;
+    }
+
     // The smallest first; of equal ones that which was named first.
     void sort_sources() {
         std::ranges::stable_sort(
@@ -182,15 +191,15 @@ std::vector<Scored> SortedSets::unite() {
     for (const Source& source : sources_) {
         count += source.elements.size();
     }
-    auto index_of = by_element<size_t>(count, hash_key_);
+    Elements elements(count, hash_key_);
     for (const Source& source : sources_) {
         for (const Scored& one : source.elements) {
             const double score = number_or_zero(source.weight * one.score);
-            const auto [found, added] = index_of.try_emplace(one.element, result.size());
-            if (added) {
+            const Elements::Added added = elements.add(one.element);
+            if (added.is_new) {
                 result.push_back({.element = one.element, .score = score});
             } else {
-                double& target = result[found->second].score;
+                double& target = result[added.number].score;
                 target = aggregated(target, score, aggregate_);
             }
         }
@@ -208,14 +217,12 @@ std::vector<Scored> SortedSets::intersect() {
             {.element = one.element, .score = number_or_zero(smallest.weight * one.score)});
     }
     for (const Source& source : std::span(sources_).subspan(1)) {
-        auto scores = by_element<double>(source.elements.size(), hash_key_);
-        for (const Scored& one : source.elements) {
-            scores.try_emplace(one.element, one.score);
-        }
+        const Elements elements = names_of(source);
         std::erase_if(result, [&](Scored& one) {
-            const auto found = scores.find(one.element);
-            if (found == scores.end()) return true;
-            one.score = aggregated(one.score, found->second * source.weight, aggregate_);
+            const uint32_t number = elements.find(one.element);
+            if (number == Elements::none) return true;
+            const double score = source.elements[number].score;
+            one.score = aggregated(one.score, score * source.weight, aggregate_);
             return false;
         });
     }
@@ -225,10 +232,7 @@ std::vector<Scored> SortedSets::intersect() {
 std::vector<Scored> SortedSets::subtract() {
     std::vector<Scored> result = sources_[0].elements;
     for (const Source& source : std::span(sources_).subspan(1)) {
-        auto others = by_element<bool>(source.elements.size(), hash_key_);
-        for (const Scored& one : source.elements) {
-            others.try_emplace(one.element, true);
-        }
+        const Elements others = names_of(source);
         std::erase_if(result,
                       [&others](const Scored& one) { return others.contains(one.element); });
     }

@@ -71,7 +71,7 @@ struct Pool {
     uint64_t server_queue_size_max = 0;      // their bytes; 0: an eighth of buffer_memory
     uint32_t requests_in_flight_max = 1024;  // per client; reading pauses
     uint64_t gather_size_max = 64ULL * 1024 * 1024;  // what several servers answer to one request
-    uint32_t gather_elements_max = 250'000;          // of them, where they are computed with
+    uint32_t gather_elements_max = 100'000;          // of them, where they are computed with
     bool config_commands = false;
     uint64_t output_pause_size = 1024 * 1024;  // unsent response bytes of a client; reading pauses
     // Unsent response bytes of a client beside the largest response; 0: no limit.
