@@ -159,7 +159,8 @@ std::vector<std::string> question_texts(const Asked& asked,
     }
     std::vector<std::string> texts;
     const bool per_key = resp::question(asked.command.gathering, true).per_key;
-    for (uint16_t fragment = 0; fragment < scratch.connections.size(); ++fragment) {
+    const auto count = static_cast<uint16_t>(scratch.connections.size());
+    for (uint16_t fragment = 0; fragment < count; ++fragment) {
         std::vector<std::string_view> own;
         if (per_key) {
             own.emplace_back(names[fragment]);

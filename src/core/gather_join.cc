@@ -92,6 +92,7 @@ const Chain* Joiner::first_error() const {
 
 // In one piece each, for whoever reads them value by value.
 void Joiner::flatten() {
+    copies_.reserve(responses_.size());
     for (const Chain* response : responses_) {
         copies_.push_back(response->to_string());
     }
@@ -112,6 +113,7 @@ std::vector<std::string> Joiner::arguments() const {
     std::vector<ByteRange> ranges;
     resp::find_arguments(parser.frame(), bytes, ranges);
     std::vector<std::string> texts;
+    texts.reserve(ranges.size());
     std::string scratch;
     for (const ByteRange& range : ranges) {
         texts.emplace_back(bytes.view(range, scratch));
