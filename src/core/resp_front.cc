@@ -29,7 +29,7 @@ class RespFront {
     Taken take();
 
   private:
-    void count(const Command* command);
+    void count(const Command* command) const;
     void take_unknown(std::string_view name);
     Taken take_command(const Command& command);
     Taken take_local(const Command& command);
@@ -147,7 +147,7 @@ void RespFront::take_unknown(std::string_view name) {
     if (route(frame_.arguments[1], &server)) forward_to(server);
 }
 
-void RespFront::count(const Command* command) {
+void RespFront::count(const Command* command) const {
     const uint32_t flags = command == nullptr ? 0 : command->flags;
     stats::PoolCounters& counters = *pool_.counters;
     if ((flags & command_flag::readonly) != 0) {

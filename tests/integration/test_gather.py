@@ -269,11 +269,17 @@ class SlowLog(RedisCase):
             self.expect_as_redis(client, self.reference_client(), resp(*words))
 
 
-class Scripts(RedisCase):
+class ScriptTests:
     BODY = "return {KEYS[1], redis.call('INCR', KEYS[1])}"
 
+    def connected_client(self):
+        """Another test has restarted the servers; its worker may not have noticed yet."""
+        client = self.client()
+        wait_for(lambda: client.call("DBSIZE")[:1] == b":", "all servers are connected")
+        return client
+
     def test_a_loaded_script_runs_on_every_server(self):
-        client, reference = self.client(), self.reference_client()
+        client, reference = self.connected_client(), self.reference_client()
         for words in (["SCRIPT", "LOAD", self.BODY], ["SCRIPT", "LOAD", "return ("],
                       ["SCRIPT", "EXISTS", "x"], ["SCRIPT", "FLUSH", "nonsense"]):
             self.expect_as_redis(client, reference, resp(*words))
@@ -291,7 +297,7 @@ class Scripts(RedisCase):
 
     @needs_ringmain
     def test_a_server_that_was_restarted_is_told_again(self):
-        client, other = self.client(), self.client()
+        client, other = self.connected_client(), self.connected_client()
         other.call("HELLO", "3")
         digest = client.value("SCRIPT", "LOAD", self.BODY)
         keys = [self.key(server) for server in range(self.server_count)]
@@ -316,7 +322,7 @@ class Scripts(RedisCase):
         self.assertEqual(client.value("EVALSHA", digest, "1", keys[0]), [keys[0].encode(), 3])
 
     def test_libraries_are_on_every_server(self):
-        client, reference = self.client(), self.reference_client()
+        client, reference = self.connected_client(), self.reference_client()
         library = "#!lua name=lib\nredis.register_function('f', function(k, a) return a[1] end)"
         for words in (["FUNCTION", "LOAD", library], ["FUNCTION", "LOAD", library],
                       ["FUNCTION", "LOAD", "REPLACE", library], ["FUNCTION", "LIST"],
@@ -328,6 +334,17 @@ class Scripts(RedisCase):
                       ["FCALL", "f", "1", "k", "v"], ["FUNCTION", "RESTORE", image],
                       ["FCALL", "f", "1", "k", "v"], ["FUNCTION", "FLUSH"], ["FUNCTION", "LIST"]):
             self.expect_as_redis(client, reference, resp(*words))
+
+
+class Scripts(ScriptTests, RedisCase):
+    pass
+
+
+@needs_ringmain
+class ScriptsOfTwoWorkers(ScriptTests, RedisCase):
+    """What one worker has loaded another one knows."""
+
+    proxy_options = {"workers": 2}
 
 
 @needs_ringmain
