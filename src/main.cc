@@ -5,6 +5,7 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/locate.h"
 #include "ringmain/config/migrate.h"
+#include "ringmain/resp/command_list.h"
 #include "ringmain/uring/preflight.h"
 #include "ringmain/worker/descriptors.h"
 #include "ringmain/worker/io_choice.h"
@@ -282,6 +283,9 @@ int dispatch(const CommandLine& line) {
             return locate(line);
         case config::Verb::Migrate:
             return migrate(line);
+        case config::Verb::Commands:
+            print(resp::commands_text());
+            return success;
         case config::Verb::Help:
             print(config::help_text(line.topic, line.toml));
             return success;

@@ -6,21 +6,21 @@ none. A container stands for all its subcommands that are not named themselves.
 """
 
 ONE_SERVER = "it acts on one server, and a pool has several"
-ALL_SERVERS = "its answer lies on all servers of the pool, which this version does not ask together"
 WAIT = "it asks about the writes of its own connection, and clients share those here"
 MESSAGES = "messages need a server connection of their own, which this version does not lease"
 SHARED = "it concerns connections to one server, which clients share here"
 DATABASES = "it concerns two databases at once, whose connections differ"
 CLUSTER = "the servers of a pool are not a Redis Cluster"
 REPLICATION = "it is spoken between servers"
-LIBRARY = "all servers need the same scripts, which this version does not send to all of them"
+BUSY_SCRIPT = ("it would wait behind the script that it is to end, "
+               "on the connection that both share")
+ONE_FIGURES = "its figures are one server's, and a pool has several"
 SELF_TEST = "it holds up a whole server for a test of itself"
 
 # Refused: reason -> commands.
 REFUSED = {
-    ONE_SERVER: "acl bgrewriteaof bgsave config debug failover lastsave latency memory module "
-                "role save shutdown slowlog",
-    ALL_SERVERS: "dbsize flushall flushdb keys randomkey scan",
+    ONE_SERVER: "acl bgrewriteaof bgsave debug failover module role save shutdown",
+    ONE_FIGURES: "memory latency",
     WAIT: "wait waitaof",
     MESSAGES: "monitor psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe "
               "sunsubscribe unsubscribe",
@@ -28,7 +28,7 @@ REFUSED = {
     DATABASES: "move swapdb",
     CLUSTER: "asking cluster readonly readwrite restore-asking",
     REPLICATION: "migrate psync replconf replicaof slaveof sync",
-    LIBRARY: "function script",
+    BUSY_SCRIPT: "function|kill script",
     SELF_TEST: "pfselftest",
 }
 
@@ -42,11 +42,59 @@ SPLIT = {
     "touch": "AggSum",
 }
 
+# Every server is asked; how their responses become one (src/design/0010).
+GATHERED = {
+    "config|get": "Alike",
+    "config|resetstat": "AllOk",
+    "config|rewrite": "AllOk",
+    "config|set": "AllOk",
+    "dbsize": "Sum",
+    "flushall": "AllOk",
+    "flushdb": "AllOk",
+    "function|delete": "AllOk",
+    "function|flush": "AllOk",
+    "function|load": "Alike",
+    "function|restore": "AllOk",
+    "function|stats": "Running",
+    "keys": "Concat",
+    "lastsave": "Smallest",
+    "latency|doctor": "Texts",
+    "latency|graph": "Texts",
+    "latency|history": "Concat",
+    "latency|latest": "Concat",
+    "latency|reset": "Sum",
+    "memory|doctor": "Texts",
+    "memory|malloc-stats": "Texts",
+    "memory|purge": "AllOk",
+    "randomkey": "AnyOne",
+    "scan": "Page",
+    "script|exists": "And",
+    "script|flush": "AllOk",
+    "script|load": "Alike",
+    "slowlog|get": "Newest",
+    "slowlog|len": "Sum",
+    "slowlog|reset": "AllOk",
+}
+
+# Forwarded; with keys on several servers the parts are fetched and the answer is computed.
+COMBINED = {
+    "lcs": "Lcs",
+    "pfcount": "PfCount",
+    "sdiff": "Diff",
+    "sinter": "Inter",
+    "sintercard": "InterCard",
+    "sunion": "Union",
+    "zdiff": "Zdiff",
+    "zinter": "Zinter",
+    "zintercard": "ZinterCard",
+    "zunion": "Zunion",
+}
+
 # The same answer everywhere. Besides these, HELP of every container.
-ANY_SERVER = "lolwut"
+ANY_SERVER = "lolwut function|dump function|list"
 
 # A container that keeps nothing of its own: whatever subcommand is not named here has keys.
-CONTAINERS = "object xgroup xinfo"
+CONTAINERS = "config function object slowlog xgroup xinfo"
 FORWARDED = "memory|usage"
 
 # Answered here: command -> CommandId.
@@ -86,7 +134,9 @@ BLOCKING = "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin"
 
 # Rows that need care on their way besides the local ones.
 IDS = {"client": "Client", "mget": "Mget", "mset": "Mset", "del": "Del", "unlink": "Unlink",
-       "exists": "Exists", "touch": "Touch"}
+       "exists": "Exists", "touch": "Touch", "config|get": "Config", "config|resetstat": "Config",
+       "config|rewrite": "Config", "config|set": "Config", "evalsha": "Evalsha",
+       "evalsha_ro": "Evalsha", "script|flush": "ScriptFlush", "script|load": "ScriptLoad"}
 
 # Where the options begin of commands whose keys or whose waiting depend on them. They are read as
 # the server reads them, which the key specifications (a search for a keyword) do not promise.

@@ -42,8 +42,8 @@ class Policy:
         self.containers = policy.CONTAINERS.split()
         self.blocking = policy.BLOCKING.split()
         named = {*self.reasons, *self.any_server, *self.forwarded, *self.containers,
-                 *self.blocking, *policy.TRANSACTION,
-                 *policy.SPLIT, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM}
+                 *self.blocking, *policy.TRANSACTION, *policy.SPLIT, *policy.GATHERED,
+                 *policy.COMBINED, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM}
         if named - names:
             sys.exit(f"command_policy.py names unknown commands: {sorted(named - names)}")
 
@@ -57,6 +57,10 @@ class Policy:
             return {"handling": "Blocking"}
         if name in policy.SPLIT:
             return {"handling": "Split", "response": policy.SPLIT[name]}
+        if name in policy.GATHERED:
+            return {"handling": "Gather", "gathering": policy.GATHERED[name]}
+        if name in policy.COMBINED:
+            return {"handling": "Combine", "gathering": policy.COMBINED[name]}
         if name in self.any_server or name.endswith("|help"):
             return {"handling": "AnyServer"}
         if name in self.forwarded or name in self.containers:
@@ -175,6 +179,7 @@ def row_text(row, decisions, keys, tips):
     fields = decisions.fields(row)
     handling, response = fields.get("handling"), fields.get("response")
     command_id = fields.get("id") or policy.IDS.get(row["name"])
+    gathering = fields.get("gathering")
     split = handling == "Split"
     return initialiser([
         ("name", quoted(row["name"])),
@@ -182,6 +187,7 @@ def row_text(row, decisions, keys, tips):
         ("handling", handling and f"Handling::{handling}"),
         ("id", command_id and f"CommandId::{command_id}"),
         ("response", response and f"ResponsePolicy::{response}"),
+        ("gathering", gathering and f"Gathering::{gathering}"),
         ("only_key", 0 if split else only_key(row)),
         ("options_from", policy.OPTIONS_FROM.get(row["name"])),
         ("hidden", "true" if row.get("hidden") else None),

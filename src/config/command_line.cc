@@ -211,6 +211,7 @@ class Parser {
         switch (line_.verb) {
             case Verb::Run:
             case Verb::Doctor:
+            case Verb::Commands:
                 return settle_without_operands();
             case Verb::Check:
             case Verb::Migrate:

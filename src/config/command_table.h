@@ -59,6 +59,14 @@ inline constexpr std::array verb_table = {
         "ringmain migrate nutcracker.yml",
         "turn twemproxy's configuration into ringmain's",
         "Prints TOML on standard output; '-' reads standard input. Keys stay on their servers.\n"},
+    VerbRow{
+        Verb::Commands,
+        "commands",
+        "ringmain commands",
+        "say how each command of redis is served",
+        "Prints a line for each command and subcommand of Redis 7.0: by the server of its key,\n"
+        "split, by all servers, by ringmain, or refused and why. The same text is in\n"
+        "conf/commands.txt.\n"},
     VerbRow{Verb::Help,
             "help",
             "ringmain help [COMMAND | options [--toml] | metrics | environment]",

@@ -347,6 +347,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
              established ? stats::Reason::Lost : stats::Reason::Refused);
     conn.forget_traffic();
     conn.prelude_answers = 0;
+    conn.scripts_told.clear();
     if (conn.server->pool().is_redis()) {
         conn.parser.emplace<resp::ResponseParser>();
     } else {

@@ -13,7 +13,8 @@ Pool::Pool(BlockPool& blocks,
     : options(&pool_options),
       shared(&pool_shared),
       counters(&(*pool_shared.counters)[share.worker]),
-      placement(pool_options.placement, pool_options.nodes()) {
+      placement(pool_options.placement, pool_options.nodes()),
+      scripts(*pool_shared.scripts) {
     resp_limits.request_size_max = pool_options.request_size_max;
     resp_limits.arguments_max = pool_options.request_arguments_max;
     memcached_limits.value_size_max = pool_options.request_size_max;

@@ -368,6 +368,13 @@ Request* Proxy::make_request(ClientConn& client) {
     return request;
 }
 
+// Its response is dropped.
+Request* Proxy::make_own_request() {
+    Request* request = requests_.make(*blocks_, nullptr);
+    if (request != nullptr) request->only.request = request;
+    return request;
+}
+
 void Proxy::make_fragment(Request& request) {
     Fragment* fragment = fragments_.make(*blocks_);
     RM_ASSERT(fragment != nullptr);
@@ -480,11 +487,15 @@ void Proxy::settle(ClientConn& client) {
 }
 
 // The client has its answer or is gone: what the servers of some parts brought is of no use while
-// the last part is still to come. The keys stay: its response must still be one to them.
+// the last part is still to come. memcached's keys stay: its response must still be one to them.
 void Proxy::detach(Request& request) {
-    request.client = nullptr;
+    ClientConn& client = *std::exchange(request.client, nullptr);
     request.response.clear();
     if (request.join == nullptr) return;
+    if (request.policy == ResponsePolicy::Gathered) {
+        client.gathers -= 1;
+        request.join->keys.clear();
+    }
     for (Fragment* fragment : request.join->fragments) {
         fragment->response.clear();
     }
@@ -505,6 +516,7 @@ void Proxy::free_if_done(Request& request) {
         }
         join.fragments.clear();
         join.keys.clear();
+        join.gathered = 0;
         constexpr size_t kept_max = 16 * 1024;
         for (auto* list : {&join.owners, &join.key_sizes}) {
             list->clear();

@@ -13,7 +13,9 @@
 #include <algorithm>
 
 #include "front.h"
+#include "gather.h"
 #include "resp_local.h"
+#include "script_front.h"
 #include "split.h"
 
 namespace ringmain::core {
@@ -136,17 +138,18 @@ Taken RespFront::take_command(const Command& command) {
     }
     switch (command.handling) {
         case Handling::Forward:
+        case Handling::Combine:
             if (command.only_key == 0) {
                 if (command.options_from != 0 && blocks(command)) return wait_for(command);
-                forward_by_keys(command);
-            } else {
-                uint32_t server = 0;
-                if (route(frame_.arguments[command.only_key], &server)) forward_to(server);
+                return forward_by_keys(command);
             }
+            forward_by(frame_.arguments[command.only_key]);
             return Taken::Yes;
         case Handling::Split:
             split(command);
             return Taken::Yes;
+        case Handling::Gather:
+            return gather(proxy_, client_, {command, bytes_, arguments()});
         case Handling::AnyServer:
             forward_to_any();
             return Taken::Yes;
@@ -211,24 +214,31 @@ bool RespFront::blocks(const Command& command) {
     return resp::blocks(command, bytes_, arguments(), proxy_.scratch().text);
 }
 
+// Where each key lives, in scratch.servers; `server` is that of the first.
+RespFront::Place RespFront::place_keys(const Command& command, uint32_t* server) {
+    const std::span<const ByteRange> all = arguments();
+    Scratch& scratch = proxy_.scratch();
+    scratch.keys.clear();
+    const resp::KeySearch found = resp::find_keys(command, bytes_, all, scratch.text, scratch.keys);
+    if (found != resp::KeySearch::Found) return Place::Anywhere;
+    scratch.servers.clear();
+    bool several = false;
+    for (const uint32_t key : scratch.keys) {
+        uint32_t index = 0;
+        if (!route(all[key], &index)) return Place::Refused;
+        scratch.servers.push_back(static_cast<uint16_t>(index));
+        several = several || scratch.servers.front() != scratch.servers.back();
+    }
+    *server = scratch.servers.front();
+    return several ? Place::Several : Place::OneServer;
+}
+
 // The one server of all keys; a refusal when they live on several.
 RespFront::Place RespFront::place(const Command& command, uint32_t* server) {
-    const std::span<const ByteRange> all = arguments();
-    std::vector<uint32_t>& keys = proxy_.scratch().keys;
-    keys.clear();
-    const resp::KeySearch found =
-        resp::find_keys(command, bytes_, all, proxy_.scratch().text, keys);
-    if (found != resp::KeySearch::Found) return Place::Anywhere;
-    if (!route(all[keys[0]], server)) return Place::Refused;
-    for (const uint32_t key : std::span(keys).subspan(1)) {
-        uint32_t other = 0;
-        if (!route(all[key], &other)) return Place::Refused;
-        if (other != *server) {
-            refuse_crossing("the keys of '" + upper_case(command.name) + "' live");
-            return Place::Refused;
-        }
-    }
-    return Place::OneServer;
+    const Place found = place_keys(command, server);
+    if (found != Place::Several) return found;
+    refuse_crossing("the keys of '" + upper_case(command.name) + "' live");
+    return Place::Refused;
 }
 
 void RespFront::refuse_crossing(const std::string& what) {
@@ -238,47 +248,79 @@ void RespFront::refuse_crossing(const std::string& what) {
                        : " (" + tag.substr(0, 1) + "..." + tag.substr(1) + ")\r\n"));
 }
 
-void RespFront::forward_by_keys(const Command& command) {
+void RespFront::forward_by(ByteRange key) {
     uint32_t server = 0;
-    switch (place(command, &server)) {
+    if (route(key, &server)) forward_to(server);
+}
+
+Taken RespFront::forward_by_keys(const Command& command) {
+    uint32_t server = 0;
+    switch (place_keys(command, &server)) {
         case Place::OneServer:
-            forward_to(server);
-            return;
+            forward(server);
+            break;
+        case Place::Several:
+            if (command.handling == Handling::Combine) {
+                return combine(
+                    proxy_, client_, {command, bytes_, arguments()}, proxy_.scratch().keys);
+            }
+            refuse_crossing("the keys of '" + upper_case(command.name) + "' live");
+            break;
         case Place::Anywhere:
             // Without keys every server gives the same answer; with a key count that does not fit,
             // a server refuses in its own words before it touches a key.
             forward_to_any();
-            return;
+            break;
         case Place::Refused:
-            return;
+            break;
+    }
+    return Taken::Yes;
+}
+
+// A script's server is told the script first.
+void RespFront::forward(uint32_t server) {
+    if (command_->id == CommandId::Evalsha) {
+        run_script(server);
+    } else {
+        forward_to(server);
     }
 }
 
 void RespFront::forward_to_any() {
-    if (has_server()) forward_to(pool_.first_live());
+    if (has_server()) forward(pool_.first_live());
 }
 
-void RespFront::forward_to(uint32_t server_index) {
+void RespFront::run_script(uint32_t server_index) {
+    const bool is_kept = tell_script(proxy_, client_, server_index, argument(1));
+    Request* request = forward_to(server_index);
+    if (request == nullptr || !is_kept) return;
+    request->policy = ResponsePolicy::Script;
+    request->command = command_;
+}
+
+// Null when it was answered with an error instead.
+Request* RespFront::forward_to(uint32_t server_index) {
     std::string_view why;
     ServerConn* conn =
         proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
     if (conn == nullptr) {
         proxy_.refuse_forward(client_, error_line(pool_, why), proxy_.scratch().why_reason);
-        return;
+        return nullptr;
     }
     if (!proxy_.has_room_for(bytes_.size())) {
         refuse("out of buffer memory; see buffer_memory", stats::Reason::Limit);
-        return;
+        return nullptr;
     }
     Request* request = proxy_.make_request(client_);
     if (request == nullptr) {
         refuse(too_many_requests(proxy_), stats::Reason::Limit);
-        return;
+        return nullptr;
     }
     note(*request);
     const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr);
     RM_ASSERT(written);
     proxy_.enqueue(*conn, request->only);
+    return request;
 }
 
 // On a connection that takes it; the limits were checked. `before` has `leading` responses.

@@ -57,13 +57,18 @@ class RespFront {
     enum class Place : uint8_t {
         OneServer,
         Anywhere,  // no keys, or arguments that a server refuses
+        Several,   // of place_keys() only
         Refused,   // and answered
     };
 
+    [[nodiscard]] Place place_keys(const Command& command, uint32_t* server);
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
     void refuse_crossing(const std::string& what);
-    void forward_by_keys(const Command& command);
-    void forward_to(uint32_t server_index);
+    Taken forward_by_keys(const Command& command);
+    void forward_by(ByteRange key);
+    void forward(uint32_t server);
+    Request* forward_to(uint32_t server_index);
+    void run_script(uint32_t server_index);
     void forward_on(ServerConn& conn, Special special, uint32_t leading, std::string_view before);
     void split(const Command& command);
     void send_fragments(const Command& command, std::string_view name, uint32_t step);

@@ -136,6 +136,10 @@ Taken LocalAnswer::give() {
         case CommandId::Discard:
         case CommandId::Watch:
         case CommandId::Unwatch:
+        case CommandId::Config:
+        case CommandId::Evalsha:
+        case CommandId::ScriptFlush:
+        case CommandId::ScriptLoad:
             RM_ASSERT(false);
     }
     return Taken::Yes;

@@ -25,6 +25,7 @@ Taken RespFront::wait_for(const Command& command) {
             if (!has_server()) return Taken::Yes;
             index = pool_.first_live();
             break;
+        case Place::Several:  // refused, too
         case Place::Refused:
             return Taken::Yes;
     }

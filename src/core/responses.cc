@@ -10,7 +10,9 @@
 #include <algorithm>
 
 #include "front.h"
+#include "gather.h"
 #include "memcached_stats.h"
+#include "script_front.h"
 
 namespace ringmain::core {
 
@@ -80,6 +82,7 @@ bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
         conn.partial.clear();  // only its end matters
         return true;
     }
+    if (conn.prelude_answers == 0 && !admit_part(conn, slice.size)) return true;
     // Places in a response are 32 bits.
     const bool fits = conn.partial.size() + slice.size <= response_size_max;
     if (fits && blocks_->available() > reserve() && conn.partial.append_growing(slice)) {
@@ -101,6 +104,22 @@ bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
         fail(*fragment, text, stats::Reason::Limit);
     }
     return true;
+}
+
+// Of a gather: whether bytes of its response may be kept. When they are too many it has failed, and
+// what is still to come for it is dropped.
+bool Proxy::admit_part(ServerConn& conn, uint32_t size) {
+    Fragment& fragment = *conn.fragments.front();
+    Request& request = *fragment.request;
+    if (request.policy != ResponsePolicy::Gathered) return true;
+    if (!request.failed) {
+        count_part(fragment, size);
+        if (!is_too_large(request)) return true;
+        fragment.abandoned = true;
+        fail(fragment, too_large_text(request), stats::Reason::Limit);
+    }
+    conn.partial.clear();
+    return false;
 }
 
 template <class Parser>
@@ -172,6 +191,7 @@ bool fits_join(ResponsePolicy policy,
                std::string& scratch) {
     switch (policy) {
         case ResponsePolicy::One:
+        case ResponsePolicy::Script:
             return true;
         case ResponsePolicy::PerKey:
             return frame.type == '*' && !frame.is_null && frame.number == fragment.keys &&
@@ -181,6 +201,8 @@ bool fits_join(ResponsePolicy policy,
         case ResponsePolicy::AllSucceeded:
             return frame.size == resp::ok_response.size() &&
                    bytes.view({0, bytes.size()}, scratch) == resp::ok_response;
+        case ResponsePolicy::Gathered:
+            return fits_gather(fragment.request->gathering, frame);
     }
     return false;
 }
@@ -221,6 +243,10 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
         lose(conn, "sent a response that does not fit the request");
         return;
     }
+    if (is_error && head.request->policy == ResponsePolicy::Script) {
+        doubt_scripts(
+            conn, *head.request, bytes.view({0, std::min(bytes.size(), 9U)}, scratch_.text));
+    }
     if (is_error && conn.server->pool().options->eject_on_loading &&
         is_loading(bytes.view({0, std::min(bytes.size(), 8U)}, scratch_.text))) {
         report_failure(*conn.server, head.queued, "is loading its data (eject_on_loading)");
@@ -232,7 +258,8 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     if (fragment.abandoned) {
         free_if_done(request);
     } else if (split) {
-        complete_split(fragment, bytes, is_error);
+        // Which error of a gather speaks for all is decided when all are there.
+        complete_split(fragment, bytes, is_error && request.policy != ResponsePolicy::Gathered);
     } else {
         deliver(request, &bytes);
     }
@@ -328,6 +355,7 @@ void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error
         return;
     }
     if (!request.failed) {
+        if (request.policy == ResponsePolicy::Gathered) count_last_part(fragment, bytes.size());
         // The first error speaks for all, in the server's own words.
         request.failed = is_error;
         Chain& target = is_error ? request.response : fragment.response;
@@ -384,6 +412,7 @@ bool Proxy::join_responses(Request& request) {
 
     switch (request.policy) {
         case ResponsePolicy::One:
+        case ResponsePolicy::Script:
             break;
         case ResponsePolicy::PerKey:
             return resp::join_arrays(
@@ -402,6 +431,8 @@ bool Proxy::join_responses(Request& request) {
         case ResponsePolicy::AllSucceeded:
             return resp::all_ok(responses) &&
                    request.response.append_copy(resp::ok_response, &open_);
+        case ResponsePolicy::Gathered:
+            return join_gather(*this, request, responses, &open_);
     }
     return false;
 }

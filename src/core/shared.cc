@@ -11,6 +11,7 @@ std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
     for (const config::Pool& pool : config.pools) {
         PoolShared& shared = result.emplace_back();
         shared.counters = &pools_by_name_.try_emplace(pool.name, workers_).first->second;
+        shared.scripts = &scripts_by_pool_.try_emplace(pool.name).first->second;
         for (const config::Server& server : pool.servers) {
             const ServerKey key = {pool.name, server.ring_name, server.address};
             const auto number = static_cast<uint32_t>(servers_by_key_.size());

@@ -164,6 +164,11 @@ class Usage(CommandLine):
         for name in ("check", "doctor", "locate", "migrate"):
             self.assertIn(name, ringmain("--help").stdout)
 
+    def test_the_commands_are_those_of_conf(self):
+        self.assertEqual(ringmain("commands").stdout,
+                         (CONFIGURATIONS / "commands.txt").read_text())
+        self.assertEqual(ringmain("commands", "x").returncode, 2)
+
     def test_every_option_is_in_the_help_and_in_conf(self):
         listed = ringmain("help", "options").stdout
         for name in ("listen", "servers", "hash_tag", "server_connections", "redis_auth", "workers",

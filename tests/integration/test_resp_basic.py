@@ -303,8 +303,8 @@ class Refused(RedisCase):
                       ["CLIENT", "REPLY", "OFF"], ["CLIENT", "PAUSE", "1000"],
                       ["CLIENT", "KILL", "TYPE", "normal"], ["CLIENT", "TRACKING", "on"],
                       ["CONFIG", "SET", "maxmemory", "1"], ["SHUTDOWN", "NOSAVE"],
-                      ["DEBUG", "SLEEP", "1"], ["FLUSHALL"], ["FLUSHDB"], ["SWAPDB", "0", "1"],
-                      ["KEYS", "*"], ["SCAN", "0"], ["REPLICAOF", "NO", "ONE"], ["SYNC"],
+                      ["DEBUG", "SLEEP", "1"], ["SWAPDB", "0", "1"],
+                      ["REPLICAOF", "NO", "ONE"], ["SYNC"],
                       ["PSYNC", "?", "-1"], ["MIGRATE", "h", "1", key, "0", "1"], ["SAVE"],
                       ["MOVE", key, "1"]):
             with self.subTest(words=words):

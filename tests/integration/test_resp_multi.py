@@ -129,16 +129,13 @@ class OfOneServer(RedisCase):
     def test_keys_on_several_servers_are_refused_with_crossslot(self):
         client = self.client()
         a, b, c = self.cross()
-        for words in (["SUNION", a, b], ["SINTER", a, b, c], ["SDIFF", a, b],
-                      ["SUNIONSTORE", a, b, c], ["SINTERSTORE", a, a, b], ["SDIFFSTORE", b, a],
-                      ["SINTERCARD", "2", a, b], ["RENAME", a, b], ["RENAMENX", a, b],
+        for words in (["SUNIONSTORE", a, b, c], ["SINTERSTORE", a, a, b], ["SDIFFSTORE", b, a],
+                      ["RENAME", a, b], ["RENAMENX", a, b],
                       ["COPY", a, b], ["LMOVE", a, b, "LEFT", "LEFT"], ["RPOPLPUSH", a, b],
-                      ["SMOVE", a, b, "m"], ["BITOP", "AND", a, b], ["PFCOUNT", a, b],
-                      ["PFMERGE", a, b], ["MSETNX", a, "1", b, "2"], ["LCS", a, b],
-                      ["ZUNION", "2", a, b], ["ZINTER", "2", a, b], ["ZDIFF", "2", a, b],
+                      ["SMOVE", a, b, "m"], ["BITOP", "AND", a, b],
+                      ["BITOP", "NOT", a, b], ["PFMERGE", a, b], ["MSETNX", a, "1", b, "2"],
                       ["ZUNIONSTORE", a, "1", b], ["ZINTERSTORE", a, "2", a, b],
-                      ["ZDIFFSTORE", a, "1", b], ["ZINTERCARD", "2", a, b], ["ZRANGESTORE", a, b,
-                      "0", "1"], ["GEOSEARCHSTORE", a, b, "FROMLONLAT", "1", "1", "BYRADIUS", "1",
+                      ["ZDIFFSTORE", a, "1", b], ["ZRANGESTORE", a, b, "0", "1"], ["GEOSEARCHSTORE", a, b, "FROMLONLAT", "1", "1", "BYRADIUS", "1",
                       "m"], ["LMPOP", "2", a, b, "LEFT"], ["ZMPOP", "2", a, b, "MIN"],
                       ["XREAD", "STREAMS", a, b, "0", "0"],
                       ["XREADGROUP", "GROUP", "g", "c", "STREAMS", a, b, ">", ">"],
@@ -149,7 +146,8 @@ class OfOneServer(RedisCase):
                       ["EVAL_RO", "return 1", "2", a, b], ["FCALL", "f", "2", a, b]):
             with self.subTest(words=words):
                 reply = client.call(*words, timeout=10)
-                self.assertTrue(reply.startswith(b"-CROSSSLOT "), (words, reply))
+                self.assertTrue(reply.startswith(b"-CROSSSLOT ringmain: the keys of '"), reply)
+                self.assertIn(b"give them a common hash tag", reply)
         self.working(client)
 
     def test_keys_on_one_server_pass(self):

@@ -124,8 +124,8 @@ std::string Talker::speak_resp(Prng& prng) {
         static_cast<void>(expect(Kind::Local, "+OK\r\n"));
         return resp({"AUTH", truth_->pool->redis_auth});
     }
-    const uint64_t kind = prng.below(18);
-    if (kind >= 16 && !truth_->directory.is_random()) return speak_transaction(prng);
+    const uint64_t kind = prng.below(19);
+    if (kind >= 17 && !truth_->directory.is_random()) return speak_transaction(prng);
     if (kind < 3) return speak_get(prng);
     if (kind < 6) {
         Expected& expected = expect(Kind::Word, "+OK\r\n");
@@ -138,6 +138,7 @@ std::string Talker::speak_resp(Prng& prng) {
     if (kind == 9) return speak_count(prng, prng.below(2) == 0 ? "DEL" : "UNLINK", true);
     if (kind < 12) return speak_count(prng, kind == 10 ? "EXISTS" : "TOUCH", false);
     if (kind == 12) return speak_increment(prng);
+    if (kind == 13) return speak_keys();
     return speak_locally(prng);
 }
 
@@ -244,6 +245,19 @@ std::string Talker::speak_transaction(Prng& prng) {
     expect_word("*" + std::to_string(count) + "\r\n" + answer, uses);
     expected_.back().writes = written.writes;
     return text;
+}
+
+// What every server has of this client's keys, as of this place in the order of its requests.
+std::string Talker::speak_keys() {
+    Expected& expected = expect(Kind::Keys, {});
+    for (size_t slot = 0; slot + 1 < slots; ++slot) {
+        const int32_t own = slots_[slot];
+        if (own < 0) continue;
+        const OwnKey& key = keys_[static_cast<size_t>(own)];
+        expected.uses.push_back({.key = key.name, .own = own});
+        expected.present.push_back(key.value.has_value());
+    }
+    return resp({"KEYS", "c" + std::to_string(number_) + ":*"});
 }
 
 std::string Talker::speak_locally(Prng& prng) {
@@ -430,6 +444,8 @@ std::string Talker::judge(const Expected& next,
             return answer.starts_with("STAT ") && answer.ends_with("END\r\n")
                        ? ""
                        : "the answer is no statistics";
+        case Kind::Keys:
+            return judge_keys(next, answer, values);
         case Kind::Number:
             return number_in(answer.substr(1, answer.size() - 3)).value_or(0) > 0
                        ? ""
@@ -460,7 +476,7 @@ bool Talker::is_lie(const Expected& next, Instant now) {
 
 std::string Talker::judge_error(const Expected& next, std::string_view answer, Instant now) {
     heard_.errors += 1;
-    doubt(next);
+    if (next.kind != Kind::Keys) doubt(next);
     int32_t named = -1;
     const uint32_t reasons = faults_behind(answer, &named);
     if ((reasons & truth_->common_faults & Moved) != 0) return {};
@@ -480,8 +496,8 @@ std::string Talker::judge_error(const Expected& next, std::string_view answer, I
             if (is_explained(reasons, named, server)) return {};
         }
     }
-    // To all of them.
-    for (uint32_t server = 0; next.uses.empty() && server < truth_->faults.size(); ++server) {
+    const bool asks_all = next.uses.empty() || next.kind == Kind::Keys;
+    for (uint32_t server = 0; asks_all && server < truth_->faults.size(); ++server) {
         if (is_explained(reasons, named, server)) return {};
     }
     return "an error that no fault explains";
@@ -490,6 +506,29 @@ std::string Talker::judge_error(const Expected& next, std::string_view answer, I
 bool Talker::is_explained(uint32_t reasons, int32_t named, uint32_t server) const {
     if (named >= 0 && static_cast<uint32_t>(named) != server) return false;
     return (reasons & truth_->faults[server]) != 0;
+}
+
+// All of this client's, and of those of which it is sure each that is there and no other.
+std::string Talker::judge_keys(const Expected& next,
+                               std::string_view answer,
+                               const std::vector<Value>& values) const {
+    if (answer[0] != '*') return "the answer is no list of keys";
+    const std::string head = "c" + std::to_string(number_) + ":k";
+    for (const Value& value : values) {
+        if (!value.text.starts_with(head)) return "somebody else's key " + value.text;
+    }
+    if (truth_->directory.is_random()) return {};
+    for (size_t i = 0; i < next.uses.size(); ++i) {
+        const Use& use = next.uses[i];
+        if (keys_[static_cast<size_t>(use.own)].doubtful) continue;
+        const bool is_there = std::any_of(values.begin(), values.end(), [&use](const Value& value) {
+            return value.text == use.key;
+        });
+        if (is_there != next.present[i]) {
+            return "key " + use.key + (is_there ? " is there" : " is not there");
+        }
+    }
+    return {};
 }
 
 // What a server says it has done, it has done.

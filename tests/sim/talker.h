@@ -61,6 +61,7 @@ struct Expected {
         Number,
         Stats,  // of all servers, added up
         Flush,  // of all servers
+        Keys,   // of this client, from all servers
     };
 
     Kind kind = Kind::Local;
@@ -69,7 +70,8 @@ struct Expected {
     std::string exact = {};
     std::vector<std::string_view> words = {};
     std::vector<Use> uses = {};
-    std::vector<Tag> writes = {};  // one per key
+    std::vector<bool> present = {};  // Keys: whether each of `uses` is there
+    std::vector<Tag> writes = {};    // one per key
     Instant asked = {};
     uint32_t silent = 0;  // requests without an answer between the one before and this
 };
@@ -129,6 +131,7 @@ class Talker {
     [[nodiscard]] std::string speak_increment(Prng& prng);
     [[nodiscard]] std::string speak_transaction(Prng& prng);
     void expect_word(std::string word, const std::vector<Use>& uses);
+    [[nodiscard]] std::string speak_keys();
     [[nodiscard]] std::string speak_locally(Prng& prng);
     [[nodiscard]] std::string hello(bool resp3);
     [[nodiscard]] std::string speak_memcached(Prng& prng);
@@ -150,6 +153,9 @@ class Talker {
                                            std::string_view answer,
                                            const std::vector<Value>& values,
                                            Instant now);
+    [[nodiscard]] std::string judge_keys(const Expected& next,
+                                         std::string_view answer,
+                                         const std::vector<Value>& values) const;
     [[nodiscard]] std::string judge_count(const Expected& next,
                                           std::string_view answer,
                                           Instant now);

@@ -17,7 +17,7 @@
 
 namespace ringmain::config {
 
-enum class Verb : uint8_t { Run, Check, Doctor, Locate, Migrate, Help, Version };
+enum class Verb : uint8_t { Run, Check, Doctor, Locate, Migrate, Commands, Help, Version };
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): the order is for readers.
 struct CommandLine {

@@ -67,9 +67,12 @@ struct Pool {
     uint64_t request_size_max = 1024ULL * 1024 * 1024;
     uint64_t key_size_max = 64ULL * 1024;
     uint32_t request_arguments_max = 1024 * 1024;
-    uint32_t server_queue_max = 256 * 1024;    // requests that wait for one connection; 0: no limit
-    uint64_t server_queue_size_max = 0;        // their bytes; 0: an eighth of buffer_memory
-    uint32_t requests_in_flight_max = 1024;    // per client; reading pauses
+    uint32_t server_queue_max = 256 * 1024;  // requests that wait for one connection; 0: no limit
+    uint64_t server_queue_size_max = 0;      // their bytes; 0: an eighth of buffer_memory
+    uint32_t requests_in_flight_max = 1024;  // per client; reading pauses
+    uint64_t gather_size_max = 64ULL * 1024 * 1024;  // what several servers answer to one request
+    uint32_t gather_elements_max = 100'000;          // of them, where they are computed with
+    bool config_commands = false;
     uint64_t output_pause_size = 1024 * 1024;  // unsent response bytes of a client; reading pauses
     // Unsent response bytes of a client beside the largest response; 0: no limit.
     uint64_t client_output_limit = 256ULL * 1024 * 1024;

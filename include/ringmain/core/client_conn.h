@@ -59,6 +59,7 @@ class ClientConn {
     bool broken = false;    // its output could not be kept: close without a word
     bool special = false;   // there is something in `session` that concerns its requests
     uint32_t affinity = 0;  // which of a server's connections serves this client
+    uint32_t gathers = 0;   // of its requests, under way
     uint32_t channel = 0;   // the driver's name for it
     Instant active_at = {};
 

@@ -58,6 +58,12 @@ inline constexpr uint64_t response_size_max = UINT32_MAX;
 // Of a request that is answered here, PING and ECHO above all: its arguments are copied.
 inline constexpr uint32_t local_request_size_max = 1024 * 1024;
 
+// Gathers of one client that are under way at once; what comes behind them waits (design/0010).
+inline constexpr uint32_t gathers_max = 16;
+
+// Keys of one request whose values are fetched from several servers.
+inline constexpr uint32_t combine_keys_max = 4096;
+
 // A client name (CLIENT SETNAME) and library name longer than this are refused.
 inline constexpr uint32_t client_name_size_max = 1024;
 

@@ -11,6 +11,7 @@
 #include "ringmain/base/time.h"
 #include "ringmain/config/config.h"
 #include "ringmain/core/client_conn.h"
+#include "ringmain/core/scripts.h"
 #include "ringmain/core/server.h"
 #include "ringmain/core/shared.h"
 #include "ringmain/memcached/request_parser.h"
@@ -71,6 +72,7 @@ class Pool {
     std::vector<std::unique_ptr<Server>> servers;
     resp::RequestLimits resp_limits;
     memcached::RequestLimits memcached_limits;
+    KnownScripts scripts;                                      // that SCRIPT LOAD gave to all
     uint32_t clients = 0;                                      // of this worker
     List<ClientConn, &ClientConn::activity_link> by_activity;  // with client_idle_timeout only
     std::vector<Database> databases;

@@ -199,8 +199,9 @@ class Proxy {
         return blocks_->available() > bytes / block_size + reserve();
     }
 
-    // A request at the tail of the client's FIFO; null at the limit.
+    // A request at the tail of the client's FIFO, or nobody's; null at the limit.
     [[nodiscard]] Request* make_request(ClientConn& client);
+    [[nodiscard]] Request* make_own_request();
     // Puts a fragment, whose bytes are in conn.out, at the tail of the connection's FIFO.
     void enqueue(ServerConn& conn, Fragment& fragment);
 
@@ -254,6 +255,7 @@ class Proxy {
 
     [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;
     bool keep_response_part(ServerConn& conn, const Slice& slice);
+    bool admit_part(ServerConn& conn, uint32_t size);
     template <class Parser>
     void parse_responses(ServerConn& conn, Parser& parser, Slice slice);
     void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);

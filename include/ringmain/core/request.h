@@ -49,6 +49,7 @@ struct Fragment {
     Instant sent = {};      // when its bytes were handed to the driver; `queued` until then
     Chain response;         // of a split request, until all are there
     uint32_t keys = 0;      // how many keys it carries: what its response must fit
+    uint32_t received = 0;  // of a gather: bytes of its response that are counted
     uint64_t key_hash = 0;  // memcached get of one key: to check the response's
     uint32_t size = 0;      // of its bytes
     uint32_t batch = 0;     // in which it was queued: it leaves at the end of that one
@@ -65,8 +66,10 @@ struct Fragment {
 struct Join {
     std::vector<Fragment*> fragments;
     std::vector<uint16_t> owners;  // per key: the fragment that has it
-    Chain keys;                    // memcached: the requested keys, one after the other
+    Chain keys;                    // memcached: the requested keys, one after the other; of a
+                                   // gather: the request
     std::vector<uint16_t> key_sizes;
+    uint64_t gathered = 0;  // of a gather: bytes of all responses that are counted
 
     explicit Join(BlockPool& pool) : keys(pool) {}
 };
@@ -80,6 +83,7 @@ struct Request {
     uint32_t fragments_waiting = 0;  // whose response is still to come
     uint32_t fragments_queued = 0;   // in server FIFOs, abandoned ones included
     ResponsePolicy policy = ResponsePolicy::One;
+    Gathering gathering = Gathering::None;  // with ResponsePolicy::Gathered
     memcached::Verb verb = memcached::Verb::Invalid;
     bool ready = false;
     bool resp3 = false;
@@ -87,7 +91,7 @@ struct Request {
     bool noreply = false;      // memcached: whatever comes is swallowed
     bool quiet = false;        // memcached meta flag q
     bool failed = false;       // of a split request: `response` holds the first error
-    // For the slow log, while it is on.
+    // For the slow log, while it is on; of a gather and of scripts always.
     const Command* command = nullptr;  // null: memcached, or not in the table
     uint32_t key_size = 0;
     stats::ShortText<27> key;  // its beginning; of several keys the first

@@ -21,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -148,6 +149,7 @@ class ServerConn {
 
     Fifo<Fragment, &Fragment::next> fragments;
     Fragment* first_in_time = nullptr;  // those before it were late
+    std::vector<bool> scripts_told;     // by Script::number, since it was connected
     Chain prelude_out;
     Chain out;
     OpenGet open_get;

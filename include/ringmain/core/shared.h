@@ -10,6 +10,7 @@
 
 #include "ringmain/config/config.h"
 #include "ringmain/core/health.h"
+#include "ringmain/core/scripts.h"
 #include "ringmain/stats/counters.h"
 
 #include <atomic>
@@ -34,6 +35,7 @@ struct ServerShared {
 struct PoolShared {
     std::deque<stats::PoolCounters>* counters = nullptr;  // by worker
     std::vector<ServerShared*> servers;  // in placement order, as config::Pool::servers
+    Scripts* scripts = nullptr;
 };
 
 class Shared {
@@ -64,6 +66,7 @@ class Shared {
     std::atomic<uint64_t> epoch_ = 1;
     // All that a configuration has ever named, by pool name, and by that, ring name and address.
     std::map<std::string, std::deque<stats::PoolCounters>, std::less<>> pools_by_name_;
+    std::map<std::string, Scripts, std::less<>> scripts_by_pool_;
     std::map<ServerKey, ServerShared> servers_by_key_;
 };
 

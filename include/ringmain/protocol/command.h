@@ -13,8 +13,10 @@ namespace ringmain {
 
 // Who answers.
 enum class Handling : uint8_t {
-    Forward,      // the server of its keys; CROSSSLOT when they live on several
-    Split,        // one fragment per server, responses joined: MGET MSET DEL UNLINK EXISTS TOUCH
+    Forward,  // the server of its keys; CROSSSLOT when they live on several
+    Split,    // one fragment per server, responses joined: MGET MSET DEL UNLINK EXISTS TOUCH
+    Gather,   // every server is asked, their answers become one: DBSIZE KEYS FLUSHALL ...
+    Combine,  // as Forward; keys on several servers: their values are fetched, the answer computed
     AnyServer,    // has no key and the same answer everywhere: LOLWUT, OBJECT HELP ...
     Local,        // answered here
     Transaction,  // MULTI EXEC DISCARD WATCH UNWATCH: see src/design/0009
@@ -27,6 +29,37 @@ enum class ResponsePolicy : uint8_t {
     PerKey,        // MGET: the elements in the order of the keys
     AggSum,        // DEL EXISTS TOUCH UNLINK
     AllSucceeded,  // MSET
+    Script,        // One, of a script that its server may have to be told again: EVALSHA
+    Gathered,      // as Gathering says
+};
+
+// How the responses of a gather become one (core/gather.h).
+enum class Gathering : uint8_t {
+    None,
+    // Of every server's response.
+    Sum,       // DBSIZE
+    Smallest,  // LASTSAVE
+    And,       // SCRIPT EXISTS: per element
+    AllOk,     // FLUSHALL
+    Alike,     // SCRIPT LOAD: all say the same
+    AnyOne,    // RANDOMKEY: one of those that are not null
+    Concat,    // KEYS: one array
+    Newest,    // SLOWLOG GET: the latest entries of all
+    Texts,     // MEMORY DOCTOR: each under its server's name
+    Running,   // FUNCTION STATS: of the server that runs a script, else the first
+    Page,      // SCAN: of one server after the other
+
+    // Of the parts that are fetched for Handling::Combine (resp/combine.h).
+    Union,
+    Inter,
+    InterCard,
+    Diff,
+    Zunion,
+    Zinter,
+    ZinterCard,
+    Zdiff,
+    PfCount,
+    Lcs,
 };
 
 // Bits of KeySpec::flags. The names are redis's, but for `remove` ("delete").
@@ -127,6 +160,7 @@ enum class CommandId : uint8_t {
     CommandInfo, CommandList,
     Mget, Mset, Del, Unlink, Exists, Touch,
     Multi, Exec, Discard, Watch, Unwatch,
+    Config, Evalsha, ScriptFlush, ScriptLoad,
 };
 
 // clang-format on
@@ -137,6 +171,7 @@ struct Command {
     Handling handling = Handling::Forward;
     CommandId id = CommandId::Other;
     ResponsePolicy response = ResponsePolicy::One;
+    Gathering gathering = Gathering::None;
     // The usual case, decided once: one key, the argument at this position; 0 when not so.
     uint8_t only_key = 0;
     // Where the options begin of a command whose keys or whose waiting depend on them (SORT ...

@@ -128,7 +128,7 @@ TEST_CASE("wrong usage says what was meant") {
 TEST_CASE("the texts speak of every command") {
     CHECK(version_text().starts_with("ringmain "));
     const std::string help = help_text("", false);
-    for (const char* name : {"run", "check", "doctor", "locate", "migrate", "help"}) {
+    for (const char* name : {"run", "check", "doctor", "locate", "migrate", "commands", "help"}) {
         CAPTURE(name);
         CHECK(contains(help, std::string("\n  ") + name + " "));
         CHECK(help_text(name, false).starts_with("Usage: ringmain "));

@@ -178,6 +178,19 @@ std::string FakeRedis::answer_key(const std::vector<std::string>& arguments,
         value = std::to_string(number_of(value) + 1);
         return ":" + value + "\r\n";
     }
+    if (name == "KEYS") {
+        // A pattern is a beginning and a star.
+        const std::string_view head =
+            std::string_view(arguments[1]).substr(0, std::max<size_t>(arguments[1].size(), 1) - 1);
+        std::string text;
+        size_t count = 0;
+        for (const auto& [key, value] : values) {
+            if (!key.starts_with(head)) continue;
+            text += "$" + std::to_string(key.size()) + "\r\n" + key + "\r\n";
+            count += 1;
+        }
+        return "*" + std::to_string(count) + "\r\n" + text;
+    }
     if (name == "EVAL")
         return "$" + std::to_string(arguments[1].size()) + "\r\n" + arguments[1] + "\r\n";
     return "-ERR unknown command '" + name + "'\r\n";

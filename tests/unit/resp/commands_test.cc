@@ -119,6 +119,9 @@ TEST_CASE("every row says what its handling needs") {
         CAPTURE(command.name);
         CHECK(command.reason.empty() == (command.handling != Handling::Refused));
         CHECK((command.response == ResponsePolicy::One) == (command.handling != Handling::Split));
+        const bool gathers =
+            command.handling == Handling::Gather || command.handling == Handling::Combine;
+        CHECK((command.gathering == Gathering::None) == !gathers);
         const bool has_code = command.id != CommandId::Other;
         if (command.handling == Handling::Local) CHECK(has_code);
         if (command.handling == Handling::Split) CHECK(has_code);
@@ -146,10 +149,19 @@ TEST_CASE("commands are handled as the policy says") {
         }
     };
     check(Handling::Forward,
-          "get set sunion rename bitop eval evalsha eval_ro fcall fcall_ro xread xreadgroup sort "
+          "get set sunionstore rename bitop eval evalsha eval_ro fcall fcall_ro xread xreadgroup "
+          "sort "
           "sort_ro georadius zunionstore msetnx object|encoding memory|usage xinfo|stream "
           "xgroup|create copy pfdebug lmove zmpop");
     check(Handling::Split, "mget mset del unlink exists touch");
+    check(Handling::Gather,
+          "dbsize keys scan randomkey flushall flushdb lastsave script|load script|exists "
+          "script|flush function|load function|delete function|flush function|restore "
+          "function|stats slowlog|get slowlog|len slowlog|reset memory|doctor memory|purge "
+          "memory|malloc-stats latency|latest latency|reset latency|doctor config|get config|set");
+    check(Handling::Combine,
+          "sunion sinter sintercard sdiff zunion zinter zintercard zdiff pfcount lcs");
+    check(Handling::AnyServer, "function|list function|dump config|help");
     check(Handling::AnyServer, "lolwut object|help xinfo|help xgroup|help memory|help client|help");
     check(Handling::Local,
           "ping echo quit auth hello select info time reset command command|docs command|help "
@@ -159,10 +171,10 @@ TEST_CASE("commands are handled as the policy says") {
     check(Handling::Blocking, "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop");
     check(Handling::Refused,
           "wait waitaof subscribe unsubscribe psubscribe ssubscribe publish spublish monitor "
-          "scan keys dbsize randomkey flushall flushdb script|load function|load swapdb move "
-          "config|set debug shutdown save bgsave bgrewriteaof replicaof slaveof cluster|nodes "
-          "acl|setuser module|load latency|doctor slowlog|get memory|doctor failover sync psync "
-          "replconf restore-asking asking readonly readwrite role lastsave migrate client|kill "
+          "script|kill script|debug function|kill swapdb move debug shutdown save bgsave "
+          "bgrewriteaof replicaof slaveof cluster|nodes "
+          "acl|setuser module|load latency|histogram memory|stats failover sync psync "
+          "replconf restore-asking asking readonly readwrite role migrate client|kill "
           "client|pause client|reply client|tracking client|list pubsub|channels pfselftest");
 }
 

@@ -1,0 +1,266 @@
+#include "gather.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/resp/combine.h"
+#include "ringmain/resp/writer.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "split.h"
+
+namespace ringmain::core {
+
+namespace {
+
+void refuse(Proxy& proxy, ClientConn& client, std::string_view text, stats::Reason reason) {
+    proxy.answer_error(client, error_line(*client.pool, text), false, reason);
+}
+
+// Whether the join has to look at the request again.
+bool keeps_request(const Command& command) {
+    return command.handling == Handling::Combine || command.gathering == Gathering::Newest ||
+           command.id == CommandId::ScriptLoad;
+}
+
+// One fragment per scratch.connections entry; null when it was answered with an error.
+Request* begin(Proxy& proxy, ClientConn& client, const Asked& asked, uint64_t size) {
+    Request* request = make_split_request(proxy, client, size);
+    if (request == nullptr) return nullptr;
+    request->command = &asked.command;
+    request->policy = ResponsePolicy::Gathered;
+    request->gathering = asked.command.gathering;
+    client.gathers += 1;
+    if (keeps_request(asked.command)) {
+        const bool kept =
+            asked.bytes.append_to(request->join->keys, {0, asked.bytes.size()}, nullptr);
+        RM_ASSERT(kept);
+    }
+    return request;
+}
+
+void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
+    Scratch& scratch = proxy.scratch();
+    scratch.servers.clear();
+    for (size_t i = 0; i < client.pool->servers.size(); ++i) {
+        scratch.servers.push_back(static_cast<uint16_t>(i));
+    }
+    const uint32_t size = asked.bytes.size();
+    if (!choose_connections(proxy, client, size)) return;
+    const uint64_t copies = scratch.connections.size() + 1;
+    Request* request = begin(proxy, client, asked, copies * size);
+    if (request == nullptr) return;
+    for (size_t i = 0; i < scratch.connections.size(); ++i) {
+        ServerConn& conn = *scratch.connections[i];
+        const bool written = asked.bytes.append_to(conn.out, {0, size}, nullptr);
+        RM_ASSERT(written);
+        proxy.enqueue(conn, *request->join->fragments[i]);
+    }
+}
+
+// As redis reads it.
+std::optional<uint64_t> parse_cursor(const std::string& text) {
+    if (!text.empty() && std::string_view(" \t\n\v\f\r").find(text[0]) != std::string_view::npos) {
+        return std::nullopt;
+    }
+    char* end = nullptr;
+    errno = 0;
+    const uint64_t cursor = std::strtoull(text.c_str(), &end, 10);
+    if (*end != '\0' || errno == ERANGE) return std::nullopt;
+    return cursor;
+}
+
+void ask_for_page(Proxy& proxy, ClientConn& client, const Asked& asked) {
+    Scratch& scratch = proxy.scratch();
+    const std::string given(asked.bytes.view(asked.arguments[1], scratch.text));
+    const std::optional<uint64_t> cursor = parse_cursor(given);
+    const uint64_t index = cursor.value_or(0) % page_step;
+    if (!cursor.has_value() || index >= client.pool->servers.size()) {
+        proxy.answer_error(client, "-ERR invalid cursor\r\n");
+        return;
+    }
+    scratch.servers.assign(1, static_cast<uint16_t>(index));
+    const uint32_t size = asked.bytes.size();
+    if (!choose_connections(proxy, client, size)) return;
+    Request* request = begin(proxy, client, asked, size);
+    if (request == nullptr) return;
+    request->join->owners.assign(1, static_cast<uint16_t>(index));
+
+    std::string head;
+    resp::write_array_header(head, asked.arguments.size());
+    resp::write_bulk(head, "SCAN");
+    resp::write_bulk(head, std::to_string(*cursor / page_step));
+    ServerConn& conn = *scratch.connections[0];
+    const uint32_t rest = asked.arguments[1].end() + 2;
+    const bool written = conn.out.append_copy(head, nullptr) &&
+                         asked.bytes.append_to(conn.out, {rest, size - rest}, nullptr);
+    RM_ASSERT(written);
+    proxy.enqueue(conn, *request->join->fragments[0]);
+}
+
+}  // namespace
+
+Taken gather(Proxy& proxy, ClientConn& client, const Asked& asked) {
+    if (client.gathers >= gathers_max) return Taken::Later;
+    if (asked.command.id == CommandId::Config && !client.pool->options->config_commands) {
+        refuse(
+            proxy,
+            client,
+            "CONFIG is for all clients of all servers of the pool, and is not let through unless "
+            "the pool says so (config_commands = true)",
+            stats::Reason::Unsupported);
+        return Taken::Yes;
+    }
+    if (asked.command.gathering == Gathering::Page) {
+        ask_for_page(proxy, client, asked);
+    } else {
+        ask_all(proxy, client, asked);
+    }
+    return Taken::Yes;
+}
+
+namespace {
+
+// The keys of fragment `fragment`, or that key alone, asked for with `question`.
+std::string question_text(const resp::Question& question, std::span<const std::string_view> keys) {
+    std::string text;
+    const size_t words =
+        1 + (question.counts_keys ? 1 : 0) + keys.size() + (question.last.empty() ? 0 : 1);
+    resp::write_array_header(text, words);
+    resp::write_bulk(text, question.name);
+    if (question.counts_keys) resp::write_bulk(text, std::to_string(keys.size()));
+    for (const std::string_view key : keys) {
+        resp::write_bulk(text, key);
+    }
+    if (!question.last.empty()) resp::write_bulk(text, question.last);
+    return text;
+}
+
+// scratch.connections per key, where they are per server.
+void spread_connections(Scratch& scratch) {
+    const std::vector<ServerConn*> by_server = scratch.connections;
+    scratch.connections.clear();
+    for (const uint16_t server : scratch.servers) {
+        scratch.connections.push_back(by_server[server]);
+    }
+}
+
+// What each fragment asks for.
+std::vector<std::string> question_texts(const Asked& asked,
+                                        std::span<const uint32_t> keys,
+                                        Scratch& scratch) {
+    std::vector<std::string> names;
+    for (const uint32_t key : keys) {
+        names.emplace_back(asked.bytes.view(asked.arguments[key], scratch.text));
+    }
+    std::vector<std::string> texts;
+    const bool per_key = resp::question(asked.command.gathering, true).per_key;
+    const auto count = static_cast<uint16_t>(scratch.connections.size());
+    for (uint16_t fragment = 0; fragment < count; ++fragment) {
+        std::vector<std::string_view> own;
+        if (per_key) {
+            own.emplace_back(names[fragment]);
+        } else {
+            for (size_t i = 0; i < names.size(); ++i) {
+                if (scratch.servers[i] == fragment) own.emplace_back(names[i]);
+            }
+        }
+        texts.push_back(question_text(resp::question(asked.command.gathering, fragment == 0), own));
+    }
+    return texts;
+}
+
+}  // namespace
+
+Taken combine(Proxy& proxy,
+              ClientConn& client,
+              const Asked& asked,
+              std::span<const uint32_t> keys) {
+    if (client.gathers >= gathers_max) return Taken::Later;
+    if (keys.size() > combine_keys_max) {
+        refuse(proxy,
+               client,
+               std::to_string(keys.size()) + " keys on several servers are more than " +
+                   std::to_string(combine_keys_max) +
+                   ", which one request may combine; give them a common hash tag",
+               stats::Reason::Limit);
+        return Taken::Yes;
+    }
+    Scratch& scratch = proxy.scratch();
+    if (!choose_connections(proxy, client, asked.bytes.size())) return Taken::Yes;
+    if (resp::question(asked.command.gathering, true).per_key) spread_connections(scratch);
+    const std::vector<std::string> texts = question_texts(asked, keys, scratch);
+    uint64_t size = asked.bytes.size();
+    for (const std::string& text : texts) {
+        size += text.size();
+    }
+    Request* request = begin(proxy, client, asked, size);
+    if (request == nullptr) return Taken::Yes;
+    for (size_t i = 0; i < texts.size(); ++i) {
+        ServerConn& conn = *scratch.connections[i];
+        const bool written = conn.out.append_copy(texts[i], nullptr);
+        RM_ASSERT(written);
+        proxy.enqueue(conn, *request->join->fragments[i]);
+    }
+    return Taken::Yes;
+}
+
+bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame) {
+    switch (gathering) {
+        case Gathering::None:
+            return false;
+        case Gathering::Sum:
+        case Gathering::Smallest:
+            return frame.type == ':';
+        case Gathering::And:
+        case Gathering::Concat:
+        case Gathering::Newest:
+            return frame.type == '*' && !frame.is_null;
+        case Gathering::AllOk:
+            return frame.type == '+';
+        case Gathering::Alike:
+            return frame.type != ':' && !frame.is_null;
+        case Gathering::AnyOne:
+        case Gathering::PfCount:
+        case Gathering::Lcs:
+            return frame.type == '$' || frame.type == '_';
+        case Gathering::Texts:
+            return (frame.type == '$' && !frame.is_null) || frame.type == '=';
+        case Gathering::Running:
+            return (frame.type == '*' && !frame.is_null) || frame.type == '%';
+        case Gathering::Page:
+            return frame.type == '*' && frame.number == 2;
+        case Gathering::Union:
+        case Gathering::Inter:
+        case Gathering::InterCard:
+        case Gathering::Diff:
+            return (frame.type == '*' && !frame.is_null) || frame.type == '~';
+        case Gathering::Zunion:
+        case Gathering::Zinter:
+        case Gathering::ZinterCard:
+        case Gathering::Zdiff:
+            return frame.type == '*' && !frame.is_null;
+    }
+    return false;
+}
+
+// --- all parts are there
+// ------------------------------------------------------------------------------
+
+bool is_too_large(const Request& request) {
+    return request.join->gathered > request.client->pool->options->gather_size_max;
+}
+
+std::string too_large_text(const Request& request) {
+    const Pool& pool = *request.client->pool;
+    return error_line(pool,
+                      "what the servers answer together is larger than " +
+                          std::to_string(pool.options->gather_size_max) +
+                          " bytes (gather_size_max)");
+}
+
+}  // namespace ringmain::core

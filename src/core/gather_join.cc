@@ -1,0 +1,310 @@
+// Of all parts of a gather one response.
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/resp/arguments.h"
+#include "ringmain/resp/combine.h"
+#include "ringmain/resp/join.h"
+#include "ringmain/resp/reader.h"
+#include "ringmain/resp/writer.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gather.h"
+
+namespace ringmain::core {
+
+namespace {
+
+constexpr std::string_view misfit = "the servers' answers do not fit the request";
+
+class Joiner {
+  public:
+    Joiner(Proxy& proxy, Request& request, std::span<const Chain* const> responses, OpenBlock* open)
+        : proxy_(proxy),
+          request_(request),
+          pool_(*request.client->pool),
+          responses_(responses),
+          open_(open) {}
+
+    [[nodiscard]] bool join();
+
+  private:
+    [[nodiscard]] bool join_large();
+    [[nodiscard]] bool combine();
+    [[nodiscard]] bool join_texts();
+    [[nodiscard]] bool concat();
+    [[nodiscard]] bool page();
+    [[nodiscard]] bool any_one();
+    [[nodiscard]] bool sum();
+    [[nodiscard]] bool alike();
+    [[nodiscard]] bool all_ok();
+    [[nodiscard]] bool texts();
+    [[nodiscard]] bool newest();
+    void keep_script();
+
+    [[nodiscard]] const Chain* first_error() const;
+    [[nodiscard]] bool is_large() const;
+    void flatten();
+    [[nodiscard]] std::vector<std::string> arguments() const;
+
+    [[nodiscard]] bool append(std::string_view text) {
+        return request_.response.append_copy(text, open_);
+    }
+
+    [[nodiscard]] bool append(const Chain& response) {
+        const ByteRange whole = {.offset = 0, .size = static_cast<uint32_t>(response.size())};
+        return request_.response.append_range(response, whole, open_);
+    }
+
+    [[nodiscard]] bool fail(std::string_view text);
+    [[nodiscard]] std::string title(size_t part) const;
+
+    [[nodiscard]] resp::Version version() const {
+        return request_.resp3 ? resp::Version::Resp3 : resp::Version::Resp2;
+    }
+
+    Proxy& proxy_;
+    Request& request_;
+    Pool& pool_;
+    std::span<const Chain* const> responses_;
+    OpenBlock* open_;
+    std::vector<std::string> copies_;
+    std::vector<std::string_view> parts_;
+    std::string out_;
+};
+
+char first_byte(const Chain& chain) {
+    const std::string_view piece = resp::Cursor(chain).piece();
+    return piece.empty() ? '\0' : piece.front();
+}
+
+const Chain* Joiner::first_error() const {
+    for (const Chain* response : responses_) {
+        const char type = first_byte(*response);
+        if (type == '-' || type == '!') return response;
+    }
+    return nullptr;
+}
+
+// In one piece each, for whoever reads them value by value.
+void Joiner::flatten() {
+    copies_.reserve(responses_.size());
+    for (const Chain* response : responses_) {
+        copies_.push_back(response->to_string());
+    }
+    parts_.assign(copies_.begin(), copies_.end());
+}
+
+std::vector<std::string> Joiner::arguments() const {
+    const Bytes bytes(request_.join->keys);
+    resp::RequestParser parser(pool_.resp_limits);
+    parser.set_authenticated(true);
+    resp::Cursor cursor(bytes);
+    Fed fed;
+    while (fed.status == ParseStatus::NeedMore && !cursor.at_end()) {
+        fed = parser.feed(cursor.piece());
+        cursor.skip(fed.consumed);
+    }
+    RM_ASSERT(fed.status == ParseStatus::Complete);
+    std::vector<ByteRange> ranges;
+    resp::find_arguments(parser.frame(), bytes, ranges);
+    std::vector<std::string> texts;
+    texts.reserve(ranges.size());
+    std::string scratch;
+    for (const ByteRange& range : ranges) {
+        texts.emplace_back(bytes.view(range, scratch));
+    }
+    return texts;
+}
+
+bool Joiner::fail(std::string_view text) {
+    constexpr auto reason = static_cast<size_t>(stats::Reason::Other);
+    proxy_.counters().errors.add(1);
+    pool_.counters->errors[reason].add(1);
+    return append(error_line(pool_, text));
+}
+
+// After a reload in between the servers may be others.
+std::string Joiner::title(size_t part) const {
+    if (part >= pool_.servers.size()) return "number " + std::to_string(part);
+    return pool_.servers[part]->title();
+}
+
+bool Joiner::join() {
+    if (is_too_large(request_)) return append(too_large_text(request_));
+    if (request_.command->handling == Handling::Combine) return combine();
+    if (const Chain* error = first_error()) return append(*error);
+    if (is_large()) return join_large();
+    flatten();
+    return join_texts();
+}
+
+// What is taken over from chain to chain.
+bool Joiner::is_large() const {
+    return request_.gathering == Gathering::Concat || request_.gathering == Gathering::Page;
+}
+
+bool Joiner::join_large() {
+    return request_.gathering == Gathering::Page ? page() : concat();
+}
+
+bool Joiner::join_texts() {
+    switch (request_.gathering) {
+        case Gathering::None:
+        case Gathering::Concat:
+        case Gathering::Page:
+        case Gathering::Union:
+        case Gathering::Inter:
+        case Gathering::InterCard:
+        case Gathering::Diff:
+        case Gathering::Zunion:
+        case Gathering::Zinter:
+        case Gathering::ZinterCard:
+        case Gathering::Zdiff:
+        case Gathering::PfCount:
+        case Gathering::Lcs:
+            break;
+        case Gathering::Sum:
+            return sum();
+        case Gathering::Smallest:
+            return resp::join_smallest(parts_, out_) ? append(out_) : fail(misfit);
+        case Gathering::And:
+            return resp::join_and(parts_, out_) ? append(out_) : fail(misfit);
+        case Gathering::AllOk:
+            return all_ok();
+        case Gathering::Alike:
+            return alike();
+        case Gathering::AnyOne:
+            return any_one();
+        case Gathering::Newest:
+            return newest();
+        case Gathering::Texts:
+            return texts();
+        case Gathering::Running:
+            return append(parts_[resp::find_running(parts_)]);
+    }
+    RM_ASSERT(false);
+}
+
+bool Joiner::combine() {
+    flatten();
+    const std::vector<std::string> words = arguments();
+    const uint32_t elements_max = pool_.options->gather_elements_max;
+    const resp::CombineStatus status = resp::combine({.gathering = request_.gathering,
+                                                      .words = words,
+                                                      .parts = parts_,
+                                                      .version = version(),
+                                                      .elements_max = elements_max,
+                                                      .hash_key = proxy_.environment().hash_key},
+                                                     out_);
+    switch (status) {
+        case resp::CombineStatus::Done:
+            return append(out_);
+        case resp::CombineStatus::WrongShape:
+            return fail(misfit);
+        case resp::CombineStatus::TooMany:
+            return fail("the keys live on several servers and have more than " +
+                        std::to_string(elements_max) +
+                        " elements together (gather_elements_max); give them a common hash tag");
+        case resp::CombineStatus::TooLong:
+            return fail(
+                "the strings live on two servers and are too long to be compared here: one "
+                "length times the other is more than " +
+                std::to_string(resp::lcs_cells_max) + "; give them a common hash tag");
+    }
+    RM_ASSERT(false);
+}
+
+bool Joiner::concat() {
+    const resp::JoinStatus status = resp::concat_arrays(responses_, request_.response, open_);
+    if (status == resp::JoinStatus::WrongShape) return fail(misfit);
+    return status == resp::JoinStatus::Joined;
+}
+
+// The server's cursor becomes ours, and at its end the next server's beginning.
+bool Joiner::page() {
+    const Chain& response = *responses_[0];
+    resp::Cursor cursor(response);
+    const std::optional<uint64_t> place = resp::read_page_cursor(cursor);
+    if (!place.has_value()) return fail(misfit);
+    const uint64_t index = request_.join->owners[0];
+    if (*place > UINT64_MAX / page_step - 1) {
+        return fail("server " + title(index) + " gave a cursor that is too large to be passed on");
+    }
+    uint64_t next = *place * page_step + index;
+    if (*place == 0) next = index + 1 < pool_.servers.size() ? index + 1 : 0;
+    resp::write_array_header(out_, 2);
+    resp::write_bulk(out_, std::to_string(next));
+    return append(out_) &&
+           cursor.append_to(request_.response, response.size() - cursor.position(), open_);
+}
+
+bool Joiner::sum() {
+    const std::optional<int64_t> sum = resp::sum_integers(responses_);
+    if (!sum.has_value()) return fail(misfit);
+    resp::write_integer(out_, *sum);
+    return append(out_);
+}
+
+bool Joiner::all_ok() {
+    if (!resp::all_ok(responses_)) return fail(misfit);
+    if (request_.command->id == CommandId::ScriptFlush) pool_.scripts.forget();
+    return append(resp::ok_response);
+}
+
+// Of SCRIPT LOAD: all have it now.
+void Joiner::keep_script() {
+    if (request_.command->id != CommandId::ScriptLoad) return;
+    const std::optional<resp::Value> digest = resp::Reader(parts_[0]).next();
+    if (digest.has_value()) pool_.scripts.keep(digest->text, arguments()[2]);
+}
+
+bool Joiner::alike() {
+    for (size_t i = 1; i < parts_.size(); ++i) {
+        if (parts_[i] == parts_[0]) continue;
+        return fail("servers " + title(0) + " and " + title(i) +
+                    " answer differently; ask them directly");
+    }
+    keep_script();
+    return append(parts_[0]);
+}
+
+bool Joiner::any_one() {
+    std::erase_if(parts_,
+                  [](std::string_view part) { return part == "$-1\r\n" || part == "_\r\n"; });
+    if (parts_.empty()) return append(resp::null_response(version()));
+    return append(parts_[proxy_.prng().below(parts_.size())]);
+}
+
+bool Joiner::texts() {
+    std::vector<std::string> titles;
+    for (size_t i = 0; i < parts_.size(); ++i) {
+        titles.push_back("server " + title(i));
+    }
+    return resp::join_texts(parts_, titles, version(), out_) ? append(out_) : fail(misfit);
+}
+
+// SLOWLOG GET [count]: the servers have refused what is no count.
+bool Joiner::newest() {
+    constexpr int64_t count_default = 10;
+    const std::vector<std::string> words = arguments();
+    const std::optional<int64_t> count =
+        words.size() > 2 ? ascii::parse_int64(words[2]) : count_default;
+    return resp::join_newest(parts_, count.value_or(count_default), out_) ? append(out_)
+                                                                          : fail(misfit);
+}
+
+}  // namespace
+
+bool join_gather(Proxy& proxy,
+                 Request& request,
+                 std::span<const Chain* const> responses,
+                 OpenBlock* open) {
+    return Joiner(proxy, request, responses, open).join();
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,145 @@
+#include "ringmain/resp/command_list.h"
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/resp/commands.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace ringmain::resp {
+
+namespace {
+
+constexpr std::string_view head =
+    "# The commands of Redis 7.0 and how a pool of several servers serves them. A line is a "
+    "command\n"
+    "# and, behind the blanks, who answers:\n"
+    "#\n"
+    "#   by key          the server of its key\n"
+    "#   by keys         the server of its keys; when they live on several, the error -CROSSSLOT: "
+    "a\n"
+    "#                   common hash tag (hash_tag) keeps keys together\n"
+    "#   by keys, or ..  the same, but keys on several servers are served as it says\n"
+    "#   split           each server gets the keys that are its own, the answers are joined\n"
+    "#   all servers     every server is asked, and while one is out an error names it\n"
+    "#   any server      the first that is in: all give the same answer\n"
+    "#   ringmain        no server is asked\n"
+    "#   transaction     begins or ends one on the server of its keys\n"
+    "#   refused         an error with this reason; the connection goes on\n"
+    "#\n";
+
+std::string_view text_of(Gathering gathering) {
+    switch (gathering) {
+        case Gathering::None:
+            break;
+        case Gathering::Sum:
+            return "the sum of their numbers";
+        case Gathering::Smallest:
+            return "the smallest of their numbers";
+        case Gathering::And:
+            return "1 where all say 1";
+        case Gathering::AllOk:
+            return "OK when all say so";
+        case Gathering::Alike:
+            return "what all say, an error when they differ";
+        case Gathering::AnyOne:
+            return "one of their answers by chance, none when none has one";
+        case Gathering::Concat:
+            return "their answers one behind the other";
+        case Gathering::Newest:
+            return "the latest entries of all";
+        case Gathering::Texts:
+            return "their texts, each under its server's name";
+        case Gathering::Running:
+            return "that of a server which runs a script, else the first's";
+        case Gathering::Page:
+            return "one after the other; the cursor names the server";
+        case Gathering::Union:
+        case Gathering::Inter:
+        case Gathering::InterCard:
+        case Gathering::Diff:
+        case Gathering::Zunion:
+        case Gathering::Zinter:
+        case Gathering::ZinterCard:
+        case Gathering::Zdiff:
+        case Gathering::PfCount:
+        case Gathering::Lcs:
+            return "computed of what the servers hold";
+    }
+    RM_ASSERT(false);
+}
+
+std::string_view text_of(ResponsePolicy response) {
+    switch (response) {
+        case ResponsePolicy::PerKey:
+            return "the values in the order of the keys";
+        case ResponsePolicy::AggSum:
+            return "the sum of their numbers";
+        case ResponsePolicy::AllSucceeded:
+            return "OK when all say so";
+        case ResponsePolicy::One:
+        case ResponsePolicy::Script:
+        case ResponsePolicy::Gathered:
+            break;
+    }
+    RM_ASSERT(false);
+}
+
+std::string how_served(const Command& command) {
+    std::string text;
+    switch (command.handling) {
+        case Handling::Forward:
+            text = command.only_key == 0 ? "by keys" : "by key";
+            if (command.id == CommandId::Evalsha) text += ", which is told a loaded script first";
+            return text;
+        case Handling::Combine:
+            return text.append("by keys, or ").append(text_of(command.gathering));
+        case Handling::Split:
+            return text.append("split: ").append(text_of(command.response));
+        case Handling::Gather:
+            text.append("all servers: ").append(text_of(command.gathering));
+            if (command.id == CommandId::Config) text += " (with config_commands = true)";
+            return text;
+        case Handling::AnyServer:
+            return "any server";
+        case Handling::Local:
+            return "ringmain";
+        case Handling::Transaction:
+            return "transaction";
+        case Handling::Blocking:
+            return "by keys, waiting on a connection of the client's own";
+        case Handling::Refused:
+            return text.append("refused: ").append(command.reason);
+    }
+    RM_ASSERT(false);
+}
+
+void append_line(const Command& command, std::string& out) {
+    constexpr size_t column = 28;
+    if (command.hidden) return;
+    std::string line;
+    for (const char byte : command.name) {
+        line += byte == '|' ? ' ' : ascii::upper(byte);
+    }
+    line.resize(std::max(column, line.size() + 1), ' ');
+    out.append(line).append(how_served(command)).append("\n");
+}
+
+}  // namespace
+
+std::string commands_text() {
+    std::string out(head);
+    for (const Command& command : commands()) {
+        if (command.subcommands.empty()) append_line(command, out);
+        // COMMAND alone is a command, too.
+        const bool stands_alone = command.arity == -1 && !command.subcommands.empty();
+        if (stands_alone) append_line(command, out);
+        for (const Command& subcommand : command.subcommands) {
+            append_line(subcommand, out);
+        }
+    }
+    return out;
+}
+
+}  // namespace ringmain::resp

@@ -1,0 +1,49 @@
+#include "ringmain/resp/command_list.h"
+
+#include "tests/unit/resp/golden.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::resp {
+
+// After a change of the table: RINGMAIN_WRITE_CONF=1 unit_resp, or
+// `ringmain commands > conf/commands.txt`.
+TEST_CASE("conf/commands.txt is what the command table generates") {
+    const std::string path = RM_GOLDEN_FOLDER "/../../conf/commands.txt";
+    if (std::getenv("RINGMAIN_WRITE_CONF") != nullptr) std::ofstream(path) << commands_text();
+    std::ifstream file(path);
+    const std::string text(std::istreambuf_iterator<char>(file), {});
+    CHECK(text == commands_text());
+}
+
+TEST_CASE("a line says how a command is served") {
+    const std::string text = "\n" + commands_text();
+    for (const char* line : {
+             "GET                         by key",
+             "RENAME                      by keys",
+             "SUNION                      by keys, or computed of what the servers hold",
+             "MGET                        split: the values in the order of the keys",
+             "DBSIZE                      all servers: the sum of their numbers",
+             "CONFIG SET                  all servers: OK when all say so (with config_commands = "
+             "true)",
+             "OBJECT ENCODING             by key",
+             "COMMAND                     ringmain",
+             "COMMAND DOCS                ringmain",
+             "LOLWUT                      any server",
+         }) {
+        CAPTURE(line);
+        CHECK(text.find("\n" + std::string(line) + "\n") != std::string::npos);
+    }
+    CHECK(text.find("\nSAVE                        refused: it acts on one server") !=
+          std::string::npos);
+    // Containers by their subcommands, and what clients of later versions say not at all.
+    CHECK(text.find("\nCONFIG ") != std::string::npos);
+    CHECK(text.find("\nCONFIG  ") == std::string::npos);
+    CHECK(text.find("WAITAOF") == std::string::npos);
+}
+
+}  // namespace ringmain::resp
