@@ -59,17 +59,18 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
         pools_.push_back(std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], share()));
         Pool& pool = *pools_.back();
         uint64_t moved = 1;
-        for (const auto& old_pool : old_pools) {
-            if (old_pool->options->name != pool.options->name ||
-                old_pool->options->protocol != pool.options->protocol) {
-                continue;
-            }
-            pool.databases = old_pool->databases;
-            pool.placements = old_pool->placements;
-            moved = places_alike(*old_pool->options, *pool.options) ? 0 : 1;
-            take_servers(*old_pool, pool);
-            take_clients(*old_pool, &pool);
-            for (const auto& server : old_pool->servers) {
+        const auto same = std::find_if(old_pools.begin(), old_pools.end(), [&](const auto& old) {
+            return old->options->name == pool.options->name &&
+                   old->options->protocol == pool.options->protocol;
+        });
+        if (same != old_pools.end()) {
+            Pool& old_pool = **same;
+            pool.databases = old_pool.databases;
+            pool.placements = old_pool.placements;
+            moved = places_alike(*old_pool.options, *pool.options) ? 0 : 1;
+            take_servers(old_pool, pool);
+            take_clients(old_pool, &pool);
+            for (const auto& server : old_pool.servers) {
                 for (const auto& conn : server->connections()) {
                     hold_back_clients(*conn);
                 }

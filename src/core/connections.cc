@@ -68,8 +68,9 @@ ServerConn* Proxy::usable_connection(Server& server,
     ServerConn& conn = client.special ? leases_.connection(server, client)
                                       : server.connection(client.affinity, client.resp3);
     if (conn.state == ServerConn::State::Ready && server.live) [[likely]] {
-        if (has_room(conn, bytes)) [[likely]]
+        if (has_room(conn, bytes)) [[likely]] {
             return &conn;
+        }
         return may_wait(conn, why) ? &conn : nullptr;
     }
     if (!may_connect(server, conn, why)) return nullptr;
