@@ -49,6 +49,16 @@ bool is_in_use(const Server& server) {
         conns.begin(), conns.end(), [](const auto& conn) { return is_in_use(*conn); });
 }
 
+std::vector<const ServerConn*> connections_of(const Pool& pool) {
+    std::vector<const ServerConn*> all;
+    for (const auto& server : pool.servers) {
+        for (const auto& conn : server->connections()) {
+            all.push_back(conn.get());
+        }
+    }
+    return all;
+}
+
 }  // namespace
 
 void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pools) {
@@ -70,10 +80,8 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             moved = places_alike(*old_pool.options, *pool.options) ? 0 : 1;
             take_servers(old_pool, pool);
             take_clients(old_pool, &pool);
-            for (const auto& server : old_pool.servers) {
-                for (const auto& conn : server->connections()) {
-                    hold_back_clients(*conn);
-                }
+            for (const ServerConn* conn : connections_of(old_pool)) {
+                hold_back_clients(*conn);
             }
         }
         const uint64_t placements = pool.placements + moved;
