@@ -49,16 +49,6 @@ bool is_in_use(const Server& server) {
         conns.begin(), conns.end(), [](const auto& conn) { return is_in_use(*conn); });
 }
 
-std::vector<const ServerConn*> connections_of(const Pool& pool) {
-    std::vector<const ServerConn*> all;
-    for (const auto& server : pool.servers) {
-        for (const auto& conn : server->connections()) {
-            all.push_back(conn.get());
-        }
-    }
-    return all;
-}
-
 }  // namespace
 
 void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pools) {
@@ -80,7 +70,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             moved = places_alike(*old_pool.options, *pool.options) ? 0 : 1;
             take_servers(old_pool, pool);
             take_clients(old_pool, &pool);
-            for (const ServerConn* conn : connections_of(old_pool)) {
+            for (const ServerConn* conn : old_pool.connections()) {
                 hold_back_clients(*conn);
             }
         }

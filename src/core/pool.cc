@@ -23,6 +23,16 @@ Pool::Pool(BlockPool& blocks,
     }
 }
 
+std::vector<ServerConn*> Pool::connections() const {
+    std::vector<ServerConn*> all;
+    for (const auto& server : servers) {
+        for (const auto& conn : server->connections()) {
+            all.push_back(conn.get());
+        }
+    }
+    return all;
+}
+
 uint32_t Pool::first_live() const {
     const auto found =
         std::ranges::find_if(servers, [](const auto& server) { return server->live; });

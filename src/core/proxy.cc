@@ -55,10 +55,8 @@ Proxy::~Proxy() {
     }
     for (const auto* pools : {&pools_, &retired_, &finished_}) {
         for (const auto& pool : *pools) {
-            for (const auto& server : pool->servers) {
-                for (const auto& conn : server->connections()) {
-                    lose(*conn, "is shut down", Blame::Nobody);
-                }
+            for (ServerConn* conn : pool->connections()) {
+                lose(*conn, "is shut down", Blame::Nobody);
             }
         }
     }

@@ -37,7 +37,7 @@ class LocalAnswer {
     Taken hello();
     [[nodiscard]] bool read_hello_options(const std::string** name);
     void select();
-    void reset();
+    Taken reset();
     void time();
     void client();
     void client_setname();
@@ -99,11 +99,7 @@ Taken LocalAnswer::give() {
             time();
             break;
         case CommandId::Reset:
-            if ((client_.resp3 || client_.special) && !client_.requests.empty()) {
-                return Taken::Later;
-            }
-            reset();
-            break;
+            return reset();
         case CommandId::ClientGetname:
         case CommandId::ClientId:
         case CommandId::ClientInfo:
@@ -328,12 +324,14 @@ void LocalAnswer::select() {
     }
 }
 
-void LocalAnswer::reset() {
+Taken LocalAnswer::reset() {
+    if ((client_.resp3 || client_.special) && !client_.requests.empty()) return Taken::Later;
     set_authenticated(client_.pool->options->redis_auth.empty());
     client_.name.clear();
     client_.resp3 = false;
     proxy_.leases().reset(client_);
     reply("+RESET\r\n");
+    return Taken::Yes;
 }
 
 void LocalAnswer::time() {

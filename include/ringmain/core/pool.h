@@ -37,6 +37,9 @@ class Pool {
 
     [[nodiscard]] bool is_redis() const { return options->protocol == config::Protocol::Redis; }
 
+    // Of all its servers, for what happens seldom.
+    [[nodiscard]] std::vector<ServerConn*> connections() const;
+
     [[nodiscard]] Server& server(uint32_t index) { return *servers[index]; }
 
     // Call the next two only while a server is live.
