@@ -27,7 +27,7 @@ import tempfile
 import time
 import unittest
 
-from wire import MemcachedClient, RespClient, brief, resp
+from wire import MemcachedClient, RespClient, brief, pipeline, resp
 
 BINARY = os.environ.get("RINGMAIN", "")
 PLAIN = BINARY == "plain"
@@ -554,6 +554,14 @@ class RedisCase(Case):
 
     def server_of(self, key):
         return self.servers[place(key, self.server_count)]
+
+    def expect_both_ways(self, *requests):
+        """As redis answers them, all in one piece and then one after the other."""
+        client, reference = self.client(), self.reference_client()
+        self.expect_as_redis(client, reference, pipeline(*requests), len(requests))
+        client, reference = self.client(), self.reference_client()
+        for words in requests:
+            self.expect_as_redis(client, reference, resp(*words))
 
     def expect_as_redis(self, client, reference, sent, replies=1):
         """Both connections get the same bytes; the replies must be the same bytes."""

@@ -8,11 +8,7 @@ import redis
 
 from harness import (Case, RedisCase, RedisServer, Ringmain, main, needs_ringmain,
                      needs_several_servers, wait_for)
-from wire import bulk, resp
-
-
-def pipeline(*requests):
-    return b"".join(resp(*words) for words in requests)
+from wire import bulk, pipeline, resp
 
 
 # Command and what another client does while it waits.

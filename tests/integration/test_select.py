@@ -4,28 +4,17 @@ import threading
 import redis
 
 from harness import (Case, RedisCase, RedisServer, Ringmain, main, needs_ringmain, wait_for)
-from wire import bulk, resp
-
-
-def pipeline(*requests):
-    return b"".join(resp(*words) for words in requests)
+from wire import bulk, pipeline, resp
 
 
 class Databases(RedisCase):
-    def both(self, *requests):
-        client, reference = self.client(), self.reference_client()
-        self.expect_as_redis(client, reference, pipeline(*requests), len(requests))
-        client, reference = self.client(), self.reference_client()
-        for words in requests:
-            self.expect_as_redis(client, reference, resp(*words))
-
     def test_as_redis(self):
-        self.both(["SET", "a", "zero"], ["SELECT", "3"], ["GET", "a"], ["SET", "a", "three"],
+        self.expect_both_ways(["SET", "a", "zero"], ["SELECT", "3"], ["GET", "a"], ["SET", "a", "three"],
                   ["SELECT", "0"], ["GET", "a"], ["SELECT", "3"], ["GET", "a"], ["SELECT", "15"],
                   ["GET", "a"], ["SELECT", "3"], ["DEL", "a"])
 
     def test_databases_that_are_not_there(self):
-        self.both(["SELECT", "2"], ["SET", "a", "2"], ["SELECT", "16"], ["GET", "a"],
+        self.expect_both_ways(["SELECT", "2"], ["SET", "a", "2"], ["SELECT", "16"], ["GET", "a"],
                   ["SELECT", "-1"], ["SELECT", "x"], ["SELECT", "99999999999"], ["SELECT"],
                   ["SELECT", "2147483647"], ["GET", "a"], ["SELECT", "0"], ["GET", "a"])
 
@@ -40,12 +29,12 @@ class Databases(RedisCase):
 
     def test_split_commands(self):
         keys = [f"s{number}" for number in range(40)]
-        self.both(["SELECT", "5"], ["MSET", *[word for key in keys for word in (key, key)]],
+        self.expect_both_ways(["SELECT", "5"], ["MSET", *[word for key in keys for word in (key, key)]],
                   ["MGET", *keys, "none"], ["EXISTS", *keys], ["SELECT", "0"], ["MGET", *keys],
                   ["SELECT", "5"], ["DEL", *keys])
 
     def test_transactions_and_waits(self):
-        self.both(["SELECT", "4"], ["WATCH", "{t}a"], ["SET", "{t}a", "1"], ["MULTI"],
+        self.expect_both_ways(["SELECT", "4"], ["WATCH", "{t}a"], ["SET", "{t}a", "1"], ["MULTI"],
                   ["GET", "{t}a"], ["EXEC"], ["MULTI"], ["INCR", "{t}a"], ["EXEC"],
                   ["RPUSH", "{t}l", "x"], ["BLPOP", "{t}l", "0"], ["BLPOP", "{t}l", "0.1"],
                   ["SELECT", "0"], ["GET", "{t}a"], ["BLPOP", "{t}l", "0.1"], ["WATCH", "{t}a"],

@@ -8,84 +8,72 @@ import redis
 
 from harness import (Case, RedisCase, RedisServer, Ringmain, keys_on, main, needs_ringmain,
                      needs_several_servers, seeded_random, wait_for)
-from wire import ErrorReply, bulk, resp
+from wire import ErrorReply, bulk, pipeline, resp
 
 ABORTED = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
-
-
-def pipeline(*requests):
-    return b"".join(resp(*words) for words in requests)
 
 
 class AsRedis(RedisCase):
     """Byte for byte what one redis answers."""
 
-    def both(self, *requests):
-        client, reference = self.client(), self.reference_client()
-        self.expect_as_redis(client, reference, pipeline(*requests), len(requests))
-        # And one after the other.
-        client, reference = self.client(), self.reference_client()
-        for words in requests:
-            self.expect_as_redis(client, reference, resp(*words))
-
     def test_words(self):
-        self.both(["EXEC"], ["DISCARD"], ["MULTI", "a"], ["MULTI"], ["EXEC"], ["MULTI"],
+        self.expect_both_ways(["EXEC"], ["DISCARD"], ["MULTI", "a"], ["MULTI"], ["EXEC"], ["MULTI"],
                   ["DISCARD"], ["UNWATCH"], ["WATCH"], ["EXEC", "a"], ["EXEC"])
 
     def test_what_is_queued_runs_in_order(self):
-        self.both(["MULTI"], ["SET", "{t}a", "1"], ["INCR", "{t}a"], ["GET", "{t}a"],
+        self.expect_both_ways(["MULTI"], ["SET", "{t}a", "1"], ["INCR", "{t}a"], ["GET", "{t}a"],
                   ["LPUSH", "{t}l", "x", "y"], ["LRANGE", "{t}l", "0", "-1"], ["GET", "{t}none"],
                   ["EXEC"], ["GET", "{t}a"])
 
     def test_errors_while_it_runs(self):
-        self.both(["SET", "{t}a", "x"], ["MULTI"], ["INCR", "{t}a"], ["LPUSH", "{t}a", "1"],
+        self.expect_both_ways(["SET", "{t}a", "x"], ["MULTI"], ["INCR", "{t}a"], ["LPUSH", "{t}a", "1"],
                   ["SET", "{t}b", "2"], ["EXEC"], ["GET", "{t}b"])
 
     def test_errors_while_it_is_queued(self):
         for bad in (["GET"], ["NONSENSE"], ["CLIENT", "NONSENSE"], ["SAVE"], ["OBJECT", "x", "y"]):
             with self.subTest(bad=bad):
-                self.both(["SET", "{t}a", "1"], ["MULTI"], ["INCR", "{t}a"], bad,
+                self.expect_both_ways(["SET", "{t}a", "1"], ["MULTI"], ["INCR", "{t}a"], bad,
                           ["INCR", "{t}a"], ["EXEC"], ["GET", "{t}a"])
 
     def test_nesting_aborts_nothing(self):
-        self.both(["MULTI"], ["MULTI"], ["WATCH", "a"], ["SET", "a", "1"], ["EXEC"])
+        self.expect_both_ways(["MULTI"], ["MULTI"], ["WATCH", "a"], ["SET", "a", "1"], ["EXEC"])
 
     def test_commands_without_keys(self):
-        self.both(["MULTI"], ["PING"], ["ECHO", "x"], ["PING", "y"], ["SET", "a", "1"], ["PING"],
+        self.expect_both_ways(["MULTI"], ["PING"], ["ECHO", "x"], ["PING", "y"], ["SET", "a", "1"], ["PING"],
                   ["UNWATCH"], ["COMMAND", "COUNT"], ["EXEC"])
-        self.both(["MULTI"], ["PING"], ["EXEC"])
+        self.expect_both_ways(["MULTI"], ["PING"], ["EXEC"])
 
     def test_split_commands_run_whole(self):
-        self.both(["MULTI"], ["MSET", "{t}a", "1", "{t}b", "2"], ["MGET", "{t}a", "{t}b", "{t}c"],
+        self.expect_both_ways(["MULTI"], ["MSET", "{t}a", "1", "{t}b", "2"], ["MGET", "{t}a", "{t}b", "{t}c"],
                   ["EXISTS", "{t}a", "{t}a"], ["DEL", "{t}a", "{t}b"], ["EXEC"])
 
     def test_commands_that_wait_do_not(self):
-        self.both(["RPUSH", "{t}l", "x"], ["MULTI"], ["BLPOP", "{t}l", "0"], ["BLPOP", "{t}l", "0"],
+        self.expect_both_ways(["RPUSH", "{t}l", "x"], ["MULTI"], ["BLPOP", "{t}l", "0"], ["BLPOP", "{t}l", "0"],
                   ["BRPOPLPUSH", "{t}l", "{t}m", "0"], ["BZPOPMIN", "{t}z", "0"],
                   ["XREAD", "BLOCK", "0", "STREAMS", "{t}s", "$"], ["EXEC"])
 
     def test_scripts(self):
-        self.both(["MULTI"], ["EVAL", "return redis.call('incr', KEYS[1])", "1", "{t}a"],
+        self.expect_both_ways(["MULTI"], ["EVAL", "return redis.call('incr', KEYS[1])", "1", "{t}a"],
                   ["EVAL", "return 7", "0"], ["EVAL", "nonsense", "1", "{t}a"], ["EXEC"])
 
     def test_reset_and_quit_end_it(self):
-        self.both(["MULTI"], ["SET", "a", "1"], ["RESET"], ["EXEC"], ["GET", "a"])
+        self.expect_both_ways(["MULTI"], ["SET", "a", "1"], ["RESET"], ["EXEC"], ["GET", "a"])
         client = self.client()
         self.expect_close(client, pipeline(["MULTI"], ["SET", "a", "1"], ["QUIT"]),
                           b"+OK\r\n+QUEUED\r\n+OK\r\n")
         self.assertIsNone(self.client().value("GET", "a"))
 
     def test_watch(self):
-        self.both(["SET", "{t}a", "1"], ["WATCH", "{t}a"], ["GET", "{t}a"], ["MULTI"],
+        self.expect_both_ways(["SET", "{t}a", "1"], ["WATCH", "{t}a"], ["GET", "{t}a"], ["MULTI"],
                   ["INCR", "{t}a"], ["EXEC"], ["GET", "{t}a"])
-        self.both(["WATCH", "{t}a", "{t}b"], ["SET", "{t}a", "5"], ["MULTI"], ["SET", "{t}b", "1"],
+        self.expect_both_ways(["WATCH", "{t}a", "{t}b"], ["SET", "{t}a", "5"], ["MULTI"], ["SET", "{t}b", "1"],
                   ["EXEC"], ["GET", "{t}b"], ["MULTI"], ["SET", "{t}b", "2"], ["EXEC"])
-        self.both(["WATCH", "{t}a"], ["SET", "{t}a", "7"], ["UNWATCH"], ["MULTI"],
+        self.expect_both_ways(["WATCH", "{t}a"], ["SET", "{t}a", "7"], ["UNWATCH"], ["MULTI"],
                   ["GET", "{t}a"], ["EXEC"])
-        self.both(["WATCH", "{t}a"], ["SET", "{t}a", "8"], ["MULTI"], ["DISCARD"], ["MULTI"],
+        self.expect_both_ways(["WATCH", "{t}a"], ["SET", "{t}a", "8"], ["MULTI"], ["DISCARD"], ["MULTI"],
                   ["GET", "{t}a"], ["EXEC"])
-        self.both(["WATCH", "{t}a"], ["WATCH", "{t}b"], ["SET", "{t}a", "9"], ["MULTI"], ["EXEC"])
-        self.both(["WATCH", "{t}a"], ["MULTI"], ["GET"], ["EXEC"], ["MULTI"], ["PING"], ["EXEC"])
+        self.expect_both_ways(["WATCH", "{t}a"], ["WATCH", "{t}b"], ["SET", "{t}a", "9"], ["MULTI"], ["EXEC"])
+        self.expect_both_ways(["WATCH", "{t}a"], ["MULTI"], ["GET"], ["EXEC"], ["MULTI"], ["PING"], ["EXEC"])
 
     def test_resp3(self):
         for client in (self.client(), self.reference_client()):

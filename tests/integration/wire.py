@@ -16,6 +16,11 @@ def resp(*arguments):
     return b"".join(parts)
 
 
+def pipeline(*requests):
+    """Several of them, one behind the other."""
+    return b"".join(resp(*words) for words in requests)
+
+
 def bulk(data):
     data = to_bytes(data)
     return b"$%d\r\n%b\r\n" % (len(data), data)
