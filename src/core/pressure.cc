@@ -25,6 +25,7 @@ uint64_t held_by(const ClientConn& client) {
          request = request->next) {
         held += request->response.size();
         if (request->join == nullptr) continue;
+        held += request->join->keys.size();
         for (const Fragment* fragment : request->join->fragments) {
             held += fragment->response.size();
         }

@@ -216,6 +216,32 @@ TEST_CASE("answers beyond gather_size_max are an error, and are not kept") {
     }
 }
 
+TEST_CASE("memory of requests that a gather keeps is its client's, not a neighbour's") {
+    config::Pool pool = redis_pool(2);
+    pool.output_pause_size = 64ULL * 1024;
+    World world(pool, {.blocks = 1024});
+    mute(world, 2);
+    Channel& neighbour = world.client();
+    neighbour.reads = false;
+    const std::string echo = resp({"ECHO", std::string(200'000, 'e')});
+    World::say(neighbour, echo + echo);
+    world.settle();
+    std::vector<std::string> words = {"SUNION"};
+    for (int i = 0; i < 10; ++i) {
+        words.push_back(std::to_string(i) + std::string(60'000, 'k'));
+    }
+    Channel& greedy = world.client();
+    Channel& another = world.client();
+    for (int i = 0; i < 16; ++i) {
+        World::say(greedy, resp(words));
+        World::say(another, resp(words));
+        world.settle();
+        world.pass(10);
+    }
+    CHECK((greedy.closed || another.closed));
+    CHECK_FALSE(neighbour.closed);
+}
+
 TEST_CASE("what a client pipelines behind sixteen gathers waits for them") {
     World world(redis_pool(2));
     mute(world, 2);
