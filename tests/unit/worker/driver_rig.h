@@ -97,6 +97,18 @@ class Client {
         return read(answer_size);
     }
 
+    // The line that answers, or nothing when the stream has ended or is silent.
+    [[nodiscard]] std::string ask_for_line(std::string_view request) const {
+        send(request);
+        std::string line;
+        while (!line.ends_with("\r\n")) {
+            const std::string byte = read(1);
+            if (byte.empty()) return {};
+            line += byte;
+        }
+        return line;
+    }
+
     [[nodiscard]] bool is_served() const { return ask("PING\r\n", 7) == "+PONG\r\n"; }
 
     void half_close() const { shutdown(socket_.get(), SHUT_WR); }
