@@ -18,14 +18,16 @@ namespace ringmain::worker {
 // The longest that an event waits for others.
 inline constexpr Duration gather_limit = {50'000};
 
-// Of the requests in flight, one in so many is waited for.
+// Of the requests in flight, one in so many is waited for. For a few the timer costs more than it
+// saves.
 inline constexpr size_t gather_share = 4;
+inline constexpr size_t gather_min = 4;
 inline constexpr size_t gather_max = 16;
 
 // The sends that are handed over with the wait usually complete at once and would end it.
 [[nodiscard]] constexpr uint32_t completions_to_gather(uint32_t sends, size_t requests_in_flight) {
     const size_t events = std::min(requests_in_flight / gather_share, gather_max);
-    return events <= 1 ? 1 : sends + static_cast<uint32_t>(events);
+    return events < gather_min ? 1 : sends + static_cast<uint32_t>(events);
 }
 
 }  // namespace ringmain::worker
