@@ -2,6 +2,7 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
+#include "ringmain/core/counted_commands.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/memcached/forward.h"
 
@@ -216,16 +217,6 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
     }
 }
 
-void count(stats::PoolCounters& counters, Verb verb) {
-    if (verb <= Verb::Gets || verb == Verb::MetaGet) {
-        counters.requests_read.add(1);
-    } else if (verb <= Verb::Delete || (verb >= Verb::MetaSet && verb <= Verb::MetaArithmetic)) {
-        counters.requests_write.add(1);
-    } else {
-        counters.requests_other.add(1);
-    }
-}
-
 void refuse_all_out(Proxy& proxy, ClientConn& client, const RequestFrame& frame) {
     const Pool& pool = *client.pool;
     proxy.refuse_forward(
@@ -246,7 +237,7 @@ bool is_local(const RequestFrame& frame, const Bytes& bytes, std::string& scratc
 }  // namespace
 
 Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
-    count(*client.pool->counters, frame.verb);
+    client.pool->counters->commands[number_of(frame.verb)].add(1);
     if (!client.pool->any_live() && !is_local(frame, bytes, proxy.scratch().text)) {
         refuse_all_out(proxy, client, frame);
         return Taken::Yes;

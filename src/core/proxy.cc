@@ -231,6 +231,7 @@ void Proxy::read_requests(ClientConn& client, const Slice& slice) {
 
 template <class Parser>
 void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
+    Tally requests(counters_->requests);
     while (slice.size > 0 && client.wants_input()) {
         const Fed fed = parser.feed(slice.view());
         if (fed.status == ParseStatus::NeedMore) {
@@ -257,11 +258,11 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
             if (!client.wants_input()) return;
         }
         const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
-        counters_->requests.add(1);
+        requests.count += 1;
         const Taken taken = take_frame(*this, client, parser.frame(), bytes);
         parser.next();
         if (taken == Taken::Later) {
-            counters_->requests.subtract(1);  // it will be counted when it is taken
+            requests.count -= 1;  // it will be counted when it is taken
             client.paused = true;
             client.barrier = true;
             const bool kept = whole.empty() ? client.input.append_shared(end)
@@ -452,7 +453,6 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
         }
     }
     conn.fragments.push_back(&fragment);
-    counters_->fragments.add(1);
     if (conn.state == ServerConn::State::Ready) {
         dirty_servers_.add(conn);
     } else {

@@ -3,6 +3,7 @@
 #include "resp_front.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/core/counted_commands.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/resp/arguments.h"
 #include "ringmain/resp/commands.h"
@@ -74,7 +75,8 @@ Taken RespFront::take() {
     const std::string_view name =
         frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
     const Command* command = resp::find_command(name);
-    count(command);
+    counted_ = &pool_.counters->commands[number_of(command)];
+    counted_->add(1);
     if (command == nullptr) return take_unknown(name);
     if (!command->subcommands.empty() && frame_.argument_count > 1) {
         const Command* subcommand = resp::find_subcommand(*command, argument(1));
@@ -119,15 +121,6 @@ Taken RespFront::take_unknown(std::string_view name) {
     }
     forward_to(server);
     return Taken::Yes;
-}
-
-void RespFront::count(const Command* command) {
-    const uint32_t flags = command == nullptr ? 0 : command->flags;
-    stats::PoolCounters& counters = *pool_.counters;
-    counted_ = (flags & command_flag::readonly) != 0 ? &counters.requests_read
-               : (flags & command_flag::write) != 0  ? &counters.requests_write
-                                                     : &counters.requests_other;
-    counted_->add(1);
 }
 
 Taken RespFront::take_command(const Command& command) {

@@ -30,7 +30,6 @@ class RespFront {
     Taken take();
 
   private:
-    void count(const Command* command);
     Taken take_unknown(std::string_view name);
     Taken take_command(const Command& command);
     Taken take_local(const Command& command);

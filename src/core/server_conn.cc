@@ -29,17 +29,17 @@ void ServerConn::note_taken() {
 
 void ServerConn::end_run(Instant now) {
     if (traffic.run_length == 0) return;
-    const Duration took = now - traffic.run_queued;
+    const stats::Histogram::Entry took = stats::Histogram::entry_of(now - traffic.run_queued);
+    server->counters().responses.add(traffic.run_length);
     server->counters().latency.record(took, traffic.run_length);
-    if (traffic.run_whole > 0) server->pool().counters->latency.record(took, traffic.run_whole);
+    const uint32_t whole = traffic.run_length - traffic.run_parts;
+    if (whole > 0) server->pool().counters->latency.record(took, whole);
     traffic.run_length = 0;
-    traffic.run_whole = 0;
+    traffic.run_parts = 0;
 }
 
 void ServerConn::publish(Instant now) {
     end_run(now);
-    if (traffic.responses > 0) server->counters().responses.add(traffic.responses);
-    traffic.responses = 0;
     show({.in_queue = traffic.unsent,
           .in_queue_bytes = traffic.out_size,
           .out_queue = fragments.size() - traffic.unsent,
@@ -53,9 +53,12 @@ void ServerConn::forget_traffic() {
 
 // Several connections share a gauge: each adds what has changed of its own, modulo 2^64.
 void ServerConn::show(const Shown& now) {
+    if constexpr (!stats::is_counting) return;
     stats::ServerCounters& counters = server->counters();
-    counters.in_queue.add(now.in_queue - shown_.in_queue);
-    counters.in_queue_bytes.add(now.in_queue_bytes - shown_.in_queue_bytes);
+    if (now.in_queue != shown_.in_queue || now.in_queue_bytes != shown_.in_queue_bytes) {
+        counters.in_queue.add(now.in_queue - shown_.in_queue);
+        counters.in_queue_bytes.add(now.in_queue_bytes - shown_.in_queue_bytes);
+    }
     counters.out_queue.add(now.out_queue - shown_.out_queue);
     counters.out_queue_bytes.add(now.out_queue_bytes - shown_.out_queue_bytes);
     shown_ = now;

@@ -44,6 +44,7 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
             fragment->sent = now_;
         }
     }
+    counters_->fragments.add(conn.traffic.unsent);
     conn.note_taken();
     return conn.out;
 }

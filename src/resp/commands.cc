@@ -26,6 +26,16 @@ namespace key = key_flag;
 
 constexpr size_t row_count = std::size(rows);
 
+constexpr auto numbered = [] {
+    static_assert(row_count < UINT8_MAX);
+    std::array<Command, row_count> table;
+    for (size_t i = 0; i < row_count; ++i) {
+        table[i] = rows[i];
+        table[i].number = static_cast<uint8_t>(i + 1);
+    }
+    return table;
+}();
+
 // --- By name ------------------------------------------------------------------------------------
 //
 // A name is folded to two words of eight bytes in lower case: its first eight and its last eight,
@@ -104,9 +114,8 @@ constexpr auto folded_names = [] {
     return names;
 }();
 
-// Index into `rows`, plus 1; 0 for an empty slot.
+// The number of the row; 0 for an empty slot.
 constexpr auto slots = [] {
-    static_assert(row_count < UINT8_MAX);
     std::array<uint8_t, size_t{1} << slot_bits> table = {};
     for (size_t i = 0; i < row_count; ++i) {
         table[slot_of(folded_names[i])] = static_cast<uint8_t>(i + 1);
@@ -182,14 +191,14 @@ std::optional<int64_t> ms_of_seconds(std::string_view text) {
 }  // namespace
 
 std::span<const Command> commands() {
-    return rows;
+    return numbered;
 }
 
 const Command* find_command(std::string_view name) {
     const Folded folded = fold(name);
     const size_t row = slots[slot_of(folded)];
     if (row == 0 || folded_names[row - 1] != folded) return nullptr;
-    const Command& command = rows[row - 1];
+    const Command& command = numbered[row - 1];
     if (name.size() > folded_size_max && !ascii::equal_ignoring_case(name, command.name)) {
         return nullptr;
     }

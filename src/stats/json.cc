@@ -73,9 +73,9 @@ void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
     out.number("leases_refused", values.leases_refused);
     out.number("transactions", values.transactions);
     out.number("transactions_aborted", values.transactions_aborted);
-    out.number("requests_read", values.requests_read);
-    out.number("requests_write", values.requests_write);
-    out.number("requests_other", values.requests_other);
+    out.number("requests_read", pool.requests_read);
+    out.number("requests_write", pool.requests_write);
+    out.number("requests_other", pool.requests_other);
     out.number("request_bytes", values.request_bytes);
     out.number("response_bytes", values.response_bytes);
     for (uint32_t reason = 0; reason < reason_count; ++reason) {

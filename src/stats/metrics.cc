@@ -161,12 +161,19 @@ void write_disconnects(Samples& out, const Snapshot& now) {
 }
 
 void write_requests(Samples& out, const Snapshot& now) {
-    add_series(out,
-               now,
-               "class",
-               {PoolSeries{"read", &PoolValues::requests_read},
-                PoolSeries{"write", &PoolValues::requests_write},
-                PoolSeries{"other", &PoolValues::requests_other}});
+    for_each_pool(now, [&out](const PoolSnapshot& pool) {
+        out.add({{"pool", pool.name}, {"class", "read"}}, pool.requests_read);
+        out.add({{"pool", pool.name}, {"class", "write"}}, pool.requests_write);
+        out.add({{"pool", pool.name}, {"class", "other"}}, pool.requests_other);
+    });
+}
+
+void write_commands(Samples& out, const Snapshot& now) {
+    for_each_pool(now, [&out](const PoolSnapshot& pool) {
+        for (const CommandCount& command : pool.commands) {
+            out.add({{"pool", pool.name}, {"command", command.name}}, command.count);
+        }
+    });
 }
 
 void write_request_errors(Samples& out, const Snapshot& now) {
@@ -317,6 +324,8 @@ constexpr std::array metrics = {
            "long"},
     Metric{"requests", counter, "", "pool, class", write_requests,
            "requests from clients: those that only read, that write, and all other"},
+    Metric{"commands", counter, "", "pool, command", write_commands,
+           "requests from clients by command, of those that ever came; unknown: no known command"},
     Metric{"request_errors", counter, "", "pool, reason", write_request_errors,
            "requests that got an error from ringmain instead of a response"},
     Metric{"forward_errors", counter, "", pool, of_pools<&V::forward_error>,

@@ -43,6 +43,9 @@ uint64_t HistogramValues::count_below(uint64_t us) const {
 void PoolValues::add(const PoolCounters& worker) {
 #define POOL(kind, field, text) field += worker.field.get();
 #include "ringmain/stats/counters.def"
+    for (uint32_t number = 0; number < commands_max; ++number) {
+        commands[number] += worker.commands[number].get();
+    }
     for (uint32_t reason = 0; reason < reason_count; ++reason) {
         errors[reason] += worker.errors[reason].get();
     }

@@ -111,8 +111,7 @@ void write_pool(std::string& out, const PoolSnapshot& pool, int64_t now_s) {
     out.append(", ").append(std::to_string(pool.servers_up())).append(" of ");
     out.append(std::to_string(pool.servers.size())).append(" servers up, ");
     out.append(std::to_string(values.client_connections)).append(" clients, ");
-    out.append(
-        std::to_string(values.requests_read + values.requests_write + values.requests_other));
+    out.append(std::to_string(pool.requests_read + pool.requests_write + pool.requests_other));
     out.append(" requests, ").append(std::to_string(errors)).append(" errors</p>\n");
 
     Table table(out,

@@ -1,8 +1,10 @@
 #include "collect.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/core/counted_commands.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 
 namespace ringmain::worker {
@@ -46,6 +48,18 @@ stats::ServerSnapshot collect_server(const config::Server& options,
     return server;
 }
 
+void describe_commands(stats::PoolSnapshot& pool, std::span<const core::CountedCommand> commands) {
+    for (size_t number = 0; number < commands.size(); ++number) {
+        const uint64_t count = pool.values.commands[number];
+        if (count == 0) continue;
+        pool.commands.push_back({.name = commands[number].name, .count = count});
+        uint64_t& sum = commands[number].kind == core::CommandClass::Read    ? pool.requests_read
+                        : commands[number].kind == core::CommandClass::Write ? pool.requests_write
+                                                                             : pool.requests_other;
+        sum += count;
+    }
+}
+
 stats::PoolSnapshot collect_pool(const config::Pool& options,
                                  const core::PoolShared& shared,
                                  Duration wall_offset) {
@@ -57,6 +71,10 @@ stats::PoolSnapshot collect_pool(const config::Pool& options,
     for (const stats::PoolCounters& worker : *shared.counters) {
         pool.values.add(worker);
     }
+    describe_commands(pool,
+                      options.protocol == config::Protocol::Redis
+                          ? core::counted_resp_commands()
+                          : core::counted_memcached_commands());
     RM_ASSERT(options.servers.size() == shared.servers.size());
     for (size_t i = 0; i < options.servers.size(); ++i) {
         pool.servers.push_back(collect_server(options.servers[i], *shared.servers[i], wall_offset));

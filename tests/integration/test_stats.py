@@ -106,6 +106,10 @@ class Stats(Case):
                 self.assertEqual(alpha["requests_read"], 4)
                 self.assertEqual(alpha["client_connections"], 4)
                 self.assertEqual(alpha["fragments"], 8)
+                commands = self.metric("ringmain_commands_total")
+                for name in ("get", "set", "unknown"):
+                    self.assertEqual(commands[f'{{pool="alpha",command="{name}"}}'], 4)
+                self.assertNotIn('{pool="alpha",command="del"}', commands)
                 self.assertGreaterEqual(everything["curr_connections"], 4)
                 servers = [value for value in alpha.values() if isinstance(value, dict)]
                 self.assertEqual(sum(server["responses"] for server in servers), 8)

@@ -16,6 +16,7 @@
 namespace ringmain::core {
 
 using stats::Counter;
+using stats::Tally;
 
 struct Counters {
     Counter clients;  // connected now

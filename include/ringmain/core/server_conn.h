@@ -16,6 +16,7 @@
 #include "ringmain/core/request.h"
 #include "ringmain/memcached/response_parser.h"
 #include "ringmain/resp/response_parser.h"
+#include "ringmain/stats/counter.h"
 
 #include <cstdint>
 #include <string>
@@ -71,19 +72,20 @@ class ServerConn {
         // The first in `fragments` whose bytes are in `out`, and how many there are; null with 0.
         Fragment* first_unsent = nullptr;
         uint32_t unsent = 0;
-        uint32_t responses = 0;   // since the last publication
         uint64_t out_size = 0;    // of `out`, when the last fragment was queued
         uint64_t sent_bytes = 0;  // of the fragments that are sent and not answered
         // Responses in a row to what was queued at the same instant: one entry of the histograms.
         Instant run_queued = {};
         uint32_t run_length = 0;
-        uint32_t run_whole = 0;  // of requests that are not split
+        uint32_t run_parts = 0;  // of requests that are split
     };
 
     // The fragment's bytes are at the end of `out`.
     void note_queued(Fragment& fragment) {
-        fragment.size = static_cast<uint32_t>(out.size() - traffic.out_size);
-        traffic.out_size = out.size();
+        if constexpr (stats::is_counting) {
+            fragment.size = static_cast<uint32_t>(out.size() - traffic.out_size);
+            traffic.out_size = out.size();
+        }
         if (traffic.unsent == 0) traffic.first_unsent = &fragment;
         traffic.unsent += 1;
     }
@@ -101,11 +103,13 @@ class ServerConn {
 
     // The fragment leaves the FIFO, answered.
     void note_response(const Fragment& fragment, Instant now) {
-        if (fragment.queued != traffic.run_queued) end_run(now);
-        traffic.run_queued = fragment.queued;
+        if constexpr (!stats::is_counting) return;
+        if (fragment.queued != traffic.run_queued) {
+            end_run(now);
+            traffic.run_queued = fragment.queued;
+        }
         traffic.run_length += 1;
-        if (fragment.request->join == nullptr) traffic.run_whole += 1;
-        traffic.responses += 1;
+        if (fragment.request->join != nullptr) traffic.run_parts += 1;
         traffic.sent_bytes -= fragment.size;
     }
 

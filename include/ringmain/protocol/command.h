@@ -168,6 +168,7 @@ enum class CommandId : uint8_t {
 struct Command {
     std::string_view name;  // lower case, "get"; a subcommand: "client|setname"
     int16_t arity = 0;      // with the name; negative: at least
+    uint8_t number = 0;     // of the row among commands(), from 1; a subcommand has none
     Handling handling = Handling::Forward;
     CommandId id = CommandId::Other;
     ResponsePolicy response = ResponsePolicy::One;

@@ -26,11 +26,15 @@ enum class Reason : uint8_t {
 
 inline constexpr uint32_t reason_count = 8;
 
+// Of a protocol, by number; 0 is for what is no known command (core/counted_commands.h).
+inline constexpr uint32_t commands_max = 256;
+
 struct PoolCounters {
 #define POOL(kind, field, text) Counter field;
 #include "ringmain/stats/counters.def"
-    std::array<Counter, reason_count> errors;  // by Reason
-    Histogram latency;                         // from a request's last byte to its response
+    std::array<Counter, commands_max> commands;  // requests read, by the command's number
+    std::array<Counter, reason_count> errors;    // by Reason
+    Histogram latency;                           // from a request's last byte to its response
 };
 
 struct ServerCounters {

@@ -22,11 +22,24 @@ class Histogram {
     static constexpr uint32_t octaves = 24;              // above the first: up to 268 s
     static constexpr uint32_t buckets = steps * (octaves + 1);
 
-    void record(Duration took, uint64_t count = 1) {
+    // What took so long, for several histograms.
+    struct Entry {
+        uint64_t us;
+        uint32_t bucket;
+    };
+
+    [[nodiscard]] static constexpr Entry entry_of(Duration took) {
         const uint64_t us = took.ns <= 0 ? 0 : static_cast<uint64_t>(took.ns) / 1000;
-        buckets_[bucket_of(us)].add(count);
-        sum_us_.add(us * count);
+        return {.us = us, .bucket = bucket_of(us)};
     }
+
+    void record(const Entry& entry, uint64_t count) {
+        if constexpr (!is_counting) return;
+        buckets_[entry.bucket].add(count);
+        sum_us_.add(entry.us * count);
+    }
+
+    void record(Duration took, uint64_t count = 1) { record(entry_of(took), count); }
 
     [[nodiscard]] uint64_t count_in(uint32_t bucket) const { return buckets_[bucket].get(); }
 

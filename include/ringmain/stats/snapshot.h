@@ -36,7 +36,8 @@ struct HistogramValues {
 struct PoolValues {
 #define POOL(kind, field, text) uint64_t field = 0;
 #include "ringmain/stats/counters.def"
-    std::array<uint64_t, reason_count> errors = {};  // by Reason
+    std::array<uint64_t, commands_max> commands = {};  // by number
+    std::array<uint64_t, reason_count> errors = {};    // by Reason
     HistogramValues latency;
 
     void add(const PoolCounters& worker);
@@ -83,11 +84,22 @@ struct ServerSnapshot {
     ServerValues values;
 };
 
+struct CommandCount {
+    std::string_view name;  // of a table that lives as long as the process
+    uint64_t count = 0;
+};
+
 struct PoolSnapshot {
     std::string name;
     std::string protocol;
     std::string listen;
     uint64_t client_limit = 0;  // 0: none
+    // How often each command came that ever did, and the sums of those that only read, that write,
+    // and all other.
+    std::vector<CommandCount> commands;
+    uint64_t requests_read = 0;
+    uint64_t requests_write = 0;
+    uint64_t requests_other = 0;
     PoolValues values;
     std::vector<ServerSnapshot> servers;
 

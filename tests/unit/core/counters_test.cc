@@ -1,5 +1,6 @@
 // What a worker counts of a pool and of its servers.
 
+#include "ringmain/core/counted_commands.h"
 #include "tests/unit/core/world.h"
 
 #include <doctest/doctest.h>
@@ -14,6 +15,24 @@ const stats::ServerCounters& server_counters(World& world, uint32_t server) {
 
 const stats::PoolCounters& pool_counters(World& world) {
     return *world.proxy().pools()[0]->counters;
+}
+
+uint64_t requests_of(World& world,
+                     std::span<const core::CountedCommand> commands,
+                     core::CommandClass kind) {
+    uint64_t count = 0;
+    for (size_t number = 0; number < commands.size(); ++number) {
+        if (commands[number].kind == kind) count += pool_counters(world).commands[number].get();
+    }
+    return count;
+}
+
+uint64_t resp_requests(World& world, core::CommandClass kind) {
+    return requests_of(world, core::counted_resp_commands(), kind);
+}
+
+uint64_t memcached_requests(World& world, core::CommandClass kind) {
+    return requests_of(world, core::counted_memcached_commands(), kind);
 }
 
 uint64_t count_of(const stats::Histogram& histogram) {
@@ -36,9 +55,9 @@ TEST_CASE("requests by kind, bytes in every direction, and how long answers took
     const stats::PoolCounters& pool = pool_counters(world);
     CHECK(pool.client_connections.get() == 1);
     CHECK(pool.clients_accepted.get() == 1);
-    CHECK(pool.requests_read.get() == 1);
-    CHECK(pool.requests_write.get() == 1);
-    CHECK(pool.requests_other.get() == 1);
+    CHECK(resp_requests(world, core::CommandClass::Read) == 1);
+    CHECK(resp_requests(world, core::CommandClass::Write) == 1);
+    CHECK(resp_requests(world, core::CommandClass::Other) == 1);
     CHECK(pool.request_bytes.get() == get.size() + set.size() + ping.size());
     CHECK(pool.response_bytes.get() == 5 + 5 + 7);
     CHECK(pool.fragments.get() == 2);
@@ -128,7 +147,7 @@ TEST_CASE("a split request counts once, however many servers answer it") {
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"MGET", world.key_on(0), world.key_on(1)})) ==
           "*2\r\n$-1\r\n$-1\r\n");
-    CHECK(pool_counters(world).requests_read.get() == 1);
+    CHECK(resp_requests(world, core::CommandClass::Read) == 1);
     CHECK(pool_counters(world).fragments.get() == 2);
     CHECK(count_of(pool_counters(world).latency) == 1);
     CHECK(count_of(server_counters(world, 0).latency) == 1);
@@ -139,9 +158,9 @@ TEST_CASE("memcached requests by kind, those that share a line included") {
     World world(memcached_pool(1));
     Channel& client = world.client();
     CHECK(world.ask(client, "set a 0 0 1\r\nx\r\nget a\r\nget b\r\nversion\r\n").ends_with("\r\n"));
-    CHECK(pool_counters(world).requests_read.get() == 2);
-    CHECK(pool_counters(world).requests_write.get() == 1);
-    CHECK(pool_counters(world).requests_other.get() == 1);
+    CHECK(memcached_requests(world, core::CommandClass::Read) == 2);
+    CHECK(memcached_requests(world, core::CommandClass::Write) == 1);
+    CHECK(memcached_requests(world, core::CommandClass::Other) == 1);
     CHECK(server_counters(world, 0).responses.get() == 3);
     CHECK(count_of(server_counters(world, 0).latency) == 3);
     CHECK(server_counters(world, 0).out_queue.get() == 0);
@@ -164,6 +183,26 @@ TEST_CASE("how clients go") {
     CHECK(pool_counters(world).client_eof.get() == 1);
     CHECK(pool_counters(world).client_err.get() == 1);
     CHECK(pool_counters(world).client_connections.get() == 0);
+}
+
+TEST_CASE("every command has a number of its own, and what is none has 0") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const auto calls = [&world](std::string_view name) {
+        const std::span<const core::CountedCommand> commands = core::counted_resp_commands();
+        const auto found =
+            std::find_if(commands.begin(), commands.end(), [name](const core::CountedCommand& one) {
+                return one.name == name;
+            });
+        REQUIRE(found != commands.end());
+        return pool_counters(world).commands[static_cast<size_t>(found - commands.begin())].get();
+    };
+    world.ask(client, resp({"GET", "a"}) + resp({"gEt", "b"}) + resp({"CLIENT", "ID"}));
+    world.ask(client, resp({"ZZZ", "a"}) + resp({"GET"}));
+    CHECK(calls("get") == 3);  // one of them with an error
+    CHECK(calls("client") == 1);
+    CHECK(calls("unknown") == 1);
+    CHECK(calls("set") == 0);
 }
 
 }  // namespace ringmain::test

@@ -212,7 +212,7 @@ TEST_CASE("INFO has the sections that tools read") {
                              "config_file:ringmain.toml\r\n",
                              "connected_clients:1\r\n",
                              "loading:0\r\n",
-                             "total_commands_processed:2\r\n",
+                             "total_commands_processed:1\r\n",
                              "role:master\r\n",
                              "server_connections:1\r\n",
                              "main/s0:address=10.0.0.1:7000,weight=1,connected=0\r\n",

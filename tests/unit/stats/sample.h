@@ -52,6 +52,10 @@ inline Snapshot sample() {
     for (uint64_t& errors : pool.values.errors) {
         errors = unique.next();
     }
+    pool.commands.push_back({.name = "get", .count = unique.next()});
+    pool.requests_read = unique.next();
+    pool.requests_write = unique.next();
+    pool.requests_other = unique.next();
     ServerSnapshot server;
     server.name = "cache1";
     server.address = "10.0.0.1:6379";
@@ -91,6 +95,9 @@ void for_each_figure(const Snapshot& now, const Check& check) {
     for (const uint64_t errors : pool.values.errors) {
         check("errors", errors);
     }
+    check("requests_read", pool.requests_read);
+    check("requests_write", pool.requests_write);
+    check("requests_other", pool.requests_other);
     check("ejections", pool.servers.front().ejections);
 }
 

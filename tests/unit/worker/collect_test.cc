@@ -1,5 +1,7 @@
 #include "src/worker/collect.h"
 
+#include "ringmain/core/counted_commands.h"
+
 #include <string>
 #include <vector>
 
@@ -36,8 +38,10 @@ constexpr Instant second(int64_t number) {
 TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     const config::Config config = sample_config();
     core::Shared shared(config, 2);
-    (*shared.pools[0].counters)[0].requests_read.set(3);
-    (*shared.pools[0].counters)[1].requests_read.set(4);
+    (*shared.pools[0].counters)[0].commands[core::number_of(memcached::Verb::Get)].set(3);
+    (*shared.pools[0].counters)[1].commands[core::number_of(memcached::Verb::Get)].set(4);
+    (*shared.pools[0].counters)[1].commands[core::number_of(memcached::Verb::Set)].set(2);
+    (*shared.pools[0].counters)[1].commands[core::number_of(memcached::Verb::Invalid)].set(1);
     (*shared.pools[0].counters)[1].errors[2].set(5);
     core::ServerShared& server = *shared.pools[0].servers[0];
     server.counters[0].responses.set(10);
@@ -58,7 +62,16 @@ TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     CHECK(pool.protocol == "memcached");
     CHECK(pool.listen == "127.0.0.1:22121");
     CHECK(pool.client_limit == 10'000);
-    CHECK(pool.values.requests_read == 7);
+    CHECK(pool.requests_read == 7);
+    CHECK(pool.requests_write == 2);
+    CHECK(pool.requests_other == 1);
+    REQUIRE(pool.commands.size() == 3);
+    CHECK(pool.commands[0].name == "unknown");
+    CHECK(pool.commands[0].count == 1);
+    CHECK(pool.commands[1].name == "get");
+    CHECK(pool.commands[1].count == 7);
+    CHECK(pool.commands[2].name == "set");
+    CHECK(pool.commands[2].count == 2);
     CHECK(pool.values.errors[2] == 5);
     REQUIRE(pool.servers.size() == 1);
     CHECK(pool.servers[0].name == "10.0.0.1");

@@ -1,0 +1,59 @@
+#include "ringmain/core/counted_commands.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/resp/commands.h"
+#include "ringmain/stats/counters.h"
+
+#include <vector>
+
+namespace ringmain::core {
+
+namespace {
+
+constexpr CountedCommand unknown = {.name = "unknown", .kind = CommandClass::Other};
+
+CommandClass class_of(const Command& command) {
+    if ((command.flags & command_flag::readonly) != 0) return CommandClass::Read;
+    return (command.flags & command_flag::write) != 0 ? CommandClass::Write : CommandClass::Other;
+}
+
+constexpr CommandClass class_of(memcached::Verb verb) {
+    using memcached::Verb;
+    if (verb <= Verb::Gets || verb == Verb::MetaGet) return CommandClass::Read;
+    const bool writes =
+        verb <= Verb::Delete || (verb >= Verb::MetaSet && verb <= Verb::MetaArithmetic);
+    return writes ? CommandClass::Write : CommandClass::Other;
+}
+
+std::vector<CountedCommand> resp_table() {
+    std::vector<CountedCommand> table = {unknown};
+    for (const Command& command : resp::commands()) {
+        RM_ASSERT(command.number == table.size());
+        table.push_back({.name = command.name, .kind = class_of(command)});
+    }
+    RM_ASSERT(table.size() <= stats::commands_max);
+    return table;
+}
+
+std::vector<CountedCommand> memcached_table() {
+    std::vector<CountedCommand> table = {unknown};
+    for (uint32_t i = 0; i < static_cast<uint32_t>(memcached::Verb::Invalid); ++i) {
+        const auto verb = static_cast<memcached::Verb>(i);
+        table.push_back({.name = memcached::word_of(verb), .kind = class_of(verb)});
+    }
+    return table;
+}
+
+}  // namespace
+
+std::span<const CountedCommand> counted_resp_commands() {
+    static const std::vector<CountedCommand> table = resp_table();
+    return table;
+}
+
+std::span<const CountedCommand> counted_memcached_commands() {
+    static const std::vector<CountedCommand> table = memcached_table();
+    return table;
+}
+
+}  // namespace ringmain::core
