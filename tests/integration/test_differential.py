@@ -1,0 +1,95 @@
+"""Random commands of every type through ringmain over four servers, and to one redis that holds all
+keys: the same replies byte for byte, and the same data at the end.
+
+    RINGMAIN_TEST_COMMANDS=400000 RINGMAIN=build/src/ringmain /usr/bin/python3 \\
+        tests/integration/test_differential.py
+"""
+import os
+
+from harness import RedisCase, main, seeded_random
+from random_commands import RandomCommands
+from wire import ErrorReply, brief, decode, resp
+
+COMMANDS = int(os.environ.get("RINGMAIN_TEST_COMMANDS") or 5_000)  # per test
+BATCH = 40
+
+
+def canonical(mark, raw):
+    """What must be equal: the bytes, but for the order in a set, and for times."""
+    if raw[:1] == b"-" or not mark:
+        return raw
+    value = decode(raw)
+    if mark == "@":
+        return value if isinstance(value, ErrorReply) or value < 0 else 1
+    if mark == "&":
+        return value[0], sorted(map(repr, value[1]))
+    if mark == "%":
+        pairs = value.items() if isinstance(value, dict) else zip(value[::2], value[1::2])
+        return raw[:1], sorted(map(repr, pairs))
+    return raw[:1], sorted(map(repr, value))
+
+
+class Differential(RedisCase):
+    server_count = 4
+
+    def start(self, version):
+        client, reference = self.client(), self.reference_client()
+        for connection in (client, reference):
+            connection.call("HELLO", version)
+        return client, reference
+
+    def compare(self, client, reference, commands):
+        """All in one piece."""
+        sent = b"".join(resp(*words) for _, words in commands)
+        client.send(sent)
+        reference.send(sent)
+        wanted = reference.read_many(len(commands))
+        got = client.read_many(len(commands))
+        for (mark, words), one, other in zip(commands, got, wanted):
+            if one != other and canonical(mark, one) != canonical(mark, other):
+                self.fail(f"\n    sent {words}\nexpected {brief(other)}\n     got {brief(one)}")
+
+    def run_stream(self, version, next_batch):
+        client, reference = self.start(version)
+        count = 0
+        while count < COMMANDS:
+            batch = next_batch()
+            self.compare(client, reference, batch)
+            count += len(batch)
+        self.same_data(client, reference)
+
+    def same_data(self, client, reference):
+        keys = sorted(reference.value("KEYS", "*"))
+        self.assertEqual(sorted(client.value("KEYS", "*")), keys)
+        reads = {"string": ("", "GET"), "list": ("", "LRANGE", 0, -1), "set": ("~", "SMEMBERS"),
+                 "zset": ("", "ZRANGE", 0, -1, "WITHSCORES"), "hash": ("%", "HGETALL"),
+                 "stream": ("", "XRANGE", "-", "+")}
+        for key in keys:
+            mark, name, *rest = reads[str(reference.value("TYPE", key))]
+            self.compare(client, reference, [(mark, [name, key, *rest])])
+            self.assertEqual(self.server_of(key).call("EXISTS", key), 1)
+
+    def single(self, version):
+        commands = RandomCommands(seeded_random("test_differential"))
+        self.run_stream(version, lambda: [commands.next() for _ in range(BATCH)])
+
+    def transactions(self, version):
+        commands = RandomCommands(seeded_random("test_differential"))
+        self.run_stream(version, lambda: [("", words) for _ in range(6)
+                                          for words in commands.transaction()])
+
+    def test_single_commands_in_version_2(self):
+        self.single(2)
+
+    def test_single_commands_in_version_3(self):
+        self.single(3)
+
+    def test_transactions_in_version_2(self):
+        self.transactions(2)
+
+    def test_transactions_in_version_3(self):
+        self.transactions(3)
+
+
+if __name__ == "__main__":
+    main()
