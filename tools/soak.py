@@ -36,7 +36,8 @@ while now() - began < 700000 do end
 """
 EXPECTED_ERRORS = [
     r"(ERR|SERVER_ERROR) ringmain: server s\d \([^)]*\) (did not answer within|"
-    r"has not answered for|closed the connection|reset the connection|refused the connection|"
+    r"did not answer a probe within|has answered nothing for|has not answered for|"
+    r"closed the connection|reset the connection|refused the connection|"
     r"did not accept the connection)",
     r"(ERR|SERVER_ERROR) ringmain: .*(every|all|no) servers? ",
     r"OOM command not allowed", r"BUSY ", r"LOADING ",

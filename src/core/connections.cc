@@ -67,7 +67,7 @@ ServerConn* Proxy::usable_connection(Server& server,
                                      std::string_view* why) {
     ServerConn& conn = client.special ? leases_.connection(server, client)
                                       : server.connection(client.affinity, client.resp3);
-    if (conn.state == ServerConn::State::Ready && server.live) [[likely]] {
+    if (conn.state == ServerConn::State::Ready && server.takes_requests) [[likely]] {
         if (has_room(conn, bytes)) [[likely]] {
             return &conn;
         }
@@ -78,7 +78,8 @@ ServerConn* Proxy::usable_connection(Server& server,
     return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
 }
 
-// Whether a request may wait for a connection that is not Ready.
+// Whether a request may wait for a connection that is not Ready, or whose server is none to wait
+// for.
 bool Proxy::may_connect(Server& server, ServerConn& conn, std::string_view* why) {
     if (!server.live) {
         scratch_.why = "server " + server.title() + " " + ejected_text(server.health());
@@ -87,6 +88,13 @@ bool Proxy::may_connect(Server& server, ServerConn& conn, std::string_view* why)
         return false;
     }
     // Nobody waits for what others have just waited for in vain.
+    if (server.silence.is_silent()) {
+        if (conn.state == ServerConn::State::Closed && !conn.is_lease) watch(conn);
+        scratch_.why = "server " + server.title() + " " + silent_text(server.silence, now_);
+        scratch_.why_reason = stats::Reason::Timeout;
+        *why = scratch_.why;
+        return false;
+    }
     if (server.health().is_down()) {
         if (conn.state == ServerConn::State::Closed && !conn.is_lease) watch(conn);
         scratch_.why = "server " + server.title() + " " + server.health().last_error();
@@ -159,7 +167,10 @@ void Proxy::begin_prelude(ServerConn& conn) {
         append_request(text, {"SELECT", std::to_string(conn.database)});
         commands += 1;
     }
-    if (conn.is_probe) {
+    // Who would take requests for all is to answer first: connections are taken by many that answer
+    // nothing, a stopped process among them.
+    conn.says_ping = conn.is_probe || conn.has_turn || conn.server->silence.is_silent();
+    if (conn.says_ping) {
         if (conn.server->pool().is_redis()) {
             append_request(text, {"PING"});
         } else {
@@ -200,9 +211,9 @@ void Proxy::on_prelude_response(ServerConn& conn,
         return;
     }
     conn.prelude_answers -= 1;
-    const bool is_ping = conn.is_probe && conn.prelude_answers == 0;
-    if (is_ping) {
-        end_probe(conn, first_line(bytes));
+    if (conn.says_ping && conn.prelude_answers == 0) {
+        // For all but a probe any answer will do.
+        conn.is_probe ? end_probe(conn, first_line(bytes)) : become_ready(conn);
         return;
     }
     if (frame.type != '-' && frame.type != '!') {
@@ -234,9 +245,9 @@ void Proxy::on_prelude_response(ServerConn& conn,
 void Proxy::on_prelude_response(ServerConn& conn,
                                 const memcached::ResponseFrame&,
                                 const Bytes& bytes) {
-    RM_DCHECK(conn.is_probe);
+    RM_DCHECK(conn.says_ping);
     conn.prelude_answers -= 1;
-    end_probe(conn, first_line(bytes));
+    conn.is_probe ? end_probe(conn, first_line(bytes)) : become_ready(conn);
 }
 
 void Proxy::become_ready(ServerConn& conn) {

@@ -40,6 +40,11 @@ void Proxy::on_pause(Duration gap) {
             fragment->queued = fragment->queued + gap;
         }
     }
+    for (const auto& pool : pools_) {
+        for (const auto& server : pool->servers) {
+            server->silence.on_pause(gap);
+        }
+    }
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
         client->active_at = client->active_at + gap;
@@ -93,8 +98,9 @@ void Proxy::check_closed(ServerConn& conn) {
     Health& health = server.health();
     const config::Pool& pool = *server.pool().options;
     const bool wanted = pool.preconnect && !conn.resp3 && conn.database == pool.redis_db;
+    const bool is_asked = health.is_down() || server.silence.is_silent();
     if (draining_ || conn.is_spare || !server.live || server.pool().retired ||
-        (!wanted && !health.is_down())) {
+        (!wanted && !is_asked)) {
         waiting_.remove(conn);
         return;
     }
@@ -104,7 +110,8 @@ void Proxy::check_closed(ServerConn& conn) {
     }
     if (health.is_down()) {
         const config::Pool& options = *server.pool().options;
-        const Duration attempt = Duration::millis(options.connect_timeout_ms);
+        const Duration attempt =
+            Duration::millis(options.connect_timeout_ms + std::max<int64_t>(options.timeout_ms, 0));
         if (!health.take_turn(now_, now_ + attempt + backoff_max)) {
             // Another connection has it; what it finds out is of interest soon.
             const Instant soon = now_ + backoff_look;
@@ -120,7 +127,7 @@ void Proxy::check_closed(ServerConn& conn) {
 void Proxy::give_up_connecting(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     conn.server->counters().timedout.add(1);
-    if (conn.is_probe && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
+    if (conn.says_ping && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
         lose(conn,
              "did not answer a probe within " + std::to_string(options.timeout_ms) +
                  " ms (timeout)");
@@ -167,7 +174,12 @@ void Proxy::replace_late(ServerConn& conn) {
         server.health().accepts_traffic() && !server.pool().retired && !draining_;
     if (!is_in_use || conn.state != ServerConn::State::Ready || !server.replace(conn, now_)) return;
     hold_back_clients(conn);
-    if (server.pool().options->preconnect) preconnect(server);
+    if (server.pool().options->preconnect || server.silence.is_silent()) preconnect(server);
+}
+
+std::string silent_text(const Silence& silence, Instant now) {
+    return "has answered nothing for " + std::to_string((now - silence.since()).to_millis()) +
+           " ms (timeout)";
 }
 
 void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
@@ -183,6 +195,13 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
         counters_->timeouts.add(1);
         server.counters().timedout.add(1);
         report_failure(server, fragment->queued, reason);
+        if (server.silence.on_late(fragment->queued, now_)) {
+            server.note_change();
+            if (server.health().tell_once())
+                tell(conn,
+                     "server " + server.title() + " " + silent_text(server.silence, now_) +
+                         "; requests to it are refused until it answers");
+        }
         fail(*fragment, text, stats::Reason::Timeout);
     }
     conn.first_in_time = fragment;

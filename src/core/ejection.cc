@@ -94,6 +94,7 @@ void Proxy::follow_servers() {
             if (live == server->live) continue;
             changed = true;
             server->live = live;
+            server->note_change();
             if (live) {
                 welcome(*server);
             } else {
@@ -106,6 +107,7 @@ void Proxy::follow_servers() {
 }
 
 void Proxy::welcome(Server& server) {
+    server.note_heard(now_);  // by whoever probed it
     for (const auto& conn : server.connections()) {
         if (conn->is_late()) replace_late(*conn);
         if (conn->is_probe || conn->is_lease) continue;

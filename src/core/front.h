@@ -43,6 +43,9 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
 // "is ejected: refused the connection".
 [[nodiscard]] std::string ejected_text(const Health& health);
 
+// "has answered nothing for 812 ms (timeout)".
+[[nodiscard]] std::string silent_text(const Silence& silence, Instant now);
+
 [[nodiscard]] inline bool is_loading(std::string_view answer) {
     return answer.starts_with("-LOADING");
 }

@@ -20,6 +20,7 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
     // Bytes that were under way when the connection was given up belong to nobody.
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
     conn.server->counters().response_bytes.add(slice.size);
+    conn.server->note_heard(now_);
     if (auto* parser = std::get_if<resp::ResponseParser>(&conn.parser)) {
         parse_responses(conn, *parser, slice);
     } else {

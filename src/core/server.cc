@@ -80,6 +80,11 @@ ServerConn& Server::in_database(uint16_t slot, uint32_t number, uint32_t affinit
     return *conn;
 }
 
+void Server::note_change() {
+    takes_requests = live && !silence.is_silent();
+    counters_->silent.set(silence.is_silent() ? 1 : 0);
+}
+
 void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
     pool_ = &owner;
     options_ = &owner.options->servers[index];

@@ -46,6 +46,7 @@ void write_server(JsonWriter& out, const ServerSnapshot& server) {
     out.number("server_connects", values.connects);
     out.number("server_late", values.late);
     out.number("server_queue_full", values.queue_full);
+    out.number("server_silent", values.silent);
     out.number("server_probes", values.probes);
     out.number("server_probes_failed", values.probes_failed);
     write_latency(out, values.latency);

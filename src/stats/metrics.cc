@@ -371,6 +371,8 @@ constexpr std::array metrics = {
            "connections replaced because their oldest request stayed unanswered"},
     Metric{"server_queue_full", counter, "", server, of_servers<&S::queue_full>,
            "requests refused because too much waited for the server"},
+    Metric{"server_silent", gauge, "", server, of_servers<&S::silent>,
+           "workers to which the server answers nothing: they refuse requests to it"},
     Metric{"server_probes", counter, "", server, of_servers<&S::probes>,
            "probes and health checks begun"},
     Metric{"server_probes_failed", counter, "", server, of_servers<&S::probes_failed>,

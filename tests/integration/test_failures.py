@@ -482,6 +482,38 @@ class Late(Failing):
         self.assertLess(time.monotonic() - began, 2)
         self.working(client)
 
+    def test_a_deep_pipeline_to_a_mute_server_costs_two_timeouts(self):
+        """Not one for each 1024 requests; and the server is served again when it answers."""
+        state = {"mute": True}
+        awake = threading.Event()
+
+        def answer(arguments, _):
+            if state["mute"]:
+                awake.wait(30)
+            return b"+PONG\r\n" if arguments[0] == b"PING" else echo(arguments)
+
+        mute = fake_redis(answer, {b"PING": b""})
+        mute.answers_ping = False
+        self.behind(mute, timeout="300ms")
+        self.addCleanup(awake.set)
+        client = self.client()
+        count = 100_000
+        sender = threading.Thread(target=client.send, args=(resp("GET", "a") * count,))
+        began = time.monotonic()
+        sender.start()
+        for _ in range(count):
+            reply = decode(client.read(timeout=10))
+            self.assertIsInstance(reply, ErrorReply)
+        sender.join()
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertIn("has answered nothing for", reply)
+        self.working(client)
+        time.sleep(1.5)  # its connections are given up
+        self.expect_failure(client, "b", server="s0")
+        state["mute"] = False
+        awake.set()
+        self.recovers(client, "c", b"c")
+
     def test_a_stall_in_mid_reply(self):
         def script(connection):
             arguments = connection.read_resp()

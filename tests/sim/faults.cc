@@ -25,6 +25,7 @@ constexpr Text of_server[] = {
     {"did not accept the connection within ", Vanish | Slow},
     {"did not answer within ", Slow | Vanish},
     {"has not answered for ", Slow | Vanish},
+    {"has answered nothing for ", Slow | Vanish},
     {"does not keep up: ", Slow | Vanish | Scarce | Narrow},
     {"sent a malformed response: ", Malformed},
     {"sent bytes that nobody asked for", Unasked | Malformed | Push},

@@ -6,6 +6,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/health.h"
 #include "ringmain/core/server_conn.h"
+#include "ringmain/core/silence.h"
 #include "ringmain/stats/counters.h"
 
 #include <cstdint>
@@ -57,6 +58,13 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
         return connections_;
     }
 
+    // A byte from it.
+    void note_heard(Instant now) {
+        if (silence.on_heard(now)) note_change();
+    }
+
+    void note_change();
+
     // Becomes a server of another pool, which has it at `index`, with its connections as they are.
     void move_to(Pool& owner, uint32_t index, uint32_t worker);
 
@@ -73,6 +81,10 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     // For the Proxy, which follows Health once per batch: whether keys are placed here.
     bool live = true;
+    // What this worker has heard of it.
+    Silence silence;
+    // Live, and not silent. Call note_change() after a change of either.
+    bool takes_requests = true;
     // Asks a server that is out, or is looked after (health_check_interval), whether it serves. In
     // the worker whose turn it is; null in the others.
     ServerConn* probe = nullptr;

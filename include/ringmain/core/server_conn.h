@@ -124,6 +124,7 @@ class ServerConn {
     bool is_lease = false;  // serves one client at a time (core/leases.h)
     bool knows_transactions = false;  // it was answered +OK to MULTI
     bool has_turn = false;            // it connects for all, to a server that is down
+    bool says_ping = false;           // at the end of its prelude
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come
     uint8_t prelude_commands = 0;  // sent

@@ -162,7 +162,9 @@ TEST_CASE("a server that is lost or too late takes the gather with it") {
     CHECK(World::heard(client) ==
           "-ERR ringmain: server s1 (10.0.0.1:7001) reset the connection\r\n+PONG\r\n");
     CHECK(world.ask(client, resp({"DBSIZE"})).starts_with("-ERR ringmain: server s1"));
+    world.server(1).mood = Mood::Up;
     world.pass(1000);
+    world.server(1).mood = Mood::Mute;
     CHECK(world.ask(client, resp({"KEYS", "*"})) == "");
     world.reply(0, "*1\r\n" + bulk(std::string(100'000, 'x')));
     world.pass(500);
