@@ -56,7 +56,8 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     slow_threshold_ = slow_threshold_of(config);
     std::vector<std::unique_ptr<Pool>> old_pools = std::exchange(pools_, {});
     for (size_t i = 0; i < config.pools.size(); ++i) {
-        pools_.push_back(std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], share()));
+        pools_.push_back(
+            std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], environment_.share()));
         Pool& pool = *pools_.back();
         uint64_t moved = 1;
         const auto same = std::find_if(old_pools.begin(), old_pools.end(), [&](const auto& old) {

@@ -226,20 +226,22 @@ void Proxy::on_prelude_response(ServerConn& conn,
     const bool is_auth = index == 0 && !options.redis_auth.empty();
     const bool is_hello =
         !is_auth && conn.resp3 && index <= 1 && index == (options.redis_auth.empty() ? 0 : 1);
-    std::string reason =
-        is_auth    ? "refused the password (redis_auth): "
-        : is_hello ? "refused RESP3 (HELLO 3); connect with RESP2: "
-                   : "refused the database (redis_db = " + std::to_string(conn.database) + "): ";
+    const std::string reason =
+        wants_password(answer) ? password_text(answer)
+        : is_auth              ? "refused the password (redis_auth): " + answer
+        : is_hello
+            ? "refused RESP3 (HELLO 3); connect with RESP2: " + answer
+            : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
     if (!is_auth && !is_hello && conn.database != options.redis_db) {
         // A client asked for it, and is told what the server says.
         fail_all(conn, answer + "\r\n", stats::Reason::Other);
-        lose(conn, reason + answer, Blame::Nobody);
+        lose(conn, reason, Blame::Nobody);
         return;
     }
     // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
     const bool is_well = is_hello || is_excused(conn, answer);
     if (is_well) conn.server->health().allow();
-    lose(conn, reason + answer, is_well ? Blame::Us : Blame::Server);
+    lose(conn, reason, is_well ? Blame::Us : Blame::Server);
 }
 
 void Proxy::on_prelude_response(ServerConn& conn,

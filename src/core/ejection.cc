@@ -25,6 +25,10 @@ bool is_excused(const ServerConn& conn, std::string_view answer) {
     return server.live && !(server.pool().options->eject_on_loading && is_loading(answer));
 }
 
+std::string password_text(std::string_view answer) {
+    return std::string("wants a password that it was not given (redis_auth): ").append(answer);
+}
+
 std::string ejected_text(const Health& health) {
     return "is ejected: " + health.last_error();
 }
@@ -204,7 +208,10 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     const bool is_right = is_redis ? answer == "+PONG" : answer.starts_with("VERSION ");
     if (!is_right) {
         const bool counts = !is_excused(probe, answer);
-        lose(probe, "answered a probe with '" + answer + "'", counts ? Blame::Server : Blame::Us);
+        lose(probe,
+             wants_password(answer) ? password_text(answer)
+                                    : "answered a probe with '" + answer + "'",
+             counts ? Blame::Server : Blame::Us);
         return;
     }
     const Instant began = probe.since;

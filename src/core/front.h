@@ -40,6 +40,13 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
 // let in again a server must be able to answer.
 [[nodiscard]] bool is_excused(const ServerConn& conn, std::string_view answer);
 
+// An answer of a server that wants a password first, and what is said of it then.
+[[nodiscard]] inline bool wants_password(std::string_view answer) {
+    return answer.starts_with("-NOAUTH");
+}
+
+[[nodiscard]] std::string password_text(std::string_view answer);
+
 // "is ejected: refused the connection".
 [[nodiscard]] std::string ejected_text(const Health& health);
 

@@ -28,6 +28,13 @@ bool Health::tell_once() {
     return (trouble_.fetch_or(told_bit, std::memory_order_acq_rel) & told_bit) == 0;
 }
 
+bool Health::tell_password(Instant now) {
+    int64_t at = tell_password_at_.load(std::memory_order_relaxed);
+    if (now.ns < at) return false;
+    return tell_password_at_.compare_exchange_strong(
+        at, (now + password_interval).ns, std::memory_order_acq_rel);
+}
+
 bool Health::readmit(Instant now, std::string_view reason) {
     if (state() == State::Alive) return false;
     // Before anybody sends: what began while it was out does not count against it.

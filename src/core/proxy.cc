@@ -44,8 +44,8 @@ Proxy::Proxy(const config::Config& config,
       beginnings_(blocks) {
     slow_threshold_ = slow_threshold_of(config);
     for (size_t i = 0; i < config.pools.size(); ++i) {
-        pools_.push_back(
-            std::make_unique<Pool>(blocks, config.pools[i], environment.shared->pools[i], share()));
+        pools_.push_back(std::make_unique<Pool>(
+            blocks, config.pools[i], environment.shared->pools[i], environment.share()));
     }
 }
 

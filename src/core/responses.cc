@@ -227,6 +227,14 @@ bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
     return false;
 }
 
+// What an error says beside its answer to the request.
+void Proxy::note_error(ServerConn& conn, const Request& request, const Bytes& bytes) {
+    const std::string_view begin = bytes.view({0, std::min(bytes.size(), 9U)}, scratch_.text);
+    if (request.policy == ResponsePolicy::Script) doubt_scripts(conn, request, begin);
+    if (!wants_password(begin) || !conn.server->health().tell_password(now_)) return;
+    tell(conn, "server " + conn.server->title() + " " + password_text(first_line(bytes)));
+}
+
 void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     if (frame.type == '>') {
         lose(conn, "sent a push message that nobody subscribed to");
@@ -244,10 +252,8 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
         lose(conn, "sent a response that does not fit the request");
         return;
     }
-    if (is_error && head.request->policy == ResponsePolicy::Script) {
-        doubt_scripts(
-            conn, *head.request, bytes.view({0, std::min(bytes.size(), 9U)}, scratch_.text));
-    }
+    if (is_error) [[unlikely]]
+        note_error(conn, *head.request, bytes);
     if (is_error && conn.server->pool().options->eject_on_loading &&
         is_loading(bytes.view({0, std::min(bytes.size(), 8U)}, scratch_.text))) {
         report_failure(*conn.server, head.queued, "is loading its data (eject_on_loading)");

@@ -625,6 +625,15 @@ class Handshakes(Failing):
         self.assertIsInstance(reply, ErrorReply)
         self.assertIn("NOAUTH", reply)
         self.working(client)
+        for version in (3, 2):
+            client.call("HELLO", version)
+            for _ in range(20):
+                self.assertIn("NOAUTH", client.value("GET", "a"))
+        wait_for(lambda: "redis_auth" in self.proxy.log(), "the log names the option")
+        told = [line for line in self.proxy.log().splitlines() if "redis_auth" in line]
+        self.assertLessEqual(len(told), 2, told)  # of requests, and of RESP3's greeting
+        for line in told:
+            self.assertIn(f"server s0 ({server.address}) wants a password", line)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 #include "ringmain/base/siphash.h"
 #include "ringmain/core/counters.h"
+#include "ringmain/core/server.h"
 #include "ringmain/core/shared.h"
 
 #include <cstdint>
@@ -23,6 +24,8 @@ struct Environment {
     SipKey hash_key = {};                      // a secret: what clients choose is told apart by it
     uint16_t tcp_port = 0;                     // of the first pool, for INFO
     std::string_view io_backend = "io_uring";  // or "epoll"
+
+    [[nodiscard]] Share share() const { return {worker_index, worker_count}; }
 };
 
 }  // namespace ringmain::core

@@ -57,6 +57,9 @@ class Health {
     // True for the first caller in a series of failures: it should say so in the log.
     [[nodiscard]] bool tell_once();
 
+    // It wants a password that it was not given: true when it is time to say so in the log.
+    [[nodiscard]] bool tell_password(Instant now);
+
     // A probe succeeded. False when the server was in already.
     [[nodiscard]] bool readmit(Instant now, std::string_view reason);
 
@@ -113,6 +116,7 @@ class Health {
 
   private:
     static constexpr uint32_t told_bit = 1U << 31;
+    static constexpr Duration password_interval = Duration::millis(60'000);
     static constexpr uint32_t count_mask = told_bit - 1;
 
     bool recover(Instant began);
@@ -125,6 +129,7 @@ class Health {
     std::atomic<int64_t> retry_at_ = 0;  // 0: not down
     std::atomic<int64_t> changed_at_ = 0;
     std::atomic<int64_t> probe_at_ = INT64_MAX;
+    std::atomic<int64_t> tell_password_at_ = 0;
     std::atomic<uint64_t> ejections_ = 0;
     SharedText change_reason_;
     SharedText last_error_;

@@ -267,6 +267,8 @@ class Proxy {
                              const memcached::ResponseFrame& frame,
                              const Bytes& bytes);
 
+    void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
+
     static void begin_shared(const ServerConn&, resp::ResponseParser&) {}
 
     static void begin_shared(const ServerConn& conn, memcached::ResponseParser& parser);
@@ -309,10 +311,6 @@ class Proxy {
 
     [[nodiscard]] bool may_wait(const ServerConn& conn, std::string_view* why);
     [[nodiscard]] std::string first_line(const Bytes& bytes);
-
-    [[nodiscard]] Share share() const {
-        return {.worker = environment_.worker_index, .worker_count = environment_.worker_count};
-    }
 
     void note_slow(const ServerConn& conn, const Fragment& fragment);
     [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);

@@ -482,6 +482,17 @@ TEST_CASE("a server that refuses the greeting is told with what it refused") {
         CHECK(world.server(0).redis.log == std::vector<std::string>{"AUTH wrong", "SELECT 5"});
         CHECK(world.link(0) == nullptr);
     }
+    SUBCASE("for want of a password") {
+        World world(pool);
+        world.server(0).redis.password = "secret";
+        Channel& client = world.client();
+        const std::string text = std::string(s0) +
+                                 "wants a password that it was not given (redis_auth): -NOAUTH "
+                                 "Authentication required.";
+        CHECK(world.ask(client, resp({"HELLO", "3"}) + resp({"GET", "a"})).ends_with(error(text)));
+        REQUIRE(world.loop().notices().size() == 1);
+        CHECK(world.loop().notices()[0] == "pool main: " + text);
+    }
     SUBCASE("the database") {
         World world(pool);
         world.server(0).redis.has_databases = false;
@@ -499,6 +510,28 @@ TEST_CASE("a server that refuses the greeting is told with what it refused") {
                                    "refused RESP3 (HELLO 3); connect with RESP2: -ERR unknown "
                                    "command 'HELLO'")));
     }
+}
+
+TEST_CASE("a server that wants a password that the pool does not have is told once a minute") {
+    World world(redis_pool(2));
+    world.server(1).redis.password = "secret";
+    Channel& client = world.client();
+    const std::string noauth = "-NOAUTH Authentication required.\r\n";
+    const auto ask = [&] {
+        CHECK(world.ask(client, resp({"GET", world.key_on(1)})) == noauth);
+        CHECK(world.ask(client, resp({"MGET", world.key_on(0), world.key_on(1)})) == noauth);
+        CHECK(world.ask(client, resp({"GET", world.key_on(0)})) == "$-1\r\n");
+    };
+    ask();
+    world.pass(59'000);
+    ask();
+    REQUIRE(world.loop().notices().size() == 1);
+    CHECK(world.loop().notices()[0] ==
+          "pool main: server s1 (10.0.0.1:7001) wants a password that it was not given "
+          "(redis_auth): -NOAUTH Authentication required.");
+    world.pass(2'000);
+    ask();
+    CHECK(world.loop().notices().size() == 2);
 }
 
 TEST_CASE("a server that talks before it was greeted is hung up on") {
