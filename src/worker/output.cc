@@ -260,14 +260,40 @@ void Driver::nudge_quiet() {
             if (!std::exchange(channel.quiet, true)) return false;
             polled_.push_back({.fd = channel.socket, .events = POLLIN | POLLRDHUP, .revents = 0});
             polled_channels_.push_back(&channel);
+        } else if (is_left_waiting(channel)) {
+            polled_.push_back({.fd = channel.socket, .events = POLLRDHUP, .revents = 0});
+            polled_channels_.push_back(&channel);
+            return false;
         }
         channel.watched = false;
         return true;
     });
     if (polled_.empty() || poll(polled_.data(), polled_.size(), 0) <= 0) return;
     for (size_t i = 0; i < polled_.size(); ++i) {
-        if (polled_[i].revents != 0) cancel_receive(*polled_channels_[i]);
+        if (polled_[i].revents == 0) continue;
+        if (polled_channels_[i]->receiving) {
+            cancel_receive(*polled_channels_[i]);
+        } else {
+            end_wait(*polled_channels_[i], polled_[i].revents);
+        }
     }
+}
+
+// A client whose command waits on a server, perhaps for ever, and that has sent so much behind it
+// that it is not read any more: that it leaves is seen in another way.
+bool Driver::is_left_waiting(const Channel& channel) {
+    const core::ClientConn* client = channel.client;
+    return client != nullptr && !channel.closing && !channel.ended && client->session != nullptr &&
+           client->session->waiting != nullptr;
+}
+
+void Driver::end_wait(Channel& channel, int events) {
+    if ((events & POLLERR) != 0) {
+        lose_client(channel);
+        return;
+    }
+    // What it has sent behind that is read and answered.
+    proxy_.leases().end_wait(*channel.client, "the client has ended its side of the connection");
 }
 
 void Driver::close(Channel& channel) {

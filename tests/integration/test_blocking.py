@@ -130,6 +130,23 @@ class Waiting(RedisCase):
                 self.assertEqual(other.value("RPUSH", "{t}l", "x"), 1)
                 self.assertEqual(other.value("LPOP", "{t}l"), b"x")
 
+    def test_a_client_that_has_sent_much_behind_it_leaves(self):
+        """So much that it is not read any more while it waits."""
+        much = resp("SET", "{t}y", b"v" * 1000) * 120
+        for way in ("close", "reset", "half_close"):
+            with self.subTest(way=way):
+                client, other = self.client(), self.client()
+                self.begin(client, "BLPOP", "{t}l", "0")
+                client.send(much)
+                time.sleep(0.2)
+                getattr(client, way)()
+                wait_for(lambda: self.waiting() == 0, "the server knows", timeout=4)
+                if way == "half_close":
+                    self.assertIn(b"the client has ended its side", client.read())
+                    self.same(client.read_exactly(120 * 5), b"+OK\r\n" * 120)
+                self.assertEqual(other.value("RPUSH", "{t}l", "x"), 1)
+                self.assertEqual(other.value("LPOP", "{t}l"), b"x")
+
     def test_elements_are_popped_once(self):
         """Two hundred elements, twenty workers that come and go between them."""
         got, lock = [], threading.Lock()

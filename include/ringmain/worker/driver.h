@@ -134,6 +134,8 @@ class Driver {
     void starve(Channel& channel);
     void cancel_receive(Channel& channel);
     void nudge_quiet();
+    [[nodiscard]] static bool is_left_waiting(const Channel& channel);
+    void end_wait(Channel& channel, int events);
     void lose_client(Channel& channel);
     void close_client(Channel& channel);
     void close(Channel& channel);
