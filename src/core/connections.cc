@@ -286,11 +286,25 @@ Instant Proxy::after_backoff(uint32_t failures) {
     return now_ + Duration{full / 2 + static_cast<int64_t>(prng_.below(uint64_t(full) / 2))};
 }
 
+namespace {
+
+// By one that serves everybody.
+bool is_connected(const Server& server) {
+    return std::ranges::any_of(server.connections(), [](const auto& conn) {
+        return conn->state == ServerConn::State::Ready && !conn->is_lease && !conn->is_probe;
+    });
+}
+
+}  // namespace
+
 // What the loss says about the server, and when to try again.
 void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
     Health& health = conn.server->health();
-    // Those that serve everybody find out what there is to be known about a server.
-    if (conn.is_lease && blame == Blame::Server) blame = Blame::Us;
+    // A server that takes no more connections serves those that it has.
+    if (blame == Blame::Server && conn.is_lease && !conn.was_established &&
+        is_connected(*conn.server)) {
+        blame = Blame::Us;
+    }
     if (blame != Blame::Server) {
         if (blame == Blame::Us) {
             bool& was_told = conn.is_lease ? conn.server->leases_told : conn.was_told;
@@ -323,6 +337,11 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
     }
     health.forbid_until(after_backoff(health.failures()), reason);
     conn.retry_at = health.retry_at();
+    // Who looks after it is a connection that serves everybody.
+    if (conn.is_lease) {
+        ServerConn& other = conn.server->connection(0, false);
+        if (other.state == ServerConn::State::Closed) watch(other);
+    }
 }
 
 void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {

@@ -240,6 +240,63 @@ TEST_CASE("a server that takes no more connections is not asked again and again"
     CHECK(world.ask(client, resp({"BLPOP", "l", "0"})) == popped);
 }
 
+TEST_CASE("where nobody asks anything else, what waits tells that the server is down, and back") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Refusing;
+    const std::string refused =
+        "-ERR ringmain: server s0 (10.0.0.1:7000) refused the connection\r\n";
+    CHECK(world.ask(client, resp({"BLPOP", "l", "0"})) == refused);
+    CHECK(world.health(0).is_down());
+    CHECK(world.health(0).failures() == 1);
+    CHECK(world.loop().notices().size() == 1);
+    world.pass(1000);
+    CHECK(world.ask(client, resp({"BLPOP", "l", "0"})) == refused);
+    CHECK(world.health(0).failures() > 2);  // it is tried in the background
+    world.server(0).mood = Mood::Up;
+    world.server(0).redis.canned["BLPOP"] = popped;
+    world.pass(500);
+    CHECK_FALSE(world.health(0).is_down());
+    CHECK(world.ask(client, resp({"BLPOP", "l", "0"})) == popped);
+    CHECK(world.loop().notices().back() ==
+          "pool main: server s0 (10.0.0.1:7000) is connected again");
+}
+
+TEST_CASE("what waits fails with its server, and that counts, once for all that one event takes") {
+    config::Pool pool = redis_pool(2);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 2;
+    World world(pool);
+    const std::string key = world.key_on(1);
+    world.server(1).mood = Mood::Mute;
+    for (int i = 0; i < 3; ++i) {
+        CHECK(world.ask(world.client(), resp({"BLPOP", key, "0"})).empty());
+    }
+    for (Channel* lease : world.leases(1)) {
+        world.loop().begin();
+        world.loop().reset(*lease);
+        world.loop().end();
+    }
+    CHECK(world.health(1).failures() == 1);
+    world.server(1).mood = Mood::Up;
+    world.pass(600);
+    world.server(1).mood = Mood::Mute;
+    CHECK(world.ask(world.client(), resp({"BLPOP", key, "0"})).empty());
+    REQUIRE(world.leases(1).size() == 1);
+    world.loop().begin();
+    world.loop().reset(*world.leases(1)[0]);
+    world.loop().end();
+    CHECK(world.health(1).ejections() == 1);
+}
+
+TEST_CASE("that a client leaves, or that its time is up, is no failure of its server") {
+    Waiting waiting;
+    waiting.world.drop(*waiting.client);
+    CHECK(waiting.world.leases(0).empty());
+    CHECK(waiting.world.health(0).failures() == 0);
+    CHECK(waiting.world.counters().server_failures.get() == 0);
+}
+
 TEST_CASE("within a transaction nothing waits") {
     World world(redis_pool(1));
     Channel& client = world.client();
