@@ -1,12 +1,15 @@
 #include "ringmain/buffer/block_pool.h"
 
 #include <algorithm>
+#include <new>
+#include <type_traits>
 
 namespace ringmain {
 
 BlockPool::BlockPool(std::span<char> arena, const Options& options)
-    // Left uninitialised on purpose: a block's header is first touched when its memory is.
-    : blocks_(std::make_unique_for_overwrite<Block[]>(arena.size() / block_size)),
+    // A block's header is first touched when its memory is.
+    : headers_(
+          std::make_unique_for_overwrite<std::byte[]>(arena.size() / block_size * sizeof(Block))),
       arena_(arena.data()),
       capacity_(static_cast<uint32_t>(arena.size() / block_size)),
       warm_max_(options.warm_max) {}
@@ -23,7 +26,8 @@ Block* BlockPool::take_untouched() {
         return open(block);
     }
     if (touched_ == capacity_) return nullptr;
-    Block* block = &blocks_[touched_];
+    static_assert(std::is_trivially_destructible_v<Block>);
+    auto* block = new (headers_.get() + size_t{touched_} * sizeof(Block)) Block;
     block->data = arena_ + static_cast<size_t>(touched_) * block_size;
     touched_ += 1;
     return open(block);

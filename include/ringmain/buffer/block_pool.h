@@ -97,7 +97,8 @@ class BlockPool {
     void put_back(Block* block);
     void grow_nodes();
 
-    std::unique_ptr<Block[]> blocks_;
+    // Room for a header of each block; those of the first `touched_` are there.
+    std::unique_ptr<std::byte[]> headers_;
     char* arena_;
     uint32_t capacity_;
     uint32_t touched_ = 0;  // blocks [touched_, capacity_) were never handed out
