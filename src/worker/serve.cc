@@ -179,6 +179,10 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .workers = crew.workers});
     if (Status status = control.open(io.value()); !status.ok()) return status;
     for (const auto& worker : crew.workers) {
+        if (signals.has_stop()) {
+            worker->skip();  // hundreds take their time to start; those that serve end as always
+            continue;
+        }
         if (Status status = worker->start(); !status.ok()) return status;
     }
     announce(config, io.value(), log);

@@ -20,6 +20,13 @@ Signals::Signals() {
     RM_ASSERT(descriptor_.is_open());
 }
 
+bool Signals::has_stop() const {
+    sigset_t pending;
+    sigemptyset(&pending);
+    sigpending(&pending);
+    return sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1;
+}
+
 int Signals::take() const {
     signalfd_siginfo info = {};
     if (read(descriptor_.get(), &info, sizeof info) != sizeof info) return 0;

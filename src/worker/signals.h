@@ -18,6 +18,9 @@ class Signals {
     // Readable when there is one.
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }
 
+    // TERM or INT has come and was not taken.
+    [[nodiscard]] bool has_stop() const;
+
     // The next one that has come; 0: no more.
     [[nodiscard]] int take() const;
 

@@ -92,6 +92,25 @@ class Workers(Case):
             self.same(client.read_exactly(len(wanted)), wanted)
             client.close()
 
+    def test_a_stop_while_many_workers_start(self):
+        """Those that have not started do not start for it."""
+        for delay in (0.0, 0.02, 0.05, 0.5):
+            with self.subTest(delay=delay):
+                # Its ports are there before its workers are.
+                proxy = self.use(Ringmain({"alpha": {"servers": self.servers}},
+                                          proxy={"workers": 256}))
+                time.sleep(delay)
+                began = time.monotonic()
+                self.finish(proxy)
+                self.assertLess(time.monotonic() - began, 2)
+
+    def test_memory_that_may_be_used_is_not_used_at_start(self):
+        proxy = self.use(Ringmain({"alpha": {"servers": self.servers}},
+                                  proxy={"workers": 2, "buffer_memory": "1TiB"}))
+        with proxy.client() as client:
+            self.working(client)
+        self.assertLess(proxy.resident_bytes(), 64 << 20)
+
     def test_workers_auto(self):
         proxy = self.start("auto")
         with proxy.client() as client:

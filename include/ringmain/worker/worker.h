@@ -45,6 +45,9 @@ class Worker {
     // Starts the thread and waits until it serves, or says why it cannot.
     Status start();
 
+    // Instead of start(): it has ended.
+    void skip() { ended_.store(true, std::memory_order_release); }
+
     // From any thread: stop accepting, answer what is in flight, end.
     void drain() const { inbox().post(Message(Message::Kind::Drain)); }
 
