@@ -184,6 +184,11 @@ Result<uint32_t> parse_weight(std::string_view text) {
 
 Result<Address> parse_host_port(std::string_view text) {
     if (looks_like_bare_ipv6(text)) return bare_ipv6(text);
+    if (!text.empty() && std::ranges::all_of(text, ascii::is_digit)) {
+        return Error{quoted(text) +
+                     " is a port without a host; write 127.0.0.1:" + std::string(text) +
+                     ", or 0.0.0.0:" + std::string(text) + " for every interface"};
+    }
     Result<HostEnd> host = parse_host(text);
     if (!host.ok()) return Error{host.error()};
     const std::string_view rest = host.value().rest;
@@ -230,6 +235,12 @@ Status parse_path_server(std::string_view text, Server& server) {
     return {};
 }
 
+std::string without_blanks(std::string_view name) {
+    std::string text(name);
+    std::ranges::replace_if(text, is_blank_or_control, '_');
+    return text;
+}
+
 }  // namespace
 
 Status check_name(std::string_view what, std::string_view name) {
@@ -240,7 +251,8 @@ Status check_name(std::string_view what, std::string_view name) {
     }
     if (std::ranges::any_of(name, is_blank_or_control)) {
         return Error{std::string(what) + " " + quoted(name) +
-                     " contains a blank or a control character"};
+                     " contains a blank or a control character; rename it, to " +
+                     quoted(without_blanks(name)) + " for example"};
     }
     return {};
 }

@@ -83,15 +83,24 @@ class Adviser {
     }
 
     void addresses() {
+        constexpr size_t named_max = 3;
         std::map<std::string, const Server*> known;
+        std::string text;
+        size_t count = 0;
         for (const Server& server : pool_->servers) {
             const auto [other, is_new] = known.emplace(server.address.text(), &server);
             if (is_new) continue;
-            warn("servers",
-                 "servers " + quoted(other->second->ring_name) + " and " +
-                     quoted(server.ring_name) + " have the same address " + quoted(other->first) +
-                     ": it gets the keys of both");
+            count += 1;
+            if (count > named_max) continue;
+            text += count == 1 ? "servers " : "; ";
+            text += quoted(other->second->ring_name) + " and " + quoted(server.ring_name) +
+                    " have the same address " + quoted(other->first);
         }
+        if (count == 0) return;
+        if (count > named_max) {
+            text += "; and so have " + std::to_string(count - named_max) + " more";
+        }
+        warn("servers", text + ": it gets the keys of both");
     }
 
     void ring() {

@@ -175,6 +175,11 @@ class PoolWriter {
             comment("twemproxy allows 0 here; the least that means something is 1.");
             node.integer = 1;
         }
+        if (name == "server_connections" && node.integer > option->max) {
+            comment("twemproxy has " + std::to_string(node.integer) +
+                    " here; each worker has at most " + std::to_string(option->max) + ".");
+            node.integer = option->max;
+        }
         const Result<Value> value = read_value(*option, node);
         if (!value.ok()) return error(option->secret ? given.key : given.value, value.error());
         if (node.kind == Node::Kind::String) return line(name, toml_text(node.text));

@@ -78,6 +78,17 @@ TEST_CASE("settings that are hardly meant are warned about") {
     CHECK(contains(warnings("[pool.a]\nlisten='127.0.0.1:1'\nservers=['h:1:1 x', 'h:1:1 y']"),
                    "servers 'x' and 'y' have the same address 'h:1'"));
     CHECK(contains(warnings("[pool.a]\nlisten='0.0.0.0:1'\nservers=['h:1']"), "no password"));
+    std::string many = "'h:1:1 s0'";
+    for (int i = 1; i < 999; ++i) {
+        many += ", 'h:1:1 s" + std::to_string(i) + "'";
+    }
+    const std::string told =
+        warnings("[pool.a]\nlisten='127.0.0.1:1'\nservers=[" + many + "]\ndistribution='modula'");
+    CHECK(contains(told,
+                   "warning: servers 's0' and 's1' have the same address 'h:1'; 's0' and 's2' have "
+                   "the same address 'h:1'; 's0' and 's3' have the same address 'h:1'; and so have "
+                   "995 more: it gets the keys of both\n"));
+    CHECK(told.find("warning") == told.rfind("warning"));
     CHECK(warnings("[pool.a]\nlisten='0.0.0.0:1'\nservers=['h:1']\nredis_auth='x'").empty());
 }
 

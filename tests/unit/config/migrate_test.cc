@@ -80,6 +80,19 @@ gamma:
 
 }  // namespace
 
+TEST_CASE("what ringmain has less of is cut, with a comment; what it cannot have is told") {
+    const std::string toml = migrated(pool_with("  server_connections: 1000\n"));
+    CHECK(contains(toml,
+                   "# twemproxy has 1000 here; each worker has at most 512.\n"
+                   "server_connections = 512\n"));
+    CHECK(contains(refused("my pool:\n  listen: 127.0.0.1:1\n  servers:\n   - h:1:1\n"),
+                   "the pool's name 'my pool' contains a blank or a control character; rename it, "
+                   "to 'my_pool' for example"));
+    CHECK(contains(refused("a:\n  listen: 7001\n  servers:\n   - h:1:1\n"),
+                   "listen: '7001' is a port without a host; write 127.0.0.1:7001, or 0.0.0.0:7001 "
+                   "for every interface"));
+}
+
 TEST_CASE("what twemproxy's own example says is kept") {
     const Config config = loaded(readme);
     REQUIRE(config.pools.size() == 3);
