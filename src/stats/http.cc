@@ -14,6 +14,8 @@ constexpr uint16_t target_too_long = 414;
 constexpr uint16_t head_too_long = 431;
 constexpr uint16_t other_version = 505;
 
+constexpr std::string_view malformed_header = "a header is written NAME: VALUE";
+
 bool is_token(std::string_view text) {
     constexpr std::string_view others = "!#$%&'*+-.^_`|~";
     return !text.empty() && std::all_of(text.begin(), text.end(), [&](char byte) {
@@ -130,13 +132,15 @@ void HttpReader::take_target(std::string_view target) {
 
 void HttpReader::take_header(std::string_view line) {
     const size_t colon = line.find(':');
-    if (colon == std::string_view::npos) return fail(bad_request);
+    if (colon == std::string_view::npos) return fail(bad_request, malformed_header);
     const std::string_view name = line.substr(0, colon);
     const std::string_view value = ascii::trimmed(line.substr(colon + 1));
-    if (!is_token(name) || has_control_character(value)) return fail(bad_request);
+    if (!is_token(name) || has_control_character(value)) {
+        return fail(bad_request, malformed_header);
+    }
 
     if (ascii::equal_ignoring_case(name, "host")) {
-        if (has_host_) return fail(bad_request);
+        if (has_host_) return fail(bad_request, "there are two Host headers");
         has_host_ = true;
     } else if (ascii::equal_ignoring_case(name, "accept")) {
         if (!request_.accept.empty()) request_.accept += ",";
@@ -163,7 +167,9 @@ void HttpReader::take_connection(std::string_view value) {
 }
 
 void HttpReader::finish() {
-    if (is_http_1_1_ && !has_host_) return fail(bad_request);
+    if (is_http_1_1_ && !has_host_) {
+        return fail(bad_request, "HTTP/1.1 wants a Host header: send one, or speak HTTP/1.0");
+    }
     request_.keep_alive = !said_close_ && (is_http_1_1_ || said_keep_alive_);
     part_ = Part::Done;
 }

@@ -76,8 +76,8 @@ std::string answer(const HttpRequest& request, const PageSources& sources) {
                       .more_headers = page.more_headers});
 }
 
-std::string refusal(uint16_t status) {
-    std::string_view body = "this is no HTTP/1.1 request\n";
+std::string refusal(uint16_t status, std::string_view why) {
+    std::string body = why.empty() ? "this is no HTTP/1.1 request\n" : std::string(why) + "\n";
     if (status == 413) body = "no request here has a body\n";
     if (status == 414 || status == 431) body = "a request is at most 8192 bytes long\n";
     if (status == 505) body = "HTTP/1.0 and HTTP/1.1 only\n";

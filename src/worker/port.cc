@@ -189,7 +189,9 @@ void Port::take_requests(Connection& connection, Instant now) {
         }
         case stats::HttpReader::Status::Error:
             connection.keep_alive = false;
-            write(connection, stats::refusal(connection.reader.error()), now);
+            write(connection,
+                  stats::refusal(connection.reader.error(), connection.reader.why()),
+                  now);
             break;
     }
 }

@@ -45,6 +45,9 @@ class HttpReader {
     // 400 malformed, 413 has a body, 414 and 431 too long, 505 not HTTP/1.
     [[nodiscard]] uint16_t error() const { return error_; }
 
+    // What is wrong, where there is more to say than error(); else empty.
+    [[nodiscard]] std::string_view why() const { return why_; }
+
     // Nothing of a request has come yet.
     [[nodiscard]] bool is_idle() const { return head_size_ == 0; }
 
@@ -61,13 +64,17 @@ class HttpReader {
     void take_connection(std::string_view value);
     void finish();
 
-    void fail(uint16_t status) { error_ = status; }
+    void fail(uint16_t status, std::string_view why = {}) {
+        error_ = status;
+        why_ = why;
+    }
 
     HttpRequest request_;
     std::string line_;
     size_t head_size_ = 0;
     Part part_ = Part::RequestLine;
     uint16_t error_ = 0;
+    std::string_view why_;  // static
     bool is_http_1_1_ = false;
     bool has_host_ = false;
     bool said_close_ = false;

@@ -32,7 +32,7 @@ struct PageSources {
 [[nodiscard]] std::string answer(const HttpRequest& request, const PageSources& sources);
 
 // The same to what could not be read (HttpReader::error). The connection is to be closed behind it.
-[[nodiscard]] std::string refusal(uint16_t status);
+[[nodiscard]] std::string refusal(uint16_t status, std::string_view why = {});
 
 // The page for people.
 [[nodiscard]] std::string status_page(const PageSources& sources);

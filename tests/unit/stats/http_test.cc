@@ -135,6 +135,19 @@ TEST_CASE("malformed headers are refused") {
     CHECK(error_of("GET / HTTP/1.1\r\n\r\n") == 400);  // no host
 }
 
+TEST_CASE("what is wrong with a header is said") {
+    const auto why = [](std::string_view text) {
+        HttpReader reader;
+        CHECK(reader.feed(text).status == HttpReader::Status::Error);
+        return reader.why();
+    };
+    CHECK(why("GET / HTTP/1.1\r\nAccept: */*\r\n\r\n") ==
+          "HTTP/1.1 wants a Host header: send one, or speak HTTP/1.0");
+    CHECK(why("GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n") == "there are two Host headers");
+    CHECK(why("GET / HTTP/1.1\r\nHost\r\n") == "a header is written NAME: VALUE");
+    CHECK(why("PING\r\n").empty());
+}
+
 TEST_CASE("a body is refused, an empty one is none") {
     const std::string line = "GET / HTTP/1.1\r\nHost: x\r\n";
     CHECK(error_of(line + "Content-Length: 1\r\n") == 413);
