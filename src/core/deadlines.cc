@@ -192,6 +192,11 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     for (; fragment != nullptr && fragment->queued + timeout <= now_; fragment = fragment->next) {
         if (fragment->abandoned) continue;
         fragment->abandoned = true;
+        // While it is known whose it is.
+        if (now_ - fragment->queued >= slow_threshold_) {
+            note_slow(conn, *fragment);
+            fragment->noted = true;
+        }
         counters_->timeouts.add(1);
         server.counters().timedout.add(1);
         report_failure(server, fragment->queued, reason);

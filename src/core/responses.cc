@@ -172,7 +172,7 @@ Fragment& Proxy::leave_queue(ServerConn& conn) {
     }
     if (conn.open_get.first == &fragment) conn.open_get = {};
     if (conn.note_unsent(fragment)) fragment.sent = now_;
-    if (now_ - fragment.queued >= slow_threshold_) note_slow(conn, fragment);
+    if (now_ - fragment.queued >= slow_threshold_ && !fragment.noted) note_slow(conn, fragment);
     return fragment;
 }
 

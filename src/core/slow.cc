@@ -49,14 +49,17 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
     return conn.out;
 }
 
-// The fragment is out of the FIFO: answered, or its connection is lost.
+// The fragment is out of the FIFO, answered or with its connection lost, or its time is up.
 void Proxy::note_slow(const ServerConn& conn, const Fragment& fragment) {
     const Request& request = *fragment.request;
     const Duration total = now_ - fragment.queued;
     stats::SlowRequest slow;
     slow.at_ns = wall_.ns;
     slow.total_us = micros(total);
-    slow.queued_us = micros(fragment.sent - fragment.queued);
+    // Its bytes may be waiting still. What was queued in one batch leaves at once.
+    const Fragment* unsent = conn.traffic.first_unsent;
+    const bool waits = fragment.abandoned && unsent != nullptr && fragment.queued >= unsent->queued;
+    slow.queued_us = waits ? slow.total_us : micros(fragment.sent - fragment.queued);
     slow.worker = environment_.worker_index;
     slow.answered = !fragment.abandoned && conn.state == ServerConn::State::Ready;
     slow.pool.assign(conn.server->pool().options->name);

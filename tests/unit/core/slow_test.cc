@@ -97,6 +97,31 @@ TEST_CASE("of a long key the beginning is noted, of a timeout that there was no 
     CHECK_FALSE(slow.answered);
 }
 
+TEST_CASE("a request whose time is up is noted then, with its client, and not again") {
+    World world(redis_pool(2), {.slow_log_ms = 20});
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", world.key_on(0)}) + resp({"SET", world.key_on(1), "1"})) ==
+          "");
+    world.pass(400);
+    for (const std::string_view name : {"get", "set"}) {
+        stats::SlowRequest slow;
+        REQUIRE(world.counters().slow_requests.pop(slow));
+        CHECK(slow.command.view() == name);
+        CHECK(slow.client.view() == "10.9.9.9:1234");
+        CHECK(slow.client_id == client.client->id);
+        CHECK(slow.total_us == 400'000);
+        CHECK(slow.queued_us == (name == "get" ? 0 : 400'000));
+        CHECK_FALSE(slow.answered);
+    }
+    world.server(0).mood = Mood::Up;  // its late answer
+    world.server(1).mood = Mood::Refusing;
+    world.pass(5000);
+    stats::SlowRequest again;
+    CHECK_FALSE(world.counters().slow_requests.pop(again));
+}
+
 TEST_CASE("memcached requests are noted by their word") {
     World world(memcached_pool(1), {.slow_log_ms = 20});
     world.server(0).mood = Mood::Mute;
