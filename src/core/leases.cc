@@ -270,6 +270,21 @@ void Leases::leave_slot(ClientConn& client, uint16_t* slot) {
     *slot = Session::no_slot;
 }
 
+// Nobody has the database in that place of `databases`, and nobody waits for what he asked there
+// before he went to another.
+bool Leases::is_free(const Pool& pool, uint32_t slot) {
+    if (pool.databases[slot].clients > 0) return false;
+    for (const auto& server : pool.servers) {
+        for (const ServerConn* conn : server->in_slot(slot)) {
+            const Fragment* fragment = conn == nullptr ? nullptr : conn->fragments.front();
+            for (; fragment != nullptr; fragment = fragment->next) {
+                if (!fragment->abandoned && fragment->request->client != nullptr) return false;
+            }
+        }
+    }
+    return true;
+}
+
 // The one that has the database, else one that nobody uses, else another.
 bool Leases::find_slot(Pool& pool, uint32_t database, uint16_t* slot) {
     std::vector<Pool::Database>& all = pool.databases;
@@ -279,7 +294,7 @@ bool Leases::find_slot(Pool& pool, uint32_t database, uint16_t* slot) {
             *slot = static_cast<uint16_t>(i);
             return true;
         }
-        if (all[i].clients == 0 && found == all.size()) found = i;
+        if (found == all.size() && is_free(pool, static_cast<uint32_t>(i))) found = i;
     }
     if (all.size() < pool.options->databases_max) {
         found = all.size();
@@ -291,6 +306,7 @@ bool Leases::find_slot(Pool& pool, uint32_t database, uint16_t* slot) {
         for (ServerConn* conn : server->in_slot(static_cast<uint32_t>(found))) {
             if (conn == nullptr) continue;
             proxy_->lose(*conn, "serves another database now", Blame::Nobody);
+            conn->database = database;  // also when it is connected in the background
             conn->failures = 0;
         }
     }

@@ -108,6 +108,7 @@ class Leases {
                                         ServerConn& conn,
                                         uint16_t slot,
                                         std::string* why);
+    [[nodiscard]] static bool is_free(const Pool& pool, uint32_t slot);
     [[nodiscard]] bool find_slot(Pool& pool, uint32_t database, uint16_t* slot);
     static void leave_slot(ClientConn& client, uint16_t* slot);
 

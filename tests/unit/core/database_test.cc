@@ -99,6 +99,51 @@ TEST_CASE("databases are bounded, and those that nobody uses make room") {
     CHECK(world.ask(two, resp({"SELECT", "1"}) + resp({"GET", "a"})) == ok + bulk("1"));
 }
 
+TEST_CASE("what a client asked in one database is answered though it has gone to another") {
+    config::Pool pool = redis_pool(1);
+    pool.databases_max = 1;
+    Databases databases(pool);
+    World& world = databases.world;
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"SELECT", "1"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"SET", "a", "1"}) + resp({"SELECT", "0"})) == "");
+    CHECK(world.ask(other, resp({"SELECT", "2"})).starts_with("-ERR ringmain: clients of"));
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == ok + ok);
+    CHECK(world.ask(other, resp({"SELECT", "2"})) == ok);
+}
+
+TEST_CASE("a connection that is made anew in the background is of the database that is wanted") {
+    config::Pool pool = redis_pool(1);
+    pool.databases_max = 1;
+    Databases databases(pool);
+    World& world = databases.world;
+    Channel& one = world.client();
+    CHECK(world.ask(one, resp({"HELLO", "3"})).starts_with("%7"));
+    CHECK(world.ask(one, resp({"SELECT", "5"}) + resp({"SET", "a", "five"})) == ok + ok);
+    CHECK(world.ask(one, resp({"GET", "a"})) == bulk("five"));
+    world.server(0).mood = Mood::Refusing;
+    for (const auto& channel : world.loop().channels()) {
+        if (channel->server == nullptr) continue;
+        world.loop().begin();
+        world.loop().reset(*channel);
+        world.loop().end();
+        break;
+    }
+    world.drop(one);
+    // The place of that database becomes another's, which cannot be had now.
+    Channel& two = world.client();
+    CHECK(world.ask(two, resp({"SELECT", "1"})).starts_with("-ERR ringmain: server s0"));
+    world.server(0).mood = Mood::Up;
+    world.pass(1000);
+    CHECK(world.ask(two, resp({"SELECT", "1"}) + resp({"GET", "a"})) == ok + "$-1\r\n");
+    CHECK(world.ask(two, resp({"HELLO", "3"})).starts_with("%7"));
+    CHECK(world.ask(two, resp({"GET", "a"})) == "_\r\n");
+}
+
 TEST_CASE("a client may leave, and a server go, while SELECT waits") {
     for (int batches = 0; batches < 5; ++batches) {
         for (const bool leaves : {false, true}) {
