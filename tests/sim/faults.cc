@@ -42,6 +42,7 @@ constexpr Text of_server[] = {
 // Behind "-ERR ringmain: ".
 constexpr Text of_proxy[] = {
     {"out of buffer memory", Scarce},
+    {"clients of this worker use ", Narrow},
     {"every server of pool 'main' is ejected ", AllOut},
     {"the response does not fit into buffer memory", Scarce},
     {"servers came or went since its first command", Moved},

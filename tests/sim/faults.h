@@ -28,7 +28,7 @@ enum Fault : uint32_t {
     Empty = 1U << 13,          // comes back without its data, or with old data
     // Of the whole process:
     Scarce = 1U << 16,  // hardly any buffer memory
-    Narrow = 1U << 17,  // servers' queues are short
+    Narrow = 1U << 17,  // servers' queues are short, or databases few
     AllOut = 1U << 18,  // no server is in
     Moved = 1U << 19,   // a server came or went, any
     Any = 0xffffU,      // of one server

@@ -41,6 +41,9 @@ Scenario::Scenario(uint64_t seed) {
         config.pools[0].client_output_limit = 1'000 + prng.below(20'000);
         config.pools[0].output_pause_size = 1'048'576;
     }
+    selects = pool().protocol == config::Protocol::Redis && chance(prng, 35);
+    // One at a time, in turn; who wants the other is refused.
+    if (!calm && selects && chance(prng, 40)) config.pools[0].databases_max = 1;
 }
 
 void Scenario::draw_pool(Prng& prng) {
@@ -145,6 +148,7 @@ std::string Scenario::text() const {
             number("checks", static_cast<uint64_t>(options.health_check_interval_ms));
     if (options.preconnect) text += " preconnect";
     if (drains) text += " drains";
+    if (selects) text += " selects";
     text += number("output_limit", options.client_output_limit);
     text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));
     text += " weights:";

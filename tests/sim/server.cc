@@ -104,13 +104,28 @@ std::string Server::check_memcached(Instant now) const {
     return {};
 }
 
+// Talkers' keys say in which database they are.
+std::string Server::check_database(const std::string& database) const {
+    const std::string own = std::to_string(scenario_->pool().redis_db);
+    if (arguments_.size() < 2 || !is_talkers(arguments_[1])) {
+        const bool may_be = database == own || (scenario_->selects && database != "0");
+        return may_be ? "" : "a request before SELECT";
+    }
+    const std::string_view wanted = database_of(arguments_[1]);
+    if (database == (wanted.empty() ? own : wanted)) return {};
+    return "key " + arguments_[1] + " in database " + database;
+}
+
 std::string Server::check_redis(Link& link) {
     if (arguments_.empty()) return "an empty request";
     const std::string& name = arguments_[0];
-    if (is_one_of(name, {"AUTH", "HELLO", "SELECT", "PING"})) return {};
+    if (is_one_of(name, {"AUTH", "HELLO", "PING"})) return {};
     const config::Pool& pool = scenario_->pool();
+    // A client's comes when the connection has said it already.
+    const bool greets = name == "SELECT" && arguments_[1] != link.session.database;
+    if (greets) return {};
     if (!pool.redis_auth.empty() && !link.session.authenticated) return "a request before AUTH";
-    if (std::to_string(pool.redis_db) != link.session.database) return "a request before SELECT";
+    if (std::string wrong = check_database(link.session.database); !wrong.empty()) return wrong;
     if (link.queued.empty()) return "a request that no queue knows of: " + name;
     const Instant placed = link.queued.front();
     link.queued.pop_front();

@@ -70,6 +70,7 @@ class Server {
     [[nodiscard]] bool take(Link& link);
     [[nodiscard]] std::string check_redis(Link& link);
     [[nodiscard]] std::string check_memcached(Instant now) const;
+    [[nodiscard]] std::string check_database(const std::string& database) const;
     [[nodiscard]] std::string check_key(std::string_view key, Instant from, Instant to) const;
     [[nodiscard]] std::string answer_redis(Link& link, Instant now);
     [[nodiscard]] std::string execute(Link& link, Instant now);

@@ -18,19 +18,25 @@ Talker::Talker(uint64_t number, Truth& truth)
       truth_(&truth),
       memcached_(truth.pool->protocol == config::Protocol::Memcached),
       authenticated_(truth.pool->redis_auth.empty()) {
-    slots_.fill(-1);
+    for (auto& own : slots_) {
+        own.fill(-1);
+    }
 }
 
 // --- keys ----------------------------------------------------------------------------------------
 
 int32_t Talker::own_key(size_t slot) {
-    int32_t& own = slots_[slot];
+    int32_t& own = slots_[place_][slot];
     if (own >= 0 && !keys_[static_cast<size_t>(own)].doubtful) return own;
     own = static_cast<int32_t>(keys_.size());
     std::string name = "c" + std::to_string(number_) + ":k" + std::to_string(slot);
-    name += "." + std::to_string(keys_.size());
+    name += "." + std::to_string(keys_.size()) + suffix();
     keys_.push_back({.name = std::move(name), .value = {}});
     return own;
+}
+
+std::string Talker::suffix() const {
+    return place_ == 0 ? "" : "@" + std::to_string(databases[place_ - 1]);
 }
 
 std::vector<Use> Talker::some_keys(Prng& prng, size_t count) {
@@ -38,7 +44,7 @@ std::vector<Use> Talker::some_keys(Prng& prng, size_t count) {
     std::vector<Use> uses(count);
     for (Use& use : uses) {
         if (shared) {
-            use.key = "s:k" + std::to_string(prng.below(8));
+            use.key = "s:k" + std::to_string(prng.below(8)) + suffix();
         } else {
             use.own = own_key(prng.below(slots - 1));
             use.key = keys_[static_cast<size_t>(use.own)].name;
@@ -124,6 +130,8 @@ std::string Talker::speak_resp(Prng& prng) {
         static_cast<void>(expect(Kind::Local, "+OK\r\n"));
         return resp({"AUTH", truth_->pool->redis_auth});
     }
+    if (is_selecting_) return speak_locally(prng);
+    if (truth_->selects && prng.below(12) == 0) return speak_select(prng);
     const uint64_t kind = prng.below(19);
     if (kind >= 17 && !truth_->directory.is_random()) return speak_transaction(prng);
     if (kind < 3) return speak_get(prng);
@@ -140,6 +148,18 @@ std::string Talker::speak_resp(Prng& prng) {
     if (kind == 12) return speak_increment(prng);
     if (kind == 13) return speak_keys();
     return speak_locally(prng);
+}
+
+// What it says next would go to either database.
+std::string Talker::speak_select(Prng& prng) {
+    const size_t place = prng.below(slots_.size());
+    Expected& expected = expect(Kind::Word, "+OK\r\n");
+    expected.words = {"+OK\r\n"};
+    expected.known = true;
+    expected.selects = static_cast<int32_t>(place);
+    is_selecting_ = true;
+    const uint32_t number = place == 0 ? truth_->pool->redis_db : databases[place - 1];
+    return resp({"SELECT", std::to_string(number)});
 }
 
 std::string Talker::speak_get(Prng& prng) {
@@ -250,12 +270,14 @@ std::string Talker::speak_transaction(Prng& prng) {
 // What every server has of this client's keys, as of this place in the order of its requests.
 std::string Talker::speak_keys() {
     Expected& expected = expect(Kind::Keys, {});
-    for (size_t slot = 0; slot + 1 < slots; ++slot) {
-        const int32_t own = slots_[slot];
-        if (own < 0) continue;
-        const OwnKey& key = keys_[static_cast<size_t>(own)];
-        expected.uses.push_back({.key = key.name, .own = own});
-        expected.present.push_back(key.value.has_value());
+    for (const auto& of_database : slots_) {
+        for (size_t slot = 0; slot + 1 < slots; ++slot) {
+            const int32_t own = of_database[slot];
+            if (own < 0) continue;
+            const OwnKey& key = keys_[static_cast<size_t>(own)];
+            expected.uses.push_back({.key = key.name, .own = own});
+            expected.present.push_back(key.value.has_value());
+        }
     }
     return resp({"KEYS", "c" + std::to_string(number_) + ":*"});
 }
@@ -391,6 +413,10 @@ std::string Talker::listen(std::string& heard, Instant now) {
         const Expected next = std::move(expected_.front());
         expected_.pop_front();
         heard_.answers += 1;
+        if (next.selects >= 0) {
+            is_selecting_ = false;
+            if (!is_error(answer)) place_ = static_cast<size_t>(next.selects);
+        }
         wrong = judge(next, answer, values, now);
         if (!wrong.empty()) {
             wrong += "; answer: " + std::string(answer.substr(0, 200)) +

@@ -4,7 +4,9 @@
 // value, so the answer is known to the letter before it comes, until something happens that makes
 // it doubtful: a write that was answered by an error, a server that lost its data or its place.
 // From then on the key is retired, and for its last answers, as for shared keys, the ledger says
-// what may be true. An answer that is an error must have a fault behind it.
+// what may be true. An answer that is an error must have a fault behind it. Keys of a database
+// other than the pool's say so in their name ("c3:k5@1"), and a server that is asked for one in
+// another database says so.
 
 #pragma once
 
@@ -14,6 +16,7 @@
 #include "tests/sim/directory.h"
 #include "tests/sim/ledger.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -36,6 +39,7 @@ struct Truth {
     uint64_t flushes = 0;                  // flush_all, run by servers
     std::vector<Instant> flushed_at;       // by server: the last one
     bool calm = true;                      // nothing fails: no error at all
+    bool selects = false;                  // clients ask for other databases
     Instant calm_from = Instant::never();  // what is asked later has no error
 
     explicit Truth(const config::Pool& options)
@@ -51,6 +55,11 @@ struct Use {
     std::string key;
     int32_t own = -1;  // the number of the talker's own key
 };
+
+// What behind '@' says in which database the key is; empty: in the pool's.
+[[nodiscard]] inline std::string_view database_of(std::string_view key) {
+    return key.substr(std::min(key.find('@'), key.size() - 1) + 1);
+}
 
 struct Expected {
     enum class Kind : uint8_t {
@@ -73,7 +82,8 @@ struct Expected {
     std::vector<bool> present = {};  // Keys: whether each of `uses` is there
     std::vector<Tag> writes = {};    // one per key
     Instant asked = {};
-    uint32_t silent = 0;  // requests without an answer between the one before and this
+    int32_t selects = -1;  // the place of the database that it asks for
+    uint32_t silent = 0;   // requests without an answer between the one before and this
 };
 
 class Talker {
@@ -115,9 +125,12 @@ class Talker {
     };
 
     static constexpr size_t slots = 10;
+    // Besides the pool's own.
+    static constexpr std::array<uint32_t, 2> databases = {1, 5};
 
     // --- speaking
     [[nodiscard]] Expected& expect(Expected::Kind kind, std::string exact);
+    [[nodiscard]] std::string suffix() const;
     [[nodiscard]] std::vector<Use> some_keys(Prng& prng, size_t count);
     [[nodiscard]] int32_t own_key(size_t slot);
     [[nodiscard]] std::string new_value(const Use& use, Expected& expected);
@@ -133,6 +146,7 @@ class Talker {
     void expect_word(std::string word, const std::vector<Use>& uses);
     [[nodiscard]] std::string speak_keys();
     [[nodiscard]] std::string speak_locally(Prng& prng);
+    [[nodiscard]] std::string speak_select(Prng& prng);
     [[nodiscard]] std::string hello(bool resp3);
     [[nodiscard]] std::string speak_memcached(Prng& prng);
     [[nodiscard]] std::string speak_to_all(Prng& prng);
@@ -174,7 +188,10 @@ class Talker {
     bool resp3_ = false;
     bool authenticated_ = false;
     std::deque<OwnKey> keys_;
-    std::array<int32_t, slots> slots_ = {};
+    // Of the pool's own database, then of `databases`.
+    std::array<std::array<int32_t, slots>, databases.size() + 1> slots_ = {};
+    size_t place_ = 0;           // in which it is
+    bool is_selecting_ = false;  // until it is answered, nobody knows in which
     std::deque<Expected> expected_;
     uint32_t silent_ = 0;  // since the last one
 

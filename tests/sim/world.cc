@@ -51,8 +51,10 @@ World::World(const Scenario& scenario, uint64_t seed, bool tells)
       truth_(scenario.pool()),
       process_(scenario.config, scenario.workers) {
     truth_.calm = scenario.calm;
+    truth_.selects = scenario.selects;
     if (scenario.scarce) truth_.common_faults |= Scarce;
-    if (scenario.pool().server_queue_max < 1024) truth_.common_faults |= Narrow;
+    const config::Pool& pool = scenario.pool();
+    if (pool.server_queue_max < 1024 || pool.databases_max < 2) truth_.common_faults |= Narrow;
     for (uint32_t i = 0; i < scenario.pool().servers.size(); ++i) {
         servers_.push_back(std::make_unique<Server>(i, scenario, truth_));
     }
