@@ -125,7 +125,11 @@ void World::change_config() {
     config::Pool& pool = config.pools[0];
     pool.server_connections = 1 + static_cast<uint32_t>(prng_.below(3));
     pool.preconnect = prng_.below(2) == 0;
-    tell("another configuration: server_connections = ", uint64_t{pool.server_connections});
+    if (scenario_.selects) pool.redis_db = prng_.below(2) == 0 ? 0 : 3;
+    tell("another configuration: server_connections = ",
+         uint64_t{pool.server_connections},
+         ", redis_db = ",
+         uint64_t{pool.redis_db});
     reloads_ += 1;
     truth_.common_faults |= Moved;
     for (Worker& worker : workers_) {
