@@ -89,14 +89,14 @@ bool Proxy::may_connect(Server& server, ServerConn& conn, std::string_view* why)
     }
     // Nobody waits for what others have just waited for in vain.
     if (server.silence.is_silent()) {
-        if (conn.state == ServerConn::State::Closed && !conn.is_lease) watch(conn);
+        watch_for_all(conn);
         scratch_.why = "server " + server.title() + " " + silent_text(server.silence, now_);
         scratch_.why_reason = stats::Reason::Timeout;
         *why = scratch_.why;
         return false;
     }
     if (server.health().is_down()) {
-        if (conn.state == ServerConn::State::Closed && !conn.is_lease) watch(conn);
+        watch_for_all(conn);
         scratch_.why = "server " + server.title() + " " + server.health().last_error();
         scratch_.why_reason = stats::Reason::Refused;
         *why = scratch_.why;
@@ -335,13 +335,10 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
         conn.retry_at = now_;  // the server has come back since: this says nothing about it
         return;
     }
+    if (conn.is_spare && is_connected(*conn.server)) return;  // by the one in its place
     health.forbid_until(after_backoff(health.failures()), reason);
     conn.retry_at = health.retry_at();
-    // Who looks after it is a connection that serves everybody.
-    if (conn.is_lease) {
-        ServerConn& other = conn.server->connection(0, false);
-        if (other.state == ServerConn::State::Closed) watch(other);
-    }
+    watch_for_all(conn);
 }
 
 void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
@@ -395,6 +392,13 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     } else {
         watch(conn);
     }
+}
+
+// A server that is down or silent is looked after by connections that serve everybody.
+void Proxy::watch_for_all(ServerConn& conn) {
+    const bool is_ones = conn.is_lease || conn.is_spare;
+    ServerConn& other = is_ones ? conn.server->connection(0, false) : conn;
+    if (other.state == ServerConn::State::Closed) watch(other);
 }
 
 // To be connected again when it is time, if it is to be at all (check_closed).

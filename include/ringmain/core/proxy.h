@@ -308,6 +308,7 @@ class Proxy {
     void judge_loss(ServerConn& conn, std::string_view reason, Blame blame);
     [[nodiscard]] Instant after_backoff(uint32_t failures);
     void watch(ServerConn& conn);
+    void watch_for_all(ServerConn& conn);
 
     [[nodiscard]] bool may_wait(const ServerConn& conn, std::string_view* why);
     [[nodiscard]] std::string first_line(const Bytes& bytes);

@@ -447,6 +447,42 @@ TEST_CASE("a connection that is replaced in the same batch hears nothing of its 
     CHECK(World::heard(client) == "$-1\r\n");
 }
 
+TEST_CASE("a late connection that is lost does not leave its server down with nobody to look") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 100;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    Channel* late = world.link(0);
+    REQUIRE(late != nullptr);
+    world.pass(110);
+    CHECK_FALSE(World::heard(client).empty());
+    // After a pause of the process its request is younger than the failure.
+    const auto lose = [&] {
+        world.loop().advance(Duration::millis(300));
+        world.loop().begin(Duration::millis(300));
+        world.loop().reset(*late);
+        world.loop().end();
+    };
+    SUBCASE("while the one in its place is there") {
+        CHECK(world.ask(client, resp({"GET", "a"})) == "");
+        lose();
+        CHECK_FALSE(world.health(0).is_down());
+        world.server(0).mood = Mood::Up;
+        world.settle();
+        CHECK(World::heard(client) == "$-1\r\n");
+    }
+    SUBCASE("before that was needed") {
+        lose();
+        CHECK(world.health(0).is_down());
+        world.server(0).mood = Mood::Up;
+        world.pass(600);
+        CHECK_FALSE(world.health(0).is_down());
+        CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    }
+}
+
 // --- what a new connection must be told ----------------------------------------------------------
 
 TEST_CASE("a new connection authenticates, switches to RESP3 and selects, in this order") {
