@@ -122,6 +122,10 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
     const config::Pool& pool = scenario_.pool();
     const core::Fragment* head = conn.fragments.front();
     if (head == nullptr || pool.timeout_ms == 0) return true;
+    if (head->special == core::Special::Wait) {
+        return now_.ns <= conn.answer_by.ns + resolution.ns ||
+               fail(conn.server->title() + ": a command that waits is past its time");
+    }
     const Duration timeout = Duration::millis(pool.timeout_ms);
     const int64_t late_ms = pool.late_connection_timeout_ms == 0
                                 ? pool.timeout_ms * core::late_timeouts_max
@@ -215,7 +219,9 @@ bool World::check_patience() {
         if (since == Instant::never()) continue;
         // Requests whose answers nobody hears may have stood in front of it.
         const int64_t turns = 1 + client->talker().oldest().silent;
-        if ((now_ - since).ns <= turns * patience().ns) continue;
+        const int64_t more =
+            client->talker().oldest().waits ? wait_span.ns + core::wait_margin.ns : 0;
+        if ((now_ - since).ns <= turns * patience().ns + more) continue;
         return fail("client c" + std::to_string(client->number()) + " has waited for " +
                     std::to_string((now_ - since).to_millis()) + " ms");
     }

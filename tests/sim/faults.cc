@@ -24,6 +24,7 @@ constexpr Text of_server[] = {
     {"answered a probe with '", Loading | WrongShape},
     {"did not accept the connection within ", Vanish | Slow},
     {"did not answer within ", Slow | Vanish},
+    {"has not answered when the command's time was up", Slow | Vanish},
     {"has not answered for ", Slow | Vanish},
     {"has answered nothing for ", Slow | Vanish},
     {"does not keep up: ", Slow | Vanish | Scarce | Narrow},

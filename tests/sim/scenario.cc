@@ -44,6 +44,7 @@ Scenario::Scenario(uint64_t seed) {
     selects = pool().protocol == config::Protocol::Redis && chance(prng, 35);
     // One at a time, in turn; who wants the other is refused.
     if (!calm && selects && chance(prng, 40)) config.pools[0].databases_max = 1;
+    waits = pool().protocol == config::Protocol::Redis && chance(prng, 30);
 }
 
 void Scenario::draw_pool(Prng& prng) {
@@ -149,6 +150,7 @@ std::string Scenario::text() const {
     if (options.preconnect) text += " preconnect";
     if (drains) text += " drains";
     if (selects) text += " selects";
+    if (waits) text += " waits";
     text += number("output_limit", options.client_output_limit);
     text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));
     text += " weights:";

@@ -65,6 +65,7 @@ struct Scenario {
     uint32_t odd_clients = 0;    // in a hundred: deaf, rude, trickling, babbling
     Duration reload_every = {};  // another configuration; 0: never
     bool selects = false;        // clients ask for other databases
+    bool waits = false;          // and for commands that wait on their server
     bool drains = false;         // at the end the proxy closes its clients, not they themselves
 
     [[nodiscard]] const config::Pool& pool() const { return config.pools[0]; }

@@ -162,6 +162,7 @@ std::string Server::answer_redis(Link& link, Instant now) {
         return "-LOADING Redis is loading the dataset in memory\r\n";
     }
     if (name == "PING") return "+PONG\r\n";
+    if (name == "BLPOP") return link.session.resp3 ? "_\r\n" : "*-1\r\n";
     if (name == "EXEC") return execute(link, now);
     if (link.session.in_transaction) return redis.answer(arguments_, link.session);
     if (name == "SET" || name == "MSET") {
@@ -221,6 +222,7 @@ std::string Server::answer_memcached(Link& link, Instant now) {
 void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
     if (link.mute) return;
     Instant at = now + link.latency;
+    if (is_redis_ && arguments_[0] == "BLPOP") at = at + wait_span;
     if (now < crawls_until) {
         at = at + Duration{static_cast<int64_t>(prng.below(static_cast<uint64_t>(crawl_max.ns)))};
     }

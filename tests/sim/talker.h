@@ -40,6 +40,8 @@ struct Truth {
     std::vector<Instant> flushed_at;       // by server: the last one
     bool calm = true;                      // nothing fails: no error at all
     bool selects = false;                  // clients ask for other databases
+    bool waits = false;                    // and for commands that wait
+    bool is_ending = false;                // the proxy is being stopped: nothing waits any more
     Instant calm_from = Instant::never();  // what is asked later has no error
 
     explicit Truth(const config::Pool& options)
@@ -60,6 +62,9 @@ struct Use {
 [[nodiscard]] inline std::string_view database_of(std::string_view key) {
     return key.substr(std::min(key.find('@'), key.size() - 1) + 1);
 }
+
+// How long a command that waits does so.
+inline constexpr Duration wait_span = Duration::millis(20);
 
 struct Expected {
     enum class Kind : uint8_t {
@@ -82,6 +87,7 @@ struct Expected {
     std::vector<bool> present = {};  // Keys: whether each of `uses` is there
     std::vector<Tag> writes = {};    // one per key
     Instant asked = {};
+    bool waits = false;
     int32_t selects = -1;  // the place of the database that it asks for
     uint32_t silent = 0;   // requests without an answer between the one before and this
 };
@@ -147,6 +153,7 @@ class Talker {
     [[nodiscard]] std::string speak_keys();
     [[nodiscard]] std::string speak_locally(Prng& prng);
     [[nodiscard]] std::string speak_select(Prng& prng);
+    [[nodiscard]] std::string speak_wait();
     [[nodiscard]] std::string hello(bool resp3);
     [[nodiscard]] std::string speak_memcached(Prng& prng);
     [[nodiscard]] std::string speak_to_all(Prng& prng);

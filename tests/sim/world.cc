@@ -52,6 +52,7 @@ World::World(const Scenario& scenario, uint64_t seed, bool tells)
       process_(scenario.config, scenario.workers) {
     truth_.calm = scenario.calm;
     truth_.selects = scenario.selects;
+    truth_.waits = scenario.waits;
     if (scenario.scarce) truth_.common_faults |= Scarce;
     const config::Pool& pool = scenario.pool();
     if (pool.server_queue_max < 1024 || pool.databases_max < 2) truth_.common_faults |= Narrow;
@@ -148,7 +149,8 @@ Duration World::healing_limit() const {
     const config::Pool& pool = scenario_.pool();
     const int64_t timeout_ms = pool.timeout_ms * (core::late_timeouts_max + 1);
     const int64_t retry_ms = pool.auto_eject_hosts ? 2 * pool.server_retry_timeout_ms : 0;
-    return Duration::millis(timeout_ms + pool.connect_timeout_ms + retry_ms + 200 +
+    const int64_t wait_ms = scenario_.waits ? (wait_span.ns + core::wait_margin.ns) / 1'000'000 : 0;
+    return Duration::millis(timeout_ms + pool.connect_timeout_ms + retry_ms + wait_ms + 200 +
                             core::backoff_max.to_millis());
 }
 
@@ -213,6 +215,7 @@ bool World::farewell() {
             client->go_on(20, now_);
         }
         if (!pass(Duration{static_cast<int64_t>(prng_.below(20'000'000))})) return false;
+        truth_.is_ending = true;
         for (Worker& worker : workers_) {
             worker.is_told_to_drain = true;
         }
