@@ -75,7 +75,8 @@ class Adviser {
     void access() {
         const Address& listen = pool_->listen;
         const bool is_everywhere = listen.host == "0.0.0.0" || listen.host == "::";
-        const bool is_open = pool_->protocol == Protocol::Redis && pool_->redis_auth.empty();
+        const bool is_open =
+            pool_->protocol == Protocol::Redis && pool_->redis_auth.empty() && pool_->users.empty();
         if (!is_everywhere || !is_open) return;
         warn("listen",
              "every interface is listened on, and no password is asked for; set "

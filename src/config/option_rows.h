@@ -28,6 +28,7 @@ inline constexpr int64_t int32_max = INT32_MAX;
 [[nodiscard]] std::span<const Option> admin_options();
 [[nodiscard]] std::span<const Option> pool_options();
 [[nodiscard]] std::span<const Option> server_options();
+[[nodiscard]] std::span<const Option> user_options();
 
 // The struct in `target` that has the member.
 template <class Owner>
@@ -37,12 +38,15 @@ Owner& owner_of(const Target& target) {
     if constexpr (std::is_same_v<Owner, Admin>) return *target.admin;
     if constexpr (std::is_same_v<Owner, Pool>) return *target.pool;
     if constexpr (std::is_same_v<Owner, Server>) return *target.server;
+    if constexpr (std::is_same_v<Owner, User>) return *target.user;
 }
 
 template <class T>
 void put(T& field, const Value& value) {
     if constexpr (std::is_same_v<T, std::string>) {
         field = value.text;
+    } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+        field = value.texts;
     } else if constexpr (std::is_same_v<T, Address>) {
         field = value.address;
     } else if constexpr (std::is_same_v<T, bool>) {
@@ -59,6 +63,8 @@ Value take(const T& field) {
     Value value;
     if constexpr (std::is_same_v<T, std::string>) {
         value.text = field;
+    } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+        value.texts = field;
     } else if constexpr (std::is_same_v<T, Address>) {
         value.address = field;
     } else if constexpr (std::is_same_v<T, int64_t>) {

@@ -20,6 +20,8 @@ std::span<const Option> options(Section section) {
             return pool_options();
         case Section::Server:
             return server_options();
+        case Section::User:
+            return user_options();
     }
     RM_ASSERT(false);
 }

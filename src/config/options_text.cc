@@ -19,6 +19,7 @@ struct Defaults {
     Admin admin;
     Pool pool;
     Server server;
+    User user;
 };
 
 std::string number_limits(const Option& option, std::string (*text_of)(int64_t)) {
@@ -102,6 +103,8 @@ std::string_view title_of(Section section) {
             return "[pool.NAME]";
         case Section::Server:
             return "a server";
+        case Section::User:
+            return "a user";
     }
     RM_ASSERT(false);
 }
@@ -114,7 +117,8 @@ std::string default_text(const Option& option) {
                                     .stats = &defaults.stats,
                                     .admin = &defaults.admin,
                                     .pool = &defaults.pool,
-                                    .server = &defaults.server}));
+                                    .server = &defaults.server,
+                                    .user = &defaults.user}));
 }
 
 std::string limits_text(const Option& option) {
@@ -132,9 +136,11 @@ std::string limits_text(const Option& option) {
         case Type::Enum:
             return list_text(option.names(), " or ");
         case Type::String:
+        case Type::Strings:
         case Type::Listen:
         case Type::Address:
         case Type::Servers:
+        case Type::Users:
             return {};
     }
     RM_ASSERT(false);
@@ -174,7 +180,8 @@ std::string options_toml() {
                    out);
     append_wrapped("# ", "Before it is used: ringmain check FILE", out);
     for (const Section section : sections) {
-        if (section == Section::Server) continue;  // shown where a pool lists its servers
+        // They are shown where a pool lists them.
+        if (section == Section::Server || section == Section::User) continue;
         append_section(section, out);
     }
     return out;

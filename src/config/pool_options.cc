@@ -234,6 +234,17 @@ constexpr std::array pool_table = {
            .redis_only = true,
            .secret = true},
     Option{.section = Section::Pool,
+           .name = "users",
+           .type = Type::Users,
+           .example = "[{ name = \"reports\", password = \"secret\", access = \"read-only\", keys "
+                      "= [\"shop:\"] }]",
+           .help = "who may use the pool besides those that know redis_auth, and what they may do",
+           .doc = "Each has a name, a password or password_sha256, and may have access "
+                  "(\"read-write\" or \"read-only\"), keys (how its keys must begin) and commands "
+                  "([\"-@dangerous\", \"+keys\"]): 'ringmain help options' tells all of them. With "
+                  "users and without redis_auth, nobody else gets in.",
+           .redis_only = true},
+    Option{.section = Section::Pool,
            .name = "redis_db",
            .type = Type::Integer,
            .max = int32_max,

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 #include "address.h"
 #include "advice.h"
@@ -136,6 +137,9 @@ void Reader::read_pool(const Node& table) {
         for (ServerDraft& draft : drafts) {
             pool.servers.push_back(std::move(draft.server));
         }
+    }
+    if (const Node* list = tree_->find(table, "users")) {
+        read_users(*list, pool);
     }
     if (findings_->error_count() == errors_before && !tree_->has_gaps) {
         advise(*tree_, table, pool, *findings_);
@@ -277,7 +281,9 @@ void Reader::read_section(Section section,
         const Option* option = find_option(section, node->key);
         if (option == nullptr) {
             unknown_key(section, *node, title);
-        } else if (option->type != Type::Servers) {
+        } else if (option->type == Type::Strings) {
+            read_strings(*option, *node, target);
+        } else if (option->type != Type::Servers && option->type != Type::Users) {
             read_option(*option, *node, target);
         }
     }
@@ -292,6 +298,30 @@ void Reader::read_option(const Option& option, const Node& node, const Target& t
     option.store(target, value.value());
 }
 
+void Reader::read_strings(const Option& option, const Node& list, const Target& target) {
+    if (list.kind != Node::Kind::Array) {
+        findings_->error(list.place,
+                         "'" + std::string(option.name) + "' must be a list of texts, as in " +
+                             std::string(option.example) + ", not " +
+                             std::string(name_of(list.kind)));
+        return;
+    }
+    Value value;
+    for (const Node* node = tree_->first(list); node != nullptr; node = tree_->next(*node)) {
+        const bool fits = node->kind == Node::Kind::String && !node->text.empty() &&
+                          std::cmp_less_equal(node->text.size(), option.max);
+        if (!fits) {
+            findings_->error(node->place,
+                             "'" + std::string(option.name) + "' holds texts of 1 to " +
+                                 std::to_string(option.max) + " bytes, as in " +
+                                 std::string(option.example));
+            return;
+        }
+        value.texts.push_back(node->text);
+    }
+    option.store(target, value);
+}
+
 void Reader::unknown_key(Section section, const Node& node, std::string_view title) {
     const std::string what = "unknown key " + quoted(node.key) + in_title(title);
     for (const Synonym& synonym : synonyms) {
@@ -301,7 +331,9 @@ void Reader::unknown_key(Section section, const Node& node, std::string_view tit
         }
     }
     for (const Section other : sections) {
-        if (other == Section::Server || find_option(other, node.key) == nullptr) continue;
+        if (other == Section::Server || other == Section::User ||
+            find_option(other, node.key) == nullptr)
+            continue;
         findings_->error(node.key_place, what + "; it belongs in " + std::string(title_of(other)));
         return;
     }

@@ -39,12 +39,19 @@ class Reader {
     [[nodiscard]] bool read_server(const Node& node, Server& server);
     void check_servers(const Pool& pool, const Node& list, std::vector<ServerDraft>& drafts);
 
+    // reader_users.cc
+    void read_users(const Node& list, Pool& pool);
+    [[nodiscard]] bool read_user(const Node& node, User& user);
+    void check_password(const Node& node, const User& user);
+    void check_commands(const Node& node, const User& user);
+
     // Every key of the table that is in the section goes to the target.
     void read_section(Section section,
                       const Node& table,
                       const Target& target,
                       std::string_view title);
     void read_option(const Option& option, const Node& node, const Target& target);
+    void read_strings(const Option& option, const Node& list, const Target& target);
     void unknown_key(Section section, const Node& node, std::string_view title);
     void unknown_section(const Node& node);
     [[nodiscard]] bool expect_table(const Node& node, std::string_view title);

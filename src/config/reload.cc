@@ -14,7 +14,7 @@ Target target_of(Config& config) {
 }
 
 bool is_same(const Value& a, const Value& b) {
-    return a.number == b.number && a.text == b.text && a.address == b.address;
+    return a.number == b.number && a.text == b.text && a.texts == b.texts && a.address == b.address;
 }
 
 const Pool* find_pool(const Config& config, std::string_view name) {
@@ -38,6 +38,7 @@ std::string difference(const Pool& running, const Pool& next) {
         if (option.fetch == nullptr) continue;
         if (!is_same(option.fetch({.pool = &a}), option.fetch({.pool = &b}))) add(option.name);
     }
+    if (running.users != next.users) add("users");
     const auto same = [](const Server& x, const Server& y) { return is_same(x, y); };
     if (!std::ranges::equal(running.servers, next.servers, same)) {
         add("servers (" + std::to_string(next.servers.size()) + ", were " +

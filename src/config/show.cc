@@ -35,6 +35,16 @@ std::string text_or_nothing(std::string_view text) {
     return text.empty() ? std::string() : quoted_toml(text);
 }
 
+std::string list_toml(const std::vector<std::string>& texts) {
+    if (texts.empty()) return {};
+    std::string out = "[";
+    for (const std::string& text : texts) {
+        if (out.size() > 1) out += ", ";
+        out += quoted_toml(text);
+    }
+    return out + "]";
+}
+
 std::string listen_text(const Address& address) {
     if (address.empty()) return {};
     if (!address.is_path() || address.mode == 0) return quoted_toml(address.text());
@@ -55,15 +65,14 @@ void append_options(Section section, const Target& target, std::string& out) {
     }
 }
 
-// {address = "10.0.0.1:6379", weight = 1, name = "cache1"}
-void append_server(const Server& server, std::string& out) {
-    Server copy = server;
+// { address = "10.0.0.1:6379", weight = 1, name = "cache1" }
+void append_inline(Section section, const Target& target, std::string& out) {
     out += "    { ";
     std::string_view before;
-    for (const Option& option : options(Section::Server)) {
-        const std::string text = value_text(option, option.fetch({.server = &copy}));
+    for (const Option& option : options(section)) {
+        const std::string text = value_text(option, option.fetch(target));
         if (text.empty()) continue;
-        out.append(before).append(option.name).append(" = ").append(text);
+        out.append(before).append(option.name).append(" = ").append(option.secret ? masked : text);
         before = ", ";
     }
     out += " },\n";
@@ -90,7 +99,10 @@ std::string value_text(const Option& option, const Value& value) {
             return listen_text(value.address);
         case Type::Address:
             return value.address.empty() ? std::string() : quoted_toml(value.address.text());
+        case Type::Strings:
+            return list_toml(value.texts);
         case Type::Servers:
+        case Type::Users:
             return {};
     }
     RM_ASSERT(false);
@@ -107,9 +119,16 @@ std::string running_toml(const Config& config) {
     for (Pool& pool : copy.pools) {
         out.append("\n[pool.").append(quoted_toml(pool.name)).append("]\n");
         append_options(Section::Pool, {.pool = &pool}, out);
+        if (!pool.users.empty()) {
+            out += "users = [\n";
+            for (User& user : pool.users) {
+                append_inline(Section::User, {.user = &user}, out);
+            }
+            out += "]\n";
+        }
         out += "servers = [\n";
-        for (const Server& server : pool.servers) {
-            append_server(server, out);
+        for (Server& server : pool.servers) {
+            append_inline(Section::Server, {.server = &server}, out);
         }
         out += "]\n";
     }

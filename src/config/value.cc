@@ -29,6 +29,8 @@ std::string_view wanted_text(Type type) {
             return "a number of bytes, or text such as \"16KiB\" or \"1MiB\"";
         case Type::String:
             return "text in quotes";
+        case Type::Strings:
+            return "a list of texts in quotes";
         case Type::Enum:
             return "one of the names in quotes";
         case Type::Listen:
@@ -36,6 +38,8 @@ std::string_view wanted_text(Type type) {
             return "text in quotes, as in \"127.0.0.1:22121\" or \"/run/a.sock\"";
         case Type::Servers:
             return "a list of servers";
+        case Type::Users:
+            return "a list of users";
     }
     RM_ASSERT(false);
 }
@@ -168,7 +172,9 @@ Result<Value> read_value(const Option& option, const Node& node) {
         case Type::Listen:
         case Type::Address:
             return read_address(option, node);
+        case Type::Strings:
         case Type::Servers:
+        case Type::Users:
             break;  // the reader of a pool takes them one by one
     }
     RM_ASSERT(false);

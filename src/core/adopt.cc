@@ -134,6 +134,15 @@ void Proxy::hold_back_clients(const ServerConn& conn) {
     }
 }
 
+// Who was let in stays in, unless that user is gone; without passwords everybody is let in.
+void admit_anew(ClientConn& client) {
+    if (client.user != nullptr) {
+        client.user = client.pool->find_user(std::string(client.user->name()));
+        if (client.user == nullptr) client.authenticated = false;
+    }
+    if (client.pool->is_open()) client.authenticated = true;
+}
+
 // Null: they have no pool any more and are closed when they have their answers.
 void Proxy::take_clients(Pool& old_pool, Pool* pool) {
     for (ClientConn* client = clients_.front(); client != nullptr;
@@ -150,8 +159,7 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
         pool->clients += 1;
         if (auto* parser = std::get_if<resp::RequestParser>(&client->parser)) {
             parser->set_limits(pool->resp_limits);
-            // Who was let in stays in, and so does everybody when there is no password any more.
-            if (pool->options->redis_auth.empty()) client->authenticated = true;
+            admit_anew(*client);
             parser->set_authenticated(client->authenticated);
         } else {
             std::get<memcached::RequestParser>(client->parser).set_limits(pool->memcached_limits);

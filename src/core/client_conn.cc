@@ -7,7 +7,7 @@ namespace ringmain::core {
 ClientConn::ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id)
     : pool(&owner),
       id(client_id),
-      authenticated(owner.options->redis_auth.empty()),
+      authenticated(owner.is_open()),
       input(blocks),
       partial(blocks),
       out(blocks),

@@ -14,6 +14,7 @@ Pool::Pool(BlockPool& blocks,
       shared(&pool_shared),
       counters(&(*pool_shared.counters)[share.worker]),
       placement(pool_options.placement, pool_options.nodes()),
+      users(pool_options.users.begin(), pool_options.users.end()),
       scripts(*pool_shared.scripts) {
     resp_limits.request_size_max = pool_options.request_size_max;
     resp_limits.arguments_max = pool_options.request_arguments_max;
@@ -21,6 +22,11 @@ Pool::Pool(BlockPool& blocks,
     for (uint32_t i = 0; i < pool_options.servers.size(); ++i) {
         servers.push_back(std::make_unique<Server>(blocks, *this, i, share));
     }
+}
+
+const User* Pool::find_user(std::string_view name) const {
+    const auto found = std::ranges::find(users, name, &User::name);
+    return found == users.end() ? nullptr : &*found;
 }
 
 std::vector<ServerConn*> Pool::connections() const {

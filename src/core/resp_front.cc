@@ -75,6 +75,7 @@ Taken RespFront::take() {
     const std::string_view name =
         frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
     const Command* command = resp::find_command(name);
+    const Command* container = command;
     counted_ = &pool_.counters->commands[number_of(command)];
     counted_->add(1);
     if (command == nullptr) return take_unknown(name);
@@ -91,6 +92,7 @@ Taken RespFront::take() {
         error("-NOAUTH Authentication required.\r\n");
         return Taken::Yes;
     }
+    if (client_.user != nullptr && !is_permitted(*container, *command)) return Taken::Yes;
     return take_command(*command);
 }
 
@@ -110,6 +112,11 @@ Taken RespFront::take_unknown(std::string_view name) {
     }
     if (!client_.authenticated) {
         error("-NOAUTH Authentication required.\r\n");
+        return Taken::Yes;
+    }
+    if (client_.user != nullptr && !client_.user->may_run_unknown()) {
+        error(
+            "-NOPERM this user has no permissions to run commands that ringmain does not know\r\n");
         return Taken::Yes;
     }
     if (client_.special && !proxy_.leases().may_go_on(client_)) return later();

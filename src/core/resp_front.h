@@ -31,6 +31,14 @@ class RespFront {
 
   private:
     Taken take_unknown(std::string_view name);
+
+    // permission.cc
+    [[nodiscard]] bool is_permitted(const Command& container, const Command& row);
+    [[nodiscard]] bool may_use_arguments(uint32_t first, uint32_t end);
+    [[nodiscard]] bool may_use_keys(const Command& row);
+    [[nodiscard]] bool may_use_channels(const Command& row);
+    [[nodiscard]] bool reads_other_keys();
+
     Taken take_command(const Command& command);
     Taken take_local(const Command& command);
 

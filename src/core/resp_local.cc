@@ -35,7 +35,14 @@ class LocalAnswer {
     void ping();
     void auth();
     Taken hello();
-    [[nodiscard]] bool read_hello_options(const std::string** name);
+
+    // What HELLO asks for besides the version.
+    struct HelloOptions {
+        const std::string* name = nullptr;
+        const User* user = nullptr;
+    };
+
+    [[nodiscard]] bool read_hello_options(HelloOptions& hello);
     void select();
     Taken reset();
     void time();
@@ -46,7 +53,8 @@ class LocalAnswer {
     void client_switch();
     void command();
 
-    [[nodiscard]] bool check_password(std::string_view user, std::string_view password) const;
+    [[nodiscard]] std::optional<const User*> admit(const std::string& name,
+                                                   std::string_view password) const;
 
     void reply(std::string_view text) { proxy_.answer(client_, text); }
 
@@ -182,11 +190,20 @@ void LocalAnswer::set_authenticated(bool authenticated) {
     std::get<resp::RequestParser>(client_.parser).set_authenticated(authenticated);
 }
 
-bool LocalAnswer::check_password(std::string_view user, std::string_view password) const {
-    const std::string& secret = client_.pool->options->redis_auth;
-    const bool known_user = user == "default";
-    if (secret.empty()) return known_user;
-    return equal_in_constant_time(password, secret) && known_user;
+// Whom name and password admit: a user, or null for who may do everything.
+std::optional<const User*> LocalAnswer::admit(const std::string& name,
+                                              std::string_view password) const {
+    const Pool& pool = *client_.pool;
+    if (name == "default") {
+        const std::string& secret = pool.options->redis_auth;
+        const bool is_right = secret.empty()
+                                  ? pool.is_open()
+                                  : equal_in_constant_time(digest_of(password), digest_of(secret));
+        return is_right ? std::optional<const User*>(nullptr) : std::nullopt;
+    }
+    const User* user = pool.find_user(name);
+    const bool is_right = user != nullptr && user->has_password(digest_of(password));
+    return is_right ? std::optional(user) : std::nullopt;
 }
 
 void LocalAnswer::auth() {
@@ -201,10 +218,12 @@ void LocalAnswer::auth() {
             "Are you sure your configuration is correct?");
         return;
     }
-    if (!check_password(with_user ? texts_[1] : "default", texts_.back())) {
+    const auto user = admit(with_user ? texts_[1] : "default", texts_.back());
+    if (!user.has_value()) {
         error("WRONGPASS invalid username-password pair or user is disabled.");
         return;
     }
+    client_.user = *user;
     set_authenticated(true);
     reply(resp::ok_response);
 }
@@ -220,20 +239,23 @@ constexpr std::string_view bad_name =
     "ERR Client names cannot contain spaces, newlines or special characters.";
 
 // AUTH and SETNAME of HELLO. False when it was answered with an error; nothing has changed then.
-bool LocalAnswer::read_hello_options(const std::string** name) {
+bool LocalAnswer::read_hello_options(HelloOptions& hello) {
     bool authenticated = client_.authenticated;
+    hello.user = client_.user;
     for (size_t i = 2; i < texts_.size(); ++i) {
         const size_t more = texts_.size() - i - 1;
         if (ascii::equal_ignoring_case(texts_[i], "auth") && more >= 2) {
-            if (!check_password(texts_[i + 1], texts_[i + 2])) {
+            const auto user = admit(texts_[i + 1], texts_[i + 2]);
+            if (!user.has_value()) {
                 error("WRONGPASS invalid username-password pair or user is disabled.");
                 return false;
             }
+            hello.user = *user;
             authenticated = true;
             i += 2;
         } else if (ascii::equal_ignoring_case(texts_[i], "setname") && more >= 1) {
-            *name = &texts_[i + 1];
-            if (!is_name(**name)) {
+            hello.name = &texts_[i + 1];
+            if (!is_name(*hello.name)) {
                 error(bad_name);
                 return false;
             }
@@ -271,12 +293,11 @@ Taken LocalAnswer::hello() {
     // read must not overtake a write.
     if (resp3 != client_.resp3 && !client_.requests.empty()) return Taken::Later;
 
-    const std::string* name = nullptr;
-    if (!read_hello_options(&name)) {
-        return Taken::Yes;
-    }
+    HelloOptions options;
+    if (!read_hello_options(options)) return Taken::Yes;
+    client_.user = options.user;
     set_authenticated(true);
-    if (name != nullptr) client_.name = *name;
+    if (options.name != nullptr) client_.name = *options.name;
     if (resp3 != client_.resp3) {
         proxy_.leases().stop_watching(client_, "the client changed its protocol version (HELLO)");
     }
@@ -326,7 +347,8 @@ void LocalAnswer::select() {
 
 Taken LocalAnswer::reset() {
     if ((client_.resp3 || client_.special) && !client_.requests.empty()) return Taken::Later;
-    set_authenticated(client_.pool->options->redis_auth.empty());
+    client_.user = nullptr;
+    set_authenticated(client_.pool->is_open());
     client_.name.clear();
     client_.resp3 = false;
     proxy_.leases().reset(client_);
@@ -376,17 +398,18 @@ void LocalAnswer::client_switch() {
 }
 
 void LocalAnswer::client_info() {
-    std::string line = "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
-                       " laddr=" + client_.pool->options->listen.text() +
-                       " fd=0 name=" + client_.name +
-                       " age=0 idle=0 flags=N db=" + std::to_string(Leases::database_of(client_)) +
-                       " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0"
-                       " rbs=0 rbp=0 obl=0 oll=" +
-                       std::to_string(client_.requests.size()) +
-                       " omem=" + std::to_string(client_.out.size() + client_.unsent) +
-                       " tot-mem=0 events=r cmd=client|info user=default redir=-1 resp=" +
-                       (client_.resp3 ? "3" : "2") + " lib-name=" + client_.library_name +
-                       " lib-ver=" + client_.library_version + "\n";
+    std::string line =
+        "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
+        " laddr=" + client_.pool->options->listen.text() + " fd=0 name=" + client_.name +
+        " age=0 idle=0 flags=N db=" + std::to_string(Leases::database_of(client_)) +
+        " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0"
+        " rbs=0 rbp=0 obl=0 oll=" +
+        std::to_string(client_.requests.size()) +
+        " omem=" + std::to_string(client_.out.size() + client_.unsent) +
+        " tot-mem=0 events=r cmd=client|info user=" +
+        (client_.user == nullptr ? "default" : client_.user->name()) +
+        " redir=-1 resp=" + (client_.resp3 ? "3" : "2") + " lib-name=" + client_.library_name +
+        " lib-ver=" + client_.library_version + "\n";
     std::string text;
     resp::write_text(text, line, version());
     reply(text);
@@ -412,17 +435,6 @@ Taken answer_locally(Proxy& proxy,
         return Taken::Yes;
     }
     return LocalAnswer(proxy, client, command, bytes, arguments).give();
-}
-
-bool equal_in_constant_time(std::string_view given, std::string_view secret) {
-    // The length of the secret may show in time, its bytes may not.
-    uint32_t difference = given.size() == secret.size() ? 0 : 1;
-    for (size_t i = 0; i < given.size(); ++i) {
-        const char expected = secret.empty() ? '\0' : secret[i % secret.size()];
-        difference |= static_cast<uint32_t>(static_cast<unsigned char>(given[i])) ^
-                      static_cast<uint32_t>(static_cast<unsigned char>(expected));
-    }
-    return difference == 0;
 }
 
 }  // namespace ringmain::core

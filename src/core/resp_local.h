@@ -24,7 +24,4 @@ namespace ringmain::core {
 // INFO: the sections that tools read. `sections` empty: the default ones.
 [[nodiscard]] std::string info_text(const Proxy& proxy, std::span<const std::string> sections);
 
-// True when both are equal; takes the same time wherever they differ.
-[[nodiscard]] bool equal_in_constant_time(std::string_view given, std::string_view secret);
-
 }  // namespace ringmain::core

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "command_row.h"
 #include "key_search.h"
 
 namespace ringmain::resp {
@@ -220,6 +221,21 @@ const Command* find_by_full_name(std::string_view name) {
     if (command == nullptr || bar == std::string_view::npos) return command;
     if (command->subcommands.empty()) return nullptr;
     return find_subcommand(*command, name.substr(bar + 1));
+}
+
+std::optional<Rule> parse_rule(std::string_view text) {
+    if (text.size() < 2 || (text[0] != '+' && text[0] != '-')) return std::nullopt;
+    Rule rule = {.allows = text[0] == '+'};
+    const std::string_view what = text.substr(1);
+    if (what.starts_with('@')) {
+        rule.categories =
+            ascii::equal_ignoring_case(what, "@all") ? Rule::all : acl_category_of(what.substr(1));
+        if (rule.categories == 0) return std::nullopt;
+    } else {
+        rule.command = find_by_full_name(what);
+        if (rule.command == nullptr) return std::nullopt;
+    }
+    return rule;
 }
 
 KeySearch find_keys(const Command& command,

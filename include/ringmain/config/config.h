@@ -33,6 +33,20 @@ struct Address {
     auto operator<=>(const Address&) const = default;
 };
 
+enum class Access : uint8_t { ReadWrite, ReadOnly };
+
+// A client that presents this name and password may do what is said here.
+struct User {
+    std::string name;
+    std::string password;         // one of them is given
+    std::string password_sha256;  // 64 hexadecimal digits
+    Access access = Access::ReadWrite;
+    std::vector<std::string> keys;      // beginnings of its keys; none: all keys
+    std::vector<std::string> commands;  // "+get", "-flushall", "+@read", "-@dangerous", in order
+
+    bool operator==(const User&) const = default;
+};
+
 struct Server {
     Address address;
     uint32_t weight = 1;
@@ -63,6 +77,7 @@ struct Pool {
     int64_t health_check_interval_ms = 0;  // 0: none
     int64_t slow_start_ms = 0;             // 0: none
     std::string redis_auth;
+    std::vector<User> users;
     uint32_t redis_db = 0;
     uint64_t request_size_max = 1024ULL * 1024 * 1024;
     uint64_t key_size_max = 64ULL * 1024;

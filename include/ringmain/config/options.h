@@ -18,10 +18,10 @@
 
 namespace ringmain::config {
 
-enum class Section : uint8_t { Proxy, Stats, Admin, Pool, Server };
+enum class Section : uint8_t { Proxy, Stats, Admin, Pool, Server, User };
 
 inline constexpr std::array sections = {
-    Section::Proxy, Section::Stats, Section::Admin, Section::Pool, Section::Server};
+    Section::Proxy, Section::Stats, Section::Admin, Section::Pool, Section::Server, Section::User};
 
 enum class Type : uint8_t {
     Boolean,
@@ -30,16 +30,19 @@ enum class Type : uint8_t {
     Duration,       // milliseconds, or "400ms" "2s" "1m" "1h"
     Size,           // bytes, or "16KiB" "1MiB" "1GiB"
     String,
-    Enum,    // one of `names`; its number is the enumerator's
-    Listen,  // host:port, [ipv6]:port, or /path with an octal mode
+    Strings,  // a list of them
+    Enum,     // one of `names`; its number is the enumerator's
+    Listen,   // host:port, [ipv6]:port, or /path with an octal mode
     Address,
     Servers,
+    Users,
 };
 
 // One value of any type; which member counts follows from the type.
 struct Value {
     int64_t number = 0;  // also booleans (0, 1) and enumerators
     std::string text;
+    std::vector<std::string> texts;
     config::Address address;
 };
 
@@ -50,6 +53,7 @@ struct Target {
     config::Admin* admin = nullptr;
     config::Pool* pool = nullptr;
     config::Server* server = nullptr;
+    config::User* user = nullptr;
 };
 
 struct Option {
@@ -78,7 +82,7 @@ struct Option {
 
 [[nodiscard]] std::vector<std::string_view> option_names(Section section);
 
-// "[proxy]", "[pool.NAME]", "a server".
+// "[proxy]", "[pool.NAME]", "a server", "a user".
 [[nodiscard]] std::string_view title_of(Section section);
 
 // As TOML; empty for no value: an empty text or address.

@@ -17,6 +17,7 @@
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/request.h"
 #include "ringmain/core/session.h"
+#include "ringmain/core/user.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/resp/request_parser.h"
 
@@ -54,6 +55,7 @@ class ClientConn {
     bool paused_by_output = false;  // else by what is in flight, or a barrier
     bool end_of_stream = false;     // the client has sent its last byte
     bool authenticated = false;
+    const User* user = nullptr;  // of its pool; null: may do everything
     bool resp3 = false;
     bool barrier = false;   // the next frame waits until `requests` is empty
     bool broken = false;    // its output could not be kept: close without a word

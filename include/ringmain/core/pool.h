@@ -14,6 +14,7 @@
 #include "ringmain/core/scripts.h"
 #include "ringmain/core/server.h"
 #include "ringmain/core/shared.h"
+#include "ringmain/core/user.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/placement/placement.h"
 #include "ringmain/resp/request_parser.h"
@@ -36,6 +37,12 @@ class Pool {
     ~Pool() = default;
 
     [[nodiscard]] bool is_redis() const { return options->protocol == config::Protocol::Redis; }
+
+    // Who connects may do everything at once.
+    [[nodiscard]] bool is_open() const { return options->redis_auth.empty() && users.empty(); }
+
+    // Null when there is no such user.
+    [[nodiscard]] const User* find_user(std::string_view name) const;
 
     // Of all its servers, for what happens seldom.
     [[nodiscard]] std::vector<ServerConn*> connections() const;
@@ -72,6 +79,7 @@ class Pool {
     const PoolShared* shared;
     stats::PoolCounters* counters;  // this worker's
     placement::Placement placement;
+    std::vector<User> users;
     std::vector<std::unique_ptr<Server>> servers;
     resp::RequestLimits resp_limits;
     memcached::RequestLimits memcached_limits;

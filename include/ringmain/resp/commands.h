@@ -29,6 +29,24 @@ namespace ringmain::resp {
 // By the whole name as COMMAND INFO takes it, "get" or "client|setname"; null when unknown.
 [[nodiscard]] const Command* find_by_full_name(std::string_view name);
 
+// A rule of a user: "+get", "-client|list", "+@read", "-@all".
+struct Rule {
+    static constexpr uint32_t all = ~uint32_t{0};  // "@all"
+
+    bool allows = false;
+    uint32_t categories = 0;           // bits of acl_category
+    const Command* command = nullptr;  // a row, or a subcommand's; null with a category
+
+    // `row` speaks for the request; `command` is its container, or the same.
+    [[nodiscard]] bool fits(const Command& container, const Command& row) const {
+        if (command == nullptr) return categories == all || (row.acl & categories) != 0;
+        return command == &row || command == &container;
+    }
+};
+
+// Nothing when it is none, or when there is no such command or category.
+[[nodiscard]] std::optional<Rule> parse_rule(std::string_view text);
+
 // Whether a server may be asked about a command that is not in the table (a module's, or a younger
 // one). Not when the name has a NUL: redis hashes the whole of a name but compares it up to there,
 // so some "SUBSCRIBE\0x" is SUBSCRIBE to a server, and nothing in the table.

@@ -29,8 +29,8 @@ TEST_CASE("every option has a name, a help line, and a way to be stored and read
         CHECK_FALSE(option.name.empty());
         CHECK_FALSE(option.help.empty());
         CHECK_FALSE(option.help.ends_with('.'));
-        CHECK(
-            (option.type == Type::Servers || (option.store != nullptr && option.fetch != nullptr)));
+        CHECK((option.type == Type::Servers || option.type == Type::Users ||
+               (option.store != nullptr && option.fetch != nullptr)));
         CHECK((option.type == Type::Enum) == (option.names != nullptr));
         CHECK(find_option(option.section, option.name) == &option);
         const bool has_sample = !default_text(option).empty() || !option.example.empty();

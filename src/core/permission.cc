@@ -1,0 +1,77 @@
+// What a user may not do (core/user.h) gets redis's error, and no server hears of it.
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/resp/commands.h"
+
+#include <algorithm>
+
+#include "resp_front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+constexpr std::string_view no_key =
+    "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n";
+
+bool is_any_of(const Command& row, std::initializer_list<std::string_view> names) {
+    return std::ranges::find(names, row.name) != names.end();
+}
+
+}  // namespace
+
+bool RespFront::is_permitted(const Command& container, const Command& row) {
+    const User& user = *client_.user;
+    if (!user.may_run(container, row)) {
+        error("-NOPERM this user has no permissions to run the '" + std::string(row.name) +
+              "' command\r\n");
+        return false;
+    }
+    if (user.has_all_keys() || may_use_keys(row)) return true;
+    error(no_key);
+    return false;
+}
+
+bool RespFront::may_use_arguments(uint32_t first, uint32_t end) {
+    const std::span<const ByteRange> all = arguments();
+    return std::ranges::all_of(all.subspan(first, end - first), [this](ByteRange range) {
+        return client_.user->may_use(bytes_.view(range, proxy_.scratch().text));
+    });
+}
+
+// Of a user that has some keys only.
+bool RespFront::may_use_keys(const Command& row) {
+    constexpr uint32_t looks_elsewhere = acl_category::scripting | acl_category::admin;
+    if ((row.acl & looks_elsewhere) != 0) return false;
+    if ((row.acl & acl_category::pubsub) != 0) return may_use_channels(row);
+    if (is_any_of(row, {"sort", "sort_ro"}) && reads_other_keys()) return false;
+
+    Scratch& scratch = proxy_.scratch();
+    scratch.keys.clear();
+    const std::span<const ByteRange> all = arguments();
+    if (resp::find_keys(row, bytes_, all, scratch.text, scratch.keys) != resp::KeySearch::Found) {
+        // KEYS, DBSIZE and the like are about everybody's keys.
+        return (row.acl & acl_category::keyspace) == 0 && row.handling != Handling::Gather;
+    }
+    return std::ranges::all_of(scratch.keys,
+                               [this](uint32_t key) { return may_use_arguments(key, key + 1); });
+}
+
+bool RespFront::may_use_channels(const Command& row) {
+    if (is_any_of(row, {"publish", "spublish"})) return may_use_arguments(1, 2);
+    if (is_any_of(row, {"subscribe", "ssubscribe"})) {
+        return may_use_arguments(1, frame_.argument_count);
+    }
+    return is_any_of(row, {"unsubscribe", "sunsubscribe", "punsubscribe"});
+}
+
+// SORT ... BY pattern, GET pattern.
+bool RespFront::reads_other_keys() {
+    const std::span<const ByteRange> all = arguments();
+    return std::ranges::any_of(all.subspan(2), [this](ByteRange range) {
+        const std::string_view word = bytes_.view(range, proxy_.scratch().text);
+        return ascii::equal_ignoring_case(word, "by") || ascii::equal_ignoring_case(word, "get");
+    });
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,55 @@
+#include "ringmain/core/user.h"
+
+#include "ringmain/base/assert.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace ringmain::core {
+
+namespace {
+
+PasswordDigest digest_for(const config::User& options) {
+    if (!options.password.empty()) return digest_of(options.password);
+    const std::optional<PasswordDigest> digest = parse_digest(options.password_sha256);
+    RM_ASSERT(digest.has_value());
+    return *digest;
+}
+
+// A script may write; those that may not have a name of their own.
+bool may_write(const Command& row) {
+    if ((row.flags & command_flag::write) != 0) return true;
+    return (row.acl & acl_category::scripting) != 0 && (row.flags & command_flag::readonly) == 0;
+}
+
+}  // namespace
+
+User::User(const config::User& options) : options_(&options), digest_(digest_for(options)) {
+    for (const std::string& text : options.commands) {
+        const std::optional<resp::Rule> rule = resp::parse_rule(text);
+        RM_ASSERT(rule.has_value());
+        rules_.push_back(*rule);
+    }
+}
+
+bool User::may_run(const Command& container, const Command& row) const {
+    if ((row.flags & command_flag::no_auth) != 0) return true;  // AUTH, HELLO, QUIT, RESET
+    if (options_->access == config::Access::ReadOnly && may_write(row)) return false;
+    bool allowed = rules_.empty() || !rules_.front().allows;
+    for (const resp::Rule& rule : rules_) {
+        if (rule.fits(container, row)) allowed = rule.allows;
+    }
+    return allowed;
+}
+
+bool User::may_run_unknown() const {
+    return options_->access == config::Access::ReadWrite && rules_.empty() && has_all_keys();
+}
+
+bool User::may_use(std::string_view key) const {
+    return has_all_keys() || std::ranges::any_of(options_->keys, [key](const std::string& prefix) {
+               return key.starts_with(prefix);
+           });
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,122 @@
+// The users of a pool: what is taken, what is refused and in which words.
+
+#include "ringmain/config/load.h"
+#include "ringmain/config/options.h"
+#include "ringmain/config/reload.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::config {
+
+namespace {
+
+std::string pool_with(std::string_view users) {
+    return "[pool.a]\nlisten = '127.0.0.1:1'\nservers = ['h:1']\n" + std::string(users) + "\n";
+}
+
+Config parse(std::string_view users) {
+    Loaded loaded = load(pool_with(users), "f");
+    CAPTURE(report(loaded, users));
+    REQUIRE(loaded.accepted());
+    return loaded.config;
+}
+
+std::string refused(std::string_view users) {
+    const std::string text = pool_with(users);
+    const Loaded loaded = load(text, "f");
+    CHECK_FALSE(loaded.accepted());
+    return report(loaded, text);
+}
+
+bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
+
+const std::string digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+
+}  // namespace
+
+TEST_CASE("users are tables in a list, in either of TOML's spellings") {
+    const std::string last =
+        "{ name = 'ops', password_sha256 = '" + digest + "', access = 'read-only' }";
+    const Config config = parse(
+        "users = [{ name = 'app', password = 's', keys = ['a:', 'b:'], "
+        "commands = ['-@dangerous', '+KEYS', '-client|list'] }, " +
+        last + "]");
+    const std::vector<User>& users = config.pools[0].users;
+    REQUIRE(users.size() == 2);
+    CHECK(users[0].name == "app");
+    CHECK(users[0].password == "s");
+    CHECK(users[0].access == Access::ReadWrite);
+    CHECK(users[0].keys == std::vector<std::string>{"a:", "b:"});
+    CHECK(users[0].commands.size() == 3);
+    CHECK(users[1].access == Access::ReadOnly);
+    CHECK(users[1].password_sha256 == digest);
+    CHECK(parse("[[pool.a.users]]\nname = 'app'\npassword = 's'\n[[pool.a.users]]\nname = 'b'\n"
+                "password = 't'")
+              .pools[0]
+              .users.size() == 2);
+}
+
+TEST_CASE("what is wrong with a user is told") {
+    const auto user = [](std::string_view inside) {
+        return refused("users = [{ " + std::string(inside) + " }]");
+    };
+    CHECK(
+        contains(refused("users = 3"), "'users' must be a list of tables, as in users = [{ name"));
+    CHECK(contains(refused("users = ['app']"), "a user is a table { name, password, access, keys"));
+    CHECK(contains(user("password = 'x'"), "a user has no 'name'"));
+    CHECK(
+        contains(user("name = 'a b', password = 'x'"), "contains a blank or a control character"));
+    CHECK(
+        contains(user("name = 'default', password = 'x'"), "'default' is who presents redis_auth"));
+    CHECK(contains(user("name = 'a'"), "user 'a' needs one of password and password_sha256"));
+    CHECK(contains(user("name = 'a', password = 'x', password_sha256 = '" + digest + "'"),
+                   "needs one of password and password_sha256, and has both"));
+    CHECK(contains(user("name = 'a', password_sha256 = 'abc'"),
+                   "'password_sha256' of user 'a' is not 64 hexadecimal digits, as `printf"));
+    CHECK(contains(user("name = 'a', password = ''"), "'password' is empty"));
+    CHECK(contains(user("name = 'a', password = 'x', access = 'write'"),
+                   "'access' cannot be 'write'; possible are read-write and read-only"));
+    CHECK(contains(user("name = 'a', password = 'x', key = ['k']"),
+                   "unknown key 'key' in a user; did you mean 'keys'?"));
+    CHECK(contains(user("name = 'a', password = 'x', keys = 'k'"),
+                   "'keys' must be a list of texts, as in [\"shop:\"], not text in quotes"));
+    CHECK(contains(user("name = 'a', password = 'x', keys = ['']"),
+                   "'keys' holds texts of 1 to 512 bytes, as in [\"shop:\"]"));
+    CHECK(contains(user("name = 'a', password = 'x', keys = [3]"), "'keys' holds texts"));
+    for (const std::string_view rule : {"get", "+", "+@", "+@nonsense", "+nonsense", "-get|x"}) {
+        CHECK(contains(
+            user("name = 'a', password = 'x', commands = ['+get', '" + std::string(rule) + "']"),
+            "'" + std::string(rule) + "' is no rule: write \"+get\""));
+    }
+    CHECK(contains(
+        refused("users = [{ name = 'a', password = 'x' }, { name = 'a', password = 'y' }]"),
+        "two users of [pool.a] have the name 'a'"));
+    CHECK(contains(refused("protocol = 'memcached'\nusers = [{ name = 'a', password = 'x' }]"),
+                   "'users' is for redis pools"));
+}
+
+TEST_CASE("a user's password is shown nowhere") {
+    const std::string users = "users = [{ name = 'app', password = 'hunter2' }]";
+    const std::string shown = running_toml(parse(users));
+    CHECK(contains(shown, R"({ name = "app", password = "***", access = "read-write" })"));
+    CHECK_FALSE(contains(shown, "hunter2"));
+    for (const std::string_view wrong :
+         {"users = [{ name = 'a', password = 'hunter2', nonsense = 1 }]",
+          "users = [{ name = 'a', password = 'hunter2' ]",
+          "users = [{ name = 'a', password = hunter2 }]",
+          "users = [{ password = 'hunter2' }]",
+          "users = [{ name = 'a', password = ['hunter2'] }]"}) {
+        CHECK_FALSE(contains(refused(wrong), "hunter2"));
+    }
+}
+
+TEST_CASE("a change of users is told without their passwords") {
+    const Config running = parse("users = [{ name = 'a', password = 'hunter2' }]");
+    const Config next = parse("users = [{ name = 'a', password = 'hunter3' }]");
+    CHECK(changes(running, next) == std::vector<std::string>{"pool a: changed: users"});
+    CHECK(changes(running, running).empty());
+}
+
+}  // namespace ringmain::config

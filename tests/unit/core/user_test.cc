@@ -1,0 +1,231 @@
+// What a user of a pool may do, and what it is told otherwise.
+
+#include "ringmain/core/user.h"
+
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+const std::string noauth = "-NOAUTH Authentication required.\r\n";
+const std::string wrong_password =
+    "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+const std::string no_key =
+    "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n";
+const std::string no_unknown =
+    "-NOPERM this user has no permissions to run commands that ringmain does not know\r\n";
+
+std::string no_command(std::string_view name) {
+    return "-NOPERM this user has no permissions to run the '" + std::string(name) +
+           "' command\r\n";
+}
+
+config::User user(std::string name) {
+    config::User options;
+    options.name = std::move(name);
+    options.password = "pw-" + options.name;
+    return options;
+}
+
+config::Pool pool_with(std::vector<config::User> users, uint32_t servers = 1) {
+    config::Pool pool = redis_pool(servers);
+    pool.users = std::move(users);
+    return pool;
+}
+
+// A client that is this user.
+Channel& client_as(World& world, const std::string& name) {
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"AUTH", name, "pw-" + name})) == "+OK\r\n");
+    return client;
+}
+
+bool may_run(const config::User& options, std::string_view name) {
+    const Command* row = resp::find_by_full_name(name);
+    REQUIRE(row != nullptr);
+    const Command* container = resp::find_command(name.substr(0, name.find('|')));
+    return core::User(options).may_run(*container, *row);
+}
+
+}  // namespace
+
+TEST_CASE("with users, nobody is served before a name and its password") {
+    config::User digested = user("hash");
+    digested.password.clear();
+    digested.password_sha256 = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    World world(pool_with({user("app"), digested}));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == noauth);
+    CHECK(world.ask(client, resp({"AUTH", "app", "pw-ap"})) == wrong_password);
+    CHECK(world.ask(client, resp({"AUTH", "bob", "pw-app"})) == wrong_password);
+    CHECK(world.ask(client, resp({"AUTH", "default", ""})) == wrong_password);
+    CHECK(world.ask(client, resp({"AUTH", "pw-app"})).starts_with("-ERR AUTH <password> called"));
+    CHECK(world.ask(client, resp({"GET", "a"})) == noauth);
+    CHECK(world.ask(client, resp({"AUTH", "app", "pw-app"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.ask(client, resp({"CLIENT", "INFO"})).find(" user=app ") != std::string::npos);
+    CHECK(world.ask(client, resp({"AUTH", "hash", "secret"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"RESET"})) == "+RESET\r\n");
+    CHECK(world.ask(client, resp({"GET", "a"})) == noauth);
+    CHECK(world.ask(client, resp({"HELLO", "3", "AUTH", "app", "x"})) == wrong_password);
+    CHECK(world.ask(client, resp({"HELLO", "3", "AUTH", "app", "pw-app"})).starts_with("%7"));
+    CHECK(world.ask(client, resp({"GET", "a"})) == "_\r\n");
+}
+
+TEST_CASE("who presents redis_auth may do everything, beside users") {
+    config::User reader = user("reader");
+    reader.access = config::Access::ReadOnly;
+    config::Pool pool = pool_with({reader});
+    pool.redis_auth = "secret";
+    World world(pool);
+    world.server(0).redis.password = "secret";
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"AUTH", "secret"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"AUTH", "reader", "pw-reader"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"SET", "a", "2"})) == no_command("set"));
+    CHECK(world.ask(client, resp({"AUTH", "reader", "wrong"})) == wrong_password);
+    CHECK(world.ask(client, resp({"SET", "a", "2"})) == no_command("set"));  // stays who it was
+    CHECK(world.ask(client, resp({"AUTH", "default", "secret"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"SET", "a", "3"})) == "+OK\r\n");
+}
+
+TEST_CASE("who only reads may not write, with a script neither") {
+    config::User reader = user("r");
+    reader.access = config::Access::ReadOnly;
+    for (const std::string_view name : {"get",
+                                        "mget",
+                                        "keys",
+                                        "subscribe",
+                                        "eval_ro",
+                                        "evalsha_ro",
+                                        "fcall_ro",
+                                        "ping",
+                                        "auth",
+                                        "multi",
+                                        "xread",
+                                        "sort_ro"}) {
+        CAPTURE(name);
+        CHECK(may_run(reader, name));
+    }
+    for (const std::string_view name : {"set",
+                                        "del",
+                                        "eval",
+                                        "evalsha",
+                                        "fcall",
+                                        "script|load",
+                                        "function|load",
+                                        "flushall",
+                                        "getdel",
+                                        "getex",
+                                        "sort",
+                                        "xreadgroup",
+                                        "pfmerge",
+                                        "blpop",
+                                        "expire",
+                                        "geosearchstore"}) {
+        CAPTURE(name);
+        CHECK_FALSE(may_run(reader, name));
+    }
+    CHECK_FALSE(core::User(reader).may_run_unknown());
+}
+
+TEST_CASE("the last rule that fits a command decides") {
+    config::User options = user("u");
+    CHECK(may_run(options, "flushall"));
+    CHECK(core::User(options).may_run_unknown());
+    options.commands = {"-@dangerous", "+keys"};
+    CHECK_FALSE(may_run(options, "flushall"));
+    CHECK(may_run(options, "keys"));
+    CHECK(may_run(options, "get"));
+    CHECK_FALSE(core::User(options).may_run_unknown());
+    options.commands = {"+@read", "-mget", "+client|id"};
+    CHECK(may_run(options, "get"));
+    CHECK_FALSE(may_run(options, "mget"));
+    CHECK_FALSE(may_run(options, "set"));
+    CHECK(may_run(options, "client|id"));
+    CHECK_FALSE(may_run(options, "client|getname"));
+    CHECK(may_run(options, "hello"));  // before AUTH it is anybody's
+    options.commands = {"+client", "-client|info"};
+    CHECK(may_run(options, "client|id"));
+    CHECK_FALSE(may_run(options, "client|info"));
+    options.commands = {"-@all", "+get"};
+    CHECK(may_run(options, "get"));
+    CHECK_FALSE(may_run(options, "ping"));
+    options.commands = {"+@all", "-@write"};
+    CHECK(may_run(options, "get"));
+    CHECK_FALSE(may_run(options, "set"));
+}
+
+TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
+    config::User options = user("shop");
+    options.keys = {"shop:", "{shop}"};
+    World world(pool_with({options}, 3));
+    Channel& client = client_as(world, "shop");
+    CHECK(world.ask(client, resp({"SET", "shop:1", "x"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"GET", "{shop}1"})) == "$-1\r\n");
+    for (const std::vector<std::string>& words :
+         std::vector<std::vector<std::string>>{{"GET", "sho"},
+                                               {"GET", ""},
+                                               {"GET", "Shop:1"},
+                                               {"MGET", "shop:1", "shop:2", "other"},
+                                               {"MSET", "shop:1", "1", "other", "shop:2"},
+                                               {"DEL", "shop:1", "other"},
+                                               {"RENAME", "{shop}1", "other"},
+                                               {"SUNION", "shop:1", "other"},
+                                               {"ZUNION", "2", "shop:1", "other"},
+                                               {"XREAD", "STREAMS", "shop:1", "other", "0", "0"},
+                                               {"SORT", "{shop}1", "BY", "w_*"},
+                                               {"SORT", "{shop}1", "get", "#"},
+                                               {"SORT", "{shop}1", "STORE", "other"},
+                                               {"EVAL", "return 1", "1", "shop:1"},
+                                               {"KEYS", "shop:*"},
+                                               {"SCAN", "0"},
+                                               {"DBSIZE"},
+                                               {"RANDOMKEY"},
+                                               {"FLUSHALL"},
+                                               {"SLOWLOG", "GET"},
+                                               {"PUBSUB", "CHANNELS"},
+                                               {"OBJECT", "ENCODING", "other"}}) {
+        CAPTURE(words[0]);
+        CHECK(world.ask(client, resp(words)) == no_key);
+    }
+    CHECK(world.ask(client, resp({"JSON.GET", "shop:1"})) == no_unknown);
+    CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
+    CHECK(world.ask(client, resp({"MGET", "shop:1", "shop:2"})) == "*2\r\n$1\r\nx\r\n$-1\r\n");
+    // A value may be anything.
+    CHECK(world.ask(client, resp({"SET", "shop:1", "other"})) == "+OK\r\n");
+}
+
+TEST_CASE("what a user may not run does not run in its transaction") {
+    config::User options = user("u");
+    options.commands = {"-del"};
+    World world(pool_with({options}));
+    Channel& client = client_as(world, "u");
+    CHECK(world.ask(client, resp({"MULTI"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+QUEUED\r\n");
+    CHECK(world.ask(client, resp({"DEL", "a"})) == no_command("del"));
+    CHECK(world.ask(client, resp({"EXEC"})).starts_with("-EXECABORT"));
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
+TEST_CASE("after a reload a user has its new rules, and one that is gone is asked again") {
+    World world(pool_with({user("stays"), user("goes")}));
+    Channel& stays = client_as(world, "stays");
+    Channel& goes = client_as(world, "goes");
+    CHECK(world.ask(stays, resp({"SET", "a", "1"})) == "+OK\r\n");
+    config::User changed = user("stays");
+    changed.access = config::Access::ReadOnly;
+    world.adopt({pool_with({changed})});
+    CHECK(world.ask(stays, resp({"SET", "a", "1"})) == no_command("set"));
+    CHECK(world.ask(stays, resp({"GET", "a"})) == bulk("1"));
+    CHECK(world.ask(goes, resp({"GET", "a"})) == noauth);
+    world.adopt({redis_pool(1)});
+    CHECK(world.ask(goes, resp({"SET", "a", "2"})) == "+OK\r\n");
+    CHECK(world.ask(stays, resp({"SET", "a", "3"})) == "+OK\r\n");
+}
+
+}  // namespace ringmain::test
