@@ -50,7 +50,7 @@ void write_server(std::string& text, const Proxy& proxy) {
 void write_clients(std::string& text, const Totals& totals) {
     Section section(text, "Clients");
     section.add("connected_clients", totals.of(&Counters::clients));
-    section.add("blocked_clients", 0);
+    section.add("blocked_clients", totals.of(&Counters::clients_waiting));
     section.add("rejected_connections", totals.of(&Counters::clients_refused));
 }
 

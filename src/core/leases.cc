@@ -67,8 +67,14 @@ void Leases::stop_watching(ClientConn& client, std::string_view why) {
 void Leases::end_wait(ClientConn& client, std::string_view why) {
     if (client.session == nullptr || client.session->waiting == nullptr) return;
     ServerConn& conn = *client.session->waiting;
-    std::string text = "a command that waits on its server was ended: ";
-    proxy_->fail_all(conn, error_line(*client.pool, text.append(why)), stats::Reason::Other);
+    std::string text;
+    if (why.empty()) {
+        client.input.clear();
+    } else {
+        text = "a command that waits on its server was ended: ";
+        text = error_line(*client.pool, text.append(why));
+    }
+    proxy_->fail_all(conn, text, stats::Reason::Other);
     proxy_->lose(conn, "was left by its client", Blame::Nobody);
 }
 
@@ -170,6 +176,7 @@ void Leases::begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_
     if (answer_by != Instant::never()) proxy_->wake_at(answer_by);
     proxy_->waiting_.add(conn);
     client.pool->counters->clients_waiting.add(1);
+    proxy_->counters().clients_waiting.add(1);
     note_change(client);
 }
 
@@ -177,6 +184,7 @@ void Leases::end_waiting(ClientConn& client) {
     ServerConn& conn = *std::exchange(client.session->waiting, nullptr);
     conn.answer_by = Instant::never();
     conn.server->pool().counters->clients_waiting.subtract(1);
+    proxy_->counters().clients_waiting.subtract(1);
 }
 
 void Leases::on_lost(ServerConn& conn) {

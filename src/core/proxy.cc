@@ -205,7 +205,7 @@ void Proxy::on_client_end(ClientConn& client) {
     leases_.end_wait(client,
                      draining_              ? "ringmain is being stopped"
                      : client.pool->retired ? "its pool is not configured any more"
-                                            : "the client has ended its side of the connection");
+                                            : "");
     // What a paused client sent before its end is still to be read (resume).
     if (!client.paused) client.state = ClientConn::State::Closing;
     client.partial.clear();

@@ -69,7 +69,9 @@ class Leases {
     // The connection with its WATCHed keys is closed, if there is one. `why`: what EXEC will say.
     void stop_watching(ClientConn& client, std::string_view why);
 
-    // What waits on a server for this client has an end, with an error that says why.
+    // What waits on a server for this client has an end, with an error that says why. Without a
+    // word when `why` is empty, and nothing that the client has sent behind it is taken: redis
+    // closes a connection that ends while a command waits, and clients that close one count on it.
     void end_wait(ClientConn& client, std::string_view why);
 
     // SELECT. True: the client has the database from now on. False: an error is in `why`, or, when
@@ -94,7 +96,7 @@ class Leases {
     [[nodiscard]] ServerConn* find(Server& server, const ClientConn& client);
     void give_back(ServerConn& conn);
     void release(ServerConn& conn);
-    static void end_waiting(ClientConn& client);
+    void end_waiting(ClientConn& client);
     void on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_checked(ServerConn& conn);
