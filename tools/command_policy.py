@@ -105,6 +105,7 @@ LOCAL = {
     "client|info": "ClientInfo",
     "client|no-evict": "ClientNoEvict",
     "client|no-touch": "ClientNoTouch",
+    "client|reply": "ClientReply",
     "client|setinfo": "ClientSetinfo",
     "client|setname": "ClientSetname",
     "command": "Command",

@@ -362,6 +362,7 @@ Request* Proxy::make_request(ClientConn& client) {
     Request* request = requests_.make(*blocks_, &client);
     if (request == nullptr) return nullptr;
     request->resp3 = client.resp3;
+    request->mute = client.is_mute();
     request->only.request = request;
     client.requests.push_back(request);
     return request;
@@ -395,6 +396,10 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
     if (close_after) {
         client.state = ClientConn::State::Closing;
         client.input.clear();
+    }
+    if (client.is_mute()) {
+        mark_dirty(client);
+        return;
     }
     if (client.requests.empty()) {
         if (!client.out.append_copy(text, client.out.empty() ? &open_ : nullptr)) {
@@ -474,6 +479,7 @@ void Proxy::make_ready(Request& request) {
 void Proxy::settle(ClientConn& client) {
     while (!client.requests.empty() && client.requests.front()->ready) {
         Request& request = *client.requests.pop_front();
+        if (request.mute) request.response.clear();
         const uint64_t size = request.response.size();
         client.out.append_chain(std::move(request.response));
         note_output(client, size);

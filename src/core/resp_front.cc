@@ -425,7 +425,21 @@ Taken take_inline(Proxy& proxy,
     const Fed fed = parser.feed(text);
     RM_ASSERT(fed.status == ParseStatus::Complete && fed.consumed == text.size());
     const Bytes whole(copy);
-    return RespFront(proxy, client, parser.frame(), whole).take();
+    return take_frame(proxy, client, parser.frame(), whole);
+}
+
+// Of a client that has said CLIENT REPLY OFF or SKIP.
+Taken take_mutely(Proxy& proxy,
+                  ClientConn& client,
+                  const resp::RequestFrame& frame,
+                  const Bytes& bytes) {
+    using Replies = ClientConn::Replies;
+    if (client.replies == Replies::SkipNext) client.replies = Replies::Skip;
+    const Taken taken = RespFront(proxy, client, frame, bytes).take();
+    if (client.replies == Replies::Skip) {
+        client.replies = taken == Taken::Later ? Replies::SkipNext : Replies::On;
+    }
+    return taken;
 }
 
 }  // namespace
@@ -436,6 +450,9 @@ Taken take_frame(Proxy& proxy,
                  const Bytes& bytes) {
     if (frame.is_inline) return take_inline(proxy, client, frame, bytes);
     if (frame.argument_count == 0 && !frame.oversized) return Taken::Yes;
+    if (client.replies != ClientConn::Replies::On) [[unlikely]] {
+        return take_mutely(proxy, client, frame, bytes);
+    }
     return RespFront(proxy, client, frame, bytes).take();
 }
 

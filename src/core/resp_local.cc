@@ -51,6 +51,7 @@ class LocalAnswer {
     void client_setinfo();
     void client_info();
     void client_switch();
+    void client_reply();
     void command();
 
     [[nodiscard]] std::optional<const User*> admit(const std::string& name,
@@ -113,6 +114,7 @@ Taken LocalAnswer::give() {
         case CommandId::ClientInfo:
         case CommandId::ClientNoEvict:
         case CommandId::ClientNoTouch:
+        case CommandId::ClientReply:
         case CommandId::ClientSetinfo:
         case CommandId::ClientSetname:
             client();
@@ -166,6 +168,8 @@ void LocalAnswer::client() {
         client_setinfo();
     } else if (command_.id == CommandId::ClientSetname) {
         client_setname();
+    } else if (command_.id == CommandId::ClientReply) {
+        client_reply();
     } else {
         client_switch();
     }
@@ -351,6 +355,7 @@ Taken LocalAnswer::reset() {
     set_authenticated(client_.pool->is_open());
     client_.name.clear();
     client_.resp3 = false;
+    client_.replies = ClientConn::Replies::On;
     proxy_.leases().reset(client_);
     reply("+RESET\r\n");
     return Taken::Yes;
@@ -397,13 +402,27 @@ void LocalAnswer::client_switch() {
     reply(resp::ok_response);
 }
 
+void LocalAnswer::client_reply() {
+    using Replies = ClientConn::Replies;
+    if (ascii::equal_ignoring_case(texts_[2], "on")) {
+        client_.replies = Replies::On;
+        reply(resp::ok_response);
+    } else if (ascii::equal_ignoring_case(texts_[2], "off")) {
+        client_.replies = Replies::Off;
+    } else if (ascii::equal_ignoring_case(texts_[2], "skip")) {
+        if (client_.replies != Replies::Off) client_.replies = Replies::SkipNext;
+    } else {
+        error("ERR syntax error");
+    }
+}
+
 void LocalAnswer::client_info() {
     std::string line =
         "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
         " laddr=" + client_.pool->options->listen.text() + " fd=0 name=" + client_.name +
         " age=0 idle=0 flags=N db=" + std::to_string(Leases::database_of(client_)) +
-        " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0"
-        " rbs=0 rbp=0 obl=0 oll=" +
+        " sub=0 psub=0 ssub=0 multi=-1 qbuf=" + std::to_string(request_size_) +
+        " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
         std::to_string(client_.requests.size()) +
         " omem=" + std::to_string(client_.out.size() + client_.unsent) +
         " tot-mem=0 events=r cmd=client|info user=" +

@@ -339,7 +339,7 @@ void Proxy::deliver(Request& request, const Bytes* bytes, std::string_view tail)
         return;
     }
     client->requests.pop_front();
-    append_response(*client, bytes, tail);
+    if (!request.mute) append_response(*client, bytes, tail);
     detach(request);
     free_if_done(request);
     settle(*client);

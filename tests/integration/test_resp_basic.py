@@ -300,7 +300,7 @@ class Refused(RedisCase):
         key = self.key(0)
         for words in (["EXEC"], ["DISCARD"], ["SUBSCRIBE", "c"], ["PSUBSCRIBE", "c*"], ["SSUBSCRIBE", "c"], ["MONITOR"],
                       ["WAIT", "1", "800"],
-                      ["CLIENT", "REPLY", "OFF"], ["CLIENT", "PAUSE", "1000"],
+                      ["CLIENT", "PAUSE", "1000"],
                       ["CLIENT", "KILL", "TYPE", "normal"], ["CLIENT", "TRACKING", "on"],
                       ["CONFIG", "SET", "maxmemory", "1"], ["SHUTDOWN", "NOSAVE"],
                       ["DEBUG", "SLEEP", "1"], ["SWAPDB", "0", "1"],

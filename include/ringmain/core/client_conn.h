@@ -34,6 +34,9 @@ class ClientConn {
   public:
     enum class State : uint8_t { Open, Closing };
 
+    // CLIENT REPLY. Skip: while the one command is taken whose reply is left out.
+    enum class Replies : uint8_t { On, Off, SkipNext, Skip };
+
     ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id);
 
     ClientConn(const ClientConn&) = delete;
@@ -48,9 +51,15 @@ class ClientConn {
         return broken || (state == State::Closing && requests.empty() && out.empty());
     }
 
+    // It wants no reply to the command that is being taken.
+    [[nodiscard]] bool is_mute() const {
+        return replies == Replies::Off || replies == Replies::Skip;
+    }
+
     Pool* pool;
     uint64_t id;
     State state = State::Open;
+    Replies replies = Replies::On;
     bool paused = false;
     bool paused_by_output = false;  // else by what is in flight, or a barrier
     bool end_of_stream = false;     // the client has sent its last byte

@@ -88,6 +88,7 @@ struct Request {
     memcached::Verb verb = memcached::Verb::Invalid;
     bool ready = false;
     bool resp3 = false;
+    bool mute = false;         // CLIENT REPLY: the response is left out
     bool close_after = false;  // QUIT and protocol errors: the last response
     bool noreply = false;      // memcached: whatever comes is swallowed
     bool quiet = false;        // memcached meta flag q

@@ -61,7 +61,7 @@ TEST_CASE("commands that are answered here, and how") {
               "-ERR lib-ver cannot contain spaces, newlines or special characters.\r\n"},
              {{"CLIENT", "INFO"},
               bulk("id=1 addr=10.9.9.9:1234 laddr=127.0.0.1:6379 fd=0 name=bob age=0 idle=0 "
-                   "flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 "
+                   "flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 qbuf-free=0 argv-mem=0 "
                    "multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r "
                    "cmd=client|info user=default redir=-1 resp=2 lib-name=redis-py lib-ver=1.0\n")},
              {{"RESET"}, "+RESET\r\n"},
@@ -284,6 +284,63 @@ TEST_CASE("every command of the table is answered once, whatever its arguments")
         }
     }
     CHECK_FALSE(client.closed);
+}
+
+TEST_CASE("CLIENT REPLY OFF leaves out every answer until ON, wherever it comes from") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.server(1).mood = Mood::Mute;
+    // What was asked before is answered, and in its place.
+    CHECK(world.ask(client,
+                    resp({"SET", a, "1"}) + resp({"GET", b}) + resp({"CLIENT", "REPLY", "OFF"}) +
+                        resp({"PING"}) + resp({"GET", a}) + resp({"MGET", a, b}) +
+                        resp({"NOSUCH"}) + resp({"CLIENT", "REPLY", "maybe"}) +
+                        resp({"CLIENT", "REPLY", "SKIP"}) + resp({"INCR", a})) == "+OK\r\n");
+    world.reply(1, "$-1\r\n*1\r\n$-1\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n");
+    CHECK(world.ask(client, resp({"CLIENT", "REPLY", "ON"}) + resp({"GET", a})) ==
+          "+OK\r\n" + bulk("2"));
+}
+
+TEST_CASE("CLIENT REPLY SKIP leaves out the next answer alone") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string skip = resp({"CLIENT", "REPLY", "SKIP"});
+    CHECK(world.ask(client, skip + resp({"SET", "a", "1"}) + resp({"GET", "a"})) == bulk("1"));
+    CHECK(world.ask(client, skip + resp({"PING"}) + resp({"ECHO", "x"})) == bulk("x"));
+    CHECK(world.ask(client, skip + "PING\r\nPING\r\n") == "+PONG\r\n");
+    CHECK(world.ask(client, skip + skip + resp({"PING"}) + resp({"GET", "a"})) == bulk("1"));
+    CHECK(world.ask(client, skip + resp({"CLIENT", "REPLY", "ON"}) + resp({"PING"})) ==
+          "+OK\r\n+PONG\r\n");
+    // A command that must wait for the answers to others is still the next one.
+    world.server(0).redis.canned["BLPOP"] = "*2\r\n" + bulk("l") + bulk("x");
+    CHECK(
+        world.ask(client, resp({"GET", "a"}) + skip + resp({"BLPOP", "l", "0"}) + resp({"PING"})) ==
+        bulk("1") + "+PONG\r\n");
+    CHECK(world.ask(client, skip + resp({"MULTI"}) + resp({"GET", "a"}) + resp({"EXEC"})) ==
+          "+QUEUED\r\n*1\r\n" + bulk("1"));
+    CHECK(world.ask(client, resp({"CLIENT", "REPLY", "OFF"}) + resp({"RESET"}) + resp({"PING"})) ==
+          "+RESET\r\n+PONG\r\n");
+}
+
+TEST_CASE("a client without replies that ends, or quits, is closed") {
+    for (const bool quits : {false, true}) {
+        World world(redis_pool(1));
+        Channel& client = world.client();
+        World::say(client, resp({"CLIENT", "REPLY", "OFF"}) + resp({"SET", "a", "1"}));
+        if (quits) {
+            World::say(client, resp({"QUIT"}));
+        } else {
+            client.inbound_end = true;
+        }
+        world.settle();
+        CHECK(World::heard(client).empty());
+        CHECK(client.closed);
+        CHECK(world.server(0).redis.log == std::vector<std::string>{"SET a 1"});
+    }
 }
 
 }  // namespace ringmain::test

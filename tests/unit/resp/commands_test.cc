@@ -175,7 +175,7 @@ TEST_CASE("commands are handled as the policy says") {
           "bgrewriteaof replicaof slaveof cluster|nodes "
           "acl|setuser module|load latency|histogram memory|stats failover sync psync "
           "replconf restore-asking asking readonly readwrite role migrate client|kill "
-          "client|pause client|reply client|tracking client|list pubsub|channels pfselftest");
+          "client|pause client|tracking client|list pubsub|channels pfselftest");
 }
 
 TEST_CASE("split commands know how their responses are joined") {
