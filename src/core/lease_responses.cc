@@ -54,7 +54,7 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
             return;
         }
         case Special::Wait:
-            on_waited(conn, bytes);
+            on_waited(conn, frame, bytes);
             return;
         case Special::Select:
             on_selected(conn, frame, bytes);
@@ -168,7 +168,7 @@ void Leases::on_watched(ServerConn& conn, const resp::ResponseFrame& frame, cons
 }
 
 // A command that waited has its answer.
-void Leases::on_waited(ServerConn& conn, const Bytes& bytes) {
+void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     // How long it waited says nothing about the server.
     conn.fragments.front()->queued = proxy_->now();
     Request& request = take_request(conn);
@@ -176,7 +176,11 @@ void Leases::on_waited(ServerConn& conn, const Bytes& bytes) {
     end_waiting(client);
     if (client.session->watching != &conn) give_back(conn);
     note_change(client);
-    deliver(request, &bytes, {});
+    if (client.session->turns != nullptr && request.client != nullptr) {
+        on_turn(request, frame, bytes);
+    } else {
+        deliver(request, &bytes, {});
+    }
 }
 
 void Leases::on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {

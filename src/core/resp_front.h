@@ -60,6 +60,8 @@ class RespFront {
     // resp_wait.cc
     [[nodiscard]] bool blocks(const Command& command);
     Taken wait_for(const Command& command);
+    [[nodiscard]] bool may_take_turns(const Command& command);
+    Taken wait_in_turns(const Command& command);
 
     enum class Place : uint8_t {
         OneServer,

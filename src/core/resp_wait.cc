@@ -8,6 +8,37 @@
 
 namespace ringmain::core {
 
+// BLPOP and BRPOP can be asked of one server after the other.
+bool RespFront::may_take_turns(const Command& command) {
+    return (command.name == "blpop" || command.name == "brpop") &&
+           frame_.argument_count - 2 <= Turns::keys_max && bytes_.size() <= Turns::keys_size_max;
+}
+
+Taken RespFront::wait_in_turns(const Command& command) {
+    const std::optional<int64_t> wait_ms =
+        resp::wait_ms_of(command, bytes_, arguments(), proxy_.scratch().text);
+    if (!wait_ms.has_value()) {
+        error("-ERR timeout is not a float or out of range\r\n");
+        return Taken::Yes;
+    }
+    auto turns = std::make_unique<Turns>();
+    turns->from_right = command.name == "brpop";
+    if (*wait_ms > 0) turns->until = proxy_.now() + Duration::millis(*wait_ms);
+    const std::span<const ByteRange> all = arguments();
+    for (const ByteRange& key : all.subspan(1, all.size() - 2)) {
+        turns->keys.emplace_back(bytes_.view(key, proxy_.scratch().text));
+    }
+    Request* request = proxy_.make_request(client_);
+    if (request == nullptr) {
+        refuse("out of memory for requests; see buffer_memory", stats::Reason::Limit);
+        return Taken::Yes;
+    }
+    note(*request);
+    client_.session->turns = std::move(turns);
+    proxy_.leases().take_turn(*request);
+    return Taken::Yes;
+}
+
 Taken RespFront::wait_for(const Command& command) {
     Session& session = proxy_.leases().session_of(client_);
     // It goes another way than what the client asked before, and must not overtake it.
@@ -16,8 +47,9 @@ Taken RespFront::wait_for(const Command& command) {
         refuse("'" + upper_case(command.name) + "' is not begun: the connection is about to end");
         return Taken::Yes;
     }
+    session.turns.reset();
     uint32_t index = 0;
-    switch (place(command, &index)) {
+    switch (place_keys(command, &index)) {
         case Place::OneServer:
             break;
         case Place::Anywhere:
@@ -25,7 +57,10 @@ Taken RespFront::wait_for(const Command& command) {
             if (!has_server()) return Taken::Yes;
             index = pool_.first_live();
             break;
-        case Place::Several:  // refused, too
+        case Place::Several:
+            if (may_take_turns(command)) return wait_in_turns(command);
+            refuse_crossing("the keys of '" + upper_case(command.name) + "' live");
+            return Taken::Yes;
         case Place::Refused:
             return Taken::Yes;
     }

@@ -174,11 +174,78 @@ class Waiting(RedisCase):
     def test_keys_of_several_servers(self):
         client = self.client()
         a, b = self.key(0, "a"), self.key(1, "b")
-        for words in (["BLPOP", a, b, "0"], ["BLMOVE", a, b, "LEFT", "LEFT", "0"],
+        for words in (["BLMOVE", a, b, "LEFT", "LEFT", "0"],
                       ["BLMPOP", "0", "2", a, b, "LEFT"],
                       ["XREAD", "BLOCK", "0", "STREAMS", a, b, "$", "$"]):
             self.expect_error(client, resp(*words), "-CROSSSLOT ringmain", "hash tag")
         self.working(client)
+
+    @needs_several_servers
+    def test_lists_on_several_servers(self):
+        """BLPOP and BRPOP take them in turns: the same answers, and a list that is filled while it
+        waits is found within some turns."""
+        keys = [self.key(number, "abc"[number]) for number in range(3)]
+        for resp3 in (False, True):
+            client, reference, other = self.client(), self.reference_client(), self.client()
+            for one in (client, reference):
+                if resp3:
+                    one.call("HELLO", "3")
+                one.call("RPUSH", keys[1], "1", "2", "3")
+                one.call("RPUSH", keys[2], "4")
+            for words in (["BLPOP", *keys, "0"], ["BRPOP", *keys, "0"], ["BRPOP", *keys[::-1], "1"],
+                          ["blpop", *keys, "5"], ["BLPOP", *keys, "0.3"], ["BLPOP", *keys, "x"]):
+                self.expect_as_redis(client, reference, resp(*words))
+            for number, key in enumerate(keys):
+                started = time.monotonic()
+                client.send(resp("BRPOP", *keys, "0") + resp("PING"))
+                time.sleep(0.15)
+                self.assertEqual(other.value("RPUSH", key, "x", f"value {number}"), 2)
+                wanted = (b"*2\r\n" + bulk(key) + bulk(f"value {number}") + b"+PONG\r\n")
+                self.same(client.read_exactly(len(wanted), timeout=5), wanted)
+                self.assertLess(time.monotonic() - started, 2.5)
+                self.assertEqual(other.value("LPOP", key), b"x")
+            client.call("SET", keys[1], "no list")
+            reference.call("SET", keys[1], "no list")
+            self.expect_as_redis(client, reference, resp("BLPOP", *keys, "0"))
+            other.call("DEL", *keys)
+            reference.call("DEL", *keys)
+
+    @needs_several_servers
+    def test_no_element_of_several_servers_is_lost(self):
+        keys = [self.key(number, "queue") for number in range(3)]
+        got, threads = [], []
+
+        def consume():
+            with self.proxy.client() as client:
+                while True:
+                    answer = client.value("BLPOP", *keys, "0.5", timeout=10)
+                    if answer is None:
+                        return
+                    got.append(int(answer[1]))
+
+        for _ in range(5):
+            threads.append(threading.Thread(target=consume))
+            threads[-1].start()
+        with self.proxy.client() as client:
+            for number in range(600):
+                client.value("RPUSH", keys[number % 3], number)
+        for thread in threads:
+            thread.join(30)
+        self.assertEqual(sorted(got), list(range(600)))
+
+    @needs_several_servers
+    def test_a_client_that_leaves_in_the_middle_of_its_turns(self):
+        keys = [self.key(number, "left") for number in range(3)]
+        client = self.client()
+        client.send(resp("BLPOP", *keys, "0"))
+        wait_for(lambda: self.waiting() == 1, "it waits")
+        client.close()
+        wait_for(lambda: self.waiting() == 0, "nobody waits")
+        other = self.client()
+        for number, key in enumerate(keys):
+            self.assertEqual(other.value("RPUSH", key, number), 1)
+        time.sleep(0.3)
+        self.assertEqual([other.value("LLEN", key) for key in keys], [1, 1, 1])
 
     def test_while_keys_are_watched(self):
         client, other = self.client(), self.client()

@@ -33,6 +33,7 @@ class ServerConn;
 struct Fragment;
 struct Request;
 struct Session;
+struct Turns;
 
 class Leases {
   public:
@@ -63,6 +64,10 @@ class Leases {
     // The client has nothing but a command on this connection, which waits until then at the
     // latest.
     void begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_by);
+
+    // The next question of a command that waits on several servers (Session::turns). Its request is
+    // answered in the end.
+    void take_turn(Request& request);
 
     // Everything that the client holds is closed, and it is as it was when it came.
     void reset(ClientConn& client);
@@ -101,7 +106,13 @@ class Leases {
     void on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_checked(ServerConn& conn);
     void on_watched(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
-    void on_waited(ServerConn& conn, const Bytes& bytes);
+    void on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void on_turn(Request& request, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void end_turns(Request& request, std::string_view text);
+    [[nodiscard]] uint32_t next_turn(const Pool& pool,
+                                     Turns& turns,
+                                     std::string& text,
+                                     Duration* wait);
     void on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] Request& take_request(ServerConn& conn);
     void deliver(Request& request, const Bytes* bytes, std::string_view text);

@@ -10,8 +10,10 @@
 #pragma once
 
 #include "ringmain/buffer/chain.h"
+#include "ringmain/core/turns.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 namespace ringmain::core {
@@ -65,6 +67,7 @@ struct Session {
 
     ServerConn* watching = nullptr;  // has the WATCHed keys
     ServerConn* waiting = nullptr;   // has a command that waits
+    std::unique_ptr<Turns> turns;    // that command, when it waits on several servers in turn
 };
 
 }  // namespace ringmain::core

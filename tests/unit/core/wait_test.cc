@@ -333,4 +333,69 @@ TEST_CASE("XREAD waits with BLOCK only") {
     CHECK(world.leases(0).size() == 1);
 }
 
+TEST_CASE("lists on several servers are asked in turns, one question at a time") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    auto& first = world.server(0).redis;
+    auto& second = world.server(1).redis;
+    first.canned["RPOP"] = second.canned["RPOP"] = "$-1\r\n";
+    first.canned["BRPOP"] = second.canned["BRPOP"] = "*-1\r\n";
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"BRPOP", a, b, "0.25"}) + resp({"PING"})).empty());
+    CHECK(second.log.empty());  // the first has not answered
+    REQUIRE(world.leases(0).size() == 1);
+    world.leases(0)[0]->inbound += "$1\r\nx\r\n";
+    world.settle();
+    CHECK(World::heard(client) == "*2\r\n" + bulk(a) + bulk("x") + "+PONG\r\n");
+    CHECK(second.log.empty());
+
+    world.leases(0)[0]->arrived.clear();
+    world.server(0).mood = Mood::Up;
+    world.server(1).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"BRPOP", a, b, "0.25"})).empty());
+    REQUIRE(world.leases(1).size() == 1);
+    world.leases(1)[0]->inbound += "$1\r\ny\r\n";
+    world.settle();
+    CHECK(World::heard(client) == "*2\r\n" + bulk(b) + bulk("y"));
+    CHECK(world.proxy().is_idle());
+    CHECK(world.counters().clients_waiting.get() == 0);
+}
+
+TEST_CASE("turns end when the time is up, when a server fails and when the client leaves") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.server(0).redis.canned["LPOP"] = "$-1\r\n";
+    world.server(1).redis.canned["LPOP"] = "$-1\r\n";
+    world.server(0).mood = Mood::Mute;
+    const auto answer = [&](const char* text) {
+        REQUIRE(!world.leases(0).empty());
+        world.leases(0)[0]->inbound += text;
+        world.settle();
+    };
+    CHECK(world.ask(client, resp({"BLPOP", a, b, "0.25"})).empty());
+    answer("$-1\r\n");
+    CHECK(World::heard(client).empty());  // it waits on the first
+    world.pass(300);
+    answer("*-1\r\n");  // and asks both once more
+    answer("$-1\r\n");
+    CHECK(World::heard(client) == "*-1\r\n");
+
+    CHECK(world.ask(client, resp({"BLPOP", a, b, "0"})).empty());
+    REQUIRE(world.leases(0).size() == 1);
+    world.loop().begin();
+    world.loop().reset(*world.leases(0)[0]);
+    world.loop().end();
+    world.settle();
+    CHECK(World::heard(client).starts_with("-ERR ringmain: server s0"));
+    world.pass(1000);
+    CHECK(world.ask(client, resp({"BLPOP", a, b, "0"})).empty());
+    world.drop(client);
+    CHECK(world.proxy().is_idle());
+    CHECK(world.counters().clients_waiting.get() == 0);
+}
+
 }  // namespace ringmain::test
