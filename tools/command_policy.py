@@ -7,7 +7,7 @@ none. A container stands for all its subcommands that are not named themselves.
 
 ONE_SERVER = "it acts on one server, and a pool has several"
 WAIT = "it asks about the writes of its own connection, and clients share those here"
-MESSAGES = "messages need a server connection of their own, which this version does not lease"
+MONITORED = "it shows what one server does, and a pool has several"
 SHARED = "it concerns connections to one server, which clients share here"
 DATABASES = "it concerns two databases at once, whose connections differ"
 CLUSTER = "the servers of a pool are not a Redis Cluster"
@@ -22,8 +22,7 @@ REFUSED = {
     ONE_SERVER: "acl bgrewriteaof bgsave debug failover module role save shutdown",
     ONE_FIGURES: "memory latency",
     WAIT: "wait waitaof",
-    MESSAGES: "monitor psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe "
-              "sunsubscribe unsubscribe",
+    MONITORED: "monitor",
     SHARED: "client",
     DATABASES: "move swapdb",
     CLUSTER: "asking cluster readonly readwrite restore-asking",
@@ -66,6 +65,11 @@ GATHERED = {
     "memory|doctor": "Texts",
     "memory|malloc-stats": "Texts",
     "memory|purge": "AllOk",
+    "pubsub|channels": "Concat",
+    "pubsub|numpat": "Largest",
+    "pubsub|numsub": "PerChannel",
+    "pubsub|shardchannels": "Concat",
+    "pubsub|shardnumsub": "PerChannel",
     "randomkey": "AnyOne",
     "scan": "Page",
     "script|exists": "And",
@@ -94,7 +98,7 @@ COMBINED = {
 ANY_SERVER = "lolwut function|dump function|list"
 
 # A container that keeps nothing of its own: whatever subcommand is not named here has keys.
-CONTAINERS = "config function object slowlog xgroup xinfo"
+CONTAINERS = "config function object pubsub slowlog xgroup xinfo"
 FORWARDED = "memory|usage"
 
 # Answered here: command -> CommandId.
@@ -129,6 +133,14 @@ LOCAL = {
 # What makes, ends or concerns a transaction: command -> CommandId.
 TRANSACTION = {"multi": "Multi", "exec": "Exec", "discard": "Discard", "watch": "Watch",
                "unwatch": "Unwatch"}
+
+# Messages: command -> CommandId.
+SUBSCRIBING = {"subscribe": "Subscribe", "psubscribe": "Psubscribe", "ssubscribe": "Ssubscribe",
+               "unsubscribe": "Unsubscribe", "punsubscribe": "Punsubscribe",
+               "sunsubscribe": "Sunsubscribe"}
+
+# Goes to one server by an argument that is no key, at this position.
+PLACED_BY = {"publish": 1, "spublish": 1}
 
 # Waits on the server, on a connection of the client's own. XREAD and XREADGROUP do so with BLOCK.
 BLOCKING = "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin"

@@ -43,7 +43,8 @@ class Policy:
         self.blocking = policy.BLOCKING.split()
         named = {*self.reasons, *self.any_server, *self.forwarded, *self.containers,
                  *self.blocking, *policy.TRANSACTION, *policy.SPLIT, *policy.GATHERED,
-                 *policy.COMBINED, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM}
+                 *policy.COMBINED, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM,
+                 *policy.SUBSCRIBING, *policy.PLACED_BY}
         if named - names:
             sys.exit(f"command_policy.py names unknown commands: {sorted(named - names)}")
 
@@ -53,6 +54,8 @@ class Policy:
             return {"handling": "Local", "id": policy.LOCAL[name]}
         if name in policy.TRANSACTION:
             return {"handling": "Transaction", "id": policy.TRANSACTION[name]}
+        if name in policy.SUBSCRIBING:
+            return {"handling": "Subscribe", "id": policy.SUBSCRIBING[name]}
         if name in self.blocking:
             return {"handling": "Blocking"}
         if name in policy.SPLIT:
@@ -63,7 +66,7 @@ class Policy:
             return {"handling": "Combine", "gathering": policy.COMBINED[name]}
         if name in self.any_server or name.endswith("|help"):
             return {"handling": "AnyServer"}
-        if name in self.forwarded or name in self.containers:
+        if name in self.forwarded or name in self.containers or name in policy.PLACED_BY:
             return {}
         reason = self.reasons.get(name) or self.reasons.get(container)
         if reason:
@@ -188,7 +191,7 @@ def row_text(row, decisions, keys, tips):
         ("id", command_id and f"CommandId::{command_id}"),
         ("response", response and f"ResponsePolicy::{response}"),
         ("gathering", gathering and f"Gathering::{gathering}"),
-        ("only_key", 0 if split else only_key(row)),
+        ("only_key", policy.PLACED_BY.get(row["name"]) or (0 if split else only_key(row))),
         ("options_from", policy.OPTIONS_FROM.get(row["name"])),
         ("hidden", "true" if row.get("hidden") else None),
         ("flags", bits("flag", row["flags"])),

@@ -70,6 +70,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             pool.placements = old_pool.placements;
             moved = places_alike(*old_pool.options, *pool.options) ? 0 : 1;
             take_servers(old_pool, pool);
+            subscriptions_.move(old_pool, pool);
             take_clients(old_pool, &pool);
             for (const ServerConn* conn : old_pool.connections()) {
                 hold_back_clients(*conn);
@@ -78,6 +79,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
         const uint64_t placements = pool.placements + moved;
         pool.place_anew(now_);  // its servers come with their state
         pool.placements = placements;
+        subscriptions_.place_anew(pool);
     }
     for (auto& old_pool : old_pools) {
         for (const auto& server : old_pool->servers) {

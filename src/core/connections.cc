@@ -24,7 +24,7 @@ void append_request(std::string& text, std::initializer_list<std::string_view> a
 
 // Made when a client needed it, and connected when a client needs it.
 bool is_on_demand(const ServerConn& conn) {
-    return conn.is_lease || conn.database != conn.server->pool().options->redis_db;
+    return conn.is_on_demand() || conn.database != conn.server->pool().options->redis_db;
 }
 
 }  // namespace
@@ -264,12 +264,14 @@ void Proxy::become_ready(ServerConn& conn) {
     // No success yet: a server may greet and die on every request.
     conn.server->health().allow();
     if (!conn.out.empty()) dirty_servers_.add(conn);
+    if (conn.is_subscriber) subscriptions_.on_ready(conn);
 }
 
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
     // A server that closes an idle connection has done nothing wrong.
     const bool idle = conn.state == ServerConn::State::Ready && conn.fragments.empty() &&
+                      !conn.is_subscriber &&
                       (conn.spoke_since_connect || now_ - conn.since > backoff_max);
     if (reason == end_of_stream_reason) {
         conn.server->counters().eof.add(1);
@@ -305,8 +307,12 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
         is_connected(*conn.server)) {
         blame = Blame::Us;
     }
+    // Connections that serve everybody find out what there is to be known about a server.
+    if (conn.is_subscriber && blame == Blame::Server) blame = Blame::Us;
     if (blame != Blame::Server) {
-        if (blame == Blame::Us) {
+        if (blame == Blame::Us && conn.is_subscriber) {
+            conn.failures = std::min(conn.failures + 1, 20U);  // on_lost() tells
+        } else if (blame == Blame::Us) {
             bool& was_told = conn.is_lease ? conn.server->leases_told : conn.was_told;
             if (!std::exchange(was_told, true)) tell(conn, conn.last_error);
             conn.failures = std::min(conn.failures + 1, 20U);
@@ -389,6 +395,9 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     if (conn.is_lease) {
         waiting_.remove(conn);
         leases_.on_lost(conn);
+    } else if (conn.is_subscriber) {
+        waiting_.remove(conn);
+        subscriptions_.on_lost(conn);
     } else {
         watch(conn);
     }
@@ -396,7 +405,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
 
 // A server that is down or silent is looked after by connections that serve everybody.
 void Proxy::watch_for_all(ServerConn& conn) {
-    const bool is_ones = conn.is_lease || conn.is_spare;
+    const bool is_ones = conn.is_on_demand() || conn.is_spare;
     ServerConn& other = is_ones ? conn.server->connection(0, false) : conn;
     if (other.state == ServerConn::State::Closed) watch(other);
 }

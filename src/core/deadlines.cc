@@ -20,6 +20,7 @@ void Proxy::on_tick() {
         check_deadlines(*conn);
         conn = next;
     }
+    subscriptions_.on_tick();
     for (const auto& pool : pools_) {
         close_idle(*pool);
     }
@@ -45,6 +46,7 @@ void Proxy::on_pause(Duration gap) {
             server->silence.on_pause(gap);
         }
     }
+    subscriptions_.on_pause(gap);
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
         client->active_at = client->active_at + gap;
@@ -55,6 +57,7 @@ void Proxy::on_pause(Duration gap) {
 }
 
 void Proxy::check_deadlines(ServerConn& conn) {
+    if (conn.is_subscriber && subscriptions_.check(conn)) return;
     switch (conn.state) {
         case ServerConn::State::Closed:
             check_closed(conn);
@@ -212,8 +215,16 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     conn.first_in_time = fragment;
 }
 
+namespace {
+
+bool is_subscribed(const ClientConn& client) {
+    return client.session != nullptr && client.session->is_subscribed();
+}
+
+}  // namespace
+
 // Those that have said nothing for too long, the longest first. Who waits for an answer or to be
-// read on, or has not taken the last answer, is not idle.
+// read on, has not taken the last answer, or is subscribed, is not idle.
 void Proxy::close_idle(Pool& pool) {
     if (pool.options->client_idle_timeout_ms == 0) return;
     const Duration limit = Duration::millis(pool.options->client_idle_timeout_ms);
@@ -226,7 +237,7 @@ void Proxy::close_idle(Pool& pool) {
             // It has said its last and leaves when it has its answers.
             pool.by_activity.remove(*client);
         } else if (!client->paused && client->requests.empty() && client->out.empty() &&
-                   client->unsent == 0) {
+                   client->unsent == 0 && !is_subscribed(*client)) {
             pool.by_activity.remove(*client);
             pool.counters->clients_idle.add(1);
             client->state = ClientConn::State::Closing;

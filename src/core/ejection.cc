@@ -106,7 +106,9 @@ void Proxy::follow_servers() {
                 leases_.retire(*server, ejected_text(server->health()));
             }
         }
-        if (changed) pool->place_anew(now_);
+        if (!changed) continue;
+        pool->place_anew(now_);
+        subscriptions_.place_anew(*pool);
     }
 }
 
@@ -114,12 +116,13 @@ void Proxy::welcome(Server& server) {
     server.note_heard(now_);  // by whoever probed it
     for (const auto& conn : server.connections()) {
         if (conn->is_late()) replace_late(*conn);
-        if (conn->is_probe || conn->is_lease) continue;
+        if (conn->is_probe || conn->is_on_demand()) continue;
         if (conn->state != ServerConn::State::Closed) continue;
         conn->failures = 0;
         conn->retry_at = now_;
         watch(*conn);
     }
+    subscriptions_.welcome(server);
     if (server.probe != nullptr) schedule_check(server);
 }
 

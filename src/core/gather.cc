@@ -5,6 +5,7 @@
 #include "ringmain/resp/combine.h"
 #include "ringmain/resp/writer.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
@@ -102,6 +103,50 @@ void ask_for_page(Proxy& proxy, ClientConn& client, const Asked& asked) {
     proxy.enqueue(conn, *request->join->fragments[0]);
 }
 
+// PUBSUB NUMSUB and SHARDNUMSUB: each server about the channels that live on it.
+void ask_about_channels(Proxy& proxy, ClientConn& client, const Asked& asked) {
+    Scratch& scratch = proxy.scratch();
+    Pool& pool = *client.pool;
+    const std::span<const ByteRange> channels = asked.arguments.subspan(2);
+    if (channels.empty()) {
+        proxy.answer(client, "*0\r\n");
+        return;
+    }
+    if (!pool.any_live()) {
+        proxy.refuse_forward(
+            client, error_line(pool, proxy.no_server_text(pool)), stats::Reason::NoServer);
+        return;
+    }
+    scratch.servers.clear();
+    for (const ByteRange& channel : channels) {
+        const std::string_view name = asked.bytes.view(channel, scratch.text);
+        const uint32_t server = pool.server_of(name, proxy.now(), proxy.prng());
+        scratch.servers.push_back(static_cast<uint16_t>(server));
+    }
+    if (!choose_connections(proxy, client, asked.bytes.size())) return;
+    const size_t count = scratch.connections.size();
+    const uint64_t size = asked.bytes.size() + count * asked.arguments[1].end();
+    Request* request = begin(proxy, client, asked, size);
+    if (request == nullptr) return;
+    request->join->owners.assign(scratch.servers.begin(), scratch.servers.end());
+    std::vector<std::string> texts(count);
+    for (size_t i = 0; i < count; ++i) {
+        const auto own = std::ranges::count(scratch.servers, static_cast<uint16_t>(i));
+        resp::write_array_header(texts[i], static_cast<uint64_t>(own) + 2);
+        resp::write_bulk(texts[i], "PUBSUB");
+        resp::write_bulk(texts[i], asked.bytes.view(asked.arguments[1], scratch.text));
+    }
+    for (size_t i = 0; i < channels.size(); ++i) {
+        resp::write_bulk(texts[scratch.servers[i]], asked.bytes.view(channels[i], scratch.text));
+    }
+    for (size_t i = 0; i < count; ++i) {
+        ServerConn& conn = *scratch.connections[i];
+        const bool written = conn.out.append_copy(texts[i], nullptr);
+        RM_ASSERT(written);
+        proxy.enqueue(conn, *request->join->fragments[i]);
+    }
+}
+
 }  // namespace
 
 Taken gather(Proxy& proxy, ClientConn& client, const Asked& asked) {
@@ -117,6 +162,8 @@ Taken gather(Proxy& proxy, ClientConn& client, const Asked& asked) {
     }
     if (asked.command.gathering == Gathering::Page) {
         ask_for_page(proxy, client, asked);
+    } else if (asked.command.gathering == Gathering::PerChannel) {
+        ask_about_channels(proxy, client, asked);
     } else {
         ask_all(proxy, client, asked);
     }
@@ -215,10 +262,12 @@ bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame) {
             return false;
         case Gathering::Sum:
         case Gathering::Smallest:
+        case Gathering::Largest:
             return frame.type == ':';
         case Gathering::And:
         case Gathering::Concat:
         case Gathering::Newest:
+        case Gathering::PerChannel:
             return frame.type == '*' && !frame.is_null;
         case Gathering::AllOk:
             return frame.type == '+';

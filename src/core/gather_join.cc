@@ -172,6 +172,11 @@ bool Joiner::join_texts() {
             return sum();
         case Gathering::Smallest:
             return resp::join_smallest(parts_, out_) ? append(out_) : fail(misfit);
+        case Gathering::Largest:
+            return resp::join_largest(parts_, out_) ? append(out_) : fail(misfit);
+        case Gathering::PerChannel:
+            return resp::join_counts(parts_, request_.join->owners, out_) ? append(out_)
+                                                                          : fail(misfit);
         case Gathering::And:
             return resp::join_and(parts_, out_) ? append(out_) : fail(misfit);
         case Gathering::AllOk:

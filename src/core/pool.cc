@@ -97,6 +97,13 @@ bool Pool::is_back(const Ramp& ramp, uint32_t hash, Instant now) const {
     return passed >= length || rank < (passed << 32) / length;
 }
 
+void Pool::append_servers_of(std::string_view key, Prng& prng, std::vector<uint32_t>& found) const {
+    found.push_back(placement.server_of(key, prng));
+    for (const Ramp& ramp : ramps_) {
+        if (ramp.without.any_live()) found.push_back(ramp.without.server_of(key, prng));
+    }
+}
+
 uint32_t Pool::server_in_ramps(std::string_view key, Instant now, Prng& prng) const {
     const uint32_t hash = placement.hash_of(key);
     const placement::Placement* at = &placement;

@@ -80,6 +80,7 @@ void Proxy::end_batch() {
     while (ClientConn* client = resumable_.pop_front()) {
         resume(*client);
     }
+    subscriptions_.end_batch();
     // An argument that crosses blocks may have had half a gigabyte.
     constexpr size_t kept_max = size_t{1} << 20;
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
@@ -156,6 +157,7 @@ void Proxy::remove_client(ClientConn& client) {
         detach(request);
         free_if_done(request);
     }
+    subscriptions_.leave(client);
     leases_.reset(client);
     clients_.remove(client);
     dirty_clients_.remove(client);

@@ -120,6 +120,7 @@ Taken RespFront::take_unknown(std::string_view name) {
         return Taken::Yes;
     }
     if (client_.special && !proxy_.leases().may_go_on(client_)) return later();
+    if (client_.special && is_confined()) return refuse_confined(name);
     uint32_t server = 0;
     if (!route(frame_.arguments[1], &server)) return Taken::Yes;
     if (client_.special && client_.session->in_transaction) [[unlikely]] {
@@ -134,6 +135,7 @@ Taken RespFront::take_command(const Command& command) {
     command_ = &command;
     if (client_.special) [[unlikely]] {
         if (!proxy_.leases().may_go_on(client_)) return later();
+        if (is_refused_subscribed(command)) return Taken::Yes;
         if (client_.session->in_transaction) return take_queued(command);
     }
     switch (command.handling) {
@@ -159,6 +161,8 @@ Taken RespFront::take_command(const Command& command) {
             return take_transaction(command);
         case Handling::Blocking:
             return wait_for(command);
+        case Handling::Subscribe:
+            return take_subscribe(command);
         case Handling::Refused:
             refuse("'" + upper_case(command.name) +
                    "' is not supported: " + std::string(command.reason));
@@ -187,13 +191,17 @@ bool RespFront::has_server() {
     return false;
 }
 
+bool RespFront::is_short_enough(ByteRange key) {
+    if (key.size <= pool_.options->key_size_max) [[likely]]
+        return true;
+    refuse("key of " + std::to_string(key.size) + " bytes is larger than " +
+               std::to_string(pool_.options->key_size_max) + " bytes (key_size_max)",
+           stats::Reason::Limit);
+    return false;
+}
+
 bool RespFront::route(ByteRange key, uint32_t* server) {
-    if (key.size > pool_.options->key_size_max) {
-        refuse("key of " + std::to_string(key.size) + " bytes is larger than " +
-                   std::to_string(pool_.options->key_size_max) + " bytes (key_size_max)",
-               stats::Reason::Limit);
-        return false;
-    }
+    if (!is_short_enough(key)) return false;
     if (!has_server()) return false;
     if (first_key_.size == 0) first_key_ = key;
     const std::string_view text = bytes_.view(key, proxy_.scratch().text, place_);

@@ -63,6 +63,12 @@ class RespFront {
     [[nodiscard]] bool may_take_turns(const Command& command);
     Taken wait_in_turns(const Command& command);
 
+    // resp_subscribe.cc
+    Taken take_subscribe(const Command& command);
+    [[nodiscard]] bool is_confined() const;
+    [[nodiscard]] bool is_refused_subscribed(const Command& command);
+    Taken refuse_confined(std::string_view name);
+
     enum class Place : uint8_t {
         OneServer,
         Anywhere,  // no keys, or arguments that a server refuses
@@ -85,6 +91,7 @@ class RespFront {
     std::span<const ByteRange> arguments();
     std::string_view argument(uint32_t index);
     [[nodiscard]] bool has_server();
+    [[nodiscard]] bool is_short_enough(ByteRange key);
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);
     void forward_to_any();
     void note(Request& request);

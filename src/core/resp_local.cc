@@ -79,6 +79,7 @@ void LocalAnswer::error(std::string_view text) {
     proxy_.answer_error(client_, line);
 }
 
+// NOLINTNEXTLINE(readability-function-size): a line for each command.
 Taken LocalAnswer::give() {
     std::string text;
     switch (command_.id) {
@@ -146,6 +147,12 @@ Taken LocalAnswer::give() {
         case CommandId::Evalsha:
         case CommandId::ScriptFlush:
         case CommandId::ScriptLoad:
+        case CommandId::Subscribe:
+        case CommandId::Psubscribe:
+        case CommandId::Ssubscribe:
+        case CommandId::Unsubscribe:
+        case CommandId::Punsubscribe:
+        case CommandId::Sunsubscribe:
             RM_ASSERT(false);
     }
     return Taken::Yes;
@@ -176,6 +183,16 @@ void LocalAnswer::client() {
 }
 
 void LocalAnswer::ping() {
+    const bool confined =
+        client_.session != nullptr && client_.session->is_subscribed() && !client_.resp3;
+    if (texts_.size() <= 2 && confined) {
+        std::string text;
+        resp::write_array_header(text, 2);
+        resp::write_bulk(text, "pong");
+        resp::write_bulk(text, texts_.size() == 2 ? texts_[1] : "");
+        reply(text);
+        return;
+    }
     if (texts_.size() == 1) {
         reply("+PONG\r\n");
         return;
@@ -356,6 +373,7 @@ Taken LocalAnswer::reset() {
     client_.name.clear();
     client_.resp3 = false;
     client_.replies = ClientConn::Replies::On;
+    proxy_.subscriptions().leave(client_);
     proxy_.leases().reset(client_);
     reply("+RESET\r\n");
     return Taken::Yes;
@@ -417,11 +435,18 @@ void LocalAnswer::client_reply() {
 }
 
 void LocalAnswer::client_info() {
+    const Subscriber* subscriber =
+        client_.session == nullptr ? nullptr : client_.session->subscriber.get();
+    const std::array<uint32_t, topic_kind_count> counts =
+        subscriber == nullptr ? std::array<uint32_t, topic_kind_count>{} : subscriber->counts;
+    const std::string subscribed = " sub=" + std::to_string(counts[0]) +
+                                   " psub=" + std::to_string(counts[1]) +
+                                   " ssub=" + std::to_string(counts[2]);
     std::string line =
         "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
         " laddr=" + client_.pool->options->listen.text() + " fd=0 name=" + client_.name +
-        " age=0 idle=0 flags=N db=" + std::to_string(Leases::database_of(client_)) +
-        " sub=0 psub=0 ssub=0 multi=-1 qbuf=" + std::to_string(request_size_) +
+        " age=0 idle=0 flags=N db=" + std::to_string(Leases::database_of(client_)) + subscribed +
+        " multi=-1 qbuf=" + std::to_string(request_size_) +
         " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
         std::to_string(client_.requests.size()) +
         " omem=" + std::to_string(client_.out.size() + client_.unsent) +
@@ -449,7 +474,7 @@ Taken answer_locally(Proxy& proxy,
                      const Bytes& bytes,
                      std::span<const ByteRange> arguments) {
     // The commonest by far; without copies.
-    if (command.id == CommandId::Ping && arguments.size() == 1) {
+    if (command.id == CommandId::Ping && arguments.size() == 1 && !client.special) {
         proxy.answer(client, "+PONG\r\n");
         return Taken::Yes;
     }

@@ -96,14 +96,22 @@ Taken RespFront::take_queued(const Command& command) {
                "' is not supported: " + std::string(command.reason));
         return Taken::Yes;
     }
-    if (command.key_specs.empty() && !may_be_queued(command)) {
+    const bool has_keys = !command.key_specs.empty();
+    const bool has_place = has_keys || command.only_key != 0;
+    if (command.handling == Handling::Subscribe || (!has_place && !may_be_queued(command))) {
         refuse("'" + upper_case(command.name) +
                "' is not supported inside MULTI: a transaction runs on one server, on a "
                "connection that clients share");
         return Taken::Yes;
     }
     uint32_t server = 0;
-    const Place found = command.key_specs.empty() ? Place::Anywhere : place(command, &server);
+    Place found = Place::Anywhere;
+    if (has_keys) {
+        found = place(command, &server);
+    } else if (has_place) {  // PUBLISH
+        found =
+            route(frame_.arguments[command.only_key], &server) ? Place::OneServer : Place::Refused;
+    }
     if (found == Place::Refused) return Taken::Yes;
     if (found == Place::OneServer && !joins_transaction(server)) return Taken::Yes;
     queue();

@@ -21,7 +21,9 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
     conn.server->counters().response_bytes.add(slice.size);
     conn.server->note_heard(now_);
-    if (auto* parser = std::get_if<resp::ResponseParser>(&conn.parser)) {
+    if (conn.is_subscriber) {
+        subscriptions_.on_bytes(conn, slice);
+    } else if (auto* parser = std::get_if<resp::ResponseParser>(&conn.parser)) {
         parse_responses(conn, *parser, slice);
     } else {
         parse_responses(conn, std::get<memcached::ResponseParser>(conn.parser), slice);

@@ -39,7 +39,7 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
 }
 
 bool Server::replace(const ServerConn& late, Instant now) {
-    const bool is_own = late.database == pool_->options->redis_db && !late.is_lease;
+    const bool is_own = late.database == pool_->options->redis_db && !late.is_on_demand();
     if (late.is_spare || late.is_probe || !is_own) return false;
     const auto is_late = [&late](const auto& conn) { return conn.get() == &late; };
     const auto place = std::find_if(connections_.begin(), connections_.end(), is_late);
@@ -58,6 +58,12 @@ bool Server::replace(const ServerConn& late, Instant now) {
 ServerConn& Server::make_lease() {
     connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, false));
     connections_.back()->is_lease = true;
+    return *connections_.back();
+}
+
+ServerConn& Server::make_subscriber() {
+    connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, false));
+    connections_.back()->is_subscriber = true;
     return *connections_.back();
 }
 

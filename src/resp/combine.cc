@@ -46,6 +46,8 @@ Question question(Gathering gathering, bool first) {
         case Gathering::Texts:
         case Gathering::Running:
         case Gathering::Page:
+        case Gathering::Largest:
+        case Gathering::PerChannel:
             break;
     }
     RM_ASSERT(false);
@@ -142,6 +144,8 @@ CombineStatus Combiner::combine() {
         case Gathering::Texts:
         case Gathering::Running:
         case Gathering::Page:
+        case Gathering::Largest:
+        case Gathering::PerChannel:
             break;
     }
     RM_ASSERT(false);

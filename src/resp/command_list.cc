@@ -53,6 +53,10 @@ std::string_view text_of(Gathering gathering) {
             return "their texts, each under its server's name";
         case Gathering::Running:
             return "that of a server which runs a script, else the first's";
+        case Gathering::Largest:
+            return "the largest of their numbers";
+        case Gathering::PerChannel:
+            return "of each channel its own server's number";
         case Gathering::Page:
             return "one after the other; the cursor names the server";
         case Gathering::Union:
@@ -91,6 +95,7 @@ std::string how_served(const Command& command) {
     switch (command.handling) {
         case Handling::Forward:
             text = command.only_key == 0 ? "by keys" : "by key";
+            if ((command.flags & command_flag::pubsub) != 0) text = "by channel, placed like a key";
             if (command.id == CommandId::Evalsha) text += ", which is told a loaded script first";
             return text;
         case Handling::Combine:
@@ -109,6 +114,8 @@ std::string how_served(const Command& command) {
             return "transaction";
         case Handling::Blocking:
             return "by keys, waiting on a connection of the client's own";
+        case Handling::Subscribe:
+            return "ringmain, with one subscription for all clients of a worker";
         case Handling::Refused:
             return text.append("refused: ").append(command.reason);
     }

@@ -21,6 +21,37 @@ bool join_smallest(Parts parts, std::string& out) {
     return true;
 }
 
+bool join_largest(Parts parts, std::string& out) {
+    int64_t largest = INT64_MIN;
+    for (const std::string_view part : parts) {
+        const std::optional<Value> value = Reader(part).next();
+        if (!value.has_value() || value->type != ':') return false;
+        largest = std::max(largest, value->number);
+    }
+    write_integer(out, largest);
+    return true;
+}
+
+bool join_counts(Parts parts, std::span<const uint16_t> owners, std::string& out) {
+    std::vector<Reader> readers;
+    for (size_t i = 0; i < parts.size(); ++i) {
+        const auto own = std::ranges::count(owners, static_cast<uint16_t>(i));
+        readers.emplace_back(parts[i]);
+        const std::optional<Value> head = readers.back().next();
+        if (!head.has_value() || head->type != '*' || head->number != 2 * own) return false;
+    }
+    std::string pairs;
+    for (const uint16_t owner : owners) {
+        const std::string_view name = readers[owner].next_whole();
+        const std::string_view count = readers[owner].next_whole();
+        if (!name.starts_with('$') || !count.starts_with(':')) return false;
+        pairs.append(name).append(count);
+    }
+    write_array_header(out, 2 * owners.size());
+    out += pairs;
+    return true;
+}
+
 bool join_and(Parts parts, std::string& out) {
     std::vector<bool> all;
     for (const std::string_view part : parts) {

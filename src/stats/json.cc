@@ -72,6 +72,13 @@ void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
     out.number("leases", values.leases);
     out.number("leases_taken", values.leases_taken);
     out.number("leases_refused", values.leases_refused);
+    out.number("subscriptions", values.subscriptions);
+    out.number("channels", values.channels);
+    out.number("patterns", values.patterns);
+    out.number("subscriptions_refused", values.subscriptions_refused);
+    out.number("messages", values.messages);
+    out.number("messages_delivered", values.messages_delivered);
+    out.number("messages_dropped", values.messages_dropped);
     out.number("transactions", values.transactions);
     out.number("transactions_aborted", values.transactions_aborted);
     out.number("requests_read", pool.requests_read);

@@ -11,14 +11,16 @@ constexpr uint64_t spare_least = 16;  // the same where descriptors are few
 constexpr uint64_t clients_least = 8;
 
 // Of each worker: ring, eventfd, listeners, and connections to servers. Amply, redis is spoken to
-// in both versions of its protocol, and beside a connection that is late there is another.
+// in both versions of its protocol and sends messages on a connection of its own, and beside a
+// connection that is late there is another.
 uint64_t fixed(const config::Config& config, bool amply) {
     uint64_t each = 2;
     for (const config::Pool& pool : config.pools) {
         const bool redis = pool.protocol == config::Protocol::Redis;
         const uint64_t protocols = amply && redis ? 2 : 1;
         const uint64_t connections = pool.server_connections + (amply ? 1 : 0);
-        each += 1 + protocols * pool.servers.size() * connections;
+        const uint64_t messages = amply && redis ? pool.servers.size() : 0;
+        each += 1 + protocols * pool.servers.size() * connections + messages;
     }
     return each * config.proxy.workers;
 }

@@ -240,7 +240,9 @@ bool World::check_nothing_left(Worker& worker) {
     const bool watches = scenario_.pool().health_check_interval_ms > 0;
     const auto& servers = proxy.pools()[0]->servers;
     const bool keeps = std::any_of(servers.begin(), servers.end(), [](const auto& server) {
-        return server->idle_lease_count > 0;
+        const bool subscribes =
+            server->link != nullptr && server->link->conn->state != core::ServerConn::State::Closed;
+        return server->idle_lease_count > 0 || subscribes;
     });
     const bool holds = std::any_of(
         servers.begin(), servers.end(), [](const auto& server) { return server->leased > 0; });

@@ -267,6 +267,10 @@ void World::forget_links() {
             link->client == nullptr && (link->server == nullptr || link->was_reset ||
                                         (link->to_peer.has_ended(now_) && link->arrived.empty()));
         link->gone = peer_done;
+        if (!link->gone) continue;
+        for (const auto& server : servers_) {
+            server->redis.subscribers.erase(&link->session);
+        }
     }
     std::erase_if(links_, [](const auto& link) { return link->gone; });
 }

@@ -95,7 +95,9 @@ struct Pool {
     uint32_t leases_max = 1024;                 // per worker
     int64_t lease_timeout_ms = 60'000;          // of WATCHed keys; 0: for ever
     uint32_t databases_max = 16;                // besides redis_db, per worker
-    std::vector<Server> servers;                // in placement order (sorted), not in file order
+    uint64_t subscriptions_max = 1'000'000;     // of all clients, per worker
+    uint32_t client_subscriptions_max = 10'000;
+    std::vector<Server> servers;  // in placement order (sorted), not in file order
 
     [[nodiscard]] std::vector<placement::Node> nodes() const;  // all live
 };

@@ -64,6 +64,18 @@ inline constexpr uint32_t gathers_max = 16;
 // Keys of one request whose values are fetched from several servers.
 inline constexpr uint32_t combine_keys_max = 4096;
 
+// The names of all channels and patterns that clients of one pool and worker are subscribed to.
+inline constexpr uint64_t topic_names_size_max = 64ULL * 1024 * 1024;
+
+// What is asked on a subscription connection and not confirmed yet; the rest waits.
+inline constexpr uint32_t topics_asked_max = 256;
+inline constexpr uint64_t topics_asked_size_max = 256ULL * 1024;
+
+// A subscription connection that has brought nothing for so long is asked whether it still works;
+// one on which nothing is subscribed any more is closed after so long.
+inline constexpr Duration link_ping_interval = Duration::millis(10'000);
+inline constexpr Duration idle_link_max = Duration::millis(30'000);
+
 // A client name (CLIENT SETNAME) and library name longer than this are refused.
 inline constexpr uint32_t client_name_size_max = 1024;
 

@@ -14,6 +14,7 @@
 #include "ringmain/core/scripts.h"
 #include "ringmain/core/server.h"
 #include "ringmain/core/shared.h"
+#include "ringmain/core/topics.h"
 #include "ringmain/core/user.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/placement/placement.h"
@@ -63,6 +64,12 @@ class Pool {
     // After a change of Server::live: places keys anew.
     void place_anew(Instant now);
 
+    // Where a key may live until the servers that came back have all of theirs. Call it only while
+    // a server is live.
+    void append_servers_of(std::string_view key, Prng& prng, std::vector<uint32_t>& found) const;
+
+    [[nodiscard]] bool is_in_ramps() const { return !ramps_.empty(); }
+
     // Forgets the ramps that are at their end.
     void end_ramps(Instant now) {
         if (!ramps_.empty()) forget_ramps(now);
@@ -87,8 +94,9 @@ class Pool {
     uint32_t clients = 0;                                      // of this worker
     List<ClientConn, &ClientConn::activity_link> by_activity;  // with client_idle_timeout only
     std::vector<Database> databases;
-    uint64_t placements = 0;  // changes whenever a key may have moved
-    bool retired = false;     // of an earlier configuration: gets nothing new
+    std::unique_ptr<Topics> topics;  // that clients are subscribed to; null until one is
+    uint64_t placements = 0;         // changes whenever a key may have moved
+    bool retired = false;            // of an earlier configuration: gets nothing new
 
   private:
     // A server on its way back.

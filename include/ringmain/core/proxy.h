@@ -20,20 +20,16 @@
 #include "ringmain/buffer/block_pool.h"
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/config/config.h"
-#include "ringmain/core/client_conn.h"
 #include "ringmain/core/counters.h"
 #include "ringmain/core/environment.h"
 #include "ringmain/core/leases.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/notice.h"
 #include "ringmain/core/pool.h"
-#include "ringmain/core/request.h"
 #include "ringmain/core/scratch.h"
-#include "ringmain/core/server_conn.h"
 #include "ringmain/core/shared.h"
+#include "ringmain/core/subscriptions.h"
 #include "ringmain/core/throttle.h"
-#include "ringmain/memcached/response_parser.h"
-#include "ringmain/resp/response_parser.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -169,6 +165,8 @@ class Proxy {
 
     [[nodiscard]] Leases& leases() { return leases_; }
 
+    [[nodiscard]] Subscriptions& subscriptions() { return subscriptions_; }
+
     [[nodiscard]] Scratch& scratch() { return scratch_; }
 
     [[nodiscard]] std::span<const std::unique_ptr<Pool>> pools() const { return pools_; }
@@ -231,6 +229,7 @@ class Proxy {
 
   private:
     friend class Leases;
+    friend class Subscriptions;
 
     void take_bytes(ClientConn& client, const Slice& slice);
     void read_requests(ClientConn& client, const Slice& slice);
@@ -371,6 +370,7 @@ class Proxy {
     uint64_t next_client_id_ = 1;
     Scratch scratch_;
     Leases leases_{*this};
+    Subscriptions subscriptions_{*this};
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;

@@ -7,6 +7,7 @@
 #include "ringmain/core/health.h"
 #include "ringmain/core/server_conn.h"
 #include "ringmain/core/silence.h"
+#include "ringmain/core/topics.h"
 #include "ringmain/stats/counters.h"
 
 #include <cstdint>
@@ -51,6 +52,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     // One more connection for single clients.
     [[nodiscard]] ServerConn& make_lease();
+
+    // The connection for messages: there is one at most (Link).
+    [[nodiscard]] ServerConn& make_subscriber();
 
     // Whatever may be connected to the server: first those of connection(), then spares, then the
     // probe, then what was made on demand. The list grows, its elements stay.
@@ -99,6 +103,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     Instant lease_retry_at = {};
     std::string lease_error;
     bool leases_told = false;  // the first of these failures, in the log
+
+    // Of core::Subscriptions: null until something is to be subscribed here.
+    std::unique_ptr<Link> link;
 
     // What may wait for one connection: bytes of its `out`, requests sent or not.
     uint64_t queue_size_max = 0;

@@ -66,6 +66,9 @@ class ServerConn {
     // Its oldest request was not answered in time, nor later.
     [[nodiscard]] bool is_late() const { return first_in_time != fragments.front(); }
 
+    // Made when a client needed it, and not everybody's.
+    [[nodiscard]] bool is_on_demand() const { return is_lease || is_subscriber; }
+
     // --- counting: here as it happens, and published once per batch and connection ---------------
 
     struct Traffic {
@@ -120,8 +123,9 @@ class ServerConn {
     Server* server;
     bool resp3;
     bool is_probe = false;
-    bool is_spare = false;  // or was replaced, and is closed when the last answer has come
-    bool is_lease = false;  // serves one client at a time (core/leases.h)
+    bool is_spare = false;       // or was replaced, and is closed when the last answer has come
+    bool is_lease = false;       // serves one client at a time (core/leases.h)
+    bool is_subscriber = false;  // brings messages, and has no fragments (core/subscriptions.h)
     bool knows_transactions = false;  // it was answered +OK to MULTI
     bool has_turn = false;            // it connects for all, to a server that is down
     bool says_ping = false;           // at the end of its prelude

@@ -3,6 +3,7 @@
 //   a database of its own         SELECT; connections of that database serve it
 //   a transaction                 MULTI: commands are kept here until EXEC sends them all at once
 //   leased connections            WATCH, and commands that wait on their server
+//   subscriptions                 SUBSCRIBE and its kin (src/design/0012)
 //
 // A client has a session from the first such command on. ClientConn::special says whether there is
 // anything in it at the moment: the path of plain requests looks at nothing else.
@@ -10,6 +11,7 @@
 #pragma once
 
 #include "ringmain/buffer/chain.h"
+#include "ringmain/core/topics.h"
 #include "ringmain/core/turns.h"
 
 #include <cstdint>
@@ -28,7 +30,11 @@ struct Session {
     // True when something here concerns the client's requests.
     [[nodiscard]] bool is_special() const {
         return in_transaction || must_wait || watching != nullptr || waiting != nullptr ||
-               !lost.empty() || slot != no_slot;
+               !lost.empty() || slot != no_slot || is_subscribed();
+    }
+
+    [[nodiscard]] bool is_subscribed() const {
+        return subscriber != nullptr && subscriber->is_subscribed();
     }
 
     // A command was refused: EXEC will run nothing.
@@ -68,6 +74,10 @@ struct Session {
     ServerConn* watching = nullptr;  // has the WATCHed keys
     ServerConn* waiting = nullptr;   // has a command that waits
     std::unique_ptr<Turns> turns;    // that command, when it waits on several servers in turn
+
+    // --- messages --------------------------------------------------------------------------------
+
+    std::unique_ptr<Subscriber> subscriber;  // null: to nothing
 };
 
 }  // namespace ringmain::core

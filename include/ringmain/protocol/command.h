@@ -21,6 +21,7 @@ enum class Handling : uint8_t {
     Local,        // answered here
     Transaction,  // MULTI EXEC DISCARD WATCH UNWATCH: see src/design/0009
     Blocking,     // waits on the server of its keys, on a connection of the client's own
+    Subscribe,    // SUBSCRIBE, UNSUBSCRIBE and their kin: see src/design/0012
     Refused,      // `reason` says why; a clear error and the connection stays usable
 };
 
@@ -37,17 +38,19 @@ enum class ResponsePolicy : uint8_t {
 enum class Gathering : uint8_t {
     None,
     // Of every server's response.
-    Sum,       // DBSIZE
-    Smallest,  // LASTSAVE
-    And,       // SCRIPT EXISTS: per element
-    AllOk,     // FLUSHALL
-    Alike,     // SCRIPT LOAD: all say the same
-    AnyOne,    // RANDOMKEY: one of those that are not null
-    Concat,    // KEYS: one array
-    Newest,    // SLOWLOG GET: the latest entries of all
-    Texts,     // MEMORY DOCTOR: each under its server's name
-    Running,   // FUNCTION STATS: of the server that runs a script, else the first
-    Page,      // SCAN: of one server after the other
+    Sum,         // DBSIZE
+    Smallest,    // LASTSAVE
+    And,         // SCRIPT EXISTS: per element
+    AllOk,       // FLUSHALL
+    Alike,       // SCRIPT LOAD: all say the same
+    AnyOne,      // RANDOMKEY: one of those that are not null
+    Concat,      // KEYS: one array
+    Newest,      // SLOWLOG GET: the latest entries of all
+    Texts,       // MEMORY DOCTOR: each under its server's name
+    Running,     // FUNCTION STATS: of the server that runs a script, else the first
+    Page,        // SCAN: of one server after the other
+    Largest,     // PUBSUB NUMPAT: every pattern is on every server
+    PerChannel,  // PUBSUB NUMSUB: of each channel's own server
 
     // Of the parts that are fetched for Handling::Combine (resp/combine.h).
     Union,
@@ -161,6 +164,7 @@ enum class CommandId : uint8_t {
     Mget, Mset, Del, Unlink, Exists, Touch,
     Multi, Exec, Discard, Watch, Unwatch,
     Config, Evalsha, ScriptFlush, ScriptLoad,
+    Subscribe, Psubscribe, Ssubscribe, Unsubscribe, Punsubscribe, Sunsubscribe,
 };
 
 // clang-format on
@@ -173,7 +177,8 @@ struct Command {
     CommandId id = CommandId::Other;
     ResponsePolicy response = ResponsePolicy::One;
     Gathering gathering = Gathering::None;
-    // The usual case, decided once: one key, the argument at this position; 0 when not so.
+    // The usual case, decided once: one key, or a channel, which has a place like a key: the
+    // argument at this position; 0 when not so.
     uint8_t only_key = 0;
     // Where the options begin of a command whose keys or whose waiting depend on them (SORT ...
     // STORE, XREAD ... STREAMS); 0 when not so.

@@ -24,6 +24,13 @@ using Parts = std::span<const std::string_view>;
 // LASTSAVE: the smallest integer.
 [[nodiscard]] bool join_smallest(Parts parts, std::string& out);
 
+// PUBSUB NUMPAT: the largest integer.
+[[nodiscard]] bool join_largest(Parts parts, std::string& out);
+
+// PUBSUB NUMSUB: arrays of names and counts; the pairs in the order of `owners`, which says of each
+// the part that has it.
+[[nodiscard]] bool join_counts(Parts parts, std::span<const uint16_t> owners, std::string& out);
+
 // SCRIPT EXISTS: arrays of 0 and 1; 1 where all have it.
 [[nodiscard]] bool join_and(Parts parts, std::string& out);
 

@@ -77,7 +77,77 @@ std::string FakeRedis::answer(const std::vector<std::string>& arguments, Session
         session.database = arguments[1];
         return "+OK\r\n";
     }
+    std::string word;
+    for (const char byte : name) {
+        word += static_cast<char>(byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
+    }
+    if (word.ends_with("subscribe")) return subscribe(arguments, word, session);
+    if (name == "PUBLISH" && !session.in_transaction) {
+        return integer(publish(arguments[1], arguments[2]));
+    }
+    if (name == "PING" && !session.topics.empty()) return "*2\r\n$4\r\npong\r\n$0\r\n\r\n";
     return answer_transaction(arguments, session);
+}
+
+namespace {
+
+std::string words(std::initializer_list<std::string_view> all) {
+    std::string text = "*" + std::to_string(all.size()) + "\r\n";
+    for (const std::string_view word : all) {
+        text += "$" + std::to_string(word.size()) + "\r\n";
+        text.append(word).append("\r\n");
+    }
+    return text;
+}
+
+}  // namespace
+
+// One confirmation per name, in RESP2.
+std::string FakeRedis::subscribe(const std::vector<std::string>& arguments,
+                                 std::string word,
+                                 Session& session) {
+    std::string subscribing = word;
+    const size_t un = word.find("un");
+    const bool ends = un != std::string::npos;
+    if (ends) subscribing.erase(un, 2);
+    std::string text;
+    for (size_t i = 1; i < arguments.size(); ++i) {
+        std::set<std::string>& names = session.topics[subscribing];
+        if (ends) {
+            names.erase(arguments[i]);
+        } else {
+            names.insert(arguments[i]);
+        }
+        const size_t count = names.size();
+        if (names.empty()) session.topics.erase(subscribing);
+        text += "*3\r\n" + words({word, arguments[i]}).substr(4) + integer(int64_t(count));
+    }
+    if (session.topics.empty()) {
+        subscribers.erase(&session);
+    } else {
+        subscribers.insert(&session);
+    }
+    return text;
+}
+
+// A pattern is a beginning and a star.
+int64_t FakeRedis::publish(const std::string& channel, const std::string& payload) const {
+    int64_t heard = 0;
+    for (Session* session : subscribers) {
+        for (const auto& [word, names] : session->topics) {
+            for (const std::string& name : names) {
+                const bool matches = word == "psubscribe"
+                                         ? channel.starts_with(name.substr(0, name.size() - 1))
+                                         : word == "subscribe" && name == channel;
+                if (!matches) continue;
+                session->messages += word == "psubscribe"
+                                         ? words({"pmessage", name, channel, payload})
+                                         : words({"message", channel, payload});
+                heard += 1;
+            }
+        }
+    }
+    return heard;
 }
 
 std::string FakeRedis::answer_transaction(const std::vector<std::string>& arguments,

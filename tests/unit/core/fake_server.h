@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ struct Session {
     bool aborted = false;
     std::vector<std::vector<std::string>> queued;
     std::map<std::string, uint64_t> watched;  // by key: how often it had been changed
+    // By the word that subscribes to them: "subscribe", "psubscribe", "ssubscribe".
+    std::map<std::string, std::set<std::string>, std::less<>> topics;
+    std::string messages;  // to be sent to it, behind what it has been answered
 };
 
 class FakeRedis {
@@ -42,9 +46,16 @@ class FakeRedis {
     bool separates_databases = false;  // a key of database 3 is "3/key" in `values`
     bool knows_transactions = true;
 
+    // Sessions that are subscribed; whoever owns one takes it out with its connection.
+    std::set<Session*> subscribers;
+
   private:
     [[nodiscard]] std::string answer_transaction(const std::vector<std::string>& arguments,
                                                  Session& session);
+    [[nodiscard]] std::string subscribe(const std::vector<std::string>& arguments,
+                                        std::string word,
+                                        Session& session);
+    [[nodiscard]] int64_t publish(const std::string& channel, const std::string& payload) const;
     [[nodiscard]] std::string execute(Session& session);
     [[nodiscard]] std::string run(std::vector<std::string> arguments, const Session& session);
     [[nodiscard]] std::string answer_key(const std::vector<std::string>& arguments,

@@ -49,6 +49,10 @@ TEST_CASE("each command joins the answers of all servers in its way") {
         {{"KEYS", "*"},
          {"*1\r\n" + bulk("a"), "*0\r\n", "*2\r\n" + bulk("b") + bulk("c")},
          "*3\r\n" + bulk("a") + bulk("b") + bulk("c")},
+        {{"PUBSUB", "NUMPAT"}, {":3\r\n", ":5\r\n", ":0\r\n"}, ":5\r\n"},
+        {{"PUBSUB", "CHANNELS"},
+         {"*1\r\n" + bulk("a"), "*0\r\n", "*1\r\n" + bulk("b")},
+         "*2\r\n" + bulk("a") + bulk("b")},
         {{"FLUSHALL"}, {"+OK\r\n", "+OK\r\n", "+OK\r\n"}, "+OK\r\n"},
         {{"FLUSHALL"}, {"+OK\r\n", "-ERR b\r\n", "-ERR c\r\n"}, "-ERR b\r\n"},
         {{"RANDOMKEY"}, {"$-1\r\n", bulk("b"), "$-1\r\n"}, bulk("b")},
@@ -366,6 +370,31 @@ TEST_CASE("a client that leaves while keys are fetched leaves nothing behind") {
     world.reply(1, "*0\r\n*0\r\n$-1\r\n");
     world.settle();
     CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("NUMSUB asks each channel's own server, about its channels only") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    const std::string c = world.key_on(1, 1);
+    const auto pair = [](const std::string& name, int count) {
+        return bulk(name) + ":" + std::to_string(count) + "\r\n";
+    };
+    CHECK(world.ask(client, resp({"PUBSUB", "NUMSUB"})) == "*0\r\n");
+    CHECK(gather(world,
+                 client,
+                 {"PUBSUB", "NUMSUB", b, a, c, b},
+                 {"*2\r\n" + pair(a, 1), "*6\r\n" + pair(b, 2) + pair(c, 3) + pair(b, 2)}) ==
+          "*8\r\n" + pair(b, 2) + pair(a, 1) + pair(c, 3) + pair(b, 2));
+    for (const std::string& wrong : std::vector<std::string>{"*0\r\n",
+                                                             "*4\r\n" + pair(a, 1) + pair(a, 1),
+                                                             "*2\r\n" + bulk(a) + bulk(a),
+                                                             "*2\r\n:1\r\n:1\r\n"}) {
+        CHECK(gather(
+                  world, client, {"PUBSUB", "SHARDNUMSUB", a, b}, {wrong, "*2\r\n" + pair(b, 0)}) ==
+              misfit);
+    }
 }
 
 }  // namespace ringmain::test

@@ -80,7 +80,7 @@ TEST_CASE("commands that are answered here, and how") {
 TEST_CASE("commands that are refused leave the connection usable") {
     World world(redis_pool(2));
     Channel& client = world.client();
-    for (const char* name : {"SUBSCRIBE", "SAVE", "MONITOR", "WAIT"}) {
+    for (const char* name : {"SAVE", "MONITOR", "WAIT"}) {
         CAPTURE(name);
         std::vector<std::string> request = {name, "1", "0"};
         if (request[0] == "MONITOR") request = {"MONITOR"};
@@ -266,6 +266,8 @@ TEST_CASE("every command of the table is answered once, whatever its arguments")
                 shown += argument + " ";
             }
             CAPTURE(shown);
+            // In RESP2 a subscribed client may not say what follows.
+            if (request[0].ends_with("subscribe")) world.ask(client, resp({"HELLO", "3"}));
             const uint64_t before = world.counters().requests.get();
             const std::string text = world.ask(client, resp(request) + resp({"ECHO", "next"}));
             const bool queues = request == std::vector<std::string>{"multi"};
@@ -273,7 +275,7 @@ TEST_CASE("every command of the table is answered once, whatever its arguments")
             CHECK(text.size() > next.size());
             CHECK(text.ends_with(next));
             CHECK(world.counters().requests.get() == before + 2);
-            world.ask(client, resp({"DISCARD"}));
+            world.ask(client, resp({"RESET"}));
         }
     };
     for (const Command& command : resp::commands()) {

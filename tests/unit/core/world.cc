@@ -119,6 +119,12 @@ std::vector<Channel*> World::leases(uint32_t server) {
     return found;
 }
 
+Channel* World::subscription(uint32_t server) {
+    const auto& link = proxy().pools()[0]->servers[server]->link;
+    if (link == nullptr || link->conn->channel == 0) return nullptr;
+    return loop_->channels()[link->conn->channel].get();
+}
+
 void World::reply(uint32_t server, std::string_view bytes, bool resp3) {
     Channel* channel = link(server, resp3);
     REQUIRE(channel != nullptr);
@@ -179,6 +185,20 @@ void World::serve(Channel& channel) {
     }
 }
 
+// What was published, to the connections that are subscribed and still there.
+void World::bring_messages() {
+    for (auto& [index, session] : sessions_) {
+        Channel& channel = *loop_->channels()[index];
+        if (channel.closed || channel.server == nullptr) {
+            for (FakeServer& server : servers_) {
+                server.redis.subscribers.erase(&session);
+            }
+            continue;
+        }
+        channel.inbound += std::exchange(session.messages, {});
+    }
+}
+
 void World::happen(Channel& channel) {
     if (channel.closed) return;
     if (channel.server != nullptr && !channel.connected) {
@@ -201,6 +221,7 @@ void World::happen(Channel& channel) {
 }
 
 void World::step(uint64_t chance) {
+    bring_messages();
     loop_->begin();
     // In both directions from a random place: no order of completions is promised.
     const auto& channels = loop_->channels();

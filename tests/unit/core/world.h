@@ -77,6 +77,9 @@ class World {
     // The open connections to it that single clients hold, or may hold.
     [[nodiscard]] std::vector<Channel*> leases(uint32_t server);
 
+    // The open connection that brings messages; null when there is none.
+    [[nodiscard]] Channel* subscription(uint32_t server);
+
     // Bytes from a server on its open connection.
     void reply(uint32_t server, std::string_view bytes, bool resp3 = false);
 
@@ -121,6 +124,7 @@ class World {
     [[nodiscard]] core::ServerConn& connection(uint32_t server, bool resp3);
     [[nodiscard]] static uint32_t index_of(const core::ServerConn& conn);
     void serve(Channel& channel);
+    void bring_messages();
     void happen(Channel& channel);
 
     config::Config config_;

@@ -34,6 +34,10 @@ TEST_CASE("a line says how a command is served") {
              "COMMAND                     ringmain",
              "COMMAND DOCS                ringmain",
              "LOLWUT                      any server",
+             "PUBLISH                     by channel, placed like a key",
+             "SUBSCRIBE                   ringmain, with one subscription for all clients of a "
+             "worker",
+             "PUBSUB NUMSUB               all servers: of each channel its own server's number",
          }) {
         CAPTURE(line);
         CHECK(text.find("\n" + std::string(line) + "\n") != std::string::npos);

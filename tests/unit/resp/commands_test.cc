@@ -128,10 +128,13 @@ TEST_CASE("every row says what its handling needs") {
         if (command.handling == Handling::Transaction) CHECK(has_code);
         if (command.handling == Handling::Blocking) CHECK(!command.key_specs.empty());
         const bool is_container = !command.subcommands.empty();
+        const bool has_channel =
+            (command.flags & command_flag::pubsub) != 0 && command.only_key == 1;
+        if (command.handling == Handling::Subscribe) CHECK(has_code);
         if (command.handling == Handling::Forward) {
-            CHECK((is_container || !command.key_specs.empty()));
+            CHECK((is_container || has_channel || !command.key_specs.empty()));
         }
-        if (command.only_key != 0) CHECK(command.key_specs.size() == 1);
+        if (command.only_key != 0 && !has_channel) CHECK(command.key_specs.size() == 1);
     };
     for (const Command& command : commands()) {
         check(command);
@@ -170,12 +173,17 @@ TEST_CASE("commands are handled as the policy says") {
     check(Handling::Transaction, "multi exec discard watch unwatch");
     check(Handling::Blocking, "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop");
     check(Handling::Refused,
-          "wait waitaof subscribe unsubscribe psubscribe ssubscribe publish spublish monitor "
+          "wait waitaof monitor "
           "script|kill script|debug function|kill swapdb move debug shutdown save bgsave "
           "bgrewriteaof replicaof slaveof cluster|nodes "
           "acl|setuser module|load latency|histogram memory|stats failover sync psync "
           "replconf restore-asking asking readonly readwrite role migrate client|kill "
-          "client|pause client|tracking client|list pubsub|channels pfselftest");
+          "client|pause client|tracking client|list pfselftest");
+    check(Handling::Subscribe,
+          "subscribe unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe");
+    check(Handling::Forward, "publish spublish");
+    check(Handling::Gather,
+          "pubsub|channels pubsub|numsub pubsub|numpat pubsub|shardchannels pubsub|shardnumsub");
 }
 
 TEST_CASE("split commands know how their responses are joined") {
@@ -201,12 +209,15 @@ TEST_CASE("only_key is set where there is one key in one place") {
     CHECK(row("sort").only_key == 0);
     CHECK(row("eval").only_key == 0);
     CHECK(row("ping").only_key == 0);
-    CHECK(row("spublish").only_key == 0);
+    // A channel is no key, and has a place like one.
+    CHECK(row("publish").only_key == 1);
+    CHECK(row("spublish").only_key == 1);
+    CHECK(row("subscribe").only_key == 0);
 }
 
 TEST_CASE("only_key says what find_keys finds") {
     const auto check = [](const Command& command) {
-        if (command.only_key == 0) return;
+        if (command.only_key == 0 || (command.flags & command_flag::pubsub) != 0) return;
         CAPTURE(command.name);
         const auto least = static_cast<size_t>(command.arity < 0 ? -command.arity : command.arity);
         for (const unsigned more : {0U, 1U, 5U}) {

@@ -1,0 +1,138 @@
+// ringmain/core/subscriptions.h - messages: who is subscribed to what, and on which server
+// (src/design/0012).
+//
+// All clients of a worker that are subscribed to a channel share one subscription of the worker's
+// at the channel's server, on a connection that serves nothing else (ServerConn::is_subscriber).
+//
+//   subscribe()  -> Topic, its Spots, a Link each -> SUBSCRIBE leaves on the Link
+//   on_bytes()   <- the confirmation: the client's answer; a message: to all clients of its Topic
+//
+// What comes on such a connection is a confirmation of the oldest command without one, or a message
+// of a topic that is confirmed there. Anything else ends the connection. A lost connection is made
+// again with backoff, and all that was wanted there is subscribed again.
+//
+// Part of the Proxy, one thread.
+
+#pragma once
+
+#include "ringmain/base/list.h"
+#include "ringmain/base/time.h"
+#include "ringmain/buffer/bytes.h"
+#include "ringmain/buffer/slice.h"
+#include "ringmain/core/topics.h"
+#include "ringmain/resp/response_parser.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringmain::core {
+
+class Pool;
+class Proxy;
+
+class Subscriptions {
+  public:
+    explicit Subscriptions(Proxy& proxy) : proxy_(&proxy) {}
+
+    // --- for the front ---------------------------------------------------------------------------
+
+    // The client has nothing in flight and is answered, now or when the servers have confirmed; a
+    // server of the pool is live. False, with the reason in `why`, when a limit forbids it.
+    [[nodiscard]] bool subscribe(ClientConn& client,
+                                 TopicKind kind,
+                                 std::span<const std::string> names,
+                                 std::string* why);
+
+    // Returns the confirmations. No name: from all of the kind.
+    [[nodiscard]] std::string unsubscribe(ClientConn& client,
+                                          TopicKind kind,
+                                          std::span<const std::string> names);
+
+    // Of all, without a word.
+    void leave(ClientConn& client);
+
+    // --- for the Proxy ---------------------------------------------------------------------------
+
+    void on_bytes(ServerConn& conn, Slice slice);
+    void on_ready(ServerConn& conn);
+    // It was lost.
+    void on_lost(ServerConn& conn);
+
+    // False: it is being connected, and has the deadlines of that.
+    [[nodiscard]] bool check(ServerConn& conn);
+    void on_tick();
+    void on_pause(Duration gap);
+
+    // What was changed in this batch is asked of servers.
+    void end_batch() {
+        if (is_dirty_) [[unlikely]] {
+            flush();
+        }
+    }
+
+    // Servers came or went, or are others: topics follow their keys.
+    void place_anew(Pool& pool);
+    // All that there is at a reload; the servers that both have are in `pool` already.
+    void move(Pool& old_pool, Pool& pool);
+    // The server may be connected to again.
+    void welcome(Server& server);
+
+  private:
+    // subscriptions.cc
+    [[nodiscard]] bool is_allowed(const ClientConn& client,
+                                  std::span<const std::string> names,
+                                  std::string* why);
+    [[nodiscard]] Topic& topic_of(Pool& pool, TopicKind kind, std::string_view name);
+    [[nodiscard]] static Topic* find(const Pool& pool, TopicKind kind, std::string_view name);
+    void begin(Joining& joining, TopicKind kind, std::span<const std::string> names);
+    void join(ClientConn& client, Topic& topic);
+    void part(ClientConn& client, Topic& topic);
+    [[nodiscard]] std::string compose(Joining& joining);
+    void finish(Joining& joining);
+    void confirm(Topic& topic);
+    void fail(Topic& topic, std::string_view text);
+    void fail_item(const Topic::Waiting& waiting, std::string_view text);
+    void abandon(Joining& joining);
+    void expire(Joining& joining);
+    void settle(Pool& pool, Topic& topic);
+
+    // subscription_links.cc
+    void place(Pool& pool, Topic& topic);
+    void want(Topic& topic, Server& server, bool wanted);
+    static void drop_spent(Topic& topic);
+    [[nodiscard]] bool is_reachable(const Topic& topic, std::string_view* why);
+    // To be looked at by flush().
+    void mark(Link& link);
+    void retry(Link& link);
+    void flush();
+    void flush(Server& server);
+    void pump(Server& server);
+    void discard(Server& server);
+    [[nodiscard]] bool ask(Link& link, Topic* topic, bool subscribes);
+    void forget(Pool& pool, Server& server);
+    void note_recovery(Link& link);
+    void check_ready(Link& link);
+    void tell(const Link& link, std::string_view text, bool good);
+
+    // subscription_messages.cc
+    [[nodiscard]] static bool awaits_bytes(const ServerConn& conn);
+    void keep_part(ServerConn& conn, const Slice& slice);
+    void on_frame(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void on_array(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    [[nodiscard]] bool confirms(const Link& link, std::string_view word, std::string_view name);
+    void on_confirmed(Link& link);
+    void on_refused(ServerConn& conn, const Bytes& bytes);
+    void deliver(Pool& pool, Topic& topic, const Bytes& bytes);
+    void lose(ServerConn& conn, std::string_view reason);
+
+    Proxy* proxy_;
+    List<Joining, &Joining::link> joinings_;
+    bool is_dirty_ = false;          // a Link is
+    std::vector<uint32_t> servers_;  // of place(), kept for its memory
+};
+
+}  // namespace ringmain::core

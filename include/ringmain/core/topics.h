@@ -1,0 +1,168 @@
+// ringmain/core/topics.h - what clients are subscribed to, and where (src/design/0012).
+//
+//   Topic ---- clients: who gets its messages
+//     |  \---- waiting: whose SUBSCRIBE is answered when all its servers have confirmed
+//   Spot, Spot ...     one for each server that is to have the subscription, or still has it
+//     |
+//   Link               the server's subscription connection, with what was asked on it
+//
+// A topic is a channel, a shard channel or a pattern of one pool and worker. It lives as long as a
+// client has it or waits for it, or a server may still send its messages. All of this is
+// core::Subscriptions' to change; one thread.
+
+#pragma once
+
+#include "ringmain/base/list.h"
+#include "ringmain/base/siphash.h"
+#include "ringmain/base/time.h"
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace ringmain::core {
+
+class ClientConn;
+class Server;
+class ServerConn;
+struct Request;
+
+enum class TopicKind : uint8_t { Channel, Pattern, Shard };
+
+inline constexpr size_t topic_kind_count = 3;
+
+struct Topic;
+
+// A SUBSCRIBE, PSUBSCRIBE or SSUBSCRIBE that waits for servers.
+struct Joining {
+    enum class State : uint8_t { Waiting, Confirmed, Failed };
+
+    struct Item {
+        Topic* topic;
+        State state = State::Waiting;
+        std::string error = {};  // Failed: the whole line
+    };
+
+    ClientConn* client = nullptr;
+    Request* request = nullptr;  // in the client's FIFO, without a fragment
+    std::vector<Item> items;     // as the client named them
+    size_t missing = 0;          // of them, Waiting
+    Instant answer_by = Instant::never();
+    ListLink<Joining> link;
+};
+
+// A topic on a server.
+//
+//   wanted   it is to be subscribed there
+//   told     what the last command asked for, or would have: false after a loss
+//   held     the server has confirmed it, and sends its messages
+struct Spot {
+    Server* server = nullptr;
+    bool wanted = false;
+    bool told = false;
+    bool held = false;
+    bool queued = false;   // in Link::todo
+    uint32_t pending = 0;  // commands that are not confirmed
+};
+
+struct Topic {
+    struct Waiting {
+        Joining* joining;
+        size_t item;
+    };
+
+    Topic(TopicKind its_kind, std::string_view its_name) : kind(its_kind), name(its_name) {}
+
+    TopicKind kind;
+    std::string name;
+    std::vector<ClientConn*> clients;
+    std::vector<Waiting> waiting;
+    uint32_t joinings = 0;  // items of Joinings that are not finished: they keep it
+    std::vector<Spot> spots;
+
+    [[nodiscard]] bool is_used() const { return !clients.empty() || joinings > 0; }
+
+    // Null where it has none.
+    [[nodiscard]] Spot* spot(const Server& server) {
+        for (Spot& one : spots) {
+            if (one.server == &server) return &one;
+        }
+        return nullptr;
+    }
+
+    // Every server that is to have it has confirmed.
+    [[nodiscard]] bool is_confirmed() const {
+        bool any = false;
+        for (const Spot& one : spots) {
+            if (one.wanted && !one.held) return false;
+            any = any || one.wanted;
+        }
+        return any;
+    }
+};
+
+// To one server.
+struct Link {
+    struct Asked {
+        Topic* topic = nullptr;  // null: PING
+        bool subscribes = false;
+        uint32_t batch = 0;  // in which it was written: it leaves at the end of that one
+        Instant at = {};
+    };
+
+    explicit Link(ServerConn& its_conn) : conn(&its_conn) {}
+
+    ServerConn* conn;
+    std::deque<Asked> asked;   // each is confirmed in its turn
+    std::deque<Topic*> todo;   // whose Spot wants something else than was told
+    uint64_t wanted = 0;       // spots
+    uint64_t held = 0;         // spots
+    Instant heard_at = {};     // any byte
+    Instant idle_since = {};   // nothing is wanted
+    bool is_dirty = false;     // something is to be done at the end of the batch
+    bool was_told = false;     // in the log, that it was lost
+    bool is_behind = false;    // not all that was lost is subscribed again
+    bool is_dropping = false;  // a message for which there is no memory, to its end
+};
+
+// Of one client (Session::subscriber).
+struct Subscriber {
+    std::unordered_map<Topic*, size_t> topics;  // its place in Topic::clients
+    std::array<uint32_t, topic_kind_count> counts = {};
+    std::unique_ptr<Joining> joining;  // it waits for this
+
+    [[nodiscard]] bool is_subscribed() const { return !topics.empty(); }
+
+    // What redis counts in its confirmations.
+    [[nodiscard]] uint32_t count(TopicKind kind) const {
+        return kind == TopicKind::Shard ? counts[2] : counts[0] + counts[1];
+    }
+};
+
+// Clients choose the names: nobody can find many that hash alike.
+struct KeyedHash {
+    SipKey key;
+
+    [[nodiscard]] size_t operator()(std::string_view text) const { return siphash13(key, text); }
+};
+
+// Of one pool.
+struct Topics {
+    using ByName = std::unordered_map<std::string_view, std::unique_ptr<Topic>, KeyedHash>;
+
+    explicit Topics(SipKey key)
+        : by_kind{ByName(0, KeyedHash{key}), ByName(0, KeyedHash{key}), ByName(0, KeyedHash{key})} {
+    }
+
+    std::array<ByName, topic_kind_count> by_kind;
+    uint64_t subscriptions = 0;  // of all clients
+    uint64_t names_size = 0;     // bytes
+    bool in_ramps = false;       // some are subscribed where they lived before, too
+};
+
+}  // namespace ringmain::core

@@ -1,0 +1,81 @@
+// SUBSCRIBE and its kin, and what a client may say that is subscribed (src/design/0012).
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "resp_front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+struct Wish {
+    TopicKind kind;
+    bool subscribes;
+};
+
+Wish wish_of(CommandId id) {
+    if (id == CommandId::Subscribe) return {TopicKind::Channel, true};
+    if (id == CommandId::Psubscribe) return {TopicKind::Pattern, true};
+    if (id == CommandId::Ssubscribe) return {TopicKind::Shard, true};
+    if (id == CommandId::Punsubscribe) return {TopicKind::Pattern, false};
+    if (id == CommandId::Sunsubscribe) return {TopicKind::Shard, false};
+    RM_DCHECK(id == CommandId::Unsubscribe);
+    return {TopicKind::Channel, false};
+}
+
+bool may_be_said_subscribed(const Command& command) {
+    return command.handling == Handling::Subscribe || command.id == CommandId::Ping ||
+           command.id == CommandId::Quit || command.id == CommandId::Reset;
+}
+
+}  // namespace
+
+// In RESP2 a subscribed client could not tell other answers from messages.
+bool RespFront::is_confined() const {
+    return client_.session->is_subscribed() && !client_.resp3;
+}
+
+Taken RespFront::refuse_confined(std::string_view name) {
+    std::string lower(name);
+    std::ranges::transform(lower, lower.begin(), ascii::lower);
+    std::ranges::replace_if(
+        lower, [](char byte) { return byte == '\r' || byte == '\n'; }, ' ');
+    error("-ERR Can't execute '" + lower +
+          "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+          "context\r\n");
+    return Taken::Yes;
+}
+
+bool RespFront::is_refused_subscribed(const Command& command) {
+    if (!is_confined() || may_be_said_subscribed(command)) return false;
+    static_cast<void>(refuse_confined(command.name));
+    return true;
+}
+
+Taken RespFront::take_subscribe(const Command& command) {
+    // What the client may say next depends on the answer, and messages begin behind it.
+    if (!client_.requests.empty()) return later();
+    const Wish wish = wish_of(command.id);
+    std::vector<std::string> names;
+    for (const ByteRange& range : arguments().subspan(1)) {
+        if (wish.subscribes && !is_short_enough(range)) return Taken::Yes;
+        names.emplace_back(bytes_.view(range, proxy_.scratch().text));
+    }
+    if (!wish.subscribes) {
+        proxy_.answer(client_, proxy_.subscriptions().unsubscribe(client_, wish.kind, names));
+        return Taken::Yes;
+    }
+    if (!has_server()) return Taken::Yes;
+    std::string why;
+    if (!proxy_.subscriptions().subscribe(client_, wish.kind, names, &why)) {
+        refuse(why, stats::Reason::Limit);
+    }
+    return Taken::Yes;
+}
+
+}  // namespace ringmain::core

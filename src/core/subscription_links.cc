@@ -1,0 +1,376 @@
+// The subscription connections: what is asked on them, their loss and return.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/core/subscriptions.h"
+#include "ringmain/resp/writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "front.h"
+#include "topic_words.h"
+
+namespace ringmain::core {
+
+namespace {
+
+bool is_spent(const Spot& spot) {
+    return !spot.wanted && !spot.told && !spot.held && !spot.queued && spot.pending == 0;
+}
+
+// Servers send these of what happens to their own keys, whatever the channel's name.
+bool is_of_keyspace(std::string_view name) {
+    return name.starts_with("__keyspace@") || name.starts_with("__keyevent@");
+}
+
+bool lives_everywhere(const Pool& pool, const Topic& topic) {
+    return topic.kind == TopicKind::Pattern || is_of_keyspace(topic.name) ||
+           pool.options->placement.distribution == placement::DistributionKind::Random;
+}
+
+Link& link_of(Server& server) {
+    if (server.link == nullptr) server.link = std::make_unique<Link>(server.make_subscriber());
+    return *server.link;
+}
+
+template <class Act>
+void for_each_topic(Pool& pool, const Act& act) {
+    if (pool.topics == nullptr) return;
+    for (Topics::ByName& topics : pool.topics->by_kind) {
+        for (const auto& [name, topic] : topics) {
+            act(*topic);
+        }
+    }
+}
+
+std::string count_text(uint64_t count) {
+    return std::to_string(count) + (count == 1 ? " channel or pattern" : " channels and patterns");
+}
+
+}  // namespace
+
+void Subscriptions::drop_spent(Topic& topic) {
+    std::erase_if(topic.spots, is_spent);
+}
+
+// --- where topics are ----------------------------------------------------------------------------
+
+void Subscriptions::mark(Link& link) {
+    link.is_dirty = true;
+    is_dirty_ = true;
+}
+
+void Subscriptions::want(Topic& topic, Server& server, bool wanted) {
+    Spot* spot = topic.spot(server);
+    if (spot == nullptr) {
+        if (!wanted) return;
+        topic.spots.push_back({.server = &server});
+        spot = &topic.spots.back();
+    }
+    if (spot->wanted == wanted) return;
+    Link& link = link_of(server);
+    spot->wanted = wanted;
+    link.wanted = wanted ? link.wanted + 1 : link.wanted - 1;
+    if (link.wanted == 0) link.idle_since = proxy_->now();
+    if (spot->wanted != spot->told && !spot->queued) {
+        spot->queued = true;
+        link.todo.push_back(&topic);
+    }
+    mark(link);
+}
+
+// While keys come back to a server slowly, a channel is also where it lived before: each message
+// is published at one of these only. With no server to go to, all stays as it is.
+void Subscriptions::place(Pool& pool, Topic& topic) {
+    if (!pool.any_live()) return;
+    servers_.clear();
+    if (lives_everywhere(pool, topic)) {
+        for (const auto& server : pool.servers) {
+            if (server->live) servers_.push_back(server->index());
+        }
+    } else {
+        pool.append_servers_of(topic.name, proxy_->prng(), servers_);
+    }
+    for (const uint32_t index : servers_) {
+        want(topic, pool.server(index), true);
+    }
+    for (size_t i = 0; i < topic.spots.size(); ++i) {
+        Server& server = *topic.spots[i].server;
+        if (std::ranges::find(servers_, server.index()) == servers_.end()) {
+            want(topic, server, false);
+        }
+    }
+}
+
+void Subscriptions::place_anew(Pool& pool) {
+    for_each_topic(pool, [&](Topic& topic) {
+        if (topic.is_used()) place(pool, topic);
+    });
+    if (pool.topics == nullptr) return;
+    pool.topics->in_ramps = pool.is_in_ramps();
+    if (pool.topics->in_ramps) {
+        proxy_->wake_at(proxy_->now() + Duration::millis(pool.options->slow_start_ms));
+    }
+}
+
+// The server is not the pool's any more.
+void Subscriptions::forget(Pool& pool, Server& server) {
+    for_each_topic(pool, [&](Topic& topic) {
+        std::erase_if(topic.spots, [&](const Spot& spot) { return spot.server == &server; });
+    });
+    Link& link = *server.link;
+    link.asked.clear();
+    link.todo.clear();
+    link.wanted = 0;
+    link.held = 0;
+    proxy_->lose(*link.conn, "is not configured any more", Blame::Nobody);
+}
+
+void Subscriptions::move(Pool& old_pool, Pool& pool) {
+    for (const auto& server : old_pool.servers) {
+        if (server->link != nullptr) forget(old_pool, *server);
+    }
+    pool.topics = std::move(old_pool.topics);
+}
+
+void Subscriptions::welcome(Server& server) {
+    if (server.link == nullptr) return;
+    Link& link = *server.link;
+    link.conn->retry_at = proxy_->now();
+    if (link.wanted > 0) retry(link);
+}
+
+// --- connecting ----------------------------------------------------------------------------------
+
+// Now, or when it is time.
+void Subscriptions::retry(Link& link) {
+    proxy_->waiting_.add(*link.conn);
+    static_cast<void>(check(*link.conn));
+}
+
+// Whether its servers can be asked now, or are being connected to.
+bool Subscriptions::is_reachable(const Topic& topic, std::string_view* why) {
+    bool any = false;
+    for (const Spot& spot : topic.spots) {
+        if (!spot.wanted) continue;
+        any = true;
+        ServerConn& conn = *spot.server->link->conn;
+        if (spot.held || conn.state == ServerConn::State::Ready) continue;
+        if (!proxy_->may_connect(*spot.server, conn, why)) return false;
+        if (conn.state == ServerConn::State::Closed) proxy_->start_connect(conn);
+    }
+    if (!any) *why = "no server is there to subscribe at";
+    return any;
+}
+
+void Subscriptions::on_ready(ServerConn& conn) {
+    Link& link = *conn.server->link;
+    link.heard_at = proxy_->now();
+    proxy_->waiting_.add(conn);
+    mark(link);
+}
+
+void Subscriptions::on_lost(ServerConn& conn) {
+    Server& server = *conn.server;
+    Link& link = *server.link;
+    link.asked.clear();
+    link.todo.clear();
+    link.held = 0;
+    link.is_dropping = false;
+    Pool& pool = server.pool();
+    std::vector<Topic*> touched;
+    for_each_topic(pool, [&](Topic& topic) {
+        Spot* spot = topic.spot(server);
+        if (spot == nullptr) return;
+        spot->told = false;
+        spot->held = false;
+        spot->pending = 0;
+        spot->queued = spot->wanted;
+        if (spot->wanted) link.todo.push_back(&topic);
+        topic.joinings += 1;  // it is looked at once more below
+        touched.push_back(&topic);
+    });
+    const std::string text = error_line(pool, conn.last_error);
+    for (Topic* topic : touched) {
+        if (!topic->is_confirmed()) fail(*topic, text);
+    }
+    for (Topic* topic : touched) {
+        topic->joinings -= 1;
+        settle(pool, *topic);
+    }
+    mark(link);
+    if (link.wanted == 0 || pool.retired) return;
+    link.is_behind = true;
+    if (!std::exchange(link.was_told, true)) {
+        tell(link,
+             conn.last_error + "; clients stay subscribed, " + count_text(link.wanted) +
+                 " of theirs will be subscribed there again",
+             false);
+    }
+    retry(link);
+}
+
+void Subscriptions::tell(const Link& link, std::string_view text, bool good) {
+    proxy_->tell(*link.conn, text, good);
+}
+
+void Subscriptions::note_recovery(Link& link) {
+    link.conn->failures = 0;
+    if (!link.is_behind || !link.todo.empty() || !link.asked.empty()) return;
+    link.is_behind = false;
+    if (!std::exchange(link.was_told, false)) return;
+    tell(link,
+         "server " + link.conn->server->title() + ": " + count_text(link.held) +
+             " are subscribed again",
+         true);
+}
+
+// --- asking --------------------------------------------------------------------------------------
+
+void Subscriptions::flush() {
+    is_dirty_ = false;
+    for (const auto& pool : proxy_->pools()) {
+        for (const auto& server : pool->servers) {
+            if (server->link == nullptr || !std::exchange(server->link->is_dirty, false)) continue;
+            flush(*server);
+        }
+    }
+}
+
+void Subscriptions::flush(Server& server) {
+    Link& link = *server.link;
+    if (link.conn->state == ServerConn::State::Ready) {
+        pump(server);
+        return;
+    }
+    // What is not wanted any more piles up while nothing can be asked.
+    constexpr uint64_t unwanted_max = 64;
+    if (link.wanted == 0 || link.todo.size() > 2 * link.wanted + unwanted_max) discard(server);
+    if (link.wanted > 0 && link.conn->state == ServerConn::State::Closed) retry(link);
+}
+
+// What needs not be asked.
+void Subscriptions::discard(Server& server) {
+    Link& link = *server.link;
+    const std::deque<Topic*> todo = std::exchange(link.todo, {});
+    for (Topic* topic : todo) {
+        Spot& spot = *topic->spot(server);
+        if (spot.wanted != spot.told) {
+            link.todo.push_back(topic);
+            continue;
+        }
+        spot.queued = false;
+        settle(server.pool(), *topic);
+    }
+}
+
+// As much as may be under way at once.
+void Subscriptions::pump(Server& server) {
+    Link& link = *server.link;
+    ServerConn& conn = *link.conn;
+    while (!link.todo.empty() && link.asked.size() < topics_asked_max &&
+           conn.out.size() < topics_asked_size_max) {
+        Topic& topic = *link.todo.front();
+        Spot& spot = *topic.spot(server);
+        if (spot.wanted != spot.told) {
+            if (!ask(link, &topic, spot.wanted)) {
+                proxy_->wake_at(proxy_->now() + backoff_first);  // for want of memory
+                break;
+            }
+            spot.told = spot.wanted;
+            spot.pending += 1;
+        }
+        link.todo.pop_front();
+        spot.queued = false;
+        settle(server.pool(), topic);
+    }
+    proxy_->waiting_.add(conn);
+    check_ready(link);
+}
+
+// A topic, or with null PING.
+bool Subscriptions::ask(Link& link, Topic* topic, bool subscribes) {
+    ServerConn& conn = *link.conn;
+    std::string text;
+    if (topic == nullptr) {
+        resp::write_array_header(text, 1);
+        resp::write_bulk(text, "PING");
+    } else {
+        const TopicWords& words = words_of(topic->kind);
+        resp::write_array_header(text, 2);
+        resp::write_bulk(text, subscribes ? words.subscribe : words.unsubscribe);
+        resp::write_bulk(text, topic->name);
+    }
+    if (!proxy_->has_room_for(text.size())) return false;
+    const bool written = conn.out.append_copy(text, nullptr);
+    RM_ASSERT(written);
+    link.asked.push_back({topic, subscribes, proxy_->batch_, proxy_->now()});
+    conn.server->counters().request_bytes.add(text.size());
+    proxy_->mark_dirty(conn);
+    return true;
+}
+
+// --- time ----------------------------------------------------------------------------------------
+
+bool Subscriptions::check(ServerConn& conn) {
+    Link& link = *conn.server->link;
+    if (conn.state == ServerConn::State::Ready) {
+        if (!link.todo.empty()) mark(link);
+        check_ready(link);
+        return true;
+    }
+    if (conn.state != ServerConn::State::Closed) return false;
+    const Server& server = *conn.server;
+    if (link.wanted == 0 || !server.live || server.pool().retired || proxy_->draining_) {
+        proxy_->waiting_.remove(conn);
+    } else if (proxy_->now() < conn.retry_at) {
+        proxy_->wake_at(conn.retry_at);
+    } else {
+        proxy_->start_connect(conn);
+    }
+    return true;
+}
+
+// A server that says nothing for long is asked whether it is still there; one that does not answer
+// is not.
+void Subscriptions::check_ready(Link& link) {
+    ServerConn& conn = *link.conn;
+    const config::Pool& options = *conn.server->pool().options;
+    const Duration limit = Duration::millis(options.late_connection_timeout_ms == 0
+                                                ? options.timeout_ms * late_timeouts_max
+                                                : options.late_connection_timeout_ms);
+    const Instant now = proxy_->now();
+    if (!link.asked.empty()) {
+        if (options.timeout_ms == 0) return;
+        const Instant due = link.asked.front().at + limit;
+        if (now < due) {
+            proxy_->wake_at(due);
+            return;
+        }
+        conn.server->counters().timedout.add(1);
+        proxy_->lose(conn,
+                     "has not answered on its subscription connection for " +
+                         std::to_string(limit.to_millis()) + " ms (late_connection_timeout)");
+        return;
+    }
+    if (link.wanted == 0) {
+        const Instant until = link.idle_since + idle_link_max;
+        if (now < until) {
+            proxy_->wake_at(until);
+        } else if (link.todo.empty()) {
+            proxy_->lose(conn, "is not needed any more", Blame::Nobody);
+        }
+        return;
+    }
+    if (options.timeout_ms == 0) return;
+    const Instant ping_at = link.heard_at + link_ping_interval;
+    if (now >= ping_at && ask(link, nullptr, false)) {
+        proxy_->wake_at(now + limit);
+        return;
+    }
+    proxy_->wake_at(std::max(ping_at, now + backoff_first));
+}
+
+}  // namespace ringmain::core

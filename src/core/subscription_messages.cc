@@ -1,0 +1,272 @@
+// What servers send on subscription connections: confirmations and messages.
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/core/subscriptions.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "front.h"
+#include "topic_words.h"
+
+namespace ringmain::core {
+
+namespace {
+
+// The elements of an array of bulks and integers, one after the other.
+class Elements {
+  public:
+    // `at`: behind the array's header.
+    Elements(const Bytes& bytes, uint32_t at) : bytes_(bytes), at_(at) {}
+
+    [[nodiscard]] std::optional<ByteRange> bulk() {
+        const std::optional<int64_t> size = number('$');
+        if (!size.has_value() || *size < 0 || *size > int64_t{bytes_.size()} - at_) {
+            return std::nullopt;
+        }
+        const ByteRange range = {.offset = at_, .size = static_cast<uint32_t>(*size)};
+        at_ += range.size + line_end_size;
+        return range;
+    }
+
+    [[nodiscard]] bool integer() { return number(':').has_value(); }
+
+    [[nodiscard]] bool at_end() const { return at_ == bytes_.size(); }
+
+  private:
+    static constexpr uint32_t line_end_size = 2;
+    static constexpr uint32_t header_size_max = 24;
+
+    [[nodiscard]] std::optional<int64_t> number(char type) {
+        if (at_ >= bytes_.size()) return std::nullopt;
+        const uint32_t size = std::min(header_size_max, bytes_.size() - at_);
+        const std::string_view line = bytes_.view({at_, size}, scratch_);
+        const size_t end = line.find('\r');
+        if (line[0] != type || end == std::string_view::npos) return std::nullopt;
+        at_ += static_cast<uint32_t>(end) + line_end_size;
+        return ascii::parse_int64(line.substr(1, end - 1));
+    }
+
+    const Bytes& bytes_;
+    uint32_t at_;
+    std::string scratch_;
+};
+
+constexpr std::string_view unasked = "sent what nobody asked for on a subscription connection";
+
+// "*3\r\n" or "*4\r\n".
+constexpr uint32_t array_header_size = 4;
+
+}  // namespace
+
+void Subscriptions::lose(ServerConn& conn, std::string_view reason) {
+    proxy_->lose(conn, reason);
+}
+
+// Whether a byte may come: an answer to what has left, or a message of what is held.
+bool Subscriptions::awaits_bytes(const ServerConn& conn) {
+    if (conn.prelude_answers > 0) return conn.prelude_out.empty();
+    const Link& link = *conn.server->link;
+    return !link.asked.empty() || link.held > 0;
+}
+
+void Subscriptions::on_bytes(ServerConn& conn, Slice slice) {
+    auto& parser = std::get<resp::ResponseParser>(conn.parser);
+    Link& link = *conn.server->link;
+    link.heard_at = proxy_->now();
+    while (slice.size > 0) {
+        if (!awaits_bytes(conn)) {
+            lose(conn, unasked);
+            return;
+        }
+        const Fed fed = parser.feed(slice.view());
+        if (fed.status == ParseStatus::Error) {
+            lose(conn, std::string("sent a malformed message: ").append(parser.error()));
+            return;
+        }
+        const auto consumed = static_cast<uint32_t>(fed.consumed);
+        const Slice end = slice.cut(0, consumed);
+        slice = slice.cut(consumed, slice.size - consumed);
+        if (fed.status == ParseStatus::NeedMore) {
+            keep_part(conn, end);
+            continue;
+        }
+        Chain whole(proxy_->blocks());
+        if (!conn.partial.empty()) {
+            keep_part(conn, end);
+            whole = std::move(conn.partial);
+        }
+        if (std::exchange(link.is_dropping, false)) {
+            conn.server->pool().counters->messages_dropped.add(1);
+        } else {
+            on_frame(conn, parser.frame(), whole.empty() ? Bytes(end) : Bytes(whole));
+        }
+        if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+        parser.next();
+    }
+}
+
+// Of a message that crosses receives. One for which there is no memory is dropped: others are not
+// to miss theirs for it.
+void Subscriptions::keep_part(ServerConn& conn, const Slice& slice) {
+    Link& link = *conn.server->link;
+    if (link.is_dropping) return;
+    const bool fits = conn.partial.size() + slice.size <= response_size_max &&
+                      proxy_->blocks().available() > proxy_->reserve();
+    if (fits && conn.partial.append_growing(slice)) return;
+    conn.partial.clear();
+    link.is_dropping = true;
+}
+
+void Subscriptions::on_frame(ServerConn& conn,
+                             const resp::ResponseFrame& frame,
+                             const Bytes& bytes) {
+    if (conn.prelude_answers > 0) {
+        proxy_->on_prelude_response(conn, frame, bytes);
+        return;
+    }
+    Link& link = *conn.server->link;
+    conn.spoke_since_connect = true;
+    if (frame.type == '*' && (frame.number == 3 || frame.number == 4)) {
+        on_array(conn, frame, bytes);
+        return;
+    }
+    const bool is_due = !link.asked.empty() && link.asked.front().batch != proxy_->batch_;
+    if (is_due && frame.type == '-') {
+        on_refused(conn, bytes);
+        return;
+    }
+    std::string scratch;
+    const std::string_view text = bytes.view({0, std::min(bytes.size(), 32U)}, scratch);
+    const bool is_pong = text == "*2\r\n$4\r\npong\r\n$0\r\n\r\n" || text == "+PONG\r\n";
+    if (!is_due || !is_pong || link.asked.front().topic != nullptr) {
+        lose(conn, unasked);
+        return;
+    }
+    link.asked.pop_front();
+    check_ready(link);
+}
+
+// Whether it is what the oldest command is confirmed with.
+bool Subscriptions::confirms(const Link& link, std::string_view word, std::string_view name) {
+    if (link.asked.empty()) return false;
+    const Link::Asked& asked = link.asked.front();
+    if (asked.topic == nullptr || asked.batch == proxy_->batch_) return false;
+    const TopicWords& words = words_of(asked.topic->kind);
+    return word == (asked.subscribes ? words.subscribe : words.unsubscribe) &&
+           name == asked.topic->name;
+}
+
+// [word, name, count], [word, channel, payload] or [word, pattern, channel, payload].
+void Subscriptions::on_array(ServerConn& conn,
+                             const resp::ResponseFrame& frame,
+                             const Bytes& bytes) {
+    Link& link = *conn.server->link;
+    std::string word_scratch;
+    std::string name_scratch;
+    Elements elements(bytes, array_header_size);
+    const std::optional<ByteRange> word_range = elements.bulk();
+    const std::optional<ByteRange> name_range =
+        word_range.has_value() ? elements.bulk() : std::nullopt;
+    if (!name_range.has_value()) {
+        lose(conn, unasked);
+        return;
+    }
+    const std::string_view word = bytes.view(*word_range, word_scratch);
+    const std::string_view name = bytes.view(*name_range, name_scratch);
+    if (frame.number == 3 && confirms(link, word, name)) {
+        if (elements.integer() && elements.at_end()) {
+            on_confirmed(link);
+        } else {
+            lose(conn, unasked);
+        }
+        return;
+    }
+    constexpr std::array kinds = {TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard};
+    const auto* const kind =
+        std::ranges::find_if(kinds, [&](TopicKind one) { return words_of(one).message == word; });
+    Topic* topic = nullptr;
+    if (kind != kinds.end() && frame.number == (*kind == TopicKind::Pattern ? 4 : 3)) {
+        const bool is_whole = (*kind != TopicKind::Pattern || elements.bulk().has_value()) &&
+                              elements.bulk().has_value() && elements.at_end();
+        if (is_whole) topic = find(conn.server->pool(), *kind, name);
+    }
+    Spot* spot = topic == nullptr ? nullptr : topic->spot(*conn.server);
+    if (spot == nullptr || !spot->held) {
+        lose(conn, unasked);
+        return;
+    }
+    if (spot->wanted) deliver(conn.server->pool(), *topic, bytes);
+}
+
+void Subscriptions::on_confirmed(Link& link) {
+    const Link::Asked asked = link.asked.front();
+    link.asked.pop_front();
+    Topic& topic = *asked.topic;
+    Pool& pool = link.conn->server->pool();
+    Spot& spot = *topic.spot(*link.conn->server);
+    spot.pending -= 1;
+    if (spot.held != asked.subscribes) {
+        link.held = asked.subscribes ? link.held + 1 : link.held - 1;
+    }
+    spot.held = asked.subscribes;
+    note_recovery(link);
+    if (topic.is_confirmed()) confirm(topic);
+    settle(pool, topic);
+    if (!link.todo.empty() || link.wanted == 0) mark(link);
+}
+
+// An error in place of a confirmation: the server's word for who waits for it. Who has the
+// subscription keeps it, and it is tried again, on another connection.
+void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
+    Link& link = *conn.server->link;
+    Topic* topic = link.asked.front().topic;
+    const std::string line = proxy_->first_line(bytes);
+    const bool is_held_back =
+        topic != nullptr && topic->clients.empty() && topic->joinings == topic->waiting.size();
+    if (!is_held_back || !link.asked.front().subscribes) {
+        lose(conn, "refused a subscription: " + line);
+        return;
+    }
+    link.asked.pop_front();
+    Spot& spot = *topic->spot(*conn.server);
+    spot.pending -= 1;
+    // More of the same may be under way: they are answered, too.
+    if (spot.pending == 0) spot.told = false;
+    topic->joinings += 1;
+    fail(*topic, line + "\r\n");
+    topic->joinings -= 1;
+    settle(conn.server->pool(), *topic);
+    mark(link);
+}
+
+// To all clients that have the topic. RESP3 says '>' where RESP2 says '*': the rest is shared, or
+// copied where that is cheaper (buffer/chain.h).
+void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
+    pool.counters->messages.add(1);
+    Chain push(proxy_->blocks());
+    uint64_t delivered = 0;
+    for (ClientConn* client : topic.clients) {
+        if (client->broken || client->state != ClientConn::State::Open) continue;
+        if (client->resp3 && push.empty()) {
+            const bool made = push.append_copy(">", &proxy_->open_) &&
+                              bytes.append_to(push, {1, bytes.size() - 1}, &proxy_->open_);
+            if (!made) {
+                pool.counters->messages_dropped.add(1);
+                return;
+            }
+        }
+        const Bytes resp3(push);
+        proxy_->append_response(*client, client->resp3 ? &resp3 : &bytes, {});
+        proxy_->mark_dirty(*client);
+        delivered += 1;
+    }
+    pool.counters->messages_delivered.add(delivered);
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,397 @@
+// What clients are subscribed to. Servers are told by subscription_links.cc.
+
+#include "ringmain/core/subscriptions.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/resp/writer.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "front.h"
+#include "topic_words.h"
+
+namespace ringmain::core {
+
+namespace {
+
+void write_confirmation(
+    std::string& out, std::string_view word, const std::string* name, uint32_t count, bool resp3) {
+    out += resp3 ? ">3\r\n" : "*3\r\n";
+    resp::write_bulk(out, word);
+    if (name != nullptr) {
+        resp::write_bulk(out, *name);
+    } else {
+        resp::write_null(out, resp3 ? resp::Version::Resp3 : resp::Version::Resp2);
+    }
+    resp::write_integer(out, count);
+}
+
+size_t index_of(TopicKind kind) {
+    return static_cast<size_t>(kind);
+}
+
+Subscriber& subscriber_of(ClientConn& client) {
+    if (client.session->subscriber == nullptr) {
+        client.session->subscriber = std::make_unique<Subscriber>();
+    }
+    return *client.session->subscriber;
+}
+
+// In the order of their names: what happens depends on nothing else.
+std::vector<Topic*> topics_of(const Subscriber& subscriber) {
+    std::vector<Topic*> topics;
+    topics.reserve(subscriber.topics.size());
+    for (const auto& [topic, place] : subscriber.topics) {
+        topics.push_back(topic);
+    }
+    std::ranges::sort(topics, [](const Topic* one, const Topic* other) {
+        return std::tie(one->kind, one->name) < std::tie(other->kind, other->name);
+    });
+    return topics;
+}
+
+}  // namespace
+
+// --- topics --------------------------------------------------------------------------------------
+
+Topic* Subscriptions::find(const Pool& pool, TopicKind kind, std::string_view name) {
+    if (pool.topics == nullptr) return nullptr;
+    const Topics::ByName& topics = pool.topics->by_kind[index_of(kind)];
+    const auto found = topics.find(name);
+    return found == topics.end() ? nullptr : found->second.get();
+}
+
+Topic& Subscriptions::topic_of(Pool& pool, TopicKind kind, std::string_view name) {
+    if (Topic* topic = find(pool, kind, name)) return *topic;
+    auto made = std::make_unique<Topic>(kind, name);
+    Topic& topic = *made;
+    pool.topics->by_kind[index_of(kind)].emplace(topic.name, std::move(made));
+    pool.topics->names_size += name.size();
+    return topic;
+}
+
+// After it got or lost somebody: servers are told, and it goes with its last trace.
+void Subscriptions::settle(Pool& pool, Topic& topic) {
+    if (!topic.is_used()) {
+        for (size_t i = 0; i < topic.spots.size(); ++i) {
+            want(topic, *topic.spots[i].server, false);
+        }
+    }
+    drop_spent(topic);
+    if (topic.is_used() || !topic.spots.empty()) return;
+    pool.topics->names_size -= topic.name.size();
+    const std::string name = topic.name;  // the map's key goes with it
+    pool.topics->by_kind[index_of(topic.kind)].erase(name);
+}
+
+void Subscriptions::join(ClientConn& client, Topic& topic) {
+    Subscriber& subscriber = subscriber_of(client);
+    if (!subscriber.topics.emplace(&topic, topic.clients.size()).second) return;
+    topic.clients.push_back(&client);
+    subscriber.counts[index_of(topic.kind)] += 1;
+    client.pool->topics->subscriptions += 1;
+    stats::PoolCounters& counters = *client.pool->counters;
+    counters.subscriptions.add(1);
+    if (topic.clients.size() > 1) return;
+    (topic.kind == TopicKind::Pattern ? counters.patterns : counters.channels).add(1);
+}
+
+void Subscriptions::part(ClientConn& client, Topic& topic) {
+    Subscriber& subscriber = subscriber_of(client);
+    const auto found = subscriber.topics.find(&topic);
+    if (found == subscriber.topics.end()) return;
+    const size_t place = found->second;
+    subscriber.topics.erase(found);
+    ClientConn* last = topic.clients.back();
+    topic.clients[place] = last;
+    topic.clients.pop_back();
+    if (last != &client) last->session->subscriber->topics[&topic] = place;
+    subscriber.counts[index_of(topic.kind)] -= 1;
+    Pool& pool = *client.pool;
+    pool.topics->subscriptions -= 1;
+    pool.counters->subscriptions.subtract(1);
+    if (topic.clients.empty()) {
+        (topic.kind == TopicKind::Pattern ? pool.counters->patterns : pool.counters->channels)
+            .subtract(1);
+    }
+    settle(pool, topic);
+}
+
+// --- what clients ask for ------------------------------------------------------------------------
+
+bool Subscriptions::is_allowed(const ClientConn& client,
+                               std::span<const std::string> names,
+                               std::string* why) {
+    const Pool& pool = *client.pool;
+    const config::Pool& options = *pool.options;
+    const Subscriber* subscriber = client.session->subscriber.get();
+    const uint64_t own = subscriber == nullptr ? 0 : subscriber->topics.size();
+    const uint64_t all = pool.topics == nullptr ? 0 : pool.topics->subscriptions;
+    uint64_t size = pool.topics == nullptr ? 0 : pool.topics->names_size;
+    for (const std::string& name : names) {
+        size += name.size();
+    }
+    if (own + names.size() > options.client_subscriptions_max) {
+        *why = "a client may be subscribed to " + std::to_string(options.client_subscriptions_max) +
+               " channels and patterns (client_subscriptions_max), this one is to " +
+               std::to_string(own) + " and asks for " + std::to_string(names.size()) + " more";
+    } else if (all + names.size() > options.subscriptions_max) {
+        *why = "clients of this worker have " + std::to_string(all) +
+               " subscriptions, and no more than " + std::to_string(options.subscriptions_max) +
+               " are allowed (subscriptions_max)";
+    } else if (size > topic_names_size_max) {
+        *why =
+            "the names of the channels that clients of this worker are subscribed to would take "
+            "more than " +
+            std::to_string(topic_names_size_max) + " bytes; use shorter or fewer ones";
+    }
+    return why->empty();
+}
+
+bool Subscriptions::subscribe(ClientConn& client,
+                              TopicKind kind,
+                              std::span<const std::string> names,
+                              std::string* why) {
+    why->clear();
+    Pool& pool = *client.pool;
+    static_cast<void>(proxy_->leases().session_of(client));
+    if (!is_allowed(client, names, why)) {
+        pool.counters->subscriptions_refused.add(1);
+        return false;
+    }
+    if (!proxy_->has_fragments(1) || !proxy_->has_room_for(block_size)) {
+        *why = "out of memory for requests; see buffer_memory";
+        return false;
+    }
+    if (pool.topics == nullptr) {
+        pool.topics = std::make_unique<Topics>(proxy_->environment().hash_key);
+    }
+    Subscriber& subscriber = subscriber_of(client);
+    RM_DCHECK(subscriber.joining == nullptr);
+    subscriber.joining = std::make_unique<Joining>();
+    Joining& joining = *subscriber.joining;
+    joining.client = &client;
+    begin(joining, kind, names);
+    if (joining.missing == 0) {
+        proxy_->answer(client, compose(joining));
+        Leases::note_change(client);
+        return true;
+    }
+    joining.request = proxy_->make_request(client);
+    RM_ASSERT(joining.request != nullptr);
+    const int64_t timeout_ms = pool.options->timeout_ms;
+    if (timeout_ms > 0) {
+        joining.answer_by = proxy_->now() + Duration::millis(timeout_ms);
+        proxy_->wake_at(joining.answer_by);
+    }
+    joinings_.add(joining);
+    client.session->must_wait = true;
+    Leases::note_change(client);
+    return true;
+}
+
+void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std::string> names) {
+    Pool& pool = *joining.client->pool;
+    joining.items.reserve(names.size());
+    for (const std::string& name : names) {
+        Topic& topic = topic_of(pool, kind, name);
+        topic.joinings += 1;
+        joining.items.push_back({.topic = &topic});
+        Joining::Item& item = joining.items.back();
+        if (topic.joinings == 1 && topic.clients.empty()) place(pool, topic);
+        std::string_view reason;
+        if (topic.is_confirmed()) {
+            item.state = Joining::State::Confirmed;
+        } else if (!is_reachable(topic, &reason)) {
+            item.state = Joining::State::Failed;
+            item.error = error_line(pool, reason);
+        } else {
+            topic.waiting.push_back({&joining, joining.items.size() - 1});
+            joining.missing += 1;
+        }
+    }
+}
+
+// The answer, and with it the client has what it asked for. The joining is gone.
+std::string Subscriptions::compose(Joining& joining) {
+    ClientConn& client = *joining.client;
+    const std::unique_ptr<Joining> own = std::move(client.session->subscriber->joining);
+    joinings_.remove(joining);
+    std::string text;
+    for (const Joining::Item& item : joining.items) {
+        if (item.state == Joining::State::Failed) {
+            proxy_->count_error(*client.pool, stats::Reason::Refused);
+            text += item.error;
+            continue;
+        }
+        join(client, *item.topic);
+        write_confirmation(text,
+                           words_of(item.topic->kind).subscribe,
+                           &item.topic->name,
+                           client.session->subscriber->count(item.topic->kind),
+                           client.resp3);
+    }
+    for (const Joining::Item& item : joining.items) {
+        item.topic->joinings -= 1;
+        // The last item of a topic decides; before it the topic is used.
+        settle(*client.pool, *item.topic);
+    }
+    return text;
+}
+
+void Subscriptions::finish(Joining& joining) {
+    ClientConn& client = *joining.client;
+    Request& request = *joining.request;
+    const std::string text = compose(joining);
+    Leases::note_change(client);
+    proxy_->finish(request, text);
+}
+
+// All its servers have confirmed.
+void Subscriptions::confirm(Topic& topic) {
+    const std::vector<Topic::Waiting> waiting = std::exchange(topic.waiting, {});
+    for (const Topic::Waiting& one : waiting) {
+        one.joining->items[one.item].state = Joining::State::Confirmed;
+        one.joining->missing -= 1;
+        if (one.joining->missing == 0) finish(*one.joining);
+    }
+}
+
+void Subscriptions::fail_item(const Topic::Waiting& waiting, std::string_view text) {
+    Joining& joining = *waiting.joining;
+    Joining::Item& item = joining.items[waiting.item];
+    item.state = Joining::State::Failed;
+    item.error = text;
+    joining.missing -= 1;
+    if (joining.missing == 0) finish(joining);
+}
+
+// Whoever waits for it gets the error; who has it, keeps it.
+void Subscriptions::fail(Topic& topic, std::string_view text) {
+    const std::vector<Topic::Waiting> waiting = std::exchange(topic.waiting, {});
+    for (const Topic::Waiting& one : waiting) {
+        fail_item(one, text);
+    }
+}
+
+// Its time is up.
+void Subscriptions::expire(Joining& joining) {
+    Pool& pool = *joining.client->pool;
+    proxy_->counters().timeouts.add(1);
+    std::vector<Topic::Waiting> late;
+    for (size_t i = 0; i < joining.items.size(); ++i) {
+        if (joining.items[i].state == Joining::State::Waiting) late.push_back({&joining, i});
+    }
+    for (const Topic::Waiting& one : late) {
+        Topic& topic = *joining.items[one.item].topic;
+        std::erase_if(topic.waiting, [&](const Topic::Waiting& other) {
+            return other.joining == one.joining && other.item == one.item;
+        });
+        const auto behind = std::ranges::find_if(
+            topic.spots, [](const Spot& spot) { return spot.wanted && !spot.held; });
+        const std::string who =
+            behind == topic.spots.end() ? "its server" : "server " + behind->server->title();
+        fail_item(one,
+                  error_line(pool,
+                             who + " did not confirm the subscription within " +
+                                 std::to_string(pool.options->timeout_ms) + " ms (timeout)"));
+    }
+}
+
+// Its client leaves; its request is gone already.
+void Subscriptions::abandon(Joining& joining) {
+    const std::unique_ptr<Joining> own = std::move(joining.client->session->subscriber->joining);
+    joinings_.remove(joining);
+    for (const Joining::Item& item : joining.items) {
+        if (item.state == Joining::State::Waiting) {
+            std::erase_if(item.topic->waiting, [&joining](const Topic::Waiting& one) {
+                return one.joining == &joining;
+            });
+        }
+        item.topic->joinings -= 1;
+        settle(*joining.client->pool, *item.topic);
+    }
+}
+
+std::string Subscriptions::unsubscribe(ClientConn& client,
+                                       TopicKind kind,
+                                       std::span<const std::string> names) {
+    static_cast<void>(proxy_->leases().session_of(client));
+    Subscriber& subscriber = subscriber_of(client);
+    const std::string_view word = words_of(kind).unsubscribe;
+    std::vector<std::string> all;
+    if (names.empty()) {
+        for (const Topic* topic : topics_of(subscriber)) {
+            if (topic->kind == kind) all.push_back(topic->name);
+        }
+        names = all;
+    }
+    std::string text;
+    for (const std::string& name : names) {
+        Topic* topic = find(*client.pool, kind, name);
+        if (topic != nullptr) part(client, *topic);
+        write_confirmation(text, word, &name, subscriber.count(kind), client.resp3);
+    }
+    if (names.empty()) {
+        write_confirmation(text, word, nullptr, subscriber.count(kind), client.resp3);
+    }
+    Leases::note_change(client);
+    return text;
+}
+
+void Subscriptions::leave(ClientConn& client) {
+    if (client.session == nullptr || client.session->subscriber == nullptr) return;
+    Subscriber& subscriber = *client.session->subscriber;
+    if (subscriber.joining != nullptr) abandon(*subscriber.joining);
+    for (Topic* topic : topics_of(subscriber)) {
+        part(client, *topic);
+    }
+    client.session->subscriber.reset();
+    Leases::note_change(client);
+    proxy_->wake_at(proxy_->now());  // this batch may be over
+}
+
+// --- time ----------------------------------------------------------------------------------------
+
+void Subscriptions::on_tick() {
+    Joining* joining = joinings_.front();
+    while (joining != nullptr) {
+        if (proxy_->now() >= joining->answer_by) {
+            expire(*joining);
+            joining = joinings_.front();  // others may have ended with it
+            continue;
+        }
+        proxy_->wake_at(joining->answer_by);
+        joining = decltype(joinings_)::after(*joining);
+    }
+    for (const auto& pool : proxy_->pools()) {
+        if (pool->topics != nullptr && pool->topics->in_ramps && !pool->is_in_ramps()) {
+            place_anew(*pool);
+        }
+    }
+}
+
+void Subscriptions::on_pause(Duration gap) {
+    for (Joining* joining = joinings_.front(); joining != nullptr;
+         joining = decltype(joinings_)::after(*joining)) {
+        if (joining->answer_by == Instant::never()) continue;
+        joining->answer_by = joining->answer_by + gap;
+    }
+    for (const auto& pool : proxy_->pools()) {
+        for (const auto& server : pool->servers) {
+            if (server->link == nullptr) continue;
+            Link& link = *server->link;
+            link.heard_at = link.heard_at + gap;
+            link.idle_since = link.idle_since + gap;
+            for (Link::Asked& asked : link.asked) {
+                asked.at = asked.at + gap;
+            }
+        }
+    }
+}
+
+}  // namespace ringmain::core
