@@ -378,6 +378,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     conn.prelude_out.clear();
     conn.out.clear();
     conn.partial.clear();
+    streams_.on_lost(conn);
     fail_all(conn,
              error_line(conn.server->pool(), conn.last_error),
              established ? stats::Reason::Lost : stats::Reason::Refused);

@@ -33,6 +33,7 @@ void Proxy::on_pause(Duration gap) {
         conn->since = conn->since + gap;
         conn->ready_by = conn->ready_by + gap;
         conn->used_at = conn->used_at + gap;
+        conn->moved_at = conn->moved_at + gap;
         if (conn->answer_by != Instant::never()) conn->answer_by = conn->answer_by + gap;
         // Of a probe that is not planned it is never.
         if (conn->retry_at != Instant::never()) conn->retry_at = conn->retry_at + gap;
@@ -141,6 +142,12 @@ void Proxy::give_up_connecting(ServerConn& conn) {
              " ms (connect_timeout)");
 }
 
+Duration late_limit(const config::Pool& options) {
+    const bool is_set = options.late_connection_timeout_ms != 0;
+    return Duration::millis(is_set ? options.late_connection_timeout_ms
+                                   : options.timeout_ms * late_timeouts_max);
+}
+
 // Each request has its own time, from when it was queued. Its place in the FIFO stays: its late
 // response is to be recognised.
 void Proxy::check_requests(ServerConn& conn) {
@@ -148,13 +155,16 @@ void Proxy::check_requests(ServerConn& conn) {
     const Fragment* head = conn.fragments.front();
     if (head == nullptr || options.timeout_ms == 0) return;
     const Duration timeout = Duration::millis(options.timeout_ms);
-    const Duration late = Duration::millis(options.late_connection_timeout_ms == 0
-                                               ? options.timeout_ms * late_timeouts_max
-                                               : options.late_connection_timeout_ms);
-    if (now_ >= head->queued + late && now_ >= head->queued + timeout) {
+    const Duration limit = late_limit(options);
+    const Duration late = std::max(limit, timeout);
+    // Behind a large value its time begins when that has passed.
+    const Instant late_from = std::max(head->queued, conn.moved_at);
+    if (conn.streaming) {
+        if (!streams_.check(conn)) return;
+    } else if (now_ >= late_from + late) {
         conn.server->counters().late.add(1);
         lose(conn,
-             "has not answered for " + std::to_string(late.to_millis()) +
+             "has not answered for " + std::to_string(limit.to_millis()) +
                  " ms (late_connection_timeout)");
         return;
     }
@@ -163,9 +173,9 @@ void Proxy::check_requests(ServerConn& conn) {
     }
     if (conn.fragments.empty()) return;
     if (conn.first_in_time != nullptr) wake_at(conn.first_in_time->queued + timeout);
-    if (conn.is_late()) {
+    if (conn.is_late() && !conn.streaming) {
         replace_late(conn);
-        wake_at(conn.fragments.front()->queued + std::max(late, timeout));
+        wake_at(std::max(conn.fragments.front()->queued, conn.moved_at) + late);
     }
 }
 
@@ -192,6 +202,8 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     const std::string text = error_line(server.pool(), "server " + server.title() + " " + reason);
     // In the order of their deadlines, since all of a pool have the same timeout.
     Fragment* fragment = conn.first_in_time;
+    // What is being passed on is in time, and who waits behind it says nothing about the server.
+    if (conn.streaming && fragment == conn.fragments.front()) fragment = fragment->next;
     for (; fragment != nullptr && fragment->queued + timeout <= now_; fragment = fragment->next) {
         if (fragment->abandoned) continue;
         fragment->abandoned = true;
@@ -202,13 +214,15 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
         }
         counters_->timeouts.add(1);
         server.counters().timedout.add(1);
-        report_failure(server, fragment->queued, reason);
-        if (server.silence.on_late(fragment->queued, now_)) {
-            server.note_change();
-            if (server.health().tell_once())
-                tell(conn,
-                     "server " + server.title() + " " + silent_text(server.silence, now_) +
-                         "; requests to it are refused until it answers");
+        if (!conn.streaming && fragment->queued >= conn.moved_at) {
+            report_failure(server, fragment->queued, reason);
+            if (server.silence.on_late(fragment->queued, now_)) {
+                server.note_change();
+                if (server.health().tell_once())
+                    tell(conn,
+                         "server " + server.title() + " " + silent_text(server.silence, now_) +
+                             "; requests to it are refused until it answers");
+            }
         }
         fail(*fragment, text, stats::Reason::Timeout);
     }

@@ -57,6 +57,13 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
     return answer.starts_with("-LOADING");
 }
 
+// What the slow log will say of a request; `command` may be null.
+inline constexpr uint32_t noted_key_size_max = 27;
+void note_command(Request& request, const Command* command, std::string_view key_head);
+
+// A connection whose oldest request has waited for so long is closed.
+[[nodiscard]] Duration late_limit(const config::Pool& options);
+
 // A complete error line in the pool's protocol: "-ERR ringmain: TEXT\r\n" or
 // "SERVER_ERROR ringmain: TEXT\r\n".
 [[nodiscard]] std::string error_line(const Pool& pool, std::string_view text);

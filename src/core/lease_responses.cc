@@ -101,7 +101,7 @@ void Leases::deliver(Request& request, const Bytes* bytes, std::string_view text
 }
 
 void Leases::end_lease(ServerConn& conn, bool clean) {
-    if (!conn.is_lease) return;
+    if (!conn.is_lease || conn.set_apart) return;
     if (clean) {
         give_back(conn);
         return;

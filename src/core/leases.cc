@@ -80,25 +80,23 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
 
 // --- taking and giving back ----------------------------------------------------------------------
 
-// An idle one that fits, or one to be connected.
-ServerConn* Leases::find(Server& server, const ClientConn& client) {
-    const uint32_t database = database_of(client);
+ServerConn& Leases::find(Server& server, bool resp3, uint32_t database) {
     for (ServerConn* conn = server.idle_leases.front(); conn != nullptr;
          conn = decltype(server.idle_leases)::after(*conn)) {
-        if (conn->resp3 != client.resp3 || conn->database != database) continue;
+        if (conn->resp3 != resp3 || conn->database != database) continue;
         server.idle_leases.remove(*conn);
         server.idle_lease_count -= 1;
-        return conn;
+        return *conn;
     }
     ServerConn* conn = server.closed_leases.pop_front();
     if (conn == nullptr) conn = &server.make_lease();
-    conn->resp3 = client.resp3;
+    conn->resp3 = resp3;
     conn->database = database;
     // Failures are the server's: the next attempt is on whichever connection is at hand.
     conn->failures = server.lease_failures;
     conn->retry_at = server.lease_retry_at;
     conn->last_error = server.lease_error;
-    return conn;
+    return *conn;
 }
 
 ServerConn* Leases::take(Server& server, ClientConn& client, Need need, std::string_view* why) {
@@ -118,7 +116,7 @@ ServerConn* Leases::take(Server& server, ClientConn& client, Need need, std::str
         *why = why_;
         return nullptr;
     }
-    ServerConn* conn = find(server, client);
+    ServerConn* conn = &find(server, client.resp3, database_of(client));
     if (conn->state == ServerConn::State::Closed) {
         if (!proxy_->may_connect(server, *conn, why)) {
             server.closed_leases.add(*conn);
@@ -228,7 +226,16 @@ void Leases::retire(Server& server, std::string_view why) {
 void Leases::check(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     const Fragment* head = conn.fragments.front();
+    if (conn.set_apart) {
+        proxy_->check_requests(conn);
+        conn.publish(proxy_->now());
+        return;
+    }
     if (head != nullptr) {
+        if (conn.streaming) {
+            static_cast<void>(proxy_->streams().check(conn));
+            return;
+        }
         const bool waits = head->special == Special::Wait;
         const Instant due = waits ? conn.answer_by
                             : options.timeout_ms == 0

@@ -89,7 +89,7 @@ void send_get(Proxy& proxy,
 // For the slow log.
 void note(const Proxy& proxy, Request& request, std::string_view key) {
     if (!proxy.notes_commands()) return;
-    Proxy::note_command(request, nullptr, key);
+    note_command(request, nullptr, key);
     request.key_size = static_cast<uint32_t>(key.size());
 }
 

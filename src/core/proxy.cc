@@ -88,6 +88,7 @@ void Proxy::end_batch() {
     shown.buffer_memory.set(uint64_t{blocks_->in_use()} * block_size);
     shown.request_memory.set(requests_.live() * sizeof(Request) +
                              fragments_.live() * sizeof(Fragment));
+    streams_.end_batch();
     close_stalled_clients();
     relieve();
     tell_more_closings();

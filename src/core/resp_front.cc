@@ -213,8 +213,8 @@ bool RespFront::route(ByteRange key, uint32_t* server) {
 void RespFront::note(Request& request) {
     if (!proxy_.notes_commands()) return;
     const ByteRange head = {.offset = first_key_.offset,
-                            .size = std::min(first_key_.size, Proxy::noted_key_size_max)};
-    Proxy::note_command(request, command_, bytes_.view(head, proxy_.scratch().text));
+                            .size = std::min(first_key_.size, noted_key_size_max)};
+    note_command(request, command_, bytes_.view(head, proxy_.scratch().text));
     request.key_size = first_key_.size;
 }
 

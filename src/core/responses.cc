@@ -28,6 +28,8 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
     } else {
         parse_responses(conn, std::get<memcached::ResponseParser>(conn.parser), slice);
     }
+    if (conn.set_apart) [[unlikely]]
+        streams_.on_answered(conn);
     conn.publish(now_);
 }
 
@@ -55,12 +57,6 @@ std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
     return text;
 }
 
-// Whether somebody still waits for the fragment's response. Once not, never again; the response of
-// such a fragment is counted to its end and its bytes are not kept.
-bool is_wanted(const Fragment& fragment) {
-    return !fragment.abandoned && fragment.request->client != nullptr;
-}
-
 // One of the first `count` of the FIFO is.
 bool is_one_wanted(const Fragment* fragment, uint32_t count) {
     for (; count > 0; --count, fragment = fragment->next) {
@@ -83,6 +79,10 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
     if (conn.prelude_answers == 0 && !is_one_wanted(conn.fragments.front(), awaiting(conn))) {
         conn.partial.clear();  // only its end matters
+        return true;
+    }
+    if (conn.streaming) {
+        streams_.pass_on(conn, slice);
         return true;
     }
     if (conn.prelude_answers == 0 && !admit_part(conn, slice.size)) return true;
@@ -146,8 +146,11 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
         slice = slice.cut(consumed, slice.size - consumed);
         if (status == ParseStatus::NeedMore) {
             if (!keep_response_part(conn, end)) return;
+            streams_.consider(conn, parser);
             continue;
         }
+        if (conn.streaming) [[unlikely]]
+            streams_.end_response(conn);
         Chain whole(*blocks_);
         if (!conn.partial.empty()) {
             if (!keep_response_part(conn, end)) return;

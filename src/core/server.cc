@@ -55,6 +55,13 @@ bool Server::replace(const ServerConn& late, Instant now) {
     return true;
 }
 
+void Server::swap_places(const ServerConn& one, const ServerConn& other) {
+    const auto place_of = [this](const ServerConn& conn) {
+        return std::ranges::find(connections_, &conn, &std::unique_ptr<ServerConn>::get);
+    };
+    std::swap(*place_of(one), *place_of(other));
+}
+
 ServerConn& Server::make_lease() {
     connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, false));
     connections_.back()->is_lease = true;

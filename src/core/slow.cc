@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "front.h"
+
 namespace ringmain::core {
 
 namespace {
@@ -28,7 +30,7 @@ Duration Proxy::slow_threshold_of(const config::Config& config) {
     return ms == 0 || config.admin.listen.empty() ? never_slow : Duration::millis(ms);
 }
 
-void Proxy::note_command(Request& request, const Command* command, std::string_view key_head) {
+void note_command(Request& request, const Command* command, std::string_view key_head) {
     static_assert(noted_key_size_max == sizeof(Request::key.bytes));
     request.command = command;
     request.key.assign(key_head);

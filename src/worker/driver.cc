@@ -379,6 +379,8 @@ void Driver::on_receive(Channel& channel, const uring::Completion& done) {
         if (!channel.closing) on_stream_end(channel, -done.result);
         return;
     }
+    // Should a kernel have missed that it was cancelled.
+    if (channel.server != nullptr && channel.server->paused) cancel_receive(channel);
     if (channel.receiving || channel.closing || channel.ended) return;
     if (done.result == -ENOBUFS) {
         starve(channel);

@@ -46,6 +46,9 @@ void Driver::flush() {
     while (core::ServerConn* conn = proxy_.next_to_connect()) {
         connect(*conn);
     }
+    while (core::ServerConn* conn = proxy_.streams().next_throttled()) {
+        if (conn->channel != 0) throttle(*channels_[conn->channel]);
+    }
     while (core::ServerConn* conn = proxy_.next_dirty_server()) {
         flush_server(*conn);
     }
@@ -207,8 +210,18 @@ void Driver::send(Channel& channel) {
     ring_.send_gathered(channel.socket, &message, user_data);
 }
 
-// A paused client is not read; one that is closing is, to be dropped, and so is a server.
+// A server is not read while who is to have its response does not take it.
+void Driver::throttle(Channel& channel) {
+    if (channel.server->paused) {
+        cancel_receive(channel);
+    } else {
+        receive(channel);
+    }
+}
+
+// A paused client is not read; one that is closing is, to be dropped.
 bool Driver::wants_receive(const Channel& channel) {
+    if (channel.server != nullptr) return !channel.server->paused;
     return channel.client == nullptr || channel.client->wants_input() ||
            channel.client->state == core::ClientConn::State::Closing;
 }

@@ -130,12 +130,14 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
     const int64_t late_ms = pool.late_connection_timeout_ms == 0
                                 ? pool.timeout_ms * core::late_timeouts_max
                                 : std::max(pool.late_connection_timeout_ms, pool.timeout_ms);
-    if ((now_ - head->queued).ns > Duration::millis(late_ms).ns + resolution.ns) {
+    // A large response may take its time as long as it moves, and those behind it wait for it.
+    const Instant since = std::max(head->queued, conn.moved_at);
+    if (!conn.paused && (now_ - since).ns > Duration::millis(late_ms).ns + resolution.ns) {
         return fail(conn.server->title() + ": has not answered for long and is still connected");
     }
     for (const core::Fragment* fragment = head; fragment != nullptr; fragment = fragment->next) {
         if ((now_ - fragment->queued).ns <= timeout.ns + resolution.ns) break;
-        if (!fragment->abandoned) {
+        if (!fragment->abandoned && !(conn.streaming && fragment == head)) {
             return fail(conn.server->title() + ": a request is past its deadline");
         }
     }

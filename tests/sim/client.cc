@@ -118,7 +118,7 @@ std::string Client::on_closed(Instant now) {
     const bool expected = leaving_ || is_sent_away_ || !listens();
     const bool owed = listens() && talker_.waiting() > 0 && !may_be_unheard_;
     const bool excused = (truth_->common_faults & Scarce) != 0 || link_->was_reset ||
-                         may_seem_idle(now) || may_seem_slow();
+                         may_seem_idle(now) || may_seem_slow() || may_be_cut_short();
     gone_ = true;
     link_->client = nullptr;
     link_ = nullptr;
@@ -138,6 +138,13 @@ bool Client::may_seem_idle(Instant now) const {
 // However fast it reads: a batch may have brought more for it than may wait.
 bool Client::may_seem_slow() const {
     return truth_->pool->client_output_limit < scenario_->output_limit_ample;
+}
+
+// A server was lost when the client had the beginning of its answer.
+bool Client::may_be_cut_short() const {
+    const bool streams = truth_->pool->stream_threshold < config::Pool{}.stream_threshold;
+    return streams && !truth_->calm && talker_.waiting() > 0 &&
+           talker_.oldest().asked < truth_->calm_from;
 }
 
 void Client::leave(Instant now, bool politely) {

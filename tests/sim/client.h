@@ -77,6 +77,7 @@ class Client {
     [[nodiscard]] std::string on_closed(Instant now);
     [[nodiscard]] bool may_seem_idle(Instant now) const;
     [[nodiscard]] bool may_seem_slow() const;
+    [[nodiscard]] bool may_be_cut_short() const;
     void speak(Instant now, Prng& prng);
     void send(std::string bytes, Instant now, Prng& prng);
     [[nodiscard]] std::string babble(Prng& prng) const;

@@ -45,6 +45,7 @@ Scenario::Scenario(uint64_t seed) {
     // One at a time, in turn; who wants the other is refused.
     if (!calm && selects && chance(prng, 40)) config.pools[0].databases_max = 1;
     waits = pool().protocol == config::Protocol::Redis && chance(prng, 30);
+    if (chance(prng, 50)) config.pools[0].stream_threshold = 1 + prng.below(200);
 }
 
 void Scenario::draw_pool(Prng& prng) {
@@ -151,7 +152,8 @@ std::string Scenario::text() const {
     if (drains) text += " drains";
     if (selects) text += " selects";
     if (waits) text += " waits";
-    text += number("output_limit", options.client_output_limit);
+    text += number("output_limit", options.client_output_limit) +
+            number("stream", options.stream_threshold);
     text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));
     text += " weights:";
     for (const uint32_t weight : weights) {

@@ -88,7 +88,8 @@ struct Pool {
     uint64_t gather_size_max = 64ULL * 1024 * 1024;  // what several servers answer to one request
     uint32_t gather_elements_max = 100'000;          // of them, where they are computed with
     bool config_commands = false;
-    uint64_t output_pause_size = 1024 * 1024;  // unsent response bytes of a client; reading pauses
+    uint64_t stream_threshold = 256ULL * 1024;  // larger values are passed on as they come; 0: none
+    uint64_t output_pause_size = 1024 * 1024;   // unsent response bytes of a client; reading pauses
     // Unsent response bytes of a client beside the largest response; 0: no limit.
     uint64_t client_output_limit = 256ULL * 1024 * 1024;
     int64_t client_output_timeout_ms = 60'000;  // without taking a byte of them; 0: for ever

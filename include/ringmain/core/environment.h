@@ -13,7 +13,15 @@
 
 namespace ringmain::core {
 
+// Which of how many workers.
+struct Share {
+    uint32_t worker = 0;
+    uint32_t worker_count = 1;
+};
+
 struct Environment {
+    [[nodiscard]] Share share() const { return {worker_index, worker_count}; }
+
     Shared* shared = nullptr;                       // of this configuration; outlives the proxy
     std::span<const Counters* const> all_counters;  // of every worker, this one's included
     int64_t started_at_s = 0;                       // wall clock, seconds since 1970

@@ -91,6 +91,9 @@ class Leases {
 
     // A leased connection that is Ready has waited long enough, or not.
     void check(ServerConn& conn);
+    // An idle one of the kind, or one to be connected. Nobody's until it is given back.
+    [[nodiscard]] static ServerConn& find(Server& server, bool resp3, uint32_t database);
+    void give_back(ServerConn& conn);
     // It was lost, and who waited for it has been told.
     void on_lost(ServerConn& conn);
     // Nobody may use the server any more: its leased connections get nothing new. What was asked
@@ -98,8 +101,6 @@ class Leases {
     void retire(Server& server, std::string_view why);
 
   private:
-    [[nodiscard]] ServerConn* find(Server& server, const ClientConn& client);
-    void give_back(ServerConn& conn);
     void release(ServerConn& conn);
     void end_waiting(ClientConn& client);
     void on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);

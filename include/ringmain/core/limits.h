@@ -48,6 +48,11 @@ inline constexpr Duration idle_lease_max = Duration::millis(30'000);
 // A command that waits on its server gets an answer so much later than its own time at the latest.
 inline constexpr Duration wait_margin = Duration::millis(1000);
 
+// Connections to one server that a large response has set apart (src/design/0013), and what may
+// wait of a large value in either direction before it is not received any more.
+inline constexpr uint32_t set_apart_max = 8;
+inline constexpr uint64_t stream_window = 1024 * 1024;
+
 // Keys and bytes of a get line that requests of one key share towards a server (src/design/0007).
 inline constexpr uint16_t shared_get_keys_max = 32;
 inline constexpr uint32_t shared_get_line_size_max = 1024;

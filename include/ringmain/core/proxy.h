@@ -28,6 +28,7 @@
 #include "ringmain/core/pool.h"
 #include "ringmain/core/scratch.h"
 #include "ringmain/core/shared.h"
+#include "ringmain/core/streams.h"
 #include "ringmain/core/subscriptions.h"
 #include "ringmain/core/throttle.h"
 
@@ -166,6 +167,7 @@ class Proxy {
     [[nodiscard]] Leases& leases() { return leases_; }
 
     [[nodiscard]] Subscriptions& subscriptions() { return subscriptions_; }
+    [[nodiscard]] Streams& streams() { return streams_; }
 
     [[nodiscard]] Scratch& scratch() { return scratch_; }
 
@@ -218,11 +220,8 @@ class Proxy {
         return siphash13(environment_.hash_key, key);
     }
 
-    // What the slow log, while it is on, will say of a request; `command` may be null.
+    // The slow log is on (note_command).
     [[nodiscard]] bool notes_commands() const { return slow_threshold_ != never_slow; }
-
-    static constexpr uint32_t noted_key_size_max = 27;
-    static void note_command(Request& request, const Command* command, std::string_view key_head);
 
     // Makes a request ready that needed no server after all.
     void finish(Request& request, std::string_view text);
@@ -230,6 +229,7 @@ class Proxy {
   private:
     friend class Leases;
     friend class Subscriptions;
+    friend class Streams;
 
     void take_bytes(ClientConn& client, const Slice& slice);
     void read_requests(ClientConn& client, const Slice& slice);
@@ -371,6 +371,7 @@ class Proxy {
     Scratch scratch_;
     Leases leases_{*this};
     Subscriptions subscriptions_{*this};
+    Streams streams_{*this};
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;

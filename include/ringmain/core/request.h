@@ -101,4 +101,10 @@ struct Request {
     Chain response;            // when ready and not yet the head
 };
 
+// Whether somebody still waits for the fragment's response. Once not, never again; the response of
+// such a fragment is counted to its end and its bytes are not kept.
+[[nodiscard]] inline bool is_wanted(const Fragment& fragment) {
+    return !fragment.abandoned && fragment.request->client != nullptr;
+}
+
 }  // namespace ringmain::core

@@ -4,6 +4,7 @@
 
 #include "ringmain/base/time.h"
 #include "ringmain/config/config.h"
+#include "ringmain/core/environment.h"
 #include "ringmain/core/health.h"
 #include "ringmain/core/server_conn.h"
 #include "ringmain/core/silence.h"
@@ -20,12 +21,6 @@ namespace ringmain::core {
 
 class Pool;
 
-// Which of how many workers.
-struct Share {
-    uint32_t worker = 0;
-    uint32_t worker_count = 1;
-};
-
 class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order is for readers
   public:
     // The server with that index in the pool's options.
@@ -41,6 +36,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     // In place of a connection that is late: another one, from now on, and true. The late one is
     // the spare then, until it is closed. False while there is no spare that may connect.
     [[nodiscard]] bool replace(const ServerConn& late, Instant now);
+
+    // The one takes the place of the other, and the other way round.
+    void swap_places(const ServerConn& one, const ServerConn& other);
 
     // The same of the database in that place of Pool::databases.
     [[nodiscard]] ServerConn& in_database(uint16_t slot,
@@ -93,6 +91,8 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     // the worker whose turn it is; null in the others.
     ServerConn* probe = nullptr;
     Duration probe_delay;  // before the next one, should this one fail
+
+    uint32_t set_apart = 0;  // connections (core/streams.h)
 
     // Of core::Leases.
     uint32_t leased = 0;  // to clients

@@ -129,6 +129,9 @@ class ServerConn {
     bool knows_transactions = false;  // it was answered +OK to MULTI
     bool has_turn = false;            // it connects for all, to a server that is down
     bool says_ping = false;           // at the end of its prelude
+    bool streaming = false;           // the head's response goes on as it comes (core/streams.h)
+    bool set_apart = false;           // it was everybody's, and will be an idle lease
+    bool paused = false;              // is not received from: who is to have it is slow
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come
     uint8_t prelude_commands = 0;  // sent
@@ -140,6 +143,8 @@ class ServerConn {
     Instant retry_at = {};         // no attempt before; of a probe: when the next one begins
     Instant since = {};            // when the connect began
     Instant ready_by = {};         // when it will have taken too long
+    uint64_t streamed = 0;         // bytes of the response that goes on
+    Instant moved_at = {};         // when a part of a large value passed last
     std::string last_error;        // why it is closed
     uint32_t channel = 0;          // the driver's name for it; 0 while it has none
     uint32_t database;             // what its prelude selects
@@ -155,6 +160,8 @@ class ServerConn {
     ListLink<ServerConn> connect_link;
     ListLink<ServerConn> disconnect_link;
     ListLink<ServerConn> waiting_link;  // has a deadline or a retry to look at
+    ListLink<ServerConn> stream_link;
+    ListLink<ServerConn> throttle_link;
 
     Fifo<Fragment, &Fragment::next> fragments;
     Fragment* first_in_time = nullptr;  // those before it were late

@@ -129,6 +129,7 @@ class Driver {
     void connect(core::ServerConn& conn);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
     void disconnect(core::ServerConn& conn);
+    void throttle(Channel& channel);
     [[nodiscard]] static bool wants_receive(const Channel& channel);
     void receive(Channel& channel);
     void starve(Channel& channel);

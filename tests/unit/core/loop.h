@@ -228,7 +228,9 @@ class Loop {
     // As the driver: a paused client is read on for a while.
     [[nodiscard]] static bool is_armed(const Channel& channel) {
         if (channel.closed) return false;
-        if (channel.client == nullptr) return channel.server != nullptr && channel.connected;
+        if (channel.client == nullptr) {
+            return channel.server != nullptr && channel.connected && !channel.server->paused;
+        }
         const core::ClientConn& client = *channel.client;
         return client.wants_input() || client.state == core::ClientConn::State::Closing ||
                client.input.size() < uint64_t{64} * 1024;
@@ -274,6 +276,8 @@ class Loop {
             channel.server = conn;
             conn->channel = channel.index;
             events_ += 1;
+        }
+        while (proxy_->streams().next_throttled() != nullptr) {
         }
         while (core::ServerConn* conn = proxy_->next_dirty_server()) {
             if (conn->channel == 0) continue;

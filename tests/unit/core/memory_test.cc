@@ -146,7 +146,9 @@ TEST_CASE("a request that the arena cannot hold is refused and its client closed
 }
 
 TEST_CASE("a response that the arena cannot hold costs its request and nothing else") {
-    World world(redis_pool(1), {.blocks = 128});
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 0;
+    World world(pool, {.blocks = 128});
     world.server(0).redis.values["large"] = std::string(3'000'000, 'x');
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", "large"})) ==

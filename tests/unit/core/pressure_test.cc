@@ -234,6 +234,7 @@ TEST_CASE("of many clients that are closed the first is told, and later how many
 
 TEST_CASE("one answer of any size is within client_output_limit, and small ones beside it") {
     config::Pool pool = redis_pool(2);
+    pool.stream_threshold = 0;
     pool.client_output_limit = 1'000'000;
     World world(pool, {.blocks = 4096});
     const std::string a = world.key_on(0);

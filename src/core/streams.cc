@@ -1,0 +1,194 @@
+#include "ringmain/core/streams.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+// What may wait of one value.
+uint64_t window_of(const Pool& pool) {
+    return std::min(stream_window, 4 * pool.options->stream_threshold);
+}
+
+// Another client waits for an answer behind the one that is being passed on.
+bool others_wait(const ServerConn& conn) {
+    const Fragment& head = *conn.fragments.front();
+    for (const Fragment* fragment = head.next; fragment != nullptr; fragment = fragment->next) {
+        if (is_wanted(*fragment) && fragment->request->client != head.request->client) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+// --- responses -----------------------------------------------------------------------------------
+
+void Streams::consider(ServerConn& conn, uint64_t size) {
+    const uint64_t threshold = conn.server->pool().options->stream_threshold;
+    if (threshold == 0 || size <= threshold || conn.prelude_answers > 0) return;
+    const Fragment& head = *conn.fragments.front();
+    if (!is_wanted(head) || head.request->join != nullptr || head.special != Special::No) return;
+    begin_response(conn);
+}
+
+void Streams::begin_response(ServerConn& conn) {
+    conn.streaming = true;
+    conn.moved_at = proxy_->now();
+    streaming_.add(conn);
+    conn.streamed = conn.partial.size();
+    conn.fragments.front()->request->response = std::move(conn.partial);
+    give_what_waits(conn);
+    set_apart(conn);
+}
+
+// To the client, if its turn has come.
+void Streams::give_what_waits(ServerConn& conn) {
+    const Fragment& head = *conn.fragments.front();
+    Request& request = *head.request;
+    if (!is_wanted(head) || request.client->requests.front() != &request) return;
+    const uint64_t size = request.response.size();
+    if (size == 0) return;
+    request.client->out.append_chain(std::move(request.response));
+    note_output(conn, *request.client, size);
+}
+
+// One response may have any size: what has come of this one is one.
+void Streams::note_output(const ServerConn& conn, ClientConn& client, uint64_t size) {
+    client.largest_response = std::max(client.largest_response, conn.streamed);
+    proxy_->note_output(client, size);
+    proxy_->mark_dirty(client);
+}
+
+// Who asks from now on shall not wait behind it.
+void Streams::set_apart(ServerConn& conn) {
+    Server& server = *conn.server;
+    const Pool& pool = server.pool();
+    const bool is_everybodys = !conn.is_lease && !conn.is_spare && !conn.is_probe &&
+                               conn.database == pool.options->redis_db;
+    if (!is_everybodys || !server.live || pool.retired || proxy_->draining_) return;
+    if (server.set_apart >= set_apart_max) return;
+    ServerConn& other = Leases::find(server, conn.resp3, conn.database);
+    if (other.state == ServerConn::State::Closed) {
+        std::string_view why;
+        if (other.channel != 0 || other.disconnect_link.linked ||
+            !proxy_->may_connect(server, other, &why)) {
+            server.closed_leases.add(other);
+            return;
+        }
+        proxy_->start_connect(other);
+    }
+    server.swap_places(conn, other);
+    server.set_apart += 1;
+    other.is_lease = false;
+    conn.is_lease = true;
+    conn.set_apart = true;
+    // Nobody may overtake himself on the other connection.
+    proxy_->hold_back_clients(conn);
+}
+
+void Streams::pass_on(ServerConn& conn, const Slice& slice) {
+    Request& request = *conn.fragments.front()->request;
+    ClientConn& client = *request.client;
+    conn.moved_at = proxy_->now();
+    if (client.broken) return;
+    give_what_waits(conn);
+    const bool has_turn = client.requests.front() == &request;
+    const bool has_room = proxy_->blocks().available() > proxy_->reserve();
+    Chain& target = has_turn ? client.out : request.response;
+    if (!has_room || !target.append_growing(slice)) {
+        proxy_->close_slow(client,
+                           "buffer memory is exhausted by what waits for it (buffer_memory)");
+        return;
+    }
+    conn.streamed += slice.size;
+    if (has_turn) note_output(conn, client, slice.size);
+}
+
+void Streams::end_response(ServerConn& conn) {
+    conn.streaming = false;
+    conn.moved_at = proxy_->now();
+    streaming_.remove(conn);
+    pause(conn, false);
+    give_what_waits(conn);
+}
+
+// --- connections ---------------------------------------------------------------------------------
+
+bool Streams::check(ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    if (conn.paused || options.timeout_ms == 0) return true;
+    const Duration limit = late_limit(options);
+    const Instant due = conn.moved_at + limit;
+    if (proxy_->now() < due) {
+        proxy_->wake_at(due);
+        return true;
+    }
+    conn.server->counters().late.add(1);
+    proxy_->lose(conn,
+                 "has sent no more of a response for " + std::to_string(limit.to_millis()) +
+                     " ms (late_connection_timeout)");
+    return false;
+}
+
+void Streams::on_answered(ServerConn& conn) {
+    if (!conn.fragments.empty() || !conn.set_apart) return;
+    conn.set_apart = false;
+    conn.server->set_apart -= 1;
+    proxy_->leases().give_back(conn);
+}
+
+void Streams::on_lost(ServerConn& conn) {
+    throttled_.remove(conn);
+    conn.paused = false;
+    if (std::exchange(conn.set_apart, false)) conn.server->set_apart -= 1;
+    if (!std::exchange(conn.streaming, false)) return;
+    streaming_.remove(conn);
+    const Fragment& head = *conn.fragments.front();
+    if (!is_wanted(head)) return;
+    Request& request = *head.request;
+    ClientConn& client = *request.client;
+    request.response.clear();
+    if (client.requests.front() != &request || client.broken) return;
+    // It has the beginning of a response that has no end.
+    proxy_->tell_closing(client, conn.last_error + ", in the middle of a response to it");
+    proxy_->give_up(client);
+}
+
+bool Streams::is_full(const ServerConn& conn) {
+    const Fragment& head = *conn.fragments.front();
+    if (!is_wanted(head)) return false;
+    const Request& request = *head.request;
+    const ClientConn& client = *request.client;
+    const uint64_t waiting = client.out.size() + client.unsent + request.response.size();
+    const uint64_t window = window_of(*client.pool);
+    return waiting >= (conn.paused ? window / 2 : window);
+}
+
+// While others wait behind it everything is taken, as fast as it comes: they are not to wait for a
+// slow client, and two clients are not to wait for each other.
+void Streams::end_batch() {
+    for (ServerConn* conn = streaming_.front(); conn != nullptr;
+         conn = decltype(streaming_)::after(*conn)) {
+        give_what_waits(*conn);
+        pause(*conn, is_full(*conn) && !others_wait(*conn));
+    }
+}
+
+void Streams::pause(ServerConn& conn, bool paused) {
+    if (conn.paused == paused) return;
+    conn.paused = paused;
+    throttled_.add(conn);
+    if (paused) return;
+    conn.moved_at = proxy_->now();
+    if (conn.streaming) proxy_->wake_at(conn.moved_at);
+}
+
+}  // namespace ringmain::core
