@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "front.h"
+
 namespace ringmain::core {
 
 namespace {
@@ -129,6 +131,7 @@ void Proxy::hold_back_clients(const ServerConn& conn) {
          fragment = fragment->next) {
         ClientConn* client = fragment->request->client;
         if (client == nullptr || client->state != ClientConn::State::Open) continue;
+        if (client->uploading != nullptr) continue;  // it stops by itself at the end of its request
         client->paused = true;
         client->barrier = true;
         resumable_.remove(*client);

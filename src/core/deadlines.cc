@@ -154,6 +154,10 @@ void Proxy::check_requests(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     const Fragment* head = conn.fragments.front();
     if (head == nullptr || options.timeout_ms == 0) return;
+    if (conn.uploader != nullptr) {
+        streams_.check_request(conn);
+        return;
+    }
     const Duration timeout = Duration::millis(options.timeout_ms);
     const Duration limit = late_limit(options);
     const Duration late = std::max(limit, timeout);
@@ -250,13 +254,12 @@ void Proxy::close_idle(Pool& pool) {
         if (client->state != ClientConn::State::Open) {
             // It has said its last and leaves when it has its answers.
             pool.by_activity.remove(*client);
-        } else if (!client->paused && client->requests.empty() && client->out.empty() &&
-                   client->unsent == 0 && !is_subscribed(*client)) {
+        } else if (!client->paused && (client->requests.empty() || client->uploading != nullptr) &&
+                   client->out.empty() && client->unsent == 0 && !is_subscribed(*client)) {
             pool.by_activity.remove(*client);
             pool.counters->clients_idle.add(1);
-            client->state = ClientConn::State::Closing;
             client->input.clear();
-            client->partial.clear();
+            end_reading(*client);
             mark_dirty(*client);
         } else {
             note_activity(*client);

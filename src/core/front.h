@@ -59,6 +59,7 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
 
 // What the slow log will say of a request; `command` may be null.
 inline constexpr uint32_t noted_key_size_max = 27;
+[[nodiscard]] Duration slow_threshold_of(const config::Config& config);
 void note_command(Request& request, const Command* command, std::string_view key_head);
 
 // A connection whose oldest request has waited for so long is closed.

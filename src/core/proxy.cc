@@ -153,6 +153,7 @@ std::string Proxy::refusal(uint32_t pool_index) const {
 }
 
 void Proxy::remove_client(ClientConn& client) {
+    streams_.abandon(client);
     while (!client.requests.empty()) {
         Request& request = *client.requests.pop_front();
         detach(request);
@@ -210,9 +211,15 @@ void Proxy::on_client_end(ClientConn& client) {
                      : client.pool->retired ? "its pool is not configured any more"
                                             : "");
     // What a paused client sent before its end is still to be read (resume).
-    if (!client.paused) client.state = ClientConn::State::Closing;
-    client.partial.clear();
+    if (!client.paused) end_reading(client);
     mark_dirty(client);
+}
+
+// What is unfinished stays so.
+void Proxy::end_reading(ClientConn& client) {
+    client.state = ClientConn::State::Closing;
+    client.partial.clear();
+    streams_.abandon(client);
 }
 
 void Proxy::on_client_sent(ClientConn& client, uint64_t bytes) {
@@ -238,15 +245,12 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
     while (slice.size > 0 && client.wants_input()) {
         const Fed fed = parser.feed(slice.view());
         if (fed.status == ParseStatus::NeedMore) {
-            if (parser.discarding()) {
-                client.partial.clear();
-            } else {
-                keep_partial(client, slice);
-            }
+            take_part(client, parser, slice);
             return;
         }
         if (fed.status == ParseStatus::Error) {
             client.partial.clear();
+            streams_.abandon(client);
             refuse_stream(*this, client, parser);
             return;
         }
@@ -254,6 +258,12 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         const auto consumed = static_cast<uint32_t>(fed.consumed);
         const Slice end = slice.cut(0, consumed);
         slice = slice.cut(consumed, slice.size - consumed);
+        if (client.upload != Upload::None) [[unlikely]] {
+            if (streams_.end_request(client, parser.discarding(), end)) {
+                parser.next();
+                continue;
+            }
+        }
         Chain whole(*blocks_);
         if (!client.partial.empty()) {
             keep_partial(client, end);
@@ -280,6 +290,21 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         const bool kept = client.input.append_shared(slice);
         RM_ASSERT(kept);
         mark_dirty(client);
+    }
+}
+
+// Of an unfinished request, to its end.
+template <class Parser>
+void Proxy::take_part(ClientConn& client, const Parser& parser, const Slice& slice) {
+    const bool is_on_its_way = client.upload >= Upload::Sending;
+    if (parser.discarding()) {
+        client.partial.clear();
+        if (client.upload == Upload::Sending) streams_.abandon(client);
+    } else if (is_on_its_way) {
+        streams_.pass_on(client, slice);
+    } else {
+        keep_partial(client, slice);
+        if (client.state == ClientConn::State::Open) streams_.consider(client, parser);
     }
 }
 
@@ -325,6 +350,9 @@ void Proxy::resume(ClientConn& client) {
     client.paused = false;
     client.paused_by_output = false;
     client.barrier = false;
+    if (const auto* parser = std::get_if<resp::RequestParser>(&client.parser)) {
+        streams_.consider(client, *parser);  // it may have waited for its turn
+    }
     Chain work = std::move(client.input);
     while (!work.empty() && client.wants_input()) {
         const Slice slice = work.front();
@@ -332,7 +360,7 @@ void Proxy::resume(ClientConn& client) {
         work.pop_front(slice.size);
     }
     if (client.state == ClientConn::State::Open) client.input.append_chain(std::move(work));
-    if (client.end_of_stream && !client.paused) client.state = ClientConn::State::Closing;
+    if (client.end_of_stream && !client.paused) end_reading(client);
     mark_dirty(client);
 }
 
@@ -340,6 +368,10 @@ void Proxy::resume(ClientConn& client) {
 // keeps a busy client from being stopped and started for every response.
 void Proxy::reconsider(ClientConn& client) {
     if (!client.paused) return;
+    if (client.uploading != nullptr) {
+        if (Streams::has_room(client)) resumable_.add(client);
+        return;
+    }
     const config::Pool& options = *client.pool->options;
     if (client.barrier ? !client.requests.empty()
                        : client.requests.size() > options.requests_in_flight_max / 2) {

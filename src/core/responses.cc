@@ -38,8 +38,8 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
 bool Proxy::awaits_bytes(const ServerConn& conn) const {
     if (conn.prelude_answers > 0) return conn.prelude_out.empty();
     const Fragment* head = conn.fragments.front();
-    return head != nullptr && head != conn.traffic.first_unsent && head->batch != batch_ &&
-           conn.ready_batch != batch_;
+    return head != nullptr && conn.uploader == nullptr && head != conn.traffic.first_unsent &&
+           head->batch != batch_ && conn.ready_batch != batch_;
 }
 
 namespace {
@@ -49,7 +49,7 @@ namespace {
 std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
     constexpr size_t shown_max = 100;
     std::string text = "sent bytes that nobody asked for";
-    if (conn.spoke_since_connect) return text;
+    if (conn.spoke_since_connect && conn.uploader == nullptr) return text;
     const std::string_view line = bytes.substr(0, std::min(bytes.find('\r'), bytes.size()));
     text += ": \"";
     text += stats::printable(line.substr(0, shown_max));
@@ -129,7 +129,10 @@ template <class Parser>
 void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
     while (slice.size > 0) {
         if (!awaits_bytes(conn)) {
-            lose(conn, unasked_text(conn, slice.view()));
+            // Of a large request it may refuse the beginning.
+            lose(conn,
+                 unasked_text(conn, slice.view()),
+                 conn.uploader == nullptr ? Blame::Server : Blame::Us);
             return;
         }
         begin_shared(conn, parser);

@@ -1,6 +1,7 @@
 // Which requests were slow. One that was not costs a comparison, and while the slow log is on a
 // copy of the beginning of its key, whose bytes are gone when the response comes.
 
+#include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
@@ -25,7 +26,7 @@ std::string_view name_of(const Request& request) {
 }  // namespace
 
 // Without the admin port nobody could read it.
-Duration Proxy::slow_threshold_of(const config::Config& config) {
+Duration slow_threshold_of(const config::Config& config) {
     const int64_t ms = config.stats.slow_log_threshold_ms;
     return ms == 0 || config.admin.listen.empty() ? never_slow : Duration::millis(ms);
 }
@@ -40,14 +41,16 @@ void note_command(Request& request, const Command* command, std::string_view key
 Chain& Proxy::take_sendable(ServerConn& conn) {
     if (conn.state != ServerConn::State::Ready) return conn.prelude_out;
     Fragment* first = conn.traffic.first_unsent;
-    if (first == nullptr) return conn.out;
-    if (notes_commands() && first->batch != batch_) {
+    if (first == nullptr && conn.traffic.out_size == 0) return conn.out;
+    if (notes_commands() && first != nullptr && first->batch != batch_) {
         for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
             fragment->sent = now_;
         }
     }
     counters_->fragments.add(conn.traffic.unsent);
     conn.note_taken();
+    if (conn.uploader != nullptr) [[unlikely]]
+        streams_.on_taken(conn);
     return conn.out;
 }
 

@@ -13,11 +13,6 @@ namespace ringmain::core {
 
 namespace {
 
-// What may wait of one value.
-uint64_t window_of(const Pool& pool) {
-    return std::min(stream_window, 4 * pool.options->stream_threshold);
-}
-
 // Another client waits for an answer behind the one that is being passed on.
 bool others_wait(const ServerConn& conn) {
     const Fragment& head = *conn.fragments.front();
@@ -28,6 +23,11 @@ bool others_wait(const ServerConn& conn) {
 }
 
 }  // namespace
+
+// What may wait of one value.
+uint64_t Streams::window_of(const Pool& pool) {
+    return std::min(stream_window, 4 * pool.options->stream_threshold);
+}
 
 // --- responses -----------------------------------------------------------------------------------
 
@@ -75,23 +75,28 @@ void Streams::set_apart(ServerConn& conn) {
                                conn.database == pool.options->redis_db;
     if (!is_everybodys || !server.live || pool.retired || proxy_->draining_) return;
     if (server.set_apart >= set_apart_max) return;
-    ServerConn& other = Leases::find(server, conn.resp3, conn.database);
-    if (other.state == ServerConn::State::Closed) {
-        std::string_view why;
-        if (other.channel != 0 || other.disconnect_link.linked ||
-            !proxy_->may_connect(server, other, &why)) {
-            server.closed_leases.add(other);
-            return;
-        }
-        proxy_->start_connect(other);
-    }
-    server.swap_places(conn, other);
+    std::string_view why;
+    ServerConn* other = take(server, conn.resp3, conn.database, &why);
+    if (other == nullptr) return;
+    server.swap_places(conn, *other);
     server.set_apart += 1;
-    other.is_lease = false;
+    other->is_lease = false;
     conn.is_lease = true;
     conn.set_apart = true;
     // Nobody may overtake himself on the other connection.
     proxy_->hold_back_clients(conn);
+}
+
+// One that nobody has, connected or to be.
+ServerConn* Streams::take(Server& server, bool resp3, uint32_t database, std::string_view* why) {
+    ServerConn& conn = Leases::find(server, resp3, database);
+    if (conn.state != ServerConn::State::Closed) return &conn;
+    if (!proxy_->may_connect(server, conn, why)) {
+        server.closed_leases.add(conn);
+        return nullptr;
+    }
+    proxy_->start_connect(conn);
+    return &conn;
 }
 
 void Streams::pass_on(ServerConn& conn, const Slice& slice) {
@@ -148,7 +153,19 @@ void Streams::on_answered(ServerConn& conn) {
 void Streams::on_lost(ServerConn& conn) {
     throttled_.remove(conn);
     conn.paused = false;
-    if (std::exchange(conn.set_apart, false)) conn.server->set_apart -= 1;
+    if (std::exchange(conn.set_apart, false)) {
+        conn.server->set_apart -= 1;
+        // One of everybody's finds out when the server is there again.
+        ServerConn& shared = conn.server->connection(0, conn.resp3);
+        const bool is_down = conn.server->live && conn.server->health().is_down();
+        if (is_down && shared.state == ServerConn::State::Closed) proxy_->watch(shared);
+    }
+    if (conn.uploader != nullptr) {
+        // It is told why, and the rest of its request is dropped.
+        ClientConn& client = *std::exchange(conn.uploader, nullptr);
+        client.uploading = nullptr;
+        client.upload = Upload::Dropping;
+    }
     if (!std::exchange(conn.streaming, false)) return;
     streaming_.remove(conn);
     const Fragment& head = *conn.fragments.front();

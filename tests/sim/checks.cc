@@ -210,6 +210,12 @@ Duration World::patience() const {
     int64_t ns = Duration::millis(pool.timeout_ms).ns + 2 * resolution.ns +
                  6 * scenario_.latency_max.ns + 40 * grid.ns;
     if (scenario_.scarce) ns += Duration::millis(2000).ns;
+    // An answer that has begun may stand still for as long as that.
+    if (pool.stream_threshold < config::Pool{}.stream_threshold) {
+        ns += Duration::millis(std::max(pool.late_connection_timeout_ms,
+                                        pool.timeout_ms * core::late_timeouts_max))
+                  .ns;
+    }
     return {ns};
 }
 

@@ -29,6 +29,15 @@
 namespace ringmain::core {
 
 class Pool;
+class ServerConn;
+
+// What becomes of a large request that is arriving (core/streams.h).
+enum class Upload : uint8_t {
+    None,
+    Kept,      // it waits in `partial` for its end, like any
+    Sending,   // it is on its way to `uploading`
+    Dropping,  // it has its answer, an error: the rest is dropped
+};
 
 class ClientConn {
   public:
@@ -66,8 +75,9 @@ class ClientConn {
     bool authenticated = false;
     const User* user = nullptr;  // of its pool; null: may do everything
     bool resp3 = false;
-    bool barrier = false;   // the next frame waits until `requests` is empty
-    bool broken = false;    // its output could not be kept: close without a word
+    bool barrier = false;  // the next frame waits until `requests` is empty
+    bool broken = false;   // its output could not be kept: close without a word
+    Upload upload = Upload::None;
     bool special = false;   // there is something in `session` that concerns its requests
     uint32_t affinity = 0;  // which of a server's connections serves this client
     uint32_t gathers = 0;   // of its requests, under way
@@ -79,6 +89,7 @@ class ClientConn {
     ListLink<ClientConn> all_link;
     ListLink<ClientConn> activity_link;  // with client_idle_timeout only
 
+    ServerConn* uploading = nullptr;
     std::unique_ptr<Session> session;  // null until it is needed
     Fifo<Request, &Request::next> requests;
     Chain input;                               // received, not yet parsed

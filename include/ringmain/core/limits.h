@@ -53,6 +53,9 @@ inline constexpr Duration wait_margin = Duration::millis(1000);
 inline constexpr uint32_t set_apart_max = 8;
 inline constexpr uint64_t stream_window = 1024 * 1024;
 
+// No request takes so long: the slow log is off.
+inline constexpr Duration never_slow = {INT64_MAX};
+
 // Keys and bytes of a get line that requests of one key share towards a server (src/design/0007).
 inline constexpr uint16_t shared_get_keys_max = 32;
 inline constexpr uint32_t shared_get_line_size_max = 1024;

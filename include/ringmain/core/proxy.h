@@ -235,8 +235,11 @@ class Proxy {
     void read_requests(ClientConn& client, const Slice& slice);
     template <class Parser>
     void parse_requests(ClientConn& client, Parser& parser, Slice slice);
+    template <class Parser>
+    void take_part(ClientConn& client, const Parser& parser, const Slice& slice);
     void keep_partial(ClientConn& client, const Slice& slice);
     [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
+    void end_reading(ClientConn& client);
     void resume(ClientConn& client);
     void pause_if_full(ClientConn& client);
     void reconsider(ClientConn& client);
@@ -313,7 +316,6 @@ class Proxy {
     [[nodiscard]] std::string first_line(const Bytes& bytes);
 
     void note_slow(const ServerConn& conn, const Fragment& fragment);
-    [[nodiscard]] static Duration slow_threshold_of(const config::Config& config);
     void take_servers(Pool& old_pool, Pool& pool) const;
     void take_clients(Pool& old_pool, Pool* pool);
     void hold_back_clients(const ServerConn& conn);
@@ -364,7 +366,6 @@ class Proxy {
     Instant last_stall_check_;
     Instant next_deadline_ = Instant::never();
     uint64_t epoch_ = 0;  // of Shared: when servers were last followed
-    static constexpr Duration never_slow = {INT64_MAX};
     Duration slow_threshold_ = never_slow;
     uint32_t batch_ = 0;
     uint64_t next_client_id_ = 1;

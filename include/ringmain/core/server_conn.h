@@ -93,6 +93,13 @@ class ServerConn {
         traffic.unsent += 1;
     }
 
+    // More of the fragment's bytes are at the end of `out`.
+    void note_grown(Fragment& fragment) {
+        if constexpr (!stats::is_counting) return;
+        fragment.size += static_cast<uint32_t>(out.size() - traffic.out_size);
+        traffic.out_size = out.size();
+    }
+
     // All of `out` is on its way.
     void note_taken();
 
@@ -136,18 +143,19 @@ class ServerConn {
     uint8_t prelude_answers = 0;   // still to come
     uint8_t prelude_commands = 0;  // sent
     bool spoke_since_connect = false;
-    bool was_established = false;  // before it was lost
-    bool was_told = false;         // in the log, that it is lost over something of its own
-    uint32_t ready_batch = 0;      // in which it became ready: no request left before its end
-    uint32_t failures = 0;         // in a row, of this connection, without a response in between
-    Instant retry_at = {};         // no attempt before; of a probe: when the next one begins
-    Instant since = {};            // when the connect began
-    Instant ready_by = {};         // when it will have taken too long
-    uint64_t streamed = 0;         // bytes of the response that goes on
-    Instant moved_at = {};         // when a part of a large value passed last
-    std::string last_error;        // why it is closed
-    uint32_t channel = 0;          // the driver's name for it; 0 while it has none
-    uint32_t database;             // what its prelude selects
+    bool was_established = false;    // before it was lost
+    bool was_told = false;           // in the log, that it is lost over something of its own
+    uint32_t ready_batch = 0;        // in which it became ready: no request left before its end
+    uint32_t failures = 0;           // in a row, of this connection, without a response in between
+    Instant retry_at = {};           // no attempt before; of a probe: when the next one begins
+    Instant since = {};              // when the connect began
+    Instant ready_by = {};           // when it will have taken too long
+    ClientConn* uploader = nullptr;  // whose request it has, and not its end
+    uint64_t streamed = 0;           // bytes of the response that goes on
+    Instant moved_at = {};           // when a part of a large value passed last
+    std::string last_error;          // why it is closed
+    uint32_t channel = 0;            // the driver's name for it; 0 while it has none
+    uint32_t database;               // what its prelude selects
 
     // Of a lease.
     ClientConn* lessee = nullptr;          // whose it is; null: nobody's

@@ -11,19 +11,25 @@
 //   the client does not v | takes it, or others wait behind
 //                      paused
 //
+// A request is passed on likewise when its key is there and its large argument is not, on a
+// connection that is set apart for it. Its client's earlier requests are answered by then, and its
+// later ones wait for its answer.
+//
 // Part of the Proxy, one thread.
 
 #pragma once
 
 #include "ringmain/base/list.h"
 #include "ringmain/buffer/slice.h"
+#include "ringmain/core/client_conn.h"
+#include "ringmain/core/pool.h"
 #include "ringmain/core/server_conn.h"
 
 #include <cstdint>
+#include <string_view>
 
 namespace ringmain::core {
 
-class ClientConn;
 class Proxy;
 
 class Streams {
@@ -49,10 +55,33 @@ class Streams {
     // What is left of it is the last part, which is delivered like any response.
     void end_response(ServerConn& conn);
 
+    // --- requests --------------------------------------------------------------------------------
+
+    // The beginning of an unfinished request is in `partial`, and that much is known to be missing.
+    void consider(ClientConn& client, const resp::RequestParser& parser) {
+        if (client.upload != Upload::None || client.partial.empty()) return;
+        const uint64_t threshold = client.pool->options->stream_threshold;
+        if (threshold > 0 && parser.bytes_missing() > threshold) consider_request(client, parser);
+    }
+
+    static void consider(const ClientConn&, const memcached::RequestParser&) {}
+
+    // A part of a request that is Sending or Dropping.
+    void pass_on(ClientConn& client, const Slice& slice);
+    // The last part of a large request. False: it is to be taken as if it had come in one piece.
+    [[nodiscard]] bool end_request(ClientConn& client, bool oversized, const Slice& end);
+    // Whatever is on its way of a request will have no end.
+    void abandon(ClientConn& client);
+    // Of a client that is Sending.
+    [[nodiscard]] static bool has_room(const ClientConn& client);
+
     // --- the proxy's -----------------------------------------------------------------------------
 
     // Whether the server goes on sending; else the connection was lost over it, and false.
     bool check(ServerConn& conn);
+    // Whether the server goes on taking a request.
+    void check_request(ServerConn& conn);
+    void on_taken(ServerConn& conn);
     // Something was answered on a connection that was set apart.
     void on_answered(ServerConn& conn);
     // Before those who wait for it are told.
@@ -69,6 +98,17 @@ class Streams {
     void consider(ServerConn& conn, uint64_t size);
     void begin_response(ServerConn& conn);
     void set_apart(ServerConn& conn);
+    [[nodiscard]] ServerConn* take(Server& server,
+                                   bool resp3,
+                                   uint32_t database,
+                                   std::string_view* why);
+    void consider_request(ClientConn& client, const resp::RequestParser& parser);
+    void begin_request(ClientConn& client, Server& server, const Command& command, ByteRange key);
+    void refuse(ClientConn& client,
+                const Command& command,
+                std::string_view why,
+                stats::Reason reason);
+    [[nodiscard]] static uint64_t window_of(const Pool& pool);
     void give_what_waits(ServerConn& conn);
     void note_output(const ServerConn& conn, ClientConn& client, uint64_t size);
     [[nodiscard]] static bool is_full(const ServerConn& conn);

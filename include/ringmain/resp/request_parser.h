@@ -76,6 +76,11 @@ class RequestParser {
         return state_ == State::Body ? body_.missing() : 0;
     }
 
+    // While in a body: the place of the argument that it is.
+    [[nodiscard]] uint32_t argument_index() const {
+        return frame_.argument_count - arguments_left_;
+    }
+
     // True while an oversized request passes by: none of its bytes need be kept, not even those
     // that came before this was known.
     [[nodiscard]] bool discarding() const { return state_ != State::Start && frame_.oversized; }

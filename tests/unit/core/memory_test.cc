@@ -135,7 +135,9 @@ TEST_CASE("a paused client that asks to quit is answered and closed") {
 }
 
 TEST_CASE("a request that the arena cannot hold is refused and its client closed") {
-    World world(redis_pool(1), {.blocks = 128});
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 0;
+    World world(pool, {.blocks = 128});
     Channel& client = world.client();
     Channel& other = world.client();
     CHECK(world.ask(other, resp({"SET", "a", "1"})) == "+OK\r\n");

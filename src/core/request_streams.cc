@@ -1,0 +1,188 @@
+// Large requests, on their way while they are still arriving.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/resp/commands.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+// A plain command of one key that is there, in front of the argument that is arriving.
+const Command* command_of(const resp::RequestParser& parser,
+                          const Bytes& bytes,
+                          std::string& text) {
+    const resp::RequestFrame& frame = parser.frame();
+    const uint32_t arriving = parser.argument_index();
+    if (arriving == 0 || frame.oversized || frame.arguments[0].size > command_name_size_max) {
+        return nullptr;
+    }
+    const Command* command = resp::find_command(bytes.view(frame.arguments[0], text));
+    if (command == nullptr || command->only_key == 0 || command->only_key >= arriving ||
+        !resp::arity_fits(*command, frame.argument_count)) {
+        return nullptr;
+    }
+    const bool is_forwarded =
+        command->handling == Handling::Forward || command->handling == Handling::Combine;
+    return is_forwarded ? command : nullptr;
+}
+
+}  // namespace
+
+void Streams::consider_request(ClientConn& client, const resp::RequestParser& parser) {
+    const Pool& pool = *client.pool;
+    std::string& scratch = proxy_->scratch().text;
+    const Bytes bytes(client.partial);
+    client.upload = Upload::Kept;
+    if (client.special || !client.authenticated) return;
+    const Command* command = command_of(parser, bytes, scratch);
+    if (command == nullptr) return;
+    const ByteRange key = parser.frame().arguments[command->only_key];
+    if (key.size > pool.options->key_size_max || !proxy_->has_fragments(1)) return;
+    if (!client.requests.empty()) {
+        // On another connection it might overtake them. It is considered again (resume).
+        client.upload = Upload::None;
+        client.paused = true;
+        client.barrier = true;
+        proxy_->mark_dirty(client);
+        return;
+    }
+    if (!pool.any_live()) {
+        refuse(client, *command, proxy_->no_server_text(pool), stats::Reason::NoServer);
+        return;
+    }
+    const uint32_t server = pool.server_of(bytes.view(key, scratch), proxy_->now(), proxy_->prng());
+    begin_request(client, *pool.servers[server], *command, key);
+}
+
+// The rest of it is counted to its end and not kept.
+void Streams::refuse(ClientConn& client,
+                     const Command& command,
+                     std::string_view why,
+                     stats::Reason reason) {
+    client.pool->counters->commands[command.number].add(1);
+    proxy_->counters().requests.add(1);
+    client.partial.clear();
+    client.upload = Upload::Dropping;
+    proxy_->refuse_forward(client, error_line(*client.pool, why), reason);
+}
+
+void Streams::begin_request(ClientConn& client,
+                            Server& server,
+                            const Command& command,
+                            ByteRange key) {
+    if (server.set_apart >= set_apart_max) return;
+    std::string_view why;
+    ServerConn* conn = take(server, client.resp3, client.pool->options->redis_db, &why);
+    if (conn == nullptr) {
+        refuse(client, command, why, proxy_->scratch().why_reason);
+        return;
+    }
+    Request* request = proxy_->make_request(client);
+    RM_ASSERT(request != nullptr);  // the limit was checked
+    client.pool->counters->commands[command.number].add(1);
+    proxy_->counters().requests.add(1);
+    if (proxy_->notes_commands()) {
+        const ByteRange head = {key.offset, std::min(key.size, noted_key_size_max)};
+        note_command(*request, &command, Bytes(client.partial).view(head, proxy_->scratch().text));
+        request->key_size = key.size;
+    }
+    conn->set_apart = true;
+    server.set_apart += 1;
+    conn->uploader = &client;
+    conn->moved_at = proxy_->now();
+    conn->out.append_chain(std::move(client.partial));
+    proxy_->enqueue(*conn, request->only);
+    proxy_->waiting_.add(*conn);
+    client.upload = Upload::Sending;
+    client.uploading = conn;
+}
+
+void Streams::pass_on(ClientConn& client, const Slice& slice) {
+    if (client.upload != Upload::Sending) return;
+    ServerConn& conn = *client.uploading;
+    const Pool& pool = conn.server->pool();
+    if (conn.out.empty()) {
+        conn.moved_at = proxy_->now();
+        if (pool.options->timeout_ms > 0)
+            proxy_->wake_at(conn.moved_at + late_limit(*pool.options));
+    }
+    const bool has_room = proxy_->blocks().available() > proxy_->reserve();
+    if (!has_room || !conn.out.append_growing(slice)) {
+        proxy_->lose(
+            conn, "cannot be sent more: buffer memory is exhausted (buffer_memory)", Blame::Us);
+        return;
+    }
+    conn.note_grown(*conn.fragments.front());
+    if (conn.state == ServerConn::State::Ready) proxy_->mark_dirty(conn);
+    if (conn.out.size() < window_of(pool)) return;
+    client.paused = true;
+    proxy_->mark_dirty(client);
+}
+
+// All that waited is with the driver.
+void Streams::on_taken(ServerConn& conn) {
+    conn.moved_at = proxy_->now();
+    if (conn.uploader->paused) proxy_->resumable_.add(*conn.uploader);
+}
+
+bool Streams::has_room(const ClientConn& client) {
+    return client.uploading->out.size() < window_of(client.uploading->server->pool()) / 2;
+}
+
+bool Streams::end_request(ClientConn& client, bool oversized, const Slice& end) {
+    if (client.upload == Upload::Sending && oversized) {
+        abandon(client);
+        return false;
+    }
+    pass_on(client, end);
+    const Upload was = std::exchange(client.upload, Upload::None);
+    if (was != Upload::Sending) return was == Upload::Dropping;
+    ServerConn& conn = *std::exchange(client.uploading, nullptr);
+    conn.uploader = nullptr;
+    // Its time begins, and what comes behind it waits for its answer.
+    Fragment& fragment = *conn.fragments.front();
+    fragment.queued = proxy_->now();
+    fragment.sent = proxy_->now();
+    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
+    if (timeout_ms > 0) proxy_->wake_at(proxy_->now() + Duration::millis(timeout_ms));
+    client.paused = true;
+    client.barrier = true;
+    proxy_->mark_dirty(client);
+    return true;
+}
+
+// The client is gone, or will not send the rest, or has sent what is no request: a request without
+// its end is not run.
+void Streams::abandon(ClientConn& client) {
+    if (std::exchange(client.upload, Upload::None) != Upload::Sending) return;
+    ServerConn& conn = *std::exchange(client.uploading, nullptr);
+    conn.uploader = nullptr;
+    Request& request = *client.requests.pop_front();
+    proxy_->detach(request);
+    proxy_->lose(conn, "was left by its client", Blame::Nobody);
+}
+
+void Streams::check_request(ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    const bool waits = conn.state == ServerConn::State::Ready && !conn.out.empty();
+    if (options.timeout_ms == 0 || !waits) return;
+    const Duration limit = late_limit(options);
+    const Instant due = conn.moved_at + limit;
+    if (proxy_->now() < due) {
+        proxy_->wake_at(due);
+        return;
+    }
+    conn.server->counters().late.add(1);
+    proxy_->lose(conn,
+                 "has taken no more of a request for " + std::to_string(limit.to_millis()) +
+                     " ms (late_connection_timeout)");
+}
+
+}  // namespace ringmain::core

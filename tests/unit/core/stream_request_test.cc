@@ -1,0 +1,319 @@
+// Requests that go to their servers as they arrive.
+
+#include "ringmain/core/counted_commands.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/resp/commands.h"
+#include "tests/unit/core/world.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+constexpr uint64_t threshold = 64 * 1024;
+
+config::Pool streaming_pool(uint32_t servers = 1) {
+    config::Pool pool = redis_pool(servers);
+    pool.stream_threshold = threshold;
+    return pool;
+}
+
+std::string huge() {
+    return std::string(8 * core::stream_window, 'h');
+}
+
+uint64_t bytes_in_use(World& world) {
+    return uint64_t{world.loop().blocks().in_use()} * block_size;
+}
+
+// The one open connection that no client shares.
+Channel& stream_of(World& world, uint32_t server = 0) {
+    const std::vector<Channel*> found = world.leases(server);
+    REQUIRE(found.size() == 1);
+    return *found.front();
+}
+
+}  // namespace
+
+TEST_CASE("a large request reaches its server before its end is there") {
+    World world(streaming_pool());
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", std::string(200'000, 'a')});
+    CHECK(world.ask(client, all.substr(0, 50'000)) == "");
+    Channel& stream = stream_of(world);
+    CHECK(stream.arrived == all.substr(0, 50'000));
+    World::say(client, all.substr(50'000));
+    world.settle();
+    CHECK(stream.arrived == all);
+    stream.inbound += "+OK\r\n";
+    world.settle();
+    CHECK(World::heard(client) == "+OK\r\n");
+    CHECK(world.counters().requests.get() == 1);
+    const Command* set = resp::find_command("set");
+    CHECK(world.proxy().pools()[0]->counters->commands[core::number_of(set)].get() == 1);
+}
+
+TEST_CASE("a server that does not take a large request stops its client and nobody else") {
+    World world(streaming_pool(), {.blocks = 512});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    World::say(client, resp({"SET", "a", huge()}).substr(0, 100'000));
+    world.settle();
+    Channel& stream = stream_of(world);
+    stream.reads = false;
+    World::say(client, resp({"SET", "a", huge()}).substr(100'000));
+    world.settle();
+    CHECK(client.inbound.size() > 4 * core::stream_window);
+    CHECK_FALSE(client.client->wants_input());
+    CHECK(bytes_in_use(world) < 2 * core::stream_window);
+    CHECK(world.ask(other, resp({"GET", "a"})) == "$-1\r\n");
+    stream.reads = true;
+    world.settle();
+    CHECK(World::heard(client) == "+OK\r\n");
+    CHECK(world.ask(other, resp({"GET", "a"})) == bulk(huge()));
+    // The connection is kept, for either direction.
+    CHECK(world.ask(client, resp({"SET", "a", huge()})) == "+OK\r\n");
+    CHECK(world.counters().server_connects.get() == 2);
+    CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
+}
+
+TEST_CASE("large requests keep their place among small ones") {
+    for (uint64_t seed = 1; seed < 20; ++seed) {
+        CAPTURE(seed);
+        World world(streaming_pool(2), {.blocks = 2048, .seed = seed, .cut = true});
+        Channel& client = world.client();
+        const std::string a = world.key_on(0);
+        const std::string b = world.key_on(1);
+        const std::string one(150'000, '1');
+        const std::string two(150'000, '2');
+        CHECK(world.ask(client,
+                        resp({"SET", a, "0"}) + resp({"SET", b, "0"}) + resp({"SET", a, one}) +
+                            resp({"GET", a}) + resp({"SET", a, two}) + resp({"SET", b, two}) +
+                            resp({"GET", a}) + "PING\r\n" + resp({"MGET", a, b})) ==
+              "+OK\r\n+OK\r\n+OK\r\n" + bulk(one) + "+OK\r\n+OK\r\n" + bulk(two) +
+                  "+PONG\r\n*2\r\n" + bulk(two) + bulk(two));
+    }
+}
+
+TEST_CASE("a large argument in front of others") {
+    World world(streaming_pool());
+    world.server(0).redis.canned["SET"] = "+OK\r\n";
+    Channel& client = world.client();
+    const std::string value(150'000, 'v');
+    CHECK(world.ask(client, resp({"SET", "a", value, "EX", "10"}) + "PING\r\n") ==
+          "+OK\r\n+PONG\r\n");
+    REQUIRE(world.server(0).redis.log.size() == 1);
+    CHECK(world.server(0).redis.log[0] == "SET a " + value + " EX 10");
+}
+
+TEST_CASE("what is no plain command of one key waits for its end") {
+    World world(streaming_pool(2), {.blocks = 2048});
+    Channel& client = world.client();
+    const std::string value(150'000, 'v');
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    CHECK(world.ask(client, resp({"MSET", a, value, b, value})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"MULTI"}) + resp({"SET", a, value}) + resp({"EXEC"})) ==
+          "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    CHECK(world.ask(client, resp({"ECHO", value})) == bulk(value));
+    CHECK(world.ask(client, resp({"GET", a, value})) ==
+          "-ERR wrong number of arguments for 'get' command\r\n");
+    CHECK(world.ask(client, resp({"SET", std::string(70'000, 'k'), value})).substr(0, 20) ==
+          "-ERR ringmain: key o");
+    CHECK(world.leases(0).empty());
+    CHECK(world.leases(1).empty());
+}
+
+TEST_CASE("a large request without its end is not run, and its connection is closed") {
+    const std::string begun = resp({"SET", "a", huge()}).substr(0, 300'000);
+    SUBCASE("the client is gone") {
+        World world(streaming_pool());
+        Channel& client = world.client();
+        CHECK(world.ask(client, begun) == "");
+        Channel& stream = stream_of(world);
+        world.drop(client);
+        CHECK(stream.closed);
+        CHECK(world.server(0).redis.log.empty());
+    }
+    SUBCASE("the client says no more") {
+        World world(streaming_pool());
+        Channel& client = world.client();
+        CHECK(world.ask(client, begun) == "");
+        Channel& stream = stream_of(world);
+        client.inbound_end = true;
+        world.settle();
+        CHECK(stream.closed);
+        CHECK(client.closed);
+        CHECK(World::heard(client) == "");
+    }
+    SUBCASE("the client has been idle") {
+        config::Pool pool = streaming_pool();
+        pool.client_idle_timeout_ms = 500;
+        World world(pool);
+        Channel& client = world.client();
+        CHECK(world.ask(client, begun) == "");
+        Channel& stream = stream_of(world);
+        world.pass(400);
+        World::say(client, "hhh");
+        world.pass(400);
+        CHECK_FALSE(stream.closed);
+        world.pass(200);
+        CHECK(stream.closed);
+        CHECK(client.closed);
+    }
+    SUBCASE("it is no request") {
+        World world(streaming_pool());
+        Channel& client = world.client();
+        std::string broken = resp({"SET", "a", std::string(200'000, 'a')});
+        broken[broken.size() - 1] = '!';
+        CHECK(world.ask(client, broken) == "-ERR Protocol error: invalid line end after bulk\r\n");
+        CHECK(client.closed);
+        CHECK(world.server(0).redis.log.empty());
+    }
+    SUBCASE("it is beyond request_size_max") {
+        config::Pool pool = streaming_pool();
+        pool.request_size_max = 300'000;
+        World world(pool);
+        Channel& client = world.client();
+        const std::string value(200'000, 'v');
+        CHECK(world.ask(client, resp({"SET", "a", value})) == "+OK\r\n");
+        CHECK(world.ask(client, resp({"HSET", "b", value, value}) + "PING\r\n") ==
+              "-ERR ringmain: request is larger than 300000 bytes (request_size_max)\r\n"
+              "+PONG\r\n");
+        CHECK(world.server(0).redis.log.size() == 1);
+        CHECK(world.leases(0).empty());
+    }
+}
+
+TEST_CASE("a server that is lost in the middle of a large request") {
+    World world(streaming_pool(), {.blocks = 512});
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", huge()});
+    CHECK(world.ask(client, all.substr(0, 300'000)) == "");
+    Channel& stream = stream_of(world);
+    world.loop().begin();
+    world.loop().reset(stream);
+    world.loop().end();
+    const std::string lost = "-ERR ringmain: server s0 (10.0.0.1:7000) reset the connection\r\n";
+    world.settle();
+    CHECK(World::heard(client) == lost);
+    // The rest is dropped without memory, and the client goes on.
+    World::say(client, all.substr(300'000, 5'000'000));
+    world.settle();
+    CHECK(bytes_in_use(world) < 100'000);
+    World::say(client, all.substr(5'300'000) + "PING\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "+PONG\r\n");
+    world.pass(1000);
+    CHECK(world.ask(client, all) == "+OK\r\n");
+}
+
+TEST_CASE("a large request to a server that is down is refused at once") {
+    World world(streaming_pool(), {.blocks = 128});
+    world.server(0).mood = Mood::Refusing;
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", huge()});
+    CHECK(world.ask(client, all + "PING\r\n") ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) refused the connection\r\n+PONG\r\n");
+    CHECK(world.ask(client, all + "PING\r\n") ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) refused the connection\r\n+PONG\r\n");
+}
+
+TEST_CASE("a server that refuses the beginning of a request is quoted") {
+    World world(streaming_pool());
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", huge()});
+    CHECK(world.ask(client, all.substr(0, 300'000)) == "");
+    Channel& stream = stream_of(world);
+    stream.inbound += "-ERR Protocol error: invalid bulk length\r\n";
+    world.settle();
+    CHECK(World::heard(client) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) sent bytes that nobody asked for: "
+          "\"-ERR Protocol error: invalid bulk length\"\r\n");
+    CHECK(stream.closed);
+    World::say(client, all.substr(300'000) + "PING\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "+PONG\r\n");
+}
+
+TEST_CASE("the time of a large request begins with its end") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", std::string(300'000, 'a')});
+    CHECK(world.ask(client, all.substr(0, 100'000)) == "");
+    world.pass(1000);
+    CHECK(World::heard(client) == "");
+    World::say(client, all.substr(100'000));
+    world.settle();
+    world.pass(80);
+    CHECK(World::heard(client) == "");
+    world.pass(40);
+    CHECK(World::heard(client) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) did not answer within 100 ms (timeout)\r\n");
+    CHECK_FALSE(client.closed);
+    world.pass(1000);
+    CHECK(world.leases(0).empty());
+}
+
+TEST_CASE("a server that takes no more of a large request is given up") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    World world(pool, {.blocks = 512});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", huge()});
+    CHECK(world.ask(client, all.substr(0, 100'000)) == "");
+    stream_of(world).reads = false;
+    World::say(client, all.substr(100'000));
+    world.pass(300);
+    CHECK(World::heard(client) == "");
+    world.pass(300);
+    CHECK(World::heard(client) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) has taken no more of a request for 400 ms "
+          "(late_connection_timeout)\r\n");
+    CHECK(world.ask(client, "PING\r\n") == "+PONG\r\n");
+}
+
+TEST_CASE("a reload in the middle of a large request") {
+    for (const bool removed : {false, true}) {
+        CAPTURE(removed);
+        World world(streaming_pool(2));
+        const std::string key = world.key_on(1);
+        Channel& client = world.client();
+        const std::string all = resp({"SET", key, std::string(300'000, 'a')});
+        CHECK(world.ask(client, all.substr(0, 100'000)) == "");
+        world.adopt({streaming_pool(removed ? 1 : 2)});
+        world.settle();
+        World::say(client, all.substr(100'000));
+        world.settle();
+        CHECK(World::heard(client) == "+OK\r\n");
+        CHECK(world.server(1).redis.values[key].size() == 300'000);
+        CHECK(world.ask(client, resp({"GET", "none"})) == "$-1\r\n");
+    }
+}
+
+TEST_CASE("what a paused client sent before it said no more is all read") {
+    World world(streaming_pool());
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", std::string(100'000, 'a')});
+    World::say(client, resp({"GET", "a"}) + all.substr(0, 20'000));
+    world.settle();
+    CHECK_FALSE(client.client->wants_input());  // the large request waits for its turn
+    World::say(client, all.substr(20'000));
+    world.settle();
+    client.inbound_end = true;
+    world.settle();
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n+OK\r\n");
+    CHECK(client.closed);
+}
+
+}  // namespace ringmain::test
