@@ -93,8 +93,9 @@ void Streams::begin_request(ClientConn& client,
         note_command(*request, &command, Bytes(client.partial).view(head, proxy_->scratch().text));
         request->key_size = key.size;
     }
-    conn->set_apart = true;
-    server.set_apart += 1;
+    mark_apart(*conn);
+    server.large_keys.note(
+        proxy_->key_check_hash(Bytes(client.partial).view(key, proxy_->scratch().text)) | 1);
     conn->uploader = &client;
     conn->moved_at = proxy_->now();
     conn->out.append_chain(std::move(client.partial));

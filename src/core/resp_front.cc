@@ -145,8 +145,7 @@ Taken RespFront::take_command(const Command& command) {
                 if (command.options_from != 0 && blocks(command)) return wait_for(command);
                 return forward_by_keys(command);
             }
-            forward_by(frame_.arguments[command.only_key]);
-            return Taken::Yes;
+            return forward_by(frame_.arguments[command.only_key]);
         case Handling::Split:
             split(command);
             return Taken::Yes;
@@ -256,9 +255,33 @@ void RespFront::refuse_crossing(const std::string& what) {
                        : " (" + tag.substr(0, 1) + "..." + tag.substr(1) + ")\r\n"));
 }
 
-void RespFront::forward_by(ByteRange key) {
+Taken RespFront::forward_by(ByteRange key) {
     uint32_t server = 0;
-    if (route(key, &server)) forward_to(server);
+    if (!route(key, &server)) return Taken::Yes;
+    if (pool_.server(server).large_keys.is_used()) [[unlikely]] {
+        return forward_watched(server, key);
+    }
+    forward_to(server);
+    return Taken::Yes;
+}
+
+// To a server that has large values: those that are known are read apart from others.
+Taken RespFront::forward_watched(uint32_t server_index, ByteRange key) {
+    Server& server = pool_.server(server_index);
+    const bool reads = (command_->flags & command_flag::readonly) != 0 && !client_.special;
+    const std::string_view text = bytes_.view(key, proxy_.scratch().text);
+    const uint64_t hash = reads ? proxy_.key_check_hash(text) | 1 : 0;
+    if (reads && pool_.options->stream_threshold > 0 && server.large_keys.contains(hash)) {
+        if (!client_.requests.empty()) return later();
+        Request* request = proxy_.streams().forward_apart(client_, server, bytes_, hash);
+        if (request != nullptr) {
+            note(*request);
+            return Taken::Yes;
+        }
+    }
+    Request* request = forward_to(server_index);
+    if (request != nullptr) request->only.key_hash = hash;
+    return Taken::Yes;
 }
 
 Taken RespFront::forward_by_keys(const Command& command) {

@@ -80,7 +80,8 @@ class RespFront {
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
     void refuse_crossing(const std::string& what);
     Taken forward_by_keys(const Command& command);
-    void forward_by(ByteRange key);
+    Taken forward_by(ByteRange key);
+    Taken forward_watched(uint32_t server_index, ByteRange key);
     void forward(uint32_t server);
     Request* forward_to(uint32_t server_index);
     void run_script(uint32_t server_index);

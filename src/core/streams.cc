@@ -42,7 +42,12 @@ void Streams::consider(ServerConn& conn, uint64_t size) {
 void Streams::begin_response(ServerConn& conn) {
     conn.streaming = true;
     conn.moved_at = proxy_->now();
+    conn.large_key = 0;
     streaming_.add(conn);
+    LargeKeys& large_keys = conn.server->large_keys;
+    large_keys.use();
+    const uint64_t key_hash = conn.fragments.front()->key_hash;
+    if (key_hash != 0) large_keys.note(key_hash);
     conn.streamed = conn.partial.size();
     conn.fragments.front()->request->response = std::move(conn.partial);
     give_what_waits(conn);
@@ -79,12 +84,40 @@ void Streams::set_apart(ServerConn& conn) {
     ServerConn* other = take(server, conn.resp3, conn.database, &why);
     if (other == nullptr) return;
     server.swap_places(conn, *other);
-    server.set_apart += 1;
     other->is_lease = false;
     conn.is_lease = true;
-    conn.set_apart = true;
+    mark_apart(conn);
     // Nobody may overtake himself on the other connection.
     proxy_->hold_back_clients(conn);
+}
+
+void Streams::mark_apart(ServerConn& conn) {
+    conn.set_apart = true;
+    conn.server->set_apart += 1;
+}
+
+Request* Streams::forward_apart(ClientConn& client,
+                                Server& server,
+                                const Bytes& bytes,
+                                uint64_t key_hash) {
+    if (server.set_apart >= set_apart_max || !server.live) return nullptr;
+    if (!proxy_->has_room_for(bytes.size()) || !proxy_->has_fragments(1)) return nullptr;
+    std::string_view why;
+    ServerConn* conn = take(server, client.resp3, client.pool->options->redis_db, &why);
+    if (conn == nullptr) return nullptr;
+    Request* request = proxy_->make_request(client);
+    RM_ASSERT(request != nullptr);
+    request->only.key_hash = key_hash;
+    const bool written = bytes.append_to(conn->out, {0, bytes.size()}, nullptr);
+    RM_ASSERT(written);
+    mark_apart(*conn);
+    conn->large_key = key_hash;
+    proxy_->enqueue(*conn, request->only);
+    proxy_->waiting_.add(*conn);
+    client.paused = true;
+    client.barrier = true;
+    proxy_->mark_dirty(client);
+    return request;
 }
 
 // One that nobody has, connected or to be.
@@ -147,12 +180,14 @@ void Streams::on_answered(ServerConn& conn) {
     if (!conn.fragments.empty() || !conn.set_apart) return;
     conn.set_apart = false;
     conn.server->set_apart -= 1;
+    conn.server->large_keys.forget(std::exchange(conn.large_key, 0));
     proxy_->leases().give_back(conn);
 }
 
 void Streams::on_lost(ServerConn& conn) {
     throttled_.remove(conn);
     conn.paused = false;
+    conn.large_key = 0;
     if (std::exchange(conn.set_apart, false)) {
         conn.server->set_apart -= 1;
         // One of everybody's finds out when the server is there again.

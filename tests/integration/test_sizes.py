@@ -145,7 +145,7 @@ class Exhausted(RedisCase):
     def test_a_request_that_does_not_fit_is_refused(self):
         client = self.client()
         with contextlib.suppress(ConnectionError):
-            client.send(resp("SET", "huge", bytes(64 * MEBIBYTE)))
+            client.send(resp("MSET", "huge", bytes(64 * MEBIBYTE)))
         self.assertTrue(client.read_line().startswith(b"-ERR ringmain: "))
         self.expect(self.client(), resp("SET", "small", "1"), b"+OK\r\n")
 

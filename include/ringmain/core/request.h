@@ -50,9 +50,10 @@ struct Fragment {
     Chain response;         // of a split request, until all are there
     uint32_t keys = 0;      // how many keys it carries: what its response must fit
     uint32_t received = 0;  // of a gather: bytes of its response that are counted
-    uint64_t key_hash = 0;  // memcached get of one key: to check the response's
-    uint32_t size = 0;      // of its bytes
-    uint32_t batch = 0;     // in which it was queued: it leaves at the end of that one
+    // Of one key that is read: of memcached to check the response's, of redis for LargeKeys.
+    uint64_t key_hash = 0;
+    uint32_t size = 0;   // of its bytes
+    uint32_t batch = 0;  // in which it was queued: it leaves at the end of that one
     // Of the first one in the FIFO: how many, itself included, share one get line
     // (src/design/0007). Those behind it have 1 until it is their turn.
     uint16_t in_line = 1;

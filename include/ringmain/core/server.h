@@ -6,6 +6,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/environment.h"
 #include "ringmain/core/health.h"
+#include "ringmain/core/large_keys.h"
 #include "ringmain/core/server_conn.h"
 #include "ringmain/core/silence.h"
 #include "ringmain/core/topics.h"
@@ -92,7 +93,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     ServerConn* probe = nullptr;
     Duration probe_delay;  // before the next one, should this one fail
 
-    uint32_t set_apart = 0;  // connections (core/streams.h)
+    // Of core::Streams.
+    uint32_t set_apart = 0;  // connections
+    LargeKeys large_keys;
 
     // Of core::Leases.
     uint32_t leased = 0;  // to clients

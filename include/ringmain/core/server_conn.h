@@ -151,6 +151,7 @@ class ServerConn {
     Instant since = {};              // when the connect began
     Instant ready_by = {};           // when it will have taken too long
     ClientConn* uploader = nullptr;  // whose request it has, and not its end
+    uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
     Instant moved_at = {};           // when a part of a large value passed last
     std::string last_error;          // why it is closed

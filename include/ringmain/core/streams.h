@@ -20,6 +20,7 @@
 #pragma once
 
 #include "ringmain/base/list.h"
+#include "ringmain/buffer/bytes.h"
 #include "ringmain/buffer/slice.h"
 #include "ringmain/core/client_conn.h"
 #include "ringmain/core/pool.h"
@@ -54,6 +55,14 @@ class Streams {
     void pass_on(ServerConn& conn, const Slice& slice);
     // What is left of it is the last part, which is delivered like any response.
     void end_response(ServerConn& conn);
+
+    // A read of a key whose value was large lately goes on a connection that is set apart for it
+    // before anybody can wait behind its response; what its client says next waits for the answer.
+    // Null when none is to be had. The client has no request under way.
+    [[nodiscard]] Request* forward_apart(ClientConn& client,
+                                         Server& server,
+                                         const Bytes& bytes,
+                                         uint64_t key_hash);
 
     // --- requests --------------------------------------------------------------------------------
 
@@ -98,6 +107,7 @@ class Streams {
     void consider(ServerConn& conn, uint64_t size);
     void begin_response(ServerConn& conn);
     void set_apart(ServerConn& conn);
+    static void mark_apart(ServerConn& conn);
     [[nodiscard]] ServerConn* take(Server& server,
                                    bool resp3,
                                    uint32_t database,

@@ -3,6 +3,10 @@
 #include "ringmain/core/limits.h"
 #include "tests/unit/core/world.h"
 
+#include <map>
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -311,6 +315,50 @@ TEST_CASE("no more connections are set apart than eight") {
         CHECK(World::heard(*client) == bulk(value));
     }
     CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
+}
+
+// The one of all is left alone from then on.
+TEST_CASE("a key that had a large value is read apart from others") {
+    World world(streaming_pool(), {.blocks = 2048});
+    const std::string value = huge();
+    std::map<std::string, std::string>& values = world.server(0).redis.values;
+    values["huge"] = value;
+    values["small"] = "s";
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"GET", "small"})) == bulk("s"));
+    SUBCASE("seen when it was read") {
+        CHECK(world.ask(client, resp({"GET", "huge"})) == bulk(value));  // there are large values
+        CHECK(world.ask(client, resp({"GET", "huge"})) == bulk(value));  // this key has one
+    }
+    SUBCASE("seen when it was written") {
+        CHECK(world.ask(client, resp({"SET", "huge", value})) == "+OK\r\n");
+    }
+    Channel* link = world.link(0);
+    CHECK(world.ask(client, "PING\r\n") == "+PONG\r\n");
+    client.reads = false;
+    World::say(client, resp({"GET", "small"}) + resp({"GET", "huge"}) + resp({"GET", "small"}));
+    World::say(other, resp({"GET", "small"}));
+    world.settle();
+    CHECK(world.link(0) == link);
+    CHECK(World::heard(other) == bulk("s"));
+    REQUIRE(world.leases(0).size() == 1);
+    Channel* apart = world.leases(0).front();
+    CHECK(apart->server->paused);
+    CHECK(bytes_in_use(world) < 2 * core::stream_window);
+    client.reads = true;
+    world.settle();
+    CHECK(World::heard(client) == bulk("s") + bulk(value) + bulk("s"));
+    // When it is small again it is one like any other.
+    values["huge"] = "h";
+    CHECK(world.server(0).redis.log.size() > 3);
+    CHECK(world.ask(client, resp({"GET", "huge"})) == bulk("h"));
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", "huge"})) == "");
+    CHECK(world.link(0)->server->fragments.size() == 1);
+    world.reply(0, bulk("h"));
+    world.settle();
+    CHECK(World::heard(client) == bulk("h"));
 }
 
 TEST_CASE("a reload in the middle of a large response") {
