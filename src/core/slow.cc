@@ -41,7 +41,7 @@ void note_command(Request& request, const Command* command, std::string_view key
 Chain& Proxy::take_sendable(ServerConn& conn) {
     if (conn.state != ServerConn::State::Ready) return conn.prelude_out;
     Fragment* first = conn.traffic.first_unsent;
-    if (first == nullptr && conn.traffic.out_size == 0) return conn.out;
+    if (first == nullptr && conn.traffic.out_size == 0 && conn.uploader == nullptr) return conn.out;
     if (notes_commands() && first != nullptr && first->batch != batch_) {
         for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
             fragment->sent = now_;
