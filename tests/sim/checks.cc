@@ -126,6 +126,7 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
         return now_.ns <= conn.answer_by.ns + resolution.ns ||
                fail(conn.server->title() + ": a command that waits is past its time");
     }
+    if (conn.uploader != nullptr) return true;  // its time begins with the end of its request
     const Duration timeout = Duration::millis(pool.timeout_ms);
     const int64_t late_ms = pool.late_connection_timeout_ms == 0
                                 ? pool.timeout_ms * core::late_timeouts_max
