@@ -233,14 +233,6 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     conn.first_in_time = fragment;
 }
 
-namespace {
-
-bool is_subscribed(const ClientConn& client) {
-    return client.session != nullptr && client.session->is_subscribed();
-}
-
-}  // namespace
-
 // Those that have said nothing for too long, the longest first. Who waits for an answer or to be
 // read on, has not taken the last answer, or is subscribed, is not idle.
 void Proxy::close_idle(Pool& pool) {

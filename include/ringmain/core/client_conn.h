@@ -108,4 +108,8 @@ class ClientConn {
     std::string peer;
 };
 
+[[nodiscard]] inline bool is_subscribed(const ClientConn& client) {
+    return client.session != nullptr && client.session->is_subscribed();
+}
+
 }  // namespace ringmain::core

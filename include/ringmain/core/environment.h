@@ -4,7 +4,6 @@
 
 #include "ringmain/base/siphash.h"
 #include "ringmain/core/counters.h"
-#include "ringmain/core/server.h"
 #include "ringmain/core/shared.h"
 
 #include <cstdint>
@@ -20,8 +19,6 @@ struct Share {
 };
 
 struct Environment {
-    [[nodiscard]] Share share() const { return {worker_index, worker_count}; }
-
     Shared* shared = nullptr;                       // of this configuration; outlives the proxy
     std::span<const Counters* const> all_counters;  // of every worker, this one's included
     int64_t started_at_s = 0;                       // wall clock, seconds since 1970

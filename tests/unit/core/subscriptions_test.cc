@@ -185,6 +185,27 @@ TEST_CASE("RESP3 clients get pushes, RESP2 clients arrays, of one message") {
         world.ask(modern, resp({"GET", "k"})).starts_with("-ERR Can't execute 'get': only (P|S)"));
 }
 
+TEST_CASE("a message does not fall into the middle of a large response") {
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 10'000;
+    Listening listening(pool);
+    World& world = listening.world;
+    Channel& modern = world.client();
+    world.ask(modern, resp({"HELLO", "3"}));
+    CHECK(world.ask(modern, resp({"SUBSCRIBE", "c"})) == confirmed("subscribe", "c", 1, true));
+    CHECK(world.ask(modern, resp({"GET", "k"})) == "_\r\n");
+    world.server(0).mood = Mood::Mute;
+    const std::string large = bulk(std::string(50'000, 'v'));
+    CHECK(world.ask(modern, resp({"GET", "k"})) == "");
+    Channel* link = world.link(0, true);
+    link->inbound += large.substr(0, 30'000);
+    world.settle();
+    listening.bring(message("c", "x"));
+    link->inbound += large.substr(30'000);
+    world.settle();
+    CHECK(World::heard(modern) == message("c", "x", true) + large);
+}
+
 TEST_CASE("messages in any pieces") {
     for (uint64_t seed = 1; seed <= 20; ++seed) {
         World world(redis_pool(1), {.seed = seed, .cut = true});

@@ -391,7 +391,9 @@ TEST_CASE("turns end when the time is up, when a server fails and when the clien
     world.loop().end();
     world.settle();
     CHECK(World::heard(client).starts_with("-ERR ringmain: server s0"));
+    world.server(0).mood = Mood::Up;  // to be asked whether it is well
     world.pass(1000);
+    world.server(0).mood = Mood::Mute;
     CHECK(world.ask(client, resp({"BLPOP", a, b, "0"})).empty());
     world.drop(client);
     CHECK(world.proxy().is_idle());
