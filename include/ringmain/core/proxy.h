@@ -1,9 +1,7 @@
 // ringmain/core/proxy.h - the whole proxy of one worker, without I/O.
 //
 // Events go in; what is to be done comes out of lists that the driver drains once per batch:
-//
-//   begin_batch(now)
-//   accept_client  on_client_bytes  on_client_end  remove_client
+//   begin_batch    accept_client  on_client_bytes  on_client_end  remove_client
 //   on_connected   on_server_bytes  on_server_lost
 //   end_batch()                        clients that may go on are read on
 //   next_to_connect  next_to_disconnect  next_dirty_server  next_dirty_client
@@ -167,6 +165,7 @@ class Proxy {
     [[nodiscard]] Leases& leases() { return leases_; }
 
     [[nodiscard]] Subscriptions& subscriptions() { return subscriptions_; }
+
     [[nodiscard]] Streams& streams() { return streams_; }
 
     [[nodiscard]] Scratch& scratch() { return scratch_; }
