@@ -43,7 +43,7 @@ UNITS = """
     type/string type/incr type/list type/list-2 type/list-3 type/set type/zset type/hash
     type/stream type/stream-cgroups keyspace expire sort scan bitops bitfield geo hyperloglog dump
     multi scripting functions quit other lazyfree introspection introspection-2 tracking pause
-    slowlog protocol
+    slowlog protocol pubsub
 """.split()
 POOL = {
     "timeout": "30s",
