@@ -33,6 +33,12 @@ const Command* command_of(const resp::RequestParser& parser,
     return is_forwarded ? command : nullptr;
 }
 
+// Whose keys are limited is looked at when all of the request is there.
+bool is_free_to(const ClientConn& client, const Command& command) {
+    const User* user = client.user;
+    return user == nullptr || (user->has_all_keys() && user->may_run(command, command));
+}
+
 }  // namespace
 
 void Streams::consider_request(ClientConn& client, const resp::RequestParser& parser) {
@@ -41,8 +47,9 @@ void Streams::consider_request(ClientConn& client, const resp::RequestParser& pa
     const Bytes bytes(client.partial);
     client.upload = Upload::Kept;
     if (client.special || !client.authenticated) return;
+    if (client.replies != ClientConn::Replies::On) return;
     const Command* command = command_of(parser, bytes, scratch);
-    if (command == nullptr) return;
+    if (command == nullptr || !is_free_to(client, *command)) return;
     const ByteRange key = parser.frame().arguments[command->only_key];
     if (key.size > pool.options->key_size_max || !proxy_->has_fragments(1)) return;
     if (!client.requests.empty()) {

@@ -36,7 +36,8 @@ void Streams::consider(ServerConn& conn, uint64_t size) {
     if (threshold == 0 || size <= threshold || conn.prelude_answers > 0) return;
     const Fragment& head = *conn.fragments.front();
     if (!is_wanted(head) || head.request->join != nullptr || head.special != Special::No) return;
-    if (is_subscribed(*head.request->client)) return;  // messages must not fall into the middle
+    // Nothing of it may leave, or messages might fall into its middle.
+    if (head.request->mute || is_subscribed(*head.request->client)) return;
     begin_response(conn);
 }
 

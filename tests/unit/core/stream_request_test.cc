@@ -5,6 +5,10 @@
 #include "ringmain/resp/commands.h"
 #include "tests/unit/core/world.h"
 
+#include <string>
+#include <tuple>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -53,6 +57,52 @@ TEST_CASE("a large request reaches its server before its end is there") {
     CHECK(world.counters().requests.get() == 1);
     const Command* set = resp::find_command("set");
     CHECK(world.proxy().pools()[0]->counters->commands[core::number_of(set)].get() == 1);
+}
+
+TEST_CASE("what a user may not do, it may not do with a large request either") {
+    config::Pool pool = streaming_pool();
+    config::User reader;
+    reader.name = "r";
+    reader.password = "p";
+    reader.access = config::Access::ReadOnly;
+    config::User shop;
+    shop.name = "s";
+    shop.password = "p";
+    shop.keys = {"shop:"};
+    pool.users = {reader, shop};
+    World world(pool);
+    const std::string value(200'000, 'a');
+    for (const auto& [name, key, answer] :
+         std::vector<std::tuple<std::string, std::string, std::string>>{
+             {"r", "a", "-NOPERM this user has no permissions to run the 'set' command\r\n"},
+             {"s",
+              "other",
+              "-NOPERM this user has no permissions to access one of the keys used as "
+              "arguments\r\n"},
+             {"s", "shop:1", "+OK\r\n"}}) {
+        CAPTURE(key);
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"AUTH", name, "p"})) == "+OK\r\n");
+        const std::string all = resp({"SET", key, value});
+        CHECK(world.ask(client, all.substr(0, 50'000)) == "");
+        CHECK(world.ask(client, all.substr(50'000)) == answer);
+    }
+    CHECK(world.server(0).redis.log.size() == 1);
+}
+
+TEST_CASE("who wants no answers gets none, of large requests and to large values") {
+    World world(streaming_pool());
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", std::string(200'000, 'a')});
+    CHECK(world.ask(client, resp({"CLIENT", "REPLY", "SKIP"}) + all.substr(0, 50'000)) == "");
+    CHECK(world.ask(client, all.substr(50'000)) == "");
+    CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
+    CHECK(world.ask(client, resp({"CLIENT", "REPLY", "OFF"})) == "");
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    CHECK(world.ask(client, all.substr(0, 50'000)) == "");
+    CHECK(world.ask(client, all.substr(50'000)) == "");
+    CHECK(world.ask(client, resp({"CLIENT", "REPLY", "ON"}) + resp({"PING"})) ==
+          "+OK\r\n+PONG\r\n");
 }
 
 TEST_CASE("a server that does not take a large request stops its client and nobody else") {
