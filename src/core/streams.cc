@@ -34,6 +34,8 @@ uint64_t Streams::window_of(const Pool& pool) {
 void Streams::consider(ServerConn& conn, uint64_t size) {
     const uint64_t threshold = conn.server->pool().options->stream_threshold;
     if (threshold == 0 || size <= threshold || conn.prelude_answers > 0) return;
+    // A server that announces much and brings nothing is told of; so the beginning is held back.
+    if (conn.partial.size() <= std::min<uint64_t>(threshold, stream_held_back)) return;
     const Fragment& head = *conn.fragments.front();
     if (!is_wanted(head) || head.request->join != nullptr || head.special != Special::No) return;
     // Nothing of it may leave, or messages might fall into its middle.

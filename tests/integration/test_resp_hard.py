@@ -336,6 +336,8 @@ class Streams(Hostile):
 
 
 class Sizes(Hostile):
+    pool_options = {"stream_threshold": 0}  # connections for large values: test_large_values
+
     def test_r35_long_keys_work_or_are_refused(self):
         client = self.client()
         for size in (1, 100, 487, 488, 489, 1024, 4095, 4096, 16335, 16336, 16384, 65535, 65536,
@@ -558,7 +560,7 @@ class CrossProtocol(Hostile):
 
 
 class SlowReaders(Hostile):
-    pool_options = {"timeout": "60s"}
+    pool_options = {"timeout": "60s", "stream_threshold": 0}
 
     @needs_ringmain
     def test_x05_a_slow_reader_holds_up_itself_alone(self):

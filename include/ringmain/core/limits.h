@@ -53,6 +53,9 @@ inline constexpr Duration wait_margin = Duration::millis(1000);
 inline constexpr uint32_t set_apart_max = 8;
 inline constexpr uint64_t stream_window = 1024 * 1024;
 
+// So much of a large response must have come before any of it is passed on.
+inline constexpr uint64_t stream_held_back = 16 * 1024;
+
 // No request takes so long: the slow log is off.
 inline constexpr Duration never_slow = {INT64_MAX};
 
