@@ -180,9 +180,9 @@ class Slow(Stress):
 
     def test_a_client_that_asks_for_too_much_at_once_is_closed(self):
         with self.proxy.client() as other:
-            other.call("SET", "some", bytes(MEBIBYTE))
+            other.call("SET", "some", bytes(200_000))  # larger ones come no faster than they are taken
             client = self.client(receive_buffer=65536)
-            client.send(resp("GET", "some") * 50)
+            client.send(resp("GET", "some") * 250)
             wait_for(lambda: "(client_output_limit)" in self.proxy.log(), "the log says so")
             self.working(other)
 
