@@ -4,9 +4,10 @@ import os
 import socket
 import stat
 import time
+import unittest
 
-from harness import (Case, MemcachedServer, RedisServer, Ringmain, key_on, main, needs_ringmain,
-                     wait_for)
+from harness import (SANITIZED, Case, MemcachedServer, RedisServer, Ringmain, key_on, main,
+                     needs_ringmain, wait_for)
 from wire import RespClient, bulk, resp
 
 
@@ -104,6 +105,7 @@ class Workers(Case):
                 self.finish(proxy)
                 self.assertLess(time.monotonic() - began, 2)
 
+    @unittest.skipIf(SANITIZED, "sanitizers leave no such address space")
     def test_memory_that_may_be_used_is_not_used_at_start(self):
         proxy = self.use(Ringmain({"alpha": {"servers": self.servers}},
                                   proxy={"workers": 2, "buffer_memory": "1TiB"}))

@@ -80,7 +80,8 @@ TEST_CASE("what a user may not do, it may not do with a large request either") {
               "-NOPERM this user has no permissions to access one of the keys used as "
               "arguments\r\n"},
              {"s", "shop:1", "+OK\r\n"}}) {
-        CAPTURE(key);
+        const std::string& wanted = key;
+        CAPTURE(wanted);
         Channel& client = world.client();
         CHECK(world.ask(client, resp({"AUTH", name, "p"})) == "+OK\r\n");
         const std::string all = resp({"SET", key, value});

@@ -374,7 +374,8 @@ TEST_CASE("what is not a message or a confirmation closes the connection") {
              {"?\r\n", "sent a malformed message: unknown type of response"},
              {"*3\r\n$x\r\n", "sent a malformed message: invalid number"},
          }) {
-        CAPTURE(bytes);
+        const std::string& sent = bytes;
+        CAPTURE(sent);
         Listening listening;
         listening.bring(bytes);
         CHECK(World::heard(*listening.client).empty());
