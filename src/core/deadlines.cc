@@ -222,10 +222,11 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
             report_failure(server, fragment->queued, reason);
             if (server.silence.on_late(fragment->queued, now_)) {
                 server.note_change();
-                if (server.health().tell_once())
+                if (server.health().tell_once()) {
                     tell(conn,
                          "server " + server.title() + " " + silent_text(server.silence, now_) +
                              "; requests to it are refused until it answers");
+                }
             }
         }
         fail(*fragment, text, stats::Reason::Timeout);

@@ -118,8 +118,9 @@ void Streams::pass_on(ClientConn& client, const Slice& slice) {
     const Pool& pool = conn.server->pool();
     if (conn.out.empty()) {
         conn.moved_at = proxy_->now();
-        if (pool.options->timeout_ms > 0)
+        if (pool.options->timeout_ms > 0) {
             proxy_->wake_at(conn.moved_at + late_limit(*pool.options));
+        }
     }
     const bool has_room = proxy_->blocks().available() > proxy_->reserve();
     if (!has_room || !conn.out.append_growing(slice)) {

@@ -28,8 +28,9 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
     } else {
         parse_responses(conn, std::get<memcached::ResponseParser>(conn.parser), slice);
     }
-    if (conn.set_apart) [[unlikely]]
+    if (conn.set_apart) [[unlikely]] {
         streams_.on_answered(conn);
+    }
     conn.publish(now_);
 }
 
@@ -152,8 +153,9 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
             streams_.consider(conn, parser);
             continue;
         }
-        if (conn.streaming) [[unlikely]]
+        if (conn.streaming) [[unlikely]] {
             streams_.end_response(conn);
+        }
         Chain whole(*blocks_);
         if (!conn.partial.empty()) {
             if (!keep_response_part(conn, end)) return;
@@ -260,8 +262,9 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
         lose(conn, "sent a response that does not fit the request");
         return;
     }
-    if (is_error) [[unlikely]]
+    if (is_error) [[unlikely]] {
         note_error(conn, *head.request, bytes);
+    }
     if (is_error && conn.server->pool().options->eject_on_loading &&
         is_loading(bytes.view({0, std::min(bytes.size(), 8U)}, scratch_.text))) {
         report_failure(*conn.server, head.queued, "is loading its data (eject_on_loading)");

@@ -49,8 +49,9 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
     }
     counters_->fragments.add(conn.traffic.unsent);
     conn.note_taken();
-    if (conn.uploader != nullptr) [[unlikely]]
+    if (conn.uploader != nullptr) [[unlikely]] {
         streams_.on_taken(conn);
+    }
     return conn.out;
 }
 
