@@ -332,8 +332,9 @@ void Reader::unknown_key(Section section, const Node& node, std::string_view tit
     }
     for (const Section other : sections) {
         if (other == Section::Server || other == Section::User ||
-            find_option(other, node.key) == nullptr)
+            find_option(other, node.key) == nullptr) {
             continue;
+        }
         findings_->error(node.key_place, what + "; it belongs in " + std::string(title_of(other)));
         return;
     }

@@ -204,6 +204,7 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     const std::string reason =
         "did not answer within " + std::to_string(timeout.to_millis()) + " ms (timeout)";
     const std::string text = error_line(server.pool(), "server " + server.title() + " " + reason);
+    bool falls_silent = false;
     // In the order of their deadlines, since all of a pool have the same timeout.
     Fragment* fragment = conn.first_in_time;
     // What is being passed on is in time, and who waits behind it says nothing about the server.
@@ -220,18 +221,17 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
         server.counters().timedout.add(1);
         if (!conn.streaming && fragment->queued >= conn.moved_at) {
             report_failure(server, fragment->queued, reason);
-            if (server.silence.on_late(fragment->queued, now_)) {
-                server.note_change();
-                if (server.health().tell_once()) {
-                    tell(conn,
-                         "server " + server.title() + " " + silent_text(server.silence, now_) +
-                             "; requests to it are refused until it answers");
-                }
-            }
+            if (server.silence.on_late(fragment->queued, now_)) falls_silent = true;
         }
         fail(*fragment, text, stats::Reason::Timeout);
     }
     conn.first_in_time = fragment;
+    if (!falls_silent) return;
+    server.note_change();
+    if (!server.health().tell_once()) return;
+    tell(conn,
+         "server " + server.title() + " " + silent_text(server.silence, now_) +
+             "; requests to it are refused until it answers");
 }
 
 // Those that have said nothing for too long, the longest first. Who waits for an answer or to be

@@ -126,14 +126,25 @@ bool Proxy::admit_part(ServerConn& conn, uint32_t size) {
     return false;
 }
 
+namespace {
+
+// Of a large request a server may refuse the beginning.
+Blame blame_for_unasked(const ServerConn& conn) {
+    return conn.uploader == nullptr ? Blame::Server : Blame::Us;
+}
+
+// What came in parts, or else in one.
+Bytes all_of(const Chain& parts, const Slice& one) {
+    return parts.empty() ? Bytes(one) : Bytes(parts);
+}
+
+}  // namespace
+
 template <class Parser>
 void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
     while (slice.size > 0) {
         if (!awaits_bytes(conn)) {
-            // Of a large request it may refuse the beginning.
-            lose(conn,
-                 unasked_text(conn, slice.view()),
-                 conn.uploader == nullptr ? Blame::Server : Blame::Us);
+            lose(conn, unasked_text(conn, slice.view()), blame_for_unasked(conn));
             return;
         }
         begin_shared(conn, parser);
@@ -161,7 +172,7 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
             if (!keep_response_part(conn, end)) return;
             whole = std::move(conn.partial);
         }
-        const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
+        const Bytes bytes = all_of(whole, end);
         if (conn.prelude_answers > 0) {
             on_prelude_response(conn, parser.frame(), bytes);
         } else {
