@@ -431,6 +431,31 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
 
 namespace {
 
+// Of a client that has said CLIENT REPLY OFF or SKIP.
+Taken take_mutely(Proxy& proxy,
+                  ClientConn& client,
+                  const resp::RequestFrame& frame,
+                  const Bytes& bytes) {
+    using Replies = ClientConn::Replies;
+    if (client.replies == Replies::SkipNext) client.replies = Replies::Skip;
+    const Taken taken = RespFront(proxy, client, frame, bytes).take();
+    if (client.replies == Replies::Skip) {
+        client.replies = taken == Taken::Later ? Replies::SkipNext : Replies::On;
+    }
+    return taken;
+}
+
+Taken take_array(Proxy& proxy,
+                 ClientConn& client,
+                 const resp::RequestFrame& frame,
+                 const Bytes& bytes) {
+    if (frame.argument_count == 0 && !frame.oversized) return Taken::Yes;
+    if (client.replies != ClientConn::Replies::On) [[unlikely]] {
+        return take_mutely(proxy, client, frame, bytes);
+    }
+    return RespFront(proxy, client, frame, bytes).take();
+}
+
 // An inline line is written anew as an array and taken as if it had come so.
 Taken take_inline(Proxy& proxy,
                   ClientConn& client,
@@ -457,21 +482,7 @@ Taken take_inline(Proxy& proxy,
     const Fed fed = parser.feed(text);
     RM_ASSERT(fed.status == ParseStatus::Complete && fed.consumed == text.size());
     const Bytes whole(copy);
-    return take_frame(proxy, client, parser.frame(), whole);
-}
-
-// Of a client that has said CLIENT REPLY OFF or SKIP.
-Taken take_mutely(Proxy& proxy,
-                  ClientConn& client,
-                  const resp::RequestFrame& frame,
-                  const Bytes& bytes) {
-    using Replies = ClientConn::Replies;
-    if (client.replies == Replies::SkipNext) client.replies = Replies::Skip;
-    const Taken taken = RespFront(proxy, client, frame, bytes).take();
-    if (client.replies == Replies::Skip) {
-        client.replies = taken == Taken::Later ? Replies::SkipNext : Replies::On;
-    }
-    return taken;
+    return take_array(proxy, client, parser.frame(), whole);
 }
 
 }  // namespace
@@ -480,12 +491,8 @@ Taken take_frame(Proxy& proxy,
                  ClientConn& client,
                  const resp::RequestFrame& frame,
                  const Bytes& bytes) {
-    if (frame.is_inline) return take_inline(proxy, client, frame, bytes);
-    if (frame.argument_count == 0 && !frame.oversized) return Taken::Yes;
-    if (client.replies != ClientConn::Replies::On) [[unlikely]] {
-        return take_mutely(proxy, client, frame, bytes);
-    }
-    return RespFront(proxy, client, frame, bytes).take();
+    return frame.is_inline ? take_inline(proxy, client, frame, bytes)
+                           : take_array(proxy, client, frame, bytes);
 }
 
 void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& parser) {
