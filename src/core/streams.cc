@@ -230,7 +230,7 @@ bool Streams::is_full(const ServerConn& conn) {
 
 // While others wait behind it everything is taken, as fast as it comes: they are not to wait for a
 // slow client, and two clients are not to wait for each other.
-void Streams::end_batch() {
+void Streams::drive() {
     for (ServerConn* conn = streaming_.front(); conn != nullptr;
          conn = decltype(streaming_)::after(*conn)) {
         give_what_waits(*conn);

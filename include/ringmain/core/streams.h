@@ -95,8 +95,13 @@ class Streams {
     void on_answered(ServerConn& conn);
     // Before those who wait for it are told.
     void on_lost(ServerConn& conn);
+
     // Pauses and goes on.
-    void end_batch();
+    void end_batch() {
+        if (!streaming_.empty()) [[unlikely]] {
+            drive();
+        }
+    }
 
     // --- the driver's ----------------------------------------------------------------------------
 
@@ -104,6 +109,7 @@ class Streams {
     [[nodiscard]] ServerConn* next_throttled() { return throttled_.pop_front(); }
 
   private:
+    void drive();
     void consider(ServerConn& conn, uint64_t size);
     void begin_response(ServerConn& conn);
     void set_apart(ServerConn& conn);
