@@ -139,13 +139,19 @@ void Proxy::hold_back_clients(const ServerConn& conn) {
     }
 }
 
-// Who was let in stays in, unless that user is gone; without passwords everybody is let in.
-void admit_anew(ClientConn& client) {
+// Who was let in stays in, unless that user is gone; without passwords everybody is let in. False
+// when what the client has under way was allowed to a user that is gone or may do other things now.
+bool admit_anew(ClientConn& client) {
+    bool goes_on = true;
     if (client.user != nullptr) {
-        client.user = client.pool->find_user(std::string(client.user->name()));
+        const config::User& before = client.user->options();
+        client.user = client.pool->find_user(before.name);
         if (client.user == nullptr) client.authenticated = false;
+        goes_on = !client.special || (client.user != nullptr && client.user->options() == before);
     }
-    if (client.pool->is_open()) client.authenticated = true;
+    if (!client.pool->is_open()) return goes_on;
+    client.authenticated = true;
+    return true;
 }
 
 // Null: they have no pool any more and are closed when they have their answers.
@@ -164,7 +170,7 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
         pool->clients += 1;
         if (auto* parser = std::get_if<resp::RequestParser>(&client->parser)) {
             parser->set_limits(pool->resp_limits);
-            admit_anew(*client);
+            if (!admit_anew(*client)) on_client_end(*client);
             parser->set_authenticated(client->authenticated);
         } else {
             std::get<memcached::RequestParser>(client->parser).set_limits(pool->memcached_limits);

@@ -22,6 +22,8 @@ class User {
 
     [[nodiscard]] const std::string& name() const { return options_->name; }
 
+    [[nodiscard]] const config::User& options() const { return *options_; }
+
     [[nodiscard]] bool has_password(const PasswordDigest& presented) const {
         return equal_in_constant_time(presented, digest_);
     }

@@ -228,4 +228,27 @@ TEST_CASE("after a reload a user has its new rules, and one that is gone is aske
     CHECK(world.ask(stays, resp({"SET", "a", "3"})) == "+OK\r\n");
 }
 
+TEST_CASE(
+    "after a reload nobody hears or runs what was allowed to a user that is gone or changed") {
+    config::User changed = user("changed");
+    changed.keys = {"shop:"};
+    for (const bool is_gone : {false, true}) {
+        CAPTURE(is_gone);
+        World world(pool_with({user("stays"), user("changed")}));
+        Channel& stays = client_as(world, "stays");
+        Channel& listens = client_as(world, "changed");
+        Channel& queues = client_as(world, "changed");
+        Channel& idle = client_as(world, "changed");
+        const std::string subscribe = resp({"SUBSCRIBE", "secret"});
+        CHECK(world.ask(stays, subscribe).starts_with("*3\r\n$9\r\nsubscribe"));
+        CHECK(world.ask(listens, subscribe).starts_with("*3\r\n$9\r\nsubscribe"));
+        CHECK(world.ask(queues, resp({"MULTI"}) + resp({"SET", "a", "1"})) == "+OK\r\n+QUEUED\r\n");
+        world.adopt({is_gone ? pool_with({user("stays")}) : pool_with({user("stays"), changed})});
+        CHECK(listens.closed);
+        CHECK(queues.closed);
+        CHECK_FALSE(stays.closed);
+        CHECK_FALSE(idle.closed);
+    }
+}
+
 }  // namespace ringmain::test
