@@ -1,5 +1,6 @@
 // The classic text commands.
 
+#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 
 #include <array>
@@ -29,7 +30,7 @@ struct Arguments {
 
     // memcached looks for "noreply" in the last place, whatever that place is for.
     [[nodiscard]] bool end_in_noreply() const {
-        return count > 0 && count <= kept && words[count - 1] == "noreply";
+        return count > 0 && count <= kept && ascii::is(words[count - 1], "noreply");
     }
 };
 

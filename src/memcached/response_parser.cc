@@ -1,5 +1,6 @@
 #include "ringmain/memcached/response_parser.h"
 
+#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/memcached/request_parser.h"
 
@@ -23,12 +24,13 @@ constexpr uint32_t head_size_max = 2048;
 constexpr uint64_t frame_size_max = std::numeric_limits<uint32_t>::max();
 
 bool is_error_line(std::string_view head) {
-    return head.starts_with("ERROR") || head.starts_with("CLIENT_ERROR") ||
-           head.starts_with("SERVER_ERROR");
+    return ascii::begins_with(head, "ERROR") || ascii::begins_with(head, "CLIENT_ERROR") ||
+           ascii::begins_with(head, "SERVER_ERROR");
 }
 
 bool is_stats_line(std::string_view head) {
-    return head.starts_with("STAT ") || head.starts_with("ITEM ") || head.starts_with("PREFIX ");
+    return ascii::begins_with(head, "STAT ") || ascii::begins_with(head, "ITEM ") ||
+           ascii::begins_with(head, "PREFIX ");
 }
 
 // Size of the capital word that every response but a number begins with; 0 when there is none.
@@ -121,7 +123,7 @@ ResponseParser::Step ResponseParser::end_line(std::string_view head) {
     if (head.empty()) return fail("an empty line");
 
     // The lines that announce a data block are needed whole.
-    if (!is_whole && (head.starts_with("VALUE ") || head.starts_with("VA "))) {
+    if (!is_whole && (ascii::begins_with(head, "VALUE ") || ascii::begins_with(head, "VA "))) {
         return fail("a VALUE line is too long");
     }
     const uint64_t size = uint64_t{line_size_} + 1;
@@ -134,17 +136,17 @@ ResponseParser::Step ResponseParser::end_line(std::string_view head) {
 
 ResponseParser::Step ResponseParser::first_line(std::string_view head) {
     frame_.code = code_of(head);
-    if (head == "END") {
+    if (ascii::is(head, "END")) {
         frame_.kind = ResponseKind::Values;
         return Step::Complete;
     }
     frame_.first_line_size = line_size_ + 1;
-    if (head.starts_with("VALUE ")) {
+    if (ascii::begins_with(head, "VALUE ")) {
         frame_.kind = ResponseKind::Values;
         expect_ = Expect::Values;
         return value_line(head);
     }
-    if (head.starts_with("VA ")) return meta_value_line(head);
+    if (ascii::begins_with(head, "VA ")) return meta_value_line(head);
     if (is_stats_line(head)) {
         frame_.kind = ResponseKind::Stats;
         expect_ = Expect::Stats;
@@ -161,12 +163,12 @@ ResponseParser::Step ResponseParser::first_line(std::string_view head) {
 
 // Behind a VALUE block or a STAT line.
 ResponseParser::Step ResponseParser::later_line(std::string_view head) {
-    if (head == "END") return Step::Complete;
+    if (ascii::is(head, "END")) return Step::Complete;
     if (is_error_line(head)) {
         frame_.kind = ResponseKind::Error;
         return Step::Complete;
     }
-    if (expect_ == Expect::Values && head.starts_with("VALUE ")) return value_line(head);
+    if (expect_ == Expect::Values && ascii::begins_with(head, "VALUE ")) return value_line(head);
     if (expect_ == Expect::Stats && is_stats_line(head)) {
         const bool is_bounded = frame_.size + line_size_ < frame_size_max;
         return is_bounded ? Step::More : fail("the response is too large");

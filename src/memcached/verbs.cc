@@ -1,5 +1,7 @@
 #include "verbs.h"
 
+#include "ringmain/base/ascii.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -68,18 +70,18 @@ Verb verb_of(std::string_view word) {
         case 2:
             return word[0] == 'm' ? meta_verb_of(word[1]) : Verb::Invalid;
         case 3:
-            if (word == "get") return Verb::Get;
-            if (word == "set") return Verb::Set;
-            if (word == "add") return Verb::Add;
-            if (word == "cas") return Verb::Cas;
-            if (word == "gat") return Verb::Gat;
+            if (ascii::is(word, "get")) return Verb::Get;
+            if (ascii::is(word, "set")) return Verb::Set;
+            if (ascii::is(word, "add")) return Verb::Add;
+            if (ascii::is(word, "cas")) return Verb::Cas;
+            if (ascii::is(word, "gat")) return Verb::Gat;
             return Verb::Invalid;
         case 4:
-            if (word == "gets") return Verb::Gets;
-            if (word == "incr") return Verb::Incr;
-            if (word == "decr") return Verb::Decr;
-            if (word == "gats") return Verb::Gats;
-            if (word == "quit") return Verb::Quit;
+            if (ascii::is(word, "gets")) return Verb::Gets;
+            if (ascii::is(word, "incr")) return Verb::Incr;
+            if (ascii::is(word, "decr")) return Verb::Decr;
+            if (ascii::is(word, "gats")) return Verb::Gats;
+            if (ascii::is(word, "quit")) return Verb::Quit;
             return Verb::Invalid;
         default:
             break;

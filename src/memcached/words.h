@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -22,13 +24,16 @@ namespace ringmain::memcached {
 [[nodiscard]] inline size_t find_special(std::string_view text, size_t from) {
     constexpr uint64_t ones = 0x0101010101010101U;
     constexpr uint64_t highs = 0x8080808080808080U;
+    static_assert(std::endian::native == std::endian::little);
     while (text.size() - from >= sizeof(uint64_t)) {
         uint64_t eight = 0;
         std::memcpy(&eight, text.data() + from, sizeof eight);
         const uint64_t below_33 = (eight - ones * 33) & ~eight;
         const uint64_t del = eight ^ (ones * 0x7F);
         const uint64_t is_del = (del - ones) & ~del;
-        if (((below_33 | is_del) & highs) != 0) break;  // in these eight; the loop below says where
+        const uint64_t special = (below_33 | is_del) & highs;
+        // A borrow can mark bytes behind the first that is special, none before it.
+        if (special != 0) return from + static_cast<size_t>(std::countr_zero(special)) / 8;
         from += sizeof eight;
     }
     while (from < text.size() && !is_special(text[from])) {
@@ -59,7 +64,7 @@ class Words {
             has_control_ = true;
             at_ = find_special(line_, at_ + 1);
         }
-        return line_.substr(begin, at_ - begin);
+        return {line_.data() + begin, at_ - begin};
     }
 
     [[nodiscard]] bool has_control() const { return has_control_; }

@@ -33,6 +33,22 @@ namespace ringmain::ascii {
     return true;
 }
 
+// text.starts_with() and == for a text that is known when this is compiled: a comparison of words
+// of the machine, where the library calls a function.
+template <size_t Size>
+[[nodiscard]] constexpr bool begins_with(std::string_view text, const char (&prefix)[Size]) {
+    constexpr size_t length = Size - 1;
+    return text.size() >= length && __builtin_memcmp(text.data(), prefix, length) == 0;
+}
+
+template <size_t Size>
+[[nodiscard]] constexpr bool is(std::string_view text, const char (&word)[Size]) {
+    return text.size() == Size - 1 && begins_with(text, word);
+}
+
+static_assert(begins_with("STAT a", "STAT ") && !begins_with("STA", "STAT "));
+static_assert(is("get", "get") && !is("gets", "get") && !is("gat", "get"));
+
 // Without the blanks and tabs around it.
 [[nodiscard]] constexpr std::string_view trimmed(std::string_view text) {
     constexpr std::string_view blanks = " \t";
@@ -67,10 +83,15 @@ static_assert(trimmed(" ").empty());
 // Digits only, leading zeros allowed, 0..UINT64_MAX: as memcached reads its numbers.
 [[nodiscard]] constexpr std::optional<uint64_t> parse_uint64(std::string_view text) {
     if (text.empty()) return std::nullopt;
+    constexpr size_t always_fits = 19;
     uint64_t value = 0;
-    for (const char byte : text) {
+    for (const char byte : text.substr(0, always_fits)) {
         if (!is_digit(byte)) return std::nullopt;
-        const auto digit = static_cast<uint64_t>(byte - '0');
+        value = value * 10 + static_cast<uint64_t>(byte - '0');
+    }
+    for (size_t i = always_fits; i < text.size(); ++i) {
+        if (!is_digit(text[i])) return std::nullopt;
+        const auto digit = static_cast<uint64_t>(text[i] - '0');
         if (value > (UINT64_MAX - digit) / 10) return std::nullopt;
         value = value * 10 + digit;
     }

@@ -1,0 +1,55 @@
+#include "src/memcached/words.h"
+
+#include <string>
+#include <string_view>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::memcached {
+namespace {
+
+size_t first_special(std::string_view text, size_t from) {
+    while (from < text.size() && !is_special(text[from])) {
+        from += 1;
+    }
+    return from;
+}
+
+// Neighbours of what is special are what a sum over eight bytes could mistake for it.
+TEST_CASE("the first special byte is found wherever it is and whatever stands around it") {
+    const std::string tricky = {
+        '\0', '\x01', '\x1F', ' ', '!', '~', '\x7F', '\x80', '\xA0', '\xFF'};
+    for (size_t size = 0; size <= 18; ++size) {
+        for (size_t at = 0; at < size; ++at) {
+            for (const char byte : tricky) {
+                for (const char behind : tricky) {
+                    std::string text(size, 'k');
+                    text[at] = byte;
+                    if (at + 1 < size) text[at + 1] = behind;
+                    for (size_t from = 0; from <= size; ++from) {
+                        if (find_special(text, from) != first_special(text, from)) {
+                            CAPTURE(text);
+                            CAPTURE(from);
+                            CHECK(find_special(text, from) == first_special(text, from));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("words are parted by blanks only, and a control character is remembered") {
+    Words words("get  a\tb c");
+    CHECK(words.next() == "get");
+    CHECK(words.is_regular());
+    CHECK(words.next() == "a\tb");
+    CHECK_FALSE(words.is_regular());
+    CHECK(words.has_control());
+    CHECK(words.next() == "c");
+    CHECK(words.next().empty());
+    CHECK(words.next().empty());
+}
+
+}  // namespace
+}  // namespace ringmain::memcached
