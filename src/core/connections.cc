@@ -297,37 +297,40 @@ bool is_connected(const Server& server) {
     });
 }
 
+Blame judge_blame(const ServerConn& conn, Blame reported) {
+    if (reported != Blame::Server) return reported;
+    // Connections that serve everybody find out what there is to be known about a server.
+    if (conn.is_subscriber) return Blame::Us;
+    // A server that takes no more connections serves those that it has.
+    const bool is_full = conn.is_lease && !conn.was_established && is_connected(*conn.server);
+    return is_full ? Blame::Us : Blame::Server;
+}
+
+// What is not the server's fault is told once, until it goes well again.
+bool is_to_be_told(ServerConn& conn) {
+    if (conn.is_subscriber) return false;  // Subscriptions::on_lost() does
+    bool& was_told = conn.is_lease ? conn.server->leases_told : conn.was_told;
+    return !std::exchange(was_told, true);
+}
+
 }  // namespace
 
 // What the loss says about the server, and when to try again.
-void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame blame) {
+void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported) {
     Health& health = conn.server->health();
-    // A server that takes no more connections serves those that it has.
-    if (blame == Blame::Server && conn.is_lease && !conn.was_established &&
-        is_connected(*conn.server)) {
-        blame = Blame::Us;
-    }
-    // Connections that serve everybody find out what there is to be known about a server.
-    if (conn.is_subscriber && blame == Blame::Server) blame = Blame::Us;
+    const Blame blame = judge_blame(conn, reported);
+    if (blame != Blame::Nobody) conn.failures = std::min(conn.failures + 1, 20U);
+    conn.retry_at = after_backoff(conn.failures);
     if (blame != Blame::Server) {
-        if (blame == Blame::Us && conn.is_subscriber) {
-            conn.failures = std::min(conn.failures + 1, 20U);  // on_lost() tells
-        } else if (blame == Blame::Us) {
-            bool& was_told = conn.is_lease ? conn.server->leases_told : conn.was_told;
-            if (!std::exchange(was_told, true)) tell(conn, conn.last_error);
-            conn.failures = std::min(conn.failures + 1, 20U);
-        }
-        conn.retry_at = after_backoff(conn.failures);
+        if (blame == Blame::Us && is_to_be_told(conn)) tell(conn, conn.last_error);
         // The turn of connecting goes to somebody else.
         if (conn.has_turn && health.is_down()) {
             health.forbid_until(conn.retry_at, health.last_error());
         }
         return;
     }
-    // Of a series of failures the first is told.
-    conn.failures = std::min(conn.failures + 1, 20U);
     counters_->server_failures.add(1);
-    conn.retry_at = after_backoff(conn.failures);
+    // Of a series of failures the first is told.
     if (health.tell_once()) tell(conn, conn.last_error);
     // With requests under way it is they that failed; they began later than the connection.
     const Fragment* head = conn.fragments.front();

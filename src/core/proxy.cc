@@ -231,6 +231,19 @@ void Proxy::on_client_sent(ClientConn& client, uint64_t bytes) {
     if (client.paused) reconsider(client);
 }
 
+namespace {
+
+// What cannot be taken yet is read again when what came before it is done.
+void postpone(ClientConn& client, const Slice& end, Chain whole) {
+    client.paused = true;
+    client.barrier = true;
+    const bool kept = whole.empty() ? client.input.append_shared(end)
+                                    : (client.input.append_chain(std::move(whole)), true);
+    RM_ASSERT(kept);
+}
+
+}  // namespace
+
 void Proxy::read_requests(ClientConn& client, const Slice& slice) {
     if (auto* parser = std::get_if<resp::RequestParser>(&client.parser)) {
         parse_requests(client, *parser, slice);
@@ -258,11 +271,10 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         const auto consumed = static_cast<uint32_t>(fed.consumed);
         const Slice end = slice.cut(0, consumed);
         slice = slice.cut(consumed, slice.size - consumed);
-        if (client.upload != Upload::None) [[unlikely]] {
-            if (streams_.end_request(client, parser.discarding(), end)) {
-                parser.next();
-                continue;
-            }
+        if (client.upload != Upload::None && streams_.end_request(client, parser.discarding(), end))
+            [[unlikely]] {
+            parser.next();
+            continue;
         }
         Chain whole(*blocks_);
         if (!client.partial.empty()) {
@@ -276,11 +288,7 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         parser.next();
         if (taken == Taken::Later) {
             requests.count -= 1;  // it will be counted when it is taken
-            client.paused = true;
-            client.barrier = true;
-            const bool kept = whole.empty() ? client.input.append_shared(end)
-                                            : (client.input.append_chain(std::move(whole)), true);
-            RM_ASSERT(kept);
+            postpone(client, end, std::move(whole));
         } else {
             pause_if_full(client);
         }
