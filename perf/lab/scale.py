@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""What grows with the number of servers, clients and workers, and what does not.
+
+usage: perf/lab/scale.py BUILD [--rounds N] [--seconds S] [--out FOLDER]
+
+BUILD is a release build with src/ringmain and perf/loadgen. Prints tables and writes scale.json and
+scale.md to BUILD/lab or FOLDER. perf/README.md says what the figures mean.
+"""
+import argparse
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import resource
+import socket
+import statistics
+import sys
+import time
+
+import cases
+from lab import build_facts, machine, output_of
+from measure import measure, status_numbers
+from rig import Port, Process, Proxy, Rig, ringmain_config
+
+SERVER_PROCESSES = 4  # behind any number of servers: each has its own name and connection
+SERVER_COUNTS = [1, 10, 100, 1000]
+CLIENT_COUNTS = [50, 1000, 10000]
+IDLE_CLIENTS = 15000
+START_RUNS = 10
+
+
+class ScaleRig(Rig):
+    """Starts ringmain with so many servers and workers, on so many CPUs."""
+
+    def start_ringmain(self, case, servers, workers=1, cpus=None):
+        ports = self.servers_for(case).ports
+        port = Port()
+        path = self.folder / "scale.conf"
+        config = ringmain_config(port.number, case.protocol,
+                                 [ports[i % len(ports)] for i in range(servers)], [])
+        path.write_text(config.replace("workers = 1", f"workers = {workers}"))
+        process = Process("ringmain", cpus or self.proxy_cpu, self.folder,
+                          [self.binary("ringmain"), "-c", path])
+        proxy = Proxy("ringmain", process, [port.number], [port])
+        try:
+            process.wait_until_accepting(port.number)
+        except BaseException:
+            proxy.stop()
+            raise
+        return proxy
+
+
+def median_of(runs, name):
+    return statistics.median(run[name] for run in runs)
+
+
+def compared(rig, options, variants):
+    """The same load on all variants (name, case, start) in turn; medians by name."""
+    proxies, runs = {}, {name: [] for name, _, _ in variants}
+    with contextlib.ExitStack() as stack:
+        for name, case, start in variants:
+            proxies[name] = start()
+            stack.callback(proxies[name].stop)
+            measure(rig, proxies[name], case, 0.1)  # connects and warms up
+        for number in range(options.rounds):
+            for name, case, _ in variants if number % 2 == 0 else reversed(variants):
+                runs[name].append(measure(rig, proxies[name], case, options.seconds))
+    names = ("cpu_us", "user_us", "system_us", "rate", "p50_us", "peak_kib")
+    return {name: {figure: median_of(found, figure) for figure in names}
+            for name, found in runs.items()}
+
+
+def by_servers(rig, options, pipeline):
+    case = cases.Case("redis", "get", 64, pipeline, 50, servers=SERVER_PROCESSES)
+    return compared(rig, options, [
+        (f"{count} servers", case, lambda count=count: rig.start_ringmain(case, count))
+        for count in SERVER_COUNTS])
+
+
+def by_clients(rig, options, pipeline):
+    variants = []
+    for count in CLIENT_COUNTS:
+        case = cases.Case("redis", "get", 64, pipeline, count, servers=SERVER_PROCESSES)
+        variants.append((f"{count} clients", case, lambda case=case: rig.start_ringmain(
+            case, SERVER_PROCESSES)))
+    return compared(rig, options, variants)
+
+
+def by_workers(rig, options, pipeline):
+    case = cases.Case("redis", "get", 64, pipeline, 50, servers=SERVER_PROCESSES)
+    everywhere = ",".join(map(str, sorted(os.sched_getaffinity(0))))
+    return compared(rig, options, [
+        (f"{count} workers", case,
+         lambda count=count: rig.start_ringmain(case, SERVER_PROCESSES, count, everywhere))
+        for count in (1, 2)])
+
+
+def settled_rss_kib(pid):
+    """When it has not fallen for half a second."""
+    least, since = None, time.monotonic()
+    while time.monotonic() - since < 0.5:
+        rss = status_numbers(pathlib.Path(f"/proc/{pid}/status"), "VmRSS")[0]
+        if least is None or rss < least:
+            least, since = rss, time.monotonic()
+        time.sleep(0.05)
+    return least
+
+
+def ask_all(clients, requests, answer_size):
+    for client in clients:
+        client.sendall(requests)
+    for client in clients:
+        missing = answer_size
+        while missing > 0:
+            missing -= len(client.recv(missing)) or sys.exit("scale: a client was disconnected")
+
+
+def idle_clients(rig):
+    """Bytes of our memory per client: never used, and after a burst of all of them."""
+    case = cases.Case("redis", "get", 64, 1, 50, servers=SERVER_PROCESSES)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
+    count = min(IDLE_CLIENTS, limit[1] - 500)
+    proxy = rig.start_ringmain(case, SERVER_PROCESSES)
+    pid, port = proxy.process.pid, proxy.ports[0]
+    clients = []
+    try:
+        def connect(number):
+            for _ in range(number):
+                clients.append(socket.create_connection(("127.0.0.1", port), timeout=20))
+            ask_all(clients[-1:], b"PING\r\n", len(b"+PONG\r\n"))
+
+        # Buffers, tables and the code itself are there once a few hundred have come and gone.
+        connect(500)
+        ask_all(clients, b"PING\r\n" * 16, 16 * len(b"+PONG\r\n"))
+        while clients:
+            clients.pop().close()
+        before = settled_rss_kib(pid)
+        connect(count)
+        unused = settled_rss_kib(pid)
+        request = b"*2\r\n$3\r\nGET\r\n$7\r\nmissing\r\n"
+        ask_all(clients, request * 16, 16 * len(b"$-1\r\n"))
+        burst = settled_rss_kib(pid)
+        proxy.process.require_alive()
+        return {"clients": count, "never used, bytes each": (unused - before) * 1024 / count,
+                "after a burst, bytes each": (burst - before) * 1024 / count}
+    finally:
+        for client in clients:
+            client.close()
+        proxy.stop()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+def start_time(rig, servers):
+    """Milliseconds from the start of the process to the first answer."""
+    case = cases.Case("redis", "get", 64, 1, 50, servers=SERVER_PROCESSES)
+    took = []
+    for _ in range(START_RUNS):
+        ports = rig.servers_for(case).ports
+        port = Port()
+        path = rig.folder / "start.conf"
+        path.write_text(ringmain_config(port.number, case.protocol,
+                                        [ports[i % len(ports)] for i in range(servers)], []))
+        begin = time.monotonic()
+        process = Process("ringmain", rig.proxy_cpu, rig.folder,
+                          [rig.binary("ringmain"), "-c", path])
+        try:
+            while True:
+                process.require_alive()
+                with contextlib.suppress(ConnectionRefusedError), socket.create_connection(
+                        ("127.0.0.1", port.number), timeout=20) as client:
+                    ask_all([client], b"PING\r\n", len(b"+PONG\r\n"))
+                    break
+                time.sleep(0.001)
+            took.append((time.monotonic() - begin) * 1e3)
+        finally:
+            process.stop()
+            port.release()
+    return {"servers": servers, "median ms": statistics.median(took), "worst ms": max(took)}
+
+
+def table_of(title, figures):
+    first = next(iter(figures.values()))["cpu_us"]
+    lines = [f"| {title} | CPU us | user | system | to the first | k/s | p50 us | peak MiB |",
+             "| --- | --: | --: | --: | --: | --: | --: | --: |"]
+    for name, found in figures.items():
+        lines.append(f"| {name} | {found['cpu_us']:.2f} | {found['user_us']:.2f} "
+                     f"| {found['system_us']:.2f} | {found['cpu_us'] / first:.2f} "
+                     f"| {found['rate'] / 1e3:.1f} | {found['p50_us']:.0f} "
+                     f"| {found['peak_kib'] / 1024:.1f} |")
+    return lines
+
+
+def report_of(raw):
+    lines = []
+    for pipeline, groups in raw["load"].items():
+        for name, figures in groups.items():
+            lines += [*table_of(f"GET 64 B, pipeline {pipeline}, by {name}", figures), ""]
+    for name in ("idle", "start"):
+        found = raw[name]
+        lines += ["| " + " | ".join(found) + " |", "| " + " | ".join("--:" for _ in found) + " |",
+                  "| " + " | ".join(f"{value:.0f}" for value in found.values()) + " |", ""]
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--out", type=pathlib.Path, help="default: BUILD/lab")
+    options = parser.parse_args()
+    for path in ("src/ringmain", "perf/loadgen"):
+        if not (options.build / path).exists():
+            sys.exit(f"scale: {options.build / path} is missing: ninja -C {options.build} {path}")
+    cpus = sorted(os.sched_getaffinity(0))
+    rig = ScaleRig({"ringmain": options.build}, str(cpus[0]),
+                   ",".join(map(str, cpus[1:] or cpus)))
+    raw = {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+           "machine": machine(), "commit": output_of("git", "rev-parse", "HEAD"),
+           "build": build_facts(options.build), "rounds": options.rounds,
+           "seconds": options.seconds, "load": {}}
+    try:
+        for pipeline in (1, 16):
+            raw["load"][pipeline] = {"servers": by_servers(rig, options, pipeline),
+                                     "clients": by_clients(rig, options, pipeline),
+                                     "workers": by_workers(rig, options, pipeline)}
+        raw["idle"] = idle_clients(rig)
+        raw["start"] = start_time(rig, max(SERVER_COUNTS))
+    finally:
+        rig.stop()
+    folder = options.out or options.build / "lab"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scale.json").write_text(json.dumps(raw, indent=1) + "\n")
+    text = report_of(raw)
+    (folder / "scale.md").write_text(text)
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
