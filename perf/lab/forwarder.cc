@@ -9,8 +9,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "src/worker/patience.h"
-
 namespace ringmain::lab {
 
 namespace {
@@ -54,10 +52,7 @@ void Forwarder::run() {
         flush();
         buffers_.publish();
         arm_starved();
-        ring_.submit_and_wait(
-            {.timeout = uring::Ring::forever,
-             .count = worker::completions_to_gather(std::exchange(sends_, 0), in_flight_),
-             .gather = worker::gather_limit});
+        ring_.submit_and_wait(uring::Ring::forever);
         const uint32_t count = ring_.reap(batch_);
         for (uint32_t i = 0; i < count; ++i)
             on_completion(batch_[i]);
@@ -183,13 +178,8 @@ void Forwarder::on_received(uint32_t index, const uring::Completion& done) {
 }
 
 void Forwarder::forward_piece(uint32_t index, const uring::Completion& done) {
-    Connection& from = *connections_[index];
-    const uint32_t to = from.peer;
+    const uint32_t to = connections_[index]->peer;
     if (to == nobody) return give_back(done.buffer());
-    Connection& server = from.is_server ? from : *connections_[to];
-    if (!from.is_server && !server.waiting) in_flight_ += 1;
-    if (from.is_server && server.waiting) in_flight_ -= 1;
-    server.waiting = !from.is_server;
     connections_[to]->pieces.push_back(
         {.buffer = done.buffer(), .offset = 0, .size = static_cast<uint32_t>(done.result)});
     mark(to);
@@ -212,7 +202,6 @@ void Forwarder::share_request(uint32_t index, std::string_view bytes) {
     server.due.push_back({.client = index,
                           .generation = client.generation,
                           .bytes = requests * options_.answer_size});
-    in_flight_ += requests;
     mark(client.peer);
 }
 
@@ -227,9 +216,7 @@ void Forwarder::share_answer(uint32_t index, std::string_view bytes) {
             client.next += bytes.substr(0, size);
             mark(due.client);
         }
-        const uint64_t before = (due.bytes + options_.answer_size - 1) / options_.answer_size;
         due.bytes -= size;
-        in_flight_ -= before - (due.bytes + options_.answer_size - 1) / options_.answer_size;
         bytes.remove_prefix(size);
         if (due.bytes == 0) server.due.pop_front();
     }
@@ -266,7 +253,6 @@ void Forwarder::send_pieces(uint32_t index) {
     }
     to.sending = true;
     to.operations += 1;
-    sends_ += 1;
     if (to.flying == 1) {
         ring_.send(to.socket.get(),
                    static_cast<const char*>(to.vector[0].iov_base),
@@ -290,7 +276,6 @@ void Forwarder::send_text(uint32_t index) {
     if (to.now.empty()) return;
     to.sending = true;
     to.operations += 1;
-    sends_ += 1;
     ring_.send(to.socket.get(),
                to.now.data() + to.sent,
                static_cast<uint32_t>(to.now.size() - to.sent),
@@ -337,7 +322,6 @@ void Forwarder::close_one(uint32_t index) {
     if (connection.closing) return;
     connection.closing = true;
     std::erase(starved_, index);
-    if (std::exchange(connection.waiting, false)) in_flight_ -= 1;
     // Ends what is in flight on it; closing the descriptor would not.
     ::shutdown(connection.socket.get(), SHUT_RDWR);
     release(index);

@@ -1,7 +1,7 @@
 // perf/lab/forwarder.h - what a proxy on this ring would cost if it had nothing to think about.
 //
 // It receives bytes and sends them on; it knows no protocol, keys, errors, timeouts or statistics.
-// Same ring, same buffers, same waiting as the proxy's (worker/patience.h): multishot receives into
+// Same ring, same buffers, same waiting as the proxy's: multishot receives into
 // provided buffers, at most one send in flight per connection, one system call per batch.
 //
 //   Own     each client gets a connection of its own to one of the servers, in turn, as in a
@@ -80,8 +80,7 @@ class Forwarder {
         bool is_server = false;
         bool sending = false;
         bool closing = false;
-        bool marked = false;   // is in ready_
-        bool waiting = false;  // own: a server that was sent something since it last answered
+        bool marked = false;            // is in ready_
         std::deque<Piece> pieces = {};  // own: to be sent, the first `flying` of them on their way
         uint32_t flying = 0;
         std::array<iovec, pieces_max> vector = {};
@@ -130,8 +129,6 @@ class Forwarder {
     std::vector<uint32_t> servers_;  // shared
     std::vector<uring::Completion> batch_;
     uint32_t next_server_ = 0;
-    uint32_t sends_ = 0;    // prepared since the last wait
-    size_t in_flight_ = 0;  // answers that are waited for
 };
 
 }  // namespace ringmain::lab

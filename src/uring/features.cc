@@ -26,9 +26,8 @@ constexpr std::array<std::string_view, feature_count> names = {
     "sync_cancel",
     "send_zero_copy",
     "bundle",
-    "min_wait",
 };
-static_assert(static_cast<uint32_t>(Feature::MinWait) + 1 == feature_count);
+static_assert(static_cast<uint32_t>(Feature::Bundle) + 1 == feature_count);
 static_assert(!names.back().empty(), "each feature has a name");
 
 constexpr Feature feature_at(uint32_t index) {
@@ -64,10 +63,9 @@ constexpr std::array<Preset, 5> presets = {{
          Feature::MultishotReceive,
          Feature::SyncCancel,
          Feature::SendZeroCopy,
-         Feature::Bundle,
-         Feature::MinWait})},
-    {"6.0", of({Feature::DeferTaskrun, Feature::Bundle, Feature::MinWait})},
-    {"6.1", of({Feature::Bundle, Feature::MinWait})},
+         Feature::Bundle})},
+    {"6.0", of({Feature::DeferTaskrun, Feature::Bundle})},
+    {"6.1", of({Feature::Bundle})},
     {"all", everything_optional()},
     {"none", Features()},
 }};
@@ -180,7 +178,6 @@ Result<Features> Features::probe() {
 
     Features features;
     if ((trial.feature_bits() & compat::feature_bundle) != 0) features.add(Feature::Bundle);
-    if ((trial.feature_bits() & compat::feature_min_wait) != 0) features.add(Feature::MinWait);
     probe_setup_flags(features);
     probe_operations(features, trial.ring());
     probe_registrations(features, trial.ring());

@@ -23,9 +23,6 @@ constexpr uint32_t idle_calls_max = 10'000;
 
 constexpr uint32_t get_events = IORING_ENTER_GETEVENTS;
 
-// As good as for ever; the caller waits again.
-constexpr Duration longest_wait = Duration::millis(1'000'000'000);
-
 constexpr int64_t close_timeout_ms = 1000;
 constexpr UserData close_user_data = UserData::unpack(UINT64_MAX);
 
@@ -169,15 +166,12 @@ void Ring::cancel_everything() {
     enter(0, get_events, {.timeout = {}, .count = 0});
 }
 
-// The system call. Timeouts count only with GETEVENTS, and `gather` only where the kernel has it.
+// The system call. Timeouts count only with GETEVENTS.
 int Ring::enter(uint32_t submit_count, uint32_t flags, const WaitFor& what) {
-    const bool gathers = what.count > 1 && features_.has(Feature::MinWait);
-    // Without a timeout the kernel takes the time for gathering for one.
-    const bool is_timed = what.count > 0 && (gathers || what.timeout < forever);
-    __kernel_timespec time = kernel_time(std::min(what.timeout, longest_wait));
+    const bool is_timed = what.count > 0 && what.timeout < forever;
+    __kernel_timespec time = kernel_time(what.timeout);
     compat::GetEventsArgument argument = {};
     if (is_timed) argument.time = reinterpret_cast<uint64_t>(&time);
-    if (gathers) argument.min_wait_us = static_cast<uint32_t>(what.gather.ns / 1000);
     flags |= IORING_ENTER_EXT_ARG;
     if (ring_->enter_ring_fd != ring_->ring_fd) flags |= IORING_ENTER_REGISTERED_RING;
 
@@ -208,29 +202,16 @@ bool Ring::has_more() const {
     return has_completions() || is_overflowed(*ring_);
 }
 
-// Without help from the kernel the wait for several is one of its own.
-int Ring::enter_gathering(uint32_t submit_count, const WaitFor& what) {
-    if (what.count <= 1 || features_.has(Feature::MinWait)) {
-        return enter(submit_count, get_events, what);
-    }
-    const Duration first = std::min(what.gather, what.timeout);
-    const int result = enter(submit_count, get_events, {.timeout = first, .count = what.count});
-    const bool in_vain = result == -ETIME || (result >= 0 && !has_completions());
-    if (!in_vain || has_completions() || first.ns == what.timeout.ns) return result;
-    const Duration rest = what.timeout < forever ? Duration{what.timeout.ns - first.ns} : forever;
-    return enter(publish(*ring_), get_events, {.timeout = rest, .count = 1});
-}
-
-Wait Ring::submit_and_wait(const WaitFor& what) {
+Wait Ring::submit_and_wait(Duration timeout) {
     RM_ASSERT(is_open());
-    if (epoll_ != nullptr) return epoll_->wait(what.timeout);
+    if (epoll_ != nullptr) return epoll_->wait(timeout);
     const uint32_t submit_count = publish(*ring_);
     const bool some_ready = has_completions();
     if (some_ready && submit_count == 0) return Wait::Ready;
 
-    const bool waits = !some_ready && what.timeout > Duration{};
+    const bool waits = !some_ready && timeout > Duration{};
     const int result =
-        enter_gathering(submit_count, waits ? what : WaitFor{.timeout = {}, .count = 0});
+        enter(submit_count, get_events, {.timeout = timeout, .count = waits ? 1U : 0U});
     RM_ASSERT(is_expected(result));
     if (publish(*ring_) > 0) {
         submit();

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "channel.h"
-#include "patience.h"
 #include "trouble.h"
 #include <poll.h>
 #include <unistd.h>
@@ -153,10 +152,7 @@ void Driver::wait() {
     const Duration timeout = at_once                        ? Duration{}
                              : deadline == Instant::never() ? uring::Ring::forever
                                                             : deadline + fallback_wait - now_;
-    const uint32_t sends = std::exchange(sends_prepared_, 0);
-    ring_.submit_and_wait({.timeout = timeout,
-                           .count = completions_to_gather(sends, proxy_.live_requests()),
-                           .gather = gather_limit});
+    ring_.submit_and_wait(timeout);
     timekeeper_.begin_batch(worker_);
     read_clock();
     paused_for_ = pause_watch_.judge(before, deadline, now_);

@@ -184,7 +184,6 @@ void Driver::send(Channel& channel) {
     RM_DCHECK(!channel.send_pending);
     channel.send_pending = true;
     sends_pending_ += 1;
-    sends_prepared_ += 1;
     channel.operations += 1;
     const uring::UserData user_data = name(channel, Operation::Send);
     if (channel.sending.is_contiguous()) {

@@ -36,10 +36,9 @@ enum class Feature : uint8_t {
     SyncCancel,
     SendZeroCopy,  // reported, not used
     Bundle,        // reported, not used
-    MinWait,       // waits for several completions end by themselves when fewer come
 };
 
-inline constexpr uint32_t feature_count = 13;
+inline constexpr uint32_t feature_count = 12;
 
 [[nodiscard]] std::string_view feature_name(Feature feature);
 

@@ -58,14 +58,6 @@ struct ReceiveOptions {
 // TimedOut when operations were handed over in the same call: a hint, not a promise.
 enum class Wait : uint8_t { Ready, TimedOut, Interrupted };
 
-// What submit_and_wait() waits for: `count` completions; once `gather` has passed, one will do.
-// (Epoll cannot count: there one will always do.)
-struct WaitFor {
-    Duration timeout;  // for the first one: Ring::forever, or zero to only look
-    uint32_t count = 1;
-    Duration gather = {};
-};
-
 struct RingOptions {
     Backend backend = Backend::IoUring;
     uint32_t submission_entries = 1024;
@@ -140,11 +132,10 @@ class Ring {
     // Completes at once, with 0.
     void nothing(UserData user_data);
 
-    // Hands over what is prepared and waits, unless completions are there already. Those of what is
-    // handed over count: a send usually completes at once.
-    Wait submit_and_wait(const WaitFor& what);
-
-    Wait submit_and_wait(Duration timeout) { return submit_and_wait({.timeout = timeout}); }
+    // Hands over what is prepared and waits for a completion, unless there is one already: for
+    // ever, or for as long as `timeout`; zero only looks. Those of what is handed over count, and a
+    // send usually completes at once.
+    Wait submit_and_wait(Duration timeout);
 
     // Hands over all that is prepared, without waiting for completions.
     void submit();
@@ -167,8 +158,14 @@ class Ring {
 
     Status open_epoll(const RingOptions& options);
     io_uring_sqe* next_entry();
+
+    // What enter() waits for with GETEVENTS.
+    struct WaitFor {
+        Duration timeout;
+        uint32_t count = 1;
+    };
+
     int enter(uint32_t submit_count, uint32_t flags, const WaitFor& what);
-    int enter_gathering(uint32_t submit_count, const WaitFor& what);
     void set_aside();
     [[nodiscard]] uint32_t ready() const;
     [[nodiscard]] bool has_completions() const;

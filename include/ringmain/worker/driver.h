@@ -168,7 +168,7 @@ class Driver {
     std::vector<uint32_t> free_channels_;
     std::deque<Channel*> starved_;  // their receive found no buffer; oldest first
     uint64_t starvations_ = 0;
-    uint32_t sends_prepared_ = 0;  // since the last wait: they complete in it
+    uint64_t handed_over_ = 0;
     uint32_t sends_pending_ = 0;
     Instant look_again_at_;  // nudge_quiet()
     std::vector<pollfd> polled_;

@@ -69,7 +69,6 @@ TEST_CASE("a preset is what a kernel of that version has") {
     CHECK_FALSE(reduced("6.0").has(Feature::DeferTaskrun));
     CHECK(reduced("6.1").has(Feature::DeferTaskrun));
     CHECK_FALSE(reduced("6.1").has(Feature::Bundle));
-    CHECK_FALSE(reduced("6.1").has(Feature::MinWait));
     CHECK(reduced("all").text() == "buffer_ring");
     CHECK_FALSE(reduced("6.1, multishot_receive").has(Feature::MultishotReceive));
 }

@@ -66,55 +66,6 @@ TEST_CASE("waiting ends with the timeout") {
     }
 }
 
-TEST_CASE("waiting for several ends when they are there, or when the time for gathering is over") {
-    for (const std::string_view preset : presets) {
-        CAPTURE(preset);
-        Rig rig(preset);
-        std::array<Completion, 8> batch;
-
-        // Those of what is handed over count.
-        for (uint8_t i = 0; i < 3; ++i) {
-            rig.ring.nothing(named(i));
-        }
-        const WaitFor three = {
-            .timeout = Ring::forever, .count = 3, .gather = Duration::millis(5000)};
-        CHECK(rig.ring.submit_and_wait(three) == Wait::Ready);
-        CHECK(rig.ring.counters().enters == 1);
-        CHECK(rig.ring.reap(batch) == 3);
-
-        // Fewer came: they are not kept for longer.
-        const WaitFor too_many = {
-            .timeout = Ring::forever, .count = 8, .gather = Duration::millis(20)};
-        rig.ring.nothing(named(1));
-        const Instant start = now();
-        CHECK(rig.ring.submit_and_wait(too_many) == Wait::Ready);
-        const Duration waited = now() - start;
-        CHECK(waited >= Duration::millis(19));
-        CHECK(waited < Duration::millis(4000));
-        CHECK(rig.ring.reap(batch) == 1);
-
-        // None came in that time: the first that comes will do.
-        const Pair pair;
-        rig.ring.poll(pair.near.get(), POLLIN, Shots::One, named(2));
-        std::thread writer([&pair] {
-            pause_for(Duration::millis(60));
-            pair.write("x");
-        });
-        CHECK(rig.ring.submit_and_wait(too_many) == Wait::Ready);
-        writer.join();
-        CHECK(rig.ring.reap(batch) == 1);
-        CHECK(batch[0].user_data == named(2));
-
-        // None came at all.
-        const WaitFor in_vain = {
-            .timeout = Duration::millis(10), .count = 8, .gather = Duration::millis(3)};
-        CHECK(rig.ring.submit_and_wait(in_vain) == Wait::TimedOut);
-        const WaitFor only_look = {.timeout = {}, .count = 8, .gather = Duration::millis(5000)};
-        CHECK(rig.ring.submit_and_wait(only_look) == Wait::TimedOut);
-        CHECK(rig.is_quiet());
-    }
-}
-
 TEST_CASE("what is ready already is not waited for, and costs no system call") {
     for (const std::string_view preset : both) {
         CAPTURE(preset);
