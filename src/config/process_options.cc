@@ -28,8 +28,10 @@ constexpr std::array proxy_table = {
            .store = store<&Proxy::workers>,
            .fetch = fetch<&Proxy::workers>,
            .help = "threads that serve, each with its own ring, memory and server connections",
-           .doc = "\"auto\" is one for each CPU that the process may use. They share nothing: with "
-                  "N workers a server sees N times server_connections.",
+           .doc =
+               "\"auto\" is one for each CPU that the process may use. They share nothing: with "
+               "N workers a server sees N times server_connections. New clients go to the worker "
+               "that has fewest.",
            .fixed = true},
     Option{.section = Section::Proxy,
            .name = "cpu_affinity",

@@ -155,6 +155,7 @@ void write_workers(std::string& out, const std::vector<WorkerSnapshot>& workers)
     out += "<h2>workers</h2>\n";
     Table table(out,
                 {"worker",
+                 "clients",
                  "busy %",
                  "batches",
                  "enters",
@@ -166,6 +167,7 @@ void write_workers(std::string& out, const std::vector<WorkerSnapshot>& workers)
         const WorkerValues& values = workers[i].values;
         table.begin_row();
         table.number(i);
+        table.number(values.clients);
         table.number(workers[i].busy_millionths / 10'000);
         table.number(workers[i].batches);
         table.number(values.enters);

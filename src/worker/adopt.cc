@@ -2,6 +2,7 @@
 // next.
 
 #include "ringmain/worker/driver.h"
+#include "ringmain/worker/roster.h"
 
 #include <algorithm>
 #include <utility>
@@ -20,12 +21,12 @@ bool is_among(const Listener& listener, const std::vector<Listener>& listeners) 
 }  // namespace
 
 // Listeners that the worker is to leave accept no more from now on.
-void Driver::prepare_to_adopt(const Message& message) {
+void Driver::prepare_to_adopt(Message& message) {
     if (draining_) return;
-    next_ = std::make_unique<Message>(message);
+    next_ = std::make_unique<Message>(std::move(message));
     adopt_by_ = now_ + adopting_limit;
     for (Listener& listener : listeners_) {
-        if (listener.socket < 0 || is_among(listener, message.listeners)) continue;
+        if (listener.socket < 0 || is_among(listener, next_->listeners)) continue;
         listener.leaving = true;
         if (listener.armed) stop_accepting(listener);
     }
@@ -49,6 +50,7 @@ void Driver::adopt() {
     }
     const Generation& next = *message->generation;
     generation_ = next.number;
+    roster_.adopt(worker_, generation_);
     shutdown_timeout_ = Duration::millis(next.config.proxy.shutdown_timeout_ms);
     proxy_.adopt(next.config, next.pools);
     change_listeners(message->listeners);

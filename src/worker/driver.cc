@@ -3,6 +3,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/socket.h"
+#include "ringmain/worker/roster.h"
 
 #include <algorithm>
 #include <utility>
@@ -33,7 +34,8 @@ constexpr uint32_t backlog_max = 65536;
 Driver::Driver(core::Proxy& proxy, BlockPool& blocks, const Surroundings& surroundings)
     : proxy_(proxy),
       blocks_(blocks),
-      inbox_(*surroundings.inbox),
+      roster_(*surroundings.roster),
+      inbox_(surroundings.roster->inbox(surroundings.worker)),
       resolver_(*surroundings.resolver),
       timekeeper_(*surroundings.timekeeper),
       progress_(*surroundings.progress),
@@ -128,6 +130,8 @@ void Driver::publish_counters() {
     shown.submissions_refused.set(ring.refused);
     shown.completions_lost.set(ring.dropped);
     shown.starvations.set(starvations_);
+    shown.clients.set(roster_.clients(worker_));
+    shown.clients_handed_over.set(handed_over_);
 }
 
 void Driver::read_clock() {
@@ -276,11 +280,39 @@ void Driver::on_accept(const uring::Completion& done) {
         }
         return;
     }
-    take_client(listener.pool, done.result);
+    place_client(listener, done.result);
     if (!listener.armed && !draining_ && now_ >= listener.retry_at) arm_listeners();
 }
 
-// In a drain, those who came before it are still let in.
+// Where there are fewest; but all that comes late, before a drain or a reload, is let in here.
+void Driver::place_client(const Listener& listener, int socket) {
+    const bool stays = draining_ || next_ != nullptr;
+    const uint32_t place = stays ? worker_ : roster_.place(worker_);
+    if (stays) roster_.keep(worker_);
+    if (place == worker_) {
+        take_client(listener.pool, socket);
+        return;
+    }
+    handed_over_ += 1;
+    Message message(Message::Kind::Client);
+    message.pool = proxy_.pools()[listener.pool]->options->name;
+    message.socket = uring::Descriptor(socket);
+    roster_.inbox(place).post(std::move(message));
+}
+
+// The pool goes by its name: numbers may have changed since, and then it may be gone.
+void Driver::take_over(Message& message) {
+    const auto pools = proxy_.pools();
+    const auto pool = std::ranges::find_if(
+        pools, [&message](const auto& one) { return one->options->name == message.pool; });
+    if (pool == pools.end()) {
+        roster_.leave(worker_);
+        return;
+    }
+    take_client(static_cast<uint32_t>(pool - pools.begin()), message.socket.release());
+}
+
+// It counts in the roster already. In a drain, those who came before it are still let in.
 void Driver::take_client(uint32_t pool, int socket) {
     core::ClientConn* client =
         clients_end_ ? nullptr : proxy_.accept_client(pool, uring::peer_text(socket));
@@ -289,6 +321,7 @@ void Driver::take_client(uint32_t pool, int socket) {
         const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         static_cast<void>(sent);  // a courtesy; the socket is closed either way
         ::close(socket);
+        roster_.leave(worker_);
         return;
     }
     Channel& channel = make_channel(socket);
@@ -302,6 +335,7 @@ void Driver::let_in(const Listener& listener) {
     for (uint32_t count = 0; count < backlog_max; ++count) {
         const int socket = uring::accept_waiting(listener.socket);
         if (socket >= 0) {
+            roster_.keep(worker_);
             take_client(listener.pool, socket);
         } else if (socket != -ECONNABORTED && socket != -EINTR) {
             break;
@@ -469,7 +503,7 @@ void Driver::arm_wake() {
 // ------------------------------------------------------------------
 
 void Driver::on_wake() {
-    for (const Message& message : inbox_.take()) {
+    for (Message& message : inbox_.take()) {
         switch (message.kind) {
             case Message::Kind::Drain:
                 if (next_ != nullptr) adopt();
@@ -483,6 +517,9 @@ void Driver::on_wake() {
                 break;
             case Message::Kind::Adopt:
                 prepare_to_adopt(message);
+                break;
+            case Message::Kind::Client:
+                take_over(message);
                 break;
         }
     }
@@ -510,6 +547,7 @@ void Driver::on_resolved(const Message& message) {
 void Driver::begin_drain() {
     if (draining_) return;
     draining_ = true;
+    roster_.close();
     drain_until_ = now_ + shutdown_timeout_;
     for (const Listener& listener : listeners_) {
         if (listener.socket >= 0) close_door(listener);

@@ -3,6 +3,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/uring/socket.h"
 #include "ringmain/worker/driver.h"
+#include "ringmain/worker/roster.h"
 
 #include <algorithm>
 #include <utility>
@@ -153,8 +154,7 @@ void Driver::flush_client(core::ClientConn& client) {
 // Everything is sent. The client reads its last response before the connection goes: closing with
 // unread bytes in our queue would reset it and could take the response away.
 void Driver::close_client(Channel& channel) {
-    proxy_.remove_client(*channel.client);
-    channel.client = nullptr;
+    forget_client(channel);
     if (channel.ended) {
         close(channel);
         return;
@@ -173,9 +173,14 @@ void Driver::close_client(Channel& channel) {
 }
 
 void Driver::lose_client(Channel& channel) {
+    forget_client(channel);
+    close(channel);
+}
+
+void Driver::forget_client(Channel& channel) {
     proxy_.remove_client(*channel.client);
     channel.client = nullptr;
-    close(channel);
+    roster_.leave(worker_);
 }
 
 // --- sockets -------------------------------------------------------------------------------------

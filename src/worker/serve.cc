@@ -9,6 +9,7 @@
 #include "ringmain/uring/socket.h"
 #include "ringmain/worker/descriptors.h"
 #include "ringmain/worker/io_choice.h"
+#include "ringmain/worker/roster.h"
 #include "ringmain/worker/timekeeper.h"
 #include "ringmain/worker/worker.h"
 
@@ -85,7 +86,9 @@ SipKey secret_key() {
 // All workers, and what they share.
 struct Crew {
     explicit Crew(const config::Config& config)
-        : shared(config, config.proxy.workers), timekeeper(config.proxy.workers) {}
+        : shared(config, config.proxy.workers),
+          timekeeper(config.proxy.workers),
+          roster(config.proxy.workers) {}
 
     void make_workers(const config::Config& config,
                       const IoChoice& io,
@@ -96,8 +99,8 @@ struct Crew {
     std::vector<const core::Counters*> all_counters;
     core::Shared shared;
     Timekeeper timekeeper;
+    Roster roster;
     // Workers end before the resolver, and that before the inboxes that it posts to.
-    std::vector<std::unique_ptr<Inbox>> inboxes;
     Resolver resolver;
     std::vector<std::unique_ptr<Worker>> workers;
 };
@@ -128,8 +131,7 @@ void Crew::make_workers(const config::Config& config,
                               .tcp_port = listeners.tcp_port(),
                               .io_backend = uring::backend_name(io.backend)};
         worker.counters = counters[i].get();
-        inboxes.push_back(std::make_unique<Inbox>());
-        worker.surroundings = {.inbox = inboxes.back().get(),
+        worker.surroundings = {.roster = &roster,
                                .resolver = &resolver,
                                .timekeeper = &timekeeper,
                                .log = &log,

@@ -1,8 +1,13 @@
 """Several workers, several connections per server, and unix sockets on both sides."""
 import errno
 import os
+import re
+import shutil
+import signal
 import socket
 import stat
+import tempfile
+import threading
 import time
 import unittest
 
@@ -40,6 +45,72 @@ class Workers(Case):
                         self.same(client.read_exactly(len(expected)), expected)
                 for client in clients:
                     client.close()
+
+    def workers_of(self, clients, workers):
+        """How many of the clients each worker has; their ids tell."""
+        counts = [0] * workers
+        for client in clients:
+            counts[int(client.value("CLIENT", "ID")) % workers] += 1
+        return counts
+
+    def test_a_few_clients_are_shared_out_evenly(self):
+        folder = tempfile.mkdtemp(prefix="ringmain-test.")
+        self.addCleanup(shutil.rmtree, folder)
+        for listen in ({}, {"listen": f"{folder}/socket"}):
+            with self.subTest(**listen):
+                proxy = self.start(4, **listen)
+                clients = []
+                for count in range(1, 13):
+                    clients.append(proxy.client())
+                    found = self.workers_of(clients, 4)
+                    self.assertLessEqual(max(found) - min(found), 1, found)
+                # Who comes after others have left takes their places.
+                gone = [client for client in clients if int(client.value("CLIENT", "ID")) % 4 == 2]
+                for client in gone:
+                    clients.remove(client)
+                    client.close()
+                wait_for(lambda: self.connected(clients[0]) == len(clients), "three have left")
+                clients += [proxy.client() for _ in gone]
+                self.same(self.workers_of(clients, 4), [3, 3, 3, 3])
+                for client in clients:
+                    self.working(client)
+                    client.close()
+
+    def connected(self, client):
+        text = client.value("INFO", "clients").decode()
+        return int(re.search(r"connected_clients:(\d+)", text)[1])
+
+    def test_who_is_handed_over_during_a_reload_is_served(self):
+        proxy = self.start(4)
+        text = proxy.config_path.read_text()
+        ended, failures, served = threading.Event(), [], []
+
+        def come_and_go():
+            try:
+                while not ended.is_set():
+                    clients = [proxy.client() for _ in range(6)]
+                    for client in clients:
+                        self.same(client.call("PING"), b"+PONG\r\n")
+                        client.close()
+                    served.append(len(clients))
+            except Exception as error:  # told by the test's own thread
+                failures.append(repr(error))
+
+        threads = [threading.Thread(target=come_and_go) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(8):
+            other = (f"\n[pool.other]\nlisten = \"{proxy.folder}/other\"\n"
+                     f"servers = [\"{self.servers[0].address}:1 s\"]\n")
+            proxy.config_path.write_text(text + other * (number % 2))
+            proxy.child.send_signal(signal.SIGHUP)
+            time.sleep(0.15)
+        ended.set()
+        for thread in threads:
+            thread.join(30)
+        self.same(failures, [])
+        self.assertGreater(sum(served), 50)
+        self.assertIn("pool other: removed", proxy.log())
 
     def test_both_workers_serve(self):
         proxy = self.start(2)

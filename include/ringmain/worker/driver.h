@@ -40,6 +40,7 @@
 namespace ringmain::worker {
 
 struct Channel;
+class Roster;
 
 // How far a worker has got with the configurations that it was given, by their numbers.
 struct Progress {
@@ -49,7 +50,7 @@ struct Progress {
 
 // What a driver needs of the process; all of it outlives the driver.
 struct Surroundings {
-    Inbox* inbox = nullptr;  // this worker's
+    Roster* roster = nullptr;  // has this worker's inbox
     Resolver* resolver = nullptr;
     Timekeeper* timekeeper = nullptr;
     Progress* progress = nullptr;  // this worker's
@@ -92,7 +93,9 @@ class Driver {
     void read_clock();
     void on_completion(const uring::Completion& done);
     void on_accept(const uring::Completion& done);
+    void place_client(const Listener& listener, int socket);
     void take_client(uint32_t pool, int socket);
+    void take_over(Message& message);
     void let_in(const Listener& listener);
     void stop_accepting(const Listener& listener);
     void close_door(const Listener& listener);
@@ -114,7 +117,7 @@ class Driver {
     [[nodiscard]] bool is_drained() const;
 
     // adopt.cc: another configuration
-    void prepare_to_adopt(const Message& message);
+    void prepare_to_adopt(Message& message);
     void adopt_when_all_are_in();
     void adopt();
     void change_listeners(const std::vector<Listener>& wanted);
@@ -139,6 +142,7 @@ class Driver {
     void end_wait(Channel& channel, int events);
     void lose_client(Channel& channel);
     void close_client(Channel& channel);
+    void forget_client(Channel& channel);
     void close(Channel& channel);
     void close_if_quiet(Channel& channel);
     void refill_buffers();
@@ -151,6 +155,7 @@ class Driver {
 
     core::Proxy& proxy_;
     BlockPool& blocks_;
+    Roster& roster_;
     Inbox& inbox_;
     Resolver& resolver_;
     Timekeeper& timekeeper_;

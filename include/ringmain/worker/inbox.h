@@ -39,6 +39,7 @@ struct Message {
         Stop,      // end now
         Resolved,  // a name was looked up
         Adopt,     // another configuration from now on
+        Client,    // another worker has accepted it, and this one is to serve it
     };
 
     explicit Message(Kind what) : kind(what) {}
@@ -49,6 +50,8 @@ struct Message {
     std::string error;                       // Resolved: why there are none
     const Generation* generation = nullptr;  // Adopt
     std::vector<Listener> listeners;         // Adopt: all that the worker has from now on
+    std::string pool;                        // Client: its pool's name
+    uring::Descriptor socket;                // Client
 };
 
 class Inbox {

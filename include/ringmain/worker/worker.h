@@ -11,6 +11,7 @@
 #include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/resolver.h"
+#include "ringmain/worker/roster.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -53,7 +54,9 @@ class Worker {
 
     void stop() const { inbox().post(Message(Message::Kind::Stop)); }
 
-    [[nodiscard]] Inbox& inbox() const { return *options_.surroundings.inbox; }
+    [[nodiscard]] Inbox& inbox() const {
+        return options_.surroundings.roster->inbox(options_.surroundings.worker);
+    }
 
     void join();
 

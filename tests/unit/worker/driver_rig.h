@@ -10,6 +10,7 @@
 #include "ringmain/uring/features.h"
 #include "ringmain/uring/socket.h"
 #include "ringmain/worker/driver.h"
+#include "ringmain/worker/roster.h"
 
 #include <atomic>
 #include <memory>
@@ -172,14 +173,14 @@ class Rig {
     }
 
     // May come before the start.
-    void drain() { inbox_.post(Message(Message::Kind::Drain)); }
+    void drain() { roster_.inbox(0).post(Message(Message::Kind::Drain)); }
 
     // Until it ends by itself.
     void join() { thread_.join(); }
 
     void stop() {
         if (!thread_.joinable()) return;
-        inbox_.post(Message(Message::Kind::Stop));
+        roster_.inbox(0).post(Message(Message::Kind::Stop));
         thread_.join();
     }
 
@@ -243,7 +244,7 @@ class Rig {
         Message message(Message::Kind::Adopt);
         message.generation = next_.get();
         message.listeners = {{.socket = next_listener_.get(), .pool = 0}};
-        inbox_.post(std::move(message));
+        roster_.inbox(0).post(std::move(message));
     }
 
     void run() {
@@ -257,7 +258,7 @@ class Rig {
             core::Proxy proxy(config_, blocks, counters_, environment);
             Driver driver(proxy,
                           blocks,
-                          {.inbox = &inbox_,
+                          {.roster = &roster_,
                            .resolver = &resolver_,
                            .timekeeper = &timekeeper_,
                            .progress = &progress_,
@@ -283,7 +284,7 @@ class Rig {
     std::unique_ptr<Generation> next_;
     core::Counters counters_;
     const core::Counters* all_counters_[1] = {&counters_};
-    Inbox inbox_;
+    Roster roster_ = Roster(1);
     Timekeeper timekeeper_ = Timekeeper(1);  // without its thread: waits end by themselves
     Progress progress_;
     Resolver resolver_;
