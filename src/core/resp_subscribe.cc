@@ -61,6 +61,14 @@ Taken RespFront::take_subscribe(const Command& command) {
     // What the client may say next depends on the answer, and messages begin behind it.
     if (!client_.requests.empty()) return later();
     const Wish wish = wish_of(command.id);
+    const uint32_t count_max = pool_.options->client_subscriptions_max;
+    if (wish.subscribes && frame_.argument_count - 1 > count_max) {
+        refuse("a client may be subscribed to " + std::to_string(count_max) +
+                   " channels and patterns (client_subscriptions_max), this one asks for " +
+                   std::to_string(frame_.argument_count - 1),
+               stats::Reason::Limit);
+        return Taken::Yes;
+    }
     std::vector<std::string> names;
     for (const ByteRange& range : arguments().subspan(1)) {
         if (wish.subscribes && !is_short_enough(range)) return Taken::Yes;

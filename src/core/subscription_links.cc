@@ -74,8 +74,14 @@ void Subscriptions::want(Topic& topic, Server& server, bool wanted) {
     spot->wanted = wanted;
     link.wanted = wanted ? link.wanted + 1 : link.wanted - 1;
     if (link.wanted == 0) link.idle_since = proxy_->now();
-    if (spot->wanted != spot->told && !spot->queued) {
-        spot->queued = true;
+    queue(topic, *spot);
+}
+
+// To be told at the end of the batch, if it is to be told anything.
+void Subscriptions::queue(Topic& topic, Spot& spot) {
+    Link& link = link_of(*spot.server);
+    if (spot.wanted != spot.told && !spot.queued) {
+        spot.queued = true;
         link.todo.push_back(&topic);
     }
     mark(link);
@@ -344,7 +350,8 @@ void Subscriptions::check_ready(Link& link) {
     const Instant now = proxy_->now();
     if (!link.asked.empty()) {
         if (options.timeout_ms == 0) return;
-        const Instant due = link.asked.front().at + limit;
+        // It may stand behind many messages.
+        const Instant due = std::max(link.asked.front().at, link.heard_at) + limit;
         if (now < due) {
             proxy_->wake_at(due);
             return;

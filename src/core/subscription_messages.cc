@@ -227,8 +227,7 @@ void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
     Link& link = *conn.server->link;
     Topic* topic = link.asked.front().topic;
     const std::string line = proxy_->first_line(bytes);
-    const bool is_held_back =
-        topic != nullptr && topic->clients.empty() && topic->joinings == topic->waiting.size();
+    const bool is_held_back = topic != nullptr && topic->clients.empty();
     if (!is_held_back || !link.asked.front().subscribes) {
         lose(conn, "refused a subscription: " + line);
         return;

@@ -212,6 +212,10 @@ void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std:
         } else {
             topic.waiting.push_back({&joining, joining.items.size() - 1});
             joining.missing += 1;
+            // A server may have refused it while others waited for it.
+            for (Spot& spot : topic.spots) {
+                queue(topic, spot);
+            }
         }
     }
 }

@@ -103,6 +103,7 @@ class Subscriptions {
     // subscription_links.cc
     void place(Pool& pool, Topic& topic);
     void want(Topic& topic, Server& server, bool wanted);
+    void queue(Topic& topic, Spot& spot);
     static void drop_spent(Topic& topic);
     [[nodiscard]] bool is_reachable(const Topic& topic, std::string_view* why);
     // To be looked at by flush().

@@ -95,11 +95,12 @@ struct Topic {
         return nullptr;
     }
 
-    // Every server that is to have it has confirmed.
+    // Every server that is to have it has confirmed, and was not asked for anything since.
     [[nodiscard]] bool is_confirmed() const {
         bool any = false;
         for (const Spot& one : spots) {
-            if (one.wanted && !one.held) return false;
+            const bool is_settled = one.held && one.told && one.pending == 0;
+            if (one.wanted && !is_settled) return false;
             any = any || one.wanted;
         }
         return any;

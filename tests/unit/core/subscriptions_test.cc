@@ -350,6 +350,70 @@ TEST_CASE("a server's own refusal is the answer") {
     CHECK(world.ask(client, resp({"SUBSCRIBE", "c"})) == confirmed("subscribe", "c", 1));
 }
 
+TEST_CASE("a refusal by two servers is that of one pattern alone") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    Channel& bystander = world.client();
+    const std::string kept = "kept*";
+    CHECK(world.ask(bystander, resp({"PSUBSCRIBE", kept})) == confirmed("psubscribe", kept, 1));
+    for (const uint32_t server : {0U, 1U}) {
+        world.server(server).mood = Mood::Mute;
+    }
+    CHECK(world.ask(client, resp({"PSUBSCRIBE", "p*", "q*"})).empty());
+    const auto bring = [&world](uint32_t server, const std::string& bytes) {
+        world.subscription(server)->inbound += bytes;
+        world.settle();
+    };
+    // Of each server: p refused, q confirmed.
+    const std::string refusal = "-NOPERM no patterns\r\n";
+    bring(0, refusal);
+    bring(1, refusal);
+    CHECK(world.loop().notices().empty());
+    // Another asks for what was refused, while the first still waits for the rest.
+    Channel& late = world.client();
+    CHECK(world.ask(late, resp({"PSUBSCRIBE", "p*"})).empty());
+    bring(0, confirmed("psubscribe", "q*", 2));
+    bring(1, confirmed("psubscribe", "q*", 2));
+    CHECK(World::heard(client) == refusal + confirmed("psubscribe", "q*", 1));
+    bring(0, confirmed("psubscribe", "p*", 3));
+    CHECK(World::heard(late).empty());
+    bring(1, confirmed("psubscribe", "p*", 3));
+    CHECK(World::heard(late) == confirmed("psubscribe", "p*", 1));
+    CHECK(world.loop().notices().empty());
+}
+
+TEST_CASE("who subscribes while the end of a subscription is on its way waits for a new one") {
+    Listening listening;
+    World& world = listening.world;
+    world.ask(*listening.client, resp({"SUBSCRIBE", "d"}));
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(*listening.client, resp({"UNSUBSCRIBE", "d"})) ==
+          confirmed("unsubscribe", "d", 1));
+    CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", "d"})).empty());
+    listening.bring(confirmed("unsubscribe", "d", 1));
+    CHECK(World::heard(*listening.other).empty());
+    listening.bring(confirmed("subscribe", "d", 2));
+    CHECK(World::heard(*listening.other) == confirmed("subscribe", "d", 1));
+}
+
+TEST_CASE("a subscription behind a message that takes long is not given up") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 100;
+    Listening listening(pool);
+    World& world = listening.world;
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", "d"})).empty());
+    const std::string slow = message("c", std::string(100, 'm'));
+    for (const char byte : slow) {
+        listening.bring(std::string(1, byte));
+        world.pass(50);
+    }
+    CHECK(World::heard(*listening.client) == slow);
+    CHECK(world.loop().notices().empty());
+    world.pass(1000);
+    CHECK_FALSE(world.loop().notices().empty());
+}
+
 TEST_CASE("what is not a message or a confirmation closes the connection") {
     const std::string unasked = "sent what nobody asked for on a subscription connection";
     for (const auto& [bytes, reason] : std::vector<std::pair<std::string, std::string>>{
