@@ -10,6 +10,9 @@
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
 
 #include "front.h"
 
@@ -33,6 +36,19 @@ uint64_t held_by(const ClientConn& client) {
     return held;
 }
 
+// The largest response of which only a part is here.
+uint64_t largest_arriving(std::span<const std::unique_ptr<Pool>> pools) {
+    uint64_t most = 0;
+    for (const auto& pool : pools) {
+        for (const auto& server : pool->servers) {
+            for (const auto& conn : server->connections()) {
+                most = std::max(most, conn->partial.size());
+            }
+        }
+    }
+    return most;
+}
+
 }  // namespace
 
 // Blocks that neither unfinished requests nor requests on their way may take.
@@ -53,13 +69,13 @@ void Proxy::relieve() {
     uint64_t most = lasting ? 0 : uint64_t{capacity} * block_size / 64;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
-        if (client->broken) continue;
-        const uint64_t held = held_by(*client);
+        const uint64_t held = client->broken ? 0 : held_by(*client);
         if (held <= most) continue;
         worst = client;
         most = held;
     }
-    if (worst == nullptr) return;
+    // A response that holds more fails by itself when there is no room for the rest of it.
+    if (worst == nullptr || largest_arriving(pools()) > most) return;
     tell_closing(*worst,
                  "it holds " + std::to_string(most) +
                      " bytes of buffer memory, which runs low (buffer_memory)");

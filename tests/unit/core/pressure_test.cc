@@ -55,6 +55,28 @@ TEST_CASE("when many clients hold little each and the arena is full, room is mad
     CHECK(mentions(world.loop().notices(), "(buffer_memory)"));
 }
 
+TEST_CASE("a large response that is arriving fails, and nobody is closed for it") {
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 0;
+    pool.timeout_ms = 0;
+    World world(pool, {.blocks = 1024});
+    Channel& bystander = world.client();
+    bystander.reads = false;
+    CHECK(world.ask(bystander, resp({"ECHO", std::string(600'000, 'e')})).empty());
+    Channel& greedy = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(greedy, resp({"EVAL", "return large", "1", "a"})).empty());
+    world.reply(0, "$100000000\r\n");
+    for (int i = 0; i < 200; ++i) {
+        world.reply(0, std::string(100'000, 'v'));
+        world.settle();
+        world.pass(10);
+    }
+    CHECK(World::heard(greedy).find("does not fit into buffer memory") != std::string::npos);
+    CHECK_FALSE(greedy.closed);
+    CHECK_FALSE(bystander.closed);
+}
+
 // --- requests without an end ---------------------------------------------------------------------
 
 TEST_CASE("the beginnings of many requests lie together") {
