@@ -184,8 +184,10 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
 }
 
 void Leases::on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    // One that came too late was answered already, and the client stays where it is.
+    const bool is_late = conn.fragments.front()->abandoned;
     Request& request = take_request(conn);
-    if (request.client != nullptr) {
+    if (request.client != nullptr && !is_late) {
         ClientConn& client = *request.client;
         Session& session = *client.session;
         if (!is_error(frame)) {

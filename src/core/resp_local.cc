@@ -43,7 +43,7 @@ class LocalAnswer {
     };
 
     [[nodiscard]] bool read_hello_options(HelloOptions& hello);
-    void select();
+    Taken select();
     Taken reset();
     void time();
     void client();
@@ -99,8 +99,7 @@ Taken LocalAnswer::give() {
         case CommandId::Hello:
             return hello();
         case CommandId::Select:
-            select();
-            break;
+            return select();
         case CommandId::Info:
             resp::write_text(text, info_text(proxy_, std::span(texts_).subspan(1)), version());
             reply(text);
@@ -344,27 +343,32 @@ Taken LocalAnswer::hello() {
     return Taken::Yes;
 }
 
-void LocalAnswer::select() {
+Taken LocalAnswer::select() {
     const std::optional<int64_t> index = ascii::parse_int64(texts_[1]);
     if (!index.has_value()) {
         error("ERR value is not an integer or out of range");
-        return;
+        return Taken::Yes;
     }
     if (*index < INT32_MIN || *index > INT32_MAX) {
         error("ERR value is out of range, value must between -2147483648 and 2147483647");
-        return;
+        return Taken::Yes;
     }
     if (*index < 0) {
         error("ERR DB index is out of range");
-        return;
+        return Taken::Yes;
     }
     std::string why;
-    if (proxy_.leases().select(client_, static_cast<uint32_t>(*index), &why)) {
+    const auto database = static_cast<uint32_t>(*index);
+    // Other connections serve another database: what was asked before is not to be overtaken.
+    const bool moves = database != Leases::database_of(client_);
+    if (moves && !client_.requests.empty()) return Taken::Later;
+    if (proxy_.leases().select(client_, database, &why)) {
         reply(resp::ok_response);
     } else if (!why.empty()) {
         proxy_.answer_error(client_, error_line(*client_.pool, why));
     }
 }
+    return Taken::Yes;
 
 Taken LocalAnswer::reset() {
     if ((client_.resp3 || client_.special) && !client_.requests.empty()) return Taken::Later;

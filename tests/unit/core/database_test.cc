@@ -64,6 +64,35 @@ TEST_CASE("requests behind SELECT wait for the server's word") {
     CHECK(world.loop().notices().empty());
 }
 
+TEST_CASE("SELECT does not overtake what was asked in the old database") {
+    Databases databases(redis_pool(1));
+    World& world = databases.world;
+    Channel& client = world.client();
+    CHECK(world.ask(client,
+                    resp({"SELECT", "1"}) + resp({"SET", "a", "1"}) + resp({"SELECT", "0"})) ==
+          ok + ok + ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"SET", "b", "0"}) + resp({"SELECT", "1"}) + resp({"GET", "a"}))
+              .empty());
+    uint32_t gets = 0;
+    for (const auto& channel : world.loop().channels()) {
+        if (channel->server != nullptr && channel->arrived.find("GET") != std::string::npos) {
+            gets += 1;
+        }
+    }
+    CHECK(gets == 0);
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == ok + ok + bulk("1"));
+    // Where it is already, nothing waits.
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"SET", "c", "1"}) + resp({"SELECT", "1"}) + resp({"PING"}))
+              .empty());
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == ok + ok + "+PONG\r\n");
+}
+
 TEST_CASE("clients of a database share its connections") {
     Databases databases(redis_pool(1));
     World& world = databases.world;
