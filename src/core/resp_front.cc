@@ -478,7 +478,7 @@ Taken take_inline(Proxy& proxy,
         proxy.answer_error(client, error_line(*client.pool, "out of buffer memory"));
         return Taken::Yes;
     }
-    resp::RequestParser parser(client.pool->resp_limits);
+    resp::RequestParser parser(resp::no_limits);
     const Fed fed = parser.feed(text);
     RM_ASSERT(fed.status == ParseStatus::Complete && fed.consumed == text.size());
     const Bytes whole(copy);
@@ -492,6 +492,13 @@ Taken take_frame(Proxy& proxy,
                  const resp::RequestFrame& frame,
                  const Bytes& bytes) {
     return frame.is_inline ? take_inline(proxy, client, frame, bytes)
+    if (*count > client.pool->resp_limits.arguments_max) {
+        proxy.answer_error(client,
+                           "-ERR Protocol error: invalid multibulk length\r\n",
+                           true,
+                           stats::Reason::Protocol);
+        return Taken::Yes;
+    }
                            : take_array(proxy, client, frame, bytes);
 }
 

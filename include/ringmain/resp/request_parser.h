@@ -34,6 +34,13 @@ struct RequestLimits {
     uint32_t name_size_max = 1024 * 1024;  // of the first argument: no command is called so
 };
 
+// For requests that were within their limits once, and for what we have written ourselves.
+inline constexpr RequestLimits no_limits = {.arguments_max = UINT32_MAX,
+                                            .bulk_size_max = UINT32_MAX,
+                                            .request_size_max = UINT32_MAX,
+                                            .inline_size_max = UINT32_MAX,
+                                            .name_size_max = UINT32_MAX};
+
 // The limits of redis for a connection that has not authenticated (CVE-2021-32675).
 inline constexpr uint32_t unauthenticated_arguments_max = 10;
 inline constexpr uint64_t unauthenticated_bulk_size_max = 16384;

@@ -333,6 +333,28 @@ TEST_CASE("keys on several servers: their values are fetched and the answer is c
     CHECK(world.proxy().is_idle());
 }
 
+TEST_CASE("limits that a reload lowers are those of later requests") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    std::vector<std::string> request = {"SUNION"};
+    for (uint32_t i = 0; i < 20; ++i) {
+        request.push_back(world.key_on(i % 2, i / 2));
+    }
+    mute(world, 2);
+    CHECK(world.ask(client, resp(request)).empty());
+    CHECK(world.ask(client, resp({"SCRIPT", "LOAD", std::string(70'000, 's')})).empty());
+    config::Pool lower = redis_pool(2);
+    lower.request_arguments_max = 16;
+    lower.request_size_max = 64ULL * 1024;
+    world.adopt({lower});
+    for (const uint32_t server : {0U, 1U}) {
+        world.reply(server, "*1\r\n" + bulk("x") + bulk(std::string(40, 'a')));
+    }
+    world.settle();
+    CHECK(World::heard(client).starts_with("*1\r\n" + bulk("x")));
+    CHECK(world.ask(client, resp(request)).starts_with("-ERR Protocol error"));
+}
+
 TEST_CASE("what may be combined is bounded") {
     config::Pool pool = redis_pool(2);
     pool.gather_elements_max = 3;

@@ -239,6 +239,27 @@ TEST_CASE("inline requests, blank lines and empty arrays") {
     CHECK(client.closed);
 }
 
+TEST_CASE("an inline line may have as many words as a request has arguments") {
+    config::Pool pool = redis_pool(1);
+    pool.request_arguments_max = 16;
+    for (const bool is_open : {true, false}) {
+        pool.redis_auth = is_open ? "" : "secret";
+        for (const uint32_t count : {16U, 17U, 200U}) {
+            CAPTURE(count);
+            World world(pool);
+            Channel& client = world.client();
+            std::string line = "DEL";
+            for (uint32_t i = 1; i < count; ++i) {
+                line += " a";
+            }
+            const std::string fits = is_open ? ":0\r\n" : "-NOAUTH Authentication required.\r\n";
+            CHECK(world.ask(client, line + "\r\n") ==
+                  (count <= 16 ? fits : "-ERR Protocol error: invalid multibulk length\r\n"));
+            CHECK(client.closed == (count > 16));
+        }
+    }
+}
+
 // Whatever stands in the table: one request, one answer, and the next request is understood.
 TEST_CASE("every command of the table is answered once, whatever its arguments") {
     World world(redis_pool(2));
