@@ -1,6 +1,5 @@
 // What a user may not do (core/user.h) gets redis's error, and no server hears of it.
 
-#include "ringmain/base/ascii.h"
 #include "ringmain/resp/commands.h"
 
 #include <algorithm>
@@ -44,7 +43,7 @@ bool RespFront::may_use_keys(const Command& row) {
     constexpr uint32_t looks_elsewhere = acl_category::scripting | acl_category::admin;
     if ((row.acl & looks_elsewhere) != 0) return false;
     if ((row.acl & acl_category::pubsub) != 0) return may_use_channels(row);
-    if (is_any_of(row, {"sort", "sort_ro"}) && reads_other_keys()) return false;
+    if (resp::has_patterns(row) && reads_other_keys()) return false;
 
     Scratch& scratch = proxy_.scratch();
     scratch.keys.clear();
@@ -67,11 +66,9 @@ bool RespFront::may_use_channels(const Command& row) {
 
 // SORT ... BY pattern, GET pattern.
 bool RespFront::reads_other_keys() {
-    const std::span<const ByteRange> all = arguments();
-    return std::ranges::any_of(all.subspan(2), [this](ByteRange range) {
-        const std::string_view word = bytes_.view(range, proxy_.scratch().text);
-        return ascii::equal_ignoring_case(word, "by") || ascii::equal_ignoring_case(word, "get");
-    });
+    std::vector<uint32_t> patterns;
+    resp::find_patterns(bytes_, arguments(), proxy_.scratch().text, patterns);
+    return !patterns.empty();
 }
 
 }  // namespace ringmain::core

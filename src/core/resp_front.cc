@@ -238,7 +238,26 @@ RespFront::Place RespFront::place_keys(const Command& command, uint32_t* server)
         several = several || scratch.servers.front() != scratch.servers.back();
     }
     *server = scratch.servers.front();
+    if (!several && command.options_from != 0) several = reads_elsewhere(command, *server);
     return several ? Place::Several : Place::OneServer;
+}
+
+// The patterns of SORT name keys of which only the server knows how they go on. They live where its
+// key does when the hash tag of the pattern says so, whatever comes for the '*' behind it.
+bool RespFront::reads_elsewhere(const Command& command, uint32_t server) {
+    if (pool_.servers.size() == 1 || !resp::has_patterns(command)) return false;
+    const std::span<const ByteRange> all = arguments();
+    std::vector<uint32_t> patterns;
+    resp::find_patterns(bytes_, all, proxy_.scratch().text, patterns);
+    const std::string& tag = pool_.options->placement.hash_tag;
+    return std::ranges::any_of(patterns, [&](uint32_t at) {
+        const std::string_view text = bytes_.view(all[at], proxy_.scratch().text);
+        const size_t begin = tag.empty() ? std::string_view::npos : text.find(tag[0]);
+        const size_t end = begin == std::string_view::npos ? begin : text.find(tag[1], begin + 1);
+        const bool is_tagged =
+            end != std::string_view::npos && end > begin + 1 && end < text.find('*');
+        return !is_tagged || pool_.server_of(text, proxy_.now(), proxy_.prng()) != server;
+    });
 }
 
 // The one server of all keys; a refusal when they live on several.

@@ -77,6 +77,7 @@ class RespFront {
     };
 
     [[nodiscard]] Place place_keys(const Command& command, uint32_t* server);
+    [[nodiscard]] bool reads_elsewhere(const Command& command, uint32_t server);
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
     void refuse_crossing(const std::string& what);
     Taken forward_by_keys(const Command& command);

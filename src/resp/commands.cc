@@ -266,6 +266,20 @@ bool blocks(const Command& command, std::span<const std::string_view> arguments)
 std::optional<int64_t> wait_ms_of(const Command& command,
                                   const Bytes& bytes,
                                   std::span<const ByteRange> arguments,
+bool has_patterns(const Command& command) {
+    return command.name == "sort" || command.name == "sort_ro";
+}
+
+void find_patterns(const Bytes& bytes,
+                   std::span<const ByteRange> arguments,
+                   std::string& scratch,
+                   std::vector<uint32_t>& patterns) {
+    const FrameArguments all(bytes, arguments, scratch);
+    for_each_pattern(all, [&](uint32_t at) {
+        if (all.view(at).find('*') != std::string_view::npos) patterns.push_back(at);
+    });
+}
+
                                   std::string& scratch) {
     const FrameArguments all(bytes, arguments, scratch);
     if (command.options_from != 0) {

@@ -62,6 +62,23 @@ template <class Arguments>
     return options;
 }
 
+// What is behind BY and GET of SORT, read as above.
+template <class Arguments, class Take>
+void for_each_pattern(const Arguments& arguments, Take take) {
+    constexpr uint32_t options_from = 2;
+    for (uint32_t at = options_from; at + 1 < arguments.size(); ++at) {
+        const std::string_view argument = arguments.view(at);
+        if (is_word(argument, "limit")) {
+            at += 2;
+        } else if (is_word(argument, "store")) {
+            at += 1;
+        } else if (is_word(argument, "by") || is_word(argument, "get")) {
+            at += 1;
+            take(at);
+        }
+    }
+}
+
 // The keys of one specification are at first, first + step, ... up to last.
 struct KeyRange {
     const KeySpec* spec = nullptr;

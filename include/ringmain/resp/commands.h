@@ -103,9 +103,18 @@ enum class KeySearch : uint8_t {
 
 [[nodiscard]] bool blocks(const Command& command, std::span<const std::string_view> arguments);
 
+// SORT and SORT_RO, which read keys by patterns.
+[[nodiscard]] bool has_patterns(const Command& command);
+
+// Of those: the positions of the patterns behind BY and GET that name keys, having a '*'.
+void find_patterns(const Bytes& bytes,
+                   std::span<const ByteRange> arguments,
+                   std::string& scratch,
+                   std::vector<uint32_t>& patterns);
+
 // How long the server lets a command wait (Handling::Blocking, or blocks()), in milliseconds; 0:
-// for ever. Nothing when that is not to be read from the arguments: then the server most probably
-// refuses them at once.
+// for ever, and at most a hundred years. Nothing when that is not to be read from the arguments:
+// then the server most probably refuses them at once.
 [[nodiscard]] std::optional<int64_t> wait_ms_of(const Command& command,
                                                 const Bytes& bytes,
                                                 std::span<const ByteRange> arguments,

@@ -179,7 +179,13 @@ TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
                                                {"ZUNION", "2", "shop:1", "other"},
                                                {"XREAD", "STREAMS", "shop:1", "other", "0", "0"},
                                                {"SORT", "{shop}1", "BY", "w_*"},
-                                               {"SORT", "{shop}1", "get", "#"},
+                                               {"SORT", "{shop}1", "get", "#", "get", "w_*->f"},
+                                               {"SORT",
+                                                "{shop}1",
+                                                std::string("by\0x", 4),
+                                                "nosort",
+                                                std::string("GET\0x", 5),
+                                                "secret:*"},
                                                {"SORT", "{shop}1", "STORE", "other"},
                                                {"EVAL", "return 1", "1", "shop:1"},
                                                {"KEYS", "shop:*"},
@@ -198,6 +204,7 @@ TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
     CHECK(world.ask(client, resp({"MGET", "shop:1", "shop:2"})) == "*2\r\n$1\r\nx\r\n$-1\r\n");
     // A value may be anything.
     CHECK(world.ask(client, resp({"SET", "shop:1", "other"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"SORT", "{shop}1", "BY", "nosort", "GET", "#"})) != no_key);
 }
 
 TEST_CASE("what a user may not run does not run in its transaction") {
