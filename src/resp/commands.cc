@@ -179,14 +179,17 @@ bool options_block(const Command& command, const Arguments& arguments) {
     return read_options(arguments, command.options_from).blocks;
 }
 
+// What is longer would not fit a clock of nanoseconds.
+constexpr int64_t wait_ms_max = 100LL * 365 * 24 * 3600 * 1000;
+
 // Seconds with a fraction, as BLPOP has them. The server takes more spellings; few use them.
 std::optional<int64_t> ms_of_seconds(std::string_view text) {
     double seconds = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    constexpr double longest = 1e12;
+    constexpr double refused_from = 9.2e15;
     const bool whole = read.ec == std::errc() && read.ptr == text.data() + text.size();
-    if (!whole || !(seconds >= 0 && seconds < longest)) return std::nullopt;
-    return static_cast<int64_t>(std::ceil(seconds * 1000));
+    if (!whole || !(seconds >= 0 && seconds < refused_from)) return std::nullopt;
+    return std::min(static_cast<int64_t>(std::ceil(seconds * 1000)), wait_ms_max);
 }
 
 }  // namespace
@@ -263,9 +266,6 @@ bool blocks(const Command& command, std::span<const std::string_view> arguments)
     return options_block(command, ViewArguments(arguments));
 }
 
-std::optional<int64_t> wait_ms_of(const Command& command,
-                                  const Bytes& bytes,
-                                  std::span<const ByteRange> arguments,
 bool has_patterns(const Command& command) {
     return command.name == "sort" || command.name == "sort_ro";
 }
@@ -280,13 +280,17 @@ void find_patterns(const Bytes& bytes,
     });
 }
 
+std::optional<int64_t> wait_ms_of(const Command& command,
+                                  const Bytes& bytes,
+                                  std::span<const ByteRange> arguments,
                                   std::string& scratch) {
     const FrameArguments all(bytes, arguments, scratch);
     if (command.options_from != 0) {
         const uint32_t at = read_options(all, command.options_from).block;
         if (at == 0 || at >= all.size()) return std::nullopt;
         const std::optional<int64_t> ms = ascii::parse_int64(all.view(at));
-        return ms.has_value() && *ms >= 0 ? ms : std::nullopt;
+        if (!ms.has_value() || *ms < 0) return std::nullopt;
+        return std::min(*ms, wait_ms_max);
     }
     // Where keys are counted the time stands before the count, else behind everything.
     const bool first = command.key_specs[0].find == KeySpec::Find::KeyNumber;

@@ -89,6 +89,31 @@ TEST_CASE("its server has the command's time, the timeout and a second to answer
     CHECK(waiting.world.counters().timeouts.get() == 1);
 }
 
+TEST_CASE("whoever waits for longer than clocks count waits for a hundred years") {
+    for (const char* seconds : {"9999999999", "9000000000000000", "1e12"}) {
+        CAPTURE(seconds);
+        Waiting waiting(redis_pool(1), seconds);
+        waiting.world.pass(60'000);
+        CHECK(World::heard(*waiting.client).empty());
+        CHECK(waiting.world.counters().timeouts.get() == 0);
+        waiting.answer(popped);
+        CHECK(World::heard(*waiting.client) == popped);
+    }
+    World world(redis_pool(2));
+    for (const uint32_t server : {0U, 1U}) {
+        world.server(server).mood = Mood::Mute;
+    }
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"XREAD", "BLOCK", "9223372036854775807", "STREAMS", "s", "$"},
+             {"BLPOP", world.key_on(0), world.key_on(1), "9999999999"}}) {
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp(words)).empty());
+        world.pass(100);
+        CHECK(World::heard(client).empty());
+        world.drop(client);
+    }
+}
+
 TEST_CASE("a pause of the process is no time that a server took") {
     Waiting waiting(redis_pool(1), "1");
     Loop& loop = waiting.world.loop();
