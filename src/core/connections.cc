@@ -234,7 +234,10 @@ void Proxy::on_prelude_response(ServerConn& conn,
             : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
     if (!is_auth && !is_hello && conn.database != options.redis_db) {
         // A client asked for it, and is told what the server says.
-        fail_all(conn, answer + "\r\n", stats::Reason::Other);
+        fail_all(
+            conn,
+            answer.starts_with('-') ? answer + "\r\n" : error_line(conn.server->pool(), reason),
+            stats::Reason::Other);
         lose(conn, reason, Blame::Nobody);
         return;
     }

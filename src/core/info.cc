@@ -97,19 +97,18 @@ void write_proxy(std::string& text, const Proxy& proxy, const Totals& totals) {
     section.add("accept_failures", totals.of(&stats::WorkerCounters::accept_failures));
 }
 
-void write_servers(std::string& text, const Proxy& proxy) {
+// Those of the client's pool: others are none of its business.
+void write_servers(std::string& text, const Pool& pool) {
     Section section(text, "Servers");
-    for (const auto& pool : proxy.pools()) {
-        for (const auto& server : pool->servers) {
-            const auto conns = server->connections();
-            const bool up = std::any_of(conns.begin(), conns.end(), [](const auto& conn) {
-                return conn->state == ServerConn::State::Ready && !conn->is_probe;
-            });
-            section.add(pool->options->name + "/" + server->options().ring_name,
-                        "address=" + server->options().address.text() +
-                            ",weight=" + std::to_string(server->options().weight) +
-                            ",connected=" + (up ? "1" : "0"));
-        }
+    for (const auto& server : pool.servers) {
+        const auto conns = server->connections();
+        const bool up = std::any_of(conns.begin(), conns.end(), [](const auto& conn) {
+            return conn->state == ServerConn::State::Ready && !conn->is_probe;
+        });
+        section.add(pool.options->name + "/" + server->options().ring_name,
+                    "address=" + server->options().address.text() +
+                        ",weight=" + std::to_string(server->options().weight) +
+                        ",connected=" + (up ? "1" : "0"));
     }
 }
 
@@ -127,7 +126,10 @@ constexpr std::array<std::string_view, 9> titles = {"server",
                                                     "servers",
                                                     "keyspace"};
 
-void write_section(std::string& text, std::string_view title, const Proxy& proxy) {
+void write_section(std::string& text,
+                   std::string_view title,
+                   const Proxy& proxy,
+                   const Pool& pool) {
     const Totals totals(proxy.environment().all_counters);
     if (title == "server") write_server(text, proxy);
     if (title == "clients") write_clients(text, totals);
@@ -136,7 +138,7 @@ void write_section(std::string& text, std::string_view title, const Proxy& proxy
     if (title == "stats") write_stats(text, totals);
     if (title == "replication") write_replication(text);
     if (title == "proxy") write_proxy(text, proxy, totals);
-    if (title == "servers") write_servers(text, proxy);
+    if (title == "servers") write_servers(text, pool);
     if (title == "keyspace") write_keyspace(text);
 }
 
@@ -152,10 +154,10 @@ bool asks_for(std::span<const std::string> sections, std::string_view title) {
 
 }  // namespace
 
-std::string info_text(const Proxy& proxy, std::span<const std::string> sections) {
+std::string info_text(const Proxy& proxy, const Pool& pool, std::span<const std::string> sections) {
     std::string text;
     for (const std::string_view title : titles) {
-        if (asks_for(sections, title)) write_section(text, title, proxy);
+        if (asks_for(sections, title)) write_section(text, title, proxy, pool);
     }
     return text;
 }

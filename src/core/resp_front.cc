@@ -54,10 +54,10 @@ void RespFront::error(std::string_view line, stats::Reason reason) {
     proxy_.answer_error(client_, line, false, reason);
 }
 
-// To be taken again when all earlier requests have their answers.
-Taken RespFront::later() {
-    counted_->subtract(1);
-    return Taken::Later;
+// What is taken again counts when it is.
+Taken RespFront::count_once(Taken taken) {
+    if (taken == Taken::Later) counted_->subtract(1);
+    return taken;
 }
 
 Taken RespFront::take() {
@@ -78,7 +78,7 @@ Taken RespFront::take() {
     const Command* container = command;
     counted_ = &pool_.counters->commands[number_of(command)];
     counted_->add(1);
-    if (command == nullptr) return take_unknown(name);
+    if (command == nullptr) return count_once(take_unknown(name));
     if (!command->subcommands.empty() && frame_.argument_count > 1) {
         const Command* subcommand = resp::find_subcommand(*command, argument(1));
         if (subcommand == nullptr) {
@@ -93,7 +93,7 @@ Taken RespFront::take() {
         return Taken::Yes;
     }
     if (client_.user != nullptr && !is_permitted(*container, *command)) return Taken::Yes;
-    return take_command(*command);
+    return count_once(take_command(*command));
 }
 
 // A module's command, or one newer than the table: the server knows better.
@@ -492,6 +492,13 @@ Taken take_inline(Proxy& proxy,
         return Taken::Yes;
     }
     if (*count == 0) return Taken::Yes;
+    if (*count > client.pool->resp_limits.arguments_max) {
+        proxy.answer_error(client,
+                           "-ERR Protocol error: invalid multibulk length\r\n",
+                           true,
+                           stats::Reason::Protocol);
+        return Taken::Yes;
+    }
     Chain copy(proxy.blocks());
     if (!proxy.has_room_for(text.size()) || !copy.append_copy(text, nullptr)) {
         proxy.answer_error(client, error_line(*client.pool, "out of buffer memory"));
@@ -511,13 +518,6 @@ Taken take_frame(Proxy& proxy,
                  const resp::RequestFrame& frame,
                  const Bytes& bytes) {
     return frame.is_inline ? take_inline(proxy, client, frame, bytes)
-    if (*count > client.pool->resp_limits.arguments_max) {
-        proxy.answer_error(client,
-                           "-ERR Protocol error: invalid multibulk length\r\n",
-                           true,
-                           stats::Reason::Protocol);
-        return Taken::Yes;
-    }
                            : take_array(proxy, client, frame, bytes);
 }
 

@@ -99,7 +99,11 @@ class RespFront {
     void note(Request& request);
     void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
     void error(std::string_view line, stats::Reason reason = stats::Reason::Other);
-    [[nodiscard]] Taken later();
+
+    // To be taken again when all earlier requests have their answers.
+    [[nodiscard]] static Taken later() { return Taken::Later; }
+
+    Taken count_once(Taken taken);
 
     Proxy& proxy_;
     ClientConn& client_;

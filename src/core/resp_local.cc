@@ -101,7 +101,8 @@ Taken LocalAnswer::give() {
         case CommandId::Select:
             return select();
         case CommandId::Info:
-            resp::write_text(text, info_text(proxy_, std::span(texts_).subspan(1)), version());
+            resp::write_text(
+                text, info_text(proxy_, *client_.pool, std::span(texts_).subspan(1)), version());
             reply(text);
             break;
         case CommandId::Time:
@@ -357,18 +358,18 @@ Taken LocalAnswer::select() {
         error("ERR DB index is out of range");
         return Taken::Yes;
     }
-    std::string why;
     const auto database = static_cast<uint32_t>(*index);
     // Other connections serve another database: what was asked before is not to be overtaken.
     const bool moves = database != Leases::database_of(client_);
     if (moves && !client_.requests.empty()) return Taken::Later;
+    std::string why;
     if (proxy_.leases().select(client_, database, &why)) {
         reply(resp::ok_response);
     } else if (!why.empty()) {
         proxy_.answer_error(client_, error_line(*client_.pool, why));
     }
-}
     return Taken::Yes;
+}
 
 Taken LocalAnswer::reset() {
     if ((client_.resp3 || client_.special) && !client_.requests.empty()) return Taken::Later;

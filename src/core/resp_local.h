@@ -22,6 +22,8 @@ namespace ringmain::core {
                                    std::span<const ByteRange> arguments);
 
 // INFO: the sections that tools read. `sections` empty: the default ones.
-[[nodiscard]] std::string info_text(const Proxy& proxy, std::span<const std::string> sections);
+[[nodiscard]] std::string info_text(const Proxy& proxy,
+                                    const Pool& pool,
+                                    std::span<const std::string> sections);
 
 }  // namespace ringmain::core

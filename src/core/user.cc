@@ -3,7 +3,9 @@
 #include "ringmain/base/assert.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <string_view>
 
 namespace ringmain::core {
 
@@ -16,9 +18,18 @@ PasswordDigest digest_for(const config::User& options) {
     return *digest;
 }
 
+// What changes a server without touching a key has no flag that says so.
+constexpr std::array<std::string_view, 6> settings = {"config|set",
+                                                      "config|rewrite",
+                                                      "config|resetstat",
+                                                      "slowlog|reset",
+                                                      "latency|reset",
+                                                      "memory|purge"};
+
 // A script may write; those that may not have a name of their own.
 bool may_write(const Command& row) {
     if ((row.flags & command_flag::write) != 0) return true;
+    if (std::ranges::find(settings, row.name) != settings.end()) return true;
     return (row.acl & acl_category::scripting) != 0 && (row.flags & command_flag::readonly) == 0;
 }
 

@@ -297,8 +297,10 @@ CombineStatus Combiner::lcs() {
     const std::optional<Value> b = Reader(parts_[1]).next();
     if (!a.has_value() || !b.has_value()) return CombineStatus::WrongShape;
     // None is as an empty one.
-    const std::string_view one = a->is_null ? std::string_view() : a->text;
-    const std::string_view other = b->is_null ? std::string_view() : b->text;
+    std::string_view one = a->is_null ? std::string_view() : a->text;
+    std::string_view other = b->is_null ? std::string_view() : b->text;
+    // Nothing in common: no table for the length of the other.
+    if (one.empty() || other.empty()) one = other = {};
     if (one.size() * other.size() > lcs_cells_max) return CombineStatus::TooLong;
     write_lcs(one, other, options, combination_.version, out_);
     return CombineStatus::Done;
