@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Tables and plots from the raw data of perf/lab/lab.py.
 
-usage: perf/lab/report.py RAW.json     writes report.md and *.svg beside it, prints the tables
+usage: perf/lab/report.py RAW.json            writes report.md and *.svg beside it, prints the tables
+       perf/lab/report.py RAW.json --summary  prints the short table of the README instead
 """
 import json
 import pathlib
@@ -194,10 +195,35 @@ def write(folder):
     return "\n\n".join(text for text in (target_table(raw), case_table(raw)) if text)
 
 
+SUMMARY = ["redis get 64 B P1 c50 s3", "redis get 64 B P16 c50 s3", "redis get 64 B P100 c50 s3",
+           "redis set 64 B P16 c50 s3", "redis get 64 B P16 c1000 s3", "redis get 16 KiB P16 c50 s3",
+           "redis mget 100 keys 64 B P1 c50 s4", "memcached get 64 B P1 c50 s3",
+           "memcached get 64 B P16 c50 s3", "memcached set 64 B P100 c50 s3",
+           "memcached get 64 B P1 c10000 s3"]
+
+
+def summary(raw):
+    """CPU time of some cases, the proxies beside each other."""
+    names = ["ringmain", "ringmain-epoll", "nutcracker", "haproxy", "forwarder-shared"]
+    measured = {case["name"]: case for case in raw["cases"]}
+    rows = []
+    for name in SUMMARY:
+        if name not in measured:
+            continue
+        found = medians(measured[name])
+        rows.append([name, *(number(found.get(one, {}).get("cpu_us")) for one in names),
+                     spread(ratios(measured[name], "cpu_us", "nutcracker"))[0]])
+    return table(["CPU us per request", *names, "ringmain / nutcracker"], rows)
+
+
 def main():
-    if len(sys.argv) != 2 or not pathlib.Path(sys.argv[1]).is_file():
-        sys.exit("usage: perf/lab/report.py RAW.json")
-    path = pathlib.Path(sys.argv[1])
+    words = sys.argv[1:]
+    if not words or words[1:] not in ([], ["--summary"]) or not pathlib.Path(words[0]).is_file():
+        sys.exit("usage: perf/lab/report.py RAW.json [--summary]")
+    path = pathlib.Path(words[0])
+    if words[1:]:
+        print(summary(json.loads(path.read_text())))
+        return
     raw = json.loads(path.read_text())
     (path.parent / "report.md").write_text(markdown(raw, write_plots(raw, path.parent)))
     print("\n\n".join(text for text in (target_table(raw), case_table(raw)) if text))
