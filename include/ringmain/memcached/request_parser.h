@@ -63,7 +63,7 @@ enum class Verb : uint8_t {
 struct RequestLimits {
     uint64_t value_size_max = 1024ULL * 1024 * 1024;  // beyond: swallowed, "object too large"
     uint32_t line_size_max = 2048;                    // beyond, except get/gets: close
-    uint32_t get_line_size_max = 64 * 1024;           // get/gets
+    uint32_t get_line_size_max = 1024 * 1024;         // get/gets; memcached sets no limit
 };
 
 inline constexpr uint32_t key_size_max = 250;
