@@ -390,10 +390,7 @@ uring::UserData Driver::name(const Channel& channel, Operation operation) const 
 
 void Driver::on_receive(Channel& channel, const uring::Completion& done) {
     channel.quiet = false;
-    if (!channel.watched) {
-        channel.watched = true;
-        watched_.push_back({&channel, channel.generation});
-    }
+    watch(channel);
     if (!done.more()) {
         channel.operations -= 1;
         channel.receiving = false;

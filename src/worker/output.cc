@@ -149,6 +149,13 @@ void Driver::flush_client(core::ClientConn& client) {
     } else if (client.input.size() >= paused_input_max) {
         cancel_receive(channel);
     }
+    if (client.special && !channel.receiving && is_left_waiting(channel)) watch(channel);
+}
+
+// To be looked at by nudge_quiet().
+void Driver::watch(Channel& channel) {
+    if (std::exchange(channel.watched, true)) return;
+    watched_.push_back({&channel, channel.generation});
 }
 
 // Everything is sent. The client reads its last response before the connection goes: closing with

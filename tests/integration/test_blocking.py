@@ -285,6 +285,24 @@ class Ends(Case):
             self.assertEqual(client.value("RPUSH", "l", "y"), 1)
             self.assertEqual(client.value("BLPOP", "l", "0"), [b"l", b"y"])
 
+    def test_a_client_that_was_not_read_when_its_wait_began_leaves(self):
+        """It had not taken its answers, for longer than a silent socket is looked at."""
+        self.begin(output_pause_size="16KiB", stream_threshold=0)
+
+        def waiting():
+            return int(self.server.info("clients", "blocked_clients"))
+
+        value = b"v" * (8 << 20)
+        with self.proxy.client(receive_buffer=4096) as client:
+            self.assertEqual(client.value("SET", "v", value), "OK")
+            client.send(resp("GET", "v"))
+            time.sleep(0.3)
+            client.send(resp("GET", "v") + resp("BLPOP", "m", "0") + resp("ECHO", b"e" * 30000) * 10)
+            time.sleep(3)
+            self.assertEqual(client.read_exactly(2 * len(bulk(value))), bulk(value) * 2)
+            wait_for(lambda: waiting() == 2, "it waits")
+        wait_for(lambda: waiting() == 1, "the server knows that it has left", timeout=5)
+
     def test_the_server_dies(self):
         self.begin()
         self.server.kill()

@@ -137,6 +137,7 @@ class Driver {
     void receive(Channel& channel);
     void starve(Channel& channel);
     void cancel_receive(Channel& channel);
+    void watch(Channel& channel);
     void nudge_quiet();
     [[nodiscard]] static bool is_left_waiting(const Channel& channel);
     void end_wait(Channel& channel, int events);
