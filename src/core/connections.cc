@@ -24,7 +24,14 @@ void append_request(std::string& text, std::initializer_list<std::string_view> a
 
 // Made when a client needed it, and connected when a client needs it.
 bool is_on_demand(const ServerConn& conn) {
-    return conn.is_on_demand() || conn.database != conn.server->pool().options->redis_db;
+    return conn.is_on_demand() || conn.is_selected;
+}
+
+// By one that serves everybody.
+bool is_connected(const Server& server) {
+    return std::ranges::any_of(server.connections(), [](const auto& conn) {
+        return conn->state == ServerConn::State::Ready && !conn->is_lease && !conn->is_probe;
+    });
 }
 
 }  // namespace
@@ -232,7 +239,8 @@ void Proxy::on_prelude_response(ServerConn& conn,
         : is_hello
             ? "refused RESP3 (HELLO 3); connect with RESP2: " + answer
             : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
-    if (!is_auth && !is_hello && conn.database != options.redis_db) {
+    const bool is_clients = conn.is_selected || conn.database != options.redis_db;
+    if (!is_auth && !is_hello && is_clients) {
         // A client asked for it, and is told what the server says.
         fail_all(
             conn,

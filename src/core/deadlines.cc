@@ -101,7 +101,7 @@ void Proxy::check_closed(ServerConn& conn) {
     Server& server = *conn.server;
     Health& health = server.health();
     const config::Pool& pool = *server.pool().options;
-    const bool wanted = pool.preconnect && !conn.resp3 && conn.database == pool.redis_db;
+    const bool wanted = pool.preconnect && !conn.resp3 && !conn.is_selected;
     const bool is_asked = health.is_down() || server.silence.is_silent();
     if (draining_ || conn.is_spare || !server.live || server.pool().retired ||
         (!wanted && !is_asked)) {

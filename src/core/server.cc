@@ -39,8 +39,7 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
 }
 
 bool Server::replace(const ServerConn& late, Instant now) {
-    const bool is_own = late.database == pool_->options->redis_db && !late.is_on_demand();
-    if (late.is_spare || late.is_probe || !is_own) return false;
+    if (late.is_spare || late.is_probe || late.is_on_demand() || late.is_selected) return false;
     const auto is_late = [&late](const auto& conn) { return conn.get() == &late; };
     const auto place = std::find_if(connections_.begin(), connections_.end(), is_late);
     const auto spare = std::find_if(place, connections_.end(), [&late](const auto& conn) {
@@ -98,6 +97,7 @@ void Server::note_change() {
     counters_->silent.set(silence.is_silent() ? 1 : 0);
 }
 
+        conn->is_selected = true;
 void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
     pool_ = &owner;
     options_ = &owner.options->servers[index];

@@ -133,6 +133,8 @@ class ServerConn {
     bool is_spare = false;       // or was replaced, and is closed when the last answer has come
     bool is_lease = false;       // serves one client at a time (core/leases.h)
     bool is_subscriber = false;  // brings messages, and has no fragments (core/subscriptions.h)
+    bool is_selected = false;    // of a database that clients selected (Server::in_database)
+    bool is_stand_in = false;    // connects for the place of one that is to be set apart
     bool knows_transactions = false;  // it was answered +OK to MULTI
     bool has_turn = false;            // it connects for all, to a server that is down
     bool says_ping = false;           // at the end of its prelude
