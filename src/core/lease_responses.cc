@@ -3,6 +3,7 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/leases.h"
+#include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
 #include <utility>
@@ -41,7 +42,7 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
             on_exec(conn, frame, bytes);
             return;
         case Special::Check:
-            on_checked(conn);
+            on_checked(conn, frame, bytes);
             return;
         case Special::Watch:
             on_watched(conn, frame, bytes);
@@ -134,9 +135,24 @@ void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const B
 }
 
 // To DISCARD behind MULTI.
-void Leases::on_checked(ServerConn& conn) {
-    const std::string refusal = conn.fragments.front()->response.to_string();
+    const std::string refusal = clean ? "" : proxy_->first_line(bytes);
+void Leases::on_checked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    std::string refusal = conn.fragments.front()->response.to_string();
+    const bool is_open = refusal.empty() && is_error(frame);
+    if (is_open) refusal = proxy_->first_line(bytes);
     conn.knows_transactions = refusal.empty();
+    const bool is_shared = !conn.is_lease || conn.set_apart;
+    if (!clean && is_shared) refuse_transactions(conn, refusal);
+}
+
+// A connection of everybody's has heard MULTI, and neither EXEC nor DISCARD: what others say on it
+// would be queued. That it costs them the connection shall not happen with every attempt.
+void Leases::refuse_transactions(ServerConn& conn, const std::string& line) {
+    Server& server = *conn.server;
+    server.transactions_refused = "server " + server.title() + " refuses transactions: " + line;
+    server.transactions_refused_until = proxy_->now() + transactions_refused_for;
+    proxy_->tell(conn, server.transactions_refused);
+    proxy_->lose(conn, "was in a transaction that it does not end: " + line, Blame::Nobody);
     Request& request = take_request(conn);
     if (!refusal.empty() && request.client != nullptr) {
         request.client->session->lost =
@@ -154,6 +170,7 @@ void Leases::on_watched(ServerConn& conn, const resp::ResponseFrame& frame, cons
     const std::string refusal = conn.fragments.front()->response.to_string();
     const bool refused = is_error(frame) || !refusal.empty();
     if (refusal.empty()) conn.knows_transactions = true;
+    if (is_open) refuse_transactions(conn, refusal);
     Request& request = take_request(conn);
     if (!refused) {
         deliver(request, &bytes, {});

@@ -192,6 +192,9 @@ Taken RespFront::exec() {
     Server& server = session.watching != nullptr ? *session.watching->server
                      : session.has_server        ? pool_.server(session.server)
                                                  : pool_.server(pool_.first_live());
+    if (session.watching == nullptr && server.transactions_refused_until > proxy_.now()) {
+        return abort_exec(discarded(server.transactions_refused));
+    }
     std::string_view refusal;
     const uint64_t size = session.queued.size() + multi_request.size() + exec_request.size();
     ServerConn* conn = proxy_.usable_connection(server, client_, size, &refusal);

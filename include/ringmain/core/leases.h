@@ -105,7 +105,8 @@ class Leases {
     void end_waiting(ClientConn& client);
     void on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
-    void on_checked(ServerConn& conn);
+    void on_checked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void refuse_transactions(ServerConn& conn, const std::string& line);
     void on_watched(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_turn(Request& request, const resp::ResponseFrame& frame, const Bytes& bytes);

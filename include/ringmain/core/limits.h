@@ -45,6 +45,9 @@ inline constexpr int64_t late_timeouts_max = 4;
 inline constexpr uint32_t idle_leases_max = 64;
 inline constexpr Duration idle_lease_max = Duration::millis(30'000);
 
+// A server that takes MULTI and refuses EXEC or DISCARD gets no transaction for so long.
+inline constexpr Duration transactions_refused_for = Duration::millis(10'000);
+
 // A command that waits on its server gets an answer so much later than its own time at the latest.
 inline constexpr Duration wait_margin = Duration::millis(1000);
 

@@ -110,6 +110,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     // Of core::Subscriptions: null until something is to be subscribed here.
     std::unique_ptr<Link> link;
 
+    // It takes MULTI on a connection of everybody's, and does not end what that begins.
+    std::string transactions_refused;
+    Instant transactions_refused_until = {};
     // What may wait for one connection: bytes of its `out`, requests sent or not.
     uint64_t queue_size_max = 0;
     uint32_t queue_max = 0;

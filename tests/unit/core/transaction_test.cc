@@ -1,6 +1,7 @@
 // MULTI, EXEC, DISCARD, WATCH, UNWATCH.
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/core/limits.h"
 #include "tests/unit/core/world.h"
 
 #include <doctest/doctest.h>
@@ -100,6 +101,63 @@ TEST_CASE("a server that refuses MULTI gets no transaction") {
           "'MULTI'\r\n");
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
     CHECK(world.leases(0).empty());
+}
+
+// Whoever shares the connection would have his commands queued.
+TEST_CASE("a server that takes MULTI and does not end it costs nobody an answer") {
+    World world(redis_pool(1));
+    FakeRedis& redis = world.server(0).redis;
+    Channel& client = world.client();
+    Channel& other = world.client();
+    const std::string all = requests({{"MULTI"}, {"SET", "a", "1"}, {"EXEC"}});
+    std::string command;
+    std::string refusal;
+    std::string first;
+    SUBCASE("EXEC is refused") {
+        command = "EXEC";
+        refusal = "-ERR unknown command 'EXEC'";
+        first = refusal + "\r\n";
+    }
+    SUBCASE("DISCARD is refused") {
+        command = "DISCARD";
+        refusal = "-NOPERM this user has no permissions to run the 'discard' command";
+    }
+    const std::string refused =
+        "-EXECABORT ringmain: transaction discarded: server s0 (10.0.0.1:7000) refuses "
+        "transactions: " +
+        refusal + "\r\n";
+    redis.canned[command] = refusal + "\r\n";
+    CHECK(world.ask(other, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.ask(client, all) == ok + queued + (first.empty() ? refused : first));
+    CHECK(world.ask(other, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.ask(other, resp({"SET", "a", "2"})) == ok);
+    // It is not tried again for a while.
+    redis.log.clear();
+    CHECK(world.ask(client, all) == ok + queued + refused);
+    CHECK(redis.log.empty());
+    CHECK(world.counters().server_failures.get() == 0);
+    CHECK(world.loop().notices().size() == 1);
+    redis.canned.clear();
+    world.pass(core::transactions_refused_for.to_millis() + 10);
+    CHECK(world.ask(client, all) == ok + queued + "*1\r\n+OK\r\n");
+}
+
+TEST_CASE("what stands behind a transaction that its server does not end is lost, and says so") {
+    World world(redis_pool(1));
+    FakeRedis& redis = world.server(0).redis;
+    Channel& client = world.client();
+    Channel& other = world.client();
+    const std::string all = requests({{"MULTI"}, {"SET", "a", "1"}, {"EXEC"}});
+    CHECK(world.ask(client, all) == ok + queued + "*1\r\n+OK\r\n");
+    redis.canned["EXEC"] = "-ERR unknown command 'EXEC'\r\n";
+    World::say(client, all);
+    World::say(other, resp({"SET", "b", "1"}));
+    world.settle();
+    CHECK(World::heard(client) == ok + queued + "-ERR unknown command 'EXEC'\r\n");
+    CHECK(World::heard(other) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) was in a transaction that it does not end: "
+          "-ERR unknown command 'EXEC'\r\n");
+    CHECK_FALSE(redis.values.contains("b"));
 }
 
 TEST_CASE("what the server refuses while it is queued is told by EXEC") {
