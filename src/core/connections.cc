@@ -409,7 +409,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     if (conn.channel != 0) disconnect_.add(conn);
     if (conn.is_lease) {
         waiting_.remove(conn);
-        leases_.on_lost(conn);
+        leases_.on_lost(conn, blame);
     } else if (conn.is_subscriber) {
         waiting_.remove(conn);
         subscriptions_.on_lost(conn);

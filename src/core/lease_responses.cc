@@ -25,6 +25,12 @@ std::string_view without_sign(std::string_view line) {
 
 }  // namespace
 
+bool Leases::counts_on(ServerConn& conn) {
+    if (!conn.fragments.front()->abandoned || !conn.is_lease || conn.set_apart) return true;
+    proxy_->lose(conn, "sent a response that is too large to be kept", Blame::Nobody);
+    return false;
+}
+
 void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     Fragment& head = *conn.fragments.front();
     if (head.leading > 0) {
@@ -190,6 +196,7 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
     conn.fragments.front()->queued = proxy_->now();
     Request& request = take_request(conn);
     ClientConn& client = *conn.lessee;
+    RM_DCHECK(client.session->waiting == &conn);
     end_waiting(client);
     if (client.session->watching != &conn) give_back(conn);
     note_change(client);

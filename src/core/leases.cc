@@ -143,7 +143,10 @@ void Leases::release(ServerConn& conn) {
     if (conn.lessee == nullptr) return;
     ClientConn& client = *std::exchange(conn.lessee, nullptr);
     Session& session = *client.session;
-    if (session.watching == &conn) session.watching = nullptr;
+    if (session.watching == &conn) {
+        session.watching = nullptr;
+        session.ends_watch = false;
+    }
     if (session.waiting == &conn) end_waiting(client);
     conn.server->leased -= 1;
     conn.server->pool().counters->leases.subtract(1);
@@ -185,11 +188,13 @@ void Leases::end_waiting(ClientConn& client) {
     proxy_->counters().clients_waiting.subtract(1);
 }
 
-void Leases::on_lost(ServerConn& conn) {
+void Leases::on_lost(ServerConn& conn, Blame blame) {
     Server& server = *conn.server;
-    server.lease_failures = conn.failures;
-    server.lease_retry_at = conn.retry_at;
-    server.lease_error = conn.last_error;
+    if (blame != Blame::Nobody) {
+        server.lease_failures = conn.failures;
+        server.lease_retry_at = conn.retry_at;
+        server.lease_error = conn.last_error;
+    }
     if (decltype(server.idle_leases)::contains(conn)) {
         server.idle_leases.remove(conn);
         server.idle_lease_count -= 1;
@@ -197,8 +202,7 @@ void Leases::on_lost(ServerConn& conn) {
     if (conn.lessee != nullptr) {
         Session& session = *conn.lessee->session;
         // With EXEC or UNWATCH on the way it is that which fails.
-        const bool ends = session.must_wait && session.waiting != &conn;
-        if (session.watching == &conn && !ends) session.lost = conn.last_error;
+        if (session.watching == &conn && !session.ends_watch) session.lost = conn.last_error;
         release(conn);
     }
     server.closed_leases.add(conn);
@@ -208,15 +212,17 @@ void Leases::retire(Server& server, std::string_view why) {
     for (const auto& one : server.connections()) {
         ServerConn& conn = *one;
         if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
-        const Fragment* head = conn.fragments.front();
-        if (head == nullptr || head->special == Special::Wait) {
+        Session* session = conn.lessee == nullptr ? nullptr : conn.lessee->session.get();
+        const bool waits = session != nullptr && session->waiting == &conn;
+        if (conn.fragments.empty() || waits) {
             proxy_->lose(conn, why, Blame::Nobody);
             continue;
         }
-        if (conn.lessee == nullptr) continue;
+        if (session == nullptr) continue;
         // With EXEC or UNWATCH on the way it has an end already.
-        Session& session = *conn.lessee->session;
-        if (!session.must_wait) session.lost = "server " + server.title() + " " + std::string(why);
+        if (!session->ends_watch) {
+            session->lost = "server " + server.title() + " " + std::string(why);
+        }
         release(conn);
     }
 }
@@ -237,20 +243,23 @@ void Leases::check(ServerConn& conn) {
             return;
         }
         const bool waits = head->special == Special::Wait;
-        const Instant due = waits ? conn.answer_by
-                            : options.timeout_ms == 0
-                                ? Instant::never()
-                                : head->queued + Duration::millis(options.timeout_ms);
+        // Behind a large value its time begins when that has passed.
+        const bool was_behind = head->queued < conn.moved_at;
+        const Instant from = was_behind ? conn.moved_at : head->queued;
+        const Instant due = waits                     ? conn.answer_by
+                            : options.timeout_ms == 0 ? Instant::never()
+                                                      : from + Duration::millis(options.timeout_ms);
         if (proxy_->now() < due) {
             proxy_->wake_at(due);
             return;
         }
         proxy_->counters().timeouts.add(1);
         conn.server->counters().timedout.add(1);
-        proxy_->lose(conn,
-                     waits ? "has not answered when the command's time was up"
-                           : "did not answer within " + std::to_string(options.timeout_ms) +
-                                 " ms (timeout)");
+        proxy_->lose(
+            conn,
+            waits ? "has not answered when the command's time was up"
+                  : "did not answer within " + std::to_string(options.timeout_ms) + " ms (timeout)",
+            was_behind && !waits ? Blame::Us : Blame::Server);
         return;
     }
     const Duration limit =

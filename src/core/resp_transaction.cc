@@ -243,6 +243,7 @@ void RespFront::send_transaction(ServerConn& conn) {
     pool_.counters->transactions.add(1);
     // The next request may not overtake it on another connection to the same server.
     session.must_wait = session.watching != nullptr;
+    session.ends_watch = session.must_wait;
     session.end_transaction();
     Leases::note_change(client_);
 }
@@ -325,6 +326,7 @@ void RespFront::unwatch() {
     RM_ASSERT(written);
     proxy_.enqueue(*conn, request->only);
     session.must_wait = true;
+    session.ends_watch = true;
     Leases::note_change(client_);
 }
 

@@ -86,7 +86,9 @@ bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
         streams_.pass_on(conn, slice);
         return true;
     }
-    if (conn.prelude_answers == 0 && !admit_part(conn, slice.size)) return true;
+    if (conn.prelude_answers == 0 && !admit_part(conn, slice.size)) {
+        return leases_.counts_on(conn);
+    }
     // Places in a response are 32 bits.
     const bool fits = conn.partial.size() + slice.size <= response_size_max;
     if (fits && blocks_->available() > reserve() && conn.partial.append_growing(slice)) {
@@ -107,7 +109,7 @@ bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
         fragment->abandoned = true;
         fail(*fragment, text, stats::Reason::Limit);
     }
-    return true;
+    return leases_.counts_on(conn);
 }
 
 // Of a gather: whether bytes of its response may be kept. When they are too many it has failed, and

@@ -188,6 +188,8 @@ void Streams::on_answered(ServerConn& conn) {
     proxy_->leases().give_back(conn);
 }
 
+    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
+    if (timeout_ms > 0) proxy_->wake_at(conn.moved_at + Duration::millis(timeout_ms));
 void Streams::on_lost(ServerConn& conn) {
     throttled_.remove(conn);
     conn.paused = false;

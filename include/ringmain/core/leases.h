@@ -30,6 +30,7 @@ class Pool;
 class Proxy;
 class Server;
 class ServerConn;
+enum class Blame : uint8_t;
 struct Fragment;
 struct Request;
 struct Session;
@@ -89,13 +90,18 @@ class Leases {
     // A response to a fragment that is special, while it is the head of its FIFO.
     void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
 
+    // Of a response of which no part is kept: whether the rest is counted to its end, or the
+    // connection was lost over it. On one that serves a client alone nobody else has to be spared,
+    // and the client, which has its error, goes on at once.
+    [[nodiscard]] bool counts_on(ServerConn& conn);
+
     // A leased connection that is Ready has waited long enough, or not.
     void check(ServerConn& conn);
     // An idle one of the kind, or one to be connected. Nobody's until it is given back.
     [[nodiscard]] static ServerConn& find(Server& server, bool resp3, uint32_t database);
     void give_back(ServerConn& conn);
     // It was lost, and who waited for it has been told.
-    void on_lost(ServerConn& conn);
+    void on_lost(ServerConn& conn, Blame blame);
     // Nobody may use the server any more: its leased connections get nothing new. What was asked
     // there is answered; what waits is ended.
     void retire(Server& server, std::string_view why);

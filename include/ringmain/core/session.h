@@ -72,6 +72,7 @@ struct Session {
     // --- leases ----------------------------------------------------------------------------------
 
     ServerConn* watching = nullptr;  // has the WATCHed keys
+    bool ends_watch = false;         // EXEC or UNWATCH is on the way to it
     ServerConn* waiting = nullptr;   // has a command that waits
     std::unique_ptr<Turns> turns;    // that command, when it waits on several servers in turn
 

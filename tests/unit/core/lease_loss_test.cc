@@ -1,0 +1,227 @@
+// Connections of single clients that are lost, and what their clients and others notice of it.
+
+#include "tests/unit/core/world.h"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+const std::string ok = "+OK\r\n";
+const std::string popped = "*2\r\n" + bulk("l") + bulk("x");
+const std::string transaction = resp({"MULTI"}) + resp({"SET", "a", "mine"}) + resp({"EXEC"});
+
+std::string discarded_for(const std::string& why) {
+    return ok + "-ERR ringmain: the transaction is lost: " + why + "\r\n" +
+           "-EXECABORT ringmain: transaction discarded: " + why + "\r\n";
+}
+
+void reset(World& world, Channel& channel) {
+    world.loop().begin();
+    world.loop().reset(channel);
+    world.loop().end();
+}
+
+void answer(World& world, Channel& channel, const std::string& text) {
+    channel.inbound += text;
+    world.settle();
+}
+
+}  // namespace
+
+TEST_CASE("watched keys that are lost behind a command that waited make EXEC fail") {
+    World world(redis_pool(1));
+    world.server(0).redis.canned["BLPOP"] = "*-1\r\n";
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", "a"})) == ok);
+    CHECK(world.ask(client, resp({"BLPOP", "l", "0.1"})) == "*-1\r\n");
+    REQUIRE(world.leases(0).size() == 1);
+    reset(world, *world.leases(0)[0]);
+    CHECK(world.ask(client, transaction) ==
+          discarded_for("server s0 (10.0.0.1:7000) reset the connection"));
+    CHECK(world.server(0).redis.values.empty());
+}
+
+TEST_CASE("so do those that are lost while their client waits on another server") {
+    World world(redis_pool(2));
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", a})) == ok);
+    world.server(1).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"BLPOP", b, "0"})).empty());
+    std::string why = "server s0 (10.0.0.1:7000) reset the connection";
+    SUBCASE("with their connection") {
+        reset(world, *world.leases(0)[0]);
+    }
+    SUBCASE("with their server") {
+        config::Pool pool = redis_pool(2);
+        pool.servers.erase(pool.servers.begin());
+        world.adopt({pool});
+        world.settle();
+        why = "server s0 (10.0.0.1:7000) is not configured any more";
+    }
+    const size_t place = world.proxy().pools()[0]->servers.size() - 1;
+    answer(world, *world.leases(static_cast<uint32_t>(place))[0], "*-1\r\n");
+    CHECK(World::heard(client) == "*-1\r\n");
+    CHECK(world.ask(client, transaction) == discarded_for(why));
+}
+
+TEST_CASE("EXEC and UNWATCH that are lost on their way say so themselves") {
+    for (const bool unwatches : {false, true}) {
+        CAPTURE(unwatches);
+        World world(redis_pool(1));
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"WATCH", "a"})) == ok);
+        world.server(0).mood = Mood::Mute;
+        static_cast<void>(world.ask(client, unwatches ? resp({"UNWATCH"}) : transaction));
+        reset(world, *world.leases(0)[0]);
+        world.settle();
+        CHECK(World::heard(client) ==
+              "-ERR ringmain: server s0 (10.0.0.1:7000) reset the connection\r\n");
+        world.server(0).mood = Mood::Up;
+        world.pass(100);
+        CHECK(world.ask(client, transaction) == ok + "+QUEUED\r\n*1\r\n+OK\r\n");
+    }
+}
+
+TEST_CASE("an answer of a command that waited and does not fit into memory ends its connection") {
+    for (const bool leaves : {false, true}) {
+        CAPTURE(leaves);
+        World world(redis_pool(1), {.blocks = 128});
+        world.server(0).mood = Mood::Mute;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"BLPOP", "big", "0"}) + resp({"BLPOP", "l", "0"})).empty());
+        REQUIRE(world.leases(0).size() == 1);
+        Channel* first = world.leases(0)[0];
+        answer(
+            world, *first, "*2\r\n" + bulk("big") + "$4000000\r\n" + std::string(3'000'000, 'x'));
+        CHECK(World::heard(client) ==
+              "-ERR ringmain: the response does not fit into buffer memory; see buffer_memory\r\n");
+        CHECK(first->closed);
+        // It waits again, on another connection.
+        REQUIRE(world.leases(0).size() == 1);
+        CHECK(world.counters().clients_waiting.get() == 1);
+        CHECK(world.counters().server_failures.get() == 0);
+        if (leaves) {
+            world.drop(client);
+            CHECK(world.leases(0).empty());
+        } else {
+            answer(world, *world.leases(0)[0], popped);
+            CHECK(World::heard(client) == popped);
+        }
+        CHECK(world.counters().clients_waiting.get() == 0);
+        CHECK(world.proxy().pools()[0]->servers[0]->leased == 0);
+    }
+}
+
+TEST_CASE("nothing waits behind the rest of an answer that was too large") {
+    config::Pool pool = redis_pool(1);
+    pool.gather_size_max = 64 * 1024;
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", "l"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"KEYS", "*"})).empty());
+    Channel* watched = world.leases(0)[0];
+    answer(world, *watched, "*1\r\n$200000\r\n" + std::string(100'000, 'x'));
+    CHECK(World::heard(client) ==
+          "-ERR ringmain: what the servers answer together is larger than 65536 bytes "
+          "(gather_size_max)\r\n");
+    CHECK(watched->closed);
+    CHECK(world.ask(client, resp({"BLPOP", "l", "0"})).empty());
+    REQUIRE(world.leases(0).size() == 1);
+    SUBCASE("the server is removed") {
+        config::Pool other = redis_pool(2);
+        other.servers.erase(other.servers.begin());
+        world.adopt({other});
+        world.settle();
+        CHECK(World::heard(client) ==
+              "-ERR ringmain: server s0 (10.0.0.1:7000) is not configured any more\r\n");
+        CHECK(world.proxy().is_idle());
+    }
+    SUBCASE("the server answers") {
+        answer(world, *world.leases(0)[0], popped);
+        CHECK(World::heard(client) == popped);
+        CHECK(world.ask(client, transaction) ==
+              discarded_for("server s0 (10.0.0.1:7000) sent a response that is too large to be "
+                            "kept"));
+    }
+}
+
+TEST_CASE("of a gather that another server has failed the watched connection stays") {
+    World world(redis_pool(2));
+    const std::string a = world.key_on(0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", a})) == ok);
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Refusing;
+    CHECK(world.ask(client, resp({"KEYS", "*"})).empty());
+    const std::string keys = "*1\r\n" + bulk(std::string(100'000, 'x'));
+    answer(world, *world.leases(0)[0], keys.substr(0, 50'000));
+    answer(world, *world.leases(0)[0], keys.substr(50'000));
+    CHECK(World::heard(client).find("refused the connection") != std::string::npos);
+    CHECK(world.leases(0).size() == 1);
+    CHECK(client.client->session->watching != nullptr);
+}
+
+TEST_CASE("on a watched connection time begins when a large value has passed") {
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 64 * 1024;
+    pool.timeout_ms = 100;
+    World world(pool, {.blocks = 512});
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", "a"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", "big"}) + resp({"GET", "small"})).empty());
+    REQUIRE(world.leases(0).size() == 1);
+    Channel* watched = world.leases(0)[0];
+    const std::string all = bulk(std::string(1'000'000, 'a'));
+    for (size_t at = 0; at < all.size(); at += 100'000) {
+        answer(world, *watched, all.substr(at, 100'000));
+        world.pass(50);
+    }
+    CHECK(World::heard(client) == all);
+    world.pass(30);
+    CHECK_FALSE(watched->closed);
+    SUBCASE("and the answer comes") {
+        answer(world, *watched, bulk("s"));
+        CHECK(World::heard(client) == bulk("s"));
+    }
+    SUBCASE("and it does not come, which says nothing about the server") {
+        world.pass(60);
+        CHECK(World::heard(client) ==
+              "-ERR ringmain: server s0 (10.0.0.1:7000) did not answer within 100 ms "
+              "(timeout)\r\n");
+        CHECK(watched->closed);
+        CHECK(world.health(0).failures() == 0);
+    }
+}
+
+TEST_CASE("who leaves a command that waits costs nobody else a connection") {
+    World world(redis_pool(1));
+    Channel& one = world.client();
+    Channel& two = world.client();
+    CHECK(world.ask(world.client(), resp({"SET", "a", "1"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(one, resp({"BLPOP", "l", "0"})).empty());
+    reset(world, *world.leases(0)[0]);
+    world.settle();
+    CHECK(World::heard(one) == "-ERR ringmain: server s0 (10.0.0.1:7000) reset the connection\r\n");
+    world.pass(100);
+    for (int i = 0; i < 5; ++i) {
+        Channel& leaving = world.client();
+        CHECK(world.ask(leaving, resp({"BLPOP", "l", "0"})).empty());
+        world.drop(leaving);
+        CHECK(world.ask(two, resp({"BLPOP", "l", "0"})).empty());
+        REQUIRE(world.leases(0).size() == 1);
+        answer(world, *world.leases(0)[0], popped);
+        CHECK(World::heard(two) == popped);
+        reset(world, *world.leases(0)[0]);  // an idle one: that is nobody's fault either
+    }
+}
+
+}  // namespace ringmain::test
