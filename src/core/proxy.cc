@@ -439,6 +439,7 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
     if (close_after) {
         client.state = ClientConn::State::Closing;
         client.input.clear();
+        streams_.abandon(client);  // it will have no end
     }
     if (client.is_mute()) {
         mark_dirty(client);

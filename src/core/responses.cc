@@ -39,7 +39,7 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
 bool Proxy::awaits_bytes(const ServerConn& conn) const {
     if (conn.prelude_answers > 0) return conn.prelude_out.empty();
     const Fragment* head = conn.fragments.front();
-    return head != nullptr && conn.uploader == nullptr && head != conn.traffic.first_unsent &&
+    return head != nullptr && !Streams::is_leaving(conn) && head != conn.traffic.first_unsent &&
            head->batch != batch_ && conn.ready_batch != batch_;
 }
 
@@ -50,7 +50,7 @@ namespace {
 std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
     constexpr size_t shown_max = 100;
     std::string text = "sent bytes that nobody asked for";
-    if (conn.spoke_since_connect && conn.uploader == nullptr) return text;
+    if (conn.spoke_since_connect && !Streams::is_leaving(conn)) return text;
     const std::string_view line = bytes.substr(0, std::min(bytes.find('\r'), bytes.size()));
     text += ": \"";
     text += stats::printable(line.substr(0, shown_max));
@@ -132,7 +132,7 @@ namespace {
 
 // Of a large request a server may refuse the beginning.
 Blame blame_for_unasked(const ServerConn& conn) {
-    return conn.uploader == nullptr ? Blame::Server : Blame::Us;
+    return Streams::is_leaving(conn) ? Blame::Us : Blame::Server;
 }
 
 // What came in parts, or else in one.

@@ -86,6 +86,19 @@ class Streams {
 
     // --- the proxy's -----------------------------------------------------------------------------
 
+    // Whether a part of a large request is still to leave: no answer to it can have come.
+    [[nodiscard]] static bool is_leaving(const ServerConn& conn) {
+        if (!conn.set_apart) return false;
+        const Fragment* head = conn.fragments.front();
+        const bool is_only = head != nullptr && head->next == nullptr;
+        return conn.uploader != nullptr || (is_only && !conn.out.empty());
+    }
+
+    // One that was ordered for the place of another has shown that it serves.
+    void on_ready(ServerConn& conn);
+    // A connection of its own could not be had for what waits on it: that goes the common way, if
+    // there is one. Nothing of it has left.
+    void fall_back(ServerConn& conn);
     // Whether the server goes on sending; else the connection was lost over it, and false.
     bool check(ServerConn& conn);
     // Whether the server goes on taking a request.
