@@ -176,7 +176,9 @@ void Proxy::begin_prelude(ServerConn& conn) {
     }
     // Who would take requests for all is to answer first: connections are taken by many that answer
     // nothing, a stopped process among them.
-    conn.says_ping = conn.is_probe || conn.has_turn || conn.server->silence.is_silent();
+    // So does one beside others that serve: the server may take no more than those.
+    const bool is_extra = (conn.set_apart || conn.is_stand_in) && is_connected(*conn.server);
+    conn.says_ping = conn.is_probe || conn.has_turn || is_extra || conn.server->silence.is_silent();
     if (conn.says_ping) {
         if (conn.server->pool().is_redis()) {
             append_request(text, {"PING"});
@@ -219,8 +221,15 @@ void Proxy::on_prelude_response(ServerConn& conn,
     }
     conn.prelude_answers -= 1;
     if (conn.says_ping && conn.prelude_answers == 0) {
-        // For all but a probe any answer will do.
-        conn.is_probe ? end_probe(conn, first_line(bytes)) : become_ready(conn);
+        // For all but a probe any answer will do that is one to PING.
+        const std::string answer = first_line(bytes);
+        if (conn.is_probe) {
+            end_probe(conn, answer);
+        } else if (is_full(answer)) {
+            lose(conn, "takes no more connections: " + answer);
+        } else {
+            become_ready(conn);
+        }
         return;
     }
     if (frame.type != '-' && frame.type != '!') {
@@ -276,6 +285,7 @@ void Proxy::become_ready(ServerConn& conn) {
     conn.server->health().allow();
     if (!conn.out.empty()) dirty_servers_.add(conn);
     if (conn.is_subscriber) subscriptions_.on_ready(conn);
+    if (conn.is_stand_in) streams_.on_ready(conn);
 }
 
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
@@ -300,13 +310,6 @@ Instant Proxy::after_backoff(uint32_t failures) {
 }
 
 namespace {
-
-// By one that serves everybody.
-bool is_connected(const Server& server) {
-    return std::ranges::any_of(server.connections(), [](const auto& conn) {
-        return conn->state == ServerConn::State::Ready && !conn->is_lease && !conn->is_probe;
-    });
-}
 
 Blame judge_blame(const ServerConn& conn, Blame reported) {
     if (reported != Blame::Server) return reported;
@@ -390,6 +393,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
 
     // Before the errors are written: it may be the arena that ran out.
     conn.prelude_out.clear();
+    if (conn.set_apart && !conn.was_established && blame != Blame::Us) streams_.fall_back(conn);
     conn.out.clear();
     conn.partial.clear();
     streams_.on_lost(conn);

@@ -57,6 +57,11 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestPar
     return answer.starts_with("-LOADING");
 }
 
+// The answer of a server that has as many connections as it takes, before it closes this one.
+[[nodiscard]] inline bool is_full(std::string_view answer) {
+    return answer.starts_with("-ERR max number of clients");
+}
+
 // What the slow log will say of a request; `command` may be null.
 inline constexpr uint32_t noted_key_size_max = 27;
 [[nodiscard]] Duration slow_threshold_of(const config::Config& config);

@@ -135,18 +135,10 @@ void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const B
             text.append(without_sign(reason.to_string())).append("\r\n");
         }
     }
+    const std::string refusal = clean ? "" : proxy_->first_line(bytes);
     Request& request = take_request(conn);
     end_lease(conn, clean);
     deliver(request, text.empty() ? &bytes : nullptr, text);
-}
-
-// To DISCARD behind MULTI.
-    const std::string refusal = clean ? "" : proxy_->first_line(bytes);
-void Leases::on_checked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
-    std::string refusal = conn.fragments.front()->response.to_string();
-    const bool is_open = refusal.empty() && is_error(frame);
-    if (is_open) refusal = proxy_->first_line(bytes);
-    conn.knows_transactions = refusal.empty();
     const bool is_shared = !conn.is_lease || conn.set_apart;
     if (!clean && is_shared) refuse_transactions(conn, refusal);
 }
@@ -159,6 +151,14 @@ void Leases::refuse_transactions(ServerConn& conn, const std::string& line) {
     server.transactions_refused_until = proxy_->now() + transactions_refused_for;
     proxy_->tell(conn, server.transactions_refused);
     proxy_->lose(conn, "was in a transaction that it does not end: " + line, Blame::Nobody);
+}
+
+// To DISCARD behind MULTI.
+void Leases::on_checked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    std::string refusal = conn.fragments.front()->response.to_string();
+    const bool is_open = refusal.empty() && is_error(frame);
+    if (is_open) refusal = proxy_->first_line(bytes);
+    conn.knows_transactions = refusal.empty();
     Request& request = take_request(conn);
     if (!refusal.empty() && request.client != nullptr) {
         request.client->session->lost =
@@ -170,13 +170,13 @@ void Leases::refuse_transactions(ServerConn& conn, const std::string& line) {
     } else {
         proxy_->make_ready(request);
     }
+    if (is_open) refuse_transactions(conn, refusal);
 }
 
 void Leases::on_watched(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     const std::string refusal = conn.fragments.front()->response.to_string();
     const bool refused = is_error(frame) || !refusal.empty();
     if (refusal.empty()) conn.knows_transactions = true;
-    if (is_open) refuse_transactions(conn, refusal);
     Request& request = take_request(conn);
     if (!refused) {
         deliver(request, &bytes, {});

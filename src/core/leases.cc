@@ -80,15 +80,21 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
 
 // --- taking and giving back ----------------------------------------------------------------------
 
-ServerConn& Leases::find(Server& server, bool resp3, uint32_t database) {
+ServerConn* Leases::find_idle(Server& server, bool resp3, uint32_t database) {
     for (ServerConn* conn = server.idle_leases.front(); conn != nullptr;
          conn = decltype(server.idle_leases)::after(*conn)) {
         if (conn->resp3 != resp3 || conn->database != database) continue;
         server.idle_leases.remove(*conn);
         server.idle_lease_count -= 1;
-        return *conn;
+        return conn;
     }
-    ServerConn* conn = server.closed_leases.pop_front();
+    return nullptr;
+}
+
+ServerConn& Leases::find(Server& server, bool resp3, uint32_t database) {
+    ServerConn* conn = find_idle(server, resp3, database);
+    if (conn != nullptr) return *conn;
+    conn = server.closed_leases.pop_front();
     if (conn == nullptr) conn = &server.make_lease();
     conn->resp3 = resp3;
     conn->database = database;
@@ -158,7 +164,8 @@ void Leases::give_back(ServerConn& conn) {
     release(conn);
     Server& server = *conn.server;
     const bool wanted = server.live && !server.pool().retired && !proxy_->draining_;
-    if (!conn.fragments.empty() || !wanted || server.idle_lease_count >= idle_leases_max) {
+    const bool is_clean = conn.fragments.empty() && conn.out.empty();
+    if (!is_clean || !wanted || server.idle_lease_count >= idle_leases_max) {
         proxy_->lose(conn, "is not needed any more", Blame::Nobody);
         return;
     }

@@ -88,6 +88,9 @@ void Streams::begin_request(ClientConn& client,
     std::string_view why;
     ServerConn* conn = take(server, client.resp3, client.pool->options->redis_db, &why);
     if (conn == nullptr) {
+        // In one piece it may go the common way.
+        const ServerConn& shared = server.connection(client.affinity, client.resp3);
+        if (shared.state == ServerConn::State::Ready && server.takes_requests) return;
         refuse(client, command, why, proxy_->scratch().why_reason);
         return;
     }
@@ -95,6 +98,7 @@ void Streams::begin_request(ClientConn& client,
     RM_ASSERT(request != nullptr);  // the limit was checked
     client.pool->counters->commands[command.number].add(1);
     proxy_->counters().requests.add(1);
+    request->command = &command;
     if (proxy_->notes_commands()) {
         const ByteRange head = {key.offset, std::min(key.size, noted_key_size_max)};
         note_command(*request, &command, Bytes(client.partial).view(head, proxy_->scratch().text));

@@ -54,6 +54,16 @@ bool Server::replace(const ServerConn& late, Instant now) {
     return true;
 }
 
+ServerConn* Server::failed_place(bool resp3) const {
+    for (uint32_t i = 0; i < per_kind_; ++i) {
+        ServerConn& conn = *connections_[resp3 ? per_kind_ + i : i];
+        const bool is_closed = conn.state == ServerConn::State::Closed && conn.channel == 0 &&
+                               !conn.disconnect_link.linked;
+        if (is_closed && conn.failures > 0) return &conn;
+    }
+    return nullptr;
+}
+
 void Server::swap_places(const ServerConn& one, const ServerConn& other) {
     const auto place_of = [this](const ServerConn& conn) {
         return std::ranges::find(connections_, &conn, &std::unique_ptr<ServerConn>::get);
@@ -87,6 +97,7 @@ ServerConn& Server::in_database(uint16_t slot, uint32_t number, uint32_t affinit
     if (conn == nullptr) {
         connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, resp3));
         conn = connections_.back().get();
+        conn->is_selected = true;
     }
     conn->database = number;  // others left it closed
     return *conn;
@@ -97,7 +108,6 @@ void Server::note_change() {
     counters_->silent.set(silence.is_silent() ? 1 : 0);
 }
 
-        conn->is_selected = true;
 void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
     pool_ = &owner;
     options_ = &owner.options->servers[index];

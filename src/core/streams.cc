@@ -76,23 +76,54 @@ void Streams::note_output(const ServerConn& conn, ClientConn& client, uint64_t s
     proxy_->mark_dirty(client);
 }
 
+bool Streams::may_be_set_apart(const ServerConn& conn) const {
+    const Server& server = *conn.server;
+    const bool is_everybodys =
+        !conn.is_lease && !conn.is_spare && !conn.is_probe && !conn.is_selected;
+    return is_everybodys && server.live && !server.pool().retired && !proxy_->draining_ &&
+           server.set_apart < set_apart_max;
+}
+
 // Who asks from now on shall not wait behind it.
 void Streams::set_apart(ServerConn& conn) {
+    if (!may_be_set_apart(conn) || change_places(conn)) return;
+    order_stand_in(*conn.server, conn.resp3);
+}
+
+// With one that is known to serve: nobody is to lose the connection that there is.
+bool Streams::change_places(ServerConn& conn) {
     Server& server = *conn.server;
-    const Pool& pool = server.pool();
-    const bool is_everybodys = !conn.is_lease && !conn.is_spare && !conn.is_probe &&
-                               conn.database == pool.options->redis_db;
-    if (!is_everybodys || !server.live || pool.retired || proxy_->draining_) return;
-    if (server.set_apart >= set_apart_max) return;
-    std::string_view why;
-    ServerConn* other = take(server, conn.resp3, conn.database, &why);
-    if (other == nullptr) return;
+    ServerConn* other = Leases::find_idle(server, conn.resp3, conn.database);
+    if (other == nullptr) return false;
     server.swap_places(conn, *other);
     other->is_lease = false;
     conn.is_lease = true;
     mark_apart(conn);
     // Nobody may overtake himself on the other connection.
     proxy_->hold_back_clients(conn);
+    return true;
+}
+
+// It changes places with what is streaming then, when it has answered.
+void Streams::order_stand_in(Server& server, bool resp3) {
+    if (server.set_apart + server.stand_ins >= set_apart_max) return;
+    std::string_view why;
+    ServerConn* conn = take(server, resp3, server.pool().options->redis_db, &why);
+    if (conn == nullptr) return;
+    conn->is_stand_in = true;
+    conn->used_at = proxy_->now();
+    server.stand_ins += 1;
+}
+
+void Streams::on_ready(ServerConn& conn) {
+    Server& server = *conn.server;
+    conn.is_stand_in = false;
+    server.stand_ins -= 1;
+    proxy_->leases().give_back(conn);
+    for (ServerConn* one = streaming_.front(); one != nullptr;
+         one = decltype(streaming_)::after(*one)) {
+        if (one->server == &server && may_be_set_apart(*one)) change_places(*one);
+    }
 }
 
 void Streams::mark_apart(ServerConn& conn) {
@@ -157,6 +188,8 @@ void Streams::pass_on(ServerConn& conn, const Slice& slice) {
 void Streams::end_response(ServerConn& conn) {
     conn.streaming = false;
     conn.moved_at = proxy_->now();
+    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
+    if (timeout_ms > 0) proxy_->wake_at(conn.moved_at + Duration::millis(timeout_ms));
     streaming_.remove(conn);
     pause(conn, false);
     give_what_waits(conn);
@@ -185,13 +218,63 @@ void Streams::on_answered(ServerConn& conn) {
     conn.set_apart = false;
     conn.server->set_apart -= 1;
     conn.server->large_keys.forget(std::exchange(conn.large_key, 0));
-    proxy_->leases().give_back(conn);
+    if (!return_to_place(conn)) proxy_->leases().give_back(conn);
 }
 
-    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
-    if (timeout_ms > 0) proxy_->wake_at(conn.moved_at + Duration::millis(timeout_ms));
+// The one that took its place was lost, and there may be no other to be had.
+bool Streams::return_to_place(ServerConn& conn) {
+    Server& server = *conn.server;
+    const Pool& pool = server.pool();
+    const bool is_usable = conn.state == ServerConn::State::Ready && server.live && !pool.retired;
+    if (!is_usable || conn.database != pool.options->redis_db) return false;
+    ServerConn* failed = server.failed_place(conn.resp3);
+    if (failed == nullptr) return false;
+    server.swap_places(conn, *failed);
+    conn.is_lease = false;
+    failed->is_lease = true;
+    proxy_->waiting_.remove(*failed);
+    server.closed_leases.add(*failed);
+    return true;
+}
+
+void Streams::fall_back(ServerConn& conn) {
+    Fragment* only = conn.fragments.front();
+    if (only == nullptr || !is_wanted(*only)) return;
+    Server& server = *conn.server;
+    Request& request = *only->request;
+    ClientConn& client = *request.client;
+    const ServerConn& shared = server.connection(client.affinity, client.resp3);
+    if (shared.state != ServerConn::State::Ready) return;
+    if (conn.uploader != nullptr) {
+        keep_request(conn, client);
+        return;
+    }
+    std::string_view why;
+    ServerConn* other = proxy_->usable_connection(server, client, conn.out.size(), &why);
+    if (other == nullptr) return;
+    Fragment& fragment = proxy_->leave_queue(conn);
+    request.fragments_waiting -= 1;
+    other->out.append_chain(std::move(conn.out));
+    proxy_->enqueue(*other, fragment);
+}
+
+// It waits in memory for its end, like any.
+void Streams::keep_request(ServerConn& conn, ClientConn& client) {
+    conn.uploader = nullptr;
+    client.uploading = nullptr;
+    client.upload = Upload::Kept;
+    client.partial = std::move(conn.out);
+    Request& request = *client.requests.pop_front();
+    // It is counted when it is taken.
+    client.pool->counters->commands[request.command->number].subtract(1);
+    proxy_->counters().requests.subtract(1);
+    proxy_->detach(request);
+    if (client.paused) proxy_->resumable_.add(client);
+}
+
 void Streams::on_lost(ServerConn& conn) {
     throttled_.remove(conn);
+    if (std::exchange(conn.is_stand_in, false)) conn.server->stand_ins -= 1;
     conn.paused = false;
     conn.large_key = 0;
     if (std::exchange(conn.set_apart, false)) {

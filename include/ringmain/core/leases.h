@@ -99,6 +99,8 @@ class Leases {
     void check(ServerConn& conn);
     // An idle one of the kind, or one to be connected. Nobody's until it is given back.
     [[nodiscard]] static ServerConn& find(Server& server, bool resp3, uint32_t database);
+    // Null when none is idle.
+    [[nodiscard]] static ServerConn* find_idle(Server& server, bool resp3, uint32_t database);
     void give_back(ServerConn& conn);
     // It was lost, and who waited for it has been told.
     void on_lost(ServerConn& conn, Blame blame);

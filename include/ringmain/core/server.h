@@ -38,6 +38,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     // the spare then, until it is closed. False while there is no spare that may connect.
     [[nodiscard]] bool replace(const ServerConn& late, Instant now);
 
+    // One of connection() that could not be connected again; null: there is none.
+    [[nodiscard]] ServerConn* failed_place(bool resp3) const;
+
     // The one takes the place of the other, and the other way round.
     void swap_places(const ServerConn& one, const ServerConn& other);
 
@@ -95,6 +98,7 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     // Of core::Streams.
     uint32_t set_apart = 0;  // connections
+    uint32_t stand_ins = 0;  // connections that are to take the place of one, not Ready yet
     LargeKeys large_keys;
 
     // Of core::Leases.
@@ -106,13 +110,13 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     Instant lease_retry_at = {};
     std::string lease_error;
     bool leases_told = false;  // the first of these failures, in the log
+    // It takes MULTI on a connection of everybody's, and does not end what that begins.
+    std::string transactions_refused;
+    Instant transactions_refused_until = {};
 
     // Of core::Subscriptions: null until something is to be subscribed here.
     std::unique_ptr<Link> link;
 
-    // It takes MULTI on a connection of everybody's, and does not end what that begins.
-    std::string transactions_refused;
-    Instant transactions_refused_until = {};
     // What may wait for one connection: bytes of its `out`, requests sent or not.
     uint64_t queue_size_max = 0;
     uint32_t queue_max = 0;

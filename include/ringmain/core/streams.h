@@ -2,8 +2,8 @@
 //
 // A response of which more than stream_threshold is known or still to come goes to its client piece
 // by piece. The shared connection that it comes on is set apart: what comes after it uses another
-// one, and only what had been sent behind it waits. When its last answer has come it is kept for
-// the next time, among the idle leases (core/leases.h).
+// one, which is known to serve, and only what had been sent behind it waits. When its last answer
+// has come it is kept for the next time, among the idle leases (core/leases.h).
 //
 //   begin_response        pass_on              end_response        all answered
 //   shared ------> set apart, streaming ...... set apart -------------------> idle lease
@@ -125,7 +125,12 @@ class Streams {
     void drive();
     void consider(ServerConn& conn, uint64_t size);
     void begin_response(ServerConn& conn);
+    [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;
     void set_apart(ServerConn& conn);
+    bool change_places(ServerConn& conn);
+    void order_stand_in(Server& server, bool resp3);
+    void keep_request(ServerConn& conn, ClientConn& client);
+    [[nodiscard]] bool return_to_place(ServerConn& conn);
     static void mark_apart(ServerConn& conn);
     [[nodiscard]] ServerConn* take(Server& server,
                                    bool resp3,
