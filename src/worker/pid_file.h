@@ -6,8 +6,10 @@
 #include "ringmain/uring/descriptor.h"
 #include "ringmain/uring/socket.h"
 
+#include <array>
 #include <cerrno>
 #include <string>
+#include <string_view>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,12 +22,13 @@ class PidFile {
     PidFile(const PidFile&) = delete;
     PidFile& operator=(const PidFile&) = delete;
 
+    // Of a process that has begun to serve in our place, it is that one's by now.
     ~PidFile() {
-        if (!path_.empty()) unlink(path_.c_str());
+        if (!path_.empty() && is_ours()) unlink(path_.c_str());
     }
 
     Status write(const std::string& path) {
-        const std::string text = std::to_string(getpid()) + "\n";
+        const std::string text = own_text();
         const uring::Descriptor file(
             ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
         if (!file.is_open() ||
@@ -37,6 +40,15 @@ class PidFile {
     }
 
   private:
+    static std::string own_text() { return std::to_string(getpid()) + "\n"; }
+
+    [[nodiscard]] bool is_ours() const {
+        const uring::Descriptor file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+        std::array<char, 32> text = {};
+        const ssize_t size = file.is_open() ? ::read(file.get(), text.data(), text.size()) : 0;
+        return size > 0 && std::string_view(text.data(), static_cast<size_t>(size)) == own_text();
+    }
+
     std::string path_;
 };
 
