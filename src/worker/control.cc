@@ -122,8 +122,7 @@ void Control::obey(int signal) {
             reload();
             break;
         case SIGUSR1:
-            log.reopen();
-            log.write(LogLevel::Notice, "USR1: log reopened");
+            if (log.reopen()) log.write(LogLevel::Notice, "USR1: log reopened");
             break;
         case SIGUSR2:
             log.write(LogLevel::Notice, "USR2: means nothing here; HUP reads the configuration");
@@ -157,7 +156,7 @@ void Control::stop() {
 // Reads the file again. What is wrong with it is told, and changes nothing.
 void Control::reload() {
     Log& log = *options_.log;
-    log.reopen();
+    const std::string reopened = log.reopen() ? "HUP: log reopened" : "HUP: log not reopened";
     if (draining_) return;
     if (adopting_) {
         reload_again_ = true;
@@ -167,7 +166,7 @@ void Control::reload() {
         generations_.empty() ? *options_.config : generations_.back()->config;
     const auto refuse = [&](const std::string& reason) {
         reporter_.note_refused_reload();
-        log.write(LogLevel::Error, "HUP: log reopened; configuration not changed: " + reason);
+        log.write(LogLevel::Error, reopened + "; configuration not changed: " + reason);
     };
     const Result<std::string> text = config::read_file(running.file);
     if (!text.ok()) return refuse(text.error());
@@ -191,7 +190,7 @@ void Control::reload() {
     for (const std::string& name : kept) {
         log.write(LogLevel::Warning, name + " is fixed at start: its change needs a restart");
     }
-    announce(running, next);
+    announce(running, next, reopened);
     hand_out(std::move(next));
 }
 
@@ -215,14 +214,16 @@ void Control::change_log(const config::Config& running, const config::Config& ne
     if (next.proxy.log_level != running.proxy.log_level) log.set_level(next.proxy.log_level);
 }
 
-void Control::announce(const config::Config& running, const config::Config& next) const {
+void Control::announce(const config::Config& running,
+                       const config::Config& next,
+                       const std::string& reopened) const {
     const std::vector<std::string> changes = config::changes(running, next);
     for (const std::string& change : changes) {
         options_.log->write(LogLevel::Notice, "HUP: " + change);
     }
     options_.log->write(
         LogLevel::Notice,
-        "HUP: log reopened, configuration read from " + next.file +
+        reopened + ", configuration read from " + next.file +
             (changes.empty() ? ": no pool changed"
                              : ": " + std::to_string(changes.size()) +
                                    (changes.size() == 1 ? " pool changed" : " pools changed")));

@@ -72,7 +72,9 @@ class Control {
     void tell_findings(const std::vector<config::Diagnostic>& findings,
                        const std::string& file) const;
     void change_log(const config::Config& running, const config::Config& next) const;
-    void announce(const config::Config& running, const config::Config& next) const;
+    void announce(const config::Config& running,
+                  const config::Config& next,
+                  const std::string& reopened) const;
     void hand_out(config::Config next);
     void follow_progress();
     void watch();

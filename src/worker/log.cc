@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 namespace ringmain::worker {
@@ -29,6 +32,19 @@ std::string_view name_of(config::LogLevel level) {
     return "";
 }
 
+std::string line_of(config::LogLevel level, std::string_view text) {
+    std::string line = uring::wall_time().text();
+    line.append(" ").append(name_of(level)).append(": ").append(text);
+    line.resize(std::min<size_t>(line.size(), PIPE_BUF - 1));
+    std::replace_if(
+        line.begin(),
+        line.end(),
+        [](char byte) { return static_cast<unsigned char>(byte) < ' ' || byte == '\x7f'; },
+        '?');
+    line += '\n';
+    return line;
+}
+
 int open_file(const std::string& path) {
     return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 }
@@ -36,45 +52,51 @@ int open_file(const std::string& path) {
 }  // namespace
 
 Status Log::open(const std::string& path) {
-    if (path.empty()) {
-        path_.clear();
-        file_ = STDERR_FILENO;
-        return {};
-    }
-    const int file = open_file(path);
+    const int file = path.empty() ? STDERR_FILENO : open_file(path);
     if (file < 0) {
         return Error{"cannot open the log file '" + path + "': " + uring::error_text(errno)};
     }
     path_ = path;
-    if (file_ == STDERR_FILENO) {
-        file_ = file;
-        return {};
-    }
-    // Same number, new file: writers of other threads never see a closed one.
-    dup3(file, file_, O_CLOEXEC);
-    ::close(file);
+    use(file);
     return {};
 }
 
-void Log::reopen() {
-    if (path_.empty()) return;
-    if (const Status opened = open(path_); !opened.ok()) {
-        write(config::LogLevel::Error, opened.error() + "; the old one is still written to");
-    }
+// Under the lock: nobody writes to a number that is closed, or another file's by now.
+void Log::use(int file) {
+    const std::lock_guard lock(mutex_);
+    const int old = std::exchange(file_, file);
+    if (old != STDERR_FILENO) ::close(old);
+}
+
+bool Log::reopen() {
+    if (path_.empty()) return true;
+    const Status opened = open(path_);
+    if (opened.ok()) return true;
+    write(config::LogLevel::Error, opened.error() + "; the old one is still written to");
+    return false;
 }
 
 void Log::write(config::LogLevel level, std::string_view text) const {
     if (level > level_.load(std::memory_order_relaxed)) return;
-    std::string line = uring::wall_time().text();
-    line.append(" ").append(name_of(level)).append(": ").append(text);
-    std::replace_if(
-        line.begin(),
-        line.end(),
-        [](char byte) { return static_cast<unsigned char>(byte) < ' ' || byte == '\x7f'; },
-        '?');
-    line += '\n';
+    const std::string line = line_of(level, text);
+    const std::lock_guard lock(mutex_);
+    if (lost_ > 0) {
+        const std::string told =
+            line_of(config::LogLevel::Warning,
+                    std::to_string(lost_) + (lost_ == 1 ? " line" : " lines") +
+                        " of the log lost here: whoever reads it was too slow");
+        if (try_write(told)) lost_ = 0;
+    }
+    if (lost_ > 0 || !try_write(line)) lost_ += 1;
+}
+
+// Not if it would have to wait. A pipe that takes anything takes PIPE_BUF bytes.
+bool Log::try_write(std::string_view line) const {
+    pollfd ready = {.fd = file_, .events = POLLOUT, .revents = 0};
+    if (poll(&ready, 1, 0) == 0) return false;
     const ssize_t written = ::write(file_, line.data(), line.size());
     static_cast<void>(written);  // a full disk must not stop the proxy
+    return true;
 }
 
 config::LogLevel Log::change_level(int steps) {

@@ -1,5 +1,6 @@
 """The command line from outside: check, locate, migrate, doctor, help, signals, refusals."""
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -420,6 +421,28 @@ class Running(CommandLine):
             os.kill(pid, signal.SIGTERM)
             wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "it stopped")
         self.assertFalse(pid_file.exists())
+
+    @needs_ringmain
+    def test_nobody_waits_for_who_reads_standard_error(self):
+        server = self.use(RedisServer())
+        proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, start=False))
+        reading, writing = os.pipe()
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        try:
+            proxy.child = subprocess.Popen([os.path.abspath(BINARY), "-c", proxy.config_path],
+                                           stdin=subprocess.DEVNULL, stderr=writing)
+            os.close(writing)
+            proxy.wait_until_accepting(proxy.endpoint())
+            with proxy.client() as client:
+                for _ in range(300):  # a line has 50 bytes at least
+                    proxy.child.send_signal(signal.SIGUSR2)
+                    proxy.child.send_signal(signal.SIGTTIN)
+                    self.expect(client, resp("PING"), b"+PONG\r\n")
+                    time.sleep(0.001)
+            self.assertEqual(proxy.halt(), 0)
+            proxy.child = None
+        finally:
+            os.close(reading)
 
     @needs_ringmain
     def test_no_client_is_accepted_after_the_stop_began(self):

@@ -141,6 +141,26 @@ class Reload(Case):
                 for port in held:
                     port.release()
 
+    def test_a_log_that_cannot_be_opened_anew_is_not_called_reopened(self):
+        self.proxy = self.use(Ringmain({"alpha": {"servers": self.servers[:1]}}, start=False))
+        path = self.proxy.folder / "own.log"
+        self.proxy.proxy = {"log_file": str(path)}
+        self.proxy.config_path.write_text(self.proxy.config_text())
+        self.proxy.start()
+        old = path.rename(self.proxy.folder / "old.log")
+        path.mkdir()
+        for number, said in ((signal.SIGUSR1, None), (signal.SIGHUP, "HUP: log not reopened")):
+            before = old.read_text().count("the old one is still written to")
+            self.proxy.child.send_signal(number)
+            wait_for(lambda: old.read_text().count("the old one is still written to") > before,
+                     "the failure in the log")
+            if said:
+                wait_for(lambda: said in old.read_text(), said)
+        self.assertNotIn("log reopened", old.read_text())
+        path.rmdir()
+        self.proxy.child.send_signal(signal.SIGUSR1)
+        wait_for(lambda: path.exists() and "USR1: log reopened" in path.read_text(), "the new log")
+
     def test_what_is_fixed_is_named_and_stays(self):
         proxy = self.start()
         proxy.proxy = {"workers": 2, "log_level": "debug"}

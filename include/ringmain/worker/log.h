@@ -3,7 +3,9 @@
 //   2026-11-22T09:30:00.123Z notice: serving pool alpha ...
 //
 // Not for the data path. Control characters in a line are replaced, so nothing that came from
-// outside can forge one.
+// outside can forge one. Nobody waits for whoever reads the log: when a pipe, a socket or a
+// terminal takes nothing, lines are lost, and the next one that goes says how many. A line has at
+// most 4096 bytes, which a pipe takes whole.
 
 #pragma once
 
@@ -11,6 +13,8 @@
 #include "ringmain/config/config.h"
 
 #include <atomic>
+#include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -22,13 +26,15 @@ class Log {
 
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
-    ~Log() = default;
+
+    ~Log() { use(2); }
 
     // To a file, appended; "" is standard error.
     Status open(const std::string& path);
 
-    // The same file anew, after it was moved away.
-    void reopen();
+    // The same file anew, after it was moved away. False when it cannot be: the old one goes on,
+    // and has been told why.
+    bool reopen();
 
     void write(config::LogLevel level, std::string_view text) const;
 
@@ -38,8 +44,13 @@ class Log {
     config::LogLevel change_level(int steps);
 
   private:
+    void use(int file);
+    [[nodiscard]] bool try_write(std::string_view line) const;
+
     std::string path_;
-    std::atomic<int> file_ = 2;
+    mutable std::mutex mutex_;  // of what follows, and of writing
+    mutable uint64_t lost_ = 0;
+    int file_ = 2;
     std::atomic<config::LogLevel> level_;
 };
 

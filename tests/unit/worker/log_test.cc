@@ -1,5 +1,8 @@
 #include "ringmain/worker/log.h"
 
+#include "tests/unit/worker/folder.h"
+
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -7,31 +10,14 @@
 #include <string>
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace ringmain::worker {
 namespace {
 
 using config::LogLevel;
-
-class Folder {
-  public:
-    Folder() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "ringmain-log-XXXXXX").string();
-        REQUIRE(mkdtemp(name.data()) != nullptr);
-        path_ = name;
-    }
-
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    ~Folder() { std::filesystem::remove_all(path_); }
-
-    [[nodiscard]] std::string file(const char* name) const { return (path_ / name).string(); }
-
-  private:
-    std::filesystem::path path_;
-};
 
 std::string content_of(const std::string& path) {
     std::ifstream file(path);
@@ -63,16 +49,98 @@ TEST_CASE("nothing that came from outside can forge a line") {
     CHECK(text.find("a?b?[2J\n") != std::string::npos);
 }
 
+// All that can be read now.
+std::string drain(int pipe) {
+    std::string text;
+    char bytes[65536];
+    ssize_t size = 0;
+    while ((size = read(pipe, bytes, sizeof bytes)) > 0) {
+        text.append(bytes, static_cast<size_t>(size));
+    }
+    return text;
+}
+
+size_t open_files() {
+    const std::filesystem::directory_iterator files("/proc/self/fd");
+    return static_cast<size_t>(std::distance(begin(files), end(files)));
+}
+
+TEST_CASE("whoever writes does not wait for a reader who stands still, who is told what is lost") {
+    const Folder folder;
+    const std::string path = folder.file("pipe");
+    REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+    const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    REQUIRE(reader >= 0);
+    Log log(LogLevel::Notice);
+    REQUIRE(log.open(path).ok());
+    alarm(20);  // a log that waits ends here
+    constexpr size_t lines = 3000;
+    const std::string line(200, 'x');
+    for (size_t i = 0; i < lines; ++i) {
+        log.write(LogLevel::Notice, line);
+    }
+    log.write(LogLevel::Notice, std::string(20'000, 'y'));
+    alarm(0);
+    const std::string before = drain(reader);
+    const auto kept = static_cast<size_t>(std::ranges::count(before, '\n'));
+    CHECK(kept > 100);
+    CHECK(kept < lines);
+    CHECK(before.find("yy") == std::string::npos);
+
+    log.write(LogLevel::Notice, "again");
+    const std::string after = drain(reader);
+    const size_t told =
+        after.find(" warning: " + std::to_string(lines + 1 - kept) + " lines of the log lost here");
+    CAPTURE(after);
+    CHECK(told != std::string::npos);
+    CHECK(after.find(" notice: again\n") > told);
+    log.write(LogLevel::Notice, "and again");
+    CHECK(drain(reader).find("lost") == std::string::npos);
+    close(reader);
+}
+
+TEST_CASE("a line has a limit") {
+    const Folder folder;
+    Log log(LogLevel::Notice);
+    REQUIRE(log.open(folder.file("log")).ok());
+    log.write(LogLevel::Notice, std::string(10'000, 'x'));
+    CHECK(content_of(folder.file("log")).size() == 4096);
+}
+
+TEST_CASE("another file, or none, leaves no descriptor open") {
+    const Folder folder;
+    const size_t before = open_files();
+    Log log(LogLevel::Error);
+    for (int i = 0; i < 3; ++i) {
+        REQUIRE(log.open(folder.file("log")).ok());
+        REQUIRE(log.open(folder.file("other")).ok());
+        CHECK(open_files() == before + 1);
+        REQUIRE(log.open("").ok());
+        CHECK(open_files() == before);
+    }
+}
+
 TEST_CASE("after a rotation lines go to the new file") {
     const Folder folder;
     Log log(LogLevel::Notice);
     REQUIRE(log.open(folder.file("log")).ok());
     log.write(LogLevel::Notice, "before");
     REQUIRE(std::rename(folder.file("log").c_str(), folder.file("old").c_str()) == 0);
-    log.reopen();
+    CHECK(log.reopen());
     log.write(LogLevel::Notice, "after");
     CHECK(content_of(folder.file("old")).find("after") == std::string::npos);
     CHECK(content_of(folder.file("log")).find("after") != std::string::npos);
+}
+
+TEST_CASE("a log that cannot be opened anew goes on in the old file and says so") {
+    const Folder folder;
+    Log log(LogLevel::Notice);
+    REQUIRE(log.open(folder.file("log")).ok());
+    REQUIRE(std::rename(folder.file("log").c_str(), folder.file("old").c_str()) == 0);
+    REQUIRE(std::filesystem::create_directory(folder.file("log")));
+    CHECK_FALSE(log.reopen());
+    CHECK(content_of(folder.file("old")).find("the old one is still written to") !=
+          std::string::npos);
 }
 
 TEST_CASE("a log file that cannot be opened is an error that names it") {
