@@ -86,9 +86,13 @@ Result<Descriptor> bound_tcp(const SocketAddress& address, bool reuse_port) {
     return opened;
 }
 
-Status start_listening(int socket, const SocketAddress& address, uint32_t backlog) {
+int limited(uint32_t backlog) {
     const uint32_t backlog_max = INT32_MAX;
-    if (listen(socket, static_cast<int>(std::min(backlog, backlog_max))) == 0) return {};
+    return static_cast<int>(std::min(backlog, backlog_max));
+}
+
+Status start_listening(int socket, const SocketAddress& address, uint32_t backlog) {
+    if (listen(socket, limited(backlog)) == 0) return {};
     return Error{bind_error(address, errno)};
 }
 
@@ -206,8 +210,16 @@ void set_no_delay(int socket) {
     set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-void set_keepalive(int socket) {
-    set_option(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
+void set_keepalive(int socket, bool on) {
+    set_option(socket, SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
+}
+
+void set_reuse_port(int socket) {
+    set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
+}
+
+void set_backlog(int socket, uint32_t backlog) {
+    static_cast<void>(listen(socket, limited(backlog)));
 }
 
 uint64_t unread_bytes(int socket) {

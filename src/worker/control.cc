@@ -221,6 +221,16 @@ void Control::announce(const config::Config& running,
     for (const std::string& change : changes) {
         options_.log->write(LogLevel::Notice, "HUP: " + change);
     }
+    for (uint32_t i = 0; i < next.pools.size(); ++i) {
+        const config::Address& listen = next.pools[i].listen;
+        if (std::ranges::find(running.pools, listen, &config::Pool::listen) !=
+            running.pools.end()) {
+            continue;
+        }
+        options_.log->write(
+            LogLevel::Notice,
+            "HUP: pool " + next.pools[i].name + ": listens on " + options_.listeners->place_of(i));
+    }
     options_.log->write(
         LogLevel::Notice,
         reopened + ", configuration read from " + next.file +

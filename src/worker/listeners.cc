@@ -6,25 +6,28 @@
 #include <utility>
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace ringmain::worker {
 
-Listeners::~Listeners() {
-    for (const auto& [address, port] : ports_) {
-        close(port);
+namespace {
+
+// What of `ports` a new listener may stand in the way of.
+template <class Ports>
+std::string rival_text(const Ports& ports, const config::Address& listen) {
+    for (const auto& [address, port] : ports) {
+        if (listen.is_path() || port.number != listen.port) continue;
+        return "; this ringmain itself listens on " + address.text();
     }
+    return {};
 }
+
+}  // namespace
 
 // The mode of a socket's file does not make it another one.
 config::Address Listeners::key_of(const config::Pool& pool) {
     config::Address key = pool.listen;
     key.mode = 0;
     return key;
-}
-
-void Listeners::close(const Port& port) {
-    if (!port.path.empty()) unlink(port.path.c_str());
 }
 
 void Listeners::shut() const {
@@ -36,19 +39,29 @@ void Listeners::shut() const {
 }
 
 Status Listeners::change_to(const config::Config& config) {
-    std::map<config::Address, Port> opened;
     std::vector<config::Address> of_pools;
+    of_pools.reserve(config.pools.size());
     for (const config::Pool& pool : config.pools) {
         of_pools.push_back(key_of(pool));
-        if (ports_.contains(of_pools.back())) continue;
-        Result<Port> port = open(pool);
+    }
+    Ports opened;
+    for (size_t i = 0; i < of_pools.size(); ++i) {
+        if (ports_.contains(of_pools[i])) continue;
+        const config::Pool& pool = config.pools[i];
+        Result<Port> port = pool.listen.is_path()
+                                ? open_unix(pool)
+                                : open_tcp(pool, share_leaving(pool.listen.port, of_pools));
         if (!port.ok()) {
-            for (const auto& [address, fresh] : opened) {
-                close(fresh);
-            }
-            return Error{"pool '" + pool.name + "': " + port.error()};
+            const std::string rival = rival_text(opened, pool.listen);
+            return Error{"pool '" + pool.name + "': " + port.error() +
+                         (rival.empty() ? rival_text(ports_, pool.listen) : rival)};
         }
-        opened.emplace(of_pools.back(), std::move(port.value()));
+        opened.emplace(of_pools[i], std::move(port.value()));
+    }
+    for (size_t i = 0; i < of_pools.size(); ++i) {
+        const auto kept = ports_.find(of_pools[i]);
+        if (kept == ports_.end()) continue;
+        if (Status done = adjust(kept->second, config.pools[i]); !done.ok()) return done;
     }
     ports_.merge(opened);
     of_pools_ = std::move(of_pools);
@@ -57,22 +70,42 @@ Status Listeners::change_to(const config::Config& config) {
 
 void Listeners::close_unwanted() {
     std::erase_if(ports_, [this](const auto& entry) {
-        if (std::ranges::find(of_pools_, entry.first) != of_pools_.end()) return false;
-        close(entry.second);
-        return true;
+        return std::ranges::find(of_pools_, entry.first) == of_pools_.end();
     });
 }
 
-Result<Listeners::Port> Listeners::open(const config::Pool& pool) const {
-    return pool.listen.is_path() ? open_unix(pool) : open_tcp(pool);
+// A port that nobody wants any more stays open until the workers have let go of it. One of the same
+// number that is to follow it (0.0.0.0 after 127.0.0.1) opens beside it; true when there is one.
+bool Listeners::share_leaving(uint16_t number, const std::vector<config::Address>& wanted) {
+    bool found = false;
+    for (const auto& [address, port] : ports_) {
+        if (port.number == 0 || port.number != number) continue;
+        if (std::ranges::find(wanted, address) != wanted.end()) continue;
+        for (const uring::Descriptor& socket : port.sockets) {
+            uring::set_reuse_port(socket.get());
+        }
+        found = true;
+    }
+    return found;
 }
 
-Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool) const {
+Status Listeners::adjust(Port& port, const config::Pool& pool) {
+    for (const uring::Descriptor& socket : port.sockets) {
+        uring::set_backlog(socket.get(), pool.backlog);
+        uring::set_keepalive(socket.get(), pool.tcp_keepalive);
+    }
+    if (port.mode == pool.listen.mode) return {};
+    Status done = port.file.set_mode(pool.listen.mode);
+    if (done.ok()) port.mode = pool.listen.mode;
+    return done;
+}
+
+Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool, bool beside) const {
     uring::TcpListen options = {.host = pool.listen.host,
                                 .port = pool.listen.port,
                                 .backlog = pool.backlog,
-                                .reuse_port = workers_ > 1};
-    if (workers_ > 1) {
+                                .reuse_port = workers_ > 1 || beside};
+    if (workers_ > 1 && !beside) {
         if (Status free = uring::port_is_free(options); !free.ok()) return Error{free.error()};
     }
     Port port;
@@ -96,8 +129,9 @@ Result<Listeners::Port> Listeners::open_unix(const config::Pool& pool) {
         {.path = pool.listen.path, .mode = pool.listen.mode, .backlog = pool.backlog});
     if (!socket.ok()) return Error{socket.error()};
     Port port;
-    port.path = pool.listen.path;
     port.sockets.push_back(std::move(socket.value()));
+    port.file = uring::SocketFile(pool.listen.path);
+    port.mode = pool.listen.mode;
     return port;
 }
 
@@ -116,6 +150,15 @@ uint16_t Listeners::tcp_port() const {
         if (const uint16_t number = ports_.at(address).number; number != 0) return number;
     }
     return 0;
+}
+
+std::string Listeners::place_of(uint32_t pool) const {
+    const config::Address& address = of_pools_[pool];
+    const std::string text = address.text();
+    if (address.is_path()) return text;
+    const auto local = uring::local_address(ports_.at(address).sockets[0].get());
+    if (!local.ok() || local.value().text() == text) return text;
+    return text + " (" + local.value().text() + ")";
 }
 
 }  // namespace ringmain::worker

@@ -8,6 +8,7 @@
 #include "ringmain/base/result.h"
 #include "ringmain/config/config.h"
 #include "ringmain/uring/descriptor.h"
+#include "ringmain/uring/socket_file.h"
 #include "ringmain/worker/inbox.h"
 
 #include <cstdint>
@@ -24,9 +25,10 @@ class Listeners {
     Listeners(const Listeners&) = delete;
     Listeners& operator=(const Listeners&) = delete;
 
-    ~Listeners();  // and the files of unix sockets go
+    ~Listeners() = default;  // and the files of unix sockets go
 
-    // Opens what is not open yet. On error nothing has changed.
+    // Opens what is not open yet, and gives what is the mode, the backlog and the keepalive that it
+    // shall have now. On error nothing has been opened or closed.
     Status change_to(const config::Config& config);
 
     // Closes what the configuration does not have.
@@ -41,21 +43,27 @@ class Listeners {
     // Of the first pool that has one.
     [[nodiscard]] uint16_t tcp_port() const;
 
+    // Where a pool listens: "127.0.0.1:22121"; of a name, "localhost:22121 (127.0.0.1:22121)".
+    [[nodiscard]] std::string place_of(uint32_t pool) const;
+
   private:
     struct Port {
         std::vector<uring::Descriptor> sockets;  // one per worker, or one for all
-        std::string path;                        // of a unix socket
+        uring::SocketFile file;                  // of a unix socket; behind it: it goes first
+        uint32_t mode = 0;                       // of that file, as it was asked for
         uint16_t number = 0;                     // of TCP
     };
 
-    [[nodiscard]] Result<Port> open(const config::Pool& pool) const;
-    [[nodiscard]] Result<Port> open_tcp(const config::Pool& pool) const;
+    using Ports = std::map<config::Address, Port>;
+
+    [[nodiscard]] Result<Port> open_tcp(const config::Pool& pool, bool beside) const;
     [[nodiscard]] static Result<Port> open_unix(const config::Pool& pool);
     static config::Address key_of(const config::Pool& pool);
-    static void close(const Port& port);
+    [[nodiscard]] bool share_leaving(uint16_t number, const std::vector<config::Address>& wanted);
+    static Status adjust(Port& port, const config::Pool& pool);
 
     uint32_t workers_;
-    std::map<config::Address, Port> ports_;
+    Ports ports_;
     std::vector<config::Address> of_pools_;  // by pool
 };
 

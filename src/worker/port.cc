@@ -10,7 +10,6 @@
 #include <utility>
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace ringmain::worker {
 
@@ -32,10 +31,6 @@ Port::Port(uring::Ring& ring, const stats::PageSources& sources, Speech speech, 
     }
 }
 
-Port::~Port() {
-    if (!path_.empty()) unlink(path_.c_str());
-}
-
 Status Port::open(const config::Address& address) {
     Result<uring::Descriptor> listener =
         address.is_path()
@@ -43,7 +38,7 @@ Status Port::open(const config::Address& address) {
             : uring::listen_tcp({.host = address.host, .port = address.port, .backlog = 128});
     if (!listener.ok()) return Error{listener.error()};
     listener_ = std::move(listener.value());
-    path_ = address.path;
+    file_ = uring::SocketFile(address.path);
     if (const Result<uring::SocketAddress> local = uring::local_address(listener_.get());
         local.ok() && !address.is_path()) {
         tcp_port_ = local.value().port();

@@ -24,6 +24,7 @@
 #include "ringmain/stats/pages.h"
 #include "ringmain/uring/descriptor.h"
 #include "ringmain/uring/ring.h"
+#include "ringmain/uring/socket_file.h"
 
 #include <array>
 #include <cstdint>
@@ -47,7 +48,7 @@ class Port {
 
     // `sources` outlives the port; what it points to may be exchanged between two calls.
     Port(uring::Ring& ring, const stats::PageSources& sources, Speech speech, uint8_t first_kind);
-    ~Port();
+    ~Port() = default;
 
     Port(const Port&) = delete;
     Port& operator=(const Port&) = delete;
@@ -110,7 +111,7 @@ class Port {
     Speech speech_;
     uint8_t first_kind_;
     uring::Descriptor listener_;
-    std::string path_;
+    uring::SocketFile file_;  // behind the listener: it goes first
     uint16_t tcp_port_ = 0;
     bool accepting_ = false;
     Instant accept_at_ = Instant::never();  // accepting failed for lack of descriptors or memory

@@ -60,17 +60,21 @@ std::vector<uint32_t> chosen_cpus(const std::string& text) {
     return cpus;
 }
 
-void announce(const config::Config& config, const IoChoice& io, const Log& log) {
+void announce(const config::Config& config,
+              const IoChoice& io,
+              const Listeners& listeners,
+              const Log& log) {
     const bool on_epoll = io.backend == uring::Backend::Epoll;
     log.write(LogLevel::Notice,
               "ringmain " + std::string(version) + ", " + std::to_string(config.proxy.workers) +
                   (config.proxy.workers == 1 ? " worker" : " workers") +
                   (on_epoll ? ", epoll" : ", io_uring: " + io.features.text()));
-    for (const config::Pool& pool : config.pools) {
+    for (uint32_t i = 0; i < config.pools.size(); ++i) {
+        const config::Pool& pool = config.pools[i];
         const bool redis = pool.protocol == config::Protocol::Redis;
         log.write(LogLevel::Notice,
                   "pool " + pool.name + " (" + (redis ? "redis" : "memcached") + ") on " +
-                      pool.listen.text() + " over " + std::to_string(pool.servers.size()) +
+                      listeners.place_of(i) + " over " + std::to_string(pool.servers.size()) +
                       (pool.servers.size() == 1 ? " server" : " servers"));
     }
 }
@@ -187,7 +191,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         }
         if (Status status = worker->start(); !status.ok()) return status;
     }
-    announce(config, io.value(), log);
+    announce(config, io.value(), listeners, log);
     if (options.ready_pipe >= 0) {
         const ssize_t written = write(options.ready_pipe, "1", 1);
         static_cast<void>(written);

@@ -423,6 +423,30 @@ class Running(CommandLine):
         self.assertFalse(pid_file.exists())
 
     @needs_ringmain
+    def test_a_successor_keeps_the_unix_socket_and_the_pid_file(self):
+        from fakes import FakeServer
+        mute = self.use(FakeServer(lambda connection: connection.wait_until_closed()))
+        path, pid_file = f"{self.folder}/ringmain.sock", self.folder / "pid"
+        proxy = self.use(Ringmain({"alpha": {"servers": [mute], "timeout": 0, "listen": path}},
+                                  proxy={"shutdown_timeout": "3s", "pid_file": str(pid_file)}))
+        with RespClient(path) as client:
+            client.send(resp("GET", "a"))
+            wait_for(lambda: mute.connections and b"GET" in mute.connections[0].received,
+                     "GET is sent")
+            first = proxy.child
+            first.send_signal(signal.SIGTERM)
+            wait_for(lambda: "stopping" in proxy.log(), "it drains")
+            proxy.start()
+            self.assertEqual(first.wait(20), 0, proxy.log())
+        self.assertEqual(int(pid_file.read_text()), proxy.pid)
+        with RespClient(path) as client:
+            self.assertEqual(client.call("PING"), b"+PONG\r\n")
+        self.assertEqual(proxy.halt(), 0)
+        self.assertFalse(os.path.exists(path))
+        self.assertFalse(pid_file.exists())
+        proxy.child = None
+
+    @needs_ringmain
     def test_nobody_waits_for_who_reads_standard_error(self):
         server = self.use(RedisServer())
         proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, start=False))

@@ -141,6 +141,31 @@ class Reload(Case):
                 for port in held:
                     port.release()
 
+    def test_a_port_moves_to_every_interface_and_back(self):
+        for workers in (1, 2):
+            with self.subTest(workers=workers):
+                proxy = self.start(workers)
+                number = proxy.port()
+                with proxy.client() as client:
+                    for host in ("0.0.0.0", "127.0.0.1"):
+                        self.reload(listen=f"{host}:{number}")
+                        self.assertIn(f"HUP: pool alpha: listens on {host}:{number}\n", proxy.log())
+                        wait_for(lambda: refused(("127.0.0.2", number)) == (host != "0.0.0.0"),
+                                 "the change of address")
+                        with proxy.client() as other:
+                            self.working(other)
+                        self.working(client)
+                self.finish(proxy)
+
+    def test_a_unix_socket_that_stays_changes_its_mode(self):
+        proxy = self.start()
+        path = str(proxy.folder / "alpha.sock")
+        for mode in ("0660", "0600"):
+            self.reload(listen=f"{path} {mode}")
+            self.assertEqual(oct(os.stat(path).st_mode & 0o777), oct(int(mode, 8)))
+        with proxy.client() as client:
+            self.working(client)
+
     def test_a_log_that_cannot_be_opened_anew_is_not_called_reopened(self):
         self.proxy = self.use(Ringmain({"alpha": {"servers": self.servers[:1]}}, start=False))
         path = self.proxy.folder / "own.log"

@@ -36,7 +36,7 @@ Status port_is_free(const TcpListen& options);
 Result<Descriptor> listen_tcp(const TcpListen& options);
 
 // A socket file left behind by a process that is gone is replaced; a file of another kind, or a
-// socket that somebody answers on, is an error. unlink() the path at the end.
+// socket that somebody answers on, is an error. To be removed at the end (socket_file.h).
 Result<Descriptor> listen_unix(const UnixListen& options);
 
 // A socket of the address's family, not yet connected (Ring::connect); TCP_NODELAY is set.
@@ -51,7 +51,13 @@ Result<Descriptor> connect_and_wait(const SocketAddress& address);
 
 // Failures of these do no harm and are ignored: the option is not there for unix sockets.
 void set_no_delay(int socket);
-void set_keepalive(int socket);
+void set_keepalive(int socket, bool on = true);
+
+// Of a listener: others of this user may listen beside it, those who ask for it (reuse_port).
+void set_reuse_port(int socket);
+
+// Of a listener: how many may wait to be accepted from now on.
+void set_backlog(int socket, uint32_t backlog);
 
 // Bytes that have arrived and wait to be received.
 [[nodiscard]] uint64_t unread_bytes(int socket);

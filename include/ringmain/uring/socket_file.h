@@ -1,0 +1,45 @@
+// ringmain/uring/socket_file.h - the file of a unix socket that this process listens on.
+//
+// It is removed with this object, unless another process has put its own in that place: the one
+// that comes after a process which is about to end takes over the path.
+//
+// Made when the socket is bound, and destroyed before the socket is closed: until then the kernel
+// gives the file's number to no other file. One thread.
+
+#pragma once
+
+#include "ringmain/base/result.h"
+
+#include <cstdint>
+#include <string>
+
+namespace ringmain::uring {
+
+class SocketFile {
+  public:
+    SocketFile() = default;
+
+    // The file that is at `path` now.
+    explicit SocketFile(std::string path);
+
+    ~SocketFile() { remove(); }
+
+    SocketFile(SocketFile&& other) noexcept;
+    SocketFile& operator=(SocketFile&& other) noexcept;
+    SocketFile(const SocketFile&) = delete;
+    SocketFile& operator=(const SocketFile&) = delete;
+
+    void remove();
+
+    // 0: as the umask says. What is another's by now is left alone.
+    [[nodiscard]] Status set_mode(uint32_t mode) const;
+
+  private:
+    [[nodiscard]] bool is_ours() const;
+
+    std::string path_;  // empty: no file
+    uint64_t device_ = 0;
+    uint64_t number_ = 0;
+};
+
+}  // namespace ringmain::uring

@@ -1,0 +1,56 @@
+#include "ringmain/uring/socket_file.h"
+
+#include "ringmain/uring/socket.h"
+
+#include <cerrno>
+#include <utility>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace ringmain::uring {
+
+SocketFile::SocketFile(std::string path) {
+    struct stat file = {};
+    if (path.empty() || lstat(path.c_str(), &file) != 0) return;
+    path_ = std::move(path);
+    device_ = file.st_dev;
+    number_ = file.st_ino;
+}
+
+SocketFile::SocketFile(SocketFile&& other) noexcept
+    : path_(std::exchange(other.path_, {})), device_(other.device_), number_(other.number_) {}
+
+SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
+    if (this == &other) return *this;
+    remove();
+    path_ = std::exchange(other.path_, {});
+    device_ = other.device_;
+    number_ = other.number_;
+    return *this;
+}
+
+bool SocketFile::is_ours() const {
+    struct stat file = {};
+    return !path_.empty() && lstat(path_.c_str(), &file) == 0 && file.st_dev == device_ &&
+           file.st_ino == number_;
+}
+
+void SocketFile::remove() {
+    if (is_ours()) unlink(path_.c_str());
+    path_.clear();
+}
+
+Status SocketFile::set_mode(uint32_t mode) const {
+    if (!is_ours()) return {};
+    if (mode == 0) {
+        // It can only be read by setting it. Who opens files meanwhile is this thread.
+        const mode_t mask = umask(077);
+        umask(mask);
+        mode = 0777U & ~mask;
+    }
+    if (chmod(path_.c_str(), mode) == 0) return {};
+    return Error{"the mode of " + path_ + " cannot be set: " + error_text(errno)};
+}
+
+}  // namespace ringmain::uring

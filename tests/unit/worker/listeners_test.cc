@@ -1,0 +1,205 @@
+// What pools listen on, with real sockets on the loopback interface.
+
+#include "src/worker/listeners.h"
+
+#include "ringmain/uring/socket.h"
+#include "tests/unit/worker/folder.h"
+
+#include <string>
+
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+namespace ringmain::worker {
+
+namespace {
+
+using uring::Descriptor;
+using uring::SocketAddress;
+
+config::Pool tcp_pool(std::string name, std::string host, uint16_t port) {
+    config::Pool pool;
+    pool.name = std::move(name);
+    pool.listen.host = std::move(host);
+    pool.listen.port = port;
+    return pool;
+}
+
+config::Pool path_pool(std::string path, uint32_t mode = 0) {
+    config::Pool pool;
+    pool.name = "a";
+    pool.listen.path = std::move(path);
+    pool.listen.mode = mode;
+    return pool;
+}
+
+config::Config config_of(std::vector<config::Pool> pools) {
+    config::Config config;
+    config.pools = std::move(pools);
+    return config;
+}
+
+void must_change(Listeners& listeners, const config::Config& config) {
+    const Status status = listeners.change_to(config);
+    REQUIRE_MESSAGE(status.ok(), (status.ok() ? "" : status.error()));
+}
+
+// A port that was free a moment ago.
+uint16_t free_port() {
+    const Result<Descriptor> socket = uring::listen_tcp({.host = "127.0.0.1", .port = 0});
+    REQUIRE(socket.ok());
+    return uring::local_address(socket.value().get()).value().port();
+}
+
+bool accepts_at(const SocketAddress& address) {
+    return uring::connect_and_wait(address).ok();
+}
+
+bool accepts_at(const char* host, uint16_t port) {
+    return accepts_at(*SocketAddress::numeric(host, port));
+}
+
+bool accepts_at(const std::string& path) {
+    return accepts_at(SocketAddress::path(path).value());
+}
+
+uint32_t mode_of(const std::string& path) {
+    struct stat file = {};
+    REQUIRE(stat(path.c_str(), &file) == 0);
+    return file.st_mode & 0777U;
+}
+
+bool has_keepalive(int socket) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    REQUIRE(getsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &value, &size) == 0);
+    return value != 0;
+}
+
+// Of a listener, the kernel has its backlog here.
+uint32_t backlog_of(int socket) {
+    tcp_info info = {};
+    socklen_t size = sizeof info;
+    REQUIRE(getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+    return info.tcpi_sacked;
+}
+
+}  // namespace
+
+TEST_CASE("the file of a unix socket goes at the end") {
+    const Folder folder;
+    const std::string path = folder.file("a.sock");
+    {
+        Listeners listeners(1);
+        must_change(listeners, config_of({path_pool(path)}));
+        CHECK(accepts_at(path));
+    }
+    CHECK(access(path.c_str(), F_OK) != 0);
+}
+
+TEST_CASE("a successor that has taken over the path of a unix socket keeps it") {
+    const Folder folder;
+    const std::string path = folder.file("a.sock");
+    Listeners successor(1);
+    {
+        Listeners draining(1);
+        must_change(draining, config_of({path_pool(path)}));
+        draining.shut();
+        must_change(successor, config_of({path_pool(path)}));
+    }
+    CHECK(accepts_at(path));
+}
+
+TEST_CASE("a port that stays gets the backlog and the keepalive of the new configuration") {
+    for (const uint32_t workers : {1U, 2U}) {
+        CAPTURE(workers);
+        Listeners listeners(workers);
+        config::Pool pool = tcp_pool("a", "127.0.0.1", free_port());
+        pool.backlog = 100;
+        must_change(listeners, config_of({pool}));
+        const std::vector<Listener> before = listeners.of_worker(workers - 1);
+        CHECK(backlog_of(before[0].socket) == 100);
+        CHECK(has_keepalive(before[0].socket));
+
+        pool.backlog = 77;
+        pool.tcp_keepalive = false;
+        must_change(listeners, config_of({pool}));
+        CHECK(listeners.of_worker(workers - 1)[0].socket == before[0].socket);
+        CHECK(backlog_of(before[0].socket) == 77);
+        CHECK_FALSE(has_keepalive(before[0].socket));
+        CHECK(accepts_at("127.0.0.1", pool.listen.port));
+    }
+}
+
+TEST_CASE("a unix socket that stays gets the mode of the new configuration") {
+    const Folder folder;
+    const std::string path = folder.file("a.sock");
+    Listeners listeners(1);
+    must_change(listeners, config_of({path_pool(path, 0660)}));
+    CHECK(mode_of(path) == 0660);
+    must_change(listeners, config_of({path_pool(path, 0600)}));
+    CHECK(mode_of(path) == 0600);
+    const mode_t mask = umask(027);
+    must_change(listeners, config_of({path_pool(path)}));
+    umask(mask);
+    CHECK(mode_of(path) == 0750);
+
+    // What somebody has changed by hand stays while the configuration says the same.
+    REQUIRE(chmod(path.c_str(), 0640) == 0);
+    must_change(listeners, config_of({path_pool(path)}));
+    CHECK(mode_of(path) == 0640);
+}
+
+TEST_CASE("a port moves to every interface and back") {
+    for (const uint32_t workers : {1U, 2U}) {
+        CAPTURE(workers);
+        Listeners listeners(workers);
+        const uint16_t port = free_port();
+        must_change(listeners, config_of({tcp_pool("a", "127.0.0.1", port)}));
+        CHECK_FALSE(accepts_at("127.0.0.2", port));
+        must_change(listeners, config_of({tcp_pool("a", "0.0.0.0", port)}));
+        CHECK(accepts_at("127.0.0.1", port));
+        listeners.close_unwanted();
+        CHECK(accepts_at("127.0.0.1", port));
+        CHECK(accepts_at("127.0.0.2", port));
+        must_change(listeners, config_of({tcp_pool("a", "127.0.0.1", port)}));
+        listeners.close_unwanted();
+        CHECK(accepts_at("127.0.0.1", port));
+        CHECK_FALSE(accepts_at("127.0.0.2", port));
+    }
+}
+
+TEST_CASE("two places of one file that get in each other's way are named") {
+    Listeners listeners(1);
+    const uint16_t port = free_port();
+    const config::Config both =
+        config_of({tcp_pool("a", "0.0.0.0", port), tcp_pool("b", "127.0.0.1", port)});
+    const Status status = listeners.change_to(both);
+    REQUIRE_FALSE(status.ok());
+    CHECK(status.error().starts_with("pool 'b': 127.0.0.1:"));
+    CHECK(status.error().ends_with("; this ringmain itself listens on 0.0.0.0:" +
+                                   std::to_string(port)));
+    CHECK_FALSE(accepts_at("127.0.0.1", port));
+}
+
+TEST_CASE("a place says what a name stands for") {
+    const Folder folder;
+    Listeners listeners(1);
+    const uint16_t port = free_port();
+    const std::string number = std::to_string(port);
+    config::Config config = config_of({tcp_pool("a", "127.0.0.1", port)});
+    config.pools.push_back(path_pool(folder.file("a.sock")));
+    must_change(listeners, config);
+    CHECK(listeners.place_of(0) == "127.0.0.1:" + number);
+    CHECK(listeners.place_of(1) == folder.file("a.sock"));
+    must_change(listeners, config_of({tcp_pool("a", "localhost", port)}));
+    const std::string place = listeners.place_of(0);
+    CAPTURE(place);
+    CHECK((place == "localhost:" + number + " (127.0.0.1:" + number + ")" ||
+           place == "localhost:" + number + " ([::1]:" + number + ")"));
+}
+
+}  // namespace ringmain::worker
