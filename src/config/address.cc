@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
+#include "listens.h"
 #include "words.h"
 
 namespace ringmain::config {
@@ -268,9 +270,11 @@ Result<Address> parse_address(std::string_view text) {
 
 Result<Address> parse_listen(std::string_view text) {
     const size_t blank = text.rfind(' ');
-    if (!text.starts_with('/') || blank == std::string_view::npos) return parse_address(text);
-    Result<Address> address = parse_address(text.substr(0, blank));
+    const bool has_mode = text.starts_with('/') && blank != std::string_view::npos;
+    Result<Address> address = parse_address(has_mode ? text.substr(0, blank) : text);
     if (!address.ok()) return address;
+    address.value() = normal_address(std::move(address.value()));
+    if (!has_mode) return address;
     const Result<uint32_t> mode = parse_mode(text.substr(blank + 1));
     if (!mode.ok()) return Error{mode.error()};
     address.value().mode = mode.value();

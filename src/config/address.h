@@ -18,6 +18,7 @@ inline constexpr int64_t weight_max = 1'000'000;
 // A name is hashed with the number of its point behind it, in 272 bytes.
 inline constexpr size_t name_size_max = 255;
 
+// A normal address (listens.h).
 [[nodiscard]] Result<Address> parse_listen(std::string_view text);
 [[nodiscard]] Result<Address> parse_address(std::string_view text);
 // Sets address, weight and name; not ring_name.

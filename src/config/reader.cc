@@ -9,6 +9,7 @@
 
 #include "address.h"
 #include "advice.h"
+#include "listens.h"
 #include "units.h"
 #include "value.h"
 #include "words.h"
@@ -167,10 +168,17 @@ void Reader::check_pool(const Node& table, const Pool& pool) {
 
 void Reader::check_listen(const Node* node, const Address& listen, const std::string& owner) {
     if (node == nullptr || listen.empty()) return;
-    const auto [other, is_new] = listeners_.emplace(listen.text(), owner);
-    if (is_new) return;
+    const auto other = std::ranges::find_if(
+        listeners_, [&listen](const Listening& one) { return share_a_place(one.address, listen); });
+    if (other == listeners_.end()) {
+        listeners_.push_back({.address = listen, .owner = owner});
+        return;
+    }
+    const std::string place = quoted(listen.text());
+    const std::string other_place = quoted(other->address.text());
     findings_->error(node->place,
-                     owner + " and " + other->second + " both listen on " + quoted(listen.text()) +
+                     owner + " and " + other->owner + " both listen on " + place +
+                         (place == other_place ? "" : ", which is also at " + other_place) +
                          "; give one of them another port");
 }
 
@@ -242,7 +250,8 @@ void Reader::check_servers(const Pool& pool, const Node& list, std::vector<Serve
         weight_sum += draft.server.weight;
     }
     for (const ServerDraft& draft : drafts) {
-        if (pool.listen.empty() || draft.server.address.text() != pool.listen.text()) continue;
+        const Address server = normal_address(draft.server.address);
+        if (pool.listen.empty() || server.text() != pool.listen.text()) continue;
         findings_->error(draft.place,
                          "server " + quoted(draft.server.ring_name) + " is where [pool." +
                              pool.name +

@@ -6,7 +6,6 @@
 #include "ringmain/config/options.h"
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -60,7 +59,13 @@ class Reader {
     uint32_t cpus_allowed_;
     Findings* findings_;
     Config config_;
-    std::map<std::string, std::string> listeners_;  // address -> who has it
+
+    struct Listening {
+        Address address;
+        std::string owner;
+    };
+
+    std::vector<Listening> listeners_;
 };
 
 }  // namespace ringmain::config

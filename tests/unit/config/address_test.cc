@@ -174,4 +174,32 @@ TEST_CASE("a server that is not one is refused") {
     CHECK(parse_server("h:1:1 " + std::string(255, 'n')).ok());
 }
 
+TEST_CASE("a place to listen has one spelling") {
+    const char* rows[][2] = {{"127.0.0.1:1", "127.0.0.1:1"},
+                             {"Cache-1.Example:1", "cache-1.example:1"},
+                             {"[::1]:1", "[::1]:1"},
+                             {"[0:0:0:0:0:0:0:1]:1", "[::1]:1"},
+                             {"[::]:1", "[::]:1"},
+                             {"[0::0]:1", "[::]:1"},
+                             {"[2001:0DB8::00a0:0:0:1]:1", "[2001:db8::a0:0:0:1]:1"},
+                             {"[1:0:0:2:0:0:0:3]:1", "[1:0:0:2::3]:1"},
+                             {"[1:2:3:4:5:6:7:8]:1", "[1:2:3:4:5:6:7:8]:1"},
+                             {"[1:0:3:4:5:6:7:8]:1", "[1:0:3:4:5:6:7:8]:1"},
+                             {"[1::]:1", "[1::]:1"},
+                             {"[fe80::0:1%eth0]:1", "[fe80::1%eth0]:1"},
+                             {"[::ffff:10.1.2.3]:1", "10.1.2.3:1"},
+                             {"[64:ff9b::10.1.2.3]:1", "[64:ff9b::a01:203]:1"},
+                             {"/run/a.sock", "/run/a.sock"},
+                             {"//run/.//a.sock", "/run/a.sock"},
+                             {"/run/../a.sock 0600", "/run/../a.sock"},
+                             {"/.", "/."}};
+    for (const auto& row : rows) {
+        const Result<Address> address = parse_listen(row[0]);
+        REQUIRE_MESSAGE(address.ok(), row[0]);
+        CHECK(address.value().text() == row[1]);
+    }
+    // A server's address is a part of its name, and that of its place.
+    CHECK(parse_server("/run//a.sock:1").value().address.path == "/run//a.sock");
+}
+
 }  // namespace ringmain::config

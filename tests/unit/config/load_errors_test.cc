@@ -131,11 +131,47 @@ TEST_CASE("duplicates are refused") {
     CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:1', 'h:1:2']"), "'h:1'"));
 }
 
+TEST_CASE("two spellings of one place to listen are duplicates") {
+    const auto both = [](const std::string& a, const std::string& b) {
+        return "[pool.a]\nlisten='" + a + "'\nservers=['h:1']\n[pool.b]\nlisten='" + b +
+               "'\nservers=['h:1']\n";
+    };
+    const char* same[][2] = {{"127.0.0.1:1", "0.0.0.0:1"},
+                             {"0.0.0.0:1", "127.0.0.1:1"},
+                             {"[::1]:1", "[0::1]:1"},
+                             {"[::]:1", "[fe80::1%eth0]:1"},
+                             {"[::ffff:10.0.0.1]:1", "10.0.0.1:1"},
+                             {"localhost:1", "127.0.0.1:1"},
+                             {"[::1]:1", "LocalHost:1"},
+                             {"Name:1", "name:1"},
+                             {"/tmp/a.sock", "/tmp//./a.sock 0600"}};
+    for (const auto& pair : same) {
+        const std::string out = refused(both(pair[0], pair[1]));
+        CAPTURE(out);
+        CHECK(contains(out, "f:5:8: error: [pool.b] and [pool.a] both listen on "));
+    }
+    CHECK(contains(refused(both("127.0.0.1:1", "0.0.0.0:1")),
+                   "both listen on '0.0.0.0:1', which is also at '127.0.0.1:1'; give one"));
+    const char* other[][2] = {{"127.0.0.1:1", "127.0.0.1:2"},
+                              {"0.0.0.0:1", "127.0.0.1:2"},
+                              {"0.0.0.0:1", "[::1]:1"},
+                              {"127.0.0.1:1", "127.0.0.2:1"},
+                              {"0.0.0.0:1", "name:1"},
+                              {"[fe80::1%a]:1", "[fe80::1%b]:1"},
+                              {"/tmp/a.sock", "/tmp/x/../a.sock"}};
+    for (const auto& pair : other) {
+        CAPTURE(pair[0]);
+        CAPTURE(pair[1]);
+        CHECK(load(both(pair[0], pair[1]), "f").accepted());
+    }
+}
+
 TEST_CASE("a pool is no server of its own") {
     const std::string_view refusal =
         "server 'x' is where [pool.a] listens: its requests would come back to it";
     CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:2:1 y', 'h:1:1 x']"), refusal));
     CHECK(contains(refused("[pool.a]\nlisten='/a.sock 0600'\nservers=['/a.sock:1 x']"), refusal));
+    CHECK(contains(refused("[pool.a]\nlisten='//a.sock'\nservers=['/./a.sock:1 x']"), refusal));
     CHECK(load("[pool.a]\nlisten='h:1'\nservers=['h:2:1 x']\n"
                "[pool.b]\nlisten='h:3'\nservers=['h:1:1 x']",
                "f")

@@ -1,0 +1,159 @@
+#include "listens.h"
+
+#include "ringmain/base/ascii.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+namespace ringmain::config {
+
+namespace {
+
+using Groups = std::array<uint16_t, 8>;
+
+// "10.0.0.1" as two groups.
+void append_ipv4(std::string_view text, std::vector<uint16_t>& out) {
+    std::array<uint32_t, 4> bytes = {};
+    for (uint32_t& byte : bytes) {
+        const size_t dot = std::min(text.find('.'), text.size());
+        byte = static_cast<uint32_t>(ascii::parse_uint64(text.substr(0, dot)).value_or(0));
+        text.remove_prefix(std::min(dot + 1, text.size()));
+    }
+    out.push_back(static_cast<uint16_t>(bytes[0] * 256 + bytes[1]));
+    out.push_back(static_cast<uint16_t>(bytes[2] * 256 + bytes[3]));
+}
+
+// "1:2:10.0.0.1"
+std::vector<uint16_t> groups_of_part(std::string_view text) {
+    std::vector<uint16_t> groups;
+    while (!text.empty()) {
+        const size_t colon = std::min(text.find(':'), text.size());
+        const std::string_view word = text.substr(0, colon);
+        if (word.find('.') != std::string_view::npos) {
+            append_ipv4(word, groups);
+        } else {
+            uint16_t value = 0;
+            std::from_chars(word.data(), word.data() + word.size(), value, 16);
+            groups.push_back(value);
+        }
+        text.remove_prefix(std::min(colon + 1, text.size()));
+    }
+    return groups;
+}
+
+// Of an address that the parser has accepted.
+Groups groups_of(std::string_view text) {
+    Groups groups = {};
+    const size_t gap = text.find("::");
+    const std::vector<uint16_t> front = groups_of_part(text.substr(0, gap));
+    std::copy_n(front.begin(), std::min(front.size(), groups.size()), groups.begin());
+    if (gap == std::string_view::npos) return groups;
+    const std::vector<uint16_t> back = groups_of_part(text.substr(gap + 2));
+    std::copy_n(back.rbegin(), std::min(back.size(), groups.size()), groups.rbegin());
+    return groups;
+}
+
+bool is_ipv4_inside(const Groups& groups) {
+    return groups[5] == 0xffff &&
+           std::all_of(groups.begin(), groups.begin() + 5, [](uint16_t one) { return one == 0; });
+}
+
+std::string ipv4_text(const Groups& groups) {
+    std::string text;
+    for (const uint16_t group : {groups[6], groups[7]}) {
+        text += (text.empty() ? "" : ".") + std::to_string(group / 256) + "." +
+                std::to_string(group % 256);
+    }
+    return text;
+}
+
+// As it is usually written: the longest run of zeros, of two at least, is left out.
+std::string ipv6_text(const Groups& groups) {
+    size_t gap = groups.size();
+    size_t gap_size = 1;
+    for (size_t i = 0; i < groups.size(); ++i) {
+        size_t end = i;
+        while (end < groups.size() && groups[end] == 0) {
+            end += 1;
+        }
+        if (end - i > gap_size) {
+            gap = i;
+            gap_size = end - i;
+        }
+    }
+    std::string text;
+    for (size_t i = 0; i < groups.size(); ++i) {
+        if (i == gap) {
+            text += "::";
+            i += gap_size - 1;
+            continue;
+        }
+        if (!text.empty() && !text.ends_with(':')) text += ':';
+        std::array<char, 4> digits = {};
+        char* const end =
+            std::to_chars(digits.data(), digits.data() + digits.size(), groups[i], 16).ptr;
+        text.append(digits.data(), end);
+    }
+    return text;
+}
+
+bool is_ipv6(std::string_view host) {
+    return host.find(':') != std::string_view::npos;
+}
+
+bool is_ipv4(std::string_view host) {
+    return std::ranges::all_of(host,
+                               [](char byte) { return ascii::is_digit(byte) || byte == '.'; });
+}
+
+std::string normal_host(const std::string& host) {
+    std::string lower(host);
+    if (!is_ipv6(host)) {
+        std::ranges::transform(lower, lower.begin(), ascii::lower);
+        return lower;
+    }
+    const size_t zone = std::min(host.find('%'), host.size());
+    const Groups groups = groups_of(std::string_view(host).substr(0, zone));
+    if (zone == host.size() && is_ipv4_inside(groups)) return ipv4_text(groups);
+    return ipv6_text(groups) + host.substr(zone);
+}
+
+std::string normal_path(std::string_view path) {
+    std::string text;
+    while (!path.empty()) {
+        path.remove_prefix(1);  // '/'
+        const size_t end = std::min(path.find('/'), path.size());
+        const std::string_view word = path.substr(0, end);
+        if (!word.empty() && word != ".") text.append("/").append(word);
+        path.remove_prefix(end);
+    }
+    return text;
+}
+
+bool hosts_share(std::string_view a, std::string_view b) {
+    if (a == b) return true;
+    if (a == "localhost") return b == "127.0.0.1" || b == "::1";
+    if (a == "0.0.0.0") return is_ipv4(b);
+    return a == "::" && is_ipv6(b);
+}
+
+}  // namespace
+
+Address normal_address(Address address) {
+    if (address.is_path()) {
+        const std::string path = normal_path(address.path);
+        if (!path.empty()) address.path = path;
+    } else {
+        address.host = normal_host(address.host);
+    }
+    return address;
+}
+
+bool share_a_place(const Address& a, const Address& b) {
+    if (a.is_path() || b.is_path()) return a.path == b.path;
+    return a.port == b.port && (hosts_share(a.host, b.host) || hosts_share(b.host, a.host));
+}
+
+}  // namespace ringmain::config
