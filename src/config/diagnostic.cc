@@ -1,5 +1,7 @@
 #include "ringmain/config/diagnostic.h"
 
+#include "ringmain/base/ascii.h"
+
 #include <algorithm>
 #include <vector>
 
@@ -12,6 +14,46 @@ namespace {
 
 constexpr size_t shown_before = 60;  // characters of a long line before the place, and in all
 constexpr size_t shown_max = 120;
+
+bool is_of_a_word(char byte) {
+    const char low = ascii::lower(byte);
+    return ascii::is_digit(byte) || (low >= 'a' && low <= 'z') || byte == '_' || byte == '-';
+}
+
+bool is_quote(char byte) {
+    return byte == '"' || byte == '\'';
+}
+
+// Whether a value stands behind a word: `= x`, `: x`, or a string after nothing at all.
+bool begins_with_a_value(std::string_view rest) {
+    const bool closed = !rest.empty() && is_quote(rest.front());
+    if (closed) rest.remove_prefix(1);
+    if (closed && !rest.empty() && is_of_a_word(rest.front())) return true;
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    if (rest.empty()) return false;
+    if (rest.front() != ':') return rest.front() == '=' || is_quote(rest.front());
+    return rest.size() == 1 || rest[1] == ' ' || is_quote(rest[1]);
+}
+
+// Where a secret begins in a line for which the scanner may be misled, by a broken string in it or
+// further up: behind the first word that names one. The line's size: nowhere.
+size_t raw_secret_begin(std::string_view line) {
+    constexpr std::string_view certain = "redis_auth";
+    size_t at = 0;
+    while (at < line.size()) {
+        size_t end = at;
+        while (end < line.size() && is_of_a_word(line[end])) {
+            end += 1;
+        }
+        const std::string_view word = line.substr(at, end - at);
+        if (!word.empty() && names_a_secret(word)) {
+            const bool is_certain = word.find(certain) != std::string_view::npos;
+            if (is_certain || begins_with_a_value(line.substr(end))) return end;
+        }
+        at = end + 1;
+    }
+    return line.size();
+}
 
 // The lines of a text, fit to be shown. Views into the text.
 class Excerpts {
@@ -81,14 +123,18 @@ class Excerpts {
 
     // Where a line stops being fit to be shown: its end, or the first secret in it.
     [[nodiscard]] size_t secret_begin(size_t begin, size_t end) const {
+        const size_t raw = begin + raw_secret_begin(text_.substr(begin, end - begin));
         for (const Span& span : secrets_) {
             if (span.begin >= end) break;
-            if (span.end > begin) return std::max(span.begin, begin);
+            if (span.end <= begin) continue;
+            const size_t first = std::max(span.begin, begin);
+            if (raw >= first) return first;
+            // Up to the value, where it is the same one.
+            const bool is_same = text_.substr(raw, first - raw).find_first_not_of(" \t='\"") ==
+                                 std::string_view::npos;
+            return is_same ? first : raw;
         }
-        // Also where the scanner was misled by a broken string further up.
-        constexpr std::string_view name = "redis_auth";
-        const size_t found = text_.substr(begin, end - begin).find(name);
-        return found == std::string_view::npos ? end : begin + found + name.size();
+        return raw;
     }
 
     static size_t width_of(std::string_view line) {

@@ -137,6 +137,10 @@ class Check(CommandLine):
         said = self.refused(GOOD + 'redis_auth = "s3cret-text"\nredis_db = "s3cret-text"\n', "redis_db")
         self.assertNotIn('redis_auth = "s3cret-text"', said)
 
+    def test_a_password_is_not_shown_where_a_quote_is_missing(self):
+        said = self.refused(GOOD + 'users = [{ name = "app, password = "s3cr3t-Pa55" }]\n', "***")
+        self.assertNotIn("s3cr3t-Pa55", said)
+
 
 @needs_ringmain
 class Usage(CommandLine):

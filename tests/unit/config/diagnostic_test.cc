@@ -59,6 +59,31 @@ TEST_CASE("a password is not shown, and the caret stays within the line") {
           std::string::npos);
 }
 
+TEST_CASE("a password of a user is not shown where a quote is missing") {
+    for (const char* line : {R"(users = [{ name = "app, password = "s3cr3t" }])",
+                             R"(users = [{ name = "app, Password="s3cr3t" }])",
+                             R"(users = [{ name = "app, "password" = "s3cr3t" }])",
+                             R"(users = [{ name = "app, password "s3cr3t" }])",
+                             R"(users = [{ name = "app, password"s3cr3t" }])",
+                             R"(users = [{ name = "app, password: "s3cr3t" }])",
+                             R"(users = [{ name = "app, password_sha256 = "s3cr3t" }])",
+                             R"(x = "y, password = "s3cr3t", z = 1, redis_auth = "t" x = "z")",
+                             R"(x = "y, REDIS_AUTH = 's3cr3t')"}) {
+        const std::string out = shown(line, {.line = 1, .column = 1});
+        CAPTURE(out);
+        CHECK(out.find("s3cr3t") == std::string::npos);
+        CHECK(out.find("***") != std::string::npos);
+        // Further up a text may have begun that does not end.
+        const std::string below = std::string("a = \"\"\"\n") + line;
+        CHECK(shown(below, {.line = 2, .column = 1}).find("s3cr3t") == std::string::npos);
+    }
+}
+
+TEST_CASE("a server that is called after a password is shown") {
+    const std::string line = R"(servers = ["auth-1.example:1 a", "pass:2", 'secret'])";
+    CHECK(shown(line, {.line = 1, .column = 1}).find(line + "\n") != std::string::npos);
+}
+
 TEST_CASE("a place outside the text has no excerpt") {
     CHECK(shown("x", {.line = 7}) == "f.toml:7:1: error: wrong\n");
     CHECK(shown("", {}) == "f.toml:1:1: error: wrong\n");
