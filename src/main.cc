@@ -69,14 +69,17 @@ int check(const CommandLine& line) {
 }
 
 int migrate(const CommandLine& line) {
-    const Result<std::string> yaml = config::read_file(line.file);
+    const bool piped = line.file == "-";
+    const Result<std::string> yaml =
+        piped ? config::read_standard_input() : config::read_file(line.file);
     if (!yaml.ok()) {
         complain("ringmain: " + yaml.error());
         return refused;
     }
-    const config::Migrated migrated = config::migrate(yaml.value(), line.file);
+    const std::string name = piped ? "standard input" : line.file;
+    const config::Migrated migrated = config::migrate(yaml.value(), name);
     if (!migrated.diagnostics.empty()) {
-        complain(config::render(migrated.diagnostics, line.file, yaml.value()));
+        complain(config::render(migrated.diagnostics, name, yaml.value()));
     }
     print(migrated.toml);
     return migrated.accepted() ? success : refused;
@@ -97,7 +100,8 @@ int locate_one(const config::Locator& locator, const std::string& shown, bool he
     return success;
 }
 
-// Keys of standard input, one per line.
+// Keys of standard input, one per line, which ends as on any system: a key that ends with CR is
+// written in hexadecimal.
 int locate_lines(const config::Locator& locator, bool hex) {
     char* line = nullptr;
     size_t capacity = 0;
@@ -106,10 +110,13 @@ int locate_lines(const config::Locator& locator, bool hex) {
     while ((size = getline(&line, &capacity, stdin)) >= 0) {
         std::string key(line, static_cast<size_t>(size));
         if (key.ends_with('\n')) key.pop_back();
+        if (key.ends_with('\r')) key.pop_back();
         if (locate_one(locator, key, hex) != success) status = refused;
     }
     std::free(line);
-    return status;
+    if (std::ferror(stdin) == 0) return status;
+    complain("ringmain locate: standard input cannot be read");
+    return refused;
 }
 
 int locate(const CommandLine& line) {
@@ -257,6 +264,11 @@ int run(const CommandLine& line) {
         return refused;
     }
     options.ignored_features = ignored_features();
+    if (line.daemonize && config.proxy.log_file.empty()) {
+        log.write(config::LogLevel::Warning,
+                  "in the background (-d) there is no standard error: what is logged from the "
+                  "start on is lost; give a file (-o FILE or log_file)");
+    }
     if (line.daemonize) {
         options.ready_pipe = become_daemon();
         if (options.ready_pipe < 0) {

@@ -13,31 +13,40 @@ struct Closer {
     void operator()(std::FILE* file) const { std::fclose(file); }
 };
 
-Error unreadable(const std::string& path, int error) {
-    return {"cannot read '" + path + "': " + std::generic_category().message(error)};
+Error unreadable(const std::string& name, int error) {
+    return {"cannot read " + name + ": " + std::generic_category().message(error)};
+}
+
+Result<std::string> read_stream(std::FILE* file, const std::string& name) {
+    std::string text;
+    char block[64 * 1024];
+    while (true) {
+        // A folder opens like a file; it is the read that says so (EISDIR).
+        const size_t size = std::fread(block, 1, sizeof block, file);
+        text.append(block, size);
+        if (text.size() > file_size_max) {
+            return Error{"cannot read " + name + ": it is larger than 8 MiB, which no " +
+                         "configuration is"};
+        }
+        if (size < sizeof block) break;
+    }
+    if (std::ferror(file) != 0) return unreadable(name, errno);
+    return text;
 }
 
 }  // namespace
 
 Result<std::string> read_file(const std::string& path) {
+    const std::string name = "'" + path + "'";
     errno = 0;
     const std::unique_ptr<std::FILE, Closer> file(std::fopen(path.c_str(), "rbe"));
-    if (file == nullptr) return unreadable(path, errno);
+    if (file == nullptr) return unreadable(name, errno);
+    return read_stream(file.get(), name);
+}
 
-    std::string text;
-    char block[64 * 1024];
-    while (true) {
-        // A folder opens like a file; it is the read that says so (EISDIR).
-        const size_t size = std::fread(block, 1, sizeof block, file.get());
-        text.append(block, size);
-        if (text.size() > file_size_max) {
-            return Error{"cannot read '" + path + "': it is larger than 8 MiB, which no " +
-                         "configuration is"};
-        }
-        if (size < sizeof block) break;
-    }
-    if (std::ferror(file.get()) != 0) return unreadable(path, errno);
-    return text;
+Result<std::string> read_standard_input() {
+    errno = 0;
+    return read_stream(stdin, "standard input");
 }
 
 }  // namespace ringmain::config

@@ -232,6 +232,20 @@ class Locate(CommandLine):
             self.assertNotEqual(done.returncode, 0)
             self.assertIn("beta", done.stderr)
 
+    def test_lines_end_as_on_any_system(self):
+        path = self.file(GOOD)
+        self.assertEqual(ringmain("locate", "-c", path, input="k1\r\nk2\r\nk3").stdout,
+                         ringmain("locate", "-c", path, "k1", "k2", "k3").stdout)
+
+    def test_an_input_that_cannot_be_read_is_refused(self):
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            done = ringmain("locate", "-c", self.file(GOOD), stdin=folder)
+        finally:
+            os.close(folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("standard input cannot be read", done.stderr)
+
     def test_bad_hexadecimals_are_refused(self):
         for key in ("6", "zz", "0x61"):
             self.assertNotEqual(ringmain("locate", "-c", self.file(GOOD), "--hex", key).returncode, 0)
@@ -279,6 +293,17 @@ gamma:
         located = ringmain("locate", "-c", path, "--pool", "beta", "a", "b", "c{x}", "d{x}").stdout
         names = [line.split("\t")[1] for line in located.splitlines()]
         self.assertEqual(names[2], names[3])
+
+    def test_standard_input(self):
+        by_file = ringmain("migrate", self.file(self.YAML, "nutcracker.yml"))
+        by_input = ringmain("migrate", "-", input=self.YAML)
+        self.assertEqual(by_input.returncode, 0, by_input.stderr)
+        def settings(text):
+            return [line for line in text.splitlines() if not line.startswith("#")]
+        self.assertEqual(settings(by_input.stdout), settings(by_file.stdout))
+        done = ringmain("migrate", "-", input="alpha: [")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("standard input:1:", done.stderr)
 
     def test_what_cannot_be_migrated_is_told(self):
         for text in ("", "alpha:\n  nonsense: 1\n", "- a\n- b\n", "alpha: [", "\t"):
@@ -425,6 +450,22 @@ class Running(CommandLine):
             os.kill(pid, signal.SIGTERM)
             wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "it stopped")
         self.assertFalse(pid_file.exists())
+
+    @needs_ringmain
+    def test_in_the_background_without_a_log_file_is_told(self):
+        pid_file = self.folder / "pid"
+        proxy = self.use(Ringmain({"alpha": {"servers": [self.use(RedisServer())]}}, start=False))
+        for words, told in (([], True), (["-o", self.folder / "log"], False)):
+            said = self.folder / "said"
+            with open(said, "wb") as output:
+                done = subprocess.run(
+                    [os.path.abspath(BINARY), "-c", proxy.config_path, "-p", pid_file, "-d", *words],
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=20)
+            self.assertEqual(done.returncode, 0, said.read_text())
+            pid = int(pid_file.read_text())
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "it stopped")
+            self.assertEqual("what is logged from the start on is lost" in said.read_text(), told)
 
     @needs_ringmain
     def test_a_successor_keeps_the_unix_socket_and_the_pid_file(self):

@@ -15,4 +15,7 @@ inline constexpr size_t file_size_max = size_t{8} * 1024 * 1024;
 // that name the file and the reason.
 [[nodiscard]] Result<std::string> read_file(const std::string& path);
 
+// The same of what is piped to this process.
+[[nodiscard]] Result<std::string> read_standard_input();
+
 }  // namespace ringmain::config
