@@ -222,8 +222,10 @@ std::optional<const User*> LocalAnswer::admit(const std::string& name,
                                   : equal_in_constant_time(digest_of(password), digest_of(secret));
         return is_right ? std::optional<const User*>(nullptr) : std::nullopt;
     }
+    // For a name that nobody has, too: how long the answer takes must not tell.
+    const PasswordDigest digest = digest_of(password);
     const User* user = pool.find_user(name);
-    const bool is_right = user != nullptr && user->has_password(digest_of(password));
+    const bool is_right = user != nullptr && user->has_password(digest);
     return is_right ? std::optional(user) : std::nullopt;
 }
 
@@ -249,15 +251,22 @@ void LocalAnswer::auth() {
     reply(resp::ok_response);
 }
 
-// CLIENT SETNAME and HELLO ... SETNAME: what redis allows in a name.
-bool is_name(std::string_view name) {
-    return name.size() <= client_name_size_max &&
-           std::all_of(
-               name.begin(), name.end(), [](char byte) { return byte > ' ' && byte <= '~'; });
+// Of CLIENT SETNAME, CLIENT SETINFO and HELLO ... SETNAME: what redis says of the name, and a limit
+// that redis does not have. Empty: it is one.
+std::string name_error(std::string_view what, std::string_view name) {
+    if (!std::all_of(
+            name.begin(), name.end(), [](char byte) { return byte > ' ' && byte <= '~'; })) {
+        return std::string("ERR ").append(what).append(
+            " cannot contain spaces, newlines or special characters.");
+    }
+    if (name.size() <= client_name_size_max) return {};
+    return std::string("ERR ringmain: ")
+        .append(what)
+        .append(" cannot be longer than " + std::to_string(client_name_size_max) +
+                " bytes, this one has " + std::to_string(name.size()));
 }
 
-constexpr std::string_view bad_name =
-    "ERR Client names cannot contain spaces, newlines or special characters.";
+constexpr std::string_view client_names = "Client names";
 
 // AUTH and SETNAME of HELLO. False when it was answered with an error; nothing has changed then.
 bool LocalAnswer::read_hello_options(HelloOptions& hello) {
@@ -276,8 +285,8 @@ bool LocalAnswer::read_hello_options(HelloOptions& hello) {
             i += 2;
         } else if (ascii::equal_ignoring_case(texts_[i], "setname") && more >= 1) {
             hello.name = &texts_[i + 1];
-            if (!is_name(*hello.name)) {
-                error(bad_name);
+            if (const std::string why = name_error(client_names, *hello.name); !why.empty()) {
+                error(why);
                 return false;
             }
             i += 1;
@@ -394,8 +403,8 @@ void LocalAnswer::time() {
 }
 
 void LocalAnswer::client_setname() {
-    if (!is_name(texts_[2])) {
-        error(bad_name);
+    if (const std::string why = name_error(client_names, texts_[2]); !why.empty()) {
+        error(why);
         return;
     }
     client_.name = texts_[2];
@@ -408,8 +417,8 @@ void LocalAnswer::client_setinfo() {
         error("ERR Unrecognized option '" + texts_[2] + "'");
         return;
     }
-    if (!is_name(texts_[3])) {
-        error("ERR " + texts_[2] + " cannot contain spaces, newlines or special characters.");
+    if (const std::string why = name_error(texts_[2], texts_[3]); !why.empty()) {
+        error(why);
         return;
     }
     (is_library ? client_.library_name : client_.library_version) = texts_[3];
@@ -447,9 +456,13 @@ void LocalAnswer::client_info() {
     const std::string subscribed = " sub=" + std::to_string(counts[0]) +
                                    " psub=" + std::to_string(counts[1]) +
                                    " ssub=" + std::to_string(counts[2]);
+    const config::Address& listen = client_.pool->options->listen;
+    const std::string here = listen.text() + (listen.is_path() ? ":0" : "");
+    // The peer of a unix socket has no address; redis says where it has come to.
+    const bool is_nameless = client_.peer.find(' ') != std::string::npos;
     std::string line =
-        "id=" + std::to_string(client_.id) + " addr=" + client_.peer +
-        " laddr=" + client_.pool->options->listen.text() + " fd=0 name=" + client_.name +
+        "id=" + std::to_string(client_.id) + " addr=" + (is_nameless ? here : client_.peer) +
+        " laddr=" + here + " fd=0 name=" + client_.name +
         " age=0 idle=0 flags=N db=" + std::to_string(Leases::database_of(client_)) + subscribed +
         " multi=-1 qbuf=" + std::to_string(request_size_) +
         " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +

@@ -90,7 +90,8 @@ inline constexpr uint64_t topics_asked_size_max = 256ULL * 1024;
 inline constexpr Duration link_ping_interval = Duration::millis(10'000);
 inline constexpr Duration idle_link_max = Duration::millis(30'000);
 
-// A client name (CLIENT SETNAME) and library name longer than this are refused.
-inline constexpr uint32_t client_name_size_max = 1024;
+// A client name (CLIENT SETNAME) and library name longer than this are refused: it is kept outside
+// the arena for as long as the client is there.
+inline constexpr uint32_t client_name_size_max = 16 * 1024;
 
 }  // namespace ringmain::core

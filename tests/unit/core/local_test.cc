@@ -30,6 +30,34 @@ const std::string hello_id_1 =
 
 }  // namespace
 
+TEST_CASE("a client of a unix socket has an address that can be parsed") {
+    config::Pool pool = redis_pool(1);
+    pool.listen = {};
+    pool.listen.path = "/run/a.sock";
+    World world(pool);
+    Channel& client = world.client();
+    client.client->peer = "a client";
+    const std::string info = world.ask(client, resp({"CLIENT", "INFO"}));
+    CHECK(info.find("id=1 addr=/run/a.sock:0 laddr=/run/a.sock:0 fd=0 ") != std::string::npos);
+}
+
+TEST_CASE("a name of a client is long, and not endless") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string longest(16 * 1024, 'n');
+    CHECK(world.ask(client, resp({"CLIENT", "SETNAME", longest})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"CLIENT", "GETNAME"})) == bulk(longest));
+    const std::string refusal = " cannot be longer than 16384 bytes, this one has 16385\r\n";
+    const std::string longer = longest + "n";
+    CHECK(world.ask(client, resp({"CLIENT", "SETNAME", longer})) ==
+          "-ERR ringmain: Client names" + refusal);
+    CHECK(world.ask(client, resp({"HELLO", "2", "SETNAME", longer})) ==
+          "-ERR ringmain: Client names" + refusal);
+    CHECK(world.ask(client, resp({"CLIENT", "SETINFO", "lib-ver", longer})) ==
+          "-ERR ringmain: lib-ver" + refusal);
+    CHECK(world.ask(client, resp({"CLIENT", "GETNAME"})) == bulk(longest));
+}
+
 TEST_CASE("commands that are answered here, and how") {
     World world(redis_pool(2));
     Channel& client = world.client();
