@@ -126,6 +126,7 @@ size_t RequestParser::start(char byte) {
         return 1;
     }
     first_word_ = {};
+    line_is_endless_ = false;
     state_ = State::Line;
     return 0;
 }
@@ -267,7 +268,10 @@ size_t RequestParser::take_line(std::string_view bytes) {
     const size_t room = limits_->inline_size_max - position_;
     // One byte more than the longest line: there its '\n' must be at the latest.
     const std::string_view part = bytes.substr(0, room + 1);
-    const size_t size = std::min(part.find('\n'), part.size());
+    const size_t line = std::min(part.find('\n'), part.size());
+    line_is_endless_ =
+        line_is_endless_ || part.substr(0, line).find('\0') != std::string_view::npos;
+    const size_t size = line_is_endless_ ? part.size() : line;
     for (const char byte : part.substr(0, size)) {
         if (first_word_.ended) break;
         first_word_.take(byte);

@@ -161,6 +161,7 @@ class RequestParser {
     State state_ = State::Start;
     Problem problem_ = Problem::None;
     bool authenticated_ = true;
+    bool line_is_endless_ = false;  // a NUL came: redis sees no end of such a line
     // "expected '$', got 'x'"
     std::array<char, 21> expected_ = {};
     uint32_t arguments_left_ = 0;

@@ -240,6 +240,17 @@ TEST_CASE("anything else is an inline line") {
     CHECK(events("PIN") == "kept 3, missing 0");
 }
 
+TEST_CASE("a line with a NUL byte has no end, as in redis") {
+    using namespace std::string_view_literals;
+    RequestLimits limits;
+    limits.inline_size_max = 20;
+    CHECK(events("GET a\0b\r\n"sv, limits) == "kept 9, missing 0");
+    CHECK(events("\0\r\n\r\nPING\r\n"sv, limits) == "kept 11, missing 0");
+    CHECK(events("PING\r\nGET a\0\r\n0123456789012"sv, limits) ==
+          "<inline PING\r\n>error: too big inline request");
+    CHECK(events(std::string("PING\n\0", 6) + ping, limits) == "<inline PING\n>kept 15, missing 0");
+}
+
 TEST_CASE("an inline line has a limit") {
     RequestLimits limits;
     limits.inline_size_max = 10;
