@@ -19,6 +19,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace ringmain::core {
@@ -60,12 +61,14 @@ class Shared {
     std::vector<PoolShared> pools;  // of the configuration that the process started with
 
   private:
-    using ServerKey = std::tuple<std::string, std::string, config::Address>;
+    // Counters of commands mean something within one protocol only.
+    using PoolKey = std::pair<std::string, config::Protocol>;
+    using ServerKey = std::tuple<PoolKey, std::string, config::Address>;
 
     uint32_t workers_;
     std::atomic<uint64_t> epoch_ = 1;
-    // All that a configuration has ever named, by pool name, and by that, ring name and address.
-    std::map<std::string, std::deque<stats::PoolCounters>, std::less<>> pools_by_name_;
+    // All that a configuration has ever named, by pool, and by that, ring name and address.
+    std::map<PoolKey, std::deque<stats::PoolCounters>> pools_by_key_;
     std::map<std::string, Scripts, std::less<>> scripts_by_pool_;
     std::map<ServerKey, ServerShared> servers_by_key_;
 };

@@ -45,6 +45,22 @@ uint64_t count_of(const stats::Histogram& histogram) {
 
 }  // namespace
 
+TEST_CASE("a pool of another protocol under the same name has counters of its own") {
+    config::Config redis;
+    redis.pools.push_back(redis_pool(1));
+    config::Config memcached;
+    memcached.pools.push_back(memcached_pool(1));
+    memcached.pools[0].name = redis.pools[0].name;
+    memcached.pools[0].servers = redis.pools[0].servers;
+    core::Shared shared(redis, 1);
+    const core::PoolShared other = shared.pools_of(memcached)[0];
+    CHECK(other.counters != shared.pools[0].counters);
+    CHECK(other.servers[0] != shared.pools[0].servers[0]);
+    const core::PoolShared again = shared.pools_of(redis)[0];
+    CHECK(again.counters == shared.pools[0].counters);
+    CHECK(again.servers[0] == shared.pools[0].servers[0]);
+}
+
 TEST_CASE("requests by kind, bytes in every direction, and how long answers took") {
     World world(redis_pool(1));
     Channel& client = world.client();
