@@ -472,7 +472,11 @@ Taken take_array(Proxy& proxy,
     if (client.replies != ClientConn::Replies::On) [[unlikely]] {
         return take_mutely(proxy, client, frame, bytes);
     }
-    return RespFront(proxy, client, frame, bytes).take();
+    const Taken taken = RespFront(proxy, client, frame, bytes).take();
+    if (frame.argument_count > scratch_arguments_max) [[unlikely]] {
+        proxy.scratch().forget_arguments();
+    }
+    return taken;
 }
 
 // An inline line is written anew as an array and taken as if it had come so.

@@ -2,6 +2,7 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
 
 #include <algorithm>
 #include <string>
@@ -60,6 +61,13 @@ bool RespFront::is_refused_subscribed(const Command& command) {
 Taken RespFront::take_subscribe(const Command& command) {
     // What the client may say next depends on the answer, and messages begin behind it.
     if (!client_.requests.empty()) return later();
+    if (frame_.argument_count > local_arguments_max) {
+        refuse(std::to_string(frame_.argument_count) + " arguments for '" +
+                   std::string(command.name) + "', which takes at most " +
+                   std::to_string(local_arguments_max),
+               stats::Reason::Limit);
+        return Taken::Yes;
+    }
     const Wish wish = wish_of(command.id);
     const uint32_t count_max = pool_.options->client_subscriptions_max;
     if (wish.subscribes && frame_.argument_count - 1 > count_max) {

@@ -81,7 +81,7 @@ struct Pool {
     uint32_t redis_db = 0;
     uint64_t request_size_max = 1024ULL * 1024 * 1024;
     uint64_t key_size_max = 64ULL * 1024;
-    uint32_t request_arguments_max = 1024 * 1024;
+    uint32_t request_arguments_max = INT32_MAX;
     uint32_t server_queue_max = 256 * 1024;  // requests that wait for one connection; 0: no limit
     uint64_t server_queue_size_max = 0;      // their bytes; 0: an eighth of buffer_memory
     uint32_t requests_in_flight_max = 1024;  // per client; reading pauses

@@ -34,6 +34,15 @@ struct Scratch {
     std::string why;                             // usable_connection() refuses
     stats::Reason why_reason = stats::Reason::Other;
     std::string inline_array;  // an inline request, written anew
+
+    // What grew with the number of a request's arguments goes back to the system.
+    void forget_arguments() {
+        arguments = {};
+        keys = {};
+        key_ranges = {};
+        servers = {};
+        key_views = {};
+    }
 };
 
 }  // namespace ringmain::core

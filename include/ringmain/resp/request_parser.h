@@ -27,7 +27,7 @@
 namespace ringmain::resp {
 
 struct RequestLimits {
-    uint32_t arguments_max = 1024 * 1024;
+    uint32_t arguments_max = INT32_MAX;
     uint64_t bulk_size_max = 512ULL * 1024 * 1024;
     uint64_t request_size_max = 1024ULL * 1024 * 1024;  // below 4 GiB: offsets are 32 bits
     uint32_t inline_size_max = 64 * 1024;

@@ -179,6 +179,25 @@ TEST_CASE("no more than server_queue_size_max bytes wait to be sent, but for one
         std::string(s0) + "does not keep up: 3029 bytes wait for it (server_queue_size_max)")));
 }
 
+TEST_CASE("as many arguments as redis allows, and what they take goes back") {
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 0;
+    World world(pool, {.blocks = 2048});
+    Channel& client = world.client();
+    constexpr uint32_t count = 1024 * 1024 + 2;
+    std::vector<std::string> arguments = {"DEL"};
+    arguments.resize(count, "a");
+    CHECK(world.ask(client, resp(arguments)) == ":0\r\n");
+    CHECK(world.proxy().scratch().arguments.capacity() == 0);
+    arguments[0] = "INFO";
+    CHECK(world.ask(client, resp(arguments)) ==
+          "-ERR ringmain: 1048578 arguments for 'info', which takes at most 1048576\r\n");
+    arguments[0] = "UNSUBSCRIBE";
+    CHECK(world.ask(client, resp(arguments)) ==
+          "-ERR ringmain: 1048578 arguments for 'unsubscribe', which takes at most 1048576\r\n");
+    CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
+}
+
 TEST_CASE("request_arguments_max is where a request is refused") {
     config::Pool pool = redis_pool(1);
     pool.request_arguments_max = 20;
