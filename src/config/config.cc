@@ -22,4 +22,9 @@ std::vector<placement::Node> Pool::nodes() const {
     return nodes;
 }
 
+Credentials Pool::credentials_of(const Server& server) const {
+    return {.user = server.user.empty() ? redis_user : server.user,
+            .password = server.password.empty() ? redis_auth : server.password};
+}
+
 }  // namespace ringmain::config

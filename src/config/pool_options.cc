@@ -43,7 +43,9 @@ constexpr std::array pool_table = {
                "twemproxy's spelling, \"host:port:weight name\", or a table. The weight may be "
                "left out (1), and so may the name (then the address is the server's place on the "
                "ring: with a name, a server can move without moving keys). A unix socket is "
-               "\"/run/redis/a.sock:1 cache3\", an IPv6 address stands in brackets.",
+               "\"/run/redis/a.sock:1 cache3\", an IPv6 address stands in brackets. A table may "
+               "have the user and password of that server besides: { address = "
+               "\"127.0.0.1:7102\", user = \"ringmain\", password = \"secret\" }.",
            .required = true},
     Option{.section = Section::Pool,
            .name = "protocol",
@@ -230,9 +232,22 @@ constexpr std::array pool_table = {
            .fetch = fetch<&Pool::redis_auth>,
            .example = "\"secret\"",
            .help = "password that clients must present and that servers are given",
-           .doc = "Any text, any bytes. It is never printed.",
+           .doc = "Any text, any bytes. It is never printed. A server may have a password of its "
+                  "own.",
            .redis_only = true,
            .secret = true},
+    Option{.section = Section::Pool,
+           .name = "redis_user",
+           .type = Type::String,
+           .min = 1,
+           .max = name_size_max,
+           .store = store<&Pool::redis_user>,
+           .fetch = fetch<&Pool::redis_user>,
+           .example = "\"ringmain\"",
+           .help = "user that servers are given with the password; left out: their default user",
+           .doc = "For servers with ACLs. Clients know nothing of it: who they may be is in users. "
+                  "What the user may not do on a server is refused by that server (-NOPERM).",
+           .redis_only = true},
     Option{.section = Section::Pool,
            .name = "users",
            .type = Type::Users,
@@ -453,6 +468,29 @@ constexpr std::array server_table = {
            .fetch = fetch<&Server::name>,
            .example = "\"cache1\"",
            .help = "its place on the ring; left out: its address"},
+    Option{.section = Section::Server,
+           .name = "user",
+           .type = Type::String,
+           .min = 1,
+           .max = name_size_max,
+           .store = store<&Server::user>,
+           .fetch = fetch<&Server::user>,
+           .example = "\"ringmain\"",
+           .help = "user that this server is given; left out: the pool's redis_user",
+           .doc = "\"default\" is the server's default user.",
+           .redis_only = true},
+    Option{.section = Section::Server,
+           .name = "password",
+           .type = Type::String,
+           .min = 1,
+           .max = 16384,  // what redis takes before AUTH
+           .store = store<&Server::password>,
+           .fetch = fetch<&Server::password>,
+           .example = "\"secret\"",
+           .help = "password that this server is given; left out: the pool's redis_auth",
+           .doc = "Any text, any bytes. It is never printed.",
+           .redis_only = true,
+           .secret = true},
 };
 
 }  // namespace

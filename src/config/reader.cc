@@ -28,6 +28,7 @@ constexpr uint64_t block_size = 16 * 1024;
 struct Synonym {
     std::string_view key;
     std::string_view remedy;
+    Section section = Section::Pool;
 };
 
 constexpr std::array synonyms = {
@@ -36,6 +37,9 @@ constexpr std::array synonyms = {
     Synonym{"reuseport", "leave it out: every worker has a listener of its own"},
     Synonym{"threads", "threads are [proxy] workers = N"},
     Synonym{"password", "the password of a pool is redis_auth"},
+    Synonym{"user", "who ringmain is to the servers is redis_user; who clients may be is users"},
+    Synonym{"redis_auth", "the password of a server is password", Section::Server},
+    Synonym{"redis_user", "the user of a server is user", Section::Server},
     Synonym{"keepalive", "it is tcpkeepalive = true"},
     Synonym{"tcp_keepalive", "it is tcpkeepalive = true"},
     Synonym{"name", "a pool's name stands in its header: [pool.NAME]"},
@@ -134,7 +138,10 @@ void Reader::read_pool(const Node& table) {
 
     if (const Node* list = tree_->find(table, "servers")) {
         std::vector<ServerDraft> drafts = read_servers(*list);
-        if (!tree_->has_gaps) check_servers(pool, *list, drafts);
+        if (!tree_->has_gaps) {
+            check_credentials(table, pool, drafts);
+            check_servers(pool, *list, drafts);
+        }
         for (ServerDraft& draft : drafts) {
             pool.servers.push_back(std::move(draft.server));
         }
@@ -228,17 +235,49 @@ bool Reader::read_server(const Node& node, Server& server) {
                              "'address' is missing: a server is written { address = "
                              "\"127.0.0.1:6379\", weight = 1, name = \"cache1\" }");
         }
-        if (!server.name.empty()) {
-            const Status status = check_name("the server's name", server.name);
-            if (!status.ok()) findings_->error(tree_->find(node, "name")->place, status.error());
+        for (const auto& [key, name] : {std::pair("name", server.name), {"user", server.user}}) {
+            if (name.empty()) continue;
+            const Status status = check_name("the server's " + std::string(key), name);
+            if (!status.ok()) findings_->error(tree_->find(node, key)->place, status.error());
         }
     } else {
         findings_->error(node.place,
                          "a server is text, \"host:port:weight name\", or a table { "
-                         "address, weight, name }, not " +
+                         "address, weight, name, user, password }, not " +
                              std::string(name_of(node.kind)));
     }
     return findings_->error_count() == errors_before;
+}
+
+// A user is nobody without a password.
+void Reader::check_credentials(const Node& table,
+                               const Pool& pool,
+                               const std::vector<ServerDraft>& drafts) {
+    for (const ServerDraft& draft : drafts) {
+        const Server& server = draft.server;
+        const std::string who = "server " + quoted(server.ring_name);
+        const bool has_own = !server.user.empty() || !server.password.empty();
+        if (pool.protocol == Protocol::Memcached) {
+            if (!has_own) continue;
+            findings_->error(draft.place,
+                             who + " has a user or a password, which is for redis pools, and " +
+                                 "[pool." + pool.name +
+                                 "] has protocol = \"memcached\"; take one of them out");
+        } else if (!server.user.empty() && pool.credentials_of(server).password.empty()) {
+            findings_->error(draft.place,
+                             who + " has a user and no password: give it one, or set redis_auth");
+        }
+    }
+    const Node* user = tree_->find(table, "redis_user");
+    const bool any_without = std::ranges::any_of(drafts, [&pool](const ServerDraft& draft) {
+        return draft.server.user.empty() && pool.credentials_of(draft.server).password.empty();
+    });
+    if (user == nullptr || pool.redis_user.empty()) return;
+    const Status status = check_name("redis_user", pool.redis_user);
+    if (!status.ok()) findings_->error(user->place, status.error());
+    if (!any_without) return;
+    findings_->error(user->place,
+                     "'redis_user' needs a password: set redis_auth, or give each server one");
 }
 
 // Puts them into the order of placement, where equal names are neighbours.
@@ -334,7 +373,7 @@ void Reader::read_strings(const Option& option, const Node& list, const Target& 
 void Reader::unknown_key(Section section, const Node& node, std::string_view title) {
     const std::string what = "unknown key " + quoted(node.key) + in_title(title);
     for (const Synonym& synonym : synonyms) {
-        if (section == Section::Pool && node.key == synonym.key) {
+        if (section == synonym.section && node.key == synonym.key) {
             findings_->error(node.key_place, what + "; " + std::string(synonym.remedy));
             return;
         }

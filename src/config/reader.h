@@ -36,6 +36,9 @@ class Reader {
 
     [[nodiscard]] std::vector<ServerDraft> read_servers(const Node& list);
     [[nodiscard]] bool read_server(const Node& node, Server& server);
+    void check_credentials(const Node& table,
+                           const Pool& pool,
+                           const std::vector<ServerDraft>& drafts);
     void check_servers(const Pool& pool, const Node& list, std::vector<ServerDraft>& drafts);
 
     // reader_users.cc

@@ -26,6 +26,10 @@ bool is_same(const Server& a, const Server& b) {
     return a.address == b.address && a.weight == b.weight && a.ring_name == b.ring_name;
 }
 
+bool has_same_credentials(const Server& a, const Server& b) {
+    return a.user == b.user && a.password == b.password;
+}
+
 // Names of the options that differ, then the servers.
 std::string difference(const Pool& running, const Pool& next) {
     Pool a = running;
@@ -43,6 +47,8 @@ std::string difference(const Pool& running, const Pool& next) {
     if (!std::ranges::equal(running.servers, next.servers, same)) {
         add("servers (" + std::to_string(next.servers.size()) + ", were " +
             std::to_string(running.servers.size()) + ")");
+    } else if (!std::ranges::equal(running.servers, next.servers, has_same_credentials)) {
+        add("user or password of servers");
     }
     return text;
 }

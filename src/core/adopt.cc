@@ -17,13 +17,14 @@ namespace {
 
 constexpr std::string_view not_configured = "is not configured any more";
 
-// A connection to the one is as good as one to the other.
-bool is_same_server(const Server& a, const config::Server& b) {
-    return a.options().address == b.address && a.options().ring_name == b.ring_name;
+// A connection to the one is as good as one to the other, which is a server of `pool`.
+bool is_same_server(const Server& a, const config::Pool& pool, const config::Server& b) {
+    return a.options().address == b.address && a.options().ring_name == b.ring_name &&
+           a.pool().options->credentials_of(a.options()) == pool.credentials_of(b);
 }
 
 bool speaks_alike(const config::Pool& a, const config::Pool& b) {
-    return a.protocol == b.protocol && a.redis_auth == b.redis_auth && a.redis_db == b.redis_db &&
+    return a.protocol == b.protocol && a.redis_db == b.redis_db &&
            a.server_connections == b.server_connections;
 }
 
@@ -115,7 +116,7 @@ void Proxy::take_servers(Pool& old_pool, Pool& pool) const {
         const config::Server& wanted = pool.options->servers[i];
         const auto found =
             std::find_if(old_pool.servers.begin(), old_pool.servers.end(), [&](const auto& server) {
-                return is_same_server(*server, wanted);
+                return is_same_server(*server, *pool.options, wanted);
             });
         if (found == old_pool.servers.end()) continue;
         pool.servers[i] = std::move(*found);

@@ -1,9 +1,9 @@
-// The life of server connections: connect, prelude, loss, retry; and all that depends on time.
+// The life of server connections: connect, loss, retry; and all that depends on time. What a new
+// one says first is in prelude.cc.
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
-#include "ringmain/resp/writer.h"
 
 #include <algorithm>
 #include <utility>
@@ -14,24 +14,9 @@ namespace ringmain::core {
 
 namespace {
 
-// "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n"
-void append_request(std::string& text, std::initializer_list<std::string_view> arguments) {
-    resp::write_array_header(text, arguments.size());
-    for (const std::string_view argument : arguments) {
-        resp::write_bulk(text, argument);
-    }
-}
-
 // Made when a client needed it, and connected when a client needs it.
 bool is_on_demand(const ServerConn& conn) {
     return conn.is_on_demand() || conn.is_selected;
-}
-
-// By one that serves everybody.
-bool is_connected(const Server& server) {
-    return std::ranges::any_of(server.connections(), [](const auto& conn) {
-        return conn->state == ServerConn::State::Ready && !conn->is_lease && !conn->is_probe;
-    });
 }
 
 }  // namespace
@@ -155,123 +140,6 @@ void Proxy::on_connected(ServerConn& conn) {
     begin_prelude(conn);
 }
 
-// What a server must be told before any request, in this order: who we are, which protocol, which
-// database. Each answer is checked before the first request leaves.
-void Proxy::begin_prelude(ServerConn& conn) {
-    const config::Pool& options = *conn.server->pool().options;
-    conn.state = ServerConn::State::Prelude;
-    std::string text;
-    uint8_t commands = 0;
-    if (!options.redis_auth.empty()) {
-        append_request(text, {"AUTH", options.redis_auth});
-        commands += 1;
-    }
-    if (conn.resp3) {
-        append_request(text, {"HELLO", "3"});
-        commands += 1;
-    }
-    if (conn.database != 0) {
-        append_request(text, {"SELECT", std::to_string(conn.database)});
-        commands += 1;
-    }
-    // Who would take requests for all is to answer first: connections are taken by many that answer
-    // nothing, a stopped process among them.
-    // So does one beside others that serve: the server may take no more than those.
-    const bool is_extra = (conn.set_apart || conn.is_stand_in) && is_connected(*conn.server);
-    conn.says_ping = conn.is_probe || conn.has_turn || is_extra || conn.server->silence.is_silent();
-    if (conn.says_ping) {
-        if (conn.server->pool().is_redis()) {
-            append_request(text, {"PING"});
-        } else {
-            text += "version\r\n";
-        }
-        commands += 1;
-        // Who does not answer a probe in time would not answer a request in time.
-        if (options.timeout_ms > 0) {
-            conn.ready_by = now_ + Duration::millis(options.timeout_ms);
-            wake_at(conn.ready_by);
-        }
-    }
-    conn.prelude_commands = commands;
-    conn.prelude_answers = commands;
-    if (commands == 0) {
-        become_ready(conn);
-        return;
-    }
-    if (!conn.prelude_out.append_copy(text, nullptr)) {
-        lose(conn, "cannot be greeted: buffer memory is exhausted (buffer_memory)", Blame::Us);
-        return;
-    }
-    dirty_servers_.add(conn);
-}
-
-// Of an answer: its first line, cut.
-std::string Proxy::first_line(const Bytes& bytes) {
-    std::string line(bytes.view({0, std::min<uint32_t>(bytes.size(), 200)}, scratch_.text));
-    line.resize(std::min(line.find('\r'), line.size()));
-    return line;
-}
-
-void Proxy::on_prelude_response(ServerConn& conn,
-                                const resp::ResponseFrame& frame,
-                                const Bytes& bytes) {
-    if (frame.type == '>') {
-        lose(conn, "sent a push message that nobody subscribed to");
-        return;
-    }
-    conn.prelude_answers -= 1;
-    if (conn.says_ping && conn.prelude_answers == 0) {
-        // For all but a probe any answer will do that is one to PING.
-        const std::string answer = first_line(bytes);
-        if (conn.is_probe) {
-            end_probe(conn, answer);
-        } else if (is_full(answer)) {
-            lose(conn, "takes no more connections: " + answer);
-        } else {
-            become_ready(conn);
-        }
-        return;
-    }
-    if (frame.type != '-' && frame.type != '!') {
-        if (conn.prelude_answers == 0) become_ready(conn);
-        return;
-    }
-    const std::string answer = first_line(bytes);
-    const config::Pool& options = *conn.server->pool().options;
-    const uint8_t index = static_cast<uint8_t>(conn.prelude_commands - conn.prelude_answers - 1);
-    const bool is_auth = index == 0 && !options.redis_auth.empty();
-    const bool is_hello =
-        !is_auth && conn.resp3 && index <= 1 && index == (options.redis_auth.empty() ? 0 : 1);
-    const std::string reason =
-        wants_password(answer) ? password_text(answer)
-        : is_auth              ? "refused the password (redis_auth): " + answer
-        : is_hello
-            ? "refused RESP3 (HELLO 3); connect with RESP2: " + answer
-            : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
-    const bool is_clients = conn.is_selected || conn.database != options.redis_db;
-    if (!is_auth && !is_hello && is_clients) {
-        // A client asked for it, and is told what the server says.
-        fail_all(
-            conn,
-            answer.starts_with('-') ? answer + "\r\n" : error_line(conn.server->pool(), reason),
-            stats::Reason::Other);
-        lose(conn, reason, Blame::Nobody);
-        return;
-    }
-    // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
-    const bool is_well = is_hello || is_excused(conn, answer);
-    if (is_well) conn.server->health().allow();
-    lose(conn, reason, is_well ? Blame::Us : Blame::Server);
-}
-
-void Proxy::on_prelude_response(ServerConn& conn,
-                                const memcached::ResponseFrame&,
-                                const Bytes& bytes) {
-    RM_DCHECK(conn.says_ping);
-    conn.prelude_answers -= 1;
-    conn.is_probe ? end_probe(conn, first_line(bytes)) : become_ready(conn);
-}
-
 void Proxy::become_ready(ServerConn& conn) {
     const Health& health = conn.server->health();
     if (!health.accepts_traffic()) {
@@ -316,7 +184,7 @@ Blame judge_blame(const ServerConn& conn, Blame reported) {
     // Connections that serve everybody find out what there is to be known about a server.
     if (conn.is_subscriber) return Blame::Us;
     // A server that takes no more connections serves those that it has.
-    const bool is_full = conn.is_lease && !conn.was_established && is_connected(*conn.server);
+    const bool is_full = conn.is_lease && !conn.was_established && conn.server->is_connected();
     return is_full ? Blame::Us : Blame::Server;
 }
 
@@ -358,7 +226,7 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
         conn.retry_at = now_;  // the server has come back since: this says nothing about it
         return;
     }
-    if (conn.is_spare && is_connected(*conn.server)) return;  // by the one in its place
+    if (conn.is_spare && conn.server->is_connected()) return;  // by the one in its place
     health.forbid_until(after_backoff(health.failures()), reason);
     conn.retry_at = health.retry_at();
     watch_for_all(conn);

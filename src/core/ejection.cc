@@ -26,7 +26,9 @@ bool is_excused(const ServerConn& conn, std::string_view answer) {
 }
 
 std::string password_text(std::string_view answer) {
-    return std::string("wants a password that it was not given (redis_auth): ").append(answer);
+    return std::string(
+               "wants a password that it was not given (redis_auth, or password of the server): ")
+        .append(answer);
 }
 
 std::string ejected_text(const Health& health) {
@@ -208,7 +210,9 @@ void Proxy::check_probe(ServerConn& probe) {
 void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     Server& server = *probe.server;
     const bool is_redis = server.pool().is_redis();
-    const bool is_right = is_redis ? answer == "+PONG" : answer.starts_with("VERSION ");
+    // A user that may not say PING is known all the same, and the server answers.
+    const bool is_right = is_redis ? answer == "+PONG" || answer.starts_with("-NOPERM")
+                                   : answer.starts_with("VERSION ");
     if (!is_right) {
         const bool counts = !is_excused(probe, answer);
         lose(probe,

@@ -121,4 +121,10 @@ void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
         pool.server_queue_size_max == 0 ? queue_size_default_ : pool.server_queue_size_max;
 }
 
+bool Server::is_connected() const {
+    return std::ranges::any_of(connections(), [](const auto& conn) {
+        return conn->state == ServerConn::State::Ready && !conn->is_lease && !conn->is_probe;
+    });
+}
+
 }  // namespace ringmain::core

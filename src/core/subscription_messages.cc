@@ -137,14 +137,17 @@ void Subscriptions::on_frame(ServerConn& conn,
         return;
     }
     const bool is_due = !link.asked.empty() && link.asked.front().batch != proxy_->batch_;
-    if (is_due && frame.type == '-') {
+    const bool is_ping = is_due && link.asked.front().topic == nullptr;
+    std::string scratch;
+    const std::string_view text = bytes.view({0, std::min(bytes.size(), 32U)}, scratch);
+    // Any answer says that it lives: its ACL may allow no PING.
+    const bool is_pong = is_ping && (text == "*2\r\n$4\r\npong\r\n$0\r\n\r\n" ||
+                                     text == "+PONG\r\n" || text.starts_with("-NOPERM"));
+    if (is_due && frame.type == '-' && !is_pong) {
         on_refused(conn, bytes);
         return;
     }
-    std::string scratch;
-    const std::string_view text = bytes.view({0, std::min(bytes.size(), 32U)}, scratch);
-    const bool is_pong = text == "*2\r\n$4\r\npong\r\n$0\r\n\r\n" || text == "+PONG\r\n";
-    if (!is_due || !is_pong || link.asked.front().topic != nullptr) {
+    if (!is_pong) {
         lose(conn, unasked);
         return;
     }

@@ -323,7 +323,7 @@ class Ringmain(Process):
 
     @staticmethod
     def server_line(server, index):
-        return server if isinstance(server, str) else f"{server.address}:1 s{index}"
+        return server if isinstance(server, (str, dict)) else f"{server.address}:1 s{index}"
 
     def config_text(self):
         tables = {"proxy": self.proxy, **self.other}

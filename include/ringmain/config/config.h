@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringmain::config {
@@ -52,6 +53,16 @@ struct Server {
     uint32_t weight = 1;
     std::string name;       // as given; may be empty
     std::string ring_name;  // what placement uses and people see
+    std::string user;       // empty: the pool's redis_user
+    std::string password;   // empty: the pool's redis_auth
+};
+
+// Who ringmain is to a server, and how it shows that.
+struct Credentials {
+    std::string_view user;      // empty: the default user
+    std::string_view password;  // empty: the server is told nothing
+
+    bool operator==(const Credentials&) const = default;
 };
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): the order is for readers.
@@ -77,6 +88,7 @@ struct Pool {
     int64_t health_check_interval_ms = 0;  // 0: none
     int64_t slow_start_ms = 0;             // 0: none
     std::string redis_auth;
+    std::string redis_user;  // to the servers; empty: the default user
     std::vector<User> users;
     uint32_t redis_db = 0;
     uint64_t request_size_max = 1024ULL * 1024 * 1024;
@@ -101,6 +113,9 @@ struct Pool {
     std::vector<Server> servers;  // in placement order (sorted), not in file order
 
     [[nodiscard]] std::vector<placement::Node> nodes() const;  // all live
+
+    // For one of its servers; views of both.
+    [[nodiscard]] Credentials credentials_of(const Server& server) const;
 };
 
 struct Proxy {

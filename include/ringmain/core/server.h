@@ -60,6 +60,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     // Whatever may be connected to the server: first those of connection(), then spares, then the
     // probe, then what was made on demand. The list grows, its elements stay.
+    // By one that serves everybody.
+    [[nodiscard]] bool is_connected() const;
+
     [[nodiscard]] std::span<const std::unique_ptr<ServerConn>> connections() const {
         return connections_;
     }

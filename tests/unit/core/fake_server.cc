@@ -61,7 +61,8 @@ std::string FakeRedis::answer(const std::vector<std::string>& arguments, Session
     const std::string& name = arguments[0];
     if (canned.contains(name)) return canned[name];
     if (name == "AUTH") {
-        session.authenticated = arguments.back() == password;
+        const bool is_user = user == (arguments.size() == 3 ? arguments[1] : "default");
+        session.authenticated = is_user && arguments.back() == password;
         return session.authenticated ? "+OK\r\n" : "-WRONGPASS invalid username-password pair\r\n";
     }
     if (!password.empty() && !session.authenticated) {

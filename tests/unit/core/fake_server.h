@@ -40,6 +40,7 @@ class FakeRedis {
     std::map<std::string, std::string> values;
     std::vector<std::string> log;               // "GET a", in the order of arrival
     std::map<std::string, std::string> canned;  // answers by command name, before all else
+    std::string user = "default";               // that has the password
     std::string password;
     bool knows_resp3 = true;
     bool has_databases = true;

@@ -523,8 +523,8 @@ TEST_CASE("a server that refuses the greeting is told with what it refused") {
         world.server(0).redis.password = "secret";
         Channel& client = world.client();
         const std::string text = std::string(s0) +
-                                 "wants a password that it was not given (redis_auth): -NOAUTH "
-                                 "Authentication required.";
+                                 "wants a password that it was not given (redis_auth, or password "
+                                 "of the server): -NOAUTH Authentication required.";
         CHECK(world.ask(client, resp({"HELLO", "3"}) + resp({"GET", "a"})).ends_with(error(text)));
         REQUIRE(world.loop().notices().size() == 1);
         CHECK(world.loop().notices()[0] == "pool main: " + text);
@@ -564,7 +564,7 @@ TEST_CASE("a server that wants a password that the pool does not have is told on
     REQUIRE(world.loop().notices().size() == 1);
     CHECK(world.loop().notices()[0] ==
           "pool main: server s1 (10.0.0.1:7001) wants a password that it was not given "
-          "(redis_auth): -NOAUTH Authentication required.");
+          "(redis_auth, or password of the server): -NOAUTH Authentication required.");
     world.pass(2'000);
     ask();
     CHECK(world.loop().notices().size() == 2);

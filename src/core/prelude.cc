@@ -1,0 +1,179 @@
+// What a new server connection says before any request, and what the server answers to it.
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/resp/writer.h"
+
+#include <algorithm>
+#include <string>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+// "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n"
+void append_request(std::string& text, std::initializer_list<std::string_view> arguments) {
+    resp::write_array_header(text, arguments.size());
+    for (const std::string_view argument : arguments) {
+        resp::write_bulk(text, argument);
+    }
+}
+
+config::Credentials credentials_of(const Server& server) {
+    return server.pool().options->credentials_of(server.options());
+}
+
+// Which options are to be looked at: "redis_auth", "user and password of the server".
+std::string origin_of(const Server& server) {
+    const config::Server& own = server.options();
+    if (credentials_of(server).user.empty()) {
+        return own.password.empty() ? "redis_auth" : "password of the server";
+    }
+    if (own.user.empty() == own.password.empty()) {
+        return own.user.empty() ? "redis_user, redis_auth" : "user and password of the server";
+    }
+    return own.user.empty() ? "redis_user, and password of the server"
+                            : "user of the server, and redis_auth";
+}
+
+std::string refused_text(const Server& server, const std::string& answer) {
+    const std::string_view user = credentials_of(server).user;
+    std::string text = "refused ";
+    if (user.empty()) {
+        text += "the password";
+    } else {
+        text.append("user '").append(user).append("' or its password");
+    }
+    // A server that does not know AUTH repeats what it was told.
+    const size_t told = answer.find(", with args beginning with");
+    return text + " (" + origin_of(server) + "): " + answer.substr(0, told);
+}
+
+}  // namespace
+
+// In this order: who we are, which protocol, which database. Each answer is checked before the
+// first request leaves.
+void Proxy::begin_prelude(ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    const config::Credentials credentials = credentials_of(*conn.server);
+    conn.state = ServerConn::State::Prelude;
+    std::string text;
+    uint8_t commands = 0;
+    if (!credentials.password.empty()) {
+        if (credentials.user.empty()) {
+            append_request(text, {"AUTH", credentials.password});
+        } else {
+            append_request(text, {"AUTH", credentials.user, credentials.password});
+        }
+        commands += 1;
+    }
+    if (conn.resp3) {
+        append_request(text, {"HELLO", "3"});
+        commands += 1;
+    }
+    if (conn.database != 0) {
+        append_request(text, {"SELECT", std::to_string(conn.database)});
+        commands += 1;
+    }
+    // Who would take requests for all is to answer first: connections are taken by many that answer
+    // nothing, a stopped process among them.
+    // So does one beside others that serve: the server may take no more than those.
+    const bool is_extra = (conn.set_apart || conn.is_stand_in) && conn.server->is_connected();
+    conn.says_ping = conn.is_probe || conn.has_turn || is_extra || conn.server->silence.is_silent();
+    if (conn.says_ping) {
+        if (conn.server->pool().is_redis()) {
+            append_request(text, {"PING"});
+        } else {
+            text += "version\r\n";
+        }
+        commands += 1;
+        // Who does not answer a probe in time would not answer a request in time.
+        if (options.timeout_ms > 0) {
+            conn.ready_by = now_ + Duration::millis(options.timeout_ms);
+            wake_at(conn.ready_by);
+        }
+    }
+    conn.prelude_commands = commands;
+    conn.prelude_answers = commands;
+    if (commands == 0) {
+        become_ready(conn);
+        return;
+    }
+    if (!conn.prelude_out.append_copy(text, nullptr)) {
+        lose(conn, "cannot be greeted: buffer memory is exhausted (buffer_memory)", Blame::Us);
+        return;
+    }
+    dirty_servers_.add(conn);
+}
+
+// Of an answer: its first line, cut.
+std::string Proxy::first_line(const Bytes& bytes) {
+    std::string line(bytes.view({0, std::min<uint32_t>(bytes.size(), 200)}, scratch_.text));
+    line.resize(std::min(line.find('\r'), line.size()));
+    return line;
+}
+
+void Proxy::on_prelude_response(ServerConn& conn,
+                                const resp::ResponseFrame& frame,
+                                const Bytes& bytes) {
+    if (frame.type == '>') {
+        lose(conn, "sent a push message that nobody subscribed to");
+        return;
+    }
+    conn.prelude_answers -= 1;
+    if (conn.says_ping && conn.prelude_answers == 0) {
+        // For all but a probe any answer will do that is one to PING.
+        const std::string answer = first_line(bytes);
+        if (conn.is_probe) {
+            end_probe(conn, answer);
+        } else if (is_full(answer)) {
+            lose(conn, "takes no more connections: " + answer);
+        } else {
+            become_ready(conn);
+        }
+        return;
+    }
+    if (frame.type != '-' && frame.type != '!') {
+        if (conn.prelude_answers == 0) become_ready(conn);
+        return;
+    }
+    const std::string answer = first_line(bytes);
+    const config::Pool& options = *conn.server->pool().options;
+    const uint8_t index = static_cast<uint8_t>(conn.prelude_commands - conn.prelude_answers - 1);
+    const uint8_t hello_index = credentials_of(*conn.server).password.empty() ? 0 : 1;
+    const bool is_auth = index < hello_index;
+    const bool is_hello = conn.resp3 && index == hello_index;
+    const std::string reason =
+        wants_password(answer) ? password_text(answer)
+        : is_auth              ? refused_text(*conn.server, answer)
+        : is_hello
+            ? "refused RESP3 (HELLO 3); connect with RESP2: " + answer
+            : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
+    const bool is_clients = conn.is_selected || conn.database != options.redis_db;
+    if (!is_auth && !is_hello && is_clients) {
+        // A client asked for it, and is told what the server says.
+        fail_all(
+            conn,
+            answer.starts_with('-') ? answer + "\r\n" : error_line(conn.server->pool(), reason),
+            stats::Reason::Other);
+        lose(conn, reason, Blame::Nobody);
+        return;
+    }
+    // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
+    const bool is_well = is_hello || is_excused(conn, answer);
+    if (is_well) conn.server->health().allow();
+    lose(conn, reason, is_well ? Blame::Us : Blame::Server);
+}
+
+void Proxy::on_prelude_response(ServerConn& conn,
+                                const memcached::ResponseFrame&,
+                                const Bytes& bytes) {
+    RM_DCHECK(conn.says_ping);
+    conn.prelude_answers -= 1;
+    conn.is_probe ? end_probe(conn, first_line(bytes)) : become_ready(conn);
+}
+
+}  // namespace ringmain::core
