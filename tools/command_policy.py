@@ -8,6 +8,11 @@ none. A container stands for all its subcommands that are not named themselves.
 ONE_SERVER = "it acts on one server, and a pool has several"
 WAIT = "it asks about the writes of its own connection, and clients share those here"
 MONITORED = "it shows what one server does, and a pool has several"
+USERS = "users of ringmain are the option users of a pool, and those of a server are set there"
+TRACKING = ("a server tells of changed keys on the connection that read them, and clients share "
+            "those here; let what is kept expire, or subscribe to __keyevent@0__ channels")
+UNBLOCK = ("what waits has a connection to a server for itself; give it a timeout, or close the "
+           "client that waits")
 SHARED = "it concerns connections to one server, which clients share here"
 DATABASES = "it concerns two databases at once, whose connections differ"
 CLUSTER = "the servers of a pool are not a Redis Cluster"
@@ -19,7 +24,10 @@ SELF_TEST = "it holds up a whole server for a test of itself"
 
 # Refused: reason -> commands.
 REFUSED = {
-    ONE_SERVER: "acl bgrewriteaof bgsave debug failover module role save shutdown",
+    USERS: "acl",
+    TRACKING: "client|caching client|tracking",
+    UNBLOCK: "client|unblock",
+    ONE_SERVER: "bgrewriteaof bgsave debug failover module role save shutdown",
     ONE_FIGURES: "memory latency",
     WAIT: "wait waitaof",
     MONITORED: "monitor",
@@ -103,15 +111,20 @@ FORWARDED = "memory|usage"
 
 # Answered here: command -> CommandId.
 LOCAL = {
+    "acl|cat": "AclCat",
+    "acl|whoami": "AclWhoami",
     "auth": "Auth",
     "client|getname": "ClientGetname",
+    "client|getredir": "ClientGetredir",
     "client|id": "ClientId",
     "client|info": "ClientInfo",
+    "client|list": "ClientList",
     "client|no-evict": "ClientNoEvict",
     "client|no-touch": "ClientNoTouch",
     "client|reply": "ClientReply",
     "client|setinfo": "ClientSetinfo",
     "client|setname": "ClientSetname",
+    "client|trackinginfo": "ClientTrackinginfo",
     "command": "Command",
     "command|count": "CommandCount",
     "command|docs": "CommandDocs",

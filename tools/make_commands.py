@@ -203,6 +203,15 @@ def row_text(row, decisions, keys, tips):
     ])
 
 
+def lines_of(text):
+    """Cut behind blanks, so that each fits into a line of the table."""
+    room, lines = COLUMNS - len(INDENT) - len('"";'), []
+    while len(text) > room:
+        place = text.rindex(" ", 0, room) + 1
+        lines, text = [*lines, text[:place]], text[place:]
+    return [*lines, text]
+
+
 def fold(name):
     """As fold() in src/resp/commands.cc."""
     text = name.encode()
@@ -240,8 +249,8 @@ def table_texts(commands):
             containers.append("};")
         rows.append(row_text(command, decisions, keys, tips))
     multiplier = find_multiplier([command["name"] for command in commands])
-    reasons = [f"constexpr std::string_view {name} =\n    {quoted(text)};"
-               for text, name in REASONS.items()]
+    reasons = [f"constexpr std::string_view {name} =\n" + "\n".join(
+        INDENT + quoted(line) for line in lines_of(text)) + ";" for text, name in REASONS.items()]
     slots = ["// Gives each name a slot of its own.",
              f"constexpr uint64_t slot_multiplier = 0x{multiplier:016x};",
              f"constexpr int slot_bits = {SLOT_BITS};"]

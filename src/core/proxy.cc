@@ -137,6 +137,8 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     RM_ASSERT(client != nullptr);
     client->affinity = static_cast<uint32_t>(next_client_id_);
     client->peer = std::move(peer);
+    client->since = now_;
+    client->heard_at = now_;
     clients_.add(*client);
     note_activity(*client);
     pool.clients += 1;
@@ -177,6 +179,7 @@ void Proxy::remove_client(ClientConn& client) {
 void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
     counters_->bytes_received.add(slice.size);
     client.pool->counters->request_bytes.add(slice.size);
+    client.heard_at = now_;
     note_activity(client);
     if (!draining_) {
         take_bytes(client, slice);

@@ -4,11 +4,14 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
 #include "ringmain/core/limits.h"
+#include "ringmain/resp/acl.h"
 #include "ringmain/resp/command_info.h"
 #include "ringmain/resp/errors.h"
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
+
+#include "client_text.h"
 
 namespace ringmain::core {
 
@@ -49,9 +52,11 @@ class LocalAnswer {
     void client();
     void client_setname();
     void client_setinfo();
-    void client_info();
+    void client_list();
+    void client_tracking();
     void client_switch();
     void client_reply();
+    void acl();
     void command();
 
     [[nodiscard]] std::optional<const User*> admit(const std::string& name,
@@ -110,14 +115,21 @@ Taken LocalAnswer::give() {
             break;
         case CommandId::Reset:
             return reset();
+        case CommandId::AclCat:
+        case CommandId::AclWhoami:
+            acl();
+            break;
         case CommandId::ClientGetname:
+        case CommandId::ClientGetredir:
         case CommandId::ClientId:
         case CommandId::ClientInfo:
+        case CommandId::ClientList:
         case CommandId::ClientNoEvict:
         case CommandId::ClientNoTouch:
         case CommandId::ClientReply:
         case CommandId::ClientSetinfo:
         case CommandId::ClientSetname:
+        case CommandId::ClientTrackinginfo:
             client();
             break;
         case CommandId::Client:
@@ -170,13 +182,19 @@ void LocalAnswer::client() {
         resp::write_integer(text, static_cast<int64_t>(client_.id));
         reply(text);
     } else if (command_.id == CommandId::ClientInfo) {
-        client_info();
+        resp::write_text(text, client_info_text(proxy_, client_, request_size_), version());
+        reply(text);
+    } else if (command_.id == CommandId::ClientList) {
+        client_list();
     } else if (command_.id == CommandId::ClientSetinfo) {
         client_setinfo();
     } else if (command_.id == CommandId::ClientSetname) {
         client_setname();
     } else if (command_.id == CommandId::ClientReply) {
         client_reply();
+    } else if (command_.id == CommandId::ClientGetredir ||
+               command_.id == CommandId::ClientTrackinginfo) {
+        client_tracking();
     } else {
         client_switch();
     }
@@ -448,33 +466,45 @@ void LocalAnswer::client_reply() {
     }
 }
 
-void LocalAnswer::client_info() {
-    const Subscriber* subscriber =
-        client_.session == nullptr ? nullptr : client_.session->subscriber.get();
-    const std::array<uint32_t, topic_kind_count> counts =
-        subscriber == nullptr ? std::array<uint32_t, topic_kind_count>{} : subscriber->counts;
-    const std::string subscribed = " sub=" + std::to_string(counts[0]) +
-                                   " psub=" + std::to_string(counts[1]) +
-                                   " ssub=" + std::to_string(counts[2]);
-    const config::Address& listen = client_.pool->options->listen;
-    const std::string here = listen.text() + (listen.is_path() ? ":0" : "");
-    // The peer of a unix socket has no address; redis says where it has come to.
-    const bool is_nameless = client_.peer.find(' ') != std::string::npos;
-    std::string line =
-        "id=" + std::to_string(client_.id) + " addr=" + (is_nameless ? here : client_.peer) +
-        " laddr=" + here + " fd=0 name=" + client_.name +
-        " age=0 idle=0 flags=N db=" + std::to_string(Leases::database_of(client_)) + subscribed +
-        " multi=-1 qbuf=" + std::to_string(request_size_) +
-        " qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=" +
-        std::to_string(client_.requests.size()) +
-        " omem=" + std::to_string(client_.out.size() + client_.unsent) +
-        " tot-mem=0 events=r cmd=client|info user=" +
-        (client_.user == nullptr ? "default" : client_.user->name()) +
-        " redir=-1 resp=" + (client_.resp3 ? "3" : "2") + " lib-name=" + client_.library_name +
-        " lib-ver=" + client_.library_version + "\n";
+// Nobody's reads are tracked: CLIENT TRACKING is refused.
+void LocalAnswer::client_tracking() {
     std::string text;
-    resp::write_text(text, line, version());
+    if (command_.id == CommandId::ClientGetredir) {
+        resp::write_integer(text, -1);
+    } else {
+        resp::write_map_header(text, 3, version());
+        resp::write_bulk(text, "flags");
+        resp::write_set_header(text, 1, version());
+        resp::write_bulk(text, "off");
+        resp::write_bulk(text, "redirect");
+        resp::write_integer(text, -1);
+        resp::write_bulk(text, "prefixes");
+        resp::write_array_header(text, 0);
+    }
     reply(text);
+}
+
+void LocalAnswer::client_list() {
+    std::string list;
+    if (!list_clients(proxy_, client_, texts_, list)) {
+        error(list);
+        return;
+    }
+    std::string text;
+    resp::write_text(text, list, version());
+    reply(text);
+}
+
+void LocalAnswer::acl() {
+    std::string text;
+    if (command_.id == CommandId::AclWhoami) {
+        resp::write_bulk(text, client_.user == nullptr ? "default" : client_.user->name());
+        reply(text);
+        return;
+    }
+    const std::vector<std::string_view> views(texts_.begin(), texts_.end());
+    resp::answer_acl_cat(text, views);
+    text.starts_with('-') ? proxy_.answer_error(client_, text) : reply(text);
 }
 
 void LocalAnswer::command() {

@@ -180,6 +180,10 @@ void write_row(std::string& out, const Command& command, Version version) {
 
 }  // namespace
 
+std::span<const std::string_view> acl_category_names() {
+    return acl_names;
+}
+
 uint32_t acl_category_of(std::string_view name) {
     for (size_t i = 0; i < std::size(acl_names); ++i) {
         if (ascii::equal_ignoring_case(name, acl_names[i])) return 1U << i;

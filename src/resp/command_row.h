@@ -6,6 +6,7 @@
 #include "ringmain/resp/writer.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,9 @@ void write_info(std::string& out, const Command& command, Version version);
 
 // A set of names: RW, access, update.
 void write_key_flags(std::string& out, uint16_t flags, Version version);
+
+// In the order of their bits, which is the order in which redis tells them.
+[[nodiscard]] std::span<const std::string_view> acl_category_names();
 
 // The bit of acl_category by its name in any letter case; 0 when unknown.
 [[nodiscard]] uint32_t acl_category_of(std::string_view name);

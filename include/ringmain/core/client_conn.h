@@ -78,11 +78,13 @@ class ClientConn {
     bool barrier = false;  // the next frame waits until `requests` is empty
     bool broken = false;   // its output could not be kept: close without a word
     Upload upload = Upload::None;
-    bool special = false;   // there is something in `session` that concerns its requests
-    uint32_t affinity = 0;  // which of a server's connections serves this client
-    uint32_t gathers = 0;   // of its requests, under way
-    uint32_t channel = 0;   // the driver's name for it
-    Instant active_at = {};
+    bool special = false;    // there is something in `session` that concerns its requests
+    uint32_t affinity = 0;   // which of a server's connections serves this client
+    uint32_t gathers = 0;    // of its requests, under way
+    uint32_t channel = 0;    // the driver's name for it
+    Instant active_at = {};  // with client_idle_timeout only
+    Instant heard_at = {};   // its last byte
+    Instant since = {};
 
     ListLink<ClientConn> dirty_link;
     ListLink<ClientConn> resume_link;

@@ -157,8 +157,9 @@ inline constexpr uint32_t scripting = 1U << 20;
 enum class CommandId : uint8_t {
     Other,
     Ping, Echo, Quit, Auth, Hello, Select, Info, Time, Reset,
-    Client, ClientGetname, ClientId, ClientInfo, ClientNoEvict, ClientNoTouch, ClientReply,
-    ClientSetinfo, ClientSetname,
+    AclCat, AclWhoami,
+    Client, ClientGetname, ClientGetredir, ClientId, ClientInfo, ClientList, ClientNoEvict,
+    ClientNoTouch, ClientReply, ClientSetinfo, ClientSetname, ClientTrackinginfo,
     Command, CommandCount, CommandDocs, CommandGetkeys, CommandGetkeysandflags, CommandHelp,
     CommandInfo, CommandList,
     Mget, Mset, Del, Unlink, Exists, Touch,

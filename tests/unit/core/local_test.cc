@@ -9,6 +9,10 @@ namespace ringmain::test {
 
 namespace {
 
+std::string error(const std::string& text) {
+    return "-ERR ringmain: " + text + "\r\n";
+}
+
 struct Dialogue {
     std::vector<std::string> request;
     std::string answer;
@@ -90,7 +94,9 @@ TEST_CASE("commands that are answered here, and how") {
              {{"CLIENT", "INFO"},
               bulk("id=1 addr=10.9.9.9:1234 laddr=127.0.0.1:6379 fd=0 name=bob age=0 idle=0 "
                    "flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 qbuf-free=0 argv-mem=0 "
-                   "multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r "
+                   "multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=" +
+                   std::to_string(sizeof(core::ClientConn) + 26) +
+                   " events=r "
                    "cmd=client|info user=default redir=-1 resp=2 lib-name=redis-py lib-ver=1.0\n")},
              {{"RESET"}, "+RESET\r\n"},
              {{"CLIENT", "GETNAME"}, "$-1\r\n"},
@@ -103,6 +109,131 @@ TEST_CASE("commands that are answered here, and how") {
              {{"AUTH", "a", "b", "c"}, "-ERR syntax error\r\n"},
          });
     CHECK(world.counters().fragments.get() == 0);
+}
+
+TEST_CASE("ACL WHOAMI and ACL CAT, and what CLIENT says of tracking") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    play(world,
+         client,
+         {
+             {{"ACL", "WHOAMI"}, bulk("default")},
+             {{"acl", "cat", "nonsense"}, "-ERR Unknown category 'nonsense'\r\n"},
+             {{"ACL", "SETUSER", "bob", "on"},
+              "-ERR ringmain: 'ACL SETUSER' is not supported: users of ringmain are the option "
+              "users of a pool, and those of a server are set there\r\n"},
+             {{"CLIENT", "GETREDIR"}, ":-1\r\n"},
+             {{"CLIENT", "TRACKINGINFO"},
+              "*6\r\n" + bulk("flags") + "*1\r\n" + bulk("off") + bulk("redirect") + ":-1\r\n" +
+                  bulk("prefixes") + "*0\r\n"},
+         });
+    CHECK(world.ask(client, resp({"ACL", "CAT"})).starts_with("*21\r\n$8\r\nkeyspace\r\n"));
+    CHECK(world.ask(client, resp({"ACL", "CAT", "stream"})).find("xadd") != std::string::npos);
+    const std::string tracking = world.ask(client, resp({"CLIENT", "TRACKING", "ON"}));
+    CHECK(
+        tracking.starts_with("-ERR ringmain: 'CLIENT TRACKING' is not supported: a server tells"));
+    CHECK(tracking.find("subscribe to __keyevent@0__ channels") != std::string::npos);
+    CHECK(world.ask(client, resp({"CLIENT", "CACHING", "YES"}))
+              .starts_with("-ERR ringmain: 'CLIENT CACHING' is not supported: "));
+    CHECK(world.ask(client, resp({"CLIENT", "UNBLOCK", "1"}))
+              .starts_with("-ERR ringmain: 'CLIENT UNBLOCK' is not supported: what waits has"));
+    static_cast<void>(world.ask(client, resp({"HELLO", "3"})));
+    play(world,
+         client,
+         {{{"CLIENT", "TRACKINGINFO"},
+           "%3\r\n" + bulk("flags") + "~1\r\n" + bulk("off") + bulk("redirect") + ":-1\r\n" +
+               bulk("prefixes") + "*0\r\n"}});
+    CHECK(world.counters().fragments.get() == 0);
+}
+
+namespace {
+
+// The lines of CLIENT LIST, by the name of each client.
+std::map<std::string, std::string> clients_by_name(const std::string& reply) {
+    std::map<std::string, std::string> lines;
+    size_t at = reply.find("\r\n") + 2;
+    for (size_t end = reply.find('\n', at); end != std::string::npos;
+         at = end + 1, end = reply.find('\n', at)) {
+        const std::string line = reply.substr(at, end - at);
+        const size_t name = line.find(" name=");
+        if (name == std::string::npos) break;
+        lines[line.substr(name + 6, line.find(' ', name + 1) - name - 6)] = line;
+    }
+    return lines;
+}
+
+bool has(const std::string& line, const std::string& field) {
+    return line.find(" " + field + " ") != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("CLIENT LIST tells the clients of the pool, what they do and since when") {
+    World world(redis_pool(2));
+    Channel& asking = world.client();
+    Channel& listener = world.client();
+    Channel& writer = world.client();
+    static_cast<void>(world.ask(asking, resp({"CLIENT", "SETNAME", "asking"})));
+    static_cast<void>(world.ask(listener, resp({"CLIENT", "SETNAME", "listener"})));
+    static_cast<void>(world.ask(listener, resp({"SUBSCRIBE", "news"}) + resp({"PSUBSCRIBE", "*"})));
+    static_cast<void>(world.ask(writer, resp({"CLIENT", "SETNAME", "writer"})));
+    world.pass(7'000);
+    static_cast<void>(
+        world.ask(writer, resp({"SELECT", "3"}) + resp({"MULTI"}) + resp({"SET", "a", "1"})));
+    world.pass(2'100);
+
+    const auto lines = clients_by_name(world.ask(asking, resp({"CLIENT", "LIST"})));
+    REQUIRE(lines.size() == 3);
+    CHECK(lines.at("asking").starts_with("id=1 addr=10.9.9.9:1234 laddr=127.0.0.1:6379 "));
+    CHECK(has(lines.at("asking"), "age=9 idle=0 flags=N db=0"));
+    CHECK(has(lines.at("asking"), "cmd=client|list user=default"));
+    CHECK(has(lines.at("listener"), "age=9 idle=9 flags=P db=0 sub=1 psub=1 ssub=0 multi=-1"));
+    CHECK(has(lines.at("listener"), "cmd=NULL"));
+    CHECK(has(lines.at("writer"), "age=9 idle=2 flags=x db=3 sub=0 psub=0 ssub=0 multi=1"));
+
+    const auto names = [&](std::vector<std::string> words) {
+        std::string text;
+        for (const auto& [name, line] : clients_by_name(world.ask(asking, resp(words)))) {
+            text += (text.empty() ? "" : " ") + name;
+        }
+        return text;
+    };
+    CHECK(names({"CLIENT", "LIST", "TYPE", "pubsub"}) == "listener");
+    CHECK(names({"CLIENT", "LIST", "TYPE", "NORMAL"}) == "asking writer");
+    CHECK(names({"CLIENT", "LIST", "TYPE", "replica"}).empty());
+    CHECK(names({"CLIENT", "LIST", "ID", "3", "1", "99"}) == "asking writer");
+    play(world,
+         asking,
+         {
+             {{"CLIENT", "LIST", "TYPE", "x"}, "-ERR Unknown client type 'x'\r\n"},
+             {{"CLIENT", "LIST", "ID", "x"}, "-ERR Invalid client ID\r\n"},
+             {{"CLIENT", "LIST", "ID"}, "-ERR syntax error\r\n"},
+             {{"CLIENT", "LIST", "ID", "7"}, bulk("")},
+             {{"CLIENT", "LIST", "x"}, "-ERR syntax error\r\n"},
+         });
+    world.drop(writer);
+    CHECK(names({"CLIENT", "LIST"}) == "asking listener");
+}
+
+TEST_CASE("CLIENT LIST is bounded, and refused where a worker does not know all clients") {
+    SUBCASE("bounded") {
+        config::Pool pool = redis_pool(1);
+        pool.gather_size_max = 1000;
+        World world(pool);
+        for (int i = 0; i < 3; ++i) {
+            static_cast<void>(world.client());
+        }
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"CLIENT", "LIST"})) ==
+              error("the answer to 'CLIENT LIST' is larger than 1000 bytes (gather_size_max); ask "
+                    "for some by ID"));
+    }
+    SUBCASE("several workers") {
+        World world(redis_pool(1), {.workers = 2});
+        CHECK(world.ask(world.client(), resp({"CLIENT", "LIST"})) ==
+              error("'CLIENT LIST' is not supported with several workers (workers = 2): each knows "
+                    "its own clients; INFO clients counts all"));
+    }
 }
 
 TEST_CASE("commands that are refused leave the connection usable") {

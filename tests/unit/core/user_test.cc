@@ -67,6 +67,7 @@ TEST_CASE("with users, nobody is served before a name and its password") {
     CHECK(world.ask(client, resp({"AUTH", "app", "pw-app"})) == "+OK\r\n");
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
     CHECK(world.ask(client, resp({"CLIENT", "INFO"})).find(" user=app ") != std::string::npos);
+    CHECK(world.ask(client, resp({"ACL", "WHOAMI"})) == bulk("app"));
     CHECK(world.ask(client, resp({"AUTH", "hash", "secret"})) == "+OK\r\n");
     CHECK(world.ask(client, resp({"RESET"})) == "+RESET\r\n");
     CHECK(world.ask(client, resp({"GET", "a"})) == noauth);

@@ -169,7 +169,7 @@ TEST_CASE("commands are handled as the policy says") {
     check(Handling::Local,
           "ping echo quit auth hello select info time reset command command|docs command|help "
           "client|setname client|getname client|id client|setinfo client|info client|no-evict "
-          "client|no-touch");
+          "client|no-touch client|list client|getredir client|trackinginfo acl|whoami acl|cat");
     check(Handling::Transaction, "multi exec discard watch unwatch");
     check(Handling::Blocking, "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop");
     check(Handling::Refused,
@@ -178,7 +178,7 @@ TEST_CASE("commands are handled as the policy says") {
           "bgrewriteaof replicaof slaveof cluster|nodes "
           "acl|setuser module|load latency|histogram memory|stats failover sync psync "
           "replconf restore-asking asking readonly readwrite role migrate client|kill "
-          "client|pause client|tracking client|list pfselftest");
+          "client|pause client|tracking client|caching client|unblock pfselftest");
     check(Handling::Subscribe,
           "subscribe unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe");
     check(Handling::Forward, "publish spublish");
