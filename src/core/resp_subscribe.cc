@@ -83,7 +83,7 @@ Taken RespFront::take_subscribe(const Command& command) {
         names.emplace_back(bytes_.view(range, proxy_.scratch().text));
     }
     if (!wish.subscribes) {
-        proxy_.answer(client_, proxy_.subscriptions().unsubscribe(client_, wish.kind, names));
+        proxy_.subscriptions().unsubscribe(client_, wish.kind, names);
         return Taken::Yes;
     }
     if (!has_server()) return Taken::Yes;

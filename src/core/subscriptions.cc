@@ -177,7 +177,7 @@ bool Subscriptions::subscribe(ClientConn& client,
     joining.client = &client;
     begin(joining, kind, names);
     if (joining.missing == 0) {
-        proxy_->answer(client, compose(joining));
+        answer(client, compose(joining));
         Leases::note_change(client);
         return true;
     }
@@ -205,6 +205,7 @@ void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std:
         if (topic.joinings == 1 && topic.clients.empty()) place(pool, topic);
         std::string_view reason;
         if (topic.is_confirmed()) {
+    joining.is_mute = client.is_mute();
             item.state = Joining::State::Confirmed;
         } else if (!is_reachable(topic, &reason)) {
             item.state = Joining::State::Failed;
@@ -217,6 +218,7 @@ void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std:
                 queue(topic, spot);
             }
         }
+    joining.request->mute = false;
     }
 }
 
@@ -229,7 +231,7 @@ std::string Subscriptions::compose(Joining& joining) {
     for (const Joining::Item& item : joining.items) {
         if (item.state == Joining::State::Failed) {
             proxy_->count_error(*client.pool, stats::Reason::Refused);
-            text += item.error;
+            if (!joining.is_mute) text += item.error;
             continue;
         }
         join(client, *item.topic);
@@ -277,6 +279,14 @@ void Subscriptions::fail_item(const Topic::Waiting& waiting, std::string_view te
 // Whoever waits for it gets the error; who has it, keeps it.
 void Subscriptions::fail(Topic& topic, std::string_view text) {
     const std::vector<Topic::Waiting> waiting = std::exchange(topic.waiting, {});
+// Confirmations come as messages do, whatever CLIENT REPLY says.
+void Subscriptions::answer(ClientConn& client, std::string_view text) {
+    using Replies = ClientConn::Replies;
+    const Replies replies = std::exchange(client.replies, Replies::On);
+    if (!text.empty()) proxy_->answer(client, text);
+    client.replies = replies;
+}
+
     for (const Topic::Waiting& one : waiting) {
         fail_item(one, text);
     }
@@ -321,9 +331,9 @@ void Subscriptions::abandon(Joining& joining) {
     }
 }
 
-std::string Subscriptions::unsubscribe(ClientConn& client,
-                                       TopicKind kind,
-                                       std::span<const std::string> names) {
+void Subscriptions::unsubscribe(ClientConn& client,
+                                TopicKind kind,
+                                std::span<const std::string> names) {
     static_cast<void>(proxy_->leases().session_of(client));
     Subscriber& subscriber = subscriber_of(client);
     const std::string_view word = words_of(kind).unsubscribe;
@@ -344,7 +354,7 @@ std::string Subscriptions::unsubscribe(ClientConn& client,
         write_confirmation(text, word, nullptr, subscriber.count(kind), client.resp3);
     }
     Leases::note_change(client);
-    return text;
+    answer(client, text);
 }
 
 void Subscriptions::leave(ClientConn& client) {

@@ -74,6 +74,17 @@ class Words(RedisCase):
         self.expect_as_redis(client, reference, resp("SUBSCRIBE", "a"))
         self.expect_as_redis(client, reference, resp("QUIT"))
 
+    def test_client_reply_silences_answers_and_no_confirmations(self):
+        for resp3 in (False, True):
+            for mode, replies in (("OFF", 9), ("SKIP", 10)):
+                with self.subTest(resp3=resp3, mode=mode):
+                    client, reference = self.both(resp3)
+                    sent = pipeline(["CLIENT", "REPLY", mode], ["SUBSCRIBE", "a", "b"],
+                                    ["PSUBSCRIBE", "p*"], ["UNSUBSCRIBE", "a"], ["UNSUBSCRIBE"],
+                                    ["PUNSUBSCRIBE"], ["SSUBSCRIBE", "s"], ["SUNSUBSCRIBE"],
+                                    ["PING"], ["CLIENT", "REPLY", "ON"])
+                    self.expect_as_redis(client, reference, sent, replies)
+
     def test_numbers_of_arguments(self):
         client, reference = self.both()
         for name in ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "PUBLISH", "SPUBLISH", "PUBSUB"):

@@ -47,10 +47,8 @@ class Subscriptions {
                                  std::span<const std::string> names,
                                  std::string* why);
 
-    // Returns the confirmations. No name: from all of the kind.
-    [[nodiscard]] std::string unsubscribe(ClientConn& client,
-                                          TopicKind kind,
-                                          std::span<const std::string> names);
+    // Answers with the confirmations. No name: from all of the kind.
+    void unsubscribe(ClientConn& client, TopicKind kind, std::span<const std::string> names);
 
     // Of all, without a word.
     void leave(ClientConn& client);
@@ -99,6 +97,7 @@ class Subscriptions {
     void abandon(Joining& joining);
     void expire(Joining& joining);
     void settle(Pool& pool, Topic& topic);
+    void answer(ClientConn& client, std::string_view text);
 
     // subscription_links.cc
     void place(Pool& pool, Topic& topic);

@@ -50,6 +50,7 @@ struct Joining {
 
     ClientConn* client = nullptr;
     Request* request = nullptr;  // in the client's FIFO, without a fragment
+    bool is_mute = false;        // no errors (CLIENT REPLY)
     std::vector<Item> items;     // as the client named them
     size_t missing = 0;          // of them, Waiting
     Instant answer_by = Instant::never();

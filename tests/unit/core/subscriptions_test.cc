@@ -156,6 +156,31 @@ TEST_CASE("a message that comes before all names are confirmed is not lost behin
     const std::string a = world.key_on(0);
     const std::string b = world.key_on(1);
     world.ask(first, resp({"SUBSCRIBE", a}));
+TEST_CASE("CLIENT REPLY OFF silences errors, and neither confirmations nor messages") {
+    Listening listening;
+    World& world = listening.world;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"CLIENT", "REPLY", "OFF"}) + resp({"SUBSCRIBE", "c", "d"})) ==
+          confirmed("subscribe", "c", 1) + confirmed("subscribe", "d", 2));
+    CHECK(world.ask(*listening.other, resp({"PUBLISH", "c", "x"})) == ":1\r\n");
+    CHECK(World::heard(client) == message("c", "x"));
+    CHECK(world.ask(client, resp({"GET", "k"})) == "");
+    CHECK(world.ask(client, resp({"UNSUBSCRIBE"})).ends_with(":0\r\n"));
+    CHECK(world.ask(client, resp({"UNSUBSCRIBE"})) ==
+          "*3\r\n" + bulk("unsubscribe") + "$-1\r\n:0\r\n");
+    CHECK(world.ask(client, resp({"GET", "k"})) == "");
+    // Refused by the server: an error like any.
+    world.server(0).redis.canned["subscribe"] = "-NOPERM no\r\n";
+    CHECK(world.ask(client, resp({"SUBSCRIBE", "e"})) == "");
+    world.server(0).redis.canned.clear();
+    CHECK(world.ask(client, resp({"CLIENT", "REPLY", "ON"}) + resp({"PING"})) ==
+          "+OK\r\n+PONG\r\n");
+    CHECK(
+        world.ask(client,
+                  resp({"CLIENT", "REPLY", "SKIP"}) + resp({"SUBSCRIBE", "f"}) + resp({"PING"})) ==
+        confirmed("subscribe", "f", 1) + "*2\r\n" + bulk("pong") + bulk(""));
+}
+
     world.server(1).mood = Mood::Mute;
     CHECK(world.ask(client, resp({"SUBSCRIBE", a, b})).empty());
     // Not subscribed yet: the confirmation is the first that it hears.
