@@ -44,6 +44,7 @@ class Joiner {
     [[nodiscard]] bool all_ok();
     [[nodiscard]] bool texts();
     [[nodiscard]] bool newest();
+    [[nodiscard]] bool listeners();
     void keep_script();
 
     [[nodiscard]] const Chain* first_error() const;
@@ -176,8 +177,7 @@ bool Joiner::join_texts() {
         case Gathering::Largest:
             return resp::join_largest(parts_, out_) ? append(out_) : fail(misfit);
         case Gathering::PerChannel:
-            return resp::join_counts(parts_, request_.join->owners, out_) ? append(out_)
-                                                                          : fail(misfit);
+            return listeners();
         case Gathering::And:
             return resp::join_and(parts_, out_) ? append(out_) : fail(misfit);
         case Gathering::AllOk:
@@ -194,6 +194,26 @@ bool Joiner::join_texts() {
             return append(parts_[resp::find_running(parts_)]);
     }
     RM_ASSERT(false);
+}
+
+// A server counts a worker once: the clients of this process are counted in their place.
+bool Joiner::listeners() {
+    if (!resp::join_counts(parts_, request_.join->owners, out_)) return fail(misfit);
+    const bool is_shard = request_.command->name == "pubsub|shardnumsub";
+    const TopicKind kind = is_shard ? TopicKind::Shard : TopicKind::Channel;
+    const std::string counted = std::move(out_);
+    resp::Reader reader(counted);
+    const auto items = static_cast<uint64_t>(reader.next()->number);
+    out_.clear();
+    resp::write_array_header(out_, items);
+    for (uint64_t i = 0; i < items; i += 2) {
+        const std::string_view name = reader.next()->text;
+        const int64_t counted_there = reader.next()->number;
+        const int64_t more = proxy_.subscriptions().more_listeners(pool_, kind, name);
+        resp::write_bulk(out_, name);
+        resp::write_integer(out_, std::max<int64_t>(counted_there + more, 0));
+    }
+    return append(out_);
 }
 
 bool Joiner::combine() {

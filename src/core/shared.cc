@@ -13,6 +13,7 @@ std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
         const PoolKey pool_key = {pool.name, pool.protocol};
         shared.counters = &pools_by_key_.try_emplace(pool_key, workers_).first->second;
         shared.scripts = &scripts_by_pool_.try_emplace(pool.name).first->second;
+        shared.listeners = &listeners_by_pool_.try_emplace(pool.name, workers_).first->second;
         for (const config::Server& server : pool.servers) {
             const ServerKey key = {pool_key, server.ring_name, server.address};
             const auto number = static_cast<uint32_t>(servers_by_key_.size());

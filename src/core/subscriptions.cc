@@ -65,6 +65,30 @@ Topic* Subscriptions::find(const Pool& pool, TopicKind kind, std::string_view na
     return found == topics.end() ? nullptr : found->second.get();
 }
 
+// Where the other workers see them; null where nobody looks.
+Listeners* Subscriptions::listeners_of(const Pool& pool, TopicKind kind) const {
+    const Environment& environment = proxy_->environment();
+    if (environment.worker_count == 1 || kind == TopicKind::Pattern) return nullptr;
+    return &(*pool.shared->listeners)[environment.worker_index];
+}
+
+int64_t Subscriptions::more_listeners(const Pool& pool,
+                                      TopicKind kind,
+                                      std::string_view name) const {
+    int64_t more = 0;
+    if (const Topic* topic = find(pool, kind, name)) {
+        const bool is_counted = std::ranges::any_of(topic->spots, &Spot::held);
+        more = static_cast<int64_t>(topic->clients.size()) - (is_counted ? 1 : 0);
+    }
+    if (listeners_of(pool, kind) == nullptr) return more;
+    for (uint32_t worker = 0; worker < proxy_->environment().worker_count; ++worker) {
+        if (worker == proxy_->environment().worker_index) continue;
+        const uint64_t count = (*pool.shared->listeners)[worker].count(kind, name);
+        if (count > 0) more += static_cast<int64_t>(count) - 1;
+    }
+    return more;
+}
+
 Topic& Subscriptions::topic_of(Pool& pool, TopicKind kind, std::string_view name) {
     if (Topic* topic = find(pool, kind, name)) return *topic;
     auto made = std::make_unique<Topic>(kind, name);
@@ -96,6 +120,9 @@ void Subscriptions::join(ClientConn& client, Topic& topic) {
     client.pool->topics->subscriptions += 1;
     stats::PoolCounters& counters = *client.pool->counters;
     counters.subscriptions.add(1);
+    if (Listeners* listeners = listeners_of(*client.pool, topic.kind)) {
+        listeners->add(topic.kind, topic.name);
+    }
     if (topic.clients.size() > 1) return;
     (topic.kind == TopicKind::Pattern ? counters.patterns : counters.channels).add(1);
 }
@@ -114,6 +141,9 @@ void Subscriptions::part(ClientConn& client, Topic& topic) {
     Pool& pool = *client.pool;
     pool.topics->subscriptions -= 1;
     pool.counters->subscriptions.subtract(1);
+    if (Listeners* listeners = listeners_of(pool, topic.kind)) {
+        listeners->remove(topic.kind, topic.name);
+    }
     if (topic.clients.empty()) {
         (topic.kind == TopicKind::Pattern ? pool.counters->patterns : pool.counters->channels)
             .subtract(1);
@@ -175,6 +205,7 @@ bool Subscriptions::subscribe(ClientConn& client,
     subscriber.joining = std::make_unique<Joining>();
     Joining& joining = *subscriber.joining;
     joining.client = &client;
+    joining.is_mute = client.is_mute();
     begin(joining, kind, names);
     if (joining.missing == 0) {
         answer(client, compose(joining));
@@ -183,6 +214,7 @@ bool Subscriptions::subscribe(ClientConn& client,
     }
     joining.request = proxy_->make_request(client);
     RM_ASSERT(joining.request != nullptr);
+    joining.request->mute = false;
     const int64_t timeout_ms = pool.options->timeout_ms;
     if (timeout_ms > 0) {
         joining.answer_by = proxy_->now() + Duration::millis(timeout_ms);
@@ -205,7 +237,6 @@ void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std:
         if (topic.joinings == 1 && topic.clients.empty()) place(pool, topic);
         std::string_view reason;
         if (topic.is_confirmed()) {
-    joining.is_mute = client.is_mute();
             item.state = Joining::State::Confirmed;
         } else if (!is_reachable(topic, &reason)) {
             item.state = Joining::State::Failed;
@@ -218,7 +249,6 @@ void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std:
                 queue(topic, spot);
             }
         }
-    joining.request->mute = false;
     }
 }
 
@@ -247,6 +277,14 @@ std::string Subscriptions::compose(Joining& joining) {
         settle(*client.pool, *item.topic);
     }
     return text;
+}
+
+// Confirmations come as messages do, whatever CLIENT REPLY says.
+void Subscriptions::answer(ClientConn& client, std::string_view text) {
+    using Replies = ClientConn::Replies;
+    const Replies replies = std::exchange(client.replies, Replies::On);
+    if (!text.empty()) proxy_->answer(client, text);
+    client.replies = replies;
 }
 
 void Subscriptions::finish(Joining& joining) {
@@ -279,14 +317,6 @@ void Subscriptions::fail_item(const Topic::Waiting& waiting, std::string_view te
 // Whoever waits for it gets the error; who has it, keeps it.
 void Subscriptions::fail(Topic& topic, std::string_view text) {
     const std::vector<Topic::Waiting> waiting = std::exchange(topic.waiting, {});
-// Confirmations come as messages do, whatever CLIENT REPLY says.
-void Subscriptions::answer(ClientConn& client, std::string_view text) {
-    using Replies = ClientConn::Replies;
-    const Replies replies = std::exchange(client.replies, Replies::On);
-    if (!text.empty()) proxy_->answer(client, text);
-    client.replies = replies;
-}
-
     for (const Topic::Waiting& one : waiting) {
         fail_item(one, text);
     }

@@ -7,7 +7,7 @@ import urllib.request
 
 import redis
 
-from harness import Case, Port, RedisCase, RedisServer, Ringmain, key_on, main, wait_for
+from harness import Case, Port, RedisCase, RedisServer, Ringmain, key_on, main, place, wait_for
 from wire import bulk, pipeline, resp
 
 
@@ -251,11 +251,35 @@ class Messages(RedisCase):
         self.same(publisher.call("PUBSUB", "NUMSUB", names[2], "none", names[0], names[2]),
                   b"*8\r\n" + bulk(names[2]) + b":1\r\n" + bulk("none") + b":0\r\n" +
                   bulk(names[0]) + b":1\r\n" + bulk(names[2]) + b":1\r\n")
+        more = [self.subscribed(names[0]) for _ in range(3)]
+        self.same(publisher.call("PUBSUB", "NUMSUB", names[0], names[1]),
+                  b"*4\r\n" + bulk(names[0]) + b":4\r\n" + bulk(names[1]) + b":1\r\n")
+        self.assertEqual(len(more), 3)
         self.same(publisher.call("PUBSUB", "NUMPAT"), b":2\r\n")
         self.assertEqual(sorted(publisher.value("PUBSUB", "SHARDCHANNELS")), [b"s1", b"s2"])
         self.same(publisher.call("PUBSUB", "SHARDNUMSUB", "s2", "x"),
                   b"*4\r\n" + bulk("s2") + b":1\r\n" + bulk("x") + b":0\r\n")
         client.close()
+
+    def test_pubsub_counts_clients_of_several_workers(self):
+        proxy = self.use(Ringmain({"alpha": {"servers": self.servers}}, proxy={"workers": 3}))
+        clients = []
+        for _ in range(12):
+            client = proxy.client()
+            self.addCleanup(client.close)
+            client.call("SUBSCRIBE", "many")
+            clients.append(client)
+        # What others have counts as its server counts it.
+        direct = self.servers[place("many", 3)].client()
+        self.addCleanup(direct.close)
+        direct.call("SUBSCRIBE", "many")
+        for _ in range(8):  # asked of any worker
+            with proxy.client() as client:
+                self.assertEqual(client.value("PUBSUB", "NUMSUB", "many"), [b"many", 13])
+        for client in clients:
+            client.close()
+        with proxy.client() as client:
+            wait_for(lambda: client.value("PUBSUB", "NUMSUB", "many") == [b"many", 1], "they leave")
 
     def test_redis_py(self):
         connection = redis.Redis(*self.proxy.endpoint(), decode_responses=True)

@@ -1,7 +1,8 @@
 // ringmain/core/shared.h - what the workers of a process share about its pools and servers.
 //
-// Made by the control thread, before the workers see it. Inside is nothing but atomics: each worker
-// writes counters of its own, and Health makes one decision per server that all of them follow.
+// Made by the control thread, before the workers see it. Inside is nothing but atomics, and what
+// they guard: each worker writes counters of its own, and Health makes one decision per server that
+// all of them follow.
 //
 // A server that a new configuration has too keeps its object, so that its health and its counters
 // outlive a reload, and workers that have not adopted the new one yet agree with those that have.
@@ -10,6 +11,7 @@
 
 #include "ringmain/config/config.h"
 #include "ringmain/core/health.h"
+#include "ringmain/core/listeners.h"
 #include "ringmain/core/scripts.h"
 #include "ringmain/stats/counters.h"
 
@@ -37,6 +39,7 @@ struct PoolShared {
     std::deque<stats::PoolCounters>* counters = nullptr;  // by worker
     std::vector<ServerShared*> servers;  // in placement order, as config::Pool::servers
     Scripts* scripts = nullptr;
+    std::deque<Listeners>* listeners = nullptr;  // by worker
 };
 
 class Shared {
@@ -70,6 +73,7 @@ class Shared {
     // All that a configuration has ever named, by pool, and by that, ring name and address.
     std::map<PoolKey, std::deque<stats::PoolCounters>> pools_by_key_;
     std::map<std::string, Scripts, std::less<>> scripts_by_pool_;
+    std::map<std::string, std::deque<Listeners>, std::less<>> listeners_by_pool_;
     std::map<ServerKey, ServerShared> servers_by_key_;
 };
 

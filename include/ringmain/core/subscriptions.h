@@ -31,6 +31,7 @@
 
 namespace ringmain::core {
 
+class Listeners;
 class Pool;
 class Proxy;
 
@@ -52,6 +53,11 @@ class Subscriptions {
 
     // Of all, without a word.
     void leave(ClientConn& client);
+
+    // How many more clients of this process listen to a channel than its server counts for them.
+    [[nodiscard]] int64_t more_listeners(const Pool& pool,
+                                         TopicKind kind,
+                                         std::string_view name) const;
 
     // --- for the Proxy ---------------------------------------------------------------------------
 
@@ -87,9 +93,11 @@ class Subscriptions {
     [[nodiscard]] Topic& topic_of(Pool& pool, TopicKind kind, std::string_view name);
     [[nodiscard]] static Topic* find(const Pool& pool, TopicKind kind, std::string_view name);
     void begin(Joining& joining, TopicKind kind, std::span<const std::string> names);
+    [[nodiscard]] Listeners* listeners_of(const Pool& pool, TopicKind kind) const;
     void join(ClientConn& client, Topic& topic);
     void part(ClientConn& client, Topic& topic);
     [[nodiscard]] std::string compose(Joining& joining);
+    void answer(ClientConn& client, std::string_view text);
     void finish(Joining& joining);
     void confirm(Topic& topic);
     void fail(Topic& topic, std::string_view text);
@@ -97,7 +105,6 @@ class Subscriptions {
     void abandon(Joining& joining);
     void expire(Joining& joining);
     void settle(Pool& pool, Topic& topic);
-    void answer(ClientConn& client, std::string_view text);
 
     // subscription_links.cc
     void place(Pool& pool, Topic& topic);

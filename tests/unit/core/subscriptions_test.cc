@@ -101,6 +101,30 @@ TEST_CASE("clients of one channel share one subscription") {
     CHECK(listening.counters().subscriptions.get() == 0);
 }
 
+TEST_CASE("PUBSUB NUMSUB counts clients, and those of others as their server does") {
+    Listening listening;
+    World& world = listening.world;
+    const auto count = [&](const std::string& word, const std::string& name) {
+        const std::string answer = world.ask(*listening.other, resp({"PUBSUB", word, name}));
+        CHECK(answer.starts_with("*2\r\n" + bulk(name) + ":"));
+        return answer.substr(answer.rfind(':'));
+    };
+    Channel& second = world.client();
+    static_cast<void>(world.ask(second, resp({"SUBSCRIBE", "c", "d"})));
+    // The server knows this worker and two others.
+    world.server(0).redis.canned["PUBSUB"] = "*2\r\n" + bulk("c") + ":3\r\n";
+    CHECK(count("NUMSUB", "c") == ":4\r\n");
+    CHECK(count("SHARDNUMSUB", "c") == ":3\r\n");
+    world.server(0).redis.canned["PUBSUB"] = "*2\r\n" + bulk("d") + ":1\r\n";
+    CHECK(count("NUMSUB", "d") == ":1\r\n");
+    world.server(0).redis.canned["PUBSUB"] = "*2\r\n" + bulk("none") + ":0\r\n";
+    CHECK(count("NUMSUB", "none") == ":0\r\n");
+    world.drop(second);
+    world.settle();
+    world.server(0).redis.canned["PUBSUB"] = "*2\r\n" + bulk("c") + ":3\r\n";
+    CHECK(count("NUMSUB", "c") == ":3\r\n");
+}
+
 TEST_CASE("the connection is closed when nothing was subscribed for half a minute") {
     Listening listening;
     World& world = listening.world;
@@ -132,30 +156,6 @@ TEST_CASE("names of several servers are confirmed in the order of the command") 
     }
 }
 
-TEST_CASE("what is said behind SUBSCRIBE waits for its answer") {
-    World world(redis_pool(1));
-    Channel& client = world.client();
-    CHECK(world.ask(client, resp({"GET", "k"})) == "$-1\r\n");
-    world.server(0).mood = Mood::Mute;
-    CHECK(world
-              .ask(client,
-                   resp({"GET", "k"}) + resp({"SUBSCRIBE", "c"}) + resp({"PING"}) +
-                       resp({"UNSUBSCRIBE"}) + resp({"PING"}))
-              .empty());
-    world.server(0).mood = Mood::Up;
-    world.settle();
-    CHECK(World::heard(client) == "$-1\r\n" + confirmed("subscribe", "c", 1) +
-                                      "*2\r\n$4\r\npong\r\n$0\r\n\r\n" +
-                                      confirmed("unsubscribe", "c", 0) + "+PONG\r\n");
-}
-
-TEST_CASE("a message that comes before all names are confirmed is not lost behind them") {
-    World world(redis_pool(2));
-    Channel& first = world.client();
-    Channel& client = world.client();
-    const std::string a = world.key_on(0);
-    const std::string b = world.key_on(1);
-    world.ask(first, resp({"SUBSCRIBE", a}));
 TEST_CASE("CLIENT REPLY OFF silences errors, and neither confirmations nor messages") {
     Listening listening;
     World& world = listening.world;
@@ -181,6 +181,30 @@ TEST_CASE("CLIENT REPLY OFF silences errors, and neither confirmations nor messa
         confirmed("subscribe", "f", 1) + "*2\r\n" + bulk("pong") + bulk(""));
 }
 
+TEST_CASE("what is said behind SUBSCRIBE waits for its answer") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "k"})) == "$-1\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world
+              .ask(client,
+                   resp({"GET", "k"}) + resp({"SUBSCRIBE", "c"}) + resp({"PING"}) +
+                       resp({"UNSUBSCRIBE"}) + resp({"PING"}))
+              .empty());
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n" + confirmed("subscribe", "c", 1) +
+                                      "*2\r\n$4\r\npong\r\n$0\r\n\r\n" +
+                                      confirmed("unsubscribe", "c", 0) + "+PONG\r\n");
+}
+
+TEST_CASE("a message that comes before all names are confirmed is not lost behind them") {
+    World world(redis_pool(2));
+    Channel& first = world.client();
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.ask(first, resp({"SUBSCRIBE", a}));
     world.server(1).mood = Mood::Mute;
     CHECK(world.ask(client, resp({"SUBSCRIBE", a, b})).empty());
     // Not subscribed yet: the confirmation is the first that it hears.
