@@ -6,6 +6,11 @@
 #include "ringmain/core/limits.h"
 #include "ringmain/memcached/forward.h"
 
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
 #include "front.h"
 #include "memcached_stats.h"
 #include "split.h"
@@ -166,21 +171,38 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
     }
 }
 
-// flush_all, verbosity: every server, one answer.
-void broadcast(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
+// flush_all, verbosity, stats: every server, one answer.
+void broadcast(Proxy& proxy,
+               ClientConn& client,
+               const RequestFrame& frame,
+               const Bytes& bytes,
+               StatsKind kind = StatsKind::General) {
     Scratch& scratch = proxy.scratch();
     scratch.servers.clear();
+    std::vector<std::string_view> names;  // whose figures they will be
+    uint64_t names_size = 0;
     const bool only_asks = frame.verb == Verb::Stats || frame.verb == Verb::Verbosity;
     for (size_t i = 0; i < client.pool->servers.size(); ++i) {
         // Who is out misses nothing; but what it has must not survive a flush_all.
-        if (only_asks && !client.pool->servers[i]->live) continue;
+        const Server& server = *client.pool->servers[i];
+        if (only_asks && !server.live) continue;
         scratch.servers.push_back(static_cast<uint16_t>(i));
+        if (frame.verb != Verb::Stats) continue;
+        names.push_back(server.options().ring_name);
+        names_size += names.back().size();
     }
     if (!choose_connections(proxy, client, bytes.size(), frame.noreply)) return;
     const uint64_t copies = scratch.connections.size();
-    Request* request = make_split_request(proxy, client, copies * bytes.size(), frame.noreply);
+    Request* request =
+        make_split_request(proxy, client, copies * bytes.size() + names_size, frame.noreply);
     if (request == nullptr) return;
     describe(*request, frame);
+    request->stats_kind = kind;
+    for (const std::string_view name : names) {
+        request->join->key_sizes.push_back(static_cast<uint16_t>(name.size()));
+        const bool kept = request->join->keys.append_copy(name, nullptr);
+        RM_ASSERT(kept);
+    }
     for (size_t i = 0; i < copies; ++i) {
         ServerConn& conn = *scratch.connections[i];
         const bool written = memcached::write_request(frame, bytes, conn.out);
@@ -189,17 +211,40 @@ void broadcast(Proxy& proxy, ClientConn& client, const RequestFrame& frame, cons
     }
 }
 
-// "stats": the servers' figures, ours, or none.
+// The words behind "stats": the first two.
+struct StatsWords {
+    std::string what;
+    std::string detail;
+};
+
+StatsWords stats_words(const RequestFrame& frame, const Bytes& bytes) {
+    std::string scratch;
+    std::string_view line = bytes.view(frame.line, scratch);
+    std::array<std::string, 3> words;  // "stats" itself is the first
+    for (std::string& word : words) {
+        line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+        word = line.substr(0, line.find(' '));
+        line.remove_prefix(word.size());
+    }
+    return {words[1], words[2]};
+}
+
+// "stats": the servers' figures, ours, or none. Errors are short: clients read them into 80 bytes.
 void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
-    const std::string kind(bytes.view(frame.argument, proxy.scratch().text));
-    if (kind.empty() || kind == "reset") {
-        broadcast(proxy, client, frame, bytes);
-    } else if (kind == "ringmain") {
+    const StatsWords words = stats_words(frame, bytes);
+    if (const auto kind = stats_kind_of(words.what, words.detail)) {
+        broadcast(proxy, client, frame, bytes, *kind);
+    } else if (words.what == "ringmain") {
         proxy.answer(client, own_stats(proxy) + "END\r\n");
-    } else {
-        // Short: clients read an error into 80 bytes.
+    } else if (words.what == "detail") {
+        proxy.answer_error(client, "CLIENT_ERROR usage: stats detail on|off|dump\r\n");
+    } else if (words.what == "conns") {
         proxy.answer_error(client,
-                           "CLIENT_ERROR ringmain: 'stats " + kind.substr(0, 16) +
+                           "CLIENT_ERROR ringmain: 'stats conns' of a server are ringmain's: ask "
+                           "it\r\n");
+    } else {
+        proxy.answer_error(client,
+                           "CLIENT_ERROR ringmain: 'stats " + words.what.substr(0, 16) +
                                "' is per server: ask the server\r\n");
     }
 }
@@ -225,10 +270,10 @@ void refuse_all_out(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
         stats::Reason::NoServer);
 }
 
-bool is_local(const RequestFrame& frame, const Bytes& bytes, std::string& scratch) {
+bool is_local(const RequestFrame& frame, const Bytes& bytes) {
     if (frame.verb == Verb::Stats) {
-        const std::string_view kind = bytes.view(frame.argument, scratch);
-        return !kind.empty() && kind != "reset";
+        const StatsWords words = stats_words(frame, bytes);
+        return !stats_kind_of(words.what, words.detail).has_value();
     }
     return frame.verb == Verb::Version || frame.verb == Verb::MetaNoop ||
            frame.verb == Verb::Quit || frame.verb == Verb::Invalid;
@@ -238,7 +283,7 @@ bool is_local(const RequestFrame& frame, const Bytes& bytes, std::string& scratc
 
 Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     client.pool->counters->commands[number_of(frame.verb)].add(1);
-    if (!client.pool->any_live() && !is_local(frame, bytes, proxy.scratch().text)) {
+    if (!client.pool->any_live() && !is_local(frame, bytes)) {
         refuse_all_out(proxy, client, frame);
         return Taken::Yes;
     }

@@ -1,11 +1,13 @@
 #include "memcached_stats.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -16,22 +18,63 @@ namespace {
 
 struct Stat {
     std::string_view name;
-    std::string_view first;  // the value of the first server
+    std::string_view first;                // the value of the first server
+    std::vector<std::string_view> values;  // with Rule::Same: of each server that has it
+    std::vector<uint32_t> servers;         // and which these are
     uint64_t whole = 0;
     double decimal = 0;
     bool is_whole = true;
     bool is_decimal = true;
 };
 
-enum class Rule : uint8_t { Sum, First, Smallest, Largest };
+enum class Rule : uint8_t {
+    Sum,
+    First,
+    Smallest,
+    Largest,
+    SmallestOfSome,  // 0 says that there is none
+    Same,            // the first server's, where all say so; else each server's by itself
+};
 
-Rule rule_of(std::string_view name) {
+Rule rule_of_general(std::string_view name) {
     constexpr std::array<std::string_view, 4> first = {
         "pid", "version", "libevent", "pointer_size"};
     if (std::find(first.begin(), first.end(), name) != first.end()) return Rule::First;
     if (name == "uptime") return Rule::Smallest;
     if (name == "time" || name == "max_connections") return Rule::Largest;
     return Rule::Sum;
+}
+
+// "items:1:age_hot"
+Rule rule_of_items(std::string_view name) {
+    const std::string_view figure = name.substr(name.rfind(':') + 1);
+    if (figure.starts_with("age")) return Rule::Largest;
+    return figure == "evicted_time" ? Rule::SmallestOfSome : Rule::Sum;
+}
+
+// "1:chunk_size"
+Rule rule_of_slabs(std::string_view name) {
+    const bool is_layout = name.ends_with(":chunk_size") || name.ends_with(":chunks_per_page");
+    return is_layout ? Rule::Same : Rule::Sum;
+}
+
+Rule rule_of(StatsKind kind, std::string_view name) {
+    switch (kind) {
+        case StatsKind::Settings:
+            return Rule::Same;
+        case StatsKind::Items:
+            return rule_of_items(name);
+        case StatsKind::Slabs:
+            return rule_of_slabs(name);
+        case StatsKind::Sizes:
+            return name == "sizes_status" ? Rule::Same : Rule::Sum;
+        case StatsKind::General:
+        case StatsKind::Reset:
+        case StatsKind::DetailSwitch:
+        case StatsKind::DetailDump:
+            return rule_of_general(name);
+    }
+    RM_ASSERT(false);
 }
 
 std::optional<double> parse_decimal(std::string_view text) {
@@ -42,7 +85,12 @@ std::optional<double> parse_decimal(std::string_view text) {
     return value;
 }
 
-void take(Stat& stat, std::string_view value, Rule rule) {
+void take(Stat& stat, std::string_view value, Rule rule, uint32_t server) {
+    if (rule == Rule::Same) {
+        stat.values.push_back(value);
+        stat.servers.push_back(server);
+        return;
+    }
     const std::optional<uint64_t> whole = ascii::parse_uint64(value);
     const std::optional<double> decimal = parse_decimal(value);
     stat.is_whole = stat.is_whole && whole.has_value();
@@ -65,6 +113,11 @@ void take(Stat& stat, std::string_view value, Rule rule) {
             break;
         case Rule::Largest:
             stat.whole = std::max(stat.whole, number);
+            break;
+        case Rule::SmallestOfSome:
+            if (stat.whole == 0 || (number != 0 && number < stat.whole)) stat.whole = number;
+            break;
+        case Rule::Same:
             break;
     }
 }
@@ -94,32 +147,6 @@ void add_line(std::string& text, std::string_view name, std::string_view value) 
 
 }  // namespace
 
-std::string sum_stats(std::span<const Chain* const> responses) {
-    std::vector<std::string> texts;
-    texts.reserve(responses.size());
-    std::vector<Stat> stats;
-    std::unordered_map<std::string_view, size_t> index_of;
-    for (const Chain* response : responses) {
-        texts.push_back(response->to_string());
-        std::string_view rest = texts.back();
-        std::string_view name;
-        std::string_view value;
-        while (next_line(rest, name, value)) {
-            const auto [found, added] = index_of.try_emplace(name, stats.size());
-            if (added) {
-                stats.emplace_back();
-                stats.back().name = name;
-            }
-            take(stats[found->second], value, rule_of(name));
-        }
-    }
-    std::string text;
-    for (const Stat& stat : stats) {
-        add_line(text, stat.name, value_text(stat, rule_of(stat.name)));
-    }
-    return text;
-}
-
 std::string own_stats(const Proxy& proxy) {
     const Environment& environment = proxy.environment();
     const Totals totals(environment.all_counters);
@@ -148,6 +175,180 @@ std::string own_stats(const Proxy& proxy) {
     add("ringmain_timeouts", totals.of(&Counters::timeouts));
     add("ringmain_buffer_bytes", totals.of(&stats::WorkerCounters::buffer_memory));
     return text;
+}
+
+namespace {
+
+class Sums {
+  public:
+    Sums(StatsKind kind, const StatsSources& sources) : kind_(kind), sources_(sources) {}
+
+    void take_all() {
+        texts_.reserve(sources_.responses.size());
+        for (uint32_t server = 0; server < sources_.responses.size(); ++server) {
+            texts_.push_back(sources_.responses[server]->to_string());
+            std::string_view rest = texts_.back();
+            std::string_view name;
+            std::string_view value;
+            while (next_line(rest, name, value)) {
+                const auto [found, added] = index_of_.try_emplace(name, stats_.size());
+                if (added) {
+                    stats_.emplace_back();
+                    stats_.back().name = name;
+                }
+                take(stats_[found->second], value, rule_of(kind_, name), server);
+            }
+        }
+    }
+
+    // Of slabs: the classes that there are on any server, and whether each is the same on all.
+    void count_classes() {
+        uint64_t count = 0;
+        for (const Stat& stat : stats_) {
+            if (!stat.name.ends_with(":chunk_size")) continue;
+            count += 1;
+        }
+        const auto found = index_of_.find("active_slabs");
+        if (found != index_of_.end()) stats_[found->second].whole = count;
+    }
+
+    [[nodiscard]] bool all_the_same() const {
+        return std::ranges::all_of(stats_, [](const Stat& stat) { return is_same(stat); });
+    }
+
+    // As memcached does: the smallest first.
+    void sort_by_size() {
+        std::ranges::stable_sort(stats_, {}, [](const Stat& stat) {
+            return ascii::parse_uint64(stat.name).value_or(UINT64_MAX);
+        });
+    }
+
+    [[nodiscard]] std::string text() const {
+        std::string text;
+        for (const Stat& stat : stats_) {
+            const Rule rule = rule_of(kind_, stat.name);
+            if (rule != Rule::Same) {
+                add_line(text, stat.name, value_text(stat, rule));
+            } else if (is_same(stat)) {
+                add_line(text, stat.name, stat.values.front());
+            } else {
+                add_each(text, stat);
+            }
+        }
+        return text;
+    }
+
+  private:
+    static bool is_same(const Stat& stat) {
+        return std::ranges::all_of(
+            stat.values, [&stat](std::string_view value) { return value == stat.values.front(); });
+    }
+
+    // "STAT maxbytes@cache1 67108864"
+    void add_each(std::string& text, const Stat& stat) const {
+        for (size_t i = 0; i < stat.values.size(); ++i) {
+            const std::string name =
+                std::string(stat.name).append("@").append(sources_.names[stat.servers[i]]);
+            add_line(text, name, stat.values[i]);
+        }
+    }
+
+    StatsKind kind_;
+    const StatsSources& sources_;
+    std::vector<std::string> texts_;
+    std::vector<Stat> stats_;
+    std::unordered_map<std::string_view, size_t> index_of_;
+};
+
+struct Prefix {
+    std::string_view name;
+    std::array<uint64_t, 4> counts = {};  // get hit set del
+};
+
+constexpr std::array<std::string_view, 4> prefix_words = {" get ", " hit ", " set ", " del "};
+
+// "PREFIX name get 1 hit 0 set 0 del 0"; false when it is something else.
+bool read_prefix(std::string_view line, Prefix& prefix) {
+    constexpr std::string_view head = "PREFIX ";
+    if (!line.starts_with(head)) return false;
+    line.remove_prefix(head.size());
+    for (size_t i = prefix_words.size(); i > 0; --i) {
+        const size_t at = line.rfind(prefix_words[i - 1]);
+        if (at == std::string_view::npos) return false;
+        const auto count = ascii::parse_uint64(line.substr(at + prefix_words[i - 1].size()));
+        if (!count.has_value()) return false;
+        prefix.counts[i - 1] = *count;
+        line = line.substr(0, at);
+    }
+    prefix.name = line;
+    return true;
+}
+
+std::string sum_prefixes(std::span<const Chain* const> responses) {
+    std::vector<std::string> texts;
+    texts.reserve(responses.size());
+    std::vector<Prefix> prefixes;
+    std::unordered_map<std::string_view, size_t> index_of;
+    for (const Chain* response : responses) {
+        texts.push_back(response->to_string());
+        std::string_view rest = texts.back();
+        for (size_t end = rest.find("\r\n"); end != std::string_view::npos;
+             end = rest.find("\r\n")) {
+            Prefix prefix;
+            const bool is_one = read_prefix(rest.substr(0, end), prefix);
+            rest.remove_prefix(end + 2);
+            if (!is_one) continue;
+            const auto [found, added] = index_of.try_emplace(prefix.name, prefixes.size());
+            if (added) {
+                prefixes.push_back(prefix);
+                continue;
+            }
+            for (size_t i = 0; i < prefix.counts.size(); ++i) {
+                prefixes[found->second].counts[i] += prefix.counts[i];
+            }
+        }
+    }
+    std::string text;
+    for (const Prefix& prefix : prefixes) {
+        text.append("PREFIX ").append(prefix.name);
+        for (size_t i = 0; i < prefix.counts.size(); ++i) {
+            text.append(prefix_words[i]).append(std::to_string(prefix.counts[i]));
+        }
+        text += "\r\n";
+    }
+    return text;
+}
+
+}  // namespace
+
+std::optional<StatsKind> stats_kind_of(std::string_view what, std::string_view detail) {
+    if (what.empty()) return StatsKind::General;
+    if (what == "reset") return StatsKind::Reset;
+    if (what == "settings") return StatsKind::Settings;
+    if (what == "items") return StatsKind::Items;
+    if (what == "slabs") return StatsKind::Slabs;
+    if (what == "sizes") return StatsKind::Sizes;
+    if (what != "detail") return std::nullopt;
+    if (detail == "on" || detail == "off") return StatsKind::DetailSwitch;
+    if (detail == "dump") return StatsKind::DetailDump;
+    return std::nullopt;
+}
+
+std::string join_stats(const Proxy& proxy, StatsKind kind, const StatsSources& sources) {
+    if (kind == StatsKind::Reset) return "RESET\r\n";
+    if (kind == StatsKind::DetailSwitch) return "OK\r\n";
+    if (kind == StatsKind::DetailDump) return sum_prefixes(sources.responses) + "END\r\n";
+    Sums sums(kind, sources);
+    sums.take_all();
+    if (kind == StatsKind::Sizes) sums.sort_by_size();
+    if (kind == StatsKind::Slabs) {
+        // The same number means another class on each server then.
+        if (!sums.all_the_same()) {
+            return "CLIENT_ERROR ringmain: servers' slab classes differ: ask each server\r\n";
+        }
+        sums.count_classes();
+    }
+    return sums.text() + (kind == StatsKind::General ? own_stats(proxy) : "") + "END\r\n";
 }
 
 }  // namespace ringmain::core

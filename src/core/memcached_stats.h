@@ -1,26 +1,46 @@
-// src/core/memcached_stats.h - "stats" of a pool: the servers' figures added up, and our own.
+// src/core/memcached_stats.h - "stats" of a pool: the servers' figures joined, and our own.
 //
-//   stats            every server is asked; counts are summed, see sum_stats()
+//   stats            every server is asked; counts are summed: the smallest `uptime`, the largest
+//                    `time` and `max_connections`, the first server's version, pid and texts; and
+//                    the figures of this process behind them
 //   stats reset      every server is told
+//   stats settings   what all servers have in common; "STAT name@server value" where they differ
+//   stats items      by class, summed; the largest ages. Classes have the same sizes where the
+//                    servers' settings are the same
+//   stats slabs      the same; an error where the classes differ
+//   stats sizes      summed by size
+//   stats detail     on, off: every server is told; dump: summed by prefix
 //   stats ringmain   this process alone; no server is asked
 //
-// Other kinds (items, slabs, settings, conns ...) mean something for one server only and are
-// refused.
+// Other kinds are refused: conns shows ringmain's own connections to a server, cachedump the keys
+// of one server's class.
 
 #pragma once
 
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/proxy.h"
 
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace ringmain::core {
 
-// One "STAT name value" line per name, in the order of the first response, without END. Whole and
-// decimal numbers are summed, but for those that do not add up: the smallest `uptime`, the largest
-// `time` and `max_connections`; everything else (version, pid, texts) is the first server's.
-[[nodiscard]] std::string sum_stats(std::span<const Chain* const> responses);
+// `what` and `detail`: the words behind "stats", which may be missing. Nothing when it is refused.
+[[nodiscard]] std::optional<StatsKind> stats_kind_of(std::string_view what,
+                                                     std::string_view detail);
+
+// Each server's response, and its name.
+struct StatsSources {
+    std::span<const Chain* const> responses;
+    std::span<const std::string_view> names;
+};
+
+// The whole response for the client.
+[[nodiscard]] std::string join_stats(const Proxy& proxy,
+                                     StatsKind kind,
+                                     const StatsSources& sources);
 
 // "STAT ringmain_..." lines of this process, without END.
 [[nodiscard]] std::string own_stats(const Proxy& proxy);

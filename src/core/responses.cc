@@ -423,12 +423,6 @@ bool Proxy::join_responses(Request& request) {
             request.verb == memcached::Verb::Verbosity) {
             return request.noreply || request.response.append_copy("OK\r\n", &open_);
         }
-        if (request.verb == memcached::Verb::Stats) {
-            const std::string sums = sum_stats(responses);
-            // "stats reset" has no figures.
-            return request.response.append_copy(
-                sums.empty() ? "RESET\r\n" : sums + own_stats(*this) + "END\r\n", &open_);
-        }
         const std::string_view text =
             Bytes(join.keys).view({0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);
         std::vector<std::string_view>& keys = scratch_.key_views;
@@ -437,6 +431,11 @@ bool Proxy::join_responses(Request& request) {
         for (const uint16_t size : join.key_sizes) {
             keys.push_back(text.substr(at, size));
             at += size;
+        }
+        if (request.verb == memcached::Verb::Stats) {
+            return request.response.append_copy(
+                join_stats(*this, request.stats_kind, {.responses = responses, .names = keys}),
+                &open_);
         }
         return memcached::join_values(keys, join.owners, responses, request.response, &open_);
     }

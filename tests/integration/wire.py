@@ -304,7 +304,7 @@ class MemcachedClient(Connection):
         reply = line = self.read_line(timeout)
         if line.startswith(b"VA "):
             return reply + self.read_exactly(int(line.split()[1]) + 2, timeout)
-        while line.startswith((b"VALUE ", b"STAT ")):
+        while line.startswith((b"VALUE ", b"STAT ", b"PREFIX ")):
             if line.startswith(b"VALUE "):
                 reply += self.read_exactly(int(line.split()[3]) + 2, timeout)
             line = self.read_line(timeout)

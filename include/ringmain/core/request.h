@@ -40,6 +40,18 @@ enum class Special : uint8_t {
     Select,   // of a connection of that database
 };
 
+// What a memcached client's "stats" asks for (src/core/memcached_stats.h).
+enum class StatsKind : uint8_t {
+    General,
+    Reset,
+    Settings,
+    Items,
+    Slabs,
+    Sizes,
+    DetailSwitch,  // "detail on", "detail off"
+    DetailDump,
+};
+
 struct Fragment {
     explicit Fragment(BlockPool& pool) : response(pool) {}
 
@@ -87,6 +99,7 @@ struct Request {
     ResponsePolicy policy = ResponsePolicy::One;
     Gathering gathering = Gathering::None;  // with ResponsePolicy::Gathered
     memcached::Verb verb = memcached::Verb::Invalid;
+    StatsKind stats_kind = StatsKind::General;  // with Verb::Stats
     bool ready = false;
     bool resp3 = false;
     bool mute = false;         // CLIENT REPLY: the response is left out

@@ -131,8 +131,14 @@ TEST_CASE("memcached: broadcasts go to every server and give one answer") {
     CHECK(stats.ends_with("END\r\n"));
     CHECK(world.ask(client, "stats reset\r\n") == "RESET\r\n");
     CHECK(world.ask(client, "stats ringmain\r\n").starts_with("STAT ringmain_version 0.1.0\r\n"));
-    CHECK(world.ask(client, "stats items\r\n") ==
-          "CLIENT_ERROR ringmain: 'stats items' is per server: ask the server\r\n");
+    CHECK(world.ask(client, "stats extstore\r\n") ==
+          "CLIENT_ERROR ringmain: 'stats extstore' is per server: ask the server\r\n");
+    CHECK(world.ask(client, "stats conns\r\n") ==
+          "CLIENT_ERROR ringmain: 'stats conns' of a server are ringmain's: ask it\r\n");
+    CHECK(world.ask(client, "stats detail maybe\r\n") ==
+          "CLIENT_ERROR usage: stats detail on|off|dump\r\n");
+    CHECK(world.ask(client, "stats detail\r\n") ==
+          "CLIENT_ERROR usage: stats detail on|off|dump\r\n");
     CHECK(world.ask(client, "flush_all\r\n") == "OK\r\n");
     for (uint32_t i = 0; i < 3; ++i) {
         CHECK(world.server(i).memcached.values.empty());
@@ -140,11 +146,62 @@ TEST_CASE("memcached: broadcasts go to every server and give one answer") {
     CHECK(world.ask(client, "verbosity 1\r\n") == "OK\r\n");
 }
 
+TEST_CASE("memcached: stats of a kind are joined as is honest for it") {
+    World world(memcached_pool(3));
+    Channel& client = world.client();
+    const auto ask = [&](const std::string& kind, const std::vector<std::string>& answers) {
+        for (uint32_t i = 0; i < 3; ++i) {
+            world.server(i).memcached.canned["stats"] = answers[i];
+        }
+        return world.ask(client, "stats " + kind + "\r\n");
+    };
+    const std::string end = "END\r\n";
+    CHECK(ask("settings",
+              {"STAT maxbytes 64\r\nSTAT evictions on\r\nSTAT inter NULL\r\nEND\r\n",
+               "STAT maxbytes 64\r\nSTAT evictions off\r\nSTAT inter NULL\r\nEND\r\n",
+               "STAT maxbytes 64\r\nSTAT evictions on\r\nSTAT newer 1\r\nEND\r\n"}) ==
+          "STAT maxbytes 64\r\nSTAT evictions@s0 on\r\nSTAT evictions@s1 off\r\n"
+          "STAT evictions@s2 on\r\nSTAT inter NULL\r\nSTAT newer 1\r\nEND\r\n");
+    CHECK(ask("items",
+              {"STAT items:1:number 2\r\nSTAT items:1:age 7\r\nSTAT items:1:evicted_time "
+               "0\r\nEND\r\n",
+               end,
+               "STAT items:1:number 3\r\nSTAT items:1:age 5\r\nSTAT items:1:evicted_time 9\r\n"
+               "STAT items:2:number 1\r\nEND\r\n"}) ==
+          "STAT items:1:number 5\r\nSTAT items:1:age 7\r\nSTAT items:1:evicted_time 9\r\n"
+          "STAT items:2:number 1\r\nEND\r\n");
+    const std::string first = "STAT 1:chunk_size 96\r\nSTAT 1:used_chunks 3\r\n";
+    CHECK(ask("slabs",
+              {first + "STAT active_slabs 1\r\nSTAT total_malloced 10\r\nEND\r\n",
+               first + "STAT 2:chunk_size 120\r\nSTAT active_slabs 2\r\nEND\r\n",
+               "STAT active_slabs 0\r\nSTAT total_malloced 5\r\nEND\r\n"}) ==
+          "STAT 1:chunk_size 96\r\nSTAT 1:used_chunks 6\r\nSTAT active_slabs 2\r\n"
+          "STAT total_malloced 15\r\nSTAT 2:chunk_size 120\r\nEND\r\n");
+    CHECK(ask("slabs", {first + end, "STAT 1:chunk_size 80\r\n" + end, end}) ==
+          "CLIENT_ERROR ringmain: servers' slab classes differ: ask each server\r\n");
+    CHECK(ask("sizes",
+              {"STAT 96 1\r\nSTAT 1024 2\r\nEND\r\n", end, "STAT 128 5\r\nSTAT 96 3\r\nEND\r\n"}) ==
+          "STAT 96 4\r\nSTAT 128 5\r\nSTAT 1024 2\r\nEND\r\n");
+    const std::string disabled = "STAT sizes_status disabled\r\nEND\r\n";
+    CHECK(ask("sizes", {disabled, disabled, disabled}) == disabled);
+    CHECK(ask("sizes", {end, end, end}) == end);
+    CHECK(ask("detail on", {"OK\r\n", "OK\r\n", "OK\r\n"}) == "OK\r\n");
+    CHECK(ask("detail dump",
+              {"PREFIX a get 1 hit 2 set 3 del 4\r\nEND\r\n",
+               end,
+               "PREFIX b get get 9 hit 0 set 0 del 1\r\nPREFIX a get 10 hit 20 set 30 del 40\r\n"
+               "END\r\n"}) ==
+          "PREFIX a get 11 hit 22 set 33 del 44\r\nPREFIX b get get 9 hit 0 set 0 del 1\r\n"
+          "END\r\n");
+    CHECK(ask("items", {end, "SERVER_ERROR out of memory\r\n", end}) ==
+          "SERVER_ERROR out of memory\r\n");
+}
+
 TEST_CASE("memcached: stats whose answer is no STAT lines never reach a server") {
     World world(memcached_pool(2));
     Channel& client = world.client();
     for (const std::string line :
-         {"stats cachedump 1 10", "stats cachedump 1 10 reset", "stats detail dump reset"}) {
+         {"stats cachedump 1 10", "stats cachedump 1 10 reset", "stats nonsense"}) {
         CAPTURE(line);
         CHECK(world.ask(client, line + "\r\n").starts_with("CLIENT_ERROR ringmain: 'stats "));
     }
