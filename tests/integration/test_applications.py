@@ -34,6 +34,32 @@ class Node(RedisCase):
         self.node("bullmq.js")
 
     @needs("node")
+    @needs_npm("bull")
+    def test_bull(self):
+        self.node("bull.js")
+
+    @needs("node")
+    @needs_npm("bee-queue")
+    def test_bee_queue(self):
+        self.node("bee.js")
+
+    @needs("node")
+    @needs_npm("socket.io")
+    def test_socket_io(self):
+        """Three servers of socket.io, which talk by messages or by streams."""
+        self.node("socketio.js")
+
+    @needs("node")
+    @needs_npm("cache-manager")
+    def test_caches_and_locks(self):
+        self.node("caches.js")
+
+    @needs("node")
+    @needs_npm("redis")
+    def test_pipelines_transactions_and_messages(self):
+        self.node("clients.js")
+
+    @needs("node")
     @needs_npm("connect-redis")
     def test_sessions_and_rate_limits(self):
         self.node("sessions.js")
