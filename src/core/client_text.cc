@@ -148,6 +148,7 @@ std::string client_info_text(const Proxy& proxy, const ClientConn& client, uint3
 
 bool list_clients(const Proxy& proxy,
                   const ClientConn& asking,
+                  uint32_t request_size,
                   std::span<const std::string> arguments,
                   std::string& text) {
     Filter filter;
@@ -163,8 +164,9 @@ bool list_clients(const Proxy& proxy,
     for (const ClientConn* client = proxy.first_client(); client != nullptr;
          client = AllClients::after(*client)) {
         if (client->pool != asking.pool || !filter.accepts(*client)) continue;
-        text += line_of(
-            *client, proxy.now(), client == &asking ? Asked{.command = "client|list"} : Asked{});
+        const Asked asked =
+            client == &asking ? Asked{.command = "client|list", .size = request_size} : Asked{};
+        text += line_of(*client, proxy.now(), asked);
         if (text.size() <= size_max) continue;
         text = "ERR ringmain: the answer to 'CLIENT LIST' is larger than " +
                std::to_string(size_max) + " bytes (gather_size_max); ask for some by ID";

@@ -22,6 +22,7 @@ namespace ringmain::core {
 // without its '-'. Only with one worker are these all there are.
 [[nodiscard]] bool list_clients(const Proxy& proxy,
                                 const ClientConn& asking,
+                                uint32_t request_size,
                                 std::span<const std::string> arguments,
                                 std::string& text);
 

@@ -486,7 +486,7 @@ void LocalAnswer::client_tracking() {
 
 void LocalAnswer::client_list() {
     std::string list;
-    if (!list_clients(proxy_, client_, texts_, list)) {
+    if (!list_clients(proxy_, client_, request_size_, texts_, list)) {
         error(list);
         return;
     }
