@@ -156,6 +156,65 @@ class Arity(RedisCase):
             self.expect_as_redis(client, reference, resp(*words))
 
 
+class AboutClientsAndUsers(RedisCase):
+    """What is said without a server, as redis says it of itself."""
+
+    FIELDS = ("flags", "db", "sub", "psub", "ssub", "multi", "qbuf", "user", "redir", "resp", "cmd")
+
+    def both(self, version):
+        pair = self.client(), self.reference_client()
+        for one in pair:
+            one.call("HELLO", version)
+        return pair
+
+    def test_users_categories_and_tracking(self):
+        for version in (2, 3):
+            client, reference = self.both(version)
+            for words in (["ACL", "WHOAMI"], ["ACL", "CAT"], ["ACL", "CAT", "nonsense"],
+                          ["ACL", "CAT", "read", "write"], ["ACL", "WHOAMI", "x"],
+                          ["CLIENT", "GETREDIR"], ["CLIENT", "TRACKINGINFO"]):
+                with self.subTest(words=words, version=version):
+                    self.expect_as_redis(client, reference, resp(*words))
+            for category in decode(client.call("ACL", "CAT")):
+                self.assertEqual(ordered(client.value("ACL", "CAT", category)),
+                                 ordered(reference.value("ACL", "CAT", category)), category)
+
+    def test_lists_of_clients(self):
+        for version in (2, 3):
+            client, reference = self.both(version)
+            for words in (["CLIENT", "LIST", "TYPE", "x"], ["CLIENT", "LIST", "ID"],
+                          ["CLIENT", "LIST", "ID", "x"], ["CLIENT", "LIST", "x"],
+                          ["CLIENT", "LIST", "TYPE"], ["CLIENT", "LIST", "TYPE", "replica"]):
+                with self.subTest(words=words, version=version):
+                    self.expect_as_redis(client, reference, resp(*words))
+            listeners = [proxy.client() for proxy in (self.proxy, self.reference)]
+            for listener in listeners:
+                self.addCleanup(listener.close)
+                listener.call("SUBSCRIBE", "news")
+            for words in (["CLIENT", "INFO"], ["CLIENT", "LIST"], ["CLIENT", "LIST", "TYPE",
+                                                                   "pubsub"]):
+                with self.subTest(words=words, version=version):
+                    got, wanted = [self.told(one, words) for one in (client, reference)]
+                    self.assertEqual(got, wanted)
+            for listener in listeners:
+                listener.close()
+
+    def told(self, client, words):
+        """The lines of subscribers and of the client itself, without what differs by nature."""
+        own = str(client.value("CLIENT", "ID"))
+        text = client.value(*words)
+        text = (text.decode() if isinstance(text, bytes) else str(text)).removeprefix("txt:")
+        lines = []
+        for line in text.splitlines():
+            fields = dict(field.split("=", 1) for field in line.split())
+            if fields["id"] == own:
+                lines.append([fields[name] for name in self.FIELDS])
+            elif fields["sub"] == "1":
+                lines.append([fields[name] for name in self.FIELDS
+                              if name not in ("cmd", "qbuf")])
+        return sorted(lines)
+
+
 class UnknownCommands(RedisCase):
     def test_pass_to_the_server_of_their_first_argument(self):
         client, reference = self.client(), self.reference_client()
