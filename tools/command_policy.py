@@ -6,7 +6,7 @@ none. A container stands for all its subcommands that are not named themselves.
 """
 
 ONE_SERVER = "it acts on one server, and a pool has several"
-WAIT = "it asks about the writes of its own connection, and clients share those here"
+WAITAOF = "it asks about the writes of its own connection, and clients share those here"
 MONITORED = "it shows what one server does, and a pool has several"
 USERS = "users of ringmain are the option users of a pool, and those of a server are set there"
 TRACKING = ("a server tells of changed keys on the connection that read them, and clients share "
@@ -29,7 +29,7 @@ REFUSED = {
     UNBLOCK: "client|unblock",
     ONE_SERVER: "bgrewriteaof bgsave debug failover module role save shutdown",
     ONE_FIGURES: "memory latency",
-    WAIT: "wait waitaof",
+    WAITAOF: "waitaof",
     MONITORED: "monitor",
     SHARED: "client",
     DATABASES: "move swapdb",
@@ -102,6 +102,29 @@ COMBINED = {
     "zunion": "Zunion",
 }
 
+# Forwarded; with keys on several servers what becomes of it where the pool says so
+# (cross_server_writes, src/design/0014). Lists have no such way: who takes an element in the middle
+# would leave it twice.
+CROSSING = {
+    "bitop": "Carried",
+    "copy": "Carried",
+    "georadius": "Carried",
+    "georadiusbymember": "Carried",
+    "geosearchstore": "Carried",
+    "pfmerge": "Carried",
+    "rename": "Renamed",
+    "renamenx": "RenamedNx",
+    "sdiffstore": "Carried",
+    "sinterstore": "Carried",
+    "smove": "Moved",
+    "sort": "Carried",
+    "sunionstore": "Carried",
+    "zdiffstore": "Carried",
+    "zinterstore": "Carried",
+    "zrangestore": "Carried",
+    "zunionstore": "Carried",
+}
+
 # The same answer everywhere. Besides these, HELP of every container.
 ANY_SERVER = "lolwut function|dump function|list"
 
@@ -156,13 +179,14 @@ SUBSCRIBING = {"subscribe": "Subscribe", "psubscribe": "Psubscribe", "ssubscribe
 PLACED_BY = {"publish": 1, "spublish": 1}
 
 # Waits on the server, on a connection of the client's own. XREAD and XREADGROUP do so with BLOCK.
-BLOCKING = "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin"
+# WAIT does so on every server.
+BLOCKING = "wait blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin"
 
 # Rows that need care on their way besides the local ones.
 IDS = {"client": "Client", "mget": "Mget", "mset": "Mset", "del": "Del", "unlink": "Unlink",
        "exists": "Exists", "touch": "Touch", "config|get": "Config", "config|resetstat": "Config",
        "config|rewrite": "Config", "config|set": "Config", "evalsha": "Evalsha",
-       "evalsha_ro": "Evalsha", "script|flush": "ScriptFlush", "script|load": "ScriptLoad"}
+       "evalsha_ro": "Evalsha", "script|flush": "ScriptFlush", "script|load": "ScriptLoad", "wait": "Wait"}
 
 # Where the options begin of commands whose keys or whose waiting depend on them. They are read as
 # the server reads them, which the key specifications (a search for a keyword) do not promise.

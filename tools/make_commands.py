@@ -44,7 +44,7 @@ class Policy:
         named = {*self.reasons, *self.any_server, *self.forwarded, *self.containers,
                  *self.blocking, *policy.TRANSACTION, *policy.SPLIT, *policy.GATHERED,
                  *policy.COMBINED, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM,
-                 *policy.SUBSCRIBING, *policy.PLACED_BY}
+                 *policy.SUBSCRIBING, *policy.PLACED_BY, *policy.CROSSING}
         if named - names:
             sys.exit(f"command_policy.py names unknown commands: {sorted(named - names)}")
 
@@ -183,6 +183,7 @@ def row_text(row, decisions, keys, tips):
     handling, response = fields.get("handling"), fields.get("response")
     command_id = fields.get("id") or policy.IDS.get(row["name"])
     gathering = fields.get("gathering")
+    crossing = policy.CROSSING.get(row["name"])
     split = handling == "Split"
     return initialiser([
         ("name", quoted(row["name"])),
@@ -191,6 +192,7 @@ def row_text(row, decisions, keys, tips):
         ("id", command_id and f"CommandId::{command_id}"),
         ("response", response and f"ResponsePolicy::{response}"),
         ("gathering", gathering and f"Gathering::{gathering}"),
+        ("crossing", crossing),
         ("only_key", policy.PLACED_BY.get(row["name"]) or (0 if split else only_key(row))),
         ("options_from", policy.OPTIONS_FROM.get(row["name"])),
         ("hidden", "true" if row.get("hidden") else None),
@@ -256,10 +258,9 @@ def table_texts(commands):
              f"constexpr int slot_bits = {SLOT_BITS};"]
     files = {
         "command_parts.def": ["What rows share, named after the first of them.", *reasons, "",
-                              *keys.lines, "", *tips.lines],
+                              *keys.lines, "", *tips.lines, "", *slots],
         "subcommands.def": ["The subcommands of redis 7.0.", *containers],
-        "commands.def": ["The commands of redis 7.0.", "constexpr Command rows[] = {", *rows, "};",
-                         "", *slots],
+        "commands.def": ["The commands of redis 7.0.", "constexpr Command rows[] = {", *rows, "};"],
     }
     return {name: "\n".join([HEAD.format(lines[0]), *lines[1:], ""])
             for name, lines in files.items()}

@@ -19,6 +19,11 @@ std::span<const std::string_view> unknown_commands_names() {
     return names;
 }
 
+std::span<const std::string_view> cross_server_writes_names() {
+    static constexpr std::array<std::string_view, 2> names = {"refuse", "emulate"};
+    return names;
+}
+
 constexpr std::array pool_table = {
     Option{.section = Section::Pool,
            .name = "listen",
@@ -167,6 +172,17 @@ constexpr std::array pool_table = {
            .help = "what to do with a command that is not in ringmain's table",
            .doc = "first-key sends it to the server of its first argument (modules, later versions "
                   "of redis); refuse answers with an error.",
+           .redis_only = true},
+    Option{.section = Section::Pool,
+           .name = "cross_server_writes",
+           .type = Type::Enum,
+           .names = cross_server_writes_names,
+           .store = store<&Pool::cross_server_writes>,
+           .fetch = fetch<&Pool::cross_server_writes>,
+           .help = "what to do with RENAME, COPY, SMOVE, SUNIONSTORE and the like between servers",
+           .doc = "refuse answers with -CROSSSLOT; emulate does them in steps: the destination is "
+                  "written first, then the source removed. Nothing is lost wherever that ends, but "
+                  "others can see both meanwhile. `ringmain commands` says which.",
            .redis_only = true},
     Option{.section = Section::Pool,
            .name = "auto_eject_hosts",

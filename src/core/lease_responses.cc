@@ -61,10 +61,17 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
             return;
         }
         case Special::Wait:
-            on_waited(conn, frame, bytes);
+            if (head.request->join != nullptr) {
+                on_step(conn, bytes);
+            } else {
+                on_waited(conn, frame, bytes);
+            }
             return;
         case Special::Select:
             on_selected(conn, frame, bytes);
+            return;
+        case Special::Step:
+            on_step(conn, bytes);
             return;
         case Special::No:
             break;
@@ -77,7 +84,8 @@ void Leases::on_leading(ServerConn& conn, const resp::ResponseFrame& frame, cons
     Fragment& head = *conn.fragments.front();
     const bool is_first = !std::exchange(head.led, true);
     head.leading -= 1;
-    if (frame.type == '+') return;
+    // In front of WAIT stands PUBLISH.
+    if (frame.type == '+' || (frame.type == ':' && head.special == Special::Wait)) return;
     if (!is_error(frame)) {
         proxy_->lose(conn, "sent a response that does not fit the request");
         return;

@@ -4,6 +4,7 @@
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "front.h"
@@ -50,6 +51,7 @@ void Leases::reset(ClientConn& client) {
     for (ServerConn* conn : {session.watching, session.waiting}) {
         if (conn != nullptr) proxy_->lose(*conn, "was left by its client", Blame::Nobody);
     }
+    forget_steps(client);
     session.end_transaction();
     leave_slot(client, &session.slot);
     leave_slot(client, &session.wanted);
@@ -65,8 +67,11 @@ void Leases::stop_watching(ClientConn& client, std::string_view why) {
 }
 
 void Leases::end_wait(ClientConn& client, std::string_view why) {
-    if (client.session == nullptr || client.session->waiting == nullptr) return;
-    ServerConn& conn = *client.session->waiting;
+    if (client.session == nullptr) return;
+    const Session& session = *client.session;
+    const bool waits_everywhere =
+        session.steps != nullptr && session.steps->phase == Steps::Phase::Wait;
+    if (session.waiting == nullptr && !waits_everywhere) return;
     std::string text;
     if (why.empty()) {
         client.input.clear();
@@ -74,9 +79,29 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
         text = "a command that waits on its server was ended: ";
         text = error_line(*client.pool, text.append(why));
     }
+    if (waits_everywhere) {
+        Request& request = *session.steps->request;
+        request.failed = true;
+        if (!request.response.append_copy(text, nullptr)) proxy_->give_up(client);
+        lose_leases(*session.steps);
+        return;
+    }
+    ServerConn& conn = *session.waiting;
     proxy_->fail_all(conn, text, stats::Reason::Other);
     proxy_->lose(conn, "was left by its client", Blame::Nobody);
 }
+
+namespace {
+
+// Where the steps of a command have the connection; null when it is not theirs.
+ServerConn** find_in_steps(Session& session, const ServerConn& conn) {
+    if (session.steps == nullptr) return nullptr;
+    std::vector<ServerConn*>& all = session.steps->leases;
+    const auto found = std::find(all.begin(), all.end(), &conn);
+    return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace
 
 // --- taking and giving back ----------------------------------------------------------------------
 
@@ -107,7 +132,8 @@ ServerConn& Leases::find(Server& server, bool resp3, uint32_t database) {
 
 ServerConn* Leases::take(Server& server, ClientConn& client, Need need, std::string_view* why) {
     Session& session = session_of(client);
-    RM_DCHECK((need == Need::Watch ? session.watching : session.waiting) == nullptr);
+    RM_DCHECK(need == Need::Steps ||
+              (need == Need::Watch ? session.watching : session.waiting) == nullptr);
     const Pool& pool = *client.pool;
     uint64_t leased = 0;
     for (const auto& one : pool.servers) {
@@ -131,6 +157,7 @@ ServerConn* Leases::take(Server& server, ClientConn& client, Need need, std::str
         proxy_->start_connect(*conn);
     }
     if (need == Need::Watch) session.watching = conn;
+    if (need == Need::Steps) session.steps->leases.push_back(conn);
     conn->lessee = &client;
     conn->used_at = proxy_->now();
     server.leased += 1;
@@ -154,6 +181,10 @@ void Leases::release(ServerConn& conn) {
         session.ends_watch = false;
     }
     if (session.waiting == &conn) end_waiting(client);
+    if (ServerConn** held = find_in_steps(session, conn)) {
+        *held = nullptr;
+        conn.answer_by = Instant::never();
+    }
     conn.server->leased -= 1;
     conn.server->pool().counters->leases.subtract(1);
     note_change(client);
@@ -282,6 +313,8 @@ void Leases::check(ServerConn& conn) {
         return;
     }
     ClientConn& client = *conn.lessee;
+    // Of a command whose step on another server has its own time.
+    if (find_in_steps(*client.session, conn) != nullptr) return;
     stop_watching(client,
                   "keys were watched for " + std::to_string(options.lease_timeout_ms) +
                       " ms without a command for their server (lease_timeout)");

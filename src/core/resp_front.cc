@@ -268,11 +268,16 @@ RespFront::Place RespFront::place(const Command& command, uint32_t* server) {
     return Place::Refused;
 }
 
-void RespFront::refuse_crossing(const std::string& what) {
+void RespFront::refuse_crossing(const std::string& what, bool may_be_emulated) {
     const std::string& tag = pool_.options->placement.hash_tag;
-    error("-CROSSSLOT ringmain: " + what + " on several servers; give them a common hash tag" +
-          (tag.empty() ? " (and set hash_tag for the pool)\r\n"
-                       : " (" + tag.substr(0, 1) + "..." + tag.substr(1) + ")\r\n"));
+    std::string text =
+        "-CROSSSLOT ringmain: " + what + " on several servers; give them a common hash tag";
+    text += tag.empty() ? " (and set hash_tag for the pool)"
+                        : " (" + tag.substr(0, 1) + "..." + tag.substr(1) + ")";
+    if (may_be_emulated) {
+        text += ", or have it done in steps (cross_server_writes = \"emulate\")";
+    }
+    error(text + "\r\n");
 }
 
 Taken RespFront::forward_by(ByteRange key) {
@@ -315,6 +320,7 @@ Taken RespFront::forward_by_keys(const Command& command) {
                 return combine(
                     proxy_, client_, {command, bytes_, arguments()}, proxy_.scratch().keys);
             }
+            if (command.crossing != Crossing::Refused) return take_crossing(command);
             refuse_crossing("the keys of '" + upper_case(command.name) + "' live");
             break;
         case Place::Anywhere:

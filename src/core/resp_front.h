@@ -8,9 +8,11 @@
 #include "ringmain/base/byte_range.h"
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/core/steps.h"
 #include "ringmain/protocol/command.h"
 #include "ringmain/resp/request_parser.h"
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -63,6 +65,13 @@ class RespFront {
     [[nodiscard]] bool may_take_turns(const Command& command);
     Taken wait_in_turns(const Command& command);
 
+    // resp_steps.cc
+    [[nodiscard]] bool is_emulated(const Command& command);
+    [[nodiscard]] bool reads_keys_by_pattern();
+    Taken take_crossing(const Command& command);
+    Taken take_steps(std::unique_ptr<Steps> steps, size_t fragment_count);
+    Taken wait_for_replicas(const Command& command);
+
     // resp_subscribe.cc
     Taken take_subscribe(const Command& command);
     [[nodiscard]] bool is_confined() const;
@@ -79,7 +88,7 @@ class RespFront {
     [[nodiscard]] Place place_keys(const Command& command, uint32_t* server);
     [[nodiscard]] bool reads_elsewhere(const Command& command, uint32_t server);
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
-    void refuse_crossing(const std::string& what);
+    void refuse_crossing(const std::string& what, bool may_be_emulated = false);
     Taken forward_by_keys(const Command& command);
     Taken forward_by(ByteRange key);
     Taken forward_watched(uint32_t server_index, ByteRange key);

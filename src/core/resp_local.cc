@@ -159,6 +159,7 @@ Taken LocalAnswer::give() {
         case CommandId::Evalsha:
         case CommandId::ScriptFlush:
         case CommandId::ScriptLoad:
+        case CommandId::Wait:
         case CommandId::Subscribe:
         case CommandId::Psubscribe:
         case CommandId::Ssubscribe:

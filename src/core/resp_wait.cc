@@ -40,6 +40,7 @@ Taken RespFront::wait_in_turns(const Command& command) {
 }
 
 Taken RespFront::wait_for(const Command& command) {
+    if (command.id == CommandId::Wait) return wait_for_replicas(command);
     Session& session = proxy_.leases().session_of(client_);
     // It goes another way than what the client asked before, and must not overtake it.
     if (!client_.requests.empty()) return later();

@@ -480,6 +480,13 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         free_if_done(request);
         return;
     }
+    std::string with_state;
+    const bool in_steps = Leases::is_in_steps(request);
+    const bool is_first = !request.failed;
+    if (in_steps && !text.empty()) {
+        with_state = Leases::with_state(request, text);
+        text = with_state;
+    }
     if (fragment.special == Special::Check) {
         // It is EXEC, which waits for this, that says so.
         const size_t begin = text.find(": ") + 2;
@@ -489,7 +496,11 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         if (!request.response.append_copy(text, &open_)) give_up(*request.client);
     }
     request.failed = true;
-    if (request.fragments_waiting == 0) make_ready(request);
+    if (in_steps) {
+        leases_.on_failed_step(request, is_first);
+    } else if (request.fragments_waiting == 0) {
+        make_ready(request);
+    }
 }
 
 void Proxy::fail_all(ServerConn& conn, std::string_view text, stats::Reason reason) {

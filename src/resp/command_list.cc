@@ -21,6 +21,9 @@ constexpr std::string_view head =
     "a\n"
     "#                   common hash tag (hash_tag) keeps keys together\n"
     "#   by keys, or ..  the same, but keys on several servers are served as it says\n"
+    "#   .. in steps     only with cross_server_writes = \"emulate\": what others can see between "
+    "two\n"
+    "#                   steps, and what is left when a step fails, stands behind it\n"
     "#   split           each server gets the keys that are its own, the answers are joined\n"
     "#   all servers     every server is asked, and while one is out an error names it\n"
     "#   any server      the first that is in: all give the same answer\n"
@@ -90,6 +93,25 @@ std::string_view text_of(ResponsePolicy response) {
     RM_ASSERT(false);
 }
 
+std::string_view text_of(Crossing crossing) {
+    switch (crossing) {
+        case Crossing::Refused:
+            return "";
+        case Crossing::Carried:
+            return ", or in steps: the sources are read, then the destination is written at once";
+        case Crossing::Renamed:
+            return ", or in steps: the destination is written, then the source removed unless it "
+                   "was changed, else again: for a moment, or when that fails, there are both";
+        case Crossing::RenamedNx:
+            return ", or in steps: as RENAME, but a source that was changed is an error, and there "
+                   "are both";
+        case Crossing::Moved:
+            return ", or in steps: added there, then removed here: for a moment, or when that "
+                   "fails, both have the member";
+    }
+    RM_ASSERT(false);
+}
+
 std::string how_served(const Command& command) {
     std::string text;
     switch (command.handling) {
@@ -97,6 +119,7 @@ std::string how_served(const Command& command) {
             text = command.only_key == 0 ? "by keys" : "by key";
             if ((command.flags & command_flag::pubsub) != 0) text = "by channel, placed like a key";
             if (command.id == CommandId::Evalsha) text += ", which is told a loaded script first";
+            text += text_of(command.crossing);
             return text;
         case Handling::Combine:
             return text.append("by keys, or ").append(text_of(command.gathering));
@@ -113,6 +136,10 @@ std::string how_served(const Command& command) {
         case Handling::Transaction:
             return "transaction";
         case Handling::Blocking:
+            if (command.id == CommandId::Wait) {
+                return "all servers: the smallest of their numbers, waiting on connections of the "
+                       "client's own";
+            }
             return "by keys, waiting on a connection of the client's own";
         case Handling::Subscribe:
             return "ringmain, with one subscription for all clients of a worker";

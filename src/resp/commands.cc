@@ -18,6 +18,7 @@ namespace {
 namespace acl = acl_category;
 namespace flag = command_flag;
 namespace key = key_flag;
+using enum Crossing;
 
 // clang-format off
 #include "command_parts.def"
@@ -278,6 +279,20 @@ void find_patterns(const Bytes& bytes,
     for_each_pattern(all, [&](uint32_t at) {
         if (all.view(at).find('*') != std::string_view::npos) patterns.push_back(at);
     });
+}
+
+uint32_t find_destination(const Command& command,
+                          const Bytes& bytes,
+                          std::span<const ByteRange> arguments,
+                          std::string& scratch) {
+    constexpr uint16_t writes = key::insert | key::update;
+    uint32_t destination = 0;
+    const KeySearch found = search_keys(command,
+                                        FrameArguments(bytes, arguments, scratch),
+                                        [&destination](uint32_t position, const KeySpec& spec) {
+                                            if ((spec.flags & writes) != 0) destination = position;
+                                        });
+    return found == KeySearch::Found ? destination : 0;
 }
 
 std::optional<int64_t> wait_ms_of(const Command& command,

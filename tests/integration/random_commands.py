@@ -104,6 +104,7 @@ ZREMRANGEBYSCORE <zset> <border> <border>
 ZREMRANGEBYLEX <zset> <lex> <lex>
 =ZRANGESTORE <zset> <zset> <index> <index>
 =ZUNIONSTORE|ZINTERSTORE|ZDIFFSTORE <zset> # <zset>+
+=ZUNIONSTORE|ZINTERSTORE <zset> 2 <zset> <set> [ WEIGHTS <score> 2 ] [ AGGREGATE SUM|MIN|MAX|x ]
 =ZMPOP # <zset>+ MIN|MAX [ COUNT <count> ]
 ZUNION|ZINTER # <zset>+ [ AGGREGATE SUM|MIN|MAX ] [ WITHSCORES ]
 ZDIFF # <zset>+ [ WITHSCORES ]
@@ -168,6 +169,7 @@ EXPIRE <any> 0|-1|<bad>
 PERSIST <any>
 =RENAME|RENAMENX <string> <string>
 =COPY <hash> <hash> [ REPLACE ]
+=COPY|RENAME|RENAMENX <any> <any>
 SORT <list> [ LIMIT <count> <count> ] [ ASC|DESC ] ALPHA
 SORT_RO <list> ALPHA
 =SORT <set> ALPHA STORE <list>
@@ -188,6 +190,10 @@ GET
 GET <string> <string>
 """.strip().splitlines()
 
+# What is served although its keys lie on several servers, with cross_server_writes = "emulate".
+EMULATED = ("BITOP", "SMOVE", "SUNIONSTORE", "ZRANGESTORE", "ZUNIONSTORE", "GEOSEARCHSTORE", "PFMERGE",
+            "RENAME", "COPY", "SORT")
+
 # With a word less the answer is random, with one more the timeout is a key.
 LEFT_WHOLE = ("SPOP", "SRANDMEMBER", "HRANDFIELD", "BLPOP", "BRPOP", "BZPOP")
 
@@ -197,9 +203,15 @@ KINDS = "string bits list set zset hash stream geo hll none".split()
 class RandomCommands:
     """next() is (mark, words); tag() chooses where all keys of the next commands lie."""
 
-    def __init__(self, random):
+    def __init__(self, random, emulated=False):
+        """`emulated`: keys of EMULATED commands lie anywhere. A value that was carried has the
+        encoding that its size asks for, which OBJECT shows."""
         self.random = random
-        self.templates = [line.split(" ") for line in TEMPLATES]
+        self.emulated = emulated
+        lines = [line for line in TEMPLATES if not emulated or not line.startswith("OBJECT")]
+        if emulated:
+            lines += [line for line in TEMPLATES if line[1:].startswith(EMULATED)] * 3
+        self.templates = [line.split(" ") for line in lines]
         self.on_one_server = [words for words in self.templates if self.is_plain(words)]
 
     @staticmethod
@@ -286,7 +298,8 @@ class RandomCommands:
     def from_template(self, template, tag):
         first = template[0]
         mark = first[0] if first[0] in "~%&@=" else ""
-        if mark == "=" and tag is None:
+        is_spread = self.emulated and first[1:].startswith(EMULATED)
+        if mark == "=" and tag is None and not is_spread:
             tag = self.random.randrange(TAGS)
         words = self.fill([first[len(mark):], *template[1:]], tag)
         if self.random.random() < 0.01 and not words[0].startswith(LEFT_WHOLE):

@@ -91,5 +91,16 @@ class Differential(RedisCase):
         self.transactions(3)
 
 
+class Emulated(Differential):
+    """The same with keys on several servers, where they are written in steps."""
+    pool_options = {"cross_server_writes": "emulate"}
+    test_transactions_in_version_2 = test_transactions_in_version_3 = None
+
+    def single(self, version):
+        commands = RandomCommands(seeded_random("test_differential"), emulated=True)
+        self.run_stream(version, lambda: [commands.next() for _ in range(BATCH)])
+        self.assertEqual(self.client().value("KEYS", "*:ringmain:*"), [])
+
+
 if __name__ == "__main__":
     main()

@@ -17,9 +17,12 @@
 
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/bytes.h"
+#include "ringmain/core/request.h"
 #include "ringmain/resp/response_parser.h"
+#include "ringmain/stats/counters.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,9 +34,11 @@ class Proxy;
 class Server;
 class ServerConn;
 enum class Blame : uint8_t;
+struct Fetched;
 struct Fragment;
 struct Request;
 struct Session;
+struct Steps;
 struct Turns;
 
 class Leases {
@@ -53,7 +58,7 @@ class Leases {
     // The connection that serves a special client: its own, its database's, or everybody's.
     [[nodiscard]] ServerConn& connection(Server& server, const ClientConn& client);
 
-    enum class Need : uint8_t { Watch, Wait };
+    enum class Need : uint8_t { Watch, Wait, Steps };
 
     // A connection for the client alone, on which a request of `bytes` may be queued. Null: `why`
     // says so until the next call.
@@ -69,6 +74,15 @@ class Leases {
     // The next question of a command that waits on several servers (Session::turns). Its request is
     // answered in the end.
     void take_turn(Request& request);
+
+    // The first step of a command that is done in several (Session::steps). Its request has a
+    // fragment for each question of a step, and is answered in the end.
+    void begin_steps(Request& request);
+    [[nodiscard]] static bool is_in_steps(const Request& request);
+    // An error line, and behind it what of the command is done.
+    [[nodiscard]] static std::string with_state(const Request& request, std::string_view line);
+    // A question of a step will have no answer. The request has its response.
+    void on_failed_step(Request& request, bool is_first);
 
     // Everything that the client holds is closed, and it is as it was when it came.
     void reset(ClientConn& client);
@@ -123,6 +137,32 @@ class Leases {
                                      Turns& turns,
                                      std::string& text,
                                      Duration* wait);
+    // steps.cc
+    void on_step(ServerConn& conn, const Bytes& bytes);
+    void keep_answer(ServerConn& conn,
+                     Fragment& fragment,
+                     const Bytes& bytes,
+                     const std::string& refusal);
+    void next_step(Request& request);
+    void fetch(Request& request);
+    void fetch_watched(Request& request);
+    void on_fetched(Request& request);
+    void carry(Request& request, std::span<const Fetched> values);
+    void on_carried(Request& request);
+    void remove_source(Request& request);
+    void on_removed(Request& request);
+    void ask_simply(Request& request, uint32_t server, const std::string& text);
+    void on_moving(Request& request);
+    void wait_everywhere(Request& request);
+    void on_waited_everywhere(Request& request);
+    [[nodiscard]] ServerConn* step_connection(Request& request, uint32_t server, uint64_t size);
+    void ask(ServerConn& conn, Fragment& fragment, Special special, uint32_t leading);
+    void stop_steps(Request& request, std::string_view why, stats::Reason reason);
+    void answer_steps(Request& request, Chain& answer);
+    void end_steps(Request& request);
+    void forget_steps(ClientConn& client);
+    void lose_leases(const Steps& steps);
+
     void on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] Request& take_request(ServerConn& conn);
     void deliver(Request& request, const Bytes* bytes, std::string_view text);

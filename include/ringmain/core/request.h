@@ -38,6 +38,7 @@ enum class Special : uint8_t {
     Unwatch,  // and with it the end of the lease
     Wait,     // a command that waits on the server
     Select,   // of a connection of that database
+    Step,     // of a command that is done in several (core/steps.h)
 };
 
 // What a memcached client's "stats" asks for (src/core/memcached_stats.h).

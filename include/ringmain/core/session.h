@@ -3,6 +3,7 @@
 //   a database of its own         SELECT; connections of that database serve it
 //   a transaction                 MULTI: commands are kept here until EXEC sends them all at once
 //   leased connections            WATCH, and commands that wait on their server
+//   a command in steps            RENAME and the like between servers (src/design/0014)
 //   subscriptions                 SUBSCRIBE and its kin (src/design/0012)
 //
 // A client has a session from the first such command on. ClientConn::special says whether there is
@@ -11,6 +12,7 @@
 #pragma once
 
 #include "ringmain/buffer/chain.h"
+#include "ringmain/core/steps.h"
 #include "ringmain/core/topics.h"
 #include "ringmain/core/turns.h"
 
@@ -75,6 +77,7 @@ struct Session {
     bool ends_watch = false;         // EXEC or UNWATCH is on the way to it
     ServerConn* waiting = nullptr;   // has a command that waits
     std::unique_ptr<Turns> turns;    // that command, when it waits on several servers in turn
+    std::unique_ptr<Steps> steps;    // a command that is done in steps; null: none is under way
 
     // --- messages --------------------------------------------------------------------------------
 

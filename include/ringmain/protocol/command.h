@@ -65,6 +65,16 @@ enum class Gathering : uint8_t {
     Lcs,
 };
 
+// What becomes of a forwarded command whose keys live on several servers, where the pool says
+// cross_server_writes = "emulate" (core/steps.h, src/design/0014).
+enum class Crossing : uint8_t {
+    Refused,    // CROSSSLOT, there too
+    Carried,    // copies of the sources' values go to the destination's server
+    Renamed,    // the same, then the source is removed: RENAME
+    RenamedNx,  // the same, unless there is a destination
+    Moved,      // SMOVE: added there, then removed here
+};
+
 // Bits of KeySpec::flags. The names are redis's, but for `remove` ("delete").
 namespace key_flag {
 inline constexpr uint16_t rw = 1U << 0;
@@ -164,7 +174,7 @@ enum class CommandId : uint8_t {
     CommandInfo, CommandList,
     Mget, Mset, Del, Unlink, Exists, Touch,
     Multi, Exec, Discard, Watch, Unwatch,
-    Config, Evalsha, ScriptFlush, ScriptLoad,
+    Config, Evalsha, ScriptFlush, ScriptLoad, Wait,
     Subscribe, Psubscribe, Ssubscribe, Unsubscribe, Punsubscribe, Sunsubscribe,
 };
 
@@ -178,6 +188,7 @@ struct Command {
     CommandId id = CommandId::Other;
     ResponsePolicy response = ResponsePolicy::One;
     Gathering gathering = Gathering::None;
+    Crossing crossing = Crossing::Refused;
     // The usual case, decided once: one key, or a channel, which has a place like a key: the
     // argument at this position; 0 when not so.
     uint8_t only_key = 0;

@@ -94,6 +94,13 @@ enum class KeySearch : uint8_t {
                                   std::span<const std::string_view> arguments,
                                   std::vector<uint32_t>& keys);
 
+// The position of the key that a command with Crossing writes and does not take away; 0 when there
+// is none (SORT without STORE). Of a request whose keys were found.
+[[nodiscard]] uint32_t find_destination(const Command& command,
+                                        const Bytes& bytes,
+                                        std::span<const ByteRange> arguments,
+                                        std::string& scratch);
+
 // True for a forwarded command that these arguments make wait on the server: XREAD ... BLOCK. On a
 // shared connection it would hold up everybody else.
 [[nodiscard]] bool blocks(const Command& command,

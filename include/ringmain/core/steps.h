@@ -1,0 +1,76 @@
+// ringmain/core/steps.h - one command as several, one after the other (src/design/0014).
+//
+//   SUNIONSTORE, COPY ...   Fetch (each source's server) --> Carry (the destination's)
+//   RENAME, RENAMENX        Fetch, watching the source --> Carry --> Remove, if it is unchanged
+//                             ^                                        |
+//                             +------------ it was changed ------------+
+//   SMOVE                   Look (the source's server) --> Add (the destination's) --> Remove
+//                             +--> LookForSource --> LookThere: only to refuse what redis refuses
+//   WAIT                    Wait (every server, on connections of the client's own)
+//
+// The destination is always written before anything is removed, so wherever it ends nothing is
+// lost. One command of a client is under way at a time, and what it sends behind it waits.
+//
+// Part of a Session. Whoever takes a step is Leases; this is what it remembers between two of them.
+
+#pragma once
+
+#include "ringmain/base/time.h"
+#include "ringmain/protocol/command.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ringmain::core {
+
+class ServerConn;
+struct Request;
+
+struct Steps {
+    // A source that somebody writes all the time is not renamed for ever.
+    static constexpr uint32_t attempts_max = 16;
+
+    // The words of the request are copied.
+    static constexpr uint32_t request_size_max = 1024 * 1024;
+
+    // lua's stack holds 8000 values, of which a command in a script takes one for each word.
+    static constexpr uint32_t words_max = 4096;
+
+    // Of WAIT: more than a century.
+    static constexpr int64_t wait_ms_max = int64_t{1} << 42;
+
+    enum class Phase : uint8_t {
+        Fetch,
+        Carry,
+        Look,
+        LookForSource,
+        LookThere,
+        Add,
+        Remove,
+        Wait,
+    };
+
+    // A source that lives elsewhere. On the destination's server it has, for the time of one script
+    // there, a name of its own.
+    struct Source {
+        std::string key;
+        std::string name;
+        uint32_t server = 0;
+    };
+
+    Request* request = nullptr;
+    const Command* command = nullptr;
+    Phase phase = Phase::Fetch;
+    std::vector<std::string> words;  // the request, with the names of its sources
+    std::vector<Source> sources;
+    uint32_t home = 0;        // the destination's server
+    uint64_t placements = 0;  // Pool::placements of the beginning
+    uint32_t attempts = 0;
+    Instant began;
+    std::string answer;  // for the client, once the source is removed
+    // Of RENAME the one that watches the source, of WAIT one for each server. Null: lost.
+    std::vector<ServerConn*> leases;
+};
+
+}  // namespace ringmain::core

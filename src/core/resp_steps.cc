@@ -1,0 +1,150 @@
+// Commands that become several (core/steps.h): writes whose keys live on several servers, and WAIT.
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/steps.h"
+#include "ringmain/resp/commands.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "resp_front.h"
+
+namespace ringmain::core {
+
+namespace {
+
+// What a source is called on the destination's server, for the time of a script there: nobody's
+// key, and with the destination's beginning, which a server may demand of the proxy's keys.
+std::string foreign_name(std::string_view destination, uint64_t mark, size_t number) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string name(destination);
+    name += ":ringmain:";
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        name += digits[(mark >> shift) & 0xf];
+    }
+    return name.append(":").append(std::to_string(number));
+}
+
+// As redis says it, in the order in which it looks; empty when there is none.
+std::string_view mistake_of_wait(std::string_view replicas, std::string_view timeout) {
+    if (!ascii::parse_int64(replicas).has_value()) {
+        return "-ERR value is not an integer or out of range\r\n";
+    }
+    const std::optional<int64_t> ms = ascii::parse_int64(timeout);
+    if (!ms.has_value()) return "-ERR timeout is not an integer or out of range\r\n";
+    if (*ms < 0) return "-ERR timeout is negative\r\n";
+    return *ms > Steps::wait_ms_max ? "-ERR timeout is out of range\r\n" : "";
+}
+
+}  // namespace
+
+bool RespFront::is_emulated(const Command& command) {
+    return command.crossing != Crossing::Refused &&
+           !(command.name == "sort" && reads_keys_by_pattern());
+}
+
+// SORT ... BY weight_*: keys that may live anywhere.
+bool RespFront::reads_keys_by_pattern() {
+    const std::span<const ByteRange> all = arguments();
+    for (size_t i = 2; i + 1 < all.size(); ++i) {
+        std::string& text = proxy_.scratch().text;
+        const std::string_view word = bytes_.view(all[i], text);
+        const bool is_pattern =
+            ascii::equal_ignoring_case(word, "by") || ascii::equal_ignoring_case(word, "get");
+        if (is_pattern && bytes_.view(all[i + 1], text).find('*') != std::string_view::npos) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The keys live on several servers: scratch.keys and scratch.servers say where.
+Taken RespFront::take_crossing(const Command& command) {
+    const std::string what = "the keys of '" + upper_case(command.name) + "' live";
+    const bool emulates = pool_.options->cross_server_writes == config::CrossServerWrites::Emulate;
+    if (!emulates || !is_emulated(command)) {
+        refuse_crossing(what, !emulates && is_emulated(command));
+        return Taken::Yes;
+    }
+    if (!client_.requests.empty()) return later();
+    const std::span<const ByteRange> all = arguments();
+    if (bytes_.size() > Steps::request_size_max || all.size() > Steps::words_max) {
+        refuse("'" + upper_case(command.name) + "' with " + std::to_string(all.size()) +
+                   " arguments and " + std::to_string(bytes_.size()) +
+                   " bytes is too large to be done in steps (limits " +
+                   std::to_string(Steps::words_max) + " and " +
+                   std::to_string(Steps::request_size_max) + "); give the keys a common hash tag",
+               stats::Reason::Limit);
+        return Taken::Yes;
+    }
+    Scratch& scratch = proxy_.scratch();
+    auto steps = std::make_unique<Steps>();
+    steps->command = &command;
+    for (const ByteRange& range : all) {
+        steps->words.emplace_back(bytes_.view(range, scratch.text));
+    }
+    const uint32_t destination = resp::find_destination(command, bytes_, all, scratch.text);
+    const auto at = std::ranges::find(scratch.keys, destination);
+    RM_ASSERT(at != scratch.keys.end());
+    steps->home = scratch.servers[static_cast<size_t>(at - scratch.keys.begin())];
+    const uint64_t mark = proxy_.prng().next();
+    const std::string destination_key = steps->words[destination];
+    for (size_t i = 0; i < scratch.keys.size(); ++i) {
+        if (scratch.servers[i] == steps->home) continue;
+        std::string& word = steps->words[scratch.keys[i]];
+        Steps::Source source = {.key = word, .name = {}, .server = scratch.servers[i]};
+        source.name = foreign_name(destination_key, mark, i);
+        if (command.crossing != Crossing::Moved) word = source.name;
+        steps->sources.push_back(std::move(source));
+    }
+    const size_t count = steps->sources.size();
+    return take_steps(std::move(steps), count);
+}
+
+Taken RespFront::take_steps(std::unique_ptr<Steps> steps, size_t fragment_count) {
+    if (!proxy_.has_fragments(fragment_count)) {
+        refuse(too_many_requests(proxy_), stats::Reason::Limit);
+        return Taken::Yes;
+    }
+    Request* request = proxy_.make_request(client_);
+    RM_ASSERT(request != nullptr);
+    request->join = proxy_.make_join();
+    for (size_t i = 0; i < fragment_count; ++i) {
+        proxy_.make_fragment(*request);
+    }
+    note(*request);
+    request->command = steps->command;
+    // What its parts bring is counted like a gather's.
+    request->policy = ResponsePolicy::Gathered;
+    client_.gathers += 1;
+    Session& session = proxy_.leases().session_of(client_);
+    session.steps = std::move(steps);
+    proxy_.leases().begin_steps(*request);
+    return Taken::Yes;
+}
+
+// Every server is asked on a connection of the client's own.
+Taken RespFront::wait_for_replicas(const Command& command) {
+    static_cast<void>(proxy_.leases().session_of(client_));
+    if (!client_.requests.empty()) return later();
+    if (client_.end_of_stream) {
+        refuse("'WAIT' is not begun: the connection is about to end");
+        return Taken::Yes;
+    }
+    const std::string replicas(argument(1));
+    const std::string timeout(argument(2));
+    const std::string_view mistake = mistake_of_wait(replicas, timeout);
+    if (!mistake.empty()) {
+        error(mistake);
+        return Taken::Yes;
+    }
+    auto steps = std::make_unique<Steps>();
+    steps->command = &command;
+    steps->words = {"WAIT", replicas, timeout};
+    return take_steps(std::move(steps), pool_.servers.size());
+}
+
+}  // namespace ringmain::core

@@ -1,0 +1,155 @@
+#include "step_requests.h"
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/resp/cursor.h"
+#include "ringmain/resp/writer.h"
+
+#include <algorithm>
+
+namespace ringmain::core {
+
+namespace {
+
+// The value last: it is then the end of the answer, as the bulk string that carries it on.
+constexpr std::string_view fetch_script =
+    "return{redis.call('PTTL',KEYS[1]),redis.call('DUMP',KEYS[1])}";
+
+// All or nothing: when a value cannot be restored (no memory, a version that is too new) the
+// command does not run, and nothing is left of the others.
+constexpr std::string_view carry_script =
+    "local n=#KEYS "
+    "for i=1,n do "
+    "local r=redis.pcall('RESTORE',KEYS[i],ARGV[2*i-1],ARGV[2*i]) "
+    "if r.err then for j=1,i-1 do redis.call('DEL',KEYS[j]) end return r end "
+    "end "
+    "local r=redis.pcall(unpack(ARGV,2*n+1)) "
+    "for i=1,n do redis.call('DEL',KEYS[i]) end "
+    "return r";
+
+constexpr std::string_view wait_channel = "ringmain:wait";
+
+void append_request(std::string& text, std::initializer_list<std::string_view> words) {
+    resp::write_array_header(text, words.size());
+    for (const std::string_view word : words) {
+        resp::write_bulk(text, word);
+    }
+}
+
+std::string upper_name(const Command& command) {
+    std::string name(command.name);
+    std::ranges::transform(name, name.begin(), ascii::upper);
+    return name;
+}
+
+// To the end of its line.
+std::optional<int64_t> take_number(resp::Cursor& cursor) {
+    constexpr size_t digits_max = 20;
+    std::string text;
+    while (!cursor.at_end()) {
+        const char byte = cursor.take();
+        if (byte == '\r') {
+            if (!cursor.at_end()) cursor.skip(1);
+            return ascii::parse_int64(text);
+        }
+        text += byte;
+        if (text.size() > digits_max) break;
+    }
+    return std::nullopt;
+}
+
+bool takes(resp::Cursor& cursor, std::string_view text) {
+    return std::ranges::all_of(
+        text, [&cursor](char byte) { return !cursor.at_end() && cursor.take() == byte; });
+}
+
+}  // namespace
+
+std::string request_text(std::initializer_list<std::string_view> words) {
+    std::string text;
+    append_request(text, words);
+    return text;
+}
+
+std::string fetch_text(std::string_view key) {
+    return request_text({"EVAL", fetch_script, "1", key});
+}
+
+std::optional<Fetched> read_fetched(const Chain& answer) {
+    resp::Cursor cursor(answer);
+    if (!takes(cursor, "*2\r\n:")) return std::nullopt;
+    const std::optional<int64_t> ttl = take_number(cursor);
+    if (!ttl.has_value() || cursor.at_end()) return std::nullopt;
+    Fetched fetched = {.dump_offset = cursor.position()};
+    const char type = cursor.take();
+    if (type == '_') return fetched;
+    if (type != '$' || cursor.at_end()) return std::nullopt;
+    fetched.exists = cursor.take() != '-';
+    // To RESTORE 0 is for ever, and what is about to expire has less than a millisecond.
+    fetched.ttl_ms = *ttl < 0 ? 0 : std::max<int64_t>(*ttl, 1);
+    return fetched;
+}
+
+std::string carry_head(size_t value_count, size_t word_count) {
+    std::string text;
+    resp::write_array_header(text, 3 + 3 * value_count + word_count);
+    resp::write_bulk(text, "EVAL");
+    resp::write_bulk(text, carry_script);
+    resp::write_bulk(text, std::to_string(value_count));
+    return text;
+}
+
+std::string carry_value_head(int64_t ttl_ms) {
+    std::string text;
+    resp::write_bulk(text, std::to_string(ttl_ms));
+    return text;
+}
+
+std::string remove_text(std::string_view key) {
+    std::string text;
+    append_request(text, {"MULTI"});
+    append_request(text, {"UNLINK", key});
+    append_request(text, {"EXEC"});
+    return text;
+}
+
+std::string watch_text(std::string_view key) {
+    std::string text;
+    append_request(text, {"MULTI"});
+    append_request(text, {"DISCARD"});
+    append_request(text, {"WATCH", key});
+    return text;
+}
+
+std::string wait_text(std::string_view replicas, std::string_view timeout) {
+    std::string text;
+    append_request(text, {"PUBLISH", wait_channel, ""});
+    append_request(text, {"WAIT", replicas, timeout});
+    return text;
+}
+
+std::string state_text(const Steps& steps) {
+    const std::string name = "'" + upper_name(*steps.command) + "' ";
+    switch (steps.phase) {
+        case Steps::Phase::Fetch:
+            return name + (steps.attempts > 1 ? "has written the destination; the source is there"
+                                              : "has changed nothing");
+        case Steps::Phase::Carry:
+            return name + (steps.attempts > 1 ? "has written the destination; the source is there"
+                                              : "may have written the destination; the sources are "
+                                                "as they were");
+        case Steps::Phase::Look:
+        case Steps::Phase::LookForSource:
+        case Steps::Phase::LookThere:
+            return name + "has changed nothing";
+        case Steps::Phase::Add:
+            return name + "may have added the member to the destination; the source has it";
+        case Steps::Phase::Remove:
+            return name + "has written the destination, and may have removed the source";
+        case Steps::Phase::Wait:
+            return name + "asks all servers of the pool";
+    }
+    RM_ASSERT(false);
+}
+
+}  // namespace ringmain::core

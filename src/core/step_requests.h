@@ -1,0 +1,51 @@
+// src/core/step_requests.h - what is asked in the steps of a command (core/steps.h), and what the
+// answers say.
+
+#pragma once
+
+#include "ringmain/buffer/chain.h"
+#include "ringmain/core/steps.h"
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ringmain::core {
+
+[[nodiscard]] std::string request_text(std::initializer_list<std::string_view> words);
+
+// The value and the time to live of a key, at one moment.
+[[nodiscard]] std::string fetch_text(std::string_view key);
+
+struct Fetched {
+    int64_t ttl_ms = 0;        // as RESTORE has it: 0 for ever
+    uint64_t dump_offset = 0;  // in the answer: from there on it is one bulk string
+    bool exists = false;
+};
+
+// Of an answer to fetch_text() that is no error; nothing when it has another shape.
+[[nodiscard]] std::optional<Fetched> read_fetched(const Chain& answer);
+
+// How a carry request begins, for so many values that exist: behind it come, for each, its name;
+// then for each carry_value_head() and its bulk string; then the words.
+[[nodiscard]] std::string carry_head(size_t value_count, size_t word_count);
+[[nodiscard]] std::string carry_value_head(int64_t ttl_ms);
+
+// The key is removed unless it was changed since it was watched: two answers come before EXEC's.
+[[nodiscard]] std::string remove_text(std::string_view key);
+
+// Watches the key, on a connection that may not have been asked whether it takes transactions.
+[[nodiscard]] std::string watch_text(std::string_view key);
+inline constexpr uint32_t watch_answers = 3;
+inline constexpr uint32_t remove_answers = 2;
+
+// WAIT concerns the writes of its own connection: this one is behind all earlier ones of anybody.
+// A message that nobody is subscribed to goes to the replicas like a write.
+[[nodiscard]] std::string wait_text(std::string_view replicas, std::string_view timeout);
+
+// What of a command is done when it ends in this phase for another reason than its own: a clause.
+[[nodiscard]] std::string state_text(const Steps& steps);
+
+}  // namespace ringmain::core

@@ -1,0 +1,572 @@
+// Commands that are done in steps: each answer leads to the next question.
+
+#include "ringmain/core/steps.h"
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/core/leases.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+#include "ringmain/resp/cursor.h"
+#include "ringmain/resp/reader.h"
+#include "ringmain/resp/writer.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "front.h"
+#include "gather.h"
+#include "step_requests.h"
+
+namespace ringmain::core {
+
+namespace {
+
+constexpr std::string_view no_memory = "out of buffer memory; see buffer_memory";
+constexpr std::string_view misfit = "the servers' answers do not fit the request";
+
+Steps& steps_of(const Request& request) {
+    return *request.client->session->steps;
+}
+
+bool is_error(const Chain& answer) {
+    if (answer.empty()) return false;
+    const char type = *answer.front().data();
+    return type == '-' || type == '!';
+}
+
+// Of an answer of one line, without its end.
+std::string line_of(const Chain& answer) {
+    std::string text = answer.to_string();
+    text.resize(std::min(text.find('\r'), text.size()));
+    return text;
+}
+
+// The destination has the time to live of the source.
+bool keeps_ttl(const Command& command) {
+    return command.crossing != Crossing::Carried || command.name == "copy";
+}
+
+}  // namespace
+
+bool Leases::is_in_steps(const Request& request) {
+    if (request.client == nullptr || request.client->session == nullptr) return false;
+    const Steps* steps = request.client->session->steps.get();
+    return steps != nullptr && steps->request == &request;
+}
+
+std::string Leases::with_state(const Request& request, std::string_view line) {
+    constexpr size_t line_end_size = 2;
+    std::string text(line.substr(0, line.size() - line_end_size));
+    return text.append("; ").append(state_text(steps_of(request))).append("\r\n");
+}
+
+// --- the beginning, and every end ----------------------------------------------------------------
+
+void Leases::begin_steps(Request& request) {
+    ClientConn& client = *request.client;
+    Steps& steps = steps_of(request);
+    steps.request = &request;
+    steps.placements = client.pool->placements;
+    steps.began = proxy_->now();
+    client.session->must_wait = true;
+    note_change(client);
+    switch (steps.command->crossing) {
+        case Crossing::Carried:
+            fetch(request);
+            return;
+        case Crossing::Renamed:
+        case Crossing::RenamedNx:
+            fetch_watched(request);
+            return;
+        case Crossing::Moved:
+            steps.phase = Steps::Phase::Look;
+            ask_simply(request,
+                       steps.sources[0].server,
+                       request_text({"SISMEMBER", steps.sources[0].key, steps.words[3]}));
+            return;
+        case Crossing::Refused:
+            RM_ASSERT(steps.command->id == CommandId::Wait);
+            wait_everywhere(request);
+            return;
+    }
+    RM_ASSERT(false);
+}
+
+// With an error of our own.
+void Leases::stop_steps(Request& request, std::string_view why, stats::Reason reason) {
+    const Pool& pool = *request.client->pool;
+    proxy_->count_error(pool, reason);
+    const std::string text = with_state(request, error_line(pool, why));
+    if (!request.response.append_copy(text, &proxy_->open_)) proxy_->give_up(*request.client);
+    request.failed = true;
+    end_steps(request);
+}
+
+// With a server's answer, when it says all: behind an error of a later step something is done.
+void Leases::answer_steps(Request& request, Chain& answer) {
+    const Steps& steps = steps_of(request);
+    const bool is_late = steps.attempts > 1 || steps.phase == Steps::Phase::Remove;
+    if (is_error(answer) && is_late) {
+        stop_steps(request, "a server refused: " + line_of(answer), stats::Reason::Other);
+        return;
+    }
+    request.response.append_chain(std::move(answer));
+    end_steps(request);
+}
+
+void Leases::end_steps(Request& request) {
+    const Steps& steps = steps_of(request);
+    if (steps.phase != Steps::Phase::Wait) {
+        request.client->pool->counters->latency.record(proxy_->now() - steps.began);
+    }
+    forget_steps(*request.client);
+    proxy_->make_ready(request);
+}
+
+// What is still leased is not clean.
+void Leases::forget_steps(ClientConn& client) {
+    Session& session = *client.session;
+    if (session.steps == nullptr) return;
+    if (session.steps->phase == Steps::Phase::Wait) {
+        client.pool->counters->clients_waiting.subtract(1);
+        proxy_->counters().clients_waiting.subtract(1);
+    }
+    const bool waits = session.steps->phase == Steps::Phase::Wait;
+    const std::vector<ServerConn*> held = session.steps->leases;
+    for (ServerConn* conn : held) {
+        if (conn == nullptr) continue;
+        // With an answer on its way it is closed when that is there.
+        release(*conn);
+        if (waits || conn->fragments.empty()) {
+            proxy_->lose(*conn, "is not needed any more", Blame::Nobody);
+        }
+    }
+    session.steps.reset();
+    note_change(client);
+}
+
+void Leases::lose_leases(const Steps& steps) {
+    const std::vector<ServerConn*> held = steps.leases;
+    for (ServerConn* conn : held) {
+        if (conn != nullptr) proxy_->lose(*conn, "was left by its client", Blame::Nobody);
+    }
+}
+
+void Leases::on_failed_step(Request& request, bool is_first) {
+    if (request.fragments_waiting == 0) {
+        end_steps(request);
+        return;
+    }
+    // Without one answer the others are of no use, and WAIT may wait for ever.
+    const Steps& steps = steps_of(request);
+    if (is_first && steps.phase == Steps::Phase::Wait) lose_leases(steps);
+}
+
+// --- questions and answers -----------------------------------------------------------------------
+
+void Leases::ask(ServerConn& conn, Fragment& fragment, Special special, uint32_t leading) {
+    fragment.response.clear();
+    fragment.received = 0;
+    fragment.led = false;
+    fragment.noted = false;
+    fragment.special = special;
+    fragment.leading = leading;
+    proxy_->enqueue(conn, fragment);
+}
+
+// The connection that clients share. Null: the request has its answer.
+ServerConn* Leases::step_connection(Request& request, uint32_t server, uint64_t size) {
+    ClientConn& client = *request.client;
+    Pool& pool = *client.pool;
+    if (steps_of(request).placements != pool.placements) {
+        stop_steps(request, "servers came or went meanwhile; try again", stats::Reason::Lost);
+        return nullptr;
+    }
+    std::string_view why;
+    ServerConn* conn = proxy_->usable_connection(pool.server(server), client, size, &why);
+    if (conn == nullptr) {
+        pool.counters->forward_error.add(1);
+        stop_steps(request, std::string(why), proxy_->scratch().why_reason);
+        return nullptr;
+    }
+    if (!proxy_->has_room_for(size + 2 * block_size)) {
+        stop_steps(request, no_memory, stats::Reason::Limit);
+        return nullptr;
+    }
+    return conn;
+}
+
+void Leases::ask_simply(Request& request, uint32_t server, const std::string& text) {
+    ServerConn* conn = step_connection(request, server, text.size());
+    if (conn == nullptr) return;
+    const bool written = conn->out.append_copy(text, nullptr);
+    RM_ASSERT(written);
+    ask(*conn, *request.join->fragments[0], Special::Step, 0);
+}
+
+void Leases::on_step(ServerConn& conn, const Bytes& bytes) {
+    Fragment& head = *conn.fragments.front();
+    // How long it waited says nothing about the server.
+    if (head.special == Special::Wait) head.queued = proxy_->now();
+    Fragment& fragment = proxy_->take_answered(conn);
+    const std::string refusal = fragment.response.to_string();  // of what stood before it
+    fragment.response.clear();
+    Request& request = *fragment.request;
+    if (!is_wanted(fragment)) {
+        proxy_->free_if_done(request);
+        const bool is_left = conn.is_lease && !conn.set_apart && conn.lessee == nullptr;
+        if (is_left) proxy_->lose(conn, "is not needed any more", Blame::Nobody);
+        return;
+    }
+    // While it counts as waiting itself, the loss of others cannot end the request.
+    if (!request.failed) keep_answer(conn, fragment, bytes, refusal);
+    if (fragment.special == Special::Wait && conn.lessee != nullptr) give_back(conn);
+    request.fragments_waiting -= 1;
+    if (request.fragments_waiting > 0) return;
+    if (request.failed) {
+        end_steps(request);
+        return;
+    }
+    next_step(request);
+}
+
+void Leases::keep_answer(ServerConn& conn,
+                         Fragment& fragment,
+                         const Bytes& bytes,
+                         const std::string& refusal) {
+    Request& request = *fragment.request;
+    const Pool& pool = *request.client->pool;
+    count_last_part(fragment, bytes.size());
+    std::string line;
+    if (!refusal.empty()) {
+        line = error_line(
+            pool,
+            "server " + conn.server->title() +
+                (fragment.special == Special::Wait ? " refuses PUBLISH, which WAIT needs: "
+                                                   : " refuses transactions: ") +
+                refusal);
+    } else if (is_too_large(request)) {
+        line = too_large_text(request);
+    } else if (!bytes.append_to(fragment.response, {0, bytes.size()}, &proxy_->open_)) {
+        line = error_line(pool, no_memory);
+    }
+    if (line.empty()) return;
+    fragment.response.clear();
+    proxy_->count_error(pool, stats::Reason::Other);
+    if (!request.response.append_copy(with_state(request, line), &proxy_->open_)) {
+        proxy_->give_up(*request.client);
+    }
+    request.failed = true;
+    on_failed_step(request, true);
+}
+
+void Leases::next_step(Request& request) {
+    switch (steps_of(request).phase) {
+        case Steps::Phase::Fetch:
+            on_fetched(request);
+            return;
+        case Steps::Phase::Carry:
+            on_carried(request);
+            return;
+        case Steps::Phase::Remove:
+            on_removed(request);
+            return;
+        case Steps::Phase::Look:
+        case Steps::Phase::LookForSource:
+        case Steps::Phase::LookThere:
+        case Steps::Phase::Add:
+            on_moving(request);
+            return;
+        case Steps::Phase::Wait:
+            on_waited_everywhere(request);
+            return;
+    }
+    RM_ASSERT(false);
+}
+
+// --- values that are carried ---------------------------------------------------------------------
+
+void Leases::fetch(Request& request) {
+    Steps& steps = steps_of(request);
+    steps.phase = Steps::Phase::Fetch;
+    uint64_t size = 0;
+    for (const Steps::Source& source : steps.sources) {
+        size += fetch_text(source.key).size();
+    }
+    // All or none: what is asked is of use only when everything is.
+    std::vector<ServerConn*> connections;
+    for (const Steps::Source& source : steps.sources) {
+        ServerConn* conn = step_connection(request, source.server, size);
+        if (conn == nullptr) return;
+        connections.push_back(conn);
+    }
+    for (size_t i = 0; i < connections.size(); ++i) {
+        ServerConn& conn = *connections[i];
+        const bool written = conn.out.append_copy(fetch_text(steps.sources[i].key), nullptr);
+        RM_ASSERT(written);
+        ask(conn, *request.join->fragments[i], Special::Step, 0);
+    }
+}
+
+// On a connection that notices when somebody changes the source.
+void Leases::fetch_watched(Request& request) {
+    ClientConn& client = *request.client;
+    Steps& steps = steps_of(request);
+    const Steps::Source& source = steps.sources[0];
+    steps.phase = Steps::Phase::Fetch;
+    steps.attempts += 1;
+    std::string_view why = "the connection that watched the source is lost";
+    proxy_->scratch().why_reason = stats::Reason::Lost;
+    if (steps.leases.empty()) {
+        // Returns what it has put there.
+        static_cast<void>(take(client.pool->server(source.server), client, Need::Steps, &why));
+    }
+    ServerConn* conn = steps.leases.empty() ? nullptr : steps.leases[0];
+    if (conn == nullptr) {
+        stop_steps(request, std::string(why), proxy_->scratch().why_reason);
+        return;
+    }
+    const std::string text = watch_text(source.key) + fetch_text(source.key);
+    if (!proxy_->has_room_for(text.size() + block_size)) {
+        stop_steps(request, no_memory, stats::Reason::Limit);
+        return;
+    }
+    const bool written = conn->out.append_copy(text, nullptr);
+    RM_ASSERT(written);
+    ask(*conn, *request.join->fragments[0], Special::Step, watch_answers);
+}
+
+void Leases::on_fetched(Request& request) {
+    const Steps& steps = steps_of(request);
+    std::vector<Fetched> values;
+    for (Fragment* fragment : request.join->fragments) {
+        // Of several errors the first key's, as redis looks at them.
+        if (is_error(fragment->response)) {
+            answer_steps(request, fragment->response);
+            return;
+        }
+        const std::optional<Fetched> value = read_fetched(fragment->response);
+        if (!value.has_value()) {
+            stop_steps(request, misfit, stats::Reason::Other);
+            return;
+        }
+        values.push_back(*value);
+    }
+    if (steps.attempts > 1 && !values[0].exists) {
+        stop_steps(request,
+                   "another client removed or renamed the source meanwhile",
+                   stats::Reason::Other);
+        return;
+    }
+    carry(request, values);
+}
+
+void Leases::carry(Request& request, std::span<const Fetched> values) {
+    Steps& steps = steps_of(request);
+    steps.phase = Steps::Phase::Carry;
+    const auto exists = [](const Fetched& value) { return value.exists; };
+    const auto count = static_cast<size_t>(std::ranges::count_if(values, exists));
+    std::string head = carry_head(count, steps.words.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+        if (values[i].exists) resp::write_bulk(head, steps.sources[i].name);
+    }
+    std::string words;
+    for (const std::string& word : steps.words) {
+        resp::write_bulk(words, word);
+    }
+    const uint64_t size = request.join->gathered + head.size() + words.size();
+    ServerConn* conn = step_connection(request, steps.home, size);
+    if (conn == nullptr) return;
+
+    OpenBlock open(proxy_->blocks());
+    bool written = conn->out.append_copy(head, &open);
+    for (size_t i = 0; i < values.size(); ++i) {
+        const Fetched& value = values[i];
+        Chain& answer = request.join->fragments[i]->response;
+        if (value.exists) {
+            const int64_t ttl_ms = keeps_ttl(*steps.command) ? value.ttl_ms : 0;
+            written = written && conn->out.append_copy(carry_value_head(ttl_ms), &open);
+            resp::Cursor cursor(answer);
+            cursor.skip(value.dump_offset);
+            written =
+                written && cursor.append_to(conn->out, answer.size() - value.dump_offset, &open);
+        }
+        answer.clear();
+    }
+    written = written && conn->out.append_copy(words, &open);
+    RM_ASSERT(written);
+    request.join->gathered = 0;
+    ask(*conn, *request.join->fragments[0], Special::Step, 0);
+}
+
+void Leases::on_carried(Request& request) {
+    Steps& steps = steps_of(request);
+    Chain& answer = request.join->fragments[0]->response;
+    const std::string line = line_of(answer);
+    const bool is_renamed = line == "+OK" || line == ":1";
+    if (steps.command->crossing == Crossing::Carried || !is_renamed) {
+        answer_steps(request, answer);
+        return;
+    }
+    steps.answer = answer.to_string();
+    remove_source(request);
+}
+
+void Leases::remove_source(Request& request) {
+    Steps& steps = steps_of(request);
+    steps.phase = Steps::Phase::Remove;
+    const std::string text = remove_text(steps.sources[0].key);
+    ServerConn* conn = steps.leases[0];
+    if (conn == nullptr || !proxy_->has_room_for(text.size() + block_size)) {
+        stop_steps(request,
+                   conn == nullptr ? "the connection that watched the source is lost" : no_memory,
+                   conn == nullptr ? stats::Reason::Lost : stats::Reason::Limit);
+        return;
+    }
+    const bool written = conn->out.append_copy(text, nullptr);
+    RM_ASSERT(written);
+    ask(*conn, *request.join->fragments[0], Special::Step, remove_answers);
+}
+
+void Leases::on_removed(Request& request) {
+    Steps& steps = steps_of(request);
+    Chain& answer = request.join->fragments[0]->response;
+    const std::string line = line_of(answer);
+    if (steps.command->crossing == Crossing::Moved || is_error(answer)) {
+        answer_steps(request, answer);
+        return;
+    }
+    if (line == "*1") {
+        give_back(*steps.leases[0]);
+        if (!request.response.append_copy(steps.answer, &proxy_->open_)) {
+            proxy_->give_up(*request.client);
+        }
+        end_steps(request);
+        return;
+    }
+    if (steps.command->crossing == Crossing::RenamedNx) {
+        stop_steps(request, "another client changed the source meanwhile", stats::Reason::Other);
+        return;
+    }
+    if (steps.attempts == Steps::attempts_max) {
+        stop_steps(request,
+                   "other clients changed the source " + std::to_string(steps.attempts) +
+                       " times while it was copied; give both keys a common hash tag",
+                   stats::Reason::Other);
+        return;
+    }
+    fetch_watched(request);
+}
+
+// --- SMOVE ---------------------------------------------------------------------------------------
+
+// As redis goes about it: first the source, then the destination's type.
+void Leases::on_moving(Request& request) {
+    using Phase = Steps::Phase;
+    Steps& steps = steps_of(request);
+    Chain& answer = request.join->fragments[0]->response;
+    const bool is_one = line_of(answer) == ":1";
+    const std::string& source = steps.sources[0].key;
+    const uint32_t source_server = steps.sources[0].server;
+    const std::string& destination = steps.words[2];
+    const std::string& member = steps.words[3];
+    const bool goes_on = !is_error(answer) && (is_one || steps.phase != Phase::LookForSource) &&
+                         steps.phase != Phase::LookThere;
+    if (!goes_on) {
+        // Whether the destination has the member is nothing to one who did not move it.
+        if (!is_error(answer) && is_one) {
+            answer.clear();
+            const bool kept = answer.append_copy(":0\r\n", &proxy_->open_);
+            if (!kept) proxy_->give_up(*request.client);
+        }
+        answer_steps(request, answer);
+        return;
+    }
+    switch (steps.phase) {
+        case Phase::Look:
+            steps.phase = is_one ? Phase::Add : Phase::LookForSource;
+            ask_simply(request,
+                       is_one ? steps.home : source_server,
+                       is_one ? request_text({"SADD", destination, member})
+                              : request_text({"EXISTS", source}));
+            return;
+        case Phase::LookForSource:
+            steps.phase = Phase::LookThere;
+            ask_simply(request, steps.home, request_text({"SISMEMBER", destination, member}));
+            return;
+        case Phase::Add:
+            steps.phase = Phase::Remove;
+            ask_simply(request, source_server, request_text({"SREM", source, member}));
+            return;
+        case Phase::LookThere:
+        case Phase::Fetch:
+        case Phase::Carry:
+        case Phase::Remove:
+        case Phase::Wait:
+            break;
+    }
+    RM_ASSERT(false);
+}
+
+// --- WAIT ----------------------------------------------------------------------------------------
+
+void Leases::wait_everywhere(Request& request) {
+    ClientConn& client = *request.client;
+    Pool& pool = *client.pool;
+    Steps& steps = steps_of(request);
+    steps.phase = Steps::Phase::Wait;
+    pool.counters->clients_waiting.add(1);
+    proxy_->counters().clients_waiting.add(1);
+    const std::string text = wait_text(steps.words[1], steps.words[2]);
+    const size_t count = pool.servers.size();
+    if (!proxy_->has_room_for(count * (text.size() + block_size))) {
+        stop_steps(request, no_memory, stats::Reason::Limit);
+        return;
+    }
+    for (size_t i = 0; i < count; ++i) {
+        std::string_view why;
+        if (take(*pool.servers[i], client, Need::Steps, &why) == nullptr) {
+            stop_steps(request, std::string(why), proxy_->scratch().why_reason);
+            return;
+        }
+    }
+    const int64_t wait_ms = ascii::parse_int64(steps.words[2]).value_or(0);
+    const int64_t timeout_ms = pool.options->timeout_ms;
+    const Instant answer_by =
+        wait_ms == 0 ? Instant::never()
+                     : proxy_->now() + Duration::millis(wait_ms + timeout_ms) + wait_margin;
+    for (size_t i = 0; i < count; ++i) {
+        ServerConn& conn = *steps.leases[i];
+        const bool written = conn.out.append_copy(text, nullptr);
+        RM_ASSERT(written);
+        conn.answer_by = answer_by;
+        ask(conn, *request.join->fragments[i], Special::Wait, 1);
+    }
+    if (answer_by != Instant::never()) proxy_->wake_at(answer_by);
+}
+
+// The writes have reached as many replicas on every server.
+void Leases::on_waited_everywhere(Request& request) {
+    int64_t least = INT64_MAX;
+    for (Fragment* fragment : request.join->fragments) {
+        if (is_error(fragment->response)) {
+            answer_steps(request, fragment->response);
+            return;
+        }
+        const std::string text = fragment->response.to_string();
+        const std::optional<resp::Value> value = resp::Reader(text).next();
+        if (!value.has_value() || value->type != ':') {
+            stop_steps(request, misfit, stats::Reason::Other);
+            return;
+        }
+        least = std::min(least, value->number);
+    }
+    std::string line;
+    resp::write_integer(line, least);
+    if (!request.response.append_copy(line, &proxy_->open_)) proxy_->give_up(*request.client);
+    end_steps(request);
+}
+
+}  // namespace ringmain::core
