@@ -13,7 +13,8 @@ namespace ringmain::config {
 
 namespace {
 
-constexpr std::array<std::string_view, 3> other_topics = {"options", "environment", "metrics"};
+constexpr std::array<std::string_view, 4> other_topics = {
+    "options", "environment", "metrics", "errors"};
 
 std::vector<std::string_view> verb_names() {
     std::vector<std::string_view> names;

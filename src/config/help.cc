@@ -1,5 +1,6 @@
 // The help texts, made from the tables of commands and options.
 
+#include "ringmain/config/errors.h"
 #include "ringmain/config/options.h"
 #include "ringmain/stats/prometheus.h"
 
@@ -61,6 +62,7 @@ std::string help_text(std::string_view topic, bool toml) {
     if (topic == "options") return toml ? options_toml() : options_help();
     if (topic == "environment") return std::string(environment);
     if (topic == "metrics") return stats::metrics_help();
+    if (topic == "errors") return errors_help();
     const auto* row = std::ranges::find(verb_table, topic, &VerbRow::name);
     if (row == verb_table.end()) return overview();
     std::string out = "Usage: ";

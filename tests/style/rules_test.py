@@ -35,6 +35,27 @@ class Tree(unittest.TestCase):
         self.assertEqual((status, output), (0, ""))
 
 
+class CheckErrors(Tree):
+    script = "check_errors.py"
+    table = {"src/config/errors.def": 'LINE("-ERR it is {} and known", "why", "what")\n',
+             "tests/unit/core/seen_errors.cc": 'elsewhere[] = {"said by a {}"};',
+             "tests/unit/core/other.cc": '"said by a server"'}
+
+    def test_texts_of_the_table_are_right(self):
+        self.assert_clean({**self.table, "src/core/a.cc": 'refuse("it is " + x + " and known");\n'
+                           'error("-ERR it is one and known\\r\\n"); // error("not this one")\n'
+                           'tell("a text for the log");\n'})
+
+    def test_other_texts_are_found(self):
+        for line in ('refuse("it is not " "known");', 'error("-ERR it is unknown\\r\\n");',
+                     'x = a ? "-NOPERM you may not" : "";', '*why = "for a " + reason;'):
+            self.assert_found({**self.table, "src/core/a.cc": line}, "src/core/a.cc: not in")
+
+    def test_what_no_suite_says_is_found(self):
+        self.assert_found({**self.table, "tests/unit/core/other.cc": '"nothing"'},
+                          "no other test has: said by a {}")
+
+
 class CheckLayers(Tree):
     script = "check_layers.py"
 

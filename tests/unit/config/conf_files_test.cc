@@ -2,6 +2,7 @@
 // what the table of options makes of itself.
 
 #include "ringmain/config/command_line.h"
+#include "ringmain/config/errors.h"
 #include "ringmain/config/file.h"
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
@@ -43,6 +44,12 @@ TEST_CASE("conf/metrics.txt is what the table of metrics generates") {
     if (std::getenv("RINGMAIN_WRITE_CONF") != nullptr)
         std::ofstream(path) << help_text("metrics", false);
     CHECK(text_of(path) == help_text("metrics", false));
+}
+
+TEST_CASE("conf/errors.txt is what the table of errors generates") {
+    const std::filesystem::path path = conf_folder / "errors.txt";
+    if (std::getenv("RINGMAIN_WRITE_CONF") != nullptr) std::ofstream(path) << errors_help();
+    CHECK(text_of(path) == errors_help());
 }
 
 TEST_CASE("every file in conf/ is accepted without errors or warnings") {

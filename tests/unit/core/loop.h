@@ -52,7 +52,11 @@ struct Channel {
     Chain sending;             // what the proxy gave, not yet with the peer
     std::string inbound;       // from the peer, not yet received
     std::string arrived;       // with the peer
+    std::string line;          // of what arrived at a client, for seen_errors.cc
 };
+
+// Gets what arrives at clients (seen_errors.cc); null where nobody looks.
+inline void (*client_bytes_hook)(Channel& channel, std::string_view bytes) = nullptr;
 
 class Loop {
   public:
@@ -251,7 +255,11 @@ class Loop {
             static_cast<uint32_t>(std::min<uint64_t>(channel.sending.size(), 1024 * 1024));
         const auto size = cut_ ? static_cast<uint32_t>(1 + prng_.below(whole)) : whole;
         std::string scratch;
-        channel.arrived += channel.sending.view({.offset = 0, .size = size}, scratch);
+        const std::string_view bytes = channel.sending.view({.offset = 0, .size = size}, scratch);
+        channel.arrived += bytes;
+        if (channel.client != nullptr && client_bytes_hook != nullptr) {
+            client_bytes_hook(channel, bytes);
+        }
         channel.sending.pop_front(size);
         events_ += 1;
         if (channel.client != nullptr) {
