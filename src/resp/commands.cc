@@ -180,6 +180,17 @@ bool options_block(const Command& command, const Arguments& arguments) {
     return read_options(arguments, command.options_from).blocks;
 }
 
+template <class Arguments>
+uint32_t destination_of(const Command& command, const Arguments& arguments) {
+    constexpr uint16_t writes = key::insert | key::update;
+    uint32_t destination = 0;
+    const KeySearch found =
+        search_keys(command, arguments, [&destination](uint32_t position, const KeySpec& spec) {
+            if ((spec.flags & writes) != 0) destination = position;
+        });
+    return found == KeySearch::Found ? destination : 0;
+}
+
 // What is longer would not fit a clock of nanoseconds.
 constexpr int64_t wait_ms_max = 100LL * 365 * 24 * 3600 * 1000;
 
@@ -247,7 +258,16 @@ KeySearch find_keys(const Command& command,
                     std::span<const ByteRange> arguments,
                     std::string& scratch,
                     std::vector<uint32_t>& keys) {
-    return append_keys(command, FrameArguments(bytes, arguments, scratch), keys);
+    const size_t before = keys.size();
+    const KeySearch found = append_keys(command, FrameArguments(bytes, arguments, scratch), keys);
+    // PFMERGE without sources is right, and makes its destination. By its key specifications it
+    // has no keys, and so says COMMAND GETKEYS.
+    if (found == KeySearch::Invalid && command.name == "pfmerge" && arguments.size() == 2) {
+        keys.resize(before);
+        keys.push_back(1);
+        return KeySearch::Found;
+    }
+    return found;
 }
 
 KeySearch find_keys(const Command& command,
@@ -285,14 +305,11 @@ uint32_t find_destination(const Command& command,
                           const Bytes& bytes,
                           std::span<const ByteRange> arguments,
                           std::string& scratch) {
-    constexpr uint16_t writes = key::insert | key::update;
-    uint32_t destination = 0;
-    const KeySearch found = search_keys(command,
-                                        FrameArguments(bytes, arguments, scratch),
-                                        [&destination](uint32_t position, const KeySpec& spec) {
-                                            if ((spec.flags & writes) != 0) destination = position;
-                                        });
-    return found == KeySearch::Found ? destination : 0;
+    return destination_of(command, FrameArguments(bytes, arguments, scratch));
+}
+
+uint32_t find_destination(const Command& command, std::span<const std::string_view> arguments) {
+    return destination_of(command, ViewArguments(arguments));
 }
 
 std::optional<int64_t> wait_ms_of(const Command& command,

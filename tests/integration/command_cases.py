@@ -133,10 +133,10 @@ NOT_COMPARED = {
     "answered by ringmain (test_resp_basic)": {
         "auth", "client", "command", "echo", "hello", "info", "ping", "quit", "reset", "select",
         "time"},
-    "wait for others (test_blocking)": {
-        "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin"},
+    "wait for others (test_blocking, test_steps)": {
+        "wait", "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin"},
     "transactions (test_transactions)": {"discard", "exec", "multi", "unwatch", "watch"},
-    "hold the connection or its state; refused for now": {"monitor", "wait"},
+    "hold the connection or its state; refused for now": {"monitor"},
     "messages (test_pubsub)": {
         "psubscribe", "publish", "pubsub", "punsubscribe", "spublish", "ssubscribe", "subscribe",
         "sunsubscribe", "unsubscribe"},

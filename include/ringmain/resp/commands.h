@@ -101,6 +101,10 @@ enum class KeySearch : uint8_t {
                                         std::span<const ByteRange> arguments,
                                         std::string& scratch);
 
+// The same for arguments that lie side by side in memory.
+[[nodiscard]] uint32_t find_destination(const Command& command,
+                                        std::span<const std::string_view> arguments);
+
 // True for a forwarded command that these arguments make wait on the server: XREAD ... BLOCK. On a
 // shared connection it would hold up everybody else.
 [[nodiscard]] bool blocks(const Command& command,

@@ -619,6 +619,23 @@ TEST_CASE("a request that is too large for steps says so") {
     stage.check_clean();
 }
 
+TEST_CASE("PFMERGE without sources makes its destination where that lives") {
+    Stage stage;
+    stage.begin({"PFMERGE", stage.a[2]});
+    stage.answer({2, false, "PFMERGE", "+OK\r\n"});
+    CHECK(World::heard(*stage.client) == "+OK\r\n");
+    config::Pool pool = redis_pool(3);
+    pool.users = {{.name = "app",
+                   .password = "p",
+                   .password_sha256 = {},
+                   .keys = {"nothing"},
+                   .commands = {}}};
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"AUTH", "app", "p"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"PFMERGE", "k"})).starts_with("-NOPERM"));
+}
+
 TEST_CASE("a reader may not, and nobody may with another's keys") {
     config::Pool pool = emulating_pool(3);
     pool.users = {{.name = "reader",

@@ -24,7 +24,11 @@ TEST_CASE("a line says how a command is served") {
     const std::string text = "\n" + commands_text();
     for (const char* line : {
              "GET                         by key",
-             "RENAME                      by keys",
+             "LMOVE                       by keys",
+             "COPY                        by keys, or in steps: the sources are read, then the "
+             "destination is written at once",
+             "WAIT                        all servers: the smallest of their numbers, waiting on "
+             "connections of the client's own",
              "SUNION                      by keys, or computed of what the servers hold",
              "MGET                        split: the values in the order of the keys",
              "DBSIZE                      all servers: the sum of their numbers",

@@ -126,7 +126,10 @@ TEST_CASE("every row says what its handling needs") {
         if (command.handling == Handling::Local) CHECK(has_code);
         if (command.handling == Handling::Split) CHECK(has_code);
         if (command.handling == Handling::Transaction) CHECK(has_code);
-        if (command.handling == Handling::Blocking) CHECK(!command.key_specs.empty());
+        // WAIT asks every server.
+        if (command.handling == Handling::Blocking) CHECK(command.key_specs.empty() == has_code);
+        const bool crosses = command.crossing != Crossing::Refused;
+        if (crosses) CHECK(command.handling == Handling::Forward);
         const bool is_container = !command.subcommands.empty();
         const bool has_channel =
             (command.flags & command_flag::pubsub) != 0 && command.only_key == 1;
@@ -171,9 +174,9 @@ TEST_CASE("commands are handled as the policy says") {
           "client|setname client|getname client|id client|setinfo client|info client|no-evict "
           "client|no-touch client|list client|getredir client|trackinginfo acl|whoami acl|cat");
     check(Handling::Transaction, "multi exec discard watch unwatch");
-    check(Handling::Blocking, "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop");
+    check(Handling::Blocking, "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop wait");
     check(Handling::Refused,
-          "wait waitaof monitor "
+          "waitaof monitor "
           "script|kill script|debug function|kill swapdb move debug shutdown save bgsave "
           "bgrewriteaof replicaof slaveof cluster|nodes "
           "acl|setuser module|load latency|histogram memory|stats failover sync psync "
@@ -184,6 +187,39 @@ TEST_CASE("commands are handled as the policy says") {
     check(Handling::Forward, "publish spublish");
     check(Handling::Gather,
           "pubsub|channels pubsub|numsub pubsub|numpat pubsub|shardchannels pubsub|shardnumsub");
+}
+
+TEST_CASE("commands whose keys may live on several servers know their destination") {
+    struct Case {
+        std::vector<std::string_view> words;
+        uint32_t destination = 0;
+    };
+
+    for (const Case& one : std::vector<Case>{
+             {{"RENAME", "a", "b"}, 2},
+             {{"RENAMENX", "a", "b"}, 2},
+             {{"COPY", "a", "b", "DB", "1"}, 2},
+             {{"SMOVE", "a", "b", "m"}, 2},
+             {{"SUNIONSTORE", "a", "b", "c"}, 1},
+             {{"ZUNIONSTORE", "a", "2", "b", "c"}, 1},
+             {{"ZRANGESTORE", "a", "b", "0", "1"}, 1},
+             {{"PFMERGE", "a", "b"}, 1},
+             {{"BITOP", "AND", "a", "b"}, 2},
+             {{"GEOSEARCHSTORE", "a", "b", "FROMMEMBER", "m", "BYRADIUS", "1", "m"}, 1},
+             {{"GEORADIUS", "a", "1", "2", "3", "m", "STORE", "b"}, 7},
+             {{"GEORADIUS", "a", "1", "2", "3", "m", "STOREDIST", "b", "ASC"}, 7},
+             {{"SORT", "a", "STORE", "b", "STORE", "c"}, 5},
+             {{"SORT", "a"}, 0},
+         }) {
+        CAPTURE(one.words[0]);
+        const Command* command = find_command(one.words[0]);
+        REQUIRE(command != nullptr);
+        CHECK(command->crossing != Crossing::Refused);
+        CHECK(find_destination(*command, one.words) == one.destination);
+    }
+    for (const std::string_view name : {"lmove", "rpoplpush", "msetnx", "lmpop", "eval", "get"}) {
+        CHECK(row(name).crossing == Crossing::Refused);
+    }
 }
 
 TEST_CASE("split commands know how their responses are joined") {
