@@ -10,9 +10,10 @@ namespace {
 
 constexpr uint8_t not_a_letter = 0xFF;
 
+constexpr std::string_view alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 constexpr std::array<uint8_t, 256> letter_values() {
-    constexpr std::string_view alphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::array<uint8_t, 256> values = {};
     values.fill(not_a_letter);
     for (size_t i = 0; i < alphabet.size(); ++i) {
@@ -50,6 +51,24 @@ DecodedKey decode_base64(std::string_view encoded) {
     }
     key.size = size;
     return key;
+}
+
+EncodedKey encode_base64(std::string_view key) {
+    RM_ASSERT(key.size() <= key_size_max / 4 * 3);
+    EncodedKey encoded;
+    for (size_t begin = 0; begin < key.size(); begin += 3) {
+        const std::string_view three = key.substr(begin, 3);
+        uint32_t bits = 0;
+        for (size_t i = 0; i < 3; ++i) {
+            bits = bits << 8 | (i < three.size() ? static_cast<unsigned char>(three[i]) : 0U);
+        }
+        for (size_t i = 0; i < 4; ++i) {
+            const uint32_t value = bits >> (18 - 6 * i) & 0x3F;
+            encoded.letters[encoded.size + i] = i <= three.size() ? alphabet[value] : '=';
+        }
+        encoded.size += 4;
+    }
+    return encoded;
 }
 
 }  // namespace ringmain::memcached

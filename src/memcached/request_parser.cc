@@ -1,6 +1,7 @@
 #include "ringmain/memcached/request_parser.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/memcached/binary.h"
 
 #include <algorithm>
 #include <cstring>
@@ -11,9 +12,6 @@
 namespace ringmain::memcached {
 
 namespace {
-
-// The binary protocol begins every request with this byte; no text command does.
-constexpr char binary_magic = '\x80';
 
 // A buffer that grew beyond this is given back when its line is done.
 constexpr size_t line_capacity_kept = 512;
@@ -32,10 +30,11 @@ bool is_get_line(std::string_view line) {
 }  // namespace
 
 Fed RequestParser::feed(std::string_view bytes) {
-    RM_DCHECK(state_ == State::Line || state_ == State::Data);
+    RM_DCHECK(state_ <= State::Data);
     if (state_ == State::Data) return feed_data(bytes, 0);
     if (bytes.empty()) return {};
-    if (line_.empty() && bytes.front() == binary_magic) return fail({});
+    // No text command begins with this byte.
+    if (line_.empty() && bytes.front() == binary_request_magic) return refuse_magic();
 
     const void* found = std::memchr(bytes.data(), '\n', bytes.size());
     if (found == nullptr) return keep_line(bytes);
@@ -120,6 +119,13 @@ Fed RequestParser::fail(std::string_view text) {
     error_ = text;
     line_ = {};
     return {.status = ParseStatus::Error, .consumed = 0};
+}
+
+Fed RequestParser::refuse_magic() {
+    const bool is_first = state_ == State::Fresh;
+    const Fed fed = fail({});
+    if (is_first) state_ = State::Binary;
+    return fed;
 }
 
 }  // namespace ringmain::memcached

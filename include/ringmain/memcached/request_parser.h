@@ -11,7 +11,7 @@
 // A line that arrives in one piece is read in place; one that is cut is copied to a small buffer.
 //
 // Same contract as resp/request_parser.h; Error means: answer error(), which may be empty, and
-// close. Nothing may be fed afterwards.
+// close. Nothing may be fed afterwards. When begins_binary() then, it is another parser's stream.
 
 #pragma once
 
@@ -110,20 +110,25 @@ class RequestParser {
 
     [[nodiscard]] std::string_view error() const { return error_; }
 
+    // After Error: the very first byte was that of the binary protocol; nothing was consumed.
+    [[nodiscard]] bool begins_binary() const { return state_ == State::Binary; }
+
   private:
-    enum class State : uint8_t { Line, Data, Complete, Failed };
+    // Fresh: a line, and before it there was none.
+    enum class State : uint8_t { Fresh, Line, Data, Complete, Failed, Binary };
 
     [[nodiscard]] Fed keep_line(std::string_view bytes);
     [[nodiscard]] Fed end_line(std::string_view line, std::string_view rest, size_t consumed);
     [[nodiscard]] Fed feed_data(std::string_view bytes, size_t consumed);
     [[nodiscard]] Fed complete(size_t consumed);
     [[nodiscard]] Fed fail(std::string_view text);
+    [[nodiscard]] Fed refuse_magic();
     void append_bounded(std::string_view bytes);
     [[nodiscard]] bool is_too_long(std::string_view line) const;
 
     const RequestLimits* limits_;
     RequestFrame frame_;
-    State state_ = State::Line;
+    State state_ = State::Fresh;
     DataBlock data_;
     std::string line_;  // the beginning of a line that was cut
     std::string_view error_;

@@ -1,0 +1,268 @@
+// Text responses, written in binary.
+
+#include "ringmain/base/ascii.h"
+#include "ringmain/base/assert.h"
+#include "ringmain/memcached/binary_forward.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "numbers.h"
+#include "words.h"
+
+namespace ringmain::memcached {
+
+namespace {
+
+constexpr std::string_view line_end = "\r\n";
+
+// Of a response's first line; longer than any that has figures. An error is cut here.
+constexpr uint32_t head_size_max = 512;
+
+struct Packet {
+    BinaryStatus status = BinaryStatus::Success;
+    std::string_view extras = {};
+    std::string_view key = {};
+    std::string_view value = {};
+    uint32_t shared_size = 0;  // of a value that is appended behind it
+    uint64_t cas = 0;
+};
+
+bool append_packet(const BinaryWaiting& request,
+                   const Packet& packet,
+                   Chain& target,
+                   OpenBlock* open) {
+    std::array<char, binary_header_size> header = {};
+    header[0] = binary_response_magic;
+    header[1] = static_cast<char>(request.opcode);
+    const size_t body_size =
+        packet.extras.size() + packet.key.size() + packet.value.size() + packet.shared_size;
+    write_number(packet.key.size(), 2, &header[2]);
+    write_number(packet.extras.size(), 1, &header[4]);
+    write_number(static_cast<uint64_t>(packet.status), 2, &header[6]);
+    write_number(body_size, 4, &header[8]);
+    write_number(request.opaque, 4, &header[12]);
+    write_number(packet.cas, 8, &header[16]);
+    for (const std::string_view part : {std::string_view(header.data(), header.size()),
+                                        packet.extras,
+                                        packet.key,
+                                        packet.value}) {
+        if (!part.empty() && !target.append_copy(part, open)) return false;
+    }
+    return true;
+}
+
+// What a line tells of a value: VALUE, VA, HD and the other codes of meta commands.
+struct Figures {
+    uint32_t flags = 0;
+    uint64_t cas = 0;
+    uint32_t size = 0;
+};
+
+Figures read_figures(std::string_view line) {
+    Figures figures;
+    Words words(line);
+    const std::string_view first = words.next();
+    if (first == "VALUE") {
+        std::string_view word = words.next();  // the key
+        word = words.next();
+        figures.flags = static_cast<uint32_t>(read_unsigned(word, UINT32_MAX).value_or(0));
+        figures.size = read_length(words.next()).value_or(0);
+        figures.cas = read_unsigned(words.next(), UINT64_MAX).value_or(0);
+        return figures;
+    }
+    if (first == "VA") figures.size = read_length(words.next()).value_or(0);
+    for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
+        const std::string_view number = word.substr(1);
+        if (word.front() == 'f') {
+            figures.flags = static_cast<uint32_t>(read_unsigned(number, UINT32_MAX).value_or(0));
+        }
+        if (word.front() == 'c') figures.cas = read_unsigned(number, UINT64_MAX).value_or(0);
+    }
+    return figures;
+}
+
+struct Failure {
+    BinaryStatus status;
+    std::string_view text;
+};
+
+Failure failure_of(BinaryStatus status) {
+    return {.status = status, .text = text_of(status)};
+}
+
+// Of an ERROR, CLIENT_ERROR or SERVER_ERROR line.
+Failure failure_of(std::string_view line) {
+    constexpr std::string_view client = "CLIENT_ERROR ";
+    constexpr std::string_view server = "SERVER_ERROR ";
+    constexpr std::string_view ours = "ringmain: ";
+    if (line.starts_with(client)) {
+        line.remove_prefix(client.size());
+        if (line == "cannot increment or decrement non-numeric value") {
+            return failure_of(BinaryStatus::NotNumeric);
+        }
+        const bool is_ours = line.starts_with(ours);
+        return {is_ours ? BinaryStatus::NotSupported : BinaryStatus::InvalidArguments, line};
+    }
+    if (line.starts_with(server)) {
+        line.remove_prefix(server.size());
+        if (line.starts_with("out of memory")) return failure_of(BinaryStatus::OutOfMemory);
+        if (line == "object too large for cache") return failure_of(BinaryStatus::TooLarge);
+        const bool is_ours = line.starts_with(ours);
+        return {is_ours ? BinaryStatus::TemporaryFailure : BinaryStatus::InternalError, line};
+    }
+    return failure_of(BinaryStatus::UnknownCommand);
+}
+
+bool is_read(BinaryCommand command) {
+    return command == BinaryCommand::Get || command == BinaryCommand::GetAndTouch;
+}
+
+BinaryStatus status_of_refused_write(BinaryCommand command) {
+    if (command == BinaryCommand::Add) return BinaryStatus::Exists;
+    if (command == BinaryCommand::Replace) return BinaryStatus::NotFound;
+    return BinaryStatus::NotStored;
+}
+
+bool is_success(std::string_view word) {
+    constexpr std::array<std::string_view, 6> words = {"VALUE", "VA", "HD", "OK", "MN", "VERSION"};
+    return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Of the line of a response to `command`, by its first word.
+Failure judge(BinaryCommand command, std::string_view line) {
+    const std::string_view word = line.substr(0, line.find(' '));
+    if (is_success(word)) return {.status = BinaryStatus::Success, .text = {}};
+    if (word == "END" || word == "EN" || word == "NF") return failure_of(BinaryStatus::NotFound);
+    if (word == "EX") return failure_of(BinaryStatus::Exists);
+    if (word == "NS") return failure_of(status_of_refused_write(command));
+    if (word.ends_with("ERROR")) return failure_of(line);
+    return {.status = BinaryStatus::InternalError, .text = "ringmain: not a response to this"};
+}
+
+class Writer {
+  public:
+    Writer(const BinaryWaiting& request, const Bytes* head, Chain& target, OpenBlock* open)
+        : request_(&request), head_(head), target_(&target), open_(open) {}
+
+    [[nodiscard]] bool add(const Packet& packet) {
+        return append_packet(*request_, packet, *target_, open_);
+    }
+
+    [[nodiscard]] bool add_failure(const Failure& failure) {
+        const BinaryCommand command = request_->meaning.command;
+        if (failure.status != BinaryStatus::NotFound || !is_read(command)) {
+            return add({.status = failure.status, .value = failure.text});
+        }
+        // A miss is silent, or says whose it is instead of what.
+        if (request_->meaning.quiet) return true;
+        const bool with_key = request_->meaning.with_key;
+        return add({.status = failure.status,
+                    .key = request_->key,
+                    .value = with_key ? std::string_view() : failure.text});
+    }
+
+    [[nodiscard]] bool add_success(std::string_view line) {
+        const BinaryCommand command = request_->meaning.command;
+        const Figures figures = read_figures(line);
+        const auto data_at = static_cast<uint32_t>(line.size() + line_end.size());
+        if (is_read(command)) return add_hit(figures, {.offset = data_at, .size = figures.size});
+        if (request_->meaning.quiet) return true;
+        if (command == BinaryCommand::Touch) return add_hit(figures, {});
+        if (command == BinaryCommand::Increment || command == BinaryCommand::Decrement) {
+            return add_number(figures, data_at);
+        }
+        if (command == BinaryCommand::Version) {
+            return add({.value = line.substr(line.find(' ') + 1)});
+        }
+        return add({.cas = command == BinaryCommand::Delete ? 0 : figures.cas});
+    }
+
+    // "STAT name value" lines: a packet for each, and one without a name.
+    [[nodiscard]] bool add_stats(std::string_view text) {
+        constexpr std::string_view begin = "STAT ";
+        while (text.starts_with(begin)) {
+            const size_t end = text.find(line_end);
+            if (end == std::string_view::npos) break;
+            const std::string_view line = text.substr(begin.size(), end - begin.size());
+            const size_t blank = std::min(line.find(' '), line.size());
+            const std::string_view name = line.substr(0, std::min<size_t>(blank, key_size_max));
+            const std::string_view value = line.substr(std::min(blank + 1, line.size()));
+            if (!add({.key = name, .value = value})) return false;
+            text.remove_prefix(end + line_end.size());
+        }
+        return add({});
+    }
+
+  private:
+    // A value that is there, or of a touch its flags alone.
+    [[nodiscard]] bool add_hit(const Figures& figures, ByteRange data) {
+        if (head_ == nullptr || data.end() > head_->size()) {
+            return add_failure(
+                {.status = BinaryStatus::InternalError, .text = "ringmain: no value"});
+        }
+        std::array<char, sizeof(uint32_t)> flags = {};
+        write_number(figures.flags, flags.size(), flags.data());
+        return add({.extras = {flags.data(), flags.size()},
+                    .key = request_->key,
+                    .shared_size = data.size,
+                    .cas = figures.cas}) &&
+               (data.size == 0 || head_->append_to(*target_, data, open_));
+    }
+
+    [[nodiscard]] bool add_number(const Figures& figures, uint32_t data_at) {
+        std::string scratch;
+        std::string_view digits;
+        if (head_ != nullptr && data_at + figures.size <= head_->size()) {
+            digits = head_->view({.offset = data_at, .size = figures.size}, scratch);
+        }
+        const auto value = ascii::parse_uint64(ascii::trimmed(digits));
+        if (!value.has_value()) {
+            return add_failure(
+                {.status = BinaryStatus::InternalError, .text = "ringmain: no number"});
+        }
+        std::array<char, sizeof(uint64_t)> text = {};
+        write_number(*value, text.size(), text.data());
+        return add({.value = {text.data(), text.size()}, .cas = figures.cas});
+    }
+
+    const BinaryWaiting* request_;
+    const Bytes* head_;
+    Chain* target_;
+    OpenBlock* open_;
+};
+
+}  // namespace
+
+bool write_response(const BinaryWaiting& request,
+                    const Bytes* head,
+                    std::string_view tail,
+                    Chain& target,
+                    OpenBlock* open) {
+    if (head != nullptr && head->size() == 0) head = nullptr;
+    const bool is_stat = request.meaning.command == BinaryCommand::Stat;
+    std::string scratch;
+    std::string_view text = tail;
+    if (head != nullptr) {
+        text = head->view(
+            {.offset = 0, .size = is_stat ? head->size() : std::min(head->size(), head_size_max)},
+            scratch);
+    }
+    if (text.empty()) return true;
+
+    Writer writer(request, head, target, open);
+    if (request.refusal != BinaryStatus::Success) {
+        return writer.add({.status = request.refusal, .value = text});
+    }
+    const std::string_view line = text.substr(0, text.find(line_end));
+    if (is_stat &&
+        (line.starts_with("STAT ") || line == "RESET" || line == "END" || line == "OK")) {
+        return writer.add_stats(text);
+    }
+    const Failure failure = judge(request.meaning.command, line);
+    return failure.status == BinaryStatus::Success ? writer.add_success(line)
+                                                   : writer.add_failure(failure);
+}
+
+}  // namespace ringmain::memcached

@@ -1,0 +1,106 @@
+// tests/unit/memcached/binary_packets.h - binary packets, written and read by the protocol's
+// description and not with the code that is tested.
+
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::memcached::test {
+
+// `size` bytes, the high one first.
+inline std::string number(uint64_t value, int size) {
+    std::string text;
+    for (int shift = 8 * (size - 1); shift >= 0; shift -= 8) {
+        text += static_cast<char>(value >> static_cast<unsigned>(shift) & 0xFF);
+    }
+    return text;
+}
+
+// flags, exptime of a set
+inline std::string set_extras(uint32_t flags = 0, uint32_t time = 0) {
+    return number(flags, 4) + number(time, 4);
+}
+
+inline std::string count_extras(uint64_t delta, uint64_t initial, uint32_t time) {
+    return number(delta, 8) + number(initial, 8) + number(time, 4);
+}
+
+struct Asked {
+    uint8_t opcode = 0;
+    std::string key = {};
+    std::string value = {};
+    std::string extras = {};
+    uint64_t cas = 0;
+    uint32_t opaque = 0x01020304;
+    // What the header says where that is another.
+    int64_t key_size = -1;
+    int64_t extras_size = -1;
+    int64_t body_size = -1;
+    uint8_t magic = 0x80;
+};
+
+inline std::string packet(const Asked& asked) {
+    const auto said = [](int64_t size, size_t real) {
+        return size >= 0 ? static_cast<uint64_t>(size) : uint64_t{real};
+    };
+    const std::string body = asked.extras + asked.key + asked.value;
+    return number(asked.magic, 1) + number(asked.opcode, 1) +
+           number(said(asked.key_size, asked.key.size()), 2) +
+           number(said(asked.extras_size, asked.extras.size()), 1) + number(0, 1) + number(0, 2) +
+           number(said(asked.body_size, body.size()), 4) + number(asked.opaque, 4) +
+           number(asked.cas, 8) + body;
+}
+
+inline uint64_t number_at(std::string_view bytes, size_t at, size_t size) {
+    uint64_t value = 0;
+    for (const char byte : bytes.substr(at, size)) {
+        value = value << 8U | static_cast<unsigned char>(byte);
+    }
+    return value;
+}
+
+inline std::string hex(std::string_view bytes) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const char byte : bytes) {
+        text += digits[static_cast<unsigned char>(byte) >> 4U];
+        text += digits[static_cast<unsigned char>(byte) & 0xFU];
+    }
+    return text;
+}
+
+// Responses as text: "0c s0 xDEADBEEF kKEY vVALUE c7", parts that are empty or 0 left out; behind
+// it " o..." where the opaque is not packet()'s own. Of several " | " lies between.
+inline std::string responses_in(std::string_view bytes) {
+    std::string text;
+    while (!bytes.empty()) {
+        if (!text.empty()) text += " | ";
+        if (bytes.size() < 24) return text + "cut";
+        const size_t extras_size = number_at(bytes, 4, 1);
+        const size_t key_size = number_at(bytes, 2, 2);
+        const size_t body_size = number_at(bytes, 8, 4);
+        CHECK(number_at(bytes, 0, 1) == 0x81);
+        CHECK(number_at(bytes, 5, 1) == 0);
+        REQUIRE(extras_size + key_size <= body_size);
+        if (bytes.size() - 24 < body_size) return text + "cut";
+        const std::string_view body = bytes.substr(24, body_size);
+        text += hex(bytes.substr(1, 1)) + " s" + hex(bytes.substr(7, 1));
+        if (extras_size > 0) text += " x" + hex(body.substr(0, extras_size));
+        if (key_size > 0) text += " k" + std::string(body.substr(extras_size, key_size));
+        const std::string_view value = body.substr(extras_size + key_size);
+        if (!value.empty()) text += " v" + std::string(value);
+        if (const uint64_t cas = number_at(bytes, 16, 8); cas > 0)
+            text += " c" + std::to_string(cas);
+        const uint64_t opaque = number_at(bytes, 12, 4);
+        if (opaque != Asked().opaque) text += " o" + std::to_string(opaque);
+        bytes.remove_prefix(24 + body_size);
+    }
+    return text;
+}
+
+}  // namespace ringmain::memcached::test
