@@ -173,8 +173,10 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
             parser->set_limits(pool->resp_limits);
             if (!admit_anew(*client)) on_client_end(*client);
             parser->set_authenticated(client->authenticated);
+        } else if (auto* text = std::get_if<memcached::RequestParser>(&client->parser)) {
+            text->set_limits(pool->memcached_limits);
         } else {
-            std::get<memcached::RequestParser>(client->parser).set_limits(pool->memcached_limits);
+            std::get<memcached::BinaryParser>(client->parser).set_limits(pool->memcached_limits);
         }
         // What stopped it may be allowed now.
         if (client->paused) reconsider(*client);

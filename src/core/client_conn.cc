@@ -19,4 +19,9 @@ ClientConn::ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id)
     }
 }
 
+memcached::BinaryParser& ClientConn::begin_binary() {
+    binary = std::make_unique<BinaryAnswers>();
+    return parser.emplace<memcached::BinaryParser>(pool->memcached_limits);
+}
+
 }  // namespace ringmain::core

@@ -7,6 +7,7 @@
 
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/memcached/binary_parser.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/resp/request_parser.h"
 
@@ -29,9 +30,15 @@ enum class Taken : uint8_t {
                                const memcached::RequestFrame& frame,
                                const Bytes& bytes);
 
+[[nodiscard]] Taken take_frame(Proxy& proxy,
+                               ClientConn& client,
+                               const memcached::BinaryFrame& frame,
+                               const Bytes& bytes);
+
 // Answers bytes that are no request of the protocol, and closes.
 void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& parser);
 void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestParser& parser);
+void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::BinaryParser& parser);
 
 // "-LOADING ...", "-BUSY ..." and the like: a server that is well and cannot answer now.
 [[nodiscard]] bool is_transient(std::string_view answer);

@@ -333,6 +333,7 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, co
 }
 
 void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestParser& parser) {
+    if (parser.begins_binary()) return;  // not refused: read anew, by another parser
     proxy.answer_error(client, parser.error(), true, stats::Reason::Protocol);
 }
 

@@ -250,8 +250,13 @@ void postpone(ClientConn& client, const Slice& end, Chain whole) {
 void Proxy::read_requests(ClientConn& client, const Slice& slice) {
     if (auto* parser = std::get_if<resp::RequestParser>(&client.parser)) {
         parse_requests(client, *parser, slice);
+    } else if (auto* text = std::get_if<memcached::RequestParser>(&client.parser)) {
+        parse_requests(client, *text, slice);
+        if (text->begins_binary()) [[unlikely]] {
+            parse_requests(client, client.begin_binary(), slice);
+        }
     } else {
-        parse_requests(client, std::get<memcached::RequestParser>(client.parser), slice);
+        parse_requests(client, std::get<memcached::BinaryParser>(client.parser), slice);
     }
 }
 
@@ -448,10 +453,16 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
         mark_dirty(client);
         return;
     }
+    if (client.binary != nullptr) [[unlikely]] {
+        client.binary->expect_beyond(client.requests.size(),
+                                     std::get<memcached::BinaryParser>(client.parser).frame());
+    }
     if (client.requests.empty()) {
-        if (!client.out.append_copy(text, client.out.empty() ? &open_ : nullptr)) {
-            give_up(client);
-        }
+        OpenBlock* open = client.out.empty() ? &open_ : nullptr;
+        const bool kept = client.binary == nullptr
+                              ? client.out.append_copy(text, open)
+                              : client.binary->write_next(nullptr, text, client.out, open);
+        if (!kept) give_up(client);
         note_output(client, text.size());
         mark_dirty(client);
         return;
@@ -527,6 +538,9 @@ void Proxy::settle(ClientConn& client) {
     while (!client.requests.empty() && client.requests.front()->ready) {
         Request& request = *client.requests.pop_front();
         if (request.mute) request.response.clear();
+        if (client.binary != nullptr) [[unlikely]] {
+            if (!client.binary->rewrite_next(*blocks_, request.response, &open_)) give_up(client);
+        }
         const uint64_t size = request.response.size();
         client.out.append_chain(std::move(request.response));
         note_output(client, size);

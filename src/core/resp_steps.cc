@@ -48,17 +48,9 @@ bool RespFront::is_emulated(const Command& command) {
 
 // SORT ... BY weight_*: keys that may live anywhere.
 bool RespFront::reads_keys_by_pattern() {
-    const std::span<const ByteRange> all = arguments();
-    for (size_t i = 2; i + 1 < all.size(); ++i) {
-        std::string& text = proxy_.scratch().text;
-        const std::string_view word = bytes_.view(all[i], text);
-        const bool is_pattern =
-            ascii::equal_ignoring_case(word, "by") || ascii::equal_ignoring_case(word, "get");
-        if (is_pattern && bytes_.view(all[i + 1], text).find('*') != std::string_view::npos) {
-            return true;
-        }
-    }
-    return false;
+    std::vector<uint32_t> patterns;
+    resp::find_patterns(bytes_, arguments(), proxy_.scratch().text, patterns);
+    return !patterns.empty();
 }
 
 // The keys live on several servers: scratch.keys and scratch.servers say where.

@@ -374,7 +374,10 @@ void Proxy::deliver(Request& request, const Bytes* bytes, std::string_view tail)
 void Proxy::append_response(ClientConn& client, const Bytes* bytes, std::string_view tail) {
     OpenBlock* open = client.out.empty() && client.unsent == 0 ? &open_ : nullptr;
     const uint64_t before = client.out.size();
-    if (!append_both(client.out, bytes, tail, open)) give_up(client);
+    const bool kept = client.binary == nullptr
+                          ? append_both(client.out, bytes, tail, open)
+                          : client.binary->write_next(bytes, tail, client.out, open);
+    if (!kept) give_up(client);
     note_output(client, client.out.size() - before);
 }
 

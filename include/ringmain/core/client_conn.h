@@ -15,9 +15,11 @@
 #include "ringmain/base/list.h"
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
+#include "ringmain/core/binary_answers.h"
 #include "ringmain/core/request.h"
 #include "ringmain/core/session.h"
 #include "ringmain/core/user.h"
+#include "ringmain/memcached/binary_parser.h"
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/resp/request_parser.h"
 
@@ -65,6 +67,9 @@ class ClientConn {
         return replies == Replies::Off || replies == Replies::Skip;
     }
 
+    // A memcached client has turned out to speak the binary protocol, and does so from now on.
+    memcached::BinaryParser& begin_binary();
+
     Pool* pool;
     uint64_t id;
     State state = State::Open;
@@ -92,7 +97,8 @@ class ClientConn {
     ListLink<ClientConn> activity_link;  // with client_idle_timeout only
 
     ServerConn* uploading = nullptr;
-    std::unique_ptr<Session> session;  // null until it is needed
+    std::unique_ptr<Session> session;       // null until it is needed
+    std::unique_ptr<BinaryAnswers> binary;  // null unless it speaks memcached's binary protocol
     Fifo<Request, &Request::next> requests;
     Chain input;                               // received, not yet parsed
     Chain partial;                             // the beginning of an unfinished frame
@@ -101,7 +107,7 @@ class ClientConn {
     uint64_t unread = 0;                       // what still counts in a drain (Proxy::drain)
     uint64_t largest_response = 0;             // of those not yet sent, at least
     Instant stalled_since = Instant::never();  // no byte of them was taken
-    std::variant<resp::RequestParser, memcached::RequestParser> parser;
+    std::variant<resp::RequestParser, memcached::RequestParser, memcached::BinaryParser> parser;
 
     // For CLIENT and INFO.
     std::string name;

@@ -75,6 +75,8 @@ class Streams {
 
     static void consider(const ClientConn&, const memcached::RequestParser&) {}
 
+    static void consider(const ClientConn&, const memcached::BinaryParser&) {}
+
     // A part of a request that is Sending or Dropping.
     void pass_on(ClientConn& client, const Slice& slice);
     // The last part of a large request. False: it is to be taken as if it had come in one piece.
