@@ -205,13 +205,17 @@ TEST_CASE("who leaves a command that waits costs nobody else a connection") {
     World world(redis_pool(1));
     Channel& one = world.client();
     Channel& two = world.client();
-    CHECK(world.ask(world.client(), resp({"SET", "a", "1"})) == ok);
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"SET", "a", "1"})) == ok);
     world.server(0).mood = Mood::Mute;
     CHECK(world.ask(one, resp({"BLPOP", "l", "0"})).empty());
     reset(world, *world.leases(0)[0]);
     world.settle();
     CHECK(World::heard(one) == "-ERR ringmain: server s0 (10.0.0.1:7000) reset the connection\r\n");
+    world.server(0).mood = Mood::Up;
     world.pass(100);
+    CHECK(world.ask(other, resp({"GET", "a"})) == bulk("1"));  // the server is well
+    world.server(0).mood = Mood::Mute;
     for (int i = 0; i < 5; ++i) {
         Channel& leaving = world.client();
         CHECK(world.ask(leaving, resp({"BLPOP", "l", "0"})).empty());
