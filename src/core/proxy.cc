@@ -92,10 +92,12 @@ void Proxy::end_batch() {
     close_stalled_clients();
     relieve();
     tell_more_closings();
+    oldest_.end_batch(now_, requests_.live(), pools_, retired_);
     if (!retired_.empty()) sweep_retired();
 }
 
-Notice Proxy::take_notice() {
+std::optional<Notice> Proxy::take_notice() {
+    if (notices_.empty()) return std::nullopt;
     Notice notice = std::move(notices_.front());
     notices_.pop_front();
     return notice;

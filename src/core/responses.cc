@@ -8,6 +8,7 @@
 #include "ringmain/stats/printable.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "front.h"
 #include "gather.h"
@@ -149,14 +150,17 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
             lose(conn, unasked_text(conn, slice.view()), blame_for_unasked(conn));
             return;
         }
-        begin_shared(conn, parser);
+        constexpr bool may_share = std::is_same_v<Parser, memcached::ResponseParser>;
+        if constexpr (may_share) begin_shared(conn, parser);
         const Fed fed = parser.feed(slice.view());
         if (fed.status == ParseStatus::Error) {
             lose(conn, std::string("sent a malformed response: ").append(parser.error()));
             return;
         }
         ParseStatus status = fed.status;
-        if (!continue_shared(conn, parser, status)) return;
+        if constexpr (may_share) {
+            if (!continue_shared(conn, parser, status)) return;
+        }
 
         const auto consumed = static_cast<uint32_t>(fed.consumed);
         const Slice end = slice.cut(0, consumed);

@@ -84,6 +84,7 @@ void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
     out.number("requests_read", pool.requests_read);
     out.number("requests_write", pool.requests_write);
     out.number("requests_other", pool.requests_other);
+    out.number("oldest_request_us", pool.oldest_request_us);
     out.number("request_bytes", values.request_bytes);
     out.number("response_bytes", values.response_bytes);
     for (uint32_t reason = 0; reason < reason_count; ++reason) {
@@ -120,6 +121,8 @@ void write_workers(JsonWriter& out, const std::vector<WorkerSnapshot>& workers) 
         out.begin_entry();
         out.number("batches", worker.batches);
         out.number("cpu_us", worker.cpu_us);
+        out.number("ready_us", worker.ready_us);
+        out.number("waiting_us", worker.waiting_us);
         out.number("busy_percent", worker.busy_millionths / 10'000);
 #define WORKER(kind, field, text) out.number(#field, worker.values.field);
 #include "ringmain/stats/counters.def"

@@ -257,6 +257,20 @@ void write_backend_duration(Samples& out, const Snapshot& now) {
     });
 }
 
+void write_oldest_request(Samples& out, const Snapshot& now) {
+    for_each_pool(now, [&out](const PoolSnapshot& pool) {
+        out.add_millionths({{"pool", pool.name}}, pool.oldest_request_us);
+    });
+}
+
+void write_worker_time(Samples& out, const Snapshot& now) {
+    for_each_worker(now, [&out](const std::string& index, const WorkerSnapshot& worker) {
+        out.add_millionths({{"worker", index}, {"state", "working"}}, worker.cpu_us);
+        out.add_millionths({{"worker", index}, {"state", "ready"}}, worker.ready_us);
+        out.add_millionths({{"worker", index}, {"state", "waiting"}}, worker.waiting_us);
+    });
+}
+
 void write_busy(Samples& out, const Snapshot& now) {
     for_each_worker(now, [&out](const std::string& index, const WorkerSnapshot& worker) {
         out.add_millionths({{"worker", index}}, worker.busy_millionths);
@@ -365,6 +379,9 @@ constexpr std::array metrics = {
            "bytes sent to clients"},
     Metric{"request_duration_seconds", histogram, "seconds", pool, write_request_duration,
            "from the last byte of a request to its response"},
+    Metric{"oldest_request_seconds", gauge, "seconds", pool, write_oldest_request,
+           "age of the oldest request that waits for a server now, commands that are meant to wait "
+           "(BLPOP) left out; 0: there is none"},
     Metric{"server_up", gauge, "", server, write_server_up,
            "1 while the server gets traffic and can be reached"},
     Metric{"server_state", gauge, "", "pool, server, state", write_server_state,
@@ -410,6 +427,9 @@ constexpr std::array metrics = {
            "share of a CPU that the worker used since the snapshot before"},
     Metric{"worker_cpu_seconds", counter, "seconds", worker, write_worker_cpu,
            "CPU time of the worker"},
+    Metric{"worker_time_seconds", counter, "seconds", "worker, state", write_worker_time,
+           "where the time of the worker went: working on a CPU, ready to and without one, waiting "
+           "for something to do"},
     Metric{"worker_batches", counter, "", worker, write_batches,
            "rounds of the worker's loop"},
     Metric{"uring_enters", counter, "", worker, of_workers<&W::enters>,

@@ -62,7 +62,7 @@ void describe_commands(stats::PoolSnapshot& pool, std::span<const core::CountedC
 
 stats::PoolSnapshot collect_pool(const config::Pool& options,
                                  const core::PoolShared& shared,
-                                 Duration wall_offset) {
+                                 const CollectSources& sources) {
     stats::PoolSnapshot pool;
     pool.name = options.name;
     pool.protocol = options.protocol == config::Protocol::Redis ? "redis" : "memcached";
@@ -70,6 +70,8 @@ stats::PoolSnapshot collect_pool(const config::Pool& options,
     pool.client_limit = options.client_connections;
     for (const stats::PoolCounters& worker : *shared.counters) {
         pool.values.add(worker);
+        const auto age_us = static_cast<uint64_t>(worker.oldest.age(sources.now).ns / ns_per_us);
+        pool.oldest_request_us = std::max(pool.oldest_request_us, age_us);
     }
     describe_commands(pool,
                       options.protocol == config::Protocol::Redis
@@ -77,9 +79,19 @@ stats::PoolSnapshot collect_pool(const config::Pool& options,
                           : core::counted_memcached_commands());
     RM_ASSERT(options.servers.size() == shared.servers.size());
     for (size_t i = 0; i < options.servers.size(); ++i) {
-        pool.servers.push_back(collect_server(options.servers[i], *shared.servers[i], wall_offset));
+        pool.servers.push_back(
+            collect_server(options.servers[i], *shared.servers[i], sources.wall_offset));
     }
     return pool;
+}
+
+// Where the worker's time went.
+void describe_time(stats::WorkerSnapshot& worker, const WorkerFigures& figures) {
+    worker.cpu_us = static_cast<uint64_t>(figures.cpu_time.ns / ns_per_us);
+    if (worker.cpu_us == 0) return;
+    worker.ready_us = static_cast<uint64_t>(figures.ready_time.ns / ns_per_us);
+    const Duration rest = {figures.lived.ns - figures.cpu_time.ns - figures.ready_time.ns};
+    worker.waiting_us = static_cast<uint64_t>(std::max<int64_t>(rest.ns / ns_per_us, 0));
 }
 
 stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
@@ -88,10 +100,12 @@ stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
     stats::WorkerSnapshot worker;
     worker.values.add(figures.counters->worker);
     worker.batches = figures.batches;
-    worker.cpu_us = static_cast<uint64_t>(figures.cpu_time.ns / ns_per_us);
+    describe_time(worker, figures);
     if (before == nullptr) return worker;
     // A counter that goes back is none.
     worker.cpu_us = std::max(worker.cpu_us, before->cpu_us);
+    worker.ready_us = std::max(worker.ready_us, before->ready_us);
+    worker.waiting_us = std::max(worker.waiting_us, before->waiting_us);
     const int64_t us = since_before.ns / ns_per_us;
     if (us <= 0) return worker;
     const uint64_t used = worker.cpu_us - before->cpu_us;
@@ -127,8 +141,7 @@ stats::Snapshot collect(const CollectSources& sources) {
     }
     RM_ASSERT(sources.pools.size() == sources.config->pools.size());
     for (size_t i = 0; i < sources.pools.size(); ++i) {
-        snapshot.pools.push_back(
-            collect_pool(sources.config->pools[i], sources.pools[i], sources.wall_offset));
+        snapshot.pools.push_back(collect_pool(sources.config->pools[i], sources.pools[i], sources));
     }
     if (sources.before == nullptr) return snapshot;
     for (stats::PoolSnapshot& pool : snapshot.pools) {

@@ -16,7 +16,9 @@ namespace ringmain::worker {
 struct WorkerFigures {
     const core::Counters* counters = nullptr;
     uint64_t batches = 0;
-    Duration cpu_time = {};  // zero: not known any more
+    Duration lived = {};       // since it serves
+    Duration cpu_time = {};    // zero: not known any more
+    Duration ready_time = {};  // of its life: able to run, and without a CPU
 };
 
 struct CollectSources {

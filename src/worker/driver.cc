@@ -112,9 +112,9 @@ void Driver::round() {
     end_clients_when_fed();
     proxy_.end_batch();
     publish_counters();
-    while (proxy_.has_notices()) {
-        const core::Notice notice = proxy_.take_notice();
-        log_.write(notice.good ? config::LogLevel::Notice : config::LogLevel::Warning, notice.text);
+    while (const std::optional<core::Notice> notice = proxy_.take_notice()) {
+        log_.write(notice->good ? config::LogLevel::Notice : config::LogLevel::Warning,
+                   notice->text);
     }
 }
 
@@ -163,7 +163,7 @@ void Driver::wait() {
 }
 
 Instant Driver::next_deadline() const {
-    Instant next = proxy_.next_deadline();
+    Instant next = std::min(proxy_.next_deadline(), proxy_.next_look());
     const auto consider = [&next](Instant at) { next = std::min(next, at); };
     if (draining_) {
         consider(drain_until_);

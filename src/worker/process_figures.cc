@@ -4,7 +4,9 @@
 #include "ringmain/base/version.h"
 #include "ringmain/uring/descriptor.h"
 
+#include <algorithm>
 #include <array>
+#include <string>
 #include <string_view>
 
 #include <dirent.h>
@@ -18,15 +20,23 @@ namespace ringmain::worker {
 
 namespace {
 
-// Pages, the second number of /proc/self/statm.
-uint64_t resident_pages() {
-    const uring::Descriptor file(open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+// The second of a line of numbers.
+uint64_t second_number(std::string_view text) {
+    text = ascii::trimmed(text.substr(std::min(text.find(' '), text.size())));
+    return ascii::parse_uint64(text.substr(0, text.find(' '))).value_or(0);
+}
+
+// The beginning of a small file; empty when there is none.
+std::string beginning_of(const char* path) {
+    const uring::Descriptor file(open(path, O_RDONLY | O_CLOEXEC));
     std::array<char, 128> bytes = {};
     const ssize_t size = file.is_open() ? read(file.get(), bytes.data(), bytes.size()) : 0;
-    std::string_view text(bytes.data(), size > 0 ? static_cast<size_t>(size) : 0);
-    text = text.substr(std::min(text.find(' '), text.size()));
-    text = ascii::trimmed(text);
-    return ascii::parse_uint64(text.substr(0, text.find(' '))).value_or(0);
+    return {bytes.data(), size > 0 ? static_cast<size_t>(size) : 0};
+}
+
+// Pages.
+uint64_t resident_pages() {
+    return second_number(beginning_of("/proc/self/statm"));
 }
 
 // Since Linux 6.2 the folder's size says it; before, its entries are counted.
@@ -74,6 +84,15 @@ void read_process_figures(stats::ProcessSnapshot& process) {
     process.descriptors = open_descriptors();
     rlimit limit = {};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) process.descriptors_max = limit.rlim_cur;
+}
+
+Duration ready_time(int thread) {
+    const std::string path = "/proc/self/task/" + std::to_string(thread) + "/schedstat";
+    return ready_time_in(beginning_of(path.c_str()));
+}
+
+Duration ready_time_in(std::string_view schedstat) {
+    return {static_cast<int64_t>(second_number(schedstat))};
 }
 
 }  // namespace ringmain::worker

@@ -2,7 +2,10 @@
 
 #pragma once
 
+#include "ringmain/base/time.h"
 #include "ringmain/stats/snapshot.h"
+
+#include <string_view>
 
 namespace ringmain::worker {
 
@@ -11,5 +14,12 @@ namespace ringmain::worker {
 
 // What does: CPU time, memory, descriptors.
 void read_process_figures(stats::ProcessSnapshot& process);
+
+// How long a thread of this process was able to run and had no CPU, since it began; zero where the
+// kernel does not say (CONFIG_SCHED_INFO). `thread`: its kernel's number.
+[[nodiscard]] Duration ready_time(int thread);
+
+// The same, of what /proc/PID/schedstat holds.
+[[nodiscard]] Duration ready_time_in(std::string_view schedstat);
 
 }  // namespace ringmain::worker

@@ -96,9 +96,12 @@ void Reporter::publish(Instant now) {
 
     std::vector<WorkerFigures> workers;
     for (uint32_t i = 0; i < options_.workers.size(); ++i) {
-        workers.push_back({.counters = &options_.workers[i]->counters(),
+        const Worker& worker = *options_.workers[i];
+        workers.push_back({.counters = &worker.counters(),
                            .batches = options_.timekeeper->batches(i),
-                           .cpu_time = options_.workers[i]->cpu_time()});
+                           .lived = now - worker.began(),
+                           .cpu_time = worker.cpu_time(),
+                           .ready_time = ready_time(worker.thread_id())});
     }
     auto next = std::make_unique<const stats::Snapshot>(collect({.config = options_.config,
                                                                  .pools = options_.pools,

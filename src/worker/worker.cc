@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace ringmain::worker {
 
@@ -85,6 +86,8 @@ Duration Worker::cpu_time() const {
 }
 
 void Worker::run() {
+    began_ns_.store(uring::now().ns, std::memory_order_relaxed);
+    thread_id_.store(gettid(), std::memory_order_relaxed);
     clockid_t clock = 0;
     if (pthread_getcpuclockid(pthread_self(), &clock) == 0) {
         cpu_clock_.store(clock, std::memory_order_relaxed);

@@ -170,6 +170,12 @@ class Stats(Case):
         wait_for(lambda: all(self.metric("ringmain_uring_cqes_total").values()), "completions")
         self.assertEqual(len(self.metric("ringmain_worker_busy_ratio")), 2)
         self.assertTrue(all(self.metric("ringmain_worker_cpu_seconds_total").values()))
+        time = self.metric("ringmain_worker_time_seconds_total")
+        self.assertEqual(len(time), 6)
+        self.assertGreater(time['{worker="0",state="working"}'], 0)
+        wait_for(lambda: self.metric("ringmain_worker_time_seconds_total")
+                 ['{worker="1",state="waiting"}'] > time['{worker="1",state="waiting"}'],
+                 "a worker that waits")
         self.assertGreater(self.metric("ringmain_process_open_fds")[""], 8)
         self.assertGreater(self.metric("ringmain_memory_bytes")['{kind="resident"}'], 1 << 20)
 
@@ -180,6 +186,8 @@ class Stats(Case):
         server.call("CLIENT", "PAUSE", "2000")
         client = self.proxy.client()
         client.send(resp("SET", "a", "1"))
+        oldest = "ringmain_oldest_request_seconds"
+        wait_for(lambda: self.metric(oldest)['{pool="alpha"}'] > 0, "its age")
         with self.proxy.client() as other:
             wait_for(lambda: b"\r\nfragments:1\r\n" in other.value("INFO", "proxy"),
                      "a request under way")

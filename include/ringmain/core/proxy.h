@@ -23,6 +23,7 @@
 #include "ringmain/core/leases.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/notice.h"
+#include "ringmain/core/oldest.h"
 #include "ringmain/core/pool.h"
 #include "ringmain/core/scratch.h"
 #include "ringmain/core/shared.h"
@@ -34,6 +35,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -75,6 +77,9 @@ class Proxy {
     [[nodiscard]] Instant next_stall_check() const {
         return last_stall_check_ + stall_check_interval;
     }
+
+    // There has to be a batch by then, too (core/oldest.h).
+    [[nodiscard]] Instant next_look() const { return oldest_.next_look(); }
 
     // Connects to every server of the pools that want it. Once, at start.
     void preconnect();
@@ -125,9 +130,7 @@ class Proxy {
     // Nothing of an earlier configuration is in use any more.
     [[nodiscard]] bool is_settled() const { return retired_.empty() && finished_.empty(); }
 
-    [[nodiscard]] bool has_notices() const { return !notices_.empty(); }
-
-    [[nodiscard]] Notice take_notice();
+    [[nodiscard]] std::optional<Notice> take_notice();
     // Whether a server went or came here since the last call: workers that sleep are to be told.
     [[nodiscard]] bool take_announcement();
 
@@ -270,14 +273,7 @@ class Proxy {
 
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
 
-    static void begin_shared(const ServerConn&, resp::ResponseParser&) {}
-
     static void begin_shared(const ServerConn& conn, memcached::ResponseParser& parser);
-
-    [[nodiscard]] static bool continue_shared(ServerConn&, resp::ResponseParser&, ParseStatus&) {
-        return true;
-    }
-
     [[nodiscard]] bool continue_shared(ServerConn& conn,
                                        memcached::ResponseParser& parser,
                                        ParseStatus& status);
@@ -372,6 +368,7 @@ class Proxy {
     Leases leases_{*this};
     Subscriptions subscriptions_{*this};
     Streams streams_{*this};
+    OldestRequests oldest_;
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;

@@ -4,9 +4,11 @@
 
 #pragma once
 
+#include "ringmain/base/time.h"
 #include "ringmain/stats/counter.h"
 #include "ringmain/stats/histogram.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -29,12 +31,29 @@ inline constexpr uint32_t reason_count = 8;
 // Of a protocol, by number; 0 is for what is no known command (core/counted_commands.h).
 inline constexpr uint32_t commands_max = 256;
 
+// When the oldest request in flight was queued, in one worker (core/oldest.h). On the monotonic
+// clock.
+struct OldestRequest {
+    Counter queued_ns;  // 0: there is none
+    Counter as_of_ns;   // when that was so; 0: it still is
+
+    [[nodiscard]] Duration age(Instant now) const {
+        const uint64_t queued = queued_ns.get();
+        const uint64_t as_of = as_of_ns.get();
+        if (queued == 0) return {};
+        const auto until = as_of == 0 ? now.ns : static_cast<int64_t>(as_of);
+        // The two are not read at one moment.
+        return {std::max<int64_t>(until - static_cast<int64_t>(queued), 0)};
+    }
+};
+
 struct PoolCounters {
 #define POOL(kind, field, text) Counter field;
 #include "ringmain/stats/counters.def"
     std::array<Counter, commands_max> commands;  // requests read, by the command's number
     std::array<Counter, reason_count> errors;    // by Reason
     Histogram latency;                           // from a request's last byte to its response
+    OldestRequest oldest;
 };
 
 struct ServerCounters {

@@ -100,6 +100,7 @@ struct PoolSnapshot {
     uint64_t requests_read = 0;
     uint64_t requests_write = 0;
     uint64_t requests_other = 0;
+    uint64_t oldest_request_us = 0;  // its age; 0: none is in flight
     PoolValues values;
     std::vector<ServerSnapshot> servers;
 
@@ -109,7 +110,10 @@ struct PoolSnapshot {
 
 struct WorkerSnapshot {
     uint64_t batches = 0;
-    uint64_t cpu_us = 0;           // since start
+    // Since it serves: on a CPU, able to run and without one, and with nothing to do.
+    uint64_t cpu_us = 0;
+    uint64_t ready_us = 0;
+    uint64_t waiting_us = 0;
     uint32_t busy_millionths = 0;  // CPU time per time, since the snapshot before
     WorkerValues values;
 };

@@ -67,6 +67,11 @@ class Worker {
     // CPU time of its thread; zero before it serves and when it has ended.
     [[nodiscard]] Duration cpu_time() const;
 
+    // The kernel's number of its thread, and since when it runs. Once it serves.
+    [[nodiscard]] int thread_id() const { return thread_id_.load(std::memory_order_relaxed); }
+
+    [[nodiscard]] Instant began() const { return {began_ns_.load(std::memory_order_relaxed)}; }
+
     [[nodiscard]] bool has_ended() const { return ended_.load(std::memory_order_acquire); }
 
   private:
@@ -78,6 +83,8 @@ class Worker {
     std::atomic<bool> ended_ = false;
     Progress progress_;
     std::atomic<int> cpu_clock_ = 0;  // 0: not known
+    std::atomic<int> thread_id_ = 0;
+    std::atomic<int64_t> began_ns_ = 0;
     std::mutex mutex_;
     std::condition_variable reported_;
     std::optional<Status> status_;

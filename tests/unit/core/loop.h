@@ -163,8 +163,8 @@ class Loop {
             proxy_->on_tick();
         }
         proxy_->end_batch();
-        while (proxy_->has_notices()) {
-            notices_.push_back(proxy_->take_notice().text);
+        while (std::optional<core::Notice> notice = proxy_->take_notice()) {
+            notices_.push_back(std::move(notice->text));
         }
         flush();
     }

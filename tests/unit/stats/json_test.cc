@@ -64,6 +64,9 @@ TEST_CASE("state, reason and latency stand behind twemproxy's fields") {
     CHECK(contains(text, "\"state_since\":1800000090"));
     CHECK(contains(text, "\"latency_p50_us\":304"));
     CHECK(contains(text, "\"latency_p99_us\":3072"));
+    CHECK(contains(text, "\"oldest_request_us\":1375000"));
+    CHECK(contains(to_json(sample(), JsonScope::Everything),
+                   "\"cpu_us\":2250000, \"ready_us\":125000, \"waiting_us\":7500000"));
 }
 
 TEST_CASE("all connections are counted: listeners, clients and servers") {

@@ -83,6 +83,11 @@ TEST_CASE("times are seconds, exact to the microsecond") {
     const std::string text = to_metrics(sample(), MetricsFormat::Text);
     CHECK(contains(text, "ringmain_process_cpu_seconds_total 12.5\n"));
     CHECK(contains(text, "ringmain_worker_cpu_seconds_total{worker=\"0\"} 2.25\n"));
+    const std::string time = "ringmain_worker_time_seconds_total{worker=\"0\",state=";
+    CHECK(contains(text, time + "\"working\"} 2.25\n"));
+    CHECK(contains(text, time + "\"ready\"} 0.125\n"));
+    CHECK(contains(text, time + "\"waiting\"} 7.5\n"));
+    CHECK(contains(text, "ringmain_oldest_request_seconds{pool=\"alpha\"} 1.375\n"));
     CHECK(contains(text, "ringmain_worker_batches_total{worker=\"0\"} 31\n"));
     CHECK(contains(text, "ringmain_worker_busy_ratio{worker=\"0\"} 0.6123\n"));
     CHECK(contains(text,

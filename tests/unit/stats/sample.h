@@ -37,6 +37,8 @@ inline Snapshot sample() {
     WorkerSnapshot worker;
     worker.batches = 31;
     worker.cpu_us = 2'250'000;
+    worker.ready_us = 125'000;
+    worker.waiting_us = 7'500'000;
     worker.busy_millionths = 612'300;
 #define WORKER(kind, field, text) worker.values.field = unique.next();
 #include "ringmain/stats/counters.def"
@@ -56,6 +58,7 @@ inline Snapshot sample() {
     pool.requests_read = unique.next();
     pool.requests_write = unique.next();
     pool.requests_other = unique.next();
+    pool.oldest_request_us = 1'375'000;
     ServerSnapshot server;
     server.name = "cache1";
     server.address = "10.0.0.1:6379";

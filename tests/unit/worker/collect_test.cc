@@ -47,6 +47,10 @@ TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     server.counters[0].responses.set(10);
     server.counters[1].responses.set(20);
     server.counters[1].latency.record(Duration::millis(1));
+    // Queued a quarter of a second ago, and at the last look for three of them.
+    (*shared.pools[0].counters)[0].oldest.queued_ns.set(99'750'000'000);
+    (*shared.pools[0].counters)[1].oldest.queued_ns.set(96'000'000'000);
+    (*shared.pools[0].counters)[1].oldest.as_of_ns.set(99'000'000'000);
 
     const stats::Snapshot now = collect({.config = &config,
                                          .pools = shared.pools,
@@ -73,6 +77,7 @@ TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     CHECK(pool.commands[2].name == "set");
     CHECK(pool.commands[2].count == 2);
     CHECK(pool.values.errors[2] == 5);
+    CHECK(pool.oldest_request_us == 3'000'000);
     REQUIRE(pool.servers.size() == 1);
     CHECK(pool.servers[0].name == "10.0.0.1");
     CHECK(pool.servers[0].address == "10.0.0.1:11211");
@@ -160,6 +165,40 @@ TEST_CASE("a worker's share of a CPU is of the time since the snapshot before") 
     const stats::Snapshot last = look(second(13), {}, &next, second(12));
     CHECK(last.workers[0].cpu_us == 1'000'000);
     CHECK(last.workers[0].busy_millionths == 0);
+}
+
+TEST_CASE("a worker's time is what it works, could work, and waits") {
+    const config::Config config = sample_config();
+    core::Shared shared(config, 1);
+    const core::Counters counters;
+    const auto look = [&](const WorkerFigures& figures, const stats::Snapshot* before) {
+        return collect({.config = &config,
+                        .pools = shared.pools,
+                        .workers = {&figures, 1},
+                        .process = {},
+                        .now = second(10),
+                        .wall_offset = {},
+                        .before = before,
+                        .before_at = second(9)});
+    };
+    WorkerFigures figures = {.counters = &counters,
+                             .lived = Duration::millis(10'000),
+                             .cpu_time = Duration::millis(2'500),
+                             .ready_time = Duration::millis(500)};
+    const stats::Snapshot first = look(figures, nullptr);
+    CHECK(first.workers[0].cpu_us == 2'500'000);
+    CHECK(first.workers[0].ready_us == 500'000);
+    CHECK(first.workers[0].waiting_us == 7'000'000);
+    // The clocks are read one after the other: nothing goes back for that.
+    figures.cpu_time = Duration::millis(2'501);
+    const stats::Snapshot next = look(figures, &first);
+    CHECK(next.workers[0].cpu_us == 2'501'000);
+    CHECK(next.workers[0].waiting_us == 7'000'000);
+    // It has ended.
+    figures = {.counters = &counters, .lived = Duration::millis(20'000)};
+    const stats::Snapshot last = look(figures, &next);
+    CHECK(last.workers[0].ready_us == 500'000);
+    CHECK(last.workers[0].waiting_us == 7'000'000);
 }
 
 }  // namespace ringmain::worker
