@@ -41,6 +41,15 @@ Subscriber& subscriber_of(ClientConn& client) {
     return *client.session->subscriber;
 }
 
+// By when all servers that came back have their keys.
+Instant ramps_end(const Pool& pool) {
+    Instant end = {};
+    for (const auto& server : pool.servers) {
+        if (server->live) end = std::max(end, server->health().changed_at());
+    }
+    return end + Duration::millis(pool.options->slow_start_ms);
+}
+
 // In the order of their names: what happens depends on nothing else.
 std::vector<Topic*> topics_of(const Subscriber& subscriber) {
     std::vector<Topic*> topics;
@@ -336,7 +345,7 @@ void Subscriptions::expire(Joining& joining) {
             return other.joining == one.joining && other.item == one.item;
         });
         const auto behind = std::ranges::find_if(
-            topic.spots, [](const Spot& spot) { return spot.wanted && !spot.held; });
+            topic.spots, [](const Spot& spot) { return spot.wanted && !spot.is_settled(); });
         const std::string who =
             behind == topic.spots.end() ? "its server" : "server " + behind->server->title();
         fail_item(one,
@@ -413,7 +422,10 @@ void Subscriptions::on_tick() {
         joining = decltype(joinings_)::after(*joining);
     }
     for (const auto& pool : proxy_->pools()) {
-        if (pool->topics != nullptr && pool->topics->in_ramps && !pool->is_in_ramps()) {
+        if (pool->topics == nullptr || !pool->topics->in_ramps) continue;
+        if (pool->is_in_ramps()) {
+            proxy_->wake_at(ramps_end(*pool));
+        } else {
             place_anew(*pool);
         }
     }

@@ -69,6 +69,8 @@ struct Spot {
     bool held = false;
     bool queued = false;   // in Link::todo
     uint32_t pending = 0;  // commands that are not confirmed
+
+    [[nodiscard]] bool is_settled() const { return held && told && pending == 0; }
 };
 
 struct Topic {
@@ -100,8 +102,7 @@ struct Topic {
     [[nodiscard]] bool is_confirmed() const {
         bool any = false;
         for (const Spot& one : spots) {
-            const bool is_settled = one.held && one.told && one.pending == 0;
-            if (one.wanted && !is_settled) return false;
+            if (one.wanted && !one.is_settled()) return false;
             any = any || one.wanted;
         }
         return any;
