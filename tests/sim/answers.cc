@@ -29,7 +29,7 @@ size_t resp_size(std::string_view text, std::vector<Value>& values) {
         if (line.empty()) return 0;
         at += line.size();
         const int64_t number = number_in(line.substr(1, line.size() - 3)).value_or(0);
-        if (line[0] == '*' && number > 0) missing += number;
+        if ((line[0] == '*' || line[0] == '>') && number > 0) missing += number;
         if (line[0] == '%') missing += 2 * number;
         if (line[0] == '_' || (line[0] == '$' && number < 0)) values.push_back({{}, {}, true});
         if (line[0] != '$' || number < 0) continue;

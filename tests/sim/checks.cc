@@ -13,10 +13,20 @@ namespace {
 // A deadline is looked at every tick, in a batch that begins up to some batches later.
 constexpr Duration resolution = Duration::millis(12);
 
+std::vector<core::Server*> servers_in(const core::Proxy& proxy) {
+    std::vector<core::Server*> all;
+    for (const auto& pool : proxy.pools()) {
+        for (const auto& server : pool->servers) {
+            all.push_back(server.get());
+        }
+    }
+    return all;
+}
+
 // The connections that wait for time to pass.
 std::string whose_timers(const core::Proxy& proxy) {
     std::string text;
-    for (const auto& server : proxy.pools()[0]->servers) {
+    for (const core::Server* server : servers_in(proxy)) {
         for (const auto& conn : server->connections()) {
             if (!conn->waiting_link.linked) continue;
             text += server->title() + (conn->is_probe ? " probe" : "") +
@@ -34,11 +44,8 @@ bool World::check(Worker& worker) {
     const BlockPool& blocks = worker.loop->blocks();
     if (blocks.in_use() > blocks.capacity()) return fail("more blocks in use than there are");
     if (!follow_health()) return false;
-    for (const auto& server : worker.loop->proxy().pools()[0]->servers) {
-        if (!check_ejected(worker, *server)) return false;
-        for (const auto& conn : server->connections()) {
-            if (!check_connection(worker, *conn)) return false;
-        }
+    for (const core::Server* server : servers_in(worker.loop->proxy())) {
+        if (!check_server(worker, *server)) return false;
     }
     for (const core::ClientConn* client = worker.loop->proxy().first_client(); client != nullptr;
          client = client->all_link.next) {
@@ -49,44 +56,71 @@ bool World::check(Worker& worker) {
     return !counts || check_counts(worker);
 }
 
-core::Health& World::health(uint32_t server) {
-    return process_.shared.pools[0].servers[server]->health;
+bool World::check_server(const Worker& worker, const core::Server& server) {
+    if (!check_ejected(worker, server)) return false;
+    return std::ranges::all_of(server.connections(),
+                               [&](const auto& conn) { return check_connection(worker, *conn); });
 }
 
 // Somebody's batch has changed which servers are in.
 bool World::follow_health() {
-    const bool shifting = truth_.directory.is_shifting(now_);
-    if (shifting || was_shifting_) doubt_all();
-    was_shifting_ = shifting;
+    for (Realm& realm : realms_) {
+        const bool shifting = realm.truth.directory.is_shifting(now_);
+        if (shifting || realm.was_shifting) doubt_all(realm);
+        realm.was_shifting = shifting;
+    }
     if (process_.shared.epoch() == epoch_) return true;
     epoch_ = process_.shared.epoch();
+    return std::ranges::all_of(realms_, [this](Realm& realm) { return follow_health(realm); });
+}
+
+bool World::follow_health(Realm& realm) {
+    Truth& truth = realm.truth;
     std::vector<bool> live;
-    for (uint32_t i = 0; i < servers_.size(); ++i) {
-        live.push_back(health(i).accepts_traffic());
-        if (live[i] == truth_.directory.live()[i]) continue;
-        tell("s", i, live[i] ? " is back" : " is ejected");
+    for (uint32_t i = 0; i < realm.servers.size(); ++i) {
+        live.push_back(realm.health(i).accepts_traffic());
+        if (live[i] == truth.directory.live()[i]) continue;
+        tell(truth.pool->name, ": s", i, live[i] ? " is back" : " is ejected");
         (live[i] ? returns_ : ejections_) += 1;
         if (live[i]) continue;
-        if (!scenario_.pool().auto_eject_hosts)
-            return fail("ejected though auto_eject_hosts is off");
-        if (truth_.faults[i] == 0) return fail("s" + std::to_string(i) + " is ejected for nothing");
+        if (!truth.pool->auto_eject_hosts) return fail("ejected though auto_eject_hosts is off");
+        if (truth.faults[i] == 0) return fail("s" + std::to_string(i) + " is ejected for nothing");
     }
-    truth_.directory.change(live, now_);
+    if (live == truth.directory.live()) return true;
+    truth.directory.change(live, now_);
     // Keys are elsewhere now, and were elsewhere before.
-    doubt_all();
+    doubt_all(realm);
     return true;
 }
 
-void World::doubt_all() {
+void World::doubt_all(const Realm& realm) {
     for (const auto& client : clients_) {
-        client->talker().doubt_all();
+        if (&client->truth() == &realm.truth) client->talker().doubt_all();
     }
+}
+
+Realm& World::realm_of(const core::Server& server) {
+    const std::string& name = server.pool().options->name;
+    return *std::ranges::find_if(
+        realms_, [&name](const Realm& realm) { return realm.truth.pool->name == name; });
+}
+
+std::vector<Server*> World::servers() {
+    std::vector<Server*> all;
+    for (const Realm& realm : realms_) {
+        for (const auto& server : realm.servers) {
+            all.push_back(server.get());
+        }
+    }
+    return all;
 }
 
 // A server that was out before the batch began gets nothing in it.
 bool World::check_ejected(const Worker& worker, const core::Server& server) {
-    if (worker.was_live.empty() || worker.was_live[server.index()]) return true;
-    if (truth_.directory.live()[server.index()]) return true;
+    const Truth& truth = realm_of(server).truth;
+    const uint32_t number = number_of(server.options().ring_name);
+    if (worker.was_live.empty() || worker.was_live[truth.index][number]) return true;
+    if (truth.directory.live()[number]) return true;
     for (const auto& conn : server.connections()) {
         for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
              fragment = fragment->next) {
@@ -119,7 +153,7 @@ bool World::check_connection(const Worker& worker, const core::ServerConn& conn)
 // looked at in its next batch.
 bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) {
     if (now_ - worker.stopped_until < resolution) return true;
-    const config::Pool& pool = scenario_.pool();
+    const config::Pool& pool = *conn.server->pool().options;
     const core::Fragment* head = conn.fragments.front();
     if (head == nullptr || pool.timeout_ms == 0) return true;
     if (head->special == core::Special::Wait) {
@@ -146,7 +180,7 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
 }
 
 bool World::check_client(const core::ClientConn& client) {
-    const config::Pool& pool = scenario_.pool();
+    const config::Pool& pool = *client.pool->options;
     const std::string name = "client " + std::to_string(client.id);
     if (client.requests.size() > pool.requests_in_flight_max) {
         return fail(name + " has " + std::to_string(client.requests.size()) +
@@ -181,7 +215,7 @@ bool World::check_counts(const Worker& worker) {
     }
     uint64_t queued = 0;
     uint64_t counted = 0;
-    for (const auto& server : proxy.pools()[0]->servers) {
+    for (const core::Server* server : servers_in(proxy)) {
         for (const auto& conn : server->connections()) {
             queued += conn->fragments.size();
             for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
@@ -206,8 +240,7 @@ bool World::check_counts(const Worker& worker) {
 
 // How long a client may wait for the answer that is next: its request's deadline counts from when
 // it was queued for a server, no later than when the answer before it came.
-Duration World::patience() const {
-    const config::Pool& pool = scenario_.pool();
+Duration World::patience(const config::Pool& pool) const {
     int64_t ns = Duration::millis(pool.timeout_ms).ns + 2 * resolution.ns +
                  6 * scenario_.latency_max.ns + 40 * grid.ns;
     if (scenario_.scarce) ns += Duration::millis(2000).ns;
@@ -221,18 +254,51 @@ Duration World::patience() const {
 }
 
 bool World::check_patience() {
-    // Without a timeout a server that stands still may be waited for as long as it does.
-    if (scenario_.pool().timeout_ms == 0) return true;
     for (const auto& client : clients_) {
+        const config::Pool& pool = *client->truth().pool;
+        // Without a timeout a server that stands still may be waited for as long as it does.
+        if (pool.timeout_ms == 0) continue;
         const Instant since = client->waits_since();
         if (since == Instant::never()) continue;
         // Requests whose answers nobody hears may have stood in front of it.
         const int64_t turns = 1 + client->talker().oldest().silent;
+        const auto questions = static_cast<int64_t>(client->talker().oldest().turns);
         const int64_t more =
-            client->talker().oldest().waits ? wait_span.ns + core::wait_margin.ns : 0;
-        if ((now_ - since).ns <= turns * patience().ns + more) continue;
+            client->talker().oldest().waits ? wait_span.ns + questions * core::wait_margin.ns : 0;
+        if ((now_ - since).ns <= turns * patience(pool).ns + more) continue;
         return fail("client c" + std::to_string(client->number()) + " has waited for " +
                     std::to_string((now_ - since).to_millis()) + " ms");
+    }
+    return true;
+}
+
+// All is calm: who is subscribed has heard everything, and will hear what comes.
+bool World::check_messages() {
+    constexpr Duration crossing = Duration::millis(50);
+    for (const auto& client : clients_) {
+        if (!client->is_welcome() || client->is_gone() || !client->listens()) continue;
+        if (client->manner() == Client::Manner::Sleepy || client->is_leaving()) continue;
+        const std::string name = "client c" + std::to_string(client->number()) + ": ";
+        if (std::string missed = client->talker().miss({now_.ns - crossing.ns}); !missed.empty()) {
+            return fail(name + missed);
+        }
+        Directory& directory = client->truth().directory;
+        for (const std::string& topic : client->talker().topics()) {
+            const bool is_everywhere = topic.ends_with("*") || directory.is_random();
+            for (uint32_t i = 0; i < client->truth().faults.size(); ++i) {
+                const bool has = is_everywhere ? directory.is_configured(i)
+                                               : directory.may_have(i, topic, now_, now_);
+                const bool is_there = std::ranges::any_of(links_, [&](const auto& link) {
+                    return link->server != nullptr && link->worker == client->link()->worker &&
+                           &link->server->truth() == &client->truth() &&
+                           link->server->index() == i && link->server->is_subscribed(*link, topic);
+                });
+                if (has && !is_there && !directory.is_shifting(now_)) {
+                    return fail(name + "nothing of " + topic + " would come from s" +
+                                std::to_string(i));
+                }
+            }
+        }
     }
     return true;
 }
@@ -245,23 +311,29 @@ bool World::check_nothing_left(Worker& worker) {
     }
     if (proxy.first_client() != nullptr) return fail("a client is left");
     if (!proxy.is_settled()) return fail("an earlier configuration is left");
+    for (const auto& pool : proxy.pools()) {
+        if (pool->topics == nullptr || pool->topics->subscriptions == 0) continue;
+        return fail("nobody is there, and is subscribed");
+    }
     // Checks of health go on, and idle connections wait for their time.
-    const bool watches = scenario_.pool().health_check_interval_ms > 0;
-    const auto& servers = proxy.pools()[0]->servers;
-    const bool keeps = std::any_of(servers.begin(), servers.end(), [](const auto& server) {
+    const bool watches = std::ranges::any_of(proxy.pools(), [](const auto& pool) {
+        return pool->options->health_check_interval_ms > 0;
+    });
+    const std::vector<core::Server*> servers = servers_in(proxy);
+    const bool keeps = std::ranges::any_of(servers, [](const core::Server* server) {
         const bool subscribes =
             server->link != nullptr && server->link->conn->state != core::ServerConn::State::Closed;
         return server->idle_lease_count > 0 || subscribes;
     });
-    const bool holds = std::any_of(
-        servers.begin(), servers.end(), [](const auto& server) { return server->leased > 0; });
+    const bool holds =
+        std::ranges::any_of(servers, [](const core::Server* server) { return server->leased > 0; });
     if (holds) return fail("a connection is leased to nobody");
     if (proxy.next_deadline() != Instant::never() && !watches && !keeps) {
         return fail("a timer is left: " + whose_timers(proxy));
     }
     // The proxy's own: small responses and beginnings of requests, one behind the other; and what a
     // check of health is saying.
-    const size_t busy = 2 + (watches ? servers_.size() : 0);
+    const size_t busy = 2 + (watches ? servers.size() : 0);
     if (worker.loop->blocks().in_use() > busy) {
         return fail(std::to_string(worker.loop->blocks().in_use()) + " blocks are left");
     }

@@ -42,7 +42,7 @@ Client::Client(uint64_t number, const Scenario& scenario, Truth& truth, Prng& pr
 void Client::on_connected(Link& link, Instant now) {
     link_ = &link;
     next_speech_ = next_nap_ = last_heard_ = now;
-    talker_.set_id(link.channel->client->id);
+    talker_.set_id(link.channel->client->id, link.worker);
     if (manner_ == Manner::Deaf) link.channel->reads = false;
 }
 
@@ -104,6 +104,9 @@ std::string Client::listen(Instant now) {
             heard_ += link_->arrived;
             const size_t waiting = talker_.waiting();
             std::string wrong = talker_.listen(heard_, now);
+            while (is_own_fault(wrong)) {
+                wrong = talker_.listen(heard_, now);
+            }
             if (!wrong.empty()) return "client c" + std::to_string(number_) + ": " + wrong;
             if (talker_.waiting() != waiting) last_heard_ = now;
         }
@@ -113,12 +116,21 @@ std::string Client::listen(Instant now) {
     return on_closed(now);
 }
 
+// What waits behind its own large answer waits for itself.
+bool Client::is_own_fault(std::string_view wrong) const {
+    const bool streams = truth_->pool->stream_threshold < config::Pool{}.stream_threshold;
+    return streams && manner_ == Manner::Sleepy && wrong.starts_with("an error, and nothing ") &&
+           wrong.find(" did not answer within ") != std::string_view::npos;
+}
+
 // The proxy closes a client that has said goodbye, and none before it has its answers.
 std::string Client::on_closed(Instant now) {
+    talker_.stop_listening();
     const bool expected = leaving_ || is_sent_away_ || !listens();
     const bool owed = listens() && talker_.waiting() > 0 && !may_be_unheard_;
     const bool excused = (truth_->common_faults & Scarce) != 0 || link_->was_reset ||
-                         may_seem_idle(now) || may_seem_slow() || may_be_cut_short();
+                         may_seem_idle(now) || may_seem_slow() || may_be_cut_short() ||
+                         talker_.may_be_cut_off();
     gone_ = true;
     link_->client = nullptr;
     link_ = nullptr;
@@ -149,6 +161,7 @@ bool Client::may_be_cut_short() const {
 
 void Client::leave(Instant now, bool politely) {
     leaving_ = true;
+    talker_.stop_listening();
     if (politely) {
         link_->to_proxy.close(std::max(now + link_->latency, sent_until_));
         return;
@@ -167,7 +180,13 @@ void Client::speak(Instant now, Prng& prng) {
     // A deaf one has no end of questions.
     const bool waits = listens() && talker_.waiting() > 2 * scenario_->depth_max;
     for (uint32_t i = 0; i < depth && left_ > 0 && !waits; ++i) {
-        bytes += manner_ == Manner::Babbling ? babble(prng) : talker_.speak(prng, now);
+        const std::string request =
+            manner_ == Manner::Babbling ? babble(prng) : talker_.speak(prng, now);
+        if (request.empty()) {
+            if (!listens()) left_ = 0;  // it will never hear that it is let in
+            break;
+        }
+        bytes += request;
         left_ -= 1;
         spoken_ += 1;
     }

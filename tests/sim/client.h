@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace ringmain::sim {
 
@@ -51,6 +52,9 @@ class Client {
 
     [[nodiscard]] bool is_gone() const { return gone_; }
 
+    // It has said its last.
+    [[nodiscard]] bool is_leaving() const { return leaving_; }
+
     [[nodiscard]] bool is_welcome() const { return link_ != nullptr; }
 
     // When it does something by itself.
@@ -65,6 +69,9 @@ class Client {
 
     [[nodiscard]] Talker& talker() { return talker_; }
 
+    // Of its pool.
+    [[nodiscard]] Truth& truth() const { return *truth_; }
+
     [[nodiscard]] uint64_t requests() const { return spoken_; }
 
     // No answer is owed any more: the proxy is short of memory.
@@ -75,6 +82,7 @@ class Client {
   private:
     [[nodiscard]] std::string listen(Instant now);
     [[nodiscard]] std::string on_closed(Instant now);
+    [[nodiscard]] bool is_own_fault(std::string_view wrong) const;
     [[nodiscard]] bool may_seem_idle(Instant now) const;
     [[nodiscard]] bool may_seem_slow() const;
     [[nodiscard]] bool may_be_cut_short() const;

@@ -1,6 +1,7 @@
 #include "tests/sim/directory.h"
 
 #include "ringmain/base/prng.h"
+#include "tests/sim/answers.h"
 
 #include <algorithm>
 
@@ -12,22 +13,36 @@ constexpr Instant long_ago = {-1'000'000'000'000};
 
 }  // namespace
 
+uint32_t number_of(std::string_view server) {
+    return static_cast<uint32_t>(number_in(server.substr(1)).value_or(0));
+}
+
 Directory::Directory(const config::Pool& pool)
     : pool_(&pool), returned_at_(pool.servers.size(), long_ago) {
+    ages_.push_back({.since = {}, .live = {}, .pools = {&pool}});
     change(std::vector<bool>(pool.servers.size(), true), {});
     returned_at_.assign(pool.servers.size(), long_ago);
     ages_.back().returned = 0;
+    ages_.erase(ages_.begin());
 }
 
 void Directory::change(const std::vector<bool>& live, Instant now) {
     const Duration slow_start = Duration::millis(pool_->slow_start_ms);
-    Age age = {.since = now, .live = live};
+    const std::vector<bool>& before = ages_.back().live;
+    Age age = {.since = now, .live = live, .pools = ages_.back().pools};
     for (uint32_t i = 0; i < live.size(); ++i) {
         if (!live[i]) continue;
         age.in |= Set{1} << i;
-        if (ages_.empty() || !ages_.back().live[i]) returned_at_[i] = now;
+        if (before.empty() || !before[i]) returned_at_[i] = now;
         if (slow_start.ns > 0 && now - returned_at_[i] <= slow_start) age.returned |= Set{1} << i;
     }
+    ages_.push_back(std::move(age));
+}
+
+void Directory::change_pools(std::vector<const config::Pool*> pools, Instant now) {
+    Age age = ages_.back();
+    age.since = now;
+    age.pools = std::move(pools);
     ages_.push_back(std::move(age));
 }
 
@@ -39,37 +54,55 @@ bool Directory::is_shifting(Instant now) const {
            });
 }
 
-const placement::Placement& Directory::placement_of(Set in) {
-    const auto found = placements_.find(in);
-    if (found != placements_.end()) return found->second;
-    std::vector<placement::Node> nodes = pool_->nodes();
-    for (uint32_t i = 0; i < nodes.size(); ++i) {
-        nodes[i].live = (in >> i & 1) != 0;
+Directory::Set Directory::servers_in(const config::Pool& pool) {
+    Set set = 0;
+    for (const config::Server& server : pool.servers) {
+        set |= Set{1} << number_of(server.ring_name);
     }
-    return placements_.emplace(in, placement::Placement(pool_->placement, nodes)).first->second;
+    return set;
+}
+
+const Directory::Placed& Directory::placed(const config::Pool& pool, Set in) {
+    const auto found = placements_.find({&pool, in});
+    if (found != placements_.end()) return found->second;
+    std::vector<placement::Node> nodes = pool.nodes();
+    std::vector<uint32_t> numbers;
+    for (uint32_t i = 0; i < nodes.size(); ++i) {
+        numbers.push_back(number_of(pool.servers[i].ring_name));
+        nodes[i].live = (in >> numbers[i] & 1) != 0;
+    }
+    return placements_
+        .emplace(std::pair(&pool, in),
+                 Placed{placement::Placement(pool.placement, nodes), std::move(numbers)})
+        .first->second;
 }
 
 const std::vector<uint32_t>& Directory::servers_of(std::string_view key, Instant from, Instant to) {
     found_.clear();
     for (size_t i = ages_.size(); i-- > 0;) {
         if (ages_[i].since > to) continue;
-        add_of(ages_[i], key);
+        for (const config::Pool* pool : ages_[i].pools) {
+            add_of(ages_[i], *pool, key);
+        }
         if (ages_[i].since < from) break;
     }
     return found_;
 }
 
-void Directory::add_of(const Age& age, std::string_view key) {
+void Directory::add_of(const Age& age, const config::Pool& pool, std::string_view key) {
+    const Set configured = servers_in(pool);
+    const Set returned = age.returned & configured;
     // All subsets of `returned`, from all of it down to none.
-    for (Set out = age.returned;; out = (out - 1) & age.returned) {
-        const Set in = age.in & ~out;
+    for (Set out = returned;; out = (out - 1) & returned) {
+        const Set in = age.in & configured & ~out;
         if (is_random()) {
             for (uint32_t i = 0; i < age.live.size(); ++i) {
                 if ((in >> i & 1) != 0) add(i);
             }
         } else if (in != 0) {
             Prng unused(0);
-            add(placement_of(in).server_of(key, unused));
+            const Placed& at = placed(pool, in);
+            add(at.numbers[at.placement.server_of(key, unused)]);
         }
         if (out == 0) return;
     }
@@ -87,10 +120,29 @@ bool Directory::may_have(uint32_t server, std::string_view key, Instant from, In
 bool Directory::was_empty(Instant from, Instant to) const {
     for (size_t i = ages_.size(); i-- > 0;) {
         if (ages_[i].since > to) continue;
-        if (ages_[i].in == 0) return true;
+        for (const config::Pool* pool : ages_[i].pools) {
+            if ((ages_[i].in & servers_in(*pool)) == 0) return true;
+        }
         if (ages_[i].since < from) break;
     }
     return false;
+}
+
+bool Directory::was_configured(uint32_t server, Instant from, Instant to) const {
+    for (size_t i = ages_.size(); i-- > 0;) {
+        if (ages_[i].since > to) continue;
+        for (const config::Pool* pool : ages_[i].pools) {
+            if ((servers_in(*pool) >> server & 1) == 0) return false;
+        }
+        if (ages_[i].since < from) break;
+    }
+    return true;
+}
+
+bool Directory::is_configured(uint32_t server) const {
+    return std::ranges::any_of(ages_.back().pools, [server](const config::Pool* pool) {
+        return (servers_in(*pool) >> server & 1) != 0;
+    });
 }
 
 }  // namespace ringmain::sim

@@ -40,6 +40,20 @@ struct Link {
     uint64_t requests = 0;
     std::map<uint64_t, Tag> last_writes;  // by client
     std::deque<Instant> queued;           // redis: when the requests to come were placed here
+    static constexpr uint64_t nobody = UINT64_MAX;
+    uint64_t lessee = 0;  // the client that has it for itself; 0: none
+
+    // Messages on their way: behind which byte of all that the server sends they end.
+    struct Message {
+        uint64_t end;
+        Tag tag;
+        std::string topic;
+        std::string channel;
+    };
+
+    std::deque<Message> messages;
+    uint64_t sent_bytes = 0;   // by the server
+    uint64_t taken_bytes = 0;  // out of the network, to the proxy
 };
 
 }  // namespace ringmain::sim

@@ -37,7 +37,10 @@ void World::cause_mishaps() {
 }
 
 void World::cause(Mishap mishap) {
-    const int64_t timeout_ms = std::max<int64_t>(scenario_.pool().timeout_ms, 50);
+    // The first pool is always there; with several it may be any.
+    const Realm& realm = realms_[realms_.size() == 1 ? 0 : prng_.below(realms_.size())];
+    const config::Pool& pool = *realm.truth.pool;
+    const int64_t timeout_ms = std::max<int64_t>(pool.timeout_ms, 50);
     const Duration span = some_span(prng_.below(4) == 0 ? 6 * timeout_ms : timeout_ms);
     switch (mishap) {
         case Mishap::PauseWorker:
@@ -69,8 +72,10 @@ void World::cause(Mishap mishap) {
         case Mishap::NoResp3:
             break;
     }
-    Server& server = *servers_[prng_.below(servers_.size())];
-    tell("s",
+    if (!Scenario::may_happen(mishap, pool)) return;
+    Server& server = *realm.servers[prng_.below(realm.servers.size())];
+    tell(pool.name,
+         ": s",
          server.index(),
          " ",
          names[static_cast<size_t>(mishap)],
@@ -82,7 +87,7 @@ void World::cause(Mishap mishap) {
 }
 
 void World::cause_at_server(Mishap mishap, Server& server, Duration span) {
-    uint32_t& faults = truth_.faults[server.index()];
+    uint32_t& faults = server.truth().faults[server.index()];
     const Instant until = now_ + span;
     switch (mishap) {
         case Mishap::Stall:
@@ -177,8 +182,10 @@ Link* World::some_server_link() {
 void World::cause_on_link(Mishap mishap) {
     Link* link = some_server_link();
     if (link == nullptr) return;
-    uint32_t& faults = truth_.faults[link->server->index()];
-    tell("s",
+    const Truth& truth = link->server->truth();
+    uint32_t& faults = link->server->truth().faults[link->server->index()];
+    tell(truth.pool->name,
+         ": s",
          link->server->index(),
          " ",
          names[static_cast<size_t>(mishap)],
@@ -190,8 +197,7 @@ void World::cause_on_link(Mishap mishap) {
         reset(*link);
     } else if (mishap == Mishap::Delay) {
         faults |= Slow;
-        const Instant until =
-            now_ + some_span(2 * std::max<int64_t>(50, scenario_.pool().timeout_ms));
+        const Instant until = now_ + some_span(2 * std::max<int64_t>(50, truth.pool->timeout_ms));
         last_fault_ = std::max(last_fault_, until);
         link->to_proxy.hold(until);
         if (prng_.below(2) == 0) link->to_peer.hold(until);
@@ -210,8 +216,10 @@ void World::talk_unasked(Link& link) {
                       conn->prelude_answers == 0 && link.to_proxy.empty() &&
                       link.channel->inbound.empty();
     if (!idle || link.mute || now_ < link.server->vanished_until) return;
-    truth_.faults[link.server->index()] |= Unasked;
+    link.server->truth().faults[link.server->index()] |= Unasked;
     link.channel->inbound += link.server->some_answer();
+    link.taken_bytes += link.server->some_answer().size();
+    link.sent_bytes += link.server->some_answer().size();
     link.mute = true;
 }
 
@@ -245,7 +253,7 @@ void World::reset(Link& link) {
 
 void World::doubt_data(const Server& server) {
     for (const auto& client : clients_) {
-        client->talker().doubt(server.index(), now_);
+        if (&client->truth() == &server.truth()) client->talker().doubt(server.index(), now_);
     }
 }
 

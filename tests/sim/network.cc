@@ -71,7 +71,11 @@ bool World::is_ready(const Link& link) const {
 
 void World::deliver() {
     for (const auto& link : links_) {
-        if (!link->channel->closed) link->to_proxy.take(now_, link->channel->inbound);
+        if (!link->channel->closed) {
+            const size_t before = link->channel->inbound.size();
+            link->to_proxy.take(now_, link->channel->inbound);
+            link->taken_bytes += link->channel->inbound.size() - before;
+        }
         link->to_peer.take(now_, link->arrived);
         if (link->server != nullptr) link->channel->reads = link->arrived.size() < window;
     }
@@ -82,7 +86,10 @@ void World::deliver() {
 void World::batch(Worker& worker) {
     const uint32_t index = index_of(worker);
     worker.batches += 1;
-    worker.was_live = truth_.directory.live();
+    worker.was_live.clear();
+    for (const Realm& realm : realms_) {
+        worker.was_live.push_back(realm.truth.directory.live());
+    }
     worker.loop->set_now(now_);
     // It notices that it stood still.
     worker.loop->begin(std::exchange(worker.stood, {}));
@@ -118,28 +125,78 @@ void World::batch(Worker& worker) {
     worker.loop->notices().clear();
 }
 
-// The same servers, and other connections to them.
+// Other connections to the servers, or other servers.
 void World::change_config() {
     next_reload_ = on_grid(now_ + some_span(2 * scenario_.reload_every.to_millis()));
     config::Config& config = configs_.emplace_back(scenario_.config);
-    config::Pool& pool = config.pools[0];
-    pool.server_connections = 1 + static_cast<uint32_t>(prng_.below(3));
-    pool.preconnect = prng_.below(2) == 0;
-    if (scenario_.selects) pool.redis_db = prng_.below(2) == 0 ? 0 : 3;
-    tell("another configuration: server_connections = ",
-         uint64_t{pool.server_connections},
-         ", redis_db = ",
-         uint64_t{pool.redis_db});
+    for (config::Pool& pool : config.pools) {
+        pool.server_connections = 1 + static_cast<uint32_t>(prng_.below(3));
+        pool.preconnect = prng_.below(2) == 0;
+        if (scenario_.selects && pool.protocol == config::Protocol::Redis) {
+            pool.redis_db = prng_.below(2) == 0 ? 0 : 3;
+        }
+        if (scenario_.moves_servers) move_servers(pool);
+        if (scenario_.changes_auth && &pool == config.pools.data()) {
+            if (prng_.below(2) == 0) pool.redis_auth = "other";
+            if (prng_.below(2) == 0) pool.users.clear();
+        }
+        tell("another configuration: ",
+             pool.name,
+             " has server_connections = ",
+             uint64_t{pool.server_connections},
+             ", redis_db = ",
+             uint64_t{pool.redis_db},
+             ", servers = ",
+             uint64_t{pool.servers.size()});
+    }
     reloads_ += 1;
-    truth_.common_faults |= Moved;
+    for (Realm& realm : realms_) {
+        realm.truth.common_faults |= Moved;
+    }
     for (Worker& worker : workers_) {
         worker.next_config = &config;
     }
 }
 
+// Some of them, in another order, with other weights.
+void World::move_servers(config::Pool& pool) {
+    if (prng_.below(3) == 0) return;
+    for (size_t i = pool.servers.size(); i > 1; --i) {
+        std::swap(pool.servers[i - 1], pool.servers[prng_.below(i)]);
+    }
+    pool.servers.resize(1 + prng_.below(pool.servers.size()));
+    for (config::Server& server : pool.servers) {
+        if (prng_.below(4) == 0) server.weight = 1 + static_cast<uint32_t>(prng_.below(3));
+    }
+}
+
 void World::adopt(Worker& worker) {
     const config::Config* config = std::exchange(worker.next_config, nullptr);
-    if (config != nullptr) worker.loop->adopt(*config);
+    if (config == nullptr) return;
+    worker.loop->adopt(*config);
+    worker.config = config;
+    // It has followed what happened in this batch so far.
+    static_cast<void>(follow_health());
+    const std::vector<core::PoolShared> shared = process_.shared.pools_of(*config);
+    for (size_t i = 0; i < realms_.size(); ++i) {
+        realms_[i].learn(shared[i], config->pools[i]);
+        realms_[i].open_door(index_of(worker), config->pools[i], now_);
+    }
+    note_configs();
+}
+
+// By which configurations keys are placed now.
+void World::note_configs() {
+    if (!scenario_.moves_servers) return;
+    for (Realm& realm : realms_) {
+        std::vector<const config::Pool*> pools;
+        for (const Worker& worker : workers_) {
+            const config::Pool* pool = &worker.config->pools[realm.truth.index];
+            if (std::ranges::find(pools, pool) == pools.end()) pools.push_back(pool);
+        }
+        realm.truth.directory.change_pools(std::move(pools), now_);
+        doubt_all(realm);
+    }
 }
 
 // As the driver: what is in the sockets counts.
@@ -161,7 +218,7 @@ void World::drain(Worker& worker) {
 void World::accept(Worker& worker) {
     while (!worker.arrivals.empty()) {
         Client& client = *worker.arrivals.front();
-        test::Channel* channel = worker.loop->accept();
+        test::Channel* channel = worker.loop->accept(client.truth().index);
         worker.arrivals.pop_front();
         if (channel == nullptr) {
             client.on_refused();
@@ -194,11 +251,41 @@ void World::happen(Link& link) {
         return;
     }
     for (uint64_t count = 1 + prng_.below(4); count > 0 && loop.receive(channel); --count) {
+        if (!link.messages.empty()) bring_messages(link);
     }
     if (channel.closed || link.ended || !channel.inbound.empty()) return;
     if (!link.to_proxy.has_ended(now_) || !test::Loop::is_armed(channel)) return;
     link.ended = true;
     loop.end_of_stream(channel);
+}
+
+// Those of which the worker has now all bytes.
+void World::bring_messages(Link& link) {
+    const test::Channel& channel = *link.channel;
+    const uint64_t received = link.taken_bytes - channel.inbound.size();
+    while (!link.messages.empty() && link.messages.front().end <= received) {
+        const Link::Message message = std::move(link.messages.front());
+        link.messages.pop_front();
+        link.server->truth().news.bring(
+            link.worker, message.topic, {message.tag, is_certain(link, message), now_});
+    }
+}
+
+// The clients of its worker get the message: nothing is moving, and no memory is short.
+bool World::is_certain(const Link& link, const Link::Message& message) {
+    Truth& truth = link.server->truth();
+    const uint32_t server = link.server->index();
+    const core::ServerConn* conn = link.channel->server;
+    if (scenario_.scarce || conn == nullptr || conn->state != core::ServerConn::State::Ready) {
+        return false;
+    }
+    if (truth.is_ending || truth.directory.is_shifting(now_)) return false;
+    if (!truth.directory.live()[server] || !truth.directory.was_configured(server, now_, now_)) {
+        return false;
+    }
+    if (message.topic != message.channel || truth.directory.is_random()) return true;
+    const std::vector<uint32_t>& servers = truth.directory.servers_of(message.channel, now_, now_);
+    return servers.size() == 1 && servers[0] == server;
 }
 
 void World::happen_to_server(Link& link) {
@@ -222,7 +309,8 @@ void World::collect(Worker& worker) {
         auto link = std::make_unique<Link>();
         link->worker = index_of(worker);
         link->channel = &channel;
-        link->server = servers_[channel.server->server->index()].get();
+        const core::Server& server = *channel.server->server;
+        link->server = realm_of(server).servers[number_of(server.options().ring_name)].get();
         link->latency = {grid.ns + static_cast<int64_t>(prng_.below(
                                        static_cast<uint64_t>(scenario_.latency_max.ns)))};
         link->refused = !link->server->takes_connections(now_);
@@ -243,7 +331,22 @@ void World::collect(Worker& worker) {
         if (channel.closed && !link->to_peer.is_closed()) {
             link->to_peer.close(now_ + link->latency);
         }
-        if (link->server != nullptr && channel.server != nullptr) note_queued(worker, *link);
+        if (link->server != nullptr && channel.server != nullptr) {
+            note_lessee(*link);
+            note_queued(worker, *link);
+        }
+    }
+}
+
+// Whose the connection is.
+void World::note_lessee(Link& link) {
+    const core::ClientConn* client = link.channel->server->lessee;
+    link.lessee = 0;
+    for (const auto& other : links_) {
+        if (client == nullptr) return;
+        if (other->channel->client != client) continue;
+        // It may have left, and the proxy does not know yet.
+        link.lessee = other->client == nullptr ? Link::nobody : other->client->number();
     }
 }
 
@@ -251,7 +354,7 @@ void World::collect(Worker& worker) {
 // of a transaction count; lines of
 // memcached's that several requests share do not tell how many they are.
 void World::note_queued(const Worker& worker, Link& link) {
-    if (scenario_.pool().protocol != config::Protocol::Redis) return;
+    if (link.server->truth().pool->protocol != config::Protocol::Redis) return;
     for (const core::Fragment* fragment = link.channel->server->fragments.front();
          fragment != nullptr;
          fragment = fragment->next) {
@@ -268,9 +371,7 @@ void World::forget_links() {
                                         (link->to_peer.has_ended(now_) && link->arrived.empty()));
         link->gone = peer_done;
         if (!link->gone) continue;
-        for (const auto& server : servers_) {
-            server->redis.subscribers.erase(&link->session);
-        }
+        if (link->server != nullptr) link->server->forget(*link);
     }
     std::erase_if(links_, [](const auto& link) { return link->gone; });
 }

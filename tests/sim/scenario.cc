@@ -46,14 +46,30 @@ Scenario::Scenario(uint64_t seed) {
     if (!calm && selects && chance(prng, 40)) config.pools[0].databases_max = 1;
     waits = pool().protocol == config::Protocol::Redis && chance(prng, 30);
     if (chance(prng, 50)) config.pools[0].stream_threshold = 1 + prng.below(200);
+    publishes = chance(prng, 35);
+    moves_servers = reload_every.ns > 0 && chance(prng, 50);
+    changes_auth =
+        reload_every.ns > 0 && pool().protocol == config::Protocol::Redis && chance(prng, 50);
+    if (changes_auth) {
+        config.pools[0].redis_auth = "secret";
+        config::User& user = config.pools[0].users.emplace_back();
+        user.name = "user";
+        user.password = "its password";
+    }
+    for (uint32_t more = chance(prng, 25) ? 1 + static_cast<uint32_t>(prng.below(2)) : 0; more > 0;
+         --more) {
+        draw_pool(prng);
+        if (chance(prng, 50)) config.pools.back().stream_threshold = 1 + prng.below(200);
+    }
 }
 
 void Scenario::draw_pool(Prng& prng) {
+    const auto index = static_cast<uint32_t>(config.pools.size());
     config.file = "ringmain.toml";
     config::Pool& pool = config.pools.emplace_back();
-    pool.name = "main";
+    pool.name = index == 0 ? "main" : "pool" + std::to_string(index);
     pool.protocol = chance(prng, 60) ? config::Protocol::Redis : config::Protocol::Memcached;
-    pool.listen = {.host = "127.0.0.1", .port = 6379, .path = {}};
+    pool.listen = {.host = "127.0.0.1", .port = static_cast<uint16_t>(6379 + index), .path = {}};
     using placement::DistributionKind;
     pool.placement.distribution = one_of(prng,
                                          {DistributionKind::Ketama,
@@ -95,7 +111,7 @@ void Scenario::draw_pool(Prng& prng) {
     for (uint32_t i = 0; i < count; ++i) {
         config::Server server;
         server.address.host = "10.0.0.1";
-        server.address.port = static_cast<uint16_t>(7000 + i);
+        server.address.port = static_cast<uint16_t>(7000 + 100 * index + i);
         server.name = "s" + std::to_string(i);
         server.ring_name = server.name;
         pool.servers.push_back(server);
@@ -107,21 +123,20 @@ void Scenario::draw_mishaps(Prng& prng) {
     for (uint32_t& weight : weights) {
         weight = chance(prng, 45) ? 1 + static_cast<uint32_t>(prng.below(10)) : 0;
     }
-    auto never = [this](Mishap mishap) { weights[static_cast<size_t>(mishap)] = 0; };
-    if (pool().timeout_ms == 0) never(Mishap::SwallowAnswer);
-    if (pool().protocol == config::Protocol::Redis) {
-        never(Mishap::WrongKey);
-        if (pool().redis_auth.empty()) never(Mishap::WrongPassword);
-    } else {
-        for (const Mishap mishap : {Mishap::WrongPassword, Mishap::NoResp3, Mishap::Push}) {
-            never(mishap);
-        }
-        // A single server's answer to several keys is passed on as it is.
-        if (pool().servers.size() == 1) never(Mishap::WrongKey);
+    for (size_t i = 0; i < mishap_count; ++i) {
+        if (!may_happen(static_cast<Mishap>(i), pool())) weights[i] = 0;
+        weight_sum += weights[i];
     }
-    for (const uint32_t weight : weights) {
-        weight_sum += weight;
-    }
+}
+
+bool Scenario::may_happen(Mishap mishap, const config::Pool& pool) {
+    const bool is_redis = pool.protocol == config::Protocol::Redis;
+    if (mishap == Mishap::SwallowAnswer) return pool.timeout_ms > 0;
+    if (mishap == Mishap::WrongPassword) return is_redis && !pool.redis_auth.empty();
+    if (mishap == Mishap::NoResp3 || mishap == Mishap::Push) return is_redis;
+    // A single server's answer to several keys is passed on as it is.
+    if (mishap == Mishap::WrongKey) return !is_redis && pool.servers.size() > 1;
+    return true;
 }
 
 std::string Scenario::text() const {
@@ -152,9 +167,13 @@ std::string Scenario::text() const {
     if (drains) text += " drains";
     if (selects) text += " selects";
     if (waits) text += " waits";
+    if (publishes) text += " publishes";
     text += number("output_limit", options.client_output_limit) +
             number("stream", options.stream_threshold);
     text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));
+    if (moves_servers) text += " moves_servers";
+    if (changes_auth) text += " changes_auth";
+    text += number("pools", config.pools.size());
     text += " weights:";
     for (const uint32_t weight : weights) {
         text += " " + std::to_string(weight);

@@ -1,4 +1,4 @@
-// tests/sim/scenario.h - what a seed means: the pool, the process, who comes, what goes wrong.
+// tests/sim/scenario.h - what a seed means: the pools, the process, who comes, what goes wrong.
 //
 // The rates of faults are drawn, too: a seed in which only one kind of fault happens, and often,
 // finds what one with a little of everything does not.
@@ -64,11 +64,18 @@ struct Scenario {
     uint32_t weight_sum = 0;
     uint32_t odd_clients = 0;    // in a hundred: deaf, rude, trickling, babbling
     Duration reload_every = {};  // another configuration; 0: never
+    bool moves_servers = false;  // with other servers in it, and other weights
+    bool changes_auth = false;   // with another password in the first pool, and users
     bool selects = false;        // clients ask for other databases
     bool waits = false;          // and for commands that wait on their server
+    bool publishes = false;      // and some are subscribed, to what others publish
     bool drains = false;         // at the end the proxy closes its clients, not they themselves
 
+    // The first pool, and often the only one.
     [[nodiscard]] const config::Pool& pool() const { return config.pools[0]; }
+
+    // Whether it is a fault at all that a server of the pool can have, and one that shows.
+    [[nodiscard]] static bool may_happen(Mishap mishap, const config::Pool& pool);
 
     // For the story: all of it in one line.
     [[nodiscard]] std::string text() const;

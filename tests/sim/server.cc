@@ -21,7 +21,8 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
 
 // Ours, and not a babbler's.
 bool is_talkers(std::string_view key) {
-    return key.starts_with("s:k") || (key.starts_with("c") && key.find(":k") < 8);
+    return key.starts_with("s:k") || key.starts_with("m:") ||
+           (key.starts_with("c") && key.find(":k") < 8);
 }
 
 std::string_view client_of(std::string_view key) {
@@ -34,14 +35,14 @@ Server::Server(uint32_t index, const Scenario& scenario, Truth& truth)
     : index_(index),
       scenario_(&scenario),
       truth_(&truth),
-      is_redis_(scenario.pool().protocol == config::Protocol::Redis) {
-    redis.password = scenario.pool().redis_auth;
+      is_redis_(truth.pool->protocol == config::Protocol::Redis) {
+    redis.password = truth.pool->redis_auth;
 }
 
 void Server::heal() {
     still_until = crawls_until = refuses_until = vanished_until = loads_until = {};
     cuts = swallows = lies_malformed = lies_shape = lies_key = pushes = false;
-    redis.password = scenario_->pool().redis_auth;
+    redis.password = truth_->pool->redis_auth;
     redis.knows_resp3 = true;
 }
 
@@ -57,6 +58,7 @@ void Server::lose_data(Instant now, Prng& prng) {
         data = old_data_;
     }
     truth_->ledger.on_data(index_, data, now);
+    lists_.clear();
 }
 
 std::string_view Server::some_answer() const {
@@ -71,9 +73,11 @@ std::string Server::serve(Link& link, Instant now, Prng& prng) {
         link.requests += 1;
         wrong_ = is_redis_ ? check_redis(link) : check_memcached(now);
         if (!wrong_.empty()) break;
-        std::string answer = is_redis_ ? answer_redis(link, now) : answer_memcached(link, now);
+        std::string answer =
+            is_redis_ ? answer_redis(link, now, prng) : answer_memcached(link, now);
         if (!wrong_.empty()) break;
-        send(link, std::move(answer), now, prng);
+        // A command that waits has none yet.
+        if (!answer.empty()) send(link, std::move(answer), now, prng);
     }
     if (!wrong_.empty()) wrong_ = "server s" + std::to_string(index_) + " got " + wrong_;
     return wrong_;
@@ -106,8 +110,9 @@ std::string Server::check_memcached(Instant now) const {
 
 // Talkers' keys say in which database they are.
 std::string Server::check_database(const std::string& database) const {
+    if (arguments_[0] == "PUBLISH") return {};  // channels are of no database
     const bool changes = scenario_->selects && scenario_->reload_every.ns > 0;
-    const bool is_own = database == std::to_string(scenario_->pool().redis_db) ||
+    const bool is_own = database == std::to_string(truth_->pool->redis_db) ||
                         (changes && (database == "0" || database == "3"));
     if (arguments_.size() < 2 || !is_talkers(arguments_[1])) {
         const bool may_be = is_own || (scenario_->selects && database != "0");
@@ -122,7 +127,7 @@ std::string Server::check_redis(Link& link) {
     if (arguments_.empty()) return "an empty request";
     const std::string& name = arguments_[0];
     if (is_one_of(name, {"AUTH", "HELLO", "PING"})) return {};
-    const config::Pool& pool = scenario_->pool();
+    const config::Pool& pool = *truth_->pool;
     // A client's comes when the connection has said it already.
     const bool greets = name == "SELECT" && arguments_[1] != link.session.database;
     if (greets) return {};
@@ -134,8 +139,11 @@ std::string Server::check_redis(Link& link) {
     const Instant placed = link.queued.front();
     link.queued.pop_front();
     const size_t step = name == "MSET" ? 2 : 1;
-    const bool several = is_one_of(name, {"MSET", "MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"});
-    for (size_t i = 1; i < arguments_.size(); i += step) {
+    const bool waits = is_one_of(name, {"BLPOP", "BRPOP"});
+    const bool several =
+        waits || is_one_of(name, {"MSET", "MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"});
+    const size_t end = waits ? arguments_.size() - 1 : arguments_.size();
+    for (size_t i = 1; i < end; i += step) {
         if (std::string wrong = check_key(arguments_[i], placed, placed); !wrong.empty()) {
             return wrong;
         }
@@ -154,7 +162,7 @@ std::string Server::note_set(Link& link,
     return truth_->ledger.on_set(index_, key, value, now, link.last_writes);
 }
 
-std::string Server::answer_redis(Link& link, Instant now) {
+std::string Server::answer_redis(Link& link, Instant now, Prng& prng) {
     const std::string& name = arguments_[0];
     // What redis does while it loads.
     const bool ready = is_one_of(
@@ -164,7 +172,16 @@ std::string Server::answer_redis(Link& link, Instant now) {
         return "-LOADING Redis is loading the dataset in memory\r\n";
     }
     if (name == "PING") return "+PONG\r\n";
-    if (name == "BLPOP") return link.session.resp3 ? "_\r\n" : "*-1\r\n";
+    // It takes both passwords, unless it takes none.
+    if (name == "AUTH" && truth_->changes_auth && redis.password == truth_->pool->redis_auth) {
+        link.session.authenticated = arguments_[1] == "other" || arguments_[1] == redis.password;
+        if (!link.session.authenticated) wrong_ = "a password that there never was";
+        return "+OK\r\n";
+    }
+    if (is_one_of(name, {"LPUSH", "RPUSH"})) return answer_push(link, now, prng);
+    if (is_one_of(name, {"LPOP", "RPOP"})) return answer_pop(link);
+    if (is_one_of(name, {"BLPOP", "BRPOP"})) return answer_wait(link, now);
+    if (name == "PUBLISH") return answer_publish(link, now, prng);
     if (name == "EXEC") return execute(link, now);
     if (link.session.in_transaction) return redis.answer(arguments_, link.session);
     if (name == "SET" || name == "MSET") {
@@ -176,7 +193,9 @@ std::string Server::answer_redis(Link& link, Instant now) {
             truth_->ledger.on_delete(index_, arguments_[i], now);
         }
     }
-    return redis.answer(arguments_, link.session);
+    std::string answer = redis.answer(arguments_, link.session);
+    if (name.ends_with("subscribe")) note_subscription(link);
+    return answer;
 }
 
 std::string Server::execute(Link& link, Instant now) {
@@ -224,7 +243,6 @@ std::string Server::answer_memcached(Link& link, Instant now) {
 void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
     if (link.mute) return;
     Instant at = now + link.latency;
-    if (is_redis_ && arguments_[0] == "BLPOP") at = at + wait_span;
     if (now < crawls_until) {
         at = at + Duration{static_cast<int64_t>(prng.below(static_cast<uint64_t>(crawl_max.ns)))};
     }
@@ -233,7 +251,7 @@ void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
         link.mute = true;
         truth_->faults[index_] |= Slow;
         if (prng.below(2) == 0) answer.resize(prng.below(answer.size()));
-        if (!answer.empty()) link.to_proxy.push(std::move(answer), at);
+        if (!answer.empty()) put(link, std::move(answer), at);
         return;
     }
     spoil(answer, prng);
@@ -242,11 +260,16 @@ void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
         link.mute = true;
         truth_->faults[index_] |= Close;
         answer.resize(prng.below(answer.size()));
-        link.to_proxy.push(std::move(answer), at);
+        put(link, std::move(answer), at);
         link.to_proxy.close(at);
         return;
     }
-    link.to_proxy.push(std::move(answer), at);
+    put(link, std::move(answer), at);
+}
+
+void Server::put(Link& link, std::string bytes, Instant at) {
+    link.sent_bytes += bytes.size();
+    link.to_proxy.push(std::move(bytes), at);
 }
 
 // What the proxy gets is no answer, and it must notice before it reads what follows.

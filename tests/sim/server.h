@@ -9,6 +9,7 @@
 #include "tests/sim/talker.h"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -30,13 +31,27 @@ class Server {
 
     [[nodiscard]] bool is_reachable(Instant now) const { return now >= vanished_until; }
 
+    // Those who have waited for an element long enough get none.
+    void end_waits(Instant now, Prng& prng);
+    [[nodiscard]] Instant next_end() const;
+
+    // The connection is gone.
+    void forget(Link& link);
+
+    // The proxy has a subscription to it on this connection.
+    [[nodiscard]] bool is_subscribed(const Link& link, const std::string& topic) const;
+
     // Everything is as it should be again, from now on.
     void heal();
     // Comes back without its data, or with those that it once had.
     void lose_data(Instant now, Prng& prng);
     void remember();
 
+    // In its name.
     [[nodiscard]] uint32_t index() const { return index_; }
+
+    // Of its pool.
+    [[nodiscard]] Truth& truth() const { return *truth_; }
 
     [[nodiscard]] uint64_t requests() const { return requests_; }
 
@@ -44,6 +59,8 @@ class Server {
     [[nodiscard]] uint64_t shared_lines() const { return shared_lines_; }
 
     [[nodiscard]] uint64_t transactions() const { return transactions_; }
+
+    [[nodiscard]] uint64_t messages() const { return messages_; }
 
     // A well-formed answer, for nobody.
     [[nodiscard]] std::string_view some_answer() const;
@@ -72,16 +89,35 @@ class Server {
     [[nodiscard]] std::string check_memcached(Instant now) const;
     [[nodiscard]] std::string check_database(const std::string& database) const;
     [[nodiscard]] std::string check_key(std::string_view key, Instant from, Instant to) const;
-    [[nodiscard]] std::string answer_redis(Link& link, Instant now);
+    [[nodiscard]] std::string answer_redis(Link& link, Instant now, Prng& prng);
     [[nodiscard]] std::string execute(Link& link, Instant now);
+    // server_lists.cc
+    [[nodiscard]] std::string answer_push(Link& link, Instant now, Prng& prng);
+    [[nodiscard]] std::string answer_pop(Link& link);
+    [[nodiscard]] std::string answer_wait(Link& link, Instant now);
+    [[nodiscard]] std::string pop(const std::string& key, bool from_right, const Link& link);
+    void feed_waiting(const std::string& key, Instant now, Prng& prng);
+    // server_messages.cc
+    void note_subscription(Link& link);
+    [[nodiscard]] std::string check_listeners(const std::string& channel) const;
+    [[nodiscard]] std::string answer_publish(Link& link, Instant now, Prng& prng);
+    void send_message(Link& link, const Link::Message& message, std::string text, Instant at);
     [[nodiscard]] std::string answer_memcached(Link& link, Instant now);
     [[nodiscard]] std::string note_set(Link& link,
                                        std::string_view key,
                                        std::string_view value,
                                        Instant now);
     void send(Link& link, std::string answer, Instant now, Prng& prng);
+    static void put(Link& link, std::string bytes, Instant at);
     void spoil(std::string& answer, Prng& prng);
     void spoil_shape(std::string& answer, Prng& prng);
+
+    struct Waiting {
+        Link* link;
+        std::vector<std::string> keys;
+        bool from_right;
+        Instant until;
+    };
 
     uint32_t index_;
     const Scenario* scenario_;
@@ -94,6 +130,10 @@ class Server {
     std::vector<std::string> arguments_;  // of the request at hand
     test::FakeMemcached::Request request_;
     std::map<std::string, std::string> old_data_;
+    std::map<std::string, std::deque<std::string>> lists_;
+    std::deque<Waiting> waiting_;     // whoever has waited longest first
+    std::vector<Link*> subscribers_;  // in the order in which they came
+    uint64_t messages_ = 0;           // sent
 };
 
 }  // namespace ringmain::sim

@@ -21,6 +21,8 @@ Talker::Talker(uint64_t number, Truth& truth)
     for (auto& own : slots_) {
         own.fill(-1);
     }
+    listens_ = truth.publishes && number % 3 == 0;
+    wants_user_ = truth.changes_auth && number % 4 == 1;
 }
 
 // --- keys ----------------------------------------------------------------------------------------
@@ -125,14 +127,20 @@ std::string Talker::hello(bool resp3) {
 }
 
 std::string Talker::speak_resp(Prng& prng) {
+    if (!authenticated_ && truth_->changes_auth) return speak_auth(prng);
     if (!authenticated_) {
         authenticated_ = true;
         static_cast<void>(expect(Kind::Local, "+OK\r\n"));
         return resp({"AUTH", truth_->pool->redis_auth});
     }
+    if (listens_ && !resp3_) return speak_as_listener(prng);
     if (is_selecting_) return speak_locally(prng);
+    if (listens_ && prng.below(4) == 0) return speak_topic(prng);
+    if (truth_->publishes && prng.below(6) == 0) return speak_publish(prng);
     if (truth_->selects && prng.below(12) == 0) return speak_select(prng);
-    if (truth_->waits && prng.below(20) == 0) return speak_wait();
+    if (truth_->waits && prng.below(12) == 0) {
+        return !is_waiting_ && prng.below(2) == 0 ? speak_wait(prng) : speak_push(prng);
+    }
     const uint64_t kind = prng.below(19);
     if (kind >= 17 && !truth_->directory.is_random()) return speak_transaction(prng);
     if (kind < 3) return speak_get(prng);
@@ -161,16 +169,6 @@ std::string Talker::speak_select(Prng& prng) {
     is_selecting_ = true;
     const uint32_t number = place == 0 ? truth_->pool->redis_db : databases[place - 1];
     return resp({"SELECT", std::to_string(number)});
-}
-
-// For a list that there never is.
-std::string Talker::speak_wait() {
-    Expected& expected = expect(Kind::Word, resp3_ ? "_\r\n" : "*-1\r\n");
-    expected.words = {resp3_ ? "_\r\n" : "*-1\r\n"};
-    expected.uses = {{.key = "c" + std::to_string(number_) + ":kw" + suffix()}};
-    expected.waits = true;
-    expected.silent = 3;  // its lease may take its time first
-    return resp({"BLPOP", expected.uses[0].key, "0.02"});
 }
 
 std::string Talker::speak_get(Prng& prng) {
@@ -295,7 +293,8 @@ std::string Talker::speak_keys() {
 
 std::string Talker::speak_locally(Prng& prng) {
     const uint64_t kind = prng.below(4);
-    if (kind == 0 && prng.below(3) == 0) return hello(prng.below(2) == 0);
+    if (kind == 0 && prng.below(3) == 0 && !wants_user_)
+        return hello(listens_ || prng.below(2) == 0);
     if (kind == 0) {
         static_cast<void>(
             expect(Kind::Local, "-ERR wrong number of arguments for 'get' command\r\n"));
@@ -403,6 +402,7 @@ std::string Talker::speak_memcached_delete(Prng& prng, bool meta) {
 // --- listening -----------------------------------------------------------------------------------
 
 std::string Talker::listen(std::string& heard, Instant now) {
+    now_ = now;
     size_t at = 0;
     std::string wrong;
     while (at < heard.size() && wrong.empty()) {
@@ -412,6 +412,10 @@ std::string Talker::listen(std::string& heard, Instant now) {
         if (size == 0) break;
         const std::string_view answer = rest.substr(0, size);
         at += size;
+        if (is_message(answer, values)) {
+            wrong = hear_message(values);
+            continue;
+        }
         if (expected_.empty()) {
             // The last words to a client whose request was cut, one without a reply, perhaps.
             int32_t server = 0;
@@ -424,6 +428,10 @@ std::string Talker::listen(std::string& heard, Instant now) {
         const Expected next = std::move(expected_.front());
         expected_.pop_front();
         heard_.answers += 1;
+        if (next.waits) is_waiting_ = false;
+        if (next.rest > 0 && is_of_all(answer)) {
+            expected_.erase(expected_.begin(), expected_.begin() + next.rest);
+        }
         if (next.selects >= 0) {
             is_selecting_ = false;
             if (!is_error(answer)) place_ = static_cast<size_t>(next.selects);
@@ -434,8 +442,13 @@ std::string Talker::listen(std::string& heard, Instant now) {
                      "; expected: " + (next.known ? next.exact.substr(0, 200) : "not known") +
                      "; keys:";
             for (const Use& use : next.uses) {
-                wrong += " " + use.key;
+                wrong += " " + use.key + " at";
+                for (const uint32_t server :
+                     truth_->directory.servers_of(use.key, next.asked, now)) {
+                    wrong += " s" + std::to_string(server);
+                }
             }
+            wrong += "; asked " + std::to_string((now - next.asked).to_millis()) + " ms ago";
         }
     }
     heard.erase(0, at);
@@ -446,6 +459,8 @@ std::string Talker::judge(const Expected& next,
                           std::string_view answer,
                           const std::vector<Value>& values,
                           Instant now) {
+    if (next.kind == Kind::Auth) return judge_auth(next, answer, now);
+    if (std::string wrong; is_user_ && is_shut_out(next, answer, &wrong)) return wrong;
     if (next.kind == Kind::Local && answer == next.exact) return {};
     if (next.kind != Kind::Local && is_error(answer)) return judge_error(next, answer, now);
     if (next.kind == Kind::Local) {
@@ -465,6 +480,7 @@ std::string Talker::judge(const Expected& next,
     }
     switch (next.kind) {
         case Kind::Local:
+        case Kind::Auth:
             break;
         case Kind::Values:
             return judge_values(next, answer, values, now);
@@ -483,6 +499,13 @@ std::string Talker::judge(const Expected& next,
                        : "the answer is no statistics";
         case Kind::Keys:
             return judge_keys(next, answer, values);
+        case Kind::Wait:
+            return judge_wait(answer, values);
+        case Kind::Topic:
+            return judge_topic(next, answer, values);
+        case Kind::Push:
+            if (answer[0] != ':') return "the answer is no number";
+            return acknowledge(next);
         case Kind::Number:
             return number_in(answer.substr(1, answer.size() - 3)).value_or(0) > 0
                        ? ""
@@ -514,7 +537,8 @@ bool Talker::is_lie(const Expected& next, Instant now) {
 std::string Talker::judge_error(const Expected& next, std::string_view answer, Instant now) {
     heard_.errors += 1;
     const bool is_cut = answer.starts_with("-ERR ringmain: a command that waits") ||
-                        answer.starts_with("-ERR ringmain: 'BLPOP' is not begun: ");
+                        answer.find("POP' is not begun: ") != std::string_view::npos;
+    if (next.waits) truth_->taken.erase(number_);  // and is lost, as with a direct connection
     if (next.waits && truth_->is_ending && is_cut) return {};
     if (next.kind != Kind::Keys) doubt(next);
     int32_t named = -1;
@@ -585,9 +609,11 @@ std::string Talker::acknowledge(const Expected& next) {
 
 std::string Talker::judge_flush(const Expected& next, std::string_view answer) const {
     if (answer != "OK\r\n") return "flush_all is answered in another way";
-    const bool missed = std::any_of(truth_->flushed_at.begin(),
-                                    truth_->flushed_at.end(),
-                                    [&next](Instant at) { return at < next.asked; });
+    bool missed = false;
+    for (uint32_t server = 0; server < truth_->flushed_at.size(); ++server) {
+        missed = missed || (truth_->flushed_at[server] < next.asked &&
+                            truth_->directory.was_configured(server, next.asked, now_));
+    }
     return missed ? "flush_all is acknowledged and a server has not heard of it" : "";
 }
 

@@ -7,6 +7,13 @@
 // what may be true. An answer that is an error must have a fault behind it. Keys of a database
 // other than the pool's say so in their name ("c3:k5@1"), and a server that is asked for one in
 // another database says so.
+//
+// Lists are shared ("s:kL1"). An element that a server takes out of one for a talker that waits is
+// what that talker hears, or it hears an error. Some talkers are subscribed to channels ("m:1") and
+// patterns; the news of their worker say what they must hear (news.h).
+//
+// Where passwords change, some log in as a user that reloads take away and bring back: from then on
+// they hear -NOAUTH until they have logged in anew, and nothing else.
 
 #pragma once
 
@@ -15,6 +22,7 @@
 #include "tests/sim/answers.h"
 #include "tests/sim/directory.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/news.h"
 
 #include <algorithm>
 #include <array>
@@ -25,27 +33,48 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ringmain::sim {
 
+// Whom a worker lets in, by the configuration that it has.
+struct Doorkeeper {
+    std::string password;
+    std::string before;  // the password until then
+    bool has_user = false;
+    Instant changed_at = {};
+    Instant user_gone_at = {};
+};
+
 // What a talker needs to know about the world; outlives it.
 struct Truth {
     const config::Pool* pool;
+    uint32_t index;  // of the pool
     Ledger ledger;
     Directory directory;
-    std::vector<uint32_t> faults;          // by server, as bits
-    uint32_t common_faults = 0;            // of the process
-    uint64_t flushes = 0;                  // flush_all, run by servers
-    std::vector<Instant> flushed_at;       // by server: the last one
-    bool calm = true;                      // nothing fails: no error at all
-    bool selects = false;                  // clients ask for other databases
-    bool waits = false;                    // and for commands that wait
+    std::vector<uint32_t> faults;     // by server, as bits
+    uint32_t common_faults = 0;       // of the process
+    uint64_t flushes = 0;             // flush_all, run by servers
+    std::vector<Instant> flushed_at;  // by server: the last one
+    bool calm = true;                 // nothing fails: no error at all
+    bool selects = false;             // clients ask for other databases
+    bool waits = false;               // and for commands that wait
+    bool publishes = false;           // and messages are published
+    bool changes_auth = false;        // reloads change passwords and users
+    std::vector<Doorkeeper> doors;    // by worker
+    std::map<uint64_t, Tag> taken;    // by talker: the element that its command has got
+    uint64_t elements_taken = 0;
+    News news;
+    // How many clients of a worker have heard that they are subscribed, and want to be.
+    std::map<std::pair<uint32_t, std::string>, uint32_t> listening;
+    uint64_t news_heard = 0;
     bool is_ending = false;                // the proxy is being stopped: nothing waits any more
     Instant calm_from = Instant::never();  // what is asked later has no error
 
-    explicit Truth(const config::Pool& options)
+    Truth(const config::Pool& options, uint32_t pool_index)
         : pool(&options),
+          index(pool_index),
           ledger(options.servers.size()),
           directory(options),
           faults(options.servers.size(), 0),
@@ -76,18 +105,26 @@ struct Expected {
         Stats,  // of all servers, added up
         Flush,  // of all servers
         Keys,   // of this client, from all servers
+        Auth,   // whether it is let in
+        Wait,   // an element of a list, or none
+        Push,   // how many elements there are now
+        Topic,  // the confirmation that a topic is subscribed to, or is not any more
     };
 
     Kind kind = Kind::Local;
     bool known = false;  // to the letter, as long as its keys are not doubtful
     bool removes = false;
     std::string exact = {};
+    std::string name = {};  // of the topic
     std::vector<std::string_view> words = {};
     std::vector<Use> uses = {};
     std::vector<bool> present = {};  // Keys: whether each of `uses` is there
     std::vector<Tag> writes = {};    // one per key
     Instant asked = {};
     bool waits = false;
+    size_t turns = 1;      // Wait: questions to servers, most of them short
+    size_t news = 0;       // Topic: of it, when that was asked
+    uint32_t rest = 0;     // Topic: how many more there are in the command
     int32_t selects = -1;  // the place of the database that it asks for
     uint32_t silent = 0;   // requests without an answer between the one before and this
 };
@@ -95,11 +132,18 @@ struct Expected {
 class Talker {
   public:
     Talker(uint64_t number, Truth& truth);
+    ~Talker();
+    Talker(const Talker&) = delete;
+    Talker& operator=(const Talker&) = delete;
 
     // The proxy's name for this client, for HELLO. To be told before the first request.
-    void set_id(uint64_t id) { id_ = id; }
+    void set_id(uint64_t id, uint32_t worker) {
+        id_ = id;
+        worker_ = worker;
+    }
 
-    // A request; what it is answered is remembered.
+    // A request; what it is answered is remembered. Empty: it has nothing to say before it has
+    // heard the last answer.
     [[nodiscard]] std::string speak(Prng& prng, Instant now);
 
     // Takes whole answers off `heard`; returns what is wrong with the first that is wrong.
@@ -110,6 +154,18 @@ class Talker {
     void doubt_all();
 
     [[nodiscard]] size_t waiting() const { return expected_.size(); }
+
+    // Its user is gone, and with it perhaps the connection.
+    [[nodiscard]] bool may_be_cut_off() const;
+
+    // It must have heard all news of its topics up to then; says what it has not.
+    [[nodiscard]] std::string miss(Instant until);
+
+    // It leaves.
+    void stop_listening();
+
+    // The channels and patterns that it is subscribed to.
+    [[nodiscard]] std::vector<std::string> topics() const;
 
     // The oldest request without an answer; there must be one.
     [[nodiscard]] const Expected& oldest() const { return expected_.front(); }
@@ -130,7 +186,16 @@ class Talker {
         bool doubtful = false;
     };
 
+    // What it has heard of a topic that it is subscribed to.
+    struct Topic {
+        size_t next = 0;       // of the news
+        bool wanted = true;    // it has not asked for the end
+        size_t free_from = 0;  // those before may have come before it was subscribed
+    };
+
     static constexpr size_t slots = 10;
+    static constexpr uint64_t lists = 4;
+    static constexpr uint64_t channels = 5;
     // Besides the pool's own.
     static constexpr std::array<uint32_t, 2> databases = {1, 5};
 
@@ -153,7 +218,12 @@ class Talker {
     [[nodiscard]] std::string speak_keys();
     [[nodiscard]] std::string speak_locally(Prng& prng);
     [[nodiscard]] std::string speak_select(Prng& prng);
-    [[nodiscard]] std::string speak_wait();
+    [[nodiscard]] std::string speak_auth(Prng& prng);
+    [[nodiscard]] std::string speak_wait(Prng& prng);
+    [[nodiscard]] std::string speak_push(Prng& prng);
+    [[nodiscard]] std::string speak_publish(Prng& prng);
+    [[nodiscard]] std::string speak_topic(Prng& prng);
+    [[nodiscard]] std::string speak_as_listener(Prng& prng);
     [[nodiscard]] std::string hello(bool resp3);
     [[nodiscard]] std::string speak_memcached(Prng& prng);
     [[nodiscard]] std::string speak_to_all(Prng& prng);
@@ -180,6 +250,20 @@ class Talker {
     [[nodiscard]] std::string judge_count(const Expected& next,
                                           std::string_view answer,
                                           Instant now);
+    [[nodiscard]] std::string judge_auth(const Expected& next,
+                                         std::string_view answer,
+                                         Instant now);
+    [[nodiscard]] bool is_shut_out(const Expected& next,
+                                   std::string_view answer,
+                                   std::string* wrong);
+    [[nodiscard]] std::string judge_wait(std::string_view answer, const std::vector<Value>& values);
+    [[nodiscard]] std::string judge_topic(const Expected& next,
+                                          std::string_view answer,
+                                          const std::vector<Value>& values);
+    [[nodiscard]] bool is_message(std::string_view answer, const std::vector<Value>& values) const;
+    void stop_listening(const std::string& name, Topic& topic);
+    [[nodiscard]] static bool is_of_all(std::string_view answer);
+    [[nodiscard]] std::string hear_message(const std::vector<Value>& values);
     [[nodiscard]] std::string judge_flush(const Expected& next, std::string_view answer) const;
     [[nodiscard]] bool may_hold(std::string_view key, Tag tag, const Expected& next, Instant now);
     [[nodiscard]] std::string acknowledge(const Expected& next);
@@ -191,9 +275,18 @@ class Talker {
     Truth* truth_;
     bool memcached_;
     uint64_t id_ = 0;
+    uint32_t worker_ = 0;
+    bool listens_ = false;  // to messages
+    std::map<std::string, Topic> topics_;
     Instant now_ = {};
     bool resp3_ = false;
     bool authenticated_ = false;
+    bool wants_user_ = false;  // to be one
+    bool is_user_ = false;
+    bool is_logging_in_ = false;
+    bool is_waiting_ = false;  // one at a time, so that it is known whose an element is
+    Instant login_asked_ = {};
+    Instant login_heard_ = {};
     std::deque<OwnKey> keys_;
     // Of the pool's own database, then of `databases`.
     std::array<std::array<int32_t, slots>, databases.size() + 1> slots_ = {};

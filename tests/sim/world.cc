@@ -36,6 +36,8 @@ void Totals::add(const Totals& other) {
     returns += other.returns;
     shared_lines += other.shared_lines;
     flushes += other.flushes;
+    elements += other.elements;
+    messages += other.messages;
     closed_slow += other.closed_slow;
     reloads += other.reloads;
     drains += other.drains;
@@ -45,19 +47,13 @@ void Totals::add(const Totals& other) {
 }
 
 World::World(const Scenario& scenario, uint64_t seed, bool tells)
-    : scenario_(scenario),
-      prng_(seed),
-      tells_(tells),
-      truth_(scenario.pool()),
-      process_(scenario.config, scenario.workers) {
-    truth_.calm = scenario.calm;
-    truth_.selects = scenario.selects;
-    truth_.waits = scenario.waits;
-    if (scenario.scarce) truth_.common_faults |= Scarce;
-    const config::Pool& pool = scenario.pool();
-    if (pool.server_queue_max < 1024 || pool.databases_max < 2) truth_.common_faults |= Narrow;
-    for (uint32_t i = 0; i < scenario.pool().servers.size(); ++i) {
-        servers_.push_back(std::make_unique<Server>(i, scenario, truth_));
+    : scenario_(scenario), prng_(seed), tells_(tells), process_(scenario.config, scenario.workers) {
+    for (uint32_t i = 0; i < scenario.config.pools.size(); ++i) {
+        realms_.emplace_back(i, scenario);
+        realms_.back().learn(process_.shared.pools[i], scenario.config.pools[i]);
+        for (uint32_t worker = 0; worker < scenario.workers; ++worker) {
+            realms_.back().open_door(worker, scenario.config.pools[i], {});
+        }
     }
     epoch_ = process_.shared.epoch();
     workers_.resize(scenario.workers);
@@ -69,6 +65,7 @@ World::World(const Scenario& scenario, uint64_t seed, bool tells)
                                              .worker = i};
         workers_[i].loop = std::make_unique<test::Loop>(scenario.config, options);
         workers_[i].loop->set_now(now_);
+        workers_[i].config = &scenario.config;
     }
     requests_left_ = scenario.requests;
 }
@@ -98,16 +95,20 @@ Totals World::totals() const {
     totals.ejections = ejections_;
     totals.returns = returns_;
     totals.reloads = reloads_;
-    totals.flushes = truth_.flushes;
     totals.drains = drains_;
     totals.virtual_ms = static_cast<uint64_t>((now_.ns - 1'000'000'000) / 1'000'000);
     for (const auto& client : clients_) {
         add_client(totals, *client, client->talker());
     }
-    for (const auto& server : servers_) {
-        totals.served += server->requests();
-        totals.shared_lines += server->shared_lines();
-        totals.transactions += server->transactions();
+    for (const Realm& realm : realms_) {
+        totals.flushes += realm.truth.flushes;
+        totals.elements += realm.truth.elements_taken;
+        totals.messages += realm.truth.news_heard;
+        for (const auto& server : realm.servers) {
+            totals.served += server->requests();
+            totals.shared_lines += server->shared_lines();
+            totals.transactions += server->transactions();
+        }
     }
     for (const Worker& worker : workers_) {
         totals.batches += worker.batches;
@@ -145,11 +146,12 @@ bool World::story() {
 
 // As long as the limits allow the last fault to be felt: its last request may wait for the whole of
 // late_timeouts_max timeouts, and the connection be tried again after that.
-Duration World::healing_limit() const {
-    const config::Pool& pool = scenario_.pool();
+Duration World::healing_limit(const Realm& realm) const {
+    const config::Pool& pool = *realm.truth.pool;
     const int64_t timeout_ms = pool.timeout_ms * (core::late_timeouts_max + 1);
     const int64_t retry_ms = pool.auto_eject_hosts ? 2 * pool.server_retry_timeout_ms : 0;
-    const int64_t wait_ms = scenario_.waits ? (wait_span.ns + core::wait_margin.ns) / 1'000'000 : 0;
+    const int64_t wait_ms =
+        realm.truth.waits ? (wait_span.ns + core::wait_margin.ns) / 1'000'000 : 0;
     return Duration::millis(timeout_ms + pool.connect_timeout_ms + retry_ms + wait_ms + 200 +
                             core::backoff_max.to_millis());
 }
@@ -159,26 +161,33 @@ bool World::healing() {
     failing_ = false;
     next_mishap_ = Instant::never();
     next_reload_ = Instant::never();
-    for (const auto& server : servers_) {
+    for (Server* server : servers()) {
         server->heal();
     }
     for (const auto& link : links_) {
         // A server that has lost count of its answers does not come back with them.
         if (!link->mute || link->server == nullptr) continue;
-        truth_.faults[link->server->index()] |= Reset;
+        link->server->truth().faults[link->server->index()] |= Reset;
         reset(*link);
     }
     if (scenario_.calm) return true;
     const Duration late = {std::max<int64_t>(0, last_fault_.ns - now_.ns)};
-    if (!pass(Duration{late.ns + healing_limit().ns})) return false;
-    for (const auto& server : servers_) {
-        if (!health(server->index()).accepts_traffic()) {
-            return fail("s" + std::to_string(server->index()) + " has healed and is still out");
-        }
+    Duration limit = {};
+    for (const Realm& realm : realms_) {
+        limit = std::max(limit, healing_limit(realm));
     }
-    truth_.common_faults &= Scarce | Narrow;  // memory and queues do not grow
-    std::fill(truth_.faults.begin(), truth_.faults.end(), 0);
-    truth_.calm_from = now_;
+    if (!pass(Duration{late.ns + limit.ns})) return false;
+    for (Realm& realm : realms_) {
+        Truth& truth = realm.truth;
+        for (uint32_t i = 0; i < realm.servers.size(); ++i) {
+            if (!truth.directory.is_configured(i) || realm.health(i).accepts_traffic()) continue;
+            return fail(truth.pool->name + ": s" + std::to_string(i) +
+                        " has healed and is still out");
+        }
+        truth.common_faults &= Scarce | Narrow;  // memory and queues do not grow
+        std::fill(truth.faults.begin(), truth.faults.end(), 0);
+        truth.calm_from = now_;
+    }
     return true;
 }
 
@@ -196,13 +205,18 @@ bool World::calm() {
                           std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
                               return !client->listens() || client->talker().waiting() == 0;
                           });
-        if (done) return true;
+        if (done) return pass(Duration::millis(200)) && check_messages();
         if (!step()) return false;
     }
     std::string waiting;
     for (const auto& client : clients_) {
         waiting += " c" + std::to_string(client->number()) + ":" +
                    std::to_string(client->talker().waiting());
+        if (client->talker().waiting() == 0) continue;
+        const Expected& oldest = client->talker().oldest();
+        waiting += " (kind " + std::to_string(static_cast<int>(oldest.kind)) + " " +
+                   oldest.exact.substr(0, 30) + " asked at " +
+                   std::to_string((oldest.asked.ns - 1'000'000'000) / 1'000'000) + " ms)";
     }
     return fail("the clients have not got their answers though all is calm:" + waiting);
 }
@@ -215,7 +229,9 @@ bool World::farewell() {
             client->go_on(20, now_);
         }
         if (!pass(Duration{static_cast<int64_t>(prng_.below(20'000'000))})) return false;
-        truth_.is_ending = true;
+        for (Realm& realm : realms_) {
+            realm.truth.is_ending = true;
+        }
         for (Worker& worker : workers_) {
             worker.is_told_to_drain = true;
         }
@@ -230,12 +246,10 @@ bool World::farewell() {
     for (Worker& worker : workers_) {
         if (!check_nothing_left(worker)) return false;
     }
-    if (truth_.calm) {
-        for (const auto& server : servers_) {
-            if (truth_.faults[server->index()] != 0) return fail("a fault in a calm world");
-        }
-    }
-    return true;
+    const bool is_faultless = std::ranges::all_of(realms_, [](const Realm& realm) {
+        return std::ranges::all_of(realm.truth.faults, [](uint32_t fault) { return fault == 0; });
+    });
+    return !scenario_.calm || is_faultless || fail("a fault in a calm world");
 }
 
 bool World::pass(Duration span) {
@@ -280,6 +294,11 @@ Instant World::next_moment() const {
     for (const auto& client : clients_) {
         next = std::min(next, client->next_act());
     }
+    for (const Realm& realm : realms_) {
+        for (const auto& server : realm.servers) {
+            next = std::min(next, server->next_end());
+        }
+    }
     // Clients come all the time.
     const Instant soon = now_ + Duration::millis(100);
     if (requests_left_ > 0 && !leaving_) next = std::min(next, soon);
@@ -290,13 +309,16 @@ void World::invite() {
     if (leaving_ || requests_left_ == 0 || clients_.size() >= scenario_.clients) return;
     if (prng_.below(4) != 0) return;
     clients_invited_ += 1;
-    clients_.push_back(std::make_unique<Client>(clients_invited_, scenario_, truth_, prng_));
+    Realm& realm = realms_[realms_.size() == 1 ? 0 : prng_.below(realms_.size())];
+    clients_.push_back(std::make_unique<Client>(clients_invited_, scenario_, realm.truth, prng_));
     const uint64_t worker = prng_.below(workers_.size());
     workers_[worker].arrivals.push_back(clients_.back().get());
     tell("client c",
          clients_invited_,
          " comes to worker ",
          worker,
+         " of ",
+         realm.truth.pool->name,
          ", manner ",
          static_cast<uint64_t>(clients_.back()->manner()));
 }
@@ -318,13 +340,18 @@ bool World::clients_act() {
 }
 
 bool World::servers_act() {
+    for (Server* server : servers()) {
+        server->end_waits(now_, prng_);
+    }
     for (const auto& link : links_) {
         if (link->server == nullptr || link->arrived.empty()) continue;
         if (link->was_reset) continue;
-        const uint64_t flushes = truth_.flushes;
+        const uint64_t flushes = link->server->truth().flushes;
         std::string wrong = link->server->serve(*link, now_, prng_);
         if (!wrong.empty()) return fail(std::move(wrong));
-        if (truth_.flushes != flushes) doubt_all();
+        if (link->server->truth().flushes != flushes) {
+            doubt_all(realms_[link->server->truth().index]);
+        }
     }
     return true;
 }

@@ -15,6 +15,7 @@
 #include "ringmain/base/time.h"
 #include "tests/sim/client.h"
 #include "tests/sim/link.h"
+#include "tests/sim/realm.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/server.h"
 #include "tests/sim/talker.h"
@@ -41,7 +42,9 @@ struct Worker {
     const config::Config* next_config = nullptr;  // to be adopted in its next batch
     bool is_told_to_drain = false;
     uint32_t batches = 0;
-    std::vector<bool> was_live = {};  // servers, when its batch began
+    // Servers, by pool, when its batch began.
+    std::vector<std::vector<bool>> was_live = {};
+    const config::Config* config = nullptr;  // that it has
 };
 
 struct Totals {
@@ -57,6 +60,8 @@ struct Totals {
     uint64_t transactions = 0;  // that servers ran
     uint64_t shared_lines = 0;  // memcached: with keys of several clients
     uint64_t flushes = 0;       // the same: of one server
+    uint64_t elements = 0;      // taken out of lists for clients that wait
+    uint64_t messages = 0;      // that clients got
     uint64_t reloads = 0;
     uint64_t closed_slow = 0;  // clients, over their output
     uint64_t drains = 0;       // of clients that waited for something
@@ -93,17 +98,22 @@ class World {
     void invite();
     [[nodiscard]] bool clients_act();
     [[nodiscard]] bool servers_act();
-    [[nodiscard]] Duration healing_limit() const;
+    [[nodiscard]] Duration healing_limit(const Realm& realm) const;
 
     // --- the network (network.cc)
     void deliver();
     void batch(Worker& worker);
     void change_config();
+    void move_servers(config::Pool& pool);
+    void note_configs();
     void adopt(Worker& worker);
     void drain(Worker& worker);
     void accept(Worker& worker);
     void happen(Link& link);
     void happen_to_server(Link& link);
+    void bring_messages(Link& link);
+    [[nodiscard]] bool is_certain(const Link& link, const Link::Message& message);
+    void note_lessee(Link& link);
     void collect(Worker& worker);
     void note_queued(const Worker& worker, Link& link);
     void forget_links();
@@ -121,7 +131,9 @@ class World {
     void talk_unasked(Link& link);
     void pause(Worker& worker, Duration span);
     void reset(Link& link);
-    void doubt_all();
+    void doubt_all(const Realm& realm);
+    [[nodiscard]] std::vector<Server*> servers();
+    [[nodiscard]] Realm& realm_of(const core::Server& server);
     void doubt_data(const Server& server);
     [[nodiscard]] Link* some_server_link();
     [[nodiscard]] Duration some_span(int64_t ms_max);
@@ -130,14 +142,16 @@ class World {
     [[nodiscard]] bool check(Worker& worker);
     [[nodiscard]] bool check_connection(const Worker& worker, const core::ServerConn& conn);
     [[nodiscard]] bool check_deadlines(const Worker& worker, const core::ServerConn& conn);
+    [[nodiscard]] bool check_server(const Worker& worker, const core::Server& server);
     [[nodiscard]] bool check_client(const core::ClientConn& client);
     [[nodiscard]] bool check_counts(const Worker& worker);
     [[nodiscard]] bool check_patience();
+    [[nodiscard]] bool check_messages();
     [[nodiscard]] bool check_ejected(const Worker& worker, const core::Server& server);
     [[nodiscard]] bool follow_health();
-    [[nodiscard]] core::Health& health(uint32_t server);
+    [[nodiscard]] bool follow_health(Realm& realm);
     [[nodiscard]] bool check_nothing_left(Worker& worker);
-    [[nodiscard]] Duration patience() const;
+    [[nodiscard]] Duration patience(const config::Pool& pool) const;
 
     // Something is wrong; always false.
     bool fail(std::string text);
@@ -173,13 +187,11 @@ class World {
     uint64_t steps_ = 0;
     std::array<uint64_t, mishap_count> mishaps_ = {};
     uint64_t epoch_ = 0;  // of the servers' health, as last seen
-    bool was_shifting_ = false;
     uint64_t ejections_ = 0;
     uint64_t returns_ = 0;
-    Truth truth_;
+    std::deque<Realm> realms_;  // as the pools of every configuration
     test::Process process_;
     std::vector<Worker> workers_;
-    std::vector<std::unique_ptr<Server>> servers_;
     std::vector<std::unique_ptr<Link>> links_;
     std::vector<std::unique_ptr<Client>> clients_;
     Totals totals_;  // of clients that are gone

@@ -1,0 +1,55 @@
+// Lists: elements are pushed, and taken by talkers that wait for them.
+
+#include "tests/sim/talker.h"
+#include "tests/unit/core/wire.h"
+
+namespace ringmain::sim {
+
+using test::resp;
+
+using Kind = Expected::Kind;
+
+// For an element of one of a few lists, which may live on several servers.
+std::string Talker::speak_wait(Prng& prng) {
+    Expected& expected = expect(Kind::Wait, {});
+    const bool takes_left = prng.below(2) == 0;
+    std::vector<std::string> request = {takes_left ? "BLPOP" : "BRPOP"};
+    const uint64_t first = prng.below(lists);
+    for (uint64_t i = 0; i == 0 || (i < lists && prng.below(3) == 0); ++i) {
+        const std::string key = "s:kL" + std::to_string((first + i) % lists) + suffix();
+        expected.uses.push_back({.key = key});
+        request.push_back(key);
+    }
+    request.emplace_back("0.02");
+    expected.waits = true;
+    is_waiting_ = true;
+    expected.turns = expected.uses.size() == 1 ? 1 : 2 * expected.uses.size() + 2;
+    expected.silent = static_cast<uint32_t>(2 + expected.turns);  // leases may take their time
+    return resp(request);
+}
+
+std::string Talker::speak_push(Prng& prng) {
+    Expected& expected = expect(Kind::Push, {});
+    const Use use = {.key = "s:kL" + std::to_string(prng.below(lists)) + suffix()};
+    expected.uses = {use};
+    const std::string element = new_value(use, expected);
+    return resp({prng.below(3) == 0 ? "LPUSH" : "RPUSH", use.key, element});
+}
+
+// What a server has taken out of a list for this talker is not lost and nobody else's.
+std::string Talker::judge_wait(std::string_view answer, const std::vector<Value>& values) {
+    const auto taken = truth_->taken.find(number_);
+    const Tag tag = taken == truth_->taken.end() ? 0 : taken->second;
+    if (taken != truth_->taken.end()) truth_->taken.erase(taken);
+    if (answer == "*-1\r\n" || answer == "_\r\n") {
+        return tag == 0 ? "" : "element " + std::to_string(tag) + " was taken and is lost";
+    }
+    if (answer[0] != '*' || values.size() != 2) return "the answer is no element";
+    const Tag heard = tag_of(values[0].text, values[1].text);
+    if (heard == 0) return "no element of " + values[0].text;
+    if (heard == tag) return {};
+    return "element " + std::to_string(heard) + " was not taken for this client, but " +
+           std::to_string(tag);
+}
+
+}  // namespace ringmain::sim
