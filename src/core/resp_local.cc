@@ -527,15 +527,6 @@ Taken answer_locally(Proxy& proxy,
         proxy.answer(client, "+PONG\r\n");
         return Taken::Yes;
     }
-    if (arguments.size() > local_arguments_max) {
-        std::string text;
-        resp::write_error(text,
-                          "ERR ringmain: " + std::to_string(arguments.size()) + " arguments for '" +
-                              std::string(command.name) + "', which takes at most " +
-                              std::to_string(local_arguments_max));
-        proxy.answer_error(client, text);
-        return Taken::Yes;
-    }
     return LocalAnswer(proxy, client, command, bytes, arguments).give();
 }
 

@@ -61,10 +61,10 @@ bool RespFront::is_refused_subscribed(const Command& command) {
 Taken RespFront::take_subscribe(const Command& command) {
     // What the client may say next depends on the answer, and messages begin behind it.
     if (!client_.requests.empty()) return later();
-    if (frame_.argument_count > local_arguments_max) {
+    if (frame_.argument_count > subscribe_arguments_max) {
         refuse(std::to_string(frame_.argument_count) + " arguments for '" +
                    std::string(command.name) + "', which takes at most " +
-                   std::to_string(local_arguments_max),
+                   std::to_string(subscribe_arguments_max),
                stats::Reason::Limit);
         return Taken::Yes;
     }

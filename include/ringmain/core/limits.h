@@ -94,8 +94,8 @@ inline constexpr Duration idle_link_max = Duration::millis(30'000);
 // the arena for as long as the client is there.
 inline constexpr uint32_t client_name_size_max = 16 * 1024;
 
-// Arguments of a command that is answered here: each is copied, outside the arena.
-inline constexpr uint32_t local_arguments_max = 1024 * 1024;
+// Channels of one SUBSCRIBE or UNSUBSCRIBE, and its name: each is copied, outside the arena.
+inline constexpr uint32_t subscribe_arguments_max = 1024 * 1024;
 
 // What Scratch keeps of a request with more arguments is freed behind it.
 inline constexpr uint32_t scratch_arguments_max = 1024 * 1024;

@@ -37,11 +37,11 @@ struct Scratch {
 
     // What grew with the number of a request's arguments goes back to the system.
     void forget_arguments() {
-        arguments = {};
-        keys = {};
-        key_ranges = {};
-        servers = {};
-        key_views = {};
+        std::vector<ByteRange>().swap(arguments);
+        std::vector<uint32_t>().swap(keys);
+        std::vector<ByteRange>().swap(key_ranges);
+        std::vector<uint16_t>().swap(servers);
+        std::vector<std::string_view>().swap(key_views);
     }
 };
 
