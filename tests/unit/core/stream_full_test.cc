@@ -73,6 +73,23 @@ TEST_CASE("a server that takes no more connections sends large values on the one
     CHECK(World::heard(*full.client) == bulk(full.value));
 }
 
+TEST_CASE("a server that is back and takes no connection is quoted") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Refusing;
+    CHECK(world.ask(client, resp({"GET", "a"})) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) refused the connection\r\n");
+    world.server(0).redis.canned["PING"] = "-ERR max number of clients reached\r\n";
+    world.server(0).mood = Mood::Up;
+    world.pass(2000);
+    CHECK(world.ask(client, resp({"GET", "a"})) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) takes no more connections: -ERR max number of "
+          "clients reached\r\n");
+    world.server(0).redis.canned.clear();
+    world.pass(2000);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
 TEST_CASE("a server that takes no more connections takes large values on the one that it has") {
     Full full;
     World& world = full.world;
