@@ -71,9 +71,12 @@ Taken RespFront::take_subscribe(const Command& command) {
     const Wish wish = wish_of(command.id);
     const uint32_t count_max = pool_.options->client_subscriptions_max;
     if (wish.subscribes && frame_.argument_count - 1 > count_max) {
+        const bool is_subscribed = client_.session != nullptr && client_.session->is_subscribed();
+        const size_t own = is_subscribed ? client_.session->subscriber->topics.size() : 0;
         refuse("a client may be subscribed to " + std::to_string(count_max) +
-                   " channels and patterns (client_subscriptions_max), this one asks for " +
-                   std::to_string(frame_.argument_count - 1),
+                   " channels and patterns (client_subscriptions_max), this one is to " +
+                   std::to_string(own) + " and asks for " +
+                   std::to_string(frame_.argument_count - 1) + " more",
                stats::Reason::Limit);
         return Taken::Yes;
     }

@@ -143,8 +143,8 @@ TEST_CASE("binary: what concerns all servers, and what is answered here") {
     CHECK(ask(world, client, packet({.opcode = 0x10, .key = "reset"}) + noop) == "10 s00 | 0a s00");
     CHECK(ask(world, client, packet({.opcode = 0x10, .key = "ringmain"}))
               .starts_with("10 s00 kringmain_version v"));
-    CHECK(ask(world, client, packet({.opcode = 0x10, .key = "items"})) ==
-          "10 s83 vringmain: 'stats items' is per server: ask the server");
+    CHECK(ask(world, client, packet({.opcode = 0x10, .key = "cachedump"})) ==
+          "10 s83 vringmain: 'stats cachedump' is per server: ask the server");
     CHECK(ask(world, client, packet({.opcode = 0x10, .key = "\r\n"})) == "10 s01 vNot found");
     CHECK(ask(world, client, packet({.opcode = 0x0B})) == "0b s00 v1.6.18");
     CHECK(ask(world, client, packet({.opcode = 0x21, .key = "PLAIN", .value = "x"}) + noop) ==
