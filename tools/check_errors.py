@@ -12,6 +12,7 @@ import sys
 
 LAYERS = ("core", "resp", "memcached")
 TABLE = "src/config/errors.def"
+TABLES = (TABLE, "src/config/error_words.def")
 SEEN = "tests/unit/core/seen_errors.cc"
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
@@ -81,8 +82,8 @@ def is_in(text, table):
 
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
-    table = [text.replace('\\"', '"') for text in
-             STRING.findall(joined(without_comments((root / TABLE).read_text())))]
+    rows = "\n".join((root / name).read_text() for name in TABLES if (root / name).exists())
+    table = [text.replace('\\"', '"') for text in STRING.findall(joined(without_comments(rows)))]
     problems = []
     for layer in LAYERS:
         for path in sorted((root / "src" / layer).rglob("*")):
