@@ -159,7 +159,7 @@ bool Chain::take_back(uint32_t bytes) {
     return true;
 }
 
-void Chain::clear() {
+void Chain::drop() {
     while (head_ != nullptr) {
         ChainNode* node = head_;
         head_ = node->next;

@@ -60,8 +60,8 @@ void Proxy::relieve() {
     const uint32_t capacity = blocks_->capacity();
     // Requests are refused, or soon will be.
     if (blocks_->available() > 2 * reserve()) exhausted_since_ = now_;
-    const uint32_t low = std::max(capacity / 8, std::min(blocks_low, capacity / 4));
-    if (blocks_->available() >= low || now_ - last_relief_ < relief_interval) return;
+    if (blocks_->available() >= relief_below(capacity) || now_ - last_relief_ < relief_interval)
+        return;
     last_relief_ = now_;
     ClientConn* worst = nullptr;
     // Below this nobody is to blame; but many that hold a little each must not hold it for ever.

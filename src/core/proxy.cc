@@ -43,6 +43,7 @@ Proxy::Proxy(const config::Config& config,
       open_(blocks),
       beginnings_(blocks) {
     slow_threshold_ = slow_threshold_of(config);
+    roomy_ = std::max(relief_below(blocks.capacity()), 2 * reserve() + 1);
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(std::make_unique<Pool>(
             blocks, config.pools[i], environment.shared->pools[i], environment.share()));
@@ -89,9 +90,13 @@ void Proxy::end_batch() {
     shown.request_memory.set(requests_.live() * sizeof(Request) +
                              fragments_.live() * sizeof(Fragment));
     streams_.end_batch();
-    close_stalled_clients();
-    relieve();
-    tell_more_closings();
+    if (now_ - last_stall_check_ >= stall_check_interval) close_stalled_clients();
+    if (blocks_->available() >= roomy_) {
+        exhausted_since_ = now_;
+    } else {
+        relieve();
+    }
+    if (closings_.has_untold()) tell_more_closings();
     oldest_.end_batch(now_, requests_.live(), pools_, retired_);
     if (!retired_.empty()) sweep_retired();
 }

@@ -50,7 +50,6 @@ void Proxy::note_output(ClientConn& client, uint64_t size) {
 }
 
 void Proxy::close_stalled_clients() {
-    if (now_ - last_stall_check_ < stall_check_interval) return;
     last_stall_check_ = now_;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {

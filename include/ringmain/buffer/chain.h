@@ -106,7 +106,10 @@ class Chain {
     // are not the end of one slice and of its block's used part.
     [[nodiscard]] bool take_back(uint32_t bytes);
 
-    void clear();
+    // Mostly of an empty one, at the end of a scope.
+    void clear() {
+        if (head_ != nullptr) drop();
+    }
 
     // The first slice; the chain must not be empty.
     [[nodiscard]] Slice front() const { return {head_->block, head_->offset, head_->size}; }
@@ -136,6 +139,7 @@ class Chain {
     [[nodiscard]] std::string to_string() const;
 
   private:
+    void drop();
     void push_node(ChainNode* node);
 
     BlockPool* pool_;

@@ -4,6 +4,7 @@
 
 #include "ringmain/base/time.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace ringmain::core {
@@ -15,6 +16,12 @@ inline constexpr uint32_t blocks_reserved = 64;
 // With fewer free blocks than this (or an eighth of the arena) the client that holds most is
 // closed, one at a time.
 inline constexpr uint32_t blocks_low = 1024;
+
+// With fewer free blocks, of so many, whoever holds most of them goes (core/pressure.cc).
+[[nodiscard]] constexpr uint32_t relief_below(uint32_t capacity) {
+    return std::max(capacity / 8, std::min(blocks_low, capacity / 4));
+}
+
 inline constexpr Duration relief_interval = Duration::millis(5);
 
 // With next to nothing free for so long, it is closed however little it holds.

@@ -360,6 +360,7 @@ class Proxy {
     Instant exhausted_since_;
     Instant last_stall_check_;
     Instant next_deadline_ = Instant::never();
+    uint32_t roomy_ = 0;  // free blocks with which no memory is to be looked for
     uint64_t epoch_ = 0;  // of Shared: when servers were last followed
     Duration slow_threshold_ = never_slow;
     uint32_t batch_ = 0;

@@ -31,6 +31,8 @@ class Throttle {
         return std::exchange(untold_, 0);
     }
 
+    [[nodiscard]] bool has_untold() const { return untold_ > 0; }
+
     // When take_untold() is to be asked, after admit() was false.
     [[nodiscard]] Instant next_at() const { return next_at_; }
 
