@@ -108,18 +108,6 @@ std::optional<Notice> Proxy::take_notice() {
     return notice;
 }
 
-// For client_idle_timeout; with it, in the order of the last activity.
-void Proxy::note_activity(ClientConn& client) {
-    Pool& pool = *client.pool;
-    if (pool.options->client_idle_timeout_ms == 0 || client.state != ClientConn::State::Open) {
-        return;
-    }
-    client.active_at = now_;
-    pool.by_activity.remove(client);
-    pool.by_activity.add(client);
-    wake_at(now_ + Duration::millis(pool.options->client_idle_timeout_ms));
-}
-
 // --- clients -------------------------------------------------------------------------------------
 
 ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
