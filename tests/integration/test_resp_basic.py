@@ -299,7 +299,6 @@ class Refused(RedisCase):
         client, bystander = self.client(), self.client()
         key = self.key(0)
         for words in (["EXEC"], ["DISCARD"], ["MONITOR"],
-                      ["WAIT", "1", "800"],
                       ["CLIENT", "PAUSE", "1000"],
                       ["CLIENT", "KILL", "TYPE", "normal"], ["CLIENT", "TRACKING", "on"],
                       ["CONFIG", "SET", "maxmemory", "1"], ["SHUTDOWN", "NOSAVE"],
@@ -315,6 +314,16 @@ class Refused(RedisCase):
                 self.assertLess(time.monotonic() - began, 0.6)
                 self.working(client)
         self.assertTrue(all(server.alive() for server in self.servers))
+
+    def test_who_waits_for_replicas_holds_up_nobody(self):
+        client, bystander = self.client(), self.client()
+        began = time.monotonic()
+        client.send(resp("WAIT", "1", "800"))
+        self.expect(bystander, resp("SET", self.key(0), "1"), b"+OK\r\n")
+        self.assertLess(time.monotonic() - began, 0.6)
+        self.same(client.read_exactly(4), b":0\r\n")
+        self.assertGreaterEqual(time.monotonic() - began, 0.8)
+        self.working(client)
 
     def test_the_reason_is_told(self):
         client = self.client()
