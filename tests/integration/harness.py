@@ -438,7 +438,8 @@ class Case(unittest.TestCase):
     @classmethod
     def keep(cls, fixture):
         """A fixture for all tests of the class."""
-        cls.fixtures = [*getattr(cls, "fixtures", []), fixture]
+        # Its own: those of a class that it is derived from have ended.
+        cls.fixtures = [*cls.__dict__.get("fixtures", []), fixture]
         cls.addClassCleanup(fixture.stop)
         return fixture
 

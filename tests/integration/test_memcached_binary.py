@@ -230,9 +230,9 @@ class Commands(BinaryCase):
         client = self.client()
         self.assertTrue(any(parts(answer)[2] == b"ringmain_clients"
                             for answer in self.ask(client, packet(STAT, b"ringmain"))))
-        status, _, _, text = parts(self.ask_one(client, packet(STAT, b"items")))
-        self.assertEqual((status, text), (0x83, b"ringmain: 'stats items' is per server: ask the "
-                                          b"server"))
+        status, _, _, text = parts(self.ask_one(client, packet(STAT, b"cachedump")))
+        self.assertEqual((status, text), (0x83, b"ringmain: 'stats cachedump' is per server: ask "
+                                          b"the server"))
 
 
 class Pipelines(BinaryCase):
