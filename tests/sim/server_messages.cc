@@ -72,7 +72,8 @@ std::string Server::check_listeners(const std::string& channel) const {
     if (truth_->pool->client_output_limit < Scenario::output_limit_ample) return {};
     if (truth_->directory.is_random()) return {};
     for (const auto& [who, count] : truth_->listening) {
-        const auto& [worker, topic] = who;
+        const uint32_t worker = who.first;
+        const std::string& topic = who.second;
         const bool is_pattern = topic.ends_with("*");
         const bool matches =
             is_pattern ? channel.starts_with(topic.substr(0, topic.size() - 1)) : topic == channel;
