@@ -60,8 +60,8 @@ void Proxy::relieve() {
     const uint32_t capacity = blocks_->capacity();
     // Requests are refused, or soon will be.
     if (blocks_->available() > 2 * reserve()) exhausted_since_ = now_;
-    if (blocks_->available() >= relief_below(capacity) || now_ - last_relief_ < relief_interval)
-        return;
+    const bool is_low = blocks_->available() < relief_below(capacity);
+    if (!is_low || now_ - last_relief_ < relief_interval) return;
     last_relief_ = now_;
     ClientConn* worst = nullptr;
     // Below this nobody is to blame; but many that hold a little each must not hold it for ever.
