@@ -36,17 +36,19 @@ uint64_t held_by(const ClientConn& client) {
     return held;
 }
 
-// The largest response of which only a part is here.
-uint64_t largest_arriving(std::span<const std::unique_ptr<Pool>> pools) {
-    uint64_t most = 0;
+// On which the largest response is arriving; null when none holds more than `size`.
+ServerConn* find_arriving(std::span<const std::unique_ptr<Pool>> pools, uint64_t size) {
+    ServerConn* found = nullptr;
     for (const auto& pool : pools) {
         for (const auto& server : pool->servers) {
             for (const auto& conn : server->connections()) {
-                most = std::max(most, conn->partial.size());
+                if (conn->partial.size() <= size) continue;
+                found = conn.get();
+                size = conn->partial.size();
             }
         }
     }
-    return most;
+    return found;
 }
 
 }  // namespace
@@ -74,8 +76,17 @@ void Proxy::relieve() {
         worst = client;
         most = held;
     }
-    // A response that holds more fails by itself when there is no room for the rest of it.
-    if (worst == nullptr || largest_arriving(pools()) > most) return;
+    // A response that holds more fails by itself when there is no room for the rest of it; unless
+    // the rest does not come.
+    if (ServerConn* arriving = find_arriving(pools(), most); arriving != nullptr) {
+        if (lasting) {
+            lose(*arriving,
+                 "has begun a response that fills buffer memory (buffer_memory) and does not end",
+                 Blame::Us);
+        }
+        return;
+    }
+    if (worst == nullptr) return;
     tell_closing(*worst,
                  "it holds " + std::to_string(most) +
                      " bytes of buffer memory, which runs low (buffer_memory)");

@@ -77,6 +77,31 @@ TEST_CASE("a large response that is arriving fails, and nobody is closed for it"
     CHECK_FALSE(bystander.closed);
 }
 
+TEST_CASE("a response that fills the arena and stops does not hold it for ever") {
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 0;
+    pool.timeout_ms = 0;
+    World world(pool, {.blocks = 1024});
+    Channel& greedy = world.client();
+    Channel& bystander = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(greedy, resp({"EVAL", "return large", "1", "a"})).empty());
+    world.reply(0, "$100000000\r\n");
+    const auto available = [&world] { return world.proxy().blocks().available(); };
+    // Between once and twice the reserve, and not a byte more.
+    while (available() > 100) {
+        world.reply(0, std::string(16'384, 'v'));
+        world.settle();
+    }
+    CHECK(World::heard(greedy).empty());
+    world.pass(60'000);
+    CHECK(World::heard(greedy).find("and does not end") != std::string::npos);
+    CHECK(available() > 900);
+    CHECK_FALSE(greedy.closed);
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(bystander, resp({"SET", "a", "1"})) == "+OK\r\n");
+}
+
 // --- requests without an end ---------------------------------------------------------------------
 
 TEST_CASE("the beginnings of many requests lie together") {
