@@ -64,7 +64,7 @@ bool RespFront::may_use_channels(const Command& row) {
     return is_any_of(row, {"unsubscribe", "sunsubscribe", "punsubscribe"});
 }
 
-// SORT ... BY pattern, GET pattern.
+// SORT ... BY weight_*, GET data_*: keys that may live anywhere.
 bool RespFront::reads_other_keys() {
     std::vector<uint32_t> patterns;
     resp::find_patterns(bytes_, arguments(), proxy_.scratch().text, patterns);

@@ -67,7 +67,6 @@ class RespFront {
 
     // resp_steps.cc
     [[nodiscard]] bool is_emulated(const Command& command);
-    [[nodiscard]] bool reads_keys_by_pattern();
     Taken take_crossing(const Command& command);
     Taken take_steps(std::unique_ptr<Steps> steps, size_t fragment_count);
     Taken wait_for_replicas(const Command& command);

@@ -43,14 +43,7 @@ std::string_view mistake_of_wait(std::string_view replicas, std::string_view tim
 
 bool RespFront::is_emulated(const Command& command) {
     return command.crossing != Crossing::Refused &&
-           !(command.name == "sort" && reads_keys_by_pattern());
-}
-
-// SORT ... BY weight_*: keys that may live anywhere.
-bool RespFront::reads_keys_by_pattern() {
-    std::vector<uint32_t> patterns;
-    resp::find_patterns(bytes_, arguments(), proxy_.scratch().text, patterns);
-    return !patterns.empty();
+           !(resp::has_patterns(command) && reads_other_keys());
 }
 
 // The keys live on several servers: scratch.keys and scratch.servers say where.

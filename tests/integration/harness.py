@@ -611,5 +611,18 @@ class MemcachedCase(Case):
         return key_on(server % self.server_count, self.server_count, prefix)
 
 
+class MemcachedPair(MemcachedCase):
+    """With one memcached beside, which is asked the same."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.reference = cls.keep(MemcachedServer(name="reference"))
+
+    def setUp(self):
+        super().setUp()
+        self.reference.flush()
+
+
 def main():
     unittest.main(verbosity=1)

@@ -3,23 +3,12 @@ import base64
 import re
 import subprocess
 
-from harness import (MemcachedCase, MemcachedServer, keys_on, main, needs_ringmain,
+from harness import (MemcachedCase, MemcachedPair, keys_on, main, needs_ringmain,
                      needs_several_servers, place, seeded_random)
 from wire import brief
 
 
-class Compared(MemcachedCase):
-    """With one memcached beside, which is asked the same."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.reference = cls.keep(MemcachedServer(name="reference"))
-
-    def setUp(self):
-        super().setUp()
-        self.reference.flush()
-
+class Compared(MemcachedPair):
     def both(self, dialogue, normal=lambda reply: reply):
         """Each line is sent to both; a reply is compared unless the request asks for none."""
         client = self.client()

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import unittest
 
-from harness import (MemcachedCase, MemcachedServer, keys_on, main, needs_ringmain,
+from harness import (MemcachedCase, MemcachedPair, keys_on, main, needs_ringmain,
                      needs_several_servers, place, seeded_random)
 from wire import Closed, brief
 
@@ -88,16 +88,7 @@ def until_barrier(client):
     return answers
 
 
-class BinaryCase(MemcachedCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.reference = cls.keep(MemcachedServer(name="reference"))
-
-    def setUp(self):
-        super().setUp()
-        self.reference.flush()
-
+class BinaryCase(MemcachedPair):
     def ask(self, client, sent):
         client.send(sent + BARRIER)
         return until_barrier(client)

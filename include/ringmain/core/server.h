@@ -58,11 +58,11 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     // The connection for messages: there is one at most (Link).
     [[nodiscard]] ServerConn& make_subscriber();
 
-    // Whatever may be connected to the server: first those of connection(), then spares, then the
-    // probe, then what was made on demand. The list grows, its elements stay.
     // By one that serves everybody.
     [[nodiscard]] bool is_connected() const;
 
+    // Whatever may be connected to the server: first those of connection(), then spares, then the
+    // probe, then what was made on demand. The list grows, its elements stay.
     [[nodiscard]] std::span<const std::unique_ptr<ServerConn>> connections() const {
         return connections_;
     }

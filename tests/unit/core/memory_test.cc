@@ -1,5 +1,6 @@
 // Limits: clients that ask for more than they read, an arena that is full, and the way to the end.
 
+#include "tests/unit/core/hog.h"
 #include "tests/unit/core/world.h"
 
 #include <doctest/doctest.h>
@@ -7,29 +8,6 @@
 namespace ringmain::test {
 
 namespace {
-
-// Takes blocks away until `left` are available.
-class Hog {
-  public:
-    Hog(BlockPool& pool, uint32_t left) : pool_(&pool) {
-        while (pool.available() > left) {
-            taken_.push_back(pool.take());
-        }
-    }
-
-    ~Hog() {
-        for (Block* block : taken_) {
-            pool_->release(block);
-        }
-    }
-
-    Hog(const Hog&) = delete;
-    Hog& operator=(const Hog&) = delete;
-
-  private:
-    BlockPool* pool_;
-    std::vector<Block*> taken_;
-};
 
 std::string times(int count, const std::string& text) {
     std::string all;

@@ -1,6 +1,7 @@
 // Errors that other tests do not come across: servers that misbehave at odd moments, limits, and an
 // arena that is nearly empty.
 
+#include "tests/unit/core/hog.h"
 #include "tests/unit/core/world.h"
 
 #include <utility>
@@ -12,29 +13,6 @@ namespace ringmain::test {
 namespace {
 
 const std::string s0 = "-ERR ringmain: server s0 (10.0.0.1:7000) ";
-
-// All blocks but some are taken while it lives.
-class Hog {
-  public:
-    Hog(BlockPool& pool, uint32_t left) : pool_(&pool) {
-        while (pool.available() > left) {
-            taken_.push_back(pool.take());
-        }
-    }
-
-    ~Hog() {
-        for (Block* block : taken_) {
-            pool_->release(block);
-        }
-    }
-
-    Hog(const Hog&) = delete;
-    Hog& operator=(const Hog&) = delete;
-
-  private:
-    BlockPool* pool_;
-    std::vector<Block*> taken_;
-};
 
 }  // namespace
 
