@@ -133,7 +133,8 @@ class Servers:
 
 def ringmain_config(port, protocol, servers, options):
     lines = ["[proxy]", "workers = 1", *options, "[pool.lab]", f'listen = "127.0.0.1:{port}"',
-             f'protocol = "{protocol}"', "timeout = 0", "servers = ["]
+             f'protocol = "{protocol}"', "timeout = 0", "client_connections = 0",
+             "servers = ["]
     lines += [f'  "127.0.0.1:{server}:1 s{i}",' for i, server in enumerate(servers)]
     return "\n".join([*lines, "]", ""])
 

@@ -286,8 +286,8 @@ bool World::check_messages() {
         for (const std::string& topic : client->talker().topics()) {
             const bool is_everywhere = topic.ends_with("*") || directory.is_random();
             for (uint32_t i = 0; i < client->truth().faults.size(); ++i) {
-                const bool has = is_everywhere ? directory.is_configured(i)
-                                               : directory.may_have(i, topic, now_, now_);
+                const bool has =
+                    is_everywhere ? directory.is_configured(i) : directory.must_have(i, topic);
                 const bool is_there = std::ranges::any_of(links_, [&](const auto& link) {
                     return link->server != nullptr && link->worker == client->link()->worker &&
                            &link->server->truth() == &client->truth() &&

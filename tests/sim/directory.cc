@@ -117,6 +117,17 @@ bool Directory::may_have(uint32_t server, std::string_view key, Instant from, In
     return std::find(servers.begin(), servers.end(), server) != servers.end();
 }
 
+bool Directory::must_have(uint32_t server, std::string_view key) {
+    const Age& age = ages_.back();
+    return std::ranges::all_of(age.pools, [&](const config::Pool* pool) {
+        const Set in = age.in & servers_in(*pool);
+        if (in == 0) return false;
+        Prng unused(0);
+        const Placed& at = placed(*pool, in);
+        return at.numbers[at.placement.server_of(key, unused)] == server;
+    });
+}
+
 bool Directory::was_empty(Instant from, Instant to) const {
     for (size_t i = ages_.size(); i-- > 0;) {
         if (ages_[i].since > to) continue;

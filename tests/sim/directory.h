@@ -48,6 +48,9 @@ class Directory {
 
     [[nodiscard]] bool may_have(uint32_t server, std::string_view key, Instant from, Instant to);
 
+    // Every worker places it there now. Not to be asked while keys are shifting.
+    [[nodiscard]] bool must_have(uint32_t server, std::string_view key);
+
     // At some moment of that time no server was in.
     [[nodiscard]] bool was_empty(Instant from, Instant to) const;
 

@@ -164,7 +164,7 @@ class Talker {
     // It leaves.
     void stop_listening();
 
-    // The channels and patterns that it is subscribed to.
+    // The channels and patterns that it is subscribed to, and has not asked to leave.
     [[nodiscard]] std::vector<std::string> topics() const;
 
     // The oldest request without an answer; there must be one.

@@ -155,7 +155,7 @@ std::string Talker::miss(Instant until) {
 std::vector<std::string> Talker::topics() const {
     std::vector<std::string> names;
     for (const auto& [name, topic] : topics_) {
-        names.push_back(name);
+        if (topic.wanted) names.push_back(name);
     }
     return names;
 }
