@@ -62,13 +62,4 @@ Block* BlockPool::trim() {
     return block;
 }
 
-void BlockPool::grow_nodes() {
-    constexpr size_t count = 256;
-    node_chunks_.push_back(std::make_unique<ChainNode[]>(count));
-    ChainNode* nodes = node_chunks_.back().get();
-    for (size_t i = count; i-- > 0;) {
-        free_node(&nodes[i]);
-    }
-}
-
 }  // namespace ringmain

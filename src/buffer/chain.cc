@@ -38,7 +38,6 @@ Chain& Chain::operator=(Chain&& other) noexcept {
 }
 
 void Chain::push_node(ChainNode* node) {
-    node->next = nullptr;
     if (tail_ == nullptr) {
         head_ = node;
     } else {
@@ -59,11 +58,7 @@ bool Chain::append_copy(std::string_view bytes, OpenBlock* open) {
             Block* block = open != nullptr ? open->block() : pool_->take();
             if (block == nullptr) return false;
             if (open != nullptr) BlockPool::reference(*block);
-            ChainNode* node = pool_->make_node();
-            node->block = block;
-            node->offset = block->used;
-            node->size = 0;
-            push_node(node);
+            push_node(pool_->make_node(block, block->used, 0));
             room = block_size - block->used;
         }
         const auto count = static_cast<uint32_t>(std::min<size_t>(room, bytes.size()));
@@ -85,12 +80,8 @@ bool Chain::append_shared(const Slice& slice) {
         size_ += slice.size;
         return true;
     }
-    ChainNode* node = pool_->make_node();
     BlockPool::reference(*slice.block);
-    node->block = slice.block;
-    node->offset = slice.offset;
-    node->size = slice.size;
-    push_node(node);
+    push_node(pool_->make_node(slice.block, slice.offset, slice.size));
     return true;
 }
 

@@ -37,9 +37,7 @@ Proxy::Proxy(const config::Config& config,
       counters_(&counters),
       environment_(environment),
       prng_(environment.seed),
-      client_slab_(UINT32_MAX),
-      requests_(config.proxy.requests_max),
-      fragments_(config.proxy.requests_max),
+      stores_(config.proxy.requests_max),
       open_(blocks),
       beginnings_(blocks) {
     slow_threshold_ = slow_threshold_of(config);
@@ -87,8 +85,8 @@ void Proxy::end_batch() {
     if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
     stats::WorkerCounters& shown = counters_->worker;
     shown.buffer_memory.set(uint64_t{blocks_->in_use()} * block_size);
-    shown.request_memory.set(requests_.live() * sizeof(Request) +
-                             fragments_.live() * sizeof(Fragment));
+    shown.request_memory.set(stores_.requests.live() * sizeof(Request) +
+                             stores_.fragments.live() * sizeof(Fragment));
     streams_.end_batch();
     if (now_ - last_stall_check_ >= stall_check_interval) close_stalled_clients();
     if (blocks_->available() >= roomy_) {
@@ -97,7 +95,7 @@ void Proxy::end_batch() {
         relieve();
     }
     if (closings_.has_untold()) tell_more_closings();
-    oldest_.end_batch(now_, requests_.live(), pools_, retired_);
+    oldest_.end_batch(now_, stores_.requests.live(), pools_, retired_);
     if (!retired_.empty()) sweep_retired();
 }
 
@@ -128,7 +126,7 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     // Numbers of different workers never meet.
     const uint64_t id = next_client_id_ * environment_.worker_count + environment_.worker_index;
     next_client_id_ += 1;
-    ClientConn* client = client_slab_.make(*blocks_, pool, id);
+    ClientConn* client = stores_.clients.make(*blocks_, pool, id);
     RM_ASSERT(client != nullptr);
     client->affinity = static_cast<uint32_t>(next_client_id_);
     client->peer = std::move(peer);
@@ -168,7 +166,7 @@ void Proxy::remove_client(ClientConn& client) {
     counters.client_connections.subtract(1);
     const bool is_orderly = client.end_of_stream || client.state == ClientConn::State::Closing;
     if (client.broken || !is_orderly) counters.client_err.add(1);
-    client_slab_.free(&client);
+    stores_.clients.free(&client);
 }
 
 void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
@@ -405,7 +403,7 @@ void Proxy::drain() {
 // --- requests ------------------------------------------------------------------------------------
 
 Request* Proxy::make_request(ClientConn& client) {
-    Request* request = requests_.make(*blocks_, &client);
+    Request* request = stores_.requests.make(*blocks_, &client);
     if (request == nullptr) return nullptr;
     request->resp3 = client.resp3;
     request->mute = client.is_mute();
@@ -416,26 +414,20 @@ Request* Proxy::make_request(ClientConn& client) {
 
 // Its response is dropped.
 Request* Proxy::make_own_request() {
-    Request* request = requests_.make(*blocks_, nullptr);
+    Request* request = stores_.requests.make(*blocks_, nullptr);
     if (request != nullptr) request->only.request = request;
     return request;
 }
 
 void Proxy::make_fragment(Request& request) {
-    Fragment* fragment = fragments_.make(*blocks_);
+    Fragment* fragment = stores_.fragments.make(*blocks_);
     RM_ASSERT(fragment != nullptr);
     fragment->request = &request;
     request.join->fragments.push_back(fragment);
 }
 
 Join* Proxy::make_join() {
-    if (free_joins_.empty()) {
-        joins_.push_back(std::make_unique<Join>(*blocks_));
-        free_joins_.push_back(joins_.back().get());
-    }
-    Join* join = free_joins_.back();
-    free_joins_.pop_back();
-    return join;
+    return &stores_.joins.take(*blocks_);
 }
 
 void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) {
@@ -572,7 +564,7 @@ void Proxy::free_if_done(Request& request) {
     if (request.join != nullptr) {
         Join& join = *request.join;
         for (Fragment* fragment : join.fragments) {
-            fragments_.free(fragment);
+            stores_.fragments.free(fragment);
         }
         join.fragments.clear();
         join.keys.clear();
@@ -582,9 +574,9 @@ void Proxy::free_if_done(Request& request) {
             list->clear();
             if (list->capacity() > kept_max) list->shrink_to_fit();
         }
-        free_joins_.push_back(&join);
+        stores_.joins.put(join);
     }
-    requests_.free(&request);
+    stores_.requests.free(&request);
 }
 
 }  // namespace ringmain::core

@@ -173,7 +173,7 @@ Instant Driver::next_deadline() const {
         }
     }
     if (next_ != nullptr) consider(adopt_by_);
-    if (blocks_.cold() > 0) consider(last_trim_ + slow_tick);
+    if (blocks_.has_spare() || proxy_.stores().has_spare()) consider(last_trim_ + slow_tick);
     if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
     if (!watched_.empty()) consider(look_again_at_);
     if (sends_pending_ > 0) consider(proxy_.next_stall_check());

@@ -382,6 +382,8 @@ void Driver::give_back_memory() {
     for (uint32_t count = blocks_.begin_trim(); count > 0; --count) {
         madvise(blocks_.trim()->data, block_size, MADV_DONTNEED);
     }
+    blocks_.trim_nodes();
+    proxy_.stores().trim();
 }
 
 }  // namespace ringmain::worker

@@ -18,16 +18,18 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
 namespace ringmain {
 
 // One slice of a chain.
 struct ChainNode {
+    ChainNode(Block* its_block, uint32_t its_offset, uint32_t its_size)
+        : block(its_block), offset(its_offset), size(its_size) {}
+
     ChainNode* next = nullptr;
-    Block* block = nullptr;
-    uint32_t offset = 0;
-    uint32_t size = 0;
+    Block* block;
+    uint32_t offset;
+    uint32_t size;
 };
 
 class BlockPool {
@@ -59,17 +61,13 @@ class BlockPool {
         if (block->references == 0) put_back(block);
     }
 
-    [[nodiscard]] ChainNode* make_node() {
-        if (free_nodes_ == nullptr) grow_nodes();
-        ChainNode* node = free_nodes_;
-        free_nodes_ = node->next;
+    [[nodiscard]] ChainNode* make_node(Block* block, uint32_t offset, uint32_t size) {
+        ChainNode* node = nodes_.make(block, offset, size);
+        RM_ASSERT(node != nullptr);
         return node;
     }
 
-    void free_node(ChainNode* node) {
-        node->next = free_nodes_;
-        free_nodes_ = node;
-    }
+    void free_node(ChainNode* node) { nodes_.free(node); }
 
     // How many blocks have been cold since the last call: trim() that many times.
     [[nodiscard]] uint32_t begin_trim();
@@ -77,7 +75,11 @@ class BlockPool {
     // A cold block whose pages may go back to the kernel. The block is free and stays usable.
     [[nodiscard]] Block* trim();
 
-    [[nodiscard]] uint32_t cold() const { return cold_count_; }
+    // The same for nodes.
+    void trim_nodes() { nodes_.trim(); }
+
+    // There may be something to trim.
+    [[nodiscard]] bool has_spare() const { return cold_count_ > 0 || nodes_.has_spare(); }
 
     [[nodiscard]] uint32_t capacity() const { return capacity_; }
 
@@ -95,7 +97,6 @@ class BlockPool {
 
     Block* take_untouched();
     void put_back(Block* block);
-    void grow_nodes();
 
     // Room for a header of each block; those of the first `touched_` are there.
     std::unique_ptr<std::byte[]> headers_;
@@ -110,8 +111,7 @@ class BlockPool {
     Block* free_ = nullptr;   // resident pages
     Block* cold_ = nullptr;   // beyond warm_max_, pages still resident
     Block* given_ = nullptr;  // pages given back to the kernel
-    ChainNode* free_nodes_ = nullptr;
-    std::vector<std::unique_ptr<ChainNode[]>> node_chunks_;
+    Slab<ChainNode> nodes_{SIZE_MAX, 4096};
 };
 
 }  // namespace ringmain

@@ -13,7 +13,6 @@
 #pragma once
 
 #include "ringmain/base/prng.h"
-#include "ringmain/base/slab.h"
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/block_pool.h"
 #include "ringmain/buffer/bytes.h"
@@ -27,6 +26,7 @@
 #include "ringmain/core/pool.h"
 #include "ringmain/core/scratch.h"
 #include "ringmain/core/shared.h"
+#include "ringmain/core/stores.h"
 #include "ringmain/core/streams.h"
 #include "ringmain/core/subscriptions.h"
 #include "ringmain/core/throttle.h"
@@ -143,9 +143,9 @@ class Proxy {
     // `unread` bytes that the driver has noted for each of them before; the rest is dropped.
     void drain();
 
-    [[nodiscard]] bool is_idle() const { return requests_.live() == 0; }
+    [[nodiscard]] bool is_idle() const { return stores_.requests.live() == 0; }
 
-    [[nodiscard]] size_t live_requests() const { return requests_.live(); }
+    [[nodiscard]] size_t live_requests() const { return stores_.requests.live(); }
 
     [[nodiscard]] ClientConn* first_client() const { return clients_.front(); }
 
@@ -156,6 +156,10 @@ class Proxy {
     [[nodiscard]] Instant wall() const { return wall_; }
 
     [[nodiscard]] BlockPool& blocks() { return *blocks_; }
+
+    [[nodiscard]] Stores& stores() { return stores_; }
+
+    [[nodiscard]] const Stores& stores() const { return stores_; }
 
     [[nodiscard]] Prng& prng() { return prng_; }
 
@@ -208,10 +212,7 @@ class Proxy {
     void enqueue(ServerConn& conn, Fragment& fragment);
 
     // One request with `count` fragments can be made.
-    [[nodiscard]] bool has_fragments(size_t count) const {
-        return requests_.live() < requests_.count_max() &&
-               fragments_.live() + count <= fragments_.count_max();
-    }
+    [[nodiscard]] bool has_fragments(size_t count) const { return stores_.has_fragments(count); }
 
     [[nodiscard]] Join* make_join();
     // Of a split request; the limit was checked (has_fragments).
@@ -378,11 +379,7 @@ class Proxy {
     std::vector<std::unique_ptr<Pool>> pools_;
     std::vector<std::unique_ptr<Pool>> retired_;   // of an earlier configuration, still in use
     std::vector<std::unique_ptr<Pool>> finished_;  // not in use any more
-    Slab<ClientConn> client_slab_;
-    Slab<Request> requests_;
-    Slab<Fragment> fragments_;
-    std::vector<std::unique_ptr<Join>> joins_;
-    std::vector<Join*> free_joins_;
+    Stores stores_;
     OpenBlock open_;        // small responses of all clients, one behind the other
     OpenBlock beginnings_;  // and the first bytes of their unfinished requests
 
