@@ -169,15 +169,8 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
         old_pool.by_activity.remove(*client);
         note_activity(*client);
         pool->clients += 1;
-        if (auto* parser = std::get_if<resp::RequestParser>(&client->parser)) {
-            parser->set_limits(pool->resp_limits);
-            if (!admit_anew(*client)) on_client_end(*client);
-            parser->set_authenticated(client->authenticated);
-        } else if (auto* text = std::get_if<memcached::RequestParser>(&client->parser)) {
-            text->set_limits(pool->memcached_limits);
-        } else {
-            std::get<memcached::BinaryParser>(client->parser).set_limits(pool->memcached_limits);
-        }
+        if (pool->is_redis() && !admit_anew(*client)) on_client_end(*client);
+        if (client->intake != nullptr) client->intake->update(*client);
         // What stopped it may be allowed now.
         if (client->paused) reconsider(*client);
     }

@@ -5,23 +5,21 @@
 namespace ringmain::core {
 
 ClientConn::ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id)
-    : pool(&owner),
-      id(client_id),
-      authenticated(owner.is_open()),
-      input(blocks),
-      partial(blocks),
-      out(blocks),
-      parser(std::in_place_type<resp::RequestParser>, owner.resp_limits) {
-    if (owner.is_redis()) {
-        std::get<resp::RequestParser>(parser).set_authenticated(authenticated);
-    } else {
-        parser.emplace<memcached::RequestParser>(owner.memcached_limits);
-    }
-}
+    : pool(&owner), id(client_id), authenticated(owner.is_open()), out(blocks) {}
 
 memcached::BinaryParser& ClientConn::begin_binary() {
     binary = std::make_unique<BinaryAnswers>();
-    return parser.emplace<memcached::BinaryParser>(pool->memcached_limits);
+    return intake->parser.emplace<memcached::BinaryParser>(pool->memcached_limits);
+}
+
+const ClientNames& ClientConn::called() const {
+    static const ClientNames none;
+    return names == nullptr ? none : *names;
+}
+
+ClientNames& ClientConn::own_names() {
+    if (names == nullptr) names = std::make_unique<ClientNames>();
+    return *names;
 }
 
 }  // namespace ringmain::core

@@ -54,7 +54,7 @@ uint64_t seconds(Duration duration) {
 
 std::string line_of(const ClientConn& client, Instant now, const Asked& asked) {
     const uint64_t unsent = client.out.size() + client.unsent;
-    const uint64_t unread = client.input.size() + client.partial.size() + asked.size;
+    const uint64_t unread = client.untaken() + asked.size;
     const Session* session = client.session.get();
     const uint64_t queued = session == nullptr ? 0 : session->queued.size();
     const config::Address& listen = client.pool->options->listen;
@@ -63,7 +63,7 @@ std::string line_of(const ClientConn& client, Instant now, const Asked& asked) {
     const bool is_nameless = client.peer.find(' ') != std::string::npos;
     std::string line = "id=" + std::to_string(client.id) +
                        " addr=" + (is_nameless ? here : client.peer) + " laddr=" + here +
-                       " fd=0 name=" + client.name;
+                       " fd=0 name=" + client.called().name;
     append(line, "age", seconds(now - client.since));
     append(line, "idle", seconds(now - client.heard_at));
     line += " flags=" + flags_of(client);
@@ -80,7 +80,8 @@ std::string line_of(const ClientConn& client, Instant now, const Asked& asked) {
     line.append(" cmd=").append(asked.command);
     line += " user=" + (client.user == nullptr ? "default" : client.user->name());
     line += std::string(" redir=-1 resp=") + (client.resp3 ? "3" : "2");
-    line += " lib-name=" + client.library_name + " lib-ver=" + client.library_version + "\n";
+    line += " lib-name=" + client.called().library + " lib-ver=" + client.called().library_version +
+            "\n";
     return line;
 }
 

@@ -251,7 +251,7 @@ void Proxy::close_idle(Pool& pool) {
                    client->out.empty() && client->unsent == 0 && !is_subscribed(*client)) {
             pool.by_activity.remove(*client);
             pool.counters->clients_idle.add(1);
-            client->input.clear();
+            if (client->intake != nullptr) client->intake->input.clear();
             end_reading(*client);
             mark_dirty(*client);
         } else {

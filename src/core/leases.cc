@@ -74,7 +74,7 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
     if (session.waiting == nullptr && !waits_everywhere) return;
     std::string text;
     if (why.empty()) {
-        client.input.clear();
+        if (client.intake != nullptr) client.intake->input.clear();
     } else {
         text = "a command that waits on its server was ended: ";
         text = error_line(*client.pool, text.append(why));

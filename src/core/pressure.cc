@@ -22,7 +22,7 @@ namespace {
 
 // Bytes of the arena that wait for this client, in either direction.
 uint64_t held_by(const ClientConn& client) {
-    uint64_t held = client.input.size() + client.partial.size() + client.out.size() + client.unsent;
+    uint64_t held = client.untaken() + client.out.size() + client.unsent;
     if (client.session != nullptr) held += client.session->queued.size();
     for (const Request* request = client.requests.front(); request != nullptr;
          request = request->next) {
@@ -90,9 +90,9 @@ void Proxy::relieve() {
     tell_closing(*worst,
                  "it holds " + std::to_string(most) +
                      " bytes of buffer memory, which runs low (buffer_memory)");
-    if (worst->partial.size() > most / 2) {
+    if (worst->untaken() - worst->unparsed() > most / 2) {
         // It sends, so it can be told; that is all it gets.
-        worst->partial.clear();
+        worst->intake->partial.clear();
         answer_error(*worst, error_line(*worst->pool, out_of_memory_for_request), true);
         mark_dirty(*worst);
         return;

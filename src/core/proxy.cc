@@ -160,6 +160,7 @@ void Proxy::remove_client(ClientConn& client) {
     dirty_clients_.remove(client);
     resumable_.remove(client);
     client.pool->by_activity.remove(client);
+    if (client.intake != nullptr) stores_.intakes.drop(*client.intake);
     client.pool->clients -= 1;
     counters_->clients.subtract(1);
     stats::PoolCounters& counters = *client.pool->counters;
@@ -185,20 +186,6 @@ void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
     if (client.unread == 0) on_client_end(client);
 }
 
-void Proxy::take_bytes(ClientConn& client, const Slice& slice) {
-    if (client.state == ClientConn::State::Closing) return;
-    if (client.paused || !client.input.empty()) {
-        if (client.input.append_growing(slice)) {
-            mark_dirty(client);  // enough may have come for the receive to be cancelled
-            return;
-        }
-        answer_error(
-            client, error_line(*client.pool, "out of buffer memory (buffer_memory)"), true);
-        return;
-    }
-    read_requests(client, slice);
-}
-
 void Proxy::on_client_end(ClientConn& client) {
     client.end_of_stream = true;
     client.pool->counters->client_eof.add(1);
@@ -211,13 +198,6 @@ void Proxy::on_client_end(ClientConn& client) {
     mark_dirty(client);
 }
 
-// What is unfinished stays so.
-void Proxy::end_reading(ClientConn& client) {
-    client.state = ClientConn::State::Closing;
-    client.partial.clear();
-    streams_.abandon(client);
-}
-
 void Proxy::on_client_sent(ClientConn& client, uint64_t bytes) {
     client.unsent -= bytes;
     if (bytes > 0) client.stalled_since = Instant::never();
@@ -225,96 +205,6 @@ void Proxy::on_client_sent(ClientConn& client, uint64_t bytes) {
     counters_->bytes_sent.add(bytes);
     client.pool->counters->response_bytes.add(bytes);
     if (client.paused) reconsider(client);
-}
-
-namespace {
-
-// What cannot be taken yet is read again when what came before it is done.
-void postpone(ClientConn& client, const Slice& end, Chain whole) {
-    client.paused = true;
-    client.barrier = true;
-    const bool kept = whole.empty() ? client.input.append_shared(end)
-                                    : (client.input.append_chain(std::move(whole)), true);
-    RM_ASSERT(kept);
-}
-
-}  // namespace
-
-void Proxy::read_requests(ClientConn& client, const Slice& slice) {
-    if (auto* parser = std::get_if<resp::RequestParser>(&client.parser)) {
-        parse_requests(client, *parser, slice);
-    } else if (auto* text = std::get_if<memcached::RequestParser>(&client.parser)) {
-        parse_requests(client, *text, slice);
-        if (text->begins_binary()) [[unlikely]] {
-            parse_requests(client, client.begin_binary(), slice);
-        }
-    } else {
-        parse_requests(client, std::get<memcached::BinaryParser>(client.parser), slice);
-    }
-}
-
-template <class Parser>
-void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
-    Tally requests(counters_->requests);
-    while (slice.size > 0 && client.wants_input()) {
-        const Fed fed = parser.feed(slice.view());
-        if (fed.status == ParseStatus::NeedMore) {
-            take_part(client, parser, slice);
-            return;
-        }
-        if (fed.status == ParseStatus::Error) {
-            client.partial.clear();
-            streams_.abandon(client);
-            refuse_stream(*this, client, parser);
-            return;
-        }
-
-        const auto consumed = static_cast<uint32_t>(fed.consumed);
-        const Slice end = slice.cut(0, consumed);
-        slice = slice.cut(consumed, slice.size - consumed);
-        if (client.upload != Upload::None && streams_.end_request(client, parser.discarding(), end))
-            [[unlikely]] {
-            parser.next();
-            continue;
-        }
-        Chain whole(*blocks_);
-        if (!client.partial.empty()) {
-            keep_partial(client, end);
-            whole = std::move(client.partial);
-            if (!client.wants_input()) return;
-        }
-        const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
-        requests.count += 1;
-        const Taken taken = take_frame(*this, client, parser.frame(), bytes);
-        parser.next();
-        if (taken == Taken::Later) {
-            requests.count -= 1;  // it will be counted when it is taken
-            postpone(client, end, std::move(whole));
-        } else {
-            pause_if_full(client);
-        }
-    }
-    if (slice.size > 0 && client.state == ClientConn::State::Open) {
-        // Paused in the middle of what was received.
-        const bool kept = client.input.append_shared(slice);
-        RM_ASSERT(kept);
-        mark_dirty(client);
-    }
-}
-
-// Of an unfinished request, to its end.
-template <class Parser>
-void Proxy::take_part(ClientConn& client, const Parser& parser, const Slice& slice) {
-    const bool is_on_its_way = client.upload >= Upload::Sending;
-    if (parser.discarding()) {
-        client.partial.clear();
-        if (client.upload == Upload::Sending) streams_.abandon(client);
-    } else if (is_on_its_way) {
-        streams_.pass_on(client, slice);
-    } else {
-        keep_partial(client, slice);
-        if (client.state == ClientConn::State::Open) streams_.consider(client, parser);
-    }
 }
 
 // A client with much in flight or unsent is not read on until that has become less.
@@ -327,49 +217,6 @@ void Proxy::pause_if_full(ClientConn& client) {
     client.paused = true;
     client.paused_by_output = client.out.size() + client.unsent >= options.output_pause_size;
     reconsider(client);
-    mark_dirty(client);
-}
-
-// Of an unfinished request. The reserve keeps the receive buffers of everybody else filled.
-void Proxy::keep_partial(ClientConn& client, const Slice& slice) {
-    if (blocks_->available() > reserve()) {
-        const bool small = client.partial.size() + slice.size < copy_max;
-        const bool kept = small ? keep_beginning(client.partial, slice.view())
-                                : client.partial.append_growing(slice);
-        if (kept) return;
-    }
-    client.partial.clear();
-    answer_error(client, error_line(*client.pool, out_of_memory_for_request), true);
-}
-
-// The first bytes of many clients' requests lie together: a block for each would let clients that
-// send a byte and wait have all memory. What does not grow in place moves, a few bytes at a time.
-bool Proxy::keep_beginning(Chain& partial, std::string_view bytes) {
-    if (partial.has_room_behind(bytes.size())) return partial.append_copy(bytes, nullptr);
-    Chain moved(*blocks_);
-    const auto size = static_cast<uint32_t>(partial.size());
-    if (!moved.append_range(partial, {0, size}, &beginnings_)) return false;
-    if (!moved.append_copy(bytes, &beginnings_)) return false;
-    partial = std::move(moved);
-    return true;
-}
-
-// Goes on with what was received while the client was paused.
-void Proxy::resume(ClientConn& client) {
-    client.paused = false;
-    client.paused_by_output = false;
-    client.barrier = false;
-    if (const auto* parser = std::get_if<resp::RequestParser>(&client.parser)) {
-        streams_.consider(client, *parser);  // it may have waited for its turn
-    }
-    Chain work = std::move(client.input);
-    while (!work.empty() && client.wants_input()) {
-        const Slice slice = work.front();
-        read_requests(client, slice);
-        work.pop_front(slice.size);
-    }
-    if (client.state == ClientConn::State::Open) client.input.append_chain(std::move(work));
-    if (client.end_of_stream && !client.paused) end_reading(client);
     mark_dirty(client);
 }
 
@@ -433,7 +280,7 @@ Join* Proxy::make_join() {
 void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) {
     if (close_after) {
         client.state = ClientConn::State::Closing;
-        client.input.clear();
+        if (client.intake != nullptr) client.intake->input.clear();
         streams_.abandon(client);  // it will have no end
     }
     if (client.is_mute()) {
@@ -441,8 +288,9 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
         return;
     }
     if (client.binary != nullptr) [[unlikely]] {
-        client.binary->expect_beyond(client.requests.size(),
-                                     std::get<memcached::BinaryParser>(client.parser).frame());
+        client.binary->expect_beyond(
+            client.requests.size(),
+            std::get<memcached::BinaryParser>(client.intake->parser).frame());
     }
     if (client.requests.empty()) {
         OpenBlock* open = client.out.empty() ? &open_ : nullptr;

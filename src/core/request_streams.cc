@@ -44,7 +44,7 @@ bool is_free_to(const ClientConn& client, const Command& command) {
 void Streams::consider_request(ClientConn& client, const resp::RequestParser& parser) {
     const Pool& pool = *client.pool;
     std::string& scratch = proxy_->scratch().text;
-    const Bytes bytes(client.partial);
+    const Bytes bytes(client.intake->partial);
     client.upload = Upload::Kept;
     if (client.special || !client.authenticated) return;
     if (client.replies != ClientConn::Replies::On) return;
@@ -75,7 +75,7 @@ void Streams::refuse(ClientConn& client,
                      stats::Reason reason) {
     client.pool->counters->commands[command.number].add(1);
     proxy_->counters().requests.add(1);
-    client.partial.clear();
+    client.intake->partial.clear();
     client.upload = Upload::Dropping;
     proxy_->refuse_forward(client, error_line(*client.pool, why), reason);
 }
@@ -101,15 +101,17 @@ void Streams::begin_request(ClientConn& client,
     request->command = &command;
     if (proxy_->notes_commands()) {
         const ByteRange head = {key.offset, std::min(key.size, noted_key_size_max)};
-        note_command(*request, &command, Bytes(client.partial).view(head, proxy_->scratch().text));
+        note_command(
+            *request, &command, Bytes(client.intake->partial).view(head, proxy_->scratch().text));
         request->key_size = key.size;
     }
     mark_apart(*conn);
     server.large_keys.note(
-        proxy_->key_check_hash(Bytes(client.partial).view(key, proxy_->scratch().text)) | 1);
+        proxy_->key_check_hash(Bytes(client.intake->partial).view(key, proxy_->scratch().text)) |
+        1);
     conn->uploader = &client;
     conn->moved_at = proxy_->now();
-    conn->out.append_chain(std::move(client.partial));
+    conn->out.append_chain(std::move(client.intake->partial));
     proxy_->enqueue(*conn, request->only);
     proxy_->waiting_.add(*conn);
     client.upload = Upload::Sending;

@@ -173,11 +173,11 @@ Taken LocalAnswer::give() {
 
 void LocalAnswer::client() {
     std::string text;
-    if (command_.id == CommandId::ClientGetname && client_.name.empty()) {
+    if (command_.id == CommandId::ClientGetname && client_.called().name.empty()) {
         resp::write_null(text, version());
         reply(text);
     } else if (command_.id == CommandId::ClientGetname) {
-        resp::write_bulk(text, client_.name);
+        resp::write_bulk(text, client_.called().name);
         reply(text);
     } else if (command_.id == CommandId::ClientId) {
         resp::write_integer(text, static_cast<int64_t>(client_.id));
@@ -227,7 +227,7 @@ void LocalAnswer::ping() {
 
 void LocalAnswer::set_authenticated(bool authenticated) {
     client_.authenticated = authenticated;
-    std::get<resp::RequestParser>(client_.parser).set_authenticated(authenticated);
+    if (client_.intake != nullptr) client_.intake->update(client_);
 }
 
 // Whom name and password admit: a user, or null for who may do everything.
@@ -346,7 +346,7 @@ Taken LocalAnswer::hello() {
     if (!read_hello_options(options)) return Taken::Yes;
     client_.user = options.user;
     set_authenticated(true);
-    if (options.name != nullptr) client_.name = *options.name;
+    if (options.name != nullptr) client_.own_names().name = *options.name;
     if (resp3 != client_.resp3) {
         proxy_.leases().stop_watching(client_, "the client changed its protocol version (HELLO)");
     }
@@ -403,7 +403,7 @@ Taken LocalAnswer::reset() {
     if ((client_.resp3 || client_.special) && !client_.requests.empty()) return Taken::Later;
     client_.user = nullptr;
     set_authenticated(client_.pool->is_open());
-    client_.name.clear();
+    if (client_.names != nullptr) client_.names->name.clear();
     client_.resp3 = false;
     client_.replies = ClientConn::Replies::On;
     proxy_.subscriptions().leave(client_);
@@ -426,7 +426,7 @@ void LocalAnswer::client_setname() {
         error(why);
         return;
     }
-    client_.name = texts_[2];
+    client_.own_names().name = texts_[2];
     reply(resp::ok_response);
 }
 
@@ -440,7 +440,8 @@ void LocalAnswer::client_setinfo() {
         error(why);
         return;
     }
-    (is_library ? client_.library_name : client_.library_version) = texts_[3];
+    ClientNames& names = client_.own_names();
+    (is_library ? names.library : names.library_version) = texts_[3];
     reply(resp::ok_response);
 }
 

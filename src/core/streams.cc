@@ -263,7 +263,7 @@ void Streams::keep_request(ServerConn& conn, ClientConn& client) {
     conn.uploader = nullptr;
     client.uploading = nullptr;
     client.upload = Upload::Kept;
-    client.partial = std::move(conn.out);
+    client.intake->partial = std::move(conn.out);
     Request& request = *client.requests.pop_front();
     // It is counted when it is taken.
     client.pool->counters->commands[request.command->number].subtract(1);

@@ -33,8 +33,11 @@ Fed RequestParser::feed(std::string_view bytes) {
     RM_DCHECK(state_ <= State::Data);
     if (state_ == State::Data) return feed_data(bytes, 0);
     if (bytes.empty()) return {};
-    // No text command begins with this byte.
-    if (line_.empty() && bytes.front() == binary_request_magic) return refuse_magic();
+    // No text command begins with this byte; later it is a line like any that is none.
+    if (state_ == State::Fresh && line_.empty() && bytes.front() == binary_request_magic) {
+        state_ = State::Binary;
+        return {.status = ParseStatus::Error};
+    }
 
     const void* found = std::memchr(bytes.data(), '\n', bytes.size());
     if (found == nullptr) return keep_line(bytes);
@@ -119,13 +122,6 @@ Fed RequestParser::fail(std::string_view text) {
     error_ = text;
     line_ = {};
     return {.status = ParseStatus::Error, .consumed = 0};
-}
-
-Fed RequestParser::refuse_magic() {
-    const bool is_first = state_ == State::Fresh;
-    const Fed fed = fail({});
-    if (is_first) state_ = State::Binary;
-    return fed;
 }
 
 }  // namespace ringmain::memcached

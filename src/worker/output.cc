@@ -146,7 +146,7 @@ void Driver::flush_client(core::ClientConn& client) {
     // Whether or not a send is under way: reading must go on and stop by itself.
     if (client.wants_input()) {
         if (!channel.receiving && !channel.ended) receive(channel);
-    } else if (client.input.size() >= paused_input_max) {
+    } else if (client.unparsed() >= paused_input_max) {
         cancel_receive(channel);
     }
     if (client.special && !channel.receiving && is_left_waiting(channel)) watch(channel);

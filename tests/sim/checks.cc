@@ -188,8 +188,8 @@ bool World::check_client(const core::ClientConn& client) {
     }
     // And the request that waits for the answers to those before it, which may be a large one.
     constexpr uint64_t largest_request = 150'000;
-    if (client.input.size() > 64 * 1024 + 4 * block_size + largest_request) {
-        return fail(name + ": " + std::to_string(client.input.size()) + " bytes are read ahead");
+    if (client.unparsed() > 64 * 1024 + 4 * block_size + largest_request) {
+        return fail(name + ": " + std::to_string(client.unparsed()) + " bytes are read ahead");
     }
     if (!client.out.empty()) return fail(name + ": output that nobody was told of");
     if (client.unsent > pool.client_output_limit + client.largest_response) {

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -23,22 +22,27 @@ class Stock {
     Stock(const Stock&) = delete;
     Stock& operator=(const Stock&) = delete;
 
-    ~Stock() { RM_DCHECK(live_ == 0); }
+    ~Stock() {
+        RM_DCHECK(live_ == 0);
+        for (T* object : spare_) {
+            delete object;
+        }
+    }
 
     // One as put() left it, or a new one.
     template <class... Args>
     [[nodiscard]] T& take(Args&&... args) {
         live_ += 1;
-        peak_ = std::max(peak_, live_);
+        if (live_ > peak_) peak_ = live_;
         if (spare_.empty()) return *new T(std::forward<Args>(args)...);
-        T* object = spare_.back().release();
+        T* object = spare_.back();
         spare_.pop_back();
         return *object;
     }
 
     void put(T& object) {
         live_ -= 1;
-        spare_.emplace_back(&object);
+        spare_.push_back(&object);
     }
 
     // Is not to be used again.
@@ -52,7 +56,10 @@ class Stock {
         const size_t count = live_ + spare_.size();
         const size_t kept = std::exchange(peak_, live_) + spare_max_;
         if (count <= kept) return;
-        spare_.resize(spare_.size() - std::min({count - kept, spare_.size(), at_once}));
+        for (size_t i = std::min({count - kept, spare_.size(), at_once}); i > 0; --i) {
+            delete spare_.back();
+            spare_.pop_back();
+        }
         if (spare_.capacity() > 4 * (spare_.size() + spare_max_)) spare_.shrink_to_fit();
     }
 
@@ -63,7 +70,7 @@ class Stock {
     [[nodiscard]] size_t spare() const { return spare_.size(); }
 
   private:
-    std::vector<std::unique_ptr<T>> spare_;
+    std::vector<T*> spare_;
     size_t live_ = 0;
     size_t peak_ = 0;  // most live ones since the last trim()
     size_t spare_max_;

@@ -16,17 +16,14 @@
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/binary_answers.h"
+#include "ringmain/core/intake.h"
 #include "ringmain/core/request.h"
 #include "ringmain/core/session.h"
 #include "ringmain/core/user.h"
-#include "ringmain/memcached/binary_parser.h"
-#include "ringmain/memcached/request_parser.h"
-#include "ringmain/resp/request_parser.h"
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <variant>
 
 namespace ringmain::core {
 
@@ -39,6 +36,13 @@ enum class Upload : uint8_t {
     Kept,      // it waits in `partial` for its end, like any
     Sending,   // it is on its way to `uploading`
     Dropping,  // it has its answer, an error: the rest is dropped
+};
+
+// What a client calls itself, for CLIENT.
+struct ClientNames {
+    std::string name;
+    std::string library;
+    std::string library_version;
 };
 
 class ClientConn {
@@ -62,6 +66,19 @@ class ClientConn {
         return broken || (state == State::Closing && requests.empty() && out.empty());
     }
 
+    // Bytes that wait to be parsed.
+    [[nodiscard]] uint64_t unparsed() const { return intake == nullptr ? 0 : intake->input.size(); }
+
+    // And the beginning of an unfinished frame.
+    [[nodiscard]] uint64_t untaken() const {
+        return intake == nullptr ? 0 : intake->input.size() + intake->partial.size();
+    }
+
+    // Empty ones while it has said none.
+    [[nodiscard]] const ClientNames& called() const;
+    // To be changed.
+    [[nodiscard]] ClientNames& own_names();
+
     // It wants no reply to the command that is being taken.
     [[nodiscard]] bool is_mute() const {
         return replies == Replies::Off || replies == Replies::Skip;
@@ -76,6 +93,7 @@ class ClientConn {
     Replies replies = Replies::On;
     bool paused = false;
     bool paused_by_output = false;  // else by what is in flight, or a barrier
+    bool has_spoken = false;        // memcached: some byte has come
     bool end_of_stream = false;     // the client has sent its last byte
     bool authenticated = false;
     const User* user = nullptr;  // of its pool; null: may do everything
@@ -100,20 +118,15 @@ class ClientConn {
     std::unique_ptr<Session> session;       // null until it is needed
     std::unique_ptr<BinaryAnswers> binary;  // null unless it speaks memcached's binary protocol
     Fifo<Request, &Request::next> requests;
-    Chain input;                               // received, not yet parsed
-    Chain partial;                             // the beginning of an unfinished frame
+    Intake* intake = nullptr;                  // what is not taken yet; null: nothing
     Chain out;                                 // to be sent
     uint64_t unsent = 0;                       // handed to the driver, not yet sent
     uint64_t unread = 0;                       // what still counts in a drain (Proxy::drain)
     uint64_t largest_response = 0;             // of those not yet sent, at least
     Instant stalled_since = Instant::never();  // no byte of them was taken
-    std::variant<resp::RequestParser, memcached::RequestParser, memcached::BinaryParser> parser;
 
-    // For CLIENT and INFO.
-    std::string name;
-    std::string library_name;
-    std::string library_version;
-    std::string peer;
+    std::unique_ptr<ClientNames> names;  // null until it says one
+    std::string peer;                    // for CLIENT and INFO
 };
 
 [[nodiscard]] inline bool is_subscribed(const ClientConn& client) {

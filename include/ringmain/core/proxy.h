@@ -234,6 +234,7 @@ class Proxy {
     friend class Subscriptions;
     friend class Streams;
 
+    [[nodiscard]] Intake& intake_of(ClientConn& client);
     void take_bytes(ClientConn& client, const Slice& slice);
     void read_requests(ClientConn& client, const Slice& slice);
     template <class Parser>
@@ -244,6 +245,7 @@ class Proxy {
     [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
     void end_reading(ClientConn& client);
     void resume(ClientConn& client);
+    void read_on(ClientConn& client);
     void pause_if_full(ClientConn& client);
     void reconsider(ClientConn& client);
     [[nodiscard]] uint32_t reserve() const;

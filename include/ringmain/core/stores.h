@@ -8,6 +8,7 @@
 #include "ringmain/base/slab.h"
 #include "ringmain/base/stock.h"
 #include "ringmain/core/client_conn.h"
+#include "ringmain/core/intake.h"
 #include "ringmain/core/request.h"
 
 #include <cstddef>
@@ -25,12 +26,13 @@ struct Stores {
         requests.trim();
         fragments.trim();
         joins.trim();
+        intakes.trim();
     }
 
     // There may be something for trim().
     [[nodiscard]] bool has_spare() const {
         return clients.has_spare() || requests.has_spare() || fragments.has_spare() ||
-               joins.has_spare();
+               joins.has_spare() || intakes.has_spare();
     }
 
     // One request with `count` fragments can be made.
@@ -43,6 +45,7 @@ struct Stores {
     Slab<Request> requests;
     Slab<Fragment> fragments;
     Stock<Join> joins{64};
+    Stock<Intake> intakes{64};
 };
 
 }  // namespace ringmain::core

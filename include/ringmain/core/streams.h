@@ -68,7 +68,7 @@ class Streams {
 
     // The beginning of an unfinished request is in `partial`, and that much is known to be missing.
     void consider(ClientConn& client, const resp::RequestParser& parser) {
-        if (client.upload != Upload::None || client.partial.empty()) return;
+        if (client.upload != Upload::None || client.intake->partial.empty()) return;
         const uint64_t threshold = client.pool->options->stream_threshold;
         if (threshold > 0 && parser.bytes_missing() > threshold) consider_request(client, parser);
     }

@@ -89,7 +89,9 @@ struct RequestFrame {
 
 class RequestParser {
   public:
-    explicit RequestParser(const RequestLimits& limits) : limits_(&limits) {}
+    // Of a stream of which some lines may have been read before.
+    explicit RequestParser(const RequestLimits& limits, bool goes_on = false)
+        : limits_(&limits), state_(goes_on ? State::Line : State::Fresh) {}
 
     // Others from now on; also in the middle of a frame.
     void set_limits(const RequestLimits& limits) { limits_ = &limits; }
@@ -99,6 +101,11 @@ class RequestParser {
     [[nodiscard]] const RequestFrame& frame() const { return frame_; }
 
     void next();
+
+    // No byte of a frame has been fed.
+    [[nodiscard]] bool at_start() const {
+        return (state_ == State::Line || state_ == State::Fresh) && line_.empty();
+    }
 
     // Of the unfinished frame: bytes known to be still missing; 0 while in a line.
     [[nodiscard]] uint64_t bytes_missing() const { return data_.left(); }
@@ -122,7 +129,6 @@ class RequestParser {
     [[nodiscard]] Fed feed_data(std::string_view bytes, size_t consumed);
     [[nodiscard]] Fed complete(size_t consumed);
     [[nodiscard]] Fed fail(std::string_view text);
-    [[nodiscard]] Fed refuse_magic();
     void append_bounded(std::string_view bytes);
     [[nodiscard]] bool is_too_long(std::string_view line) const;
 

@@ -77,6 +77,9 @@ class RequestParser {
         position_ = 0;
     }
 
+    // No byte of a frame has been fed.
+    [[nodiscard]] bool at_start() const { return state_ == State::Start && position_ == 0; }
+
     // Of the unfinished frame: bytes that are known to be still missing (the rest of a bulk and
     // its line end), for whoever stores them. 0 while in a header.
     [[nodiscard]] uint64_t bytes_missing() const {

@@ -237,7 +237,7 @@ class Loop {
         }
         const core::ClientConn& client = *channel.client;
         return client.wants_input() || client.state == core::ClientConn::State::Closing ||
-               client.input.size() < uint64_t{64} * 1024;
+               client.unparsed() < uint64_t{64} * 1024;
     }
 
   private:

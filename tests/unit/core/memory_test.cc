@@ -19,6 +19,43 @@ std::string times(int count, const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("a client has a parser of its own while something of it is unfinished") {
+    World world(redis_pool(1));
+    Channel& one = world.client();
+    Channel& other = world.client();
+    CHECK(one.client->intake == nullptr);
+    CHECK(world.ask(one, "*2\r\n$3\r\nGET\r\n") == "");
+    CHECK(one.client->untaken() == 13);
+    CHECK(world.ask(other, resp({"GET", "b"})) == "$-1\r\n");
+    CHECK(other.client->intake == nullptr);
+    CHECK(world.ask(one, "$1\r\na\r\n") == "$-1\r\n");
+    CHECK(one.client->intake == nullptr);
+    CHECK(world.proxy().stores().intakes.live() == 0);
+    CHECK(world.ask(one, "*1\r\n") == "");
+    world.drop(one);
+    CHECK(world.proxy().stores().intakes.live() == 0);
+}
+
+TEST_CASE("only the first byte of a client chooses the protocol, whoever had its parser before") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, "get a\r\n") == "END\r\n");
+    // The binary protocol is that of a client's first byte only.
+    CHECK(world.ask(client, "\x80get a\r\n") == "ERROR\r\n");
+    Channel& fresh = world.client();
+    CHECK(world.ask(fresh, std::string("\x80\x0a", 2) + std::string(22, '\0')) ==
+          std::string("\x81\x0a", 2) + std::string(22, '\0'));
+    CHECK(world.ask(client, "get a\r\n") == "END\r\n");
+}
+
+TEST_CASE("a name that was never said is empty, and takes no memory") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"CLIENT", "GETNAME"})) == "$-1\r\n");
+    CHECK(client.client->names == nullptr);
+    CHECK(sizeof(core::ClientConn) <= 384);
+}
+
 TEST_CASE("a client is not read on while too many of its requests are in flight") {
     config::Pool pool = redis_pool(1);
     pool.requests_in_flight_max = 4;

@@ -1,0 +1,227 @@
+// A client's bytes become requests.
+
+#include "ringmain/core/intake.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/proxy.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+Intake::Intake(BlockPool& blocks)
+    : input(blocks),
+      partial(blocks),
+      parser(std::in_place_type<resp::RequestParser>, resp::no_limits) {}
+
+void Intake::become(ClientConn& client) {
+    const bool goes_on = std::exchange(client.has_spoken, true);
+    if (client.pool->is_redis()) {
+        parser.emplace<resp::RequestParser>(client.pool->resp_limits);
+    } else if (!goes_on || !std::holds_alternative<memcached::RequestParser>(parser)) {
+        parser.emplace<memcached::RequestParser>(client.pool->memcached_limits, goes_on);
+    }
+    update(client);
+}
+
+void Intake::update(const ClientConn& client) {
+    if (auto* resp = std::get_if<resp::RequestParser>(&parser)) {
+        resp->set_limits(client.pool->resp_limits);
+        resp->set_authenticated(client.authenticated);
+    } else if (auto* text = std::get_if<memcached::RequestParser>(&parser)) {
+        text->set_limits(client.pool->memcached_limits);
+    } else {
+        std::get<memcached::BinaryParser>(parser).set_limits(client.pool->memcached_limits);
+    }
+}
+
+Intake& Proxy::intake_of(ClientConn& client) {
+    if (client.intake != nullptr) return *client.intake;
+    Intake& intake = stores_.intakes.take(*blocks_);
+    client.intake = &intake;
+    auto* parser = std::get_if<resp::RequestParser>(&intake.parser);
+    if (parser != nullptr && client.pool->is_redis()) [[likely]] {
+        parser->set_limits(client.pool->resp_limits);
+        parser->set_authenticated(client.authenticated);
+    } else {
+        intake.become(client);
+    }
+    return intake;
+}
+
+void Proxy::take_bytes(ClientConn& client, const Slice& slice) {
+    if (client.state == ClientConn::State::Closing) return;
+    const bool waits = client.intake != nullptr && !client.intake->input.empty();
+    if (client.paused || waits) {
+        if (intake_of(client).input.append_growing(slice)) {
+            mark_dirty(client);  // enough may have come for the receive to be cancelled
+            return;
+        }
+        answer_error(
+            client, error_line(*client.pool, "out of buffer memory (buffer_memory)"), true);
+        return;
+    }
+    read_requests(client, slice);
+}
+
+// What is unfinished stays so.
+void Proxy::end_reading(ClientConn& client) {
+    client.state = ClientConn::State::Closing;
+    if (client.intake != nullptr) client.intake->partial.clear();
+    streams_.abandon(client);
+}
+
+namespace {
+
+// What cannot be taken yet is read again when what came before it is done.
+void postpone(ClientConn& client, const Slice& end, Chain whole) {
+    client.paused = true;
+    client.barrier = true;
+    const bool kept = whole.empty() ? client.intake->input.append_shared(end)
+                                    : (client.intake->input.append_chain(std::move(whole)), true);
+    RM_ASSERT(kept);
+}
+
+}  // namespace
+
+void Proxy::read_requests(ClientConn& client, const Slice& slice) {
+    Intake& intake = intake_of(client);
+    bool at_start = false;
+    if (auto* parser = std::get_if<resp::RequestParser>(&intake.parser)) {
+        parse_requests(client, *parser, slice);
+        at_start = parser->at_start();
+    } else if (auto* text = std::get_if<memcached::RequestParser>(&intake.parser)) {
+        parse_requests(client, *text, slice);
+        if (text->begins_binary()) [[unlikely]] {
+            parse_requests(client, client.begin_binary(), slice);
+        } else {
+            at_start = text->at_start();
+        }
+    } else {
+        parse_requests(client, std::get<memcached::BinaryParser>(intake.parser), slice);
+    }
+    if (at_start && intake.partial.empty() && intake.input.empty()) {
+        stores_.intakes.put(intake);
+        client.intake = nullptr;
+    }
+}
+
+template <class Parser>
+void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
+    Intake& intake = *client.intake;
+    Tally requests(counters_->requests);
+    while (slice.size > 0 && client.wants_input()) {
+        const Fed fed = parser.feed(slice.view());
+        if (fed.status == ParseStatus::NeedMore) {
+            take_part(client, parser, slice);
+            return;
+        }
+        if (fed.status == ParseStatus::Error) {
+            intake.partial.clear();
+            streams_.abandon(client);
+            refuse_stream(*this, client, parser);
+            return;
+        }
+
+        const auto consumed = static_cast<uint32_t>(fed.consumed);
+        const Slice end = slice.cut(0, consumed);
+        slice = slice.cut(consumed, slice.size - consumed);
+        if (client.upload != Upload::None && streams_.end_request(client, parser.discarding(), end))
+            [[unlikely]] {
+            parser.next();
+            continue;
+        }
+        Chain whole(*blocks_);
+        if (!intake.partial.empty()) {
+            keep_partial(client, end);
+            whole = std::move(intake.partial);
+            if (!client.wants_input()) return;
+        }
+        const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
+        requests.count += 1;
+        const Taken taken = take_frame(*this, client, parser.frame(), bytes);
+        parser.next();
+        if (taken == Taken::Later) {
+            requests.count -= 1;  // it will be counted when it is taken
+            postpone(client, end, std::move(whole));
+        } else {
+            pause_if_full(client);
+        }
+    }
+    if (slice.size > 0 && client.state == ClientConn::State::Open) {
+        // Paused in the middle of what was received.
+        const bool kept = intake.input.append_shared(slice);
+        RM_ASSERT(kept);
+        mark_dirty(client);
+    }
+}
+
+// Of an unfinished request, to its end.
+template <class Parser>
+void Proxy::take_part(ClientConn& client, const Parser& parser, const Slice& slice) {
+    const bool is_on_its_way = client.upload >= Upload::Sending;
+    if (parser.discarding()) {
+        client.intake->partial.clear();
+        if (client.upload == Upload::Sending) streams_.abandon(client);
+    } else if (is_on_its_way) {
+        streams_.pass_on(client, slice);
+    } else {
+        keep_partial(client, slice);
+        if (client.state == ClientConn::State::Open) streams_.consider(client, parser);
+    }
+}
+
+// Of an unfinished request. The reserve keeps the receive buffers of everybody else filled.
+void Proxy::keep_partial(ClientConn& client, const Slice& slice) {
+    Chain& partial = client.intake->partial;
+    if (blocks_->available() > reserve()) {
+        const bool small = partial.size() + slice.size < copy_max;
+        const bool kept =
+            small ? keep_beginning(partial, slice.view()) : partial.append_growing(slice);
+        if (kept) return;
+    }
+    partial.clear();
+    answer_error(client, error_line(*client.pool, out_of_memory_for_request), true);
+}
+
+// The first bytes of many clients' requests lie together: a block for each would let clients that
+// send a byte and wait have all memory. What does not grow in place moves, a few bytes at a time.
+bool Proxy::keep_beginning(Chain& partial, std::string_view bytes) {
+    if (partial.has_room_behind(bytes.size())) return partial.append_copy(bytes, nullptr);
+    Chain moved(*blocks_);
+    const auto size = static_cast<uint32_t>(partial.size());
+    if (!moved.append_range(partial, {0, size}, &beginnings_)) return false;
+    if (!moved.append_copy(bytes, &beginnings_)) return false;
+    partial = std::move(moved);
+    return true;
+}
+
+// Goes on with what was received while the client was paused.
+void Proxy::resume(ClientConn& client) {
+    client.paused = false;
+    client.paused_by_output = false;
+    client.barrier = false;
+    if (client.intake != nullptr) read_on(client);
+    if (client.end_of_stream && !client.paused) end_reading(client);
+    mark_dirty(client);
+}
+
+void Proxy::read_on(ClientConn& client) {
+    if (const auto* parser = std::get_if<resp::RequestParser>(&client.intake->parser)) {
+        streams_.consider(client, *parser);  // it may have waited for its turn
+    }
+    Chain work = std::move(client.intake->input);
+    while (!work.empty() && client.wants_input()) {
+        const Slice slice = work.front();
+        read_requests(client, slice);
+        work.pop_front(slice.size);
+    }
+    if (work.empty() || client.state != ClientConn::State::Open) return;
+    intake_of(client).input.append_chain(std::move(work));
+}
+
+}  // namespace ringmain::core
