@@ -24,6 +24,9 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
+#ifdef RINGMAIN_MIMALLOC
+#include <mimalloc.h>
+#endif
 
 namespace ringmain {
 namespace {
@@ -33,6 +36,17 @@ constexpr int refused = 1;
 constexpr int wrong_usage = 2;
 
 using config::CommandLine;
+
+// Freed memory goes to the kernel at once: mimalloc would wait for the next call of a thread that
+// may sleep from now on. Workers keep what they need by themselves (base/slab.h).
+void set_up_allocator() {
+#if !defined(RINGMAIN_MIMALLOC)
+#elif MI_MALLOC_VERSION < 210
+    mi_option_set_default(mi_option_decommit_delay, 0);
+#else
+    mi_option_set_default(mi_option_purge_delay, 0);
+#endif
+}
 
 void print(std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
@@ -325,5 +339,6 @@ int main(int argc, char** argv) {
         ringmain::complain("ringmain: " + line.error);
         return ringmain::wrong_usage;
     }
+    ringmain::set_up_allocator();
     return flushed(ringmain::dispatch(line));
 }

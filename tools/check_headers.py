@@ -3,6 +3,7 @@
 
 usage: check_headers.py ROOT CACHE COMPILER [ARGUMENT...]
 
+What a file of src/ includes before all else is compiled alone by the build already. The others:
 Headers are compiled in parallel, and only those that changed since they last compiled, themselves
 or through a header of ours that they include: CACHE is a file with one digest per header.
 """
@@ -45,6 +46,22 @@ def closure(root, name):
     return sorted(seen)
 
 
+def is_once(root, name):
+    return "\n#pragma once\n" in (root / name).read_text()
+
+
+def first_in_sources(root):
+    """The headers that some source of the product includes before anything else."""
+    first = set()
+    for name in tree.files(root):
+        if name.suffix == ".cc" and name.parts[0] == "src":
+            text = (root / name).read_text()
+            start = re.search(r"^\s*#", text, re.MULTILINE)
+            found = INCLUDE.match(text, start.start()) if start else None
+            first.add(found and resolve(root, name, found[1]))
+    return first - {None}
+
+
 def digest(root, name, command):
     sha = hashlib.sha256(json.dumps(command).encode())
     for part in closure(root, name):
@@ -71,6 +88,8 @@ def main():
     command = sys.argv[3:]
     known = json.loads(cache.read_text()) if cache.exists() else {}
     headers = [n for n in tree.files(root) if n.suffix == ".h" and n.parts[0] in HEADER_FOLDERS]
+    built = first_in_sources(root)
+    headers = [n for n in headers if n not in built or not is_once(root, n)]
     digests = {name.as_posix(): digest(root, name, command) for name in headers}
     changed = [name for name in headers if known.get(name.as_posix()) != digests[name.as_posix()]]
 

@@ -111,7 +111,7 @@ class BlockPool {
     Block* free_ = nullptr;   // resident pages
     Block* cold_ = nullptr;   // beyond warm_max_, pages still resident
     Block* given_ = nullptr;  // pages given back to the kernel
-    Slab<ChainNode> nodes_{SIZE_MAX, 4096};
+    Slab<ChainNode> nodes_{SIZE_MAX, 2048};
 };
 
 }  // namespace ringmain

@@ -19,7 +19,7 @@ namespace ringmain::core {
 struct Stores {
     // `requests_max`: of requests, and of the fragments of those that are split.
     explicit Stores(size_t requests_max)
-        : requests(requests_max, 1024), fragments(requests_max, 1024) {}
+        : requests(requests_max, 512), fragments(requests_max, 512) {}
 
     void trim() {
         clients.trim();
