@@ -98,7 +98,11 @@ void Driver::connect(core::ServerConn& conn) {
     if (!asking_.insert(&conn).second) return;
     const uint64_t ticket = next_ticket_++;
     questions_[ticket] = &conn;
-    resolver_.ask(address.host, address.port, ticket, inbox_);
+    const Status asked = resolver_.ask(address.host, address.port, ticket, inbox_);
+    if (asked.ok()) return;
+    questions_.erase(ticket);
+    asking_.erase(&conn);
+    fail_locally(conn, asked.error());
 }
 
 void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& address) {

@@ -3,7 +3,6 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <thread>
 #include <utility>
 
 namespace ringmain::worker {
@@ -29,7 +28,8 @@ struct Resolver::Shared {
     bool ending = false;
 };
 
-Resolver::Resolver() : shared_(new Shared) {}
+Resolver::Resolver(Result<Thread> (*start_thread)(Thread::Main, void*))
+    : start_thread_(start_thread), shared_(new Shared) {}
 
 Resolver::~Resolver() {
     {
@@ -53,15 +53,27 @@ void Resolver::leave(Shared* shared) {
     }
 }
 
-void Resolver::ask(std::string host, uint16_t port, uint64_t ticket, Inbox& inbox) {
+Status Resolver::ask(std::string host, uint16_t port, uint64_t ticket, Inbox& inbox) {
     const std::lock_guard lock(shared_->mutex);
-    shared_->questions.push_back({std::move(host), port, ticket, &inbox});
-    if (shared_->questions.size() > shared_->idle && shared_->threads < threads_max) {
-        shared_->threads += 1;
-        shared_->holders += 1;
-        std::thread(run, shared_).detach();
+    // The thread waits for the mutex, and so does not see what is not there yet.
+    if (shared_->questions.size() >= shared_->idle && shared_->threads < threads_max) {
+        Result<Thread> made = start_thread_(thread_main, shared_);
+        if (made.ok()) {
+            made.value().let_go();
+            shared_->threads += 1;
+            shared_->holders += 1;
+        } else if (shared_->threads == 0) {
+            return Error{made.error()};
+        }
     }
+    shared_->questions.push_back({std::move(host), port, ticket, &inbox});
     shared_->asked.notify_one();
+    return {};
+}
+
+void* Resolver::thread_main(void* shared) {
+    run(static_cast<Shared*>(shared));
+    return nullptr;
 }
 
 void Resolver::run(Shared* shared) {

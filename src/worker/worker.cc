@@ -58,20 +58,30 @@ void pin_to(int cpu) {
 }  // namespace
 
 Worker::~Worker() {
-    if (!thread_.joinable()) return;
+    if (!thread_.is_joinable()) return;
     stop();
     thread_.join();
 }
 
 Status Worker::start() {
-    thread_ = std::thread([this] { run(); });
+    Result<Thread> made = Thread::start(
+        [](void* worker) -> void* {
+            static_cast<Worker*>(worker)->run();
+            return nullptr;
+        },
+        this);
+    if (!made.ok()) {
+        return Error{"cannot start worker " + std::to_string(options_.surroundings.worker) + ": " +
+                     made.error() + ", or lower workers"};
+    }
+    thread_ = std::move(made.value());
     std::unique_lock lock(mutex_);
     reported_.wait(lock, [this] { return status_.has_value(); });
     return *status_;
 }
 
 void Worker::join() {
-    if (thread_.joinable()) thread_.join();
+    if (thread_.is_joinable()) thread_.join();
 }
 
 void Worker::report(Status status) {

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import tempfile
 import threading
 import time
@@ -203,6 +204,54 @@ class Workers(Case):
                 self.same(client.read(), b"VALUE w%d 0 2\r\n%02d\r\nEND\r\n" % (number, index))
         for client in clients:
             client.close()
+
+
+@needs_ringmain
+@unittest.skipIf(SANITIZED, "sanitizers make threads of their own")
+@unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv") and shutil.which("prlimit"),
+                     "needs a user without processes")
+class NoThreads(Case):
+    """Where its user may have so many threads, as in a container with a limit."""
+
+    def prepare(self, threads, uid, servers, **options):
+        class Limited(Ringmain):
+            inside = ("prlimit", f"--nproc={threads}:9", "setpriv", "--reuid", str(uid),
+                      "--clear-groups")
+
+        proxy = self.use(Limited({"alpha": {"servers": servers, **options}}, start=False))
+        proxy.folder.chmod(0o755)
+        return proxy
+
+    def test_a_start_without_a_thread_is_refused(self):
+        proxy = self.prepare(1, 54321, ["127.0.0.1:1:1 s0"])
+        with self.assertRaisesRegex(AssertionError, "ended with status 1;"):
+            proxy.start()
+        self.assertRegex(proxy.log(), "cannot start worker 0: no thread can be made .*ulimit -u")
+        proxy.child = None
+
+    def test_names_are_looked_up_one_after_the_other(self):
+        """Control, worker and one thread for look-ups, where eight would be made."""
+        servers = [f"localhost:{self.use(RedisServer()).port}:1 s{i}" for i in range(8)]
+        proxy = self.prepare(3, 54322, servers, preconnect=False, timeout="10s")
+        proxy.start()
+        with proxy.client() as client:
+            keys = [key_on(index, 8) for index in range(8)]
+            self.same(client.call("MSET", *[word for key in keys for word in (key, key)]), b"+OK\r\n")
+            self.same(client.value("MGET", *keys), [key.encode() for key in keys])
+
+    def test_no_look_up_is_no_failure_of_the_server(self):
+        server = self.use(RedisServer())
+        proxy = self.prepare(2, 54323, [f"localhost:{server.port}:1 s0"], preconnect=False,
+                             auto_eject_hosts=True, server_failure_limit=1)
+        proxy.start()
+        with proxy.client() as client:
+            for _ in range(3):
+                self.assertIn(b"cannot be reached: no thread can be made", client.call("GET", "k"))
+            self.assertNotIn("ejected", proxy.log())
+            self.assertIn("cannot be reached: no thread can be made", proxy.log())
+            subprocess.run(["setpriv", "--reuid", "54323", "--clear-groups", "prlimit",
+                            "--nproc=3:9", f"--pid={proxy.pid}"], check=True)
+            wait_for(lambda: client.call("SET", "k", "v") == b"+OK\r\n", "the server is reached")
 
 
 @needs_ringmain

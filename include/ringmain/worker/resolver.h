@@ -6,10 +6,14 @@
 //
 // A look-up cannot be interrupted. Ending does not wait for one: its thread finds that nobody wants
 // the answer any more, and the last one to leave frees what they share.
+//
+// Threads are made when there are questions for them, and stay. Where no more can be made, those
+// that there are answer one question after the other.
 
 #pragma once
 
 #include "ringmain/worker/inbox.h"
+#include "ringmain/worker/thread.h"
 
 #include <cstdint>
 #include <string>
@@ -20,20 +24,24 @@ class Resolver {
   public:
     static constexpr uint32_t threads_max = 8;
 
-    Resolver();
+    // Another way of making threads is for tests.
+    explicit Resolver(Result<Thread> (*start_thread)(Thread::Main, void*) = &Thread::start);
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
     ~Resolver();
 
     // The answer comes to `inbox` as Resolved with this ticket. The inbox outlives the resolver.
-    void ask(std::string host, uint16_t port, uint64_t ticket, Inbox& inbox);
+    // Without a single thread nothing is asked, and no answer comes: the reason, at once.
+    [[nodiscard]] Status ask(std::string host, uint16_t port, uint64_t ticket, Inbox& inbox);
 
   private:
     struct Shared;
 
     static void run(Shared* shared);
+    static void* thread_main(void* shared);
     static void leave(Shared* shared);
 
+    Result<Thread> (*start_thread_)(Thread::Main, void*);
     Shared* shared_;
 };
 

@@ -12,13 +12,13 @@
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/resolver.h"
 #include "ringmain/worker/roster.h"
+#include "ringmain/worker/thread.h"
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <thread>
 #include <vector>
 
 namespace ringmain::worker {
@@ -79,7 +79,7 @@ class Worker {
     void report(Status status);
 
     WorkerOptions options_;
-    std::thread thread_;
+    Thread thread_;
     std::atomic<bool> ended_ = false;
     Progress progress_;
     std::atomic<int> cpu_clock_ = 0;  // 0: not known

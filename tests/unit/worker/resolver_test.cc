@@ -20,7 +20,7 @@ Message answer_of(Inbox& inbox) {
 TEST_CASE("a name is looked up on another thread, and the answer carries the ticket") {
     Inbox inbox;
     Resolver resolver;
-    resolver.ask("localhost", 6379, 7, inbox);
+    REQUIRE(resolver.ask("localhost", 6379, 7, inbox).ok());
     const Message answer = answer_of(inbox);
     CHECK(answer.kind == Message::Kind::Resolved);
     CHECK(answer.ticket == 7);
@@ -31,7 +31,7 @@ TEST_CASE("a name is looked up on another thread, and the answer carries the tic
 TEST_CASE("a name that does not exist is answered with the reason") {
     Inbox inbox;
     Resolver resolver;
-    resolver.ask("no-such-host.invalid", 6379, 8, inbox);
+    REQUIRE(resolver.ask("no-such-host.invalid", 6379, 8, inbox).ok());
     const Message answer = answer_of(inbox);
     CHECK(answer.ticket == 8);
     CHECK(answer.addresses.empty());
@@ -43,9 +43,51 @@ TEST_CASE("a resolver with questions left ends") {
     {
         Resolver resolver;
         for (uint64_t i = 0; i < 10; ++i)
-            resolver.ask("localhost", 1, i, inbox);
+            REQUIRE(resolver.ask("localhost", 1, i, inbox).ok());
     }
     CHECK(inbox.take().size() <= 10);
+}
+
+// Threads that can be made; the rest cannot.
+int threads_left = 0;
+
+Result<Thread> start_if_left(Thread::Main main, void* argument) {
+    if (threads_left == 0) return Error{"no thread can be made"};
+    threads_left -= 1;
+    return Thread::start(main, argument);
+}
+
+TEST_CASE("one thread answers all questions where there is no other") {
+    threads_left = 1;
+    Inbox inbox;
+    Resolver resolver(start_if_left);
+    constexpr size_t count = 20;
+    for (uint64_t i = 0; i < count; ++i) {
+        REQUIRE(resolver.ask("localhost", 1, i, inbox).ok());
+    }
+    std::vector<uint64_t> tickets;
+    while (tickets.size() < count) {
+        pollfd wanted = {.fd = inbox.descriptor(), .events = POLLIN, .revents = 0};
+        REQUIRE(poll(&wanted, 1, 20000) == 1);
+        for (const Message& message : inbox.take()) {
+            tickets.push_back(message.ticket);
+        }
+    }
+    for (uint64_t i = 0; i < count; ++i) {
+        CHECK(tickets[i] == i);
+    }
+}
+
+TEST_CASE("without a thread a question is refused with the reason, until one can be made") {
+    threads_left = 0;
+    Inbox inbox;
+    Resolver resolver(start_if_left);
+    const Status asked = resolver.ask("localhost", 1, 1, inbox);
+    REQUIRE_FALSE(asked.ok());
+    CHECK(asked.error() == "no thread can be made");
+    threads_left = 1;
+    REQUIRE(resolver.ask("localhost", 1, 2, inbox).ok());
+    CHECK(answer_of(inbox).ticket == 2);
 }
 
 }  // namespace

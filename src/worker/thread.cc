@@ -1,0 +1,47 @@
+#include "ringmain/worker/thread.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/uring/socket.h"
+
+#include <utility>
+
+namespace ringmain::worker {
+
+Result<Thread> Thread::start(Main main, void* argument) {
+    pthread_t id = {};
+    const int error = pthread_create(&id, nullptr, main, argument);
+    if (error == 0) return Thread(id);
+    return Error{"no thread can be made (" + uring::error_text(error) +
+                 "): raise the limit on processes and threads (ulimit -u, TasksMax= in a systemd "
+                 "unit, pids.max of a container), or on memory"};
+}
+
+Thread::Thread(Thread&& other) noexcept
+    : id_(other.id_), is_joinable_(std::exchange(other.is_joinable_, false)) {}
+
+Thread& Thread::operator=(Thread&& other) noexcept {
+    RM_ASSERT(!is_joinable_);
+    id_ = other.id_;
+    is_joinable_ = std::exchange(other.is_joinable_, false);
+    return *this;
+}
+
+Thread::~Thread() {
+    RM_ASSERT(!is_joinable_);
+}
+
+void Thread::join() {
+    RM_ASSERT(is_joinable_);
+    const int error = pthread_join(id_, nullptr);
+    RM_ASSERT(error == 0);
+    is_joinable_ = false;
+}
+
+void Thread::let_go() {
+    RM_ASSERT(is_joinable_);
+    const int error = pthread_detach(id_);
+    RM_ASSERT(error == 0);
+    is_joinable_ = false;
+}
+
+}  // namespace ringmain::worker
