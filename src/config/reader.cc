@@ -367,6 +367,16 @@ void Reader::read_strings(const Option& option, const Node& list, const Target& 
         }
         value.texts.push_back(node->text);
     }
+    if (value.texts.empty() && !tree_->has_gaps) {
+        // Redis's ACL lets nobody do anything then: whoever writes it means none, not all.
+        const std::string name(option.name);
+        findings_->error(list.place,
+                         "'" + name +
+                             "' is empty, which would be no restriction; leave it out for that, "
+                             "or say what may be used, as in " +
+                             name + " = " + std::string(option.example));
+        return;
+    }
     option.store(target, value);
 }
 

@@ -26,6 +26,12 @@ void Reader::read_users(const Node& list, Pool& pool) {
                              std::string(name_of(list.kind)));
         return;
     }
+    if (tree_->first(list) == nullptr && !tree_->has_gaps) {
+        findings_->error(list.place,
+                         "'users' is empty: it would keep nobody out; leave it out for that, "
+                         "or name one, as in users = [{ name = \"app\", password = \"...\" }]");
+        return;
+    }
     for (const Node* node = tree_->first(list); node != nullptr; node = tree_->next(*node)) {
         if (findings_->full()) return;
         if (pool.users.size() == user_count_max) {

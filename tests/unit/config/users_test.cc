@@ -85,6 +85,14 @@ TEST_CASE("what is wrong with a user is told") {
     CHECK(contains(user("name = 'a', password = 'x', keys = ['']"),
                    "'keys' holds texts of 1 to 512 bytes, as in [\"shop:\"]"));
     CHECK(contains(user("name = 'a', password = 'x', keys = [3]"), "'keys' holds texts"));
+    CHECK(contains(user("name = 'a', password = 'x', keys = []"),
+                   "'keys' is empty, which would be no restriction; leave it out for that, or say "
+                   "what may be used, as in keys = [\"shop:\"]"));
+    CHECK(contains(user("name = 'a', password = 'x', commands = []"),
+                   "'commands' is empty, which would be no restriction"));
+    CHECK(contains(refused("users = []"),
+                   "'users' is empty: it would keep nobody out; leave it out for that"));
+    CHECK(contains(refused("redis_auth = 'x'\nusers = []"), "'users' is empty"));
     for (const std::string_view rule : {"get", "+", "+@", "+@nonsense", "+nonsense", "-get|x"}) {
         CHECK(contains(
             user("name = 'a', password = 'x', commands = ['+get', '" + std::string(rule) + "']"),
