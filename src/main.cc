@@ -325,6 +325,18 @@ int dispatch(const CommandLine& line) {
 }  // namespace
 }  // namespace ringmain
 
+// What is opened later must not get the number of a standard descriptor that whoever started this
+// has closed: log lines would be written into it, and -d would put /dev/null in its place. These
+// are opened the wrong way round, so that who uses them is told, as with closed ones.
+static bool guard_standard_descriptors() {
+    for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (fcntl(number, F_GETFD) >= 0) continue;
+        const int flags = number == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (open("/dev/null", flags) != number) return false;
+    }
+    return true;
+}
+
 // Output that was lost is no success.
 static int flushed(int status) {
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
@@ -333,6 +345,12 @@ static int flushed(int status) {
 }
 
 int main(int argc, char** argv) {
+    if (!guard_standard_descriptors()) {
+        ringmain::complain(
+            "ringmain: a standard descriptor (0, 1 or 2) is closed, and /dev/null cannot be "
+            "opened in its place; start it with all three, or make /dev/null");
+        return ringmain::refused;
+    }
     const ringmain::config::CommandLine line = ringmain::config::parse_command_line(
         std::span<const char* const>(argv, static_cast<size_t>(argc)).subspan(1));
     if (!line.accepted()) {

@@ -452,6 +452,49 @@ class Running(CommandLine):
         self.assertFalse(pid_file.exists())
 
     @needs_ringmain
+    def test_who_starts_it_may_have_closed_the_standard_descriptors(self):
+        """What is opened later gets none of their numbers."""
+        pid_file = self.folder / "pid"
+        server = self.use(RedisServer())
+        for closed in ("2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"):
+            for background in ("", "-d"):
+                with self.subTest(closed=closed, background=background):
+                    proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, start=False))
+                    proxy.spawn(["sh", "-c", f"exec {os.path.abspath(BINARY)} {background} "
+                                             f"-c {proxy.config_path} -p {pid_file} {closed}"])
+                    if background:
+                        self.assertEqual(proxy.child.wait(20), 0)
+                    wait_for(lambda: pid_file.exists() and pid_file.read_text().strip(),
+                             "the pid file is there")
+                    self.check_and_stop(proxy, int(pid_file.read_text()))
+
+    def check_and_stop(self, proxy, pid):
+        held = {}
+        try:
+            with proxy.client() as client:
+                self.expect(client, resp("SET", "a", "b"), b"+OK\r\n")
+            held = {os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)}
+            os.kill(pid, signal.SIGTERM)
+            wait_for(lambda: proxy.child.poll() is not None
+                     and not pathlib.Path(f"/proc/{pid}").exists(), "it stopped", timeout=5)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            raise
+        finally:
+            proxy.child.wait(20)
+            proxy.child = None
+        self.assertLessEqual(held, {"/dev/null", str(proxy.log_path)})
+
+    @needs_ringmain
+    def test_output_to_a_closed_descriptor_is_no_success(self):
+        binary = os.path.abspath(BINARY)
+        done = subprocess.run(["sh", "-c", f"exec {binary} help options 1>&-"],
+                              capture_output=True, text=True, timeout=20)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("standard output cannot be written to", done.stderr)
+
+    @needs_ringmain
     def test_in_the_background_without_a_log_file_is_told(self):
         pid_file = self.folder / "pid"
         proxy = self.use(Ringmain({"alpha": {"servers": [self.use(RedisServer())]}}, start=False))
