@@ -139,6 +139,24 @@ bool hosts_share(std::string_view a, std::string_view b) {
     return a == "::" && is_ipv6(b);
 }
 
+bool is_loopback(std::string_view host) {
+    return host == "localhost" || host == "::1" || (is_ipv4(host) && host.starts_with("127."));
+}
+
+// What the kernel connects to.
+std::string_view peer_of(std::string_view host) {
+    if (host == "0.0.0.0") return "127.0.0.1";
+    return host == "::" ? "::1" : host;
+}
+
+// A server's host, and that of a listener of its port.
+bool host_leads_to(std::string_view host, std::string_view listen) {
+    if (listen != "0.0.0.0" && listen != "::") {
+        return hosts_share(host, listen) || hosts_share(listen, host);
+    }
+    return host == "localhost" || (is_loopback(host) && is_ipv6(host) == is_ipv6(listen));
+}
+
 }  // namespace
 
 Address normal_address(Address address) {
@@ -154,6 +172,11 @@ Address normal_address(Address address) {
 bool share_a_place(const Address& a, const Address& b) {
     if (a.is_path() || b.is_path()) return a.path == b.path;
     return a.port == b.port && (hosts_share(a.host, b.host) || hosts_share(b.host, a.host));
+}
+
+bool leads_to(const Address& server, const Address& listen) {
+    if (server.is_path() || listen.is_path()) return server.path == listen.path;
+    return server.port == listen.port && host_leads_to(peer_of(server.host), listen.host);
 }
 
 }  // namespace ringmain::config

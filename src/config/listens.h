@@ -1,4 +1,5 @@
-// src/config/listens.h - where two sections of a file would listen at the same place.
+// src/config/listens.h - where two sections of a file would listen at the same place,
+// and where a pool would be its own server.
 //
 // Looks nothing up: what a name stands for is known when it is listened on. Only localhost is.
 
@@ -14,5 +15,10 @@ namespace ringmain::config {
 
 // Whether only one of them can be listened on. Both are normal addresses.
 [[nodiscard]] bool share_a_place(const Address& a, const Address& b);
+
+// Whether who connects to `server` comes to who listens on `listen`, as far as that can be told
+// without this machine's addresses: beside a wildcard another may listen on one of them. Both are
+// normal.
+[[nodiscard]] bool leads_to(const Address& server, const Address& listen);
 
 }  // namespace ringmain::config

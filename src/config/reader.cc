@@ -290,7 +290,7 @@ void Reader::check_servers(const Pool& pool, const Node& list, std::vector<Serve
     }
     for (const ServerDraft& draft : drafts) {
         const Address server = normal_address(draft.server.address);
-        if (pool.listen.empty() || server.text() != pool.listen.text()) continue;
+        if (pool.listen.empty() || !leads_to(server, pool.listen)) continue;
         findings_->error(draft.place,
                          "server " + quoted(draft.server.ring_name) + " is where [pool." +
                              pool.name +

@@ -178,6 +178,49 @@ TEST_CASE("a pool is no server of its own") {
               .accepted());
 }
 
+TEST_CASE("a pool is no server of its own, however both are written") {
+    const auto pool = [](const std::string& listen, const std::string& server) {
+        return "[pool.a]\nlisten='" + listen + "'\nservers=['" + server + ":1 x']";
+    };
+    const char* same[][2] = {{"0.0.0.0:1", "127.0.0.1:1"},
+                             {"0.0.0.0:1", "127.8.0.1:1"},
+                             {"0.0.0.0:1", "0.0.0.0:1"},
+                             {"0.0.0.0:1", "localhost:1"},
+                             {"0.0.0.0:1", "[::ffff:127.0.0.1]:1"},
+                             {"[::]:1", "[::1]:1"},
+                             {"[::]:1", "[0::0]:1"},
+                             {"[::]:1", "LocalHost:1"},
+                             {"127.0.0.1:1", "localhost:1"},
+                             {"127.0.0.1:1", "0.0.0.0:1"},
+                             {"[::1]:1", "localhost:1"},
+                             {"[::1]:1", "[::]:1"},
+                             {"localhost:1", "127.0.0.1:1"},
+                             {"localhost:1", "[::1]:1"},
+                             {"localhost:1", "0.0.0.0:1"}};
+    for (const auto& pair : same) {
+        const std::string out = refused(pool(pair[0], pair[1]));
+        CAPTURE(out);
+        CAPTURE(pair[0]);
+        CAPTURE(pair[1]);
+        CHECK(contains(out, "server 'x' is where [pool.a] listens"));
+    }
+    // Where a wildcard listens, a server may listen on an address of its own, or be elsewhere.
+    const char* other[][2] = {{"0.0.0.0:1", "10.0.0.5:1"},
+                              {"0.0.0.0:1", "127.0.0.1:2"},
+                              {"0.0.0.0:1", "[::1]:1"},
+                              {"0.0.0.0:1", "name:1"},
+                              {"[::]:1", "[2001:db8::1]:1"},
+                              {"[::]:1", "127.0.0.1:1"},
+                              {"10.0.0.5:1", "0.0.0.0:1"},
+                              {"127.0.0.1:1", "127.0.0.2:1"},
+                              {"/a.sock", "/b.sock"}};
+    for (const auto& pair : other) {
+        CAPTURE(pair[0]);
+        CAPTURE(pair[1]);
+        CHECK(load(pool(pair[0], pair[1]), "f").accepted());
+    }
+}
+
 TEST_CASE("weights are bounded, one by one and together") {
     CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:1:2000000000']"), "1 to 1000000"));
     std::string many = "[pool.a]\nlisten='h:1'\ndistribution='modula'\nservers=[";
