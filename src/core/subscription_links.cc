@@ -187,6 +187,7 @@ void Subscriptions::on_lost(ServerConn& conn) {
     link.is_dropping = false;
     Pool& pool = server.pool();
     std::vector<Topic*> touched;
+    std::vector<Topic*> failing;  // of them, for those that have gone elsewhere wait for others
     for_each_topic(pool, [&](Topic& topic) {
         Spot* spot = topic.spot(server);
         if (spot == nullptr) return;
@@ -194,13 +195,16 @@ void Subscriptions::on_lost(ServerConn& conn) {
         spot->held = false;
         spot->pending = 0;
         spot->queued = spot->wanted;
-        if (spot->wanted) link.todo.push_back(&topic);
+        if (spot->wanted) {
+            link.todo.push_back(&topic);
+            failing.push_back(&topic);
+        }
         topic.joinings += 1;  // it is looked at once more below
         touched.push_back(&topic);
     });
     const std::string text = error_line(pool, conn.last_error);
-    for (Topic* topic : touched) {
-        if (!topic->is_confirmed()) fail(*topic, text);
+    for (Topic* topic : failing) {
+        fail(*topic, text);
     }
     for (Topic* topic : touched) {
         topic->joinings -= 1;
