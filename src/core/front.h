@@ -35,6 +35,12 @@ enum class Taken : uint8_t {
                                const memcached::BinaryFrame& frame,
                                const Bytes& bytes);
 
+// To the server of its key; or refuses it.
+void forward(Proxy& proxy,
+             ClientConn& client,
+             const memcached::RequestFrame& frame,
+             const Bytes& bytes);
+
 // Answers bytes that are no request of the protocol, and closes.
 void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& parser);
 void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestParser& parser);

@@ -30,12 +30,32 @@ void refuse(Proxy& proxy,
     proxy.answer_error(client, text);
 }
 
+// An older value must not be left where a new one is refused. The response is the answer, written
+// as the refusal. False when nothing can be removed: there is no answer yet.
+bool remove(Proxy& proxy, ClientConn& client, std::string_view key) {
+    constexpr uint8_t opcode_of_delete = 0x04;
+    Chain bytes(proxy.blocks());
+    if (!client.pool->any_live() || !bytes.append_copy(key, nullptr)) return false;
+    BinaryFrame frame;
+    frame.opcode = opcode_of_delete;
+    frame.meaning = memcached::meaning_of(opcode_of_delete);
+    frame.key = {.offset = 0, .size = static_cast<uint32_t>(key.size())};
+    Chain text(proxy.blocks());
+    memcached::RequestFrame request;
+    if (memcached::rewrite_request(frame, Bytes(bytes), text, request) != Rewritten::Yes) {
+        return false;
+    }
+    forward(proxy, client, request, Bytes(text));
+    return true;
+}
+
 }  // namespace
 
 Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, const Bytes& bytes) {
     BinaryWaiting& waiting = client.binary->expect(frame);
     if (frame.refusal != BinaryStatus::Success) {
         count(client, Verb::Invalid);
+        if (!frame.removes.empty() && remove(proxy, client, frame.removes)) return Taken::Yes;
         proxy.answer_error(client,
                            text_of(frame.refusal),
                            frame.hang_up,

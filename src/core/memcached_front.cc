@@ -98,42 +98,6 @@ void note(const Proxy& proxy, Request& request, std::string_view key) {
     request.key_size = static_cast<uint32_t>(key.size());
 }
 
-void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
-    Pool& pool = *client.pool;
-    const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
-    const uint32_t server = pool.server_of(key, proxy.now(), proxy.prng());
-    std::string_view why;
-    ServerConn* conn = proxy.usable_connection(pool.server(server), client, bytes.size(), &why);
-    if (conn == nullptr) {
-        proxy.refuse_forward(client,
-                             frame.noreply ? std::string() : error_line(pool, why),
-                             proxy.scratch().why_reason);
-        return;
-    }
-    if (!proxy.has_room_for(bytes.size())) {
-        refuse(proxy, client, frame, "out of buffer memory; see buffer_memory");
-        return;
-    }
-    Request* request = proxy.make_request(client);
-    if (request == nullptr) {
-        refuse(proxy, client, frame, too_many_requests(proxy));
-        return;
-    }
-    describe(*request, frame);
-    note(proxy, *request, key);
-    if (frame.verb <= Verb::Gats) {
-        request->only.keys = frame.key_count;
-        request->only.key_hash = proxy.key_check_hash(key);
-    }
-    if (frame.verb <= Verb::Gets && frame.key_count == 1) {
-        send_get(proxy, *conn, *request, frame, bytes);
-        return;
-    }
-    const bool written = memcached::write_request(frame, bytes, conn->out);
-    RM_ASSERT(written);
-    proxy.enqueue(*conn, request->only);
-}
-
 // get, gets, gat, gats with several keys: one fragment per server.
 void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Scratch& scratch = proxy.scratch();
@@ -249,6 +213,19 @@ void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, c
     }
 }
 
+// Unseen by the client, before it gets its error.
+void remove(Proxy& proxy, ClientConn& client, std::string_view removal) {
+    if (!client.pool->any_live()) return;
+    memcached::RequestParser parser(client.pool->memcached_limits);
+    const Fed fed = parser.feed(removal);
+    RM_ASSERT(fed.status == ParseStatus::Complete);
+    RequestFrame frame = parser.frame();
+    frame.noreply = true;
+    Chain text(proxy.blocks());
+    if (!text.append_copy(removal, nullptr)) return;
+    forward(proxy, client, frame, Bytes(text));
+}
+
 void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame) {
     if (frame.verb == Verb::Version) {
         proxy.answer(client, std::string("VERSION ").append(memcached_version).append("\r\n"));
@@ -258,6 +235,7 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
         proxy.answer(client, "", true);
     } else {
         RM_ASSERT(frame.verb == Verb::Invalid);
+        if (!frame.removal.empty()) remove(proxy, client, frame.removal);
         proxy.answer_error(client, frame.answer);
     }
 }
@@ -280,6 +258,42 @@ bool is_local(const RequestFrame& frame, const Bytes& bytes) {
 }
 
 }  // namespace
+
+void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
+    Pool& pool = *client.pool;
+    const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
+    const uint32_t server = pool.server_of(key, proxy.now(), proxy.prng());
+    std::string_view why;
+    ServerConn* conn = proxy.usable_connection(pool.server(server), client, bytes.size(), &why);
+    if (conn == nullptr) {
+        proxy.refuse_forward(client,
+                             frame.noreply ? std::string() : error_line(pool, why),
+                             proxy.scratch().why_reason);
+        return;
+    }
+    if (!proxy.has_room_for(bytes.size())) {
+        refuse(proxy, client, frame, "out of buffer memory; see buffer_memory");
+        return;
+    }
+    Request* request = proxy.make_request(client);
+    if (request == nullptr) {
+        refuse(proxy, client, frame, too_many_requests(proxy));
+        return;
+    }
+    describe(*request, frame);
+    note(proxy, *request, key);
+    if (frame.verb <= Verb::Gats) {
+        request->only.keys = frame.key_count;
+        request->only.key_hash = proxy.key_check_hash(key);
+    }
+    if (frame.verb <= Verb::Gets && frame.key_count == 1) {
+        send_get(proxy, *conn, *request, frame, bytes);
+        return;
+    }
+    const bool written = memcached::write_request(frame, bytes, conn->out);
+    RM_ASSERT(written);
+    proxy.enqueue(*conn, request->only);
+}
 
 Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     client.pool->counters->commands[number_of(frame.verb)].add(1);

@@ -79,6 +79,7 @@ Fed BinaryParser::feed(std::string_view bytes) {
         read_header();
     }
     const uint64_t count = std::min<uint64_t>(body_left_, bytes.size() - consumed);
+    if (key_left_ > 0) keep_key(bytes.substr(consumed, static_cast<size_t>(count)));
     body_left_ -= count;
     consumed += static_cast<size_t>(count);
     return {.status = body_left_ > 0 ? ParseStatus::NeedMore : ParseStatus::Complete,
@@ -114,11 +115,27 @@ void BinaryParser::read_header() {
     }
     if (!is_served(command)) return refuse(BinaryStatus::UnknownCommand, false);
     const uint64_t value_size_max = std::min<uint64_t>(limits_->value_size_max, size_max_of_text);
-    if (value_size > value_size_max) return refuse(BinaryStatus::TooLarge, false);
+    if (value_size > value_size_max) {
+        if (command == BinaryCommand::Set) {
+            before_key_ = extras_size;
+            key_left_ = key_size;
+            key_.clear();
+        }
+        return refuse(BinaryStatus::TooLarge, false);
+    }
 
     frame_.extras = {.offset = binary_header_size, .size = extras_size};
     frame_.key = {.offset = frame_.extras.end(), .size = key_size};
     frame_.value = {.offset = frame_.key.end(), .size = value_size};
+}
+
+void BinaryParser::keep_key(std::string_view body) {
+    const size_t before = std::min<size_t>(before_key_, body.size());
+    const std::string_view piece = body.substr(before, key_left_);
+    before_key_ -= static_cast<uint32_t>(before);
+    key_left_ -= static_cast<uint32_t>(piece.size());
+    key_.append(piece);
+    frame_.removes = key_;
 }
 
 void BinaryParser::refuse(BinaryStatus status, bool hang_up) {

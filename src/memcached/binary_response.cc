@@ -253,6 +253,8 @@ bool write_response(const BinaryWaiting& request,
 
     Writer writer(request, head, target, open);
     if (request.refusal != BinaryStatus::Success) {
+        // It may be the response to the removal of an older value.
+        if (request.refusal == BinaryStatus::TooLarge) text = text_of(request.refusal);
         return writer.add({.status = request.refusal, .value = text});
     }
     const std::string_view line = text.substr(0, text.find(line_end));

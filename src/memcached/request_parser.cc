@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "answers.h"
 #include "command_line.h"
@@ -91,14 +92,26 @@ Fed RequestParser::end_line(std::string_view line, std::string_view rest, size_t
     if (!demand.has_data) return complete(consumed);
 
     if (demand.data_size > limits_->value_size_max && frame_.verb != Verb::Invalid) {
-        frame_.verb = Verb::Invalid;
-        frame_.answer = frame_.noreply ? std::string_view{} : answers::too_large;
+        refuse_value(line);
     }
     frame_.data = {size, demand.data_size};
     frame_.size = size + demand.data_size + DataBlock::line_end_size;
     data_.begin(demand.data_size);
     state_ = State::Data;
     return feed_data(rest, consumed);
+}
+
+// The line may be in line_.
+void RequestParser::refuse_value(std::string_view line) {
+    if (frame_.verb == Verb::Set || frame_.verb == Verb::MetaSet) {
+        std::string removal(frame_.verb == Verb::Set ? "delete " : "md ");
+        removal.append(line.substr(frame_.keys[0].offset, frame_.keys[0].size));
+        if (frame_.base64_key) removal += " b";
+        line_ = std::move(removal.append("\r\n"));
+        frame_.removal = line_;
+    }
+    frame_.verb = Verb::Invalid;
+    frame_.answer = frame_.noreply ? std::string_view{} : answers::too_large;
 }
 
 Fed RequestParser::feed_data(std::string_view bytes, size_t consumed) {

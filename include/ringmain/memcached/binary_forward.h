@@ -50,7 +50,7 @@ struct BinaryWaiting {
     uint8_t opcode = 0;
     BinaryMeaning meaning;
     // Other than Success: the answer is an error of this status, and the response its text as it
-    // is.
+    // is; but of what is too large a text of its own, whatever the response.
     BinaryStatus refusal = BinaryStatus::Success;
     uint32_t opaque = 0;
     std::string key;  // only of those whose response has it

@@ -7,7 +7,9 @@
 //   a key of more than 250 bytes, or a shape that  InvalidArguments, and close: nobody knows what
 //   its opcode does not have                       the rest of the bytes is
 //   an opcode that is not served                   UnknownCommand; the body is skipped
-//   a value beyond the limit                       TooLarge; the body is skipped
+//   a value beyond the limit                       TooLarge; the body is skipped, but for the key
+//   of
+//                                                  a set
 //
 // Same contract as resp/request_parser.h; error() is always empty.
 
@@ -19,6 +21,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace ringmain::memcached {
@@ -35,6 +38,9 @@ struct BinaryFrame {
     ByteRange extras;
     ByteRange key;
     ByteRange value;
+    // Of a set that is refused as too large: its key, whose older value memcached does not leave
+    // behind either. Good until next().
+    std::string_view removes;
 };
 
 class BinaryParser {
@@ -64,11 +70,17 @@ class BinaryParser {
   private:
     void read_header();
     void refuse(BinaryStatus status, bool hang_up);
+    void keep_key(std::string_view body);
 
     const RequestLimits* limits_;
     BinaryFrame frame_;
     uint64_t body_left_ = 0;
     uint32_t header_size_ = 0;  // bytes of it that are there
+    // Of a set that is too large: of the body, bytes before its key and of its key that are still
+    // to come; and the key.
+    uint32_t before_key_ = 0;
+    uint32_t key_left_ = 0;
+    std::string key_;
     std::array<char, binary_header_size> header_ = {};
 };
 

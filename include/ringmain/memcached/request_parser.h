@@ -85,6 +85,9 @@ struct RequestFrame {
     // Invalid: the line for the client, with its line end; static text. Empty: say nothing, since
     // the client asked for "noreply" and memcached is silent here, too.
     std::string_view answer;
+    // Invalid, of a set or ms whose value is too large: the whole request that removes the value
+    // before it, which memcached does not leave behind either. Good until next().
+    std::string_view removal;
 };
 
 class RequestParser {
@@ -129,6 +132,7 @@ class RequestParser {
     [[nodiscard]] Fed feed_data(std::string_view bytes, size_t consumed);
     [[nodiscard]] Fed complete(size_t consumed);
     [[nodiscard]] Fed fail(std::string_view text);
+    void refuse_value(std::string_view line);
     void append_bounded(std::string_view bytes);
     [[nodiscard]] bool is_too_long(std::string_view line) const;
 
@@ -136,7 +140,7 @@ class RequestParser {
     RequestFrame frame_;
     State state_ = State::Fresh;
     DataBlock data_;
-    std::string line_;  // the beginning of a line that was cut
+    std::string line_;  // the beginning of a line that was cut; a refused one's removal
     std::string_view error_;
 };
 

@@ -54,6 +54,36 @@ TEST_CASE("binary: requests reach the key's server in text and come back in bina
     CHECK(world.ask(text, "mg a v\r\n") == "VA 1\r\n6\r\n");
 }
 
+TEST_CASE("binary: a value beyond request_size_max leaves no older one behind") {
+    config::Pool pool = memcached_pool(3);
+    pool.request_size_max = 1000;
+    const std::string large(2000, 'x');
+    for (const bool cut : {false, true}) {
+        World world(pool, {.cut = cut});
+        Channel& client = world.client();
+        for (uint32_t server = 0; server < 3; ++server) {
+            const std::string key = world.key_on(server);
+            for (const uint8_t opcode : {uint8_t{0x01}, uint8_t{0x11}}) {  // set, quiet set
+                CAPTURE(int{opcode});
+                CHECK(ask(world, client, set(key, "old")) == "01 s00");
+                const std::string word = opcode == 0x01 ? "01" : "11";
+                CHECK(ask(world, client, set(key, large, opcode) + get(key)) ==
+                      word + " s03 vToo large. | 00 s01 vNot found");
+            }
+            CHECK(ask(world, client, set(key, "old")) == "01 s00");
+            CHECK(ask(world, client, set(key, large, 0x03) + get(key, 0x09) + noop) ==
+                  "03 s03 vToo large. | 09 s00 x00000000 vold c7 | 0a s00");
+        }
+        const std::string blank = "a b";
+        CHECK(ask(world, client, set(blank, large)) == "01 s03 vToo large.");
+        CHECK(world.server(world.server_of(blank)).memcached.log.back() == "md YSBi b");
+        CHECK(ask(world, client, set(std::string(200, ' '), large)) == "01 s03 vToo large.");
+        world.server(0).mood = Mood::Refusing;
+        world.cut_off(0);
+        CHECK(ask(world, client, set(world.key_on(0), large)) == "01 s03 vToo large.");
+    }
+}
+
 TEST_CASE("binary: a key in base64 is placed as the key itself") {
     World world(memcached_pool(3));
     Channel& client = world.client();

@@ -308,4 +308,56 @@ TEST_CASE("memcached: a value beyond request_size_max is swallowed, and the clie
     CHECK(world.loop().blocks().in_use() <= 2);
 }
 
+TEST_CASE("memcached: a value beyond request_size_max leaves no older one behind") {
+    config::Pool pool = memcached_pool(3);
+    pool.request_size_max = 1000;
+    const std::string large(2000, 'x');
+    const std::string refusal = "SERVER_ERROR object too large for cache\r\n";
+    for (const bool cut : {false, true}) {
+        World world(pool, {.cut = cut});
+        Channel& client = world.client();
+        for (uint32_t server = 0; server < 3; ++server) {
+            const std::string key = world.key_on(server);
+            const std::string get = "get " + key + "\r\n";
+            world.ask(client, set(key, "old"));
+            CHECK(world.ask(client, get + set(key, large) + get) ==
+                  "VALUE " + key + " 0 3\r\nold\r\nEND\r\n" + refusal + "END\r\n");
+            CHECK(world.server(server).memcached.log.back() == "get " + key);
+            world.ask(client, set(key, "old"));
+            CHECK(world.ask(client, "ms " + key + " 2000 q\r\n" + large + "\r\nmn\r\n" + get) ==
+                  refusal + "MN\r\nEND\r\n");
+            world.ask(client, set(key, "old"));
+            CHECK(
+                world.ask(client, "set " + key + " 0 0 2000 noreply\r\n" + large + "\r\n" + get) ==
+                "END\r\n");
+            // What others than set refuse, they leave alone, as memcached does.
+            world.ask(client, set(key, "old"));
+            CHECK(world.ask(client, "append " + key + " 0 0 2000\r\n" + large + "\r\n" + get) ==
+                  refusal + "VALUE " + key + " 0 3\r\nold\r\nEND\r\n");
+        }
+        // The key is placed and removed as what it stands for: "a b".
+        const uint32_t server = world.server_of("a b");
+        world.ask(client, "ms YSBi 3 b\r\nold\r\n");
+        CHECK(world.ask(client, "ms YSBi 2000 b\r\n" + large + "\r\n") == refusal);
+        CHECK(world.server(server).memcached.log.back() == "md YSBi b");
+    }
+}
+
+TEST_CASE("memcached: a value beyond request_size_max is refused, whatever its server says") {
+    config::Pool pool = memcached_pool(1);
+    pool.request_size_max = 1000;
+    World world(pool);
+    Channel& client = world.client();
+    const std::string large(2000, 'x');
+    const std::string refusal = "SERVER_ERROR object too large for cache\r\n";
+    world.ask(client, "get a\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, set("a", large) + "mn\r\n").empty());
+    world.pass(1000);
+    CHECK(World::heard(client) == refusal + "MN\r\n");
+    world.server(0).mood = Mood::Refusing;
+    world.pass(2000);
+    CHECK(world.ask(client, set("a", large) + "mn\r\n") == refusal + "MN\r\n");
+}
+
 }  // namespace ringmain::test
