@@ -130,14 +130,16 @@ std::string wait_text(std::string_view replicas, std::string_view timeout) {
 
 std::string state_text(const Steps& steps) {
     const std::string name = "'" + upper_name(*steps.command) + "' ";
+    // Of RENAME: the destination's server has said so.
+    const bool is_written = steps.attempts > 1 || !steps.answer.empty();
     switch (steps.phase) {
         case Steps::Phase::Fetch:
-            return name + (steps.attempts > 1 ? "has written the destination; the source is there"
-                                              : "has changed nothing");
+            return name + (is_written ? "has written the destination; the source is there"
+                                      : "has changed nothing");
         case Steps::Phase::Carry:
-            return name + (steps.attempts > 1 ? "has written the destination; the source is there"
-                                              : "may have written the destination; the sources are "
-                                                "as they were");
+            return name + (is_written ? "has written the destination; the source is there"
+                                      : "may have written the destination; the sources are "
+                                        "as they were");
         case Steps::Phase::Look:
         case Steps::Phase::LookForSource:
         case Steps::Phase::LookThere:

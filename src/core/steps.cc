@@ -83,6 +83,7 @@ void Leases::begin_steps(Request& request) {
         case Crossing::Moved:
             steps.phase = Steps::Phase::Look;
             ask_simply(request,
+                       Steps::Phase::Look,
                        steps.sources[0].server,
                        request_text({"SISMEMBER", steps.sources[0].key, steps.words[3]}));
             return;
@@ -198,11 +199,16 @@ ServerConn* Leases::step_connection(Request& request, uint32_t server, uint64_t 
     return conn;
 }
 
-void Leases::ask_simply(Request& request, uint32_t server, const std::string& text) {
+// The phase is that of the question from when it is queued on: until then nothing of it is done.
+void Leases::ask_simply(Request& request,
+                        Steps::Phase phase,
+                        uint32_t server,
+                        const std::string& text) {
     ServerConn* conn = step_connection(request, server, text.size());
     if (conn == nullptr) return;
     const bool written = conn->out.append_copy(text, nullptr);
     RM_ASSERT(written);
+    steps_of(request).phase = phase;
     ask(*conn, *request.join->fragments[0], Special::Step, 0);
 }
 
@@ -365,7 +371,6 @@ void Leases::on_fetched(Request& request) {
 
 void Leases::carry(Request& request, std::span<const Fetched> values) {
     Steps& steps = steps_of(request);
-    steps.phase = Steps::Phase::Carry;
     const auto exists = [](const Fetched& value) { return value.exists; };
     const auto count = static_cast<size_t>(std::ranges::count_if(values, exists));
     std::string head = carry_head(count, steps.words.size());
@@ -398,6 +403,7 @@ void Leases::carry(Request& request, std::span<const Fetched> values) {
     written = written && conn->out.append_copy(words, &open);
     RM_ASSERT(written);
     request.join->gathered = 0;
+    steps.phase = Steps::Phase::Carry;
     ask(*conn, *request.join->fragments[0], Special::Step, 0);
 }
 
@@ -416,7 +422,6 @@ void Leases::on_carried(Request& request) {
 
 void Leases::remove_source(Request& request) {
     Steps& steps = steps_of(request);
-    steps.phase = Steps::Phase::Remove;
     const std::string text = remove_text(steps.sources[0].key);
     ServerConn* conn = steps.leases[0];
     if (conn == nullptr || !proxy_->has_room_for(text.size() + block_size)) {
@@ -427,6 +432,7 @@ void Leases::remove_source(Request& request) {
     }
     const bool written = conn->out.append_copy(text, nullptr);
     RM_ASSERT(written);
+    steps.phase = Steps::Phase::Remove;
     ask(*conn, *request.join->fragments[0], Special::Step, remove_answers);
 }
 
@@ -486,19 +492,21 @@ void Leases::on_moving(Request& request) {
     }
     switch (steps.phase) {
         case Phase::Look:
-            steps.phase = is_one ? Phase::Add : Phase::LookForSource;
             ask_simply(request,
+                       is_one ? Phase::Add : Phase::LookForSource,
                        is_one ? steps.home : source_server,
                        is_one ? request_text({"SADD", destination, member})
                               : request_text({"EXISTS", source}));
             return;
         case Phase::LookForSource:
-            steps.phase = Phase::LookThere;
-            ask_simply(request, steps.home, request_text({"SISMEMBER", destination, member}));
+            ask_simply(request,
+                       Phase::LookThere,
+                       steps.home,
+                       request_text({"SISMEMBER", destination, member}));
             return;
         case Phase::Add:
-            steps.phase = Phase::Remove;
-            ask_simply(request, source_server, request_text({"SREM", source, member}));
+            ask_simply(
+                request, Phase::Remove, source_server, request_text({"SREM", source, member}));
             return;
         case Phase::LookThere:
         case Phase::Fetch:

@@ -18,6 +18,7 @@
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/core/request.h"
+#include "ringmain/core/steps.h"
 #include "ringmain/resp/response_parser.h"
 #include "ringmain/stats/counters.h"
 
@@ -38,7 +39,6 @@ struct Fetched;
 struct Fragment;
 struct Request;
 struct Session;
-struct Steps;
 struct Turns;
 
 class Leases {
@@ -151,7 +151,7 @@ class Leases {
     void on_carried(Request& request);
     void remove_source(Request& request);
     void on_removed(Request& request);
-    void ask_simply(Request& request, uint32_t server, const std::string& text);
+    void ask_simply(Request& request, Steps::Phase phase, uint32_t server, const std::string& text);
     void on_moving(Request& request);
     void wait_everywhere(Request& request);
     void on_waited_everywhere(Request& request);
