@@ -251,12 +251,14 @@ void Leases::retire(Server& server, std::string_view why) {
         ServerConn& conn = *one;
         if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
         Session* session = conn.lessee == nullptr ? nullptr : conn.lessee->session.get();
+        const bool has_steps = session != nullptr && find_in_steps(*session, conn) != nullptr;
         const bool waits = session != nullptr && session->waiting == &conn;
         if (conn.fragments.empty() || waits) {
             proxy_->lose(conn, why, Blame::Nobody);
             continue;
         }
-        if (session == nullptr) continue;
+        // With the answer the steps end, or go on to where they end.
+        if (session == nullptr || has_steps) continue;
         // With EXEC or UNWATCH on the way it has an end already.
         if (!session->ends_watch) {
             session->lost = "server " + server.title() + " " + std::string(why);

@@ -24,10 +24,17 @@ namespace ringmain::core {
 namespace {
 
 constexpr std::string_view no_memory = "out of buffer memory; see buffer_memory";
+constexpr std::string_view moved = "servers came or went meanwhile; try again";
+constexpr std::string_view lease_lost = "the connection that watched the source is lost";
 constexpr std::string_view misfit = "the servers' answers do not fit the request";
 
 Steps& steps_of(const Request& request) {
     return *request.client->session->steps;
+}
+
+// The servers of the beginning may not be those of the keys any more.
+bool has_moved(const Request& request) {
+    return steps_of(request).placements != request.client->pool->placements;
 }
 
 bool is_error(const Chain& answer) {
@@ -181,8 +188,8 @@ void Leases::ask(ServerConn& conn, Fragment& fragment, Special special, uint32_t
 ServerConn* Leases::step_connection(Request& request, uint32_t server, uint64_t size) {
     ClientConn& client = *request.client;
     Pool& pool = *client.pool;
-    if (steps_of(request).placements != pool.placements) {
-        stop_steps(request, "servers came or went meanwhile; try again", stats::Reason::Lost);
+    if (has_moved(request)) {
+        stop_steps(request, moved, stats::Reason::Lost);
         return nullptr;
     }
     std::string_view why;
@@ -323,7 +330,11 @@ void Leases::fetch_watched(Request& request) {
     const Steps::Source& source = steps.sources[0];
     steps.phase = Steps::Phase::Fetch;
     steps.attempts += 1;
-    std::string_view why = "the connection that watched the source is lost";
+    if (has_moved(request)) {
+        stop_steps(request, moved, stats::Reason::Lost);
+        return;
+    }
+    std::string_view why = lease_lost;
     proxy_->scratch().why_reason = stats::Reason::Lost;
     if (steps.leases.empty()) {
         // Returns what it has put there.
@@ -426,7 +437,7 @@ void Leases::remove_source(Request& request) {
     ServerConn* conn = steps.leases[0];
     if (conn == nullptr || !proxy_->has_room_for(text.size() + block_size)) {
         stop_steps(request,
-                   conn == nullptr ? "the connection that watched the source is lost" : no_memory,
+                   conn == nullptr ? lease_lost : no_memory,
                    conn == nullptr ? stats::Reason::Lost : stats::Reason::Limit);
         return;
     }

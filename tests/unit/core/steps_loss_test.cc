@@ -36,6 +36,80 @@ void say(Stage& stage, Channel& channel, const std::string& text) {
 
 }  // namespace
 
+enum class End : uint8_t { Removed, Changed, Lost, ClientLeaves };
+
+TEST_CASE("a source's server that goes while RENAME removes there answers all the same") {
+    for (const bool ejected : {false, true}) {
+        for (const End end : {End::Removed, End::Changed, End::Lost, End::ClientLeaves}) {
+            CAPTURE(ejected);
+            CAPTURE(static_cast<int>(end));
+            Stage stage(ejecting_pool());
+            stage.begin({"RENAME", stage.a[0], stage.a[1]});
+            stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
+            stage.answer({1, false, "EVAL", "+OK\r\n"});
+            Channel& lease = stage.expect({0, true, "MULTI UNLINK EXEC", ""});
+            take_out(stage, 0, ejected);
+            CHECK(World::heard(*stage.client).empty());
+            std::string answer;
+            if (end == End::ClientLeaves) stage.world.drop(*stage.client);
+            if (end == End::Lost) {
+                answer =
+                    "-ERR ringmain: server s0 (10.0.0.1:7000) closed the connection; 'RENAME' has "
+                    "written the destination, and may have removed the source\r\n";
+                lease.inbound_end = true;
+                stage.world.settle();
+            } else if (end == End::Changed) {
+                answer =
+                    "-ERR ringmain: servers came or went meanwhile; try again; 'RENAME' has "
+                    "written the destination; the source is there\r\n";
+                say(stage, lease, changed);
+            } else {
+                if (end == End::Removed) answer = "+OK\r\n";
+                say(stage, lease, removed);
+            }
+            CHECK(World::heard(*stage.client) == answer);
+            if (end == End::ClientLeaves) stage.client = &stage.world.client();
+            CHECK(lease.closed);
+            stage.check_clean();
+            }
+    }
+}
+
+TEST_CASE("so it does while RENAME reads there, and nothing is changed") {
+    for (const bool ejected : {false, true}) {
+        CAPTURE(ejected);
+        Stage stage(ejecting_pool());
+        stage.begin({"RENAME", stage.a[0], stage.a[1]});
+        Channel& lease = stage.expect({0, true, "MULTI DISCARD WATCH EVAL", ""});
+        take_out(stage, 0, ejected);
+        CHECK(World::heard(*stage.client).empty());
+        say(stage, lease, watched + dump("x"));
+        CHECK(World::heard(*stage.client) ==
+              "-ERR ringmain: servers came or went meanwhile; try again; 'RENAME' has changed "
+              "nothing\r\n");
+        CHECK(lease.closed);
+        stage.check_clean();
+    }
+}
+
+TEST_CASE("a source's server that goes while RENAME writes takes the lease with it") {
+    for (const bool ejected : {false, true}) {
+        CAPTURE(ejected);
+        Stage stage(ejecting_pool());
+        stage.begin({"RENAME", stage.a[0], stage.a[1]});
+        stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
+        Channel& destination = stage.expect({1, false, "EVAL", ""});
+        Channel* lease = stage.world.leases(0)[0];
+        take_out(stage, 0, ejected);
+        CHECK(lease->closed);
+        say(stage, destination, "+OK\r\n");
+        CHECK(World::heard(*stage.client) ==
+              "-ERR ringmain: the connection that watched the source is lost; 'RENAME' has written "
+              "the destination; the source is there\r\n");
+        stage.check_clean();
+    }
+}
+
 TEST_CASE("of a step that was not asked nothing is said") {
     Stage stage(ejecting_pool());
     stage.begin({"SMOVE", stage.a[0], stage.a[1], "m"});
