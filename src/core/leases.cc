@@ -252,7 +252,9 @@ void Leases::retire(Server& server, std::string_view why) {
         if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
         Session* session = conn.lessee == nullptr ? nullptr : conn.lessee->session.get();
         const bool has_steps = session != nullptr && find_in_steps(*session, conn) != nullptr;
-        const bool waits = session != nullptr && session->waiting == &conn;
+        const bool waits =
+            session != nullptr && (session->waiting == &conn ||
+                                   (has_steps && session->steps->phase == Steps::Phase::Wait));
         if (conn.fragments.empty() || waits) {
             proxy_->lose(conn, why, Blame::Nobody);
             continue;

@@ -122,4 +122,22 @@ TEST_CASE("of a step that was not asked nothing is said") {
     stage.check_clean();
 }
 
+TEST_CASE("WAIT ends with a server that goes") {
+    for (const bool ejected : {false, true}) {
+        CAPTURE(ejected);
+        Stage stage(ejecting_pool());
+        stage.begin({"WAIT", "1", "0"});
+        for (uint32_t i = 0; i < 3; ++i) {
+            stage.expect({i, true, "PUBLISH WAIT", ""});
+        }
+        take_out(stage, 0, ejected);
+        CHECK(World::heard(*stage.client)
+                  .starts_with("-ERR ringmain: server s0 (10.0.0.1:7000) is "));
+        CHECK(stage.world.counters().clients_waiting.get() == 0);
+        CHECK(stage.world.leases(0).empty());
+        CHECK(stage.world.leases(1).empty());
+        stage.check_clean();
+    }
+}
+
 }  // namespace ringmain::test
