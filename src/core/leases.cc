@@ -262,7 +262,7 @@ void Leases::retire(Server& server, std::string_view why) {
         // With the answer the steps end, or go on to where they end.
         if (session == nullptr || has_steps) continue;
         // With EXEC or UNWATCH on the way it has an end already.
-        if (!session->ends_watch) {
+        if (session->watching == &conn && !session->ends_watch) {
             session->lost = "server " + server.title() + " " + std::string(why);
         }
         release(conn);

@@ -34,6 +34,16 @@ void say(Stage& stage, Channel& channel, const std::string& text) {
     stage.world.settle();
 }
 
+// What happened to the connections of steps is nothing to the client's transactions.
+void check_transaction(Stage& stage) {
+    for (uint32_t i = 0; i < 3; ++i) {
+        stage.world.server(i).mood = Mood::Up;
+    }
+    CHECK(stage.world.ask(*stage.client,
+                          resp({"MULTI"}) + resp({"SET", stage.a[2], "v"}) + resp({"EXEC"})) ==
+          "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+}
+
 }  // namespace
 
 enum class End : uint8_t { Removed, Changed, Lost, ClientLeaves };
@@ -71,7 +81,8 @@ TEST_CASE("a source's server that goes while RENAME removes there answers all th
             if (end == End::ClientLeaves) stage.client = &stage.world.client();
             CHECK(lease.closed);
             stage.check_clean();
-            }
+            check_transaction(stage);
+        }
     }
 }
 
@@ -89,6 +100,7 @@ TEST_CASE("so it does while RENAME reads there, and nothing is changed") {
               "nothing\r\n");
         CHECK(lease.closed);
         stage.check_clean();
+        check_transaction(stage);
     }
 }
 
@@ -107,6 +119,7 @@ TEST_CASE("a source's server that goes while RENAME writes takes the lease with 
               "-ERR ringmain: the connection that watched the source is lost; 'RENAME' has written "
               "the destination; the source is there\r\n");
         stage.check_clean();
+        check_transaction(stage);
     }
 }
 
@@ -137,6 +150,7 @@ TEST_CASE("WAIT ends with a server that goes") {
         CHECK(stage.world.leases(0).empty());
         CHECK(stage.world.leases(1).empty());
         stage.check_clean();
+        check_transaction(stage);
     }
 }
 
