@@ -26,6 +26,8 @@ std::string_view without_sign(std::string_view line) {
 }  // namespace
 
 bool Leases::counts_on(ServerConn& conn) {
+    // What failed may have taken the connection with it.
+    if (conn.state == ServerConn::State::Closed) return false;
     if (!conn.fragments.front()->abandoned || !conn.is_lease || conn.set_apart) return true;
     proxy_->lose(conn, "sent a response that is too large to be kept", Blame::Nobody);
     return false;

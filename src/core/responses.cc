@@ -109,6 +109,7 @@ bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
         if (fragment->abandoned) continue;
         fragment->abandoned = true;
         fail(*fragment, text, stats::Reason::Limit);
+        if (conn.state == ServerConn::State::Closed) return false;  // its fragments are gone
     }
     return leases_.counts_on(conn);
 }

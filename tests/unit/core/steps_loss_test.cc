@@ -1,5 +1,6 @@
 // Servers that go, and answers that nobody expects, while a command is done in steps.
 
+#include "tests/unit/core/hog.h"
 #include "tests/unit/core/stage.h"
 
 #include <doctest/doctest.h>
@@ -151,6 +152,36 @@ TEST_CASE("WAIT ends with a server that goes") {
         CHECK(stage.world.leases(1).empty());
         stage.check_clean();
         check_transaction(stage);
+    }
+}
+
+TEST_CASE("WAIT ends with an answer that may not be kept") {
+    config::Pool pool = emulating_pool(3);
+    pool.gather_size_max = 100;
+    const std::string half = ":0\r\n:1";
+    for (const bool fits : {false, true}) {
+        CAPTURE(fits);
+        Stage stage(pool);
+        stage.begin({"WAIT", "1", "0"});
+        for (uint32_t i = 0; i < 3; ++i) {
+            stage.expect({i, true, "PUBLISH WAIT", ""});
+        }
+        Channel& lease = *stage.world.leases(1)[0];
+        if (fits) {
+            const Hog hog(stage.world.loop().blocks(), 5);
+            say(stage, lease, half);
+        } else {
+            say(stage, lease, ":0\r\n$200000\r\n" + std::string(1000, 'x'));
+        }
+        CHECK(World::heard(*stage.client) ==
+              std::string(fits ? "-ERR ringmain: the response does not fit into buffer memory; see "
+                                 "buffer_memory"
+                               : "-ERR ringmain: what the servers answer together is larger than "
+                                 "100 bytes (gather_size_max)") +
+                  "; 'WAIT' asks all servers of the pool\r\n");
+        CHECK(lease.closed);
+        CHECK(stage.world.leases(0).empty());
+        stage.check_clean();
     }
 }
 
