@@ -18,6 +18,14 @@ bool is_error(const resp::ResponseFrame& frame) {
     return frame.type == '-' || frame.type == '!';
 }
 
+// An answer to a question of commands that wait on several servers in turn: of one key the element,
+// of several the key and the element.
+bool fits_turn(const Turns& turns, const resp::ResponseFrame& frame) {
+    if (is_error(frame) || frame.is_null || frame.type == '_') return true;
+    return turns.next < turns.keys.size() ? frame.type == '$'
+                                          : frame.type == '*' && frame.number == 2;
+}
+
 // Of an error line without its '-'.
 std::string_view without_sign(std::string_view line) {
     return line.substr(line.empty() ? 0 : 1);
@@ -202,6 +210,12 @@ void Leases::on_watched(ServerConn& conn, const resp::ResponseFrame& frame, cons
 
 // A command that waited has its answer.
 void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    const Request& asked = *conn.fragments.front()->request;
+    const Turns* turns = conn.lessee->session->turns.get();
+    if (turns != nullptr && asked.client != nullptr && !fits_turn(*turns, frame)) {
+        proxy_->lose(conn, "sent a response that does not fit the request");
+        return;
+    }
     // How long it waited says nothing about the server.
     conn.fragments.front()->queued = proxy_->now();
     Request& request = take_request(conn);

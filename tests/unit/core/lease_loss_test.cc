@@ -203,6 +203,37 @@ TEST_CASE("on a watched connection time begins when a large value has passed") {
     }
 }
 
+TEST_CASE("an answer that is none to the question of a turn is nobody's") {
+    const std::string misfit =
+        "-ERR ringmain: server s0 (10.0.0.1:7000) sent a response that does not fit the "
+        "request\r\n";
+    const std::string wrong = "-WRONGTYPE no list\r\n";
+    // To LPOP, and to BLPOP.
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {"$-1\r\n", "$3\r\nabc\r\n"},
+        {"$-1\r\n", ":1\r\n"},
+        {"$-1\r\n", "*1\r\n" + bulk("a")},
+        {"$-1\r\n", wrong},
+        {":1\r\n", ""},
+        {popped, ""},
+        {wrong, ""},
+    };
+    for (const auto& [pop, wait] : cases) {
+        CAPTURE(pop);
+        CAPTURE(wait);
+        World world(redis_pool(2));
+        for (uint32_t i = 0; i < 2; ++i) {
+            world.server(i).redis.canned = {{"LPOP", pop}, {"BLPOP", wait}};
+        }
+        Channel& client = world.client();
+        const bool refused = pop == wrong || wait == wrong;
+        CHECK(world.ask(client, resp({"BLPOP", world.key_on(0), world.key_on(1), "5"})) ==
+              (refused ? wrong : misfit));
+        CHECK(world.counters().clients_waiting.get() == 0);
+        CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
+    }
+}
+
 TEST_CASE("who leaves a command that waits costs nobody else a connection") {
     World world(redis_pool(1));
     Channel& one = world.client();
