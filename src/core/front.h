@@ -66,6 +66,8 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::BinaryPars
 // "has answered nothing for 812 ms (timeout)".
 [[nodiscard]] std::string silent_text(const Silence& silence, Instant now);
 
+inline constexpr std::string_view loading_reason = "is loading its data (eject_on_loading)";
+
 [[nodiscard]] inline bool is_loading(std::string_view answer) {
     return answer.starts_with("-LOADING");
 }

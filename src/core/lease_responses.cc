@@ -6,6 +6,7 @@
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "front.h"
@@ -16,6 +17,14 @@ namespace {
 
 bool is_error(const resp::ResponseFrame& frame) {
     return frame.type == '-' || frame.type == '!';
+}
+
+// The answer, or one in front of it that was an error.
+bool says_loading(const Fragment& head, const Bytes& bytes) {
+    constexpr uint32_t begin_size = 8;
+    std::string scratch;
+    if (is_loading(bytes.view({0, std::min(bytes.size(), begin_size)}, scratch))) return true;
+    return !head.response.empty() && is_loading(head.response.to_string());
 }
 
 // An answer to a question of commands that wait on several servers in turn: of one key the element,
@@ -47,7 +56,14 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
         on_leading(conn, frame, bytes);
         return;
     }
-    if (!head.abandoned) proxy_->note_success(conn, head.queued);
+    if (is_error(frame)) proxy_->note_error(conn, *head.request, bytes);
+    const bool is_failure =
+        conn.server->pool().options->eject_on_loading && says_loading(head, bytes);
+    if (is_failure) {
+        proxy_->report_failure(*conn.server, head.queued, loading_reason);
+    } else if (!head.abandoned) {
+        proxy_->note_success(conn, head.queued);
+    }
     if (conn.is_lease) {
         conn.server->lease_failures = 0;
         conn.server->leases_told = false;

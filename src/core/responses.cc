@@ -285,7 +285,7 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     }
     if (is_error && conn.server->pool().options->eject_on_loading &&
         is_loading(bytes.view({0, std::min(bytes.size(), 8U)}, scratch_.text))) {
-        report_failure(*conn.server, head.queued, "is loading its data (eject_on_loading)");
+        report_failure(*conn.server, head.queued, loading_reason);
     } else if (!head.abandoned) {
         note_success(conn, head.queued);
     }

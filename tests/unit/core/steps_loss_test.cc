@@ -185,4 +185,45 @@ TEST_CASE("WAIT ends with an answer that may not be kept") {
     }
 }
 
+TEST_CASE("a server that answers steps and transactions with LOADING is ejected for it") {
+    const std::string loading = "-LOADING Redis is loading the dataset in memory\r\n";
+    const std::string aborted = "-EXECABORT Transaction discarded\r\n";
+    config::Pool pool = ejecting_pool();
+    pool.server_failure_limit = 2;
+    pool.eject_on_loading = true;
+    for (const char* what : {"SMOVE", "RENAME", "WATCH", "EXEC"}) {
+        CAPTURE(what);
+        Stage stage(pool);
+        const std::string name = what;
+        const std::string& key = stage.a[0];
+        const std::string transaction = resp({"MULTI"}) + resp({"SET", key, "v"}) + resp({"EXEC"});
+        // Whether it takes transactions is known then.
+        CHECK(stage.world.ask(*stage.client, transaction) == "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+        stage.world.server(0).mood = Mood::Mute;
+        for (int i = 0; i < 2; ++i) {
+            CHECK(stage.world.health(0).accepts_traffic());
+            stage.world.pass(10);
+            if (name == "SMOVE") {
+                CHECK(stage.world.ask(*stage.client, resp({name, key, stage.a[1], "m"})).empty());
+                stage.answer({0, false, "SISMEMBER", loading});
+            } else if (name == "RENAME") {
+                CHECK(stage.world.ask(*stage.client, resp({name, key, stage.a[1]})).empty());
+                stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + loading});
+            } else if (name == "WATCH") {
+                stage.client = &stage.world.client();  // the other one has lost its keys
+                CHECK(stage.world.ask(*stage.client, resp({name, key})).empty());
+                const Question question = {0, true, "MULTI DISCARD WATCH", ""};
+                say(stage, stage.expect(question), "+OK\r\n+OK\r\n" + loading);
+            } else {
+                static_cast<void>(stage.world.ask(*stage.client, transaction));
+                say(stage,
+                    stage.expect({0, false, "MULTI SET EXEC", ""}),
+                    "+OK\r\n" + loading + aborted);
+            }
+            CHECK_FALSE(World::heard(*stage.client).empty());
+        }
+        CHECK_FALSE(stage.world.health(0).accepts_traffic());
+    }
+}
+
 }  // namespace ringmain::test
