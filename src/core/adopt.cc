@@ -28,7 +28,7 @@ bool speaks_alike(const config::Pool& a, const config::Pool& b) {
            a.server_connections == b.server_connections;
 }
 
-// Every key lives where it lived.
+// Every key lives where it lived, in the database where it was (speaks_alike).
 bool places_alike(const config::Pool& a, const config::Pool& b) {
     const auto is_same = [](const config::Server& one, const config::Server& other) {
         return one.address == other.address && one.ring_name == other.ring_name &&
@@ -71,7 +71,9 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             Pool& old_pool = **same;
             pool.databases = old_pool.databases;
             pool.placements = old_pool.placements;
-            moved = places_alike(*old_pool.options, *pool.options) ? 0 : 1;
+            const bool is_same_place = places_alike(*old_pool.options, *pool.options) &&
+                                       speaks_alike(*old_pool.options, *pool.options);
+            moved = is_same_place ? 0 : 1;
             take_servers(old_pool, pool);
             subscriptions_.move(old_pool, pool);
             take_clients(old_pool, &pool);

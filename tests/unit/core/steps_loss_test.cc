@@ -226,4 +226,28 @@ TEST_CASE("a server that answers steps and transactions with LOADING is ejected 
     }
 }
 
+TEST_CASE("a reload that changes the database ends steps and transactions") {
+    Stage stage;
+    Channel& other = stage.world.client();
+    CHECK(stage.world.ask(other, resp({"MULTI"}) + resp({"SET", stage.a[0], "v"})) ==
+          "+OK\r\n+QUEUED\r\n");
+    stage.begin({"SMOVE", stage.a[0], stage.a[1], "m"});
+    Channel& source = stage.expect({0, false, "SISMEMBER", ""});
+    config::Pool pool = emulating_pool(3);
+    SUBCASE("") {
+        pool.redis_db = 1;
+    }
+    SUBCASE("or has other connections") {
+        pool.server_connections = 2;
+    }
+    stage.world.adopt({pool});
+    stage.world.settle();
+    say(stage, source, ":1\r\n");
+    CHECK(World::heard(*stage.client) ==
+          "-ERR ringmain: servers came or went meanwhile; try again; 'SMOVE' has changed "
+          "nothing\r\n");
+    CHECK(stage.world.ask(other, resp({"EXEC"})).starts_with("-EXECABORT"));
+    stage.check_clean();
+}
+
 }  // namespace ringmain::test
