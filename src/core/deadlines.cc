@@ -18,7 +18,9 @@ void Proxy::on_tick() {
     while (conn != nullptr) {
         ServerConn* next = decltype(waiting_)::after(*conn);
         check_deadlines(*conn);
-        conn = next;
+        // Whoever was lost with it, as the others of a WAIT are, has left the list.
+        const bool has_left = next != nullptr && !decltype(waiting_)::contains(*next);
+        conn = has_left ? waiting_.front() : next;
     }
     subscriptions_.on_tick();
     for (const auto& pool : pools_) {

@@ -185,6 +185,20 @@ TEST_CASE("WAIT ends with an answer that may not be kept") {
     }
 }
 
+TEST_CASE("what is late in the tick in which a WAIT ends is late in that tick") {
+    Stage stage;
+    Channel& other = stage.world.client();
+    stage.begin({"WAIT", "1", "1000"});
+    CHECK(stage.world.ask(other, resp({"BLPOP", stage.a[2], "1"})).empty());
+    stage.world.pass(2390);
+    CHECK(World::heard(*stage.client).empty());
+    CHECK(World::heard(other).empty());
+    stage.world.pass(10);
+    CHECK(World::heard(*stage.client).find("when the command's time was up") != std::string::npos);
+    CHECK(World::heard(other).find("when the command's time was up") != std::string::npos);
+    stage.check_clean();
+}
+
 TEST_CASE("a server that answers steps and transactions with LOADING is ejected for it") {
     const std::string loading = "-LOADING Redis is loading the dataset in memory\r\n";
     const std::string aborted = "-EXECABORT Transaction discarded\r\n";
