@@ -308,6 +308,13 @@ void Leases::fetch(Request& request) {
     for (const Steps::Source& source : steps.sources) {
         size += fetch_text(source.key).size();
     }
+    // Each connection's output may begin a block.
+    const size_t connections_max =
+        std::min(steps.sources.size(), request.client->pool->servers.size());
+    if (!proxy_->has_room_for(size + connections_max * block_size)) {
+        stop_steps(request, no_memory, stats::Reason::Limit);
+        return;
+    }
     // All or none: what is asked is of use only when everything is.
     std::vector<ServerConn*> connections;
     for (const Steps::Source& source : steps.sources) {

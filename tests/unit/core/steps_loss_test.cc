@@ -264,4 +264,22 @@ TEST_CASE("a reload that changes the database ends steps and transactions") {
     stage.check_clean();
 }
 
+TEST_CASE("what is read from many servers has room for all of them, or is not begun") {
+    constexpr uint32_t server_count = 100;
+    World world(emulating_pool(server_count));
+    Words request = {"SUNIONSTORE"};
+    for (uint32_t i = 0; i < server_count; ++i) {
+        request.push_back(world.key_on(i));
+    }
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
+    {
+        const Hog hog(world.loop().blocks(), world.loop().blocks().capacity() / 16 + 20);
+        CHECK(world.ask(client, resp(request)) ==
+              "-ERR ringmain: out of buffer memory; see buffer_memory; 'SUNIONSTORE' has changed "
+              "nothing\r\n");
+    }
+    CHECK(world.proxy().is_idle());
+}
+
 }  // namespace ringmain::test
