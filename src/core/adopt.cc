@@ -171,7 +171,10 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
         old_pool.by_activity.remove(*client);
         note_activity(*client);
         pool->clients += 1;
-        if (pool->is_redis() && !admit_anew(*client)) on_client_end(*client);
+        if (pool->is_redis() && !admit_anew(*client)) {
+            leases_.end_wait(*client, "");
+            on_client_end(*client);
+        }
         if (client->intake != nullptr) client->intake->update(*client);
         // What stopped it may be allowed now.
         if (client->paused) reconsider(*client);

@@ -125,6 +125,7 @@ void Proxy::start_connect(ServerConn& conn) {
     conn.ready_by = now_ + Duration::millis(options.connect_timeout_ms);
     conn.spoke_since_connect = false;
     conn.prelude_answers = 0;
+    conn.ends = false;
     conn.knows_transactions = false;
     connect_.add(conn);
     waiting_.add(conn);
@@ -158,6 +159,7 @@ void Proxy::become_ready(ServerConn& conn) {
 
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+    if (conn.ends && reason == end_of_stream_reason && leases_.on_closed(conn)) return;
     // A server that closes an idle connection has done nothing wrong.
     const bool idle = conn.state == ServerConn::State::Ready && conn.fragments.empty() &&
                       !conn.is_subscriber &&

@@ -66,6 +66,12 @@ void Leases::stop_watching(ClientConn& client, std::string_view why) {
     note_change(client);
 }
 
+// Nor what has come already.
+void Leases::take_no_more(ClientConn& client) {
+    if (client.intake != nullptr) client.intake->input.clear();
+    if (client.state == ClientConn::State::Open) proxy_->end_reading(client);
+}
+
 void Leases::end_wait(ClientConn& client, std::string_view why) {
     if (client.session == nullptr) return;
     const Session& session = *client.session;
@@ -74,7 +80,7 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
     if (session.waiting == nullptr && !waits_everywhere) return;
     std::string text;
     if (why.empty()) {
-        if (client.intake != nullptr) client.intake->input.clear();
+        take_no_more(client);
     } else {
         text = "a command that waits on its server was ended: ";
         text = error_line(*client.pool, text.append(why));
@@ -89,6 +95,46 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
     ServerConn& conn = *session.waiting;
     proxy_->fail_all(conn, text, stats::Reason::Other);
     proxy_->lose(conn, "was left by its client", Blame::Nobody);
+}
+
+bool Leases::has_ended(const ClientConn& client) {
+    return client.end_of_stream || (client.session != nullptr && client.session->left);
+}
+
+bool Leases::is_ending(const ClientConn& client) const {
+    return client.end_of_stream && (proxy_->draining_ || client.pool->retired);
+}
+
+void Leases::on_client_end(ClientConn& client) {
+    if (client.session == nullptr) return;
+    Session& session = *client.session;
+    session.left = true;
+    if (session.steps != nullptr && session.steps->phase == Steps::Phase::Wait) {
+        for (ServerConn* conn : session.steps->leases) {
+            if (conn != nullptr) end_side(*conn);
+        }
+        return;
+    }
+    if (session.waiting == nullptr) return;
+    // The questions of a turn are answered at once; take_turn() sees that no wait follows.
+    const bool asks = session.turns != nullptr && session.turns->next < session.turns->keys.size();
+    if (!asks) end_side(*session.waiting);
+}
+
+void Leases::end_side(ServerConn& conn) {
+    if (conn.ends) return;
+    conn.ends = true;
+    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
+    const Instant until = proxy_->now() + Duration::millis(timeout_ms) + wait_margin;
+    conn.answer_by = std::min(conn.answer_by, until);
+    proxy_->wake_at(conn.answer_by);
+    proxy_->mark_dirty(conn);
+}
+
+bool Leases::on_closed(ServerConn& conn) {
+    if (conn.lessee == nullptr || conn.fragments.empty()) return false;
+    end_wait(*conn.lessee, "");
+    return true;
 }
 
 namespace {
@@ -195,7 +241,7 @@ void Leases::give_back(ServerConn& conn) {
     release(conn);
     Server& server = *conn.server;
     const bool wanted = server.live && !server.pool().retired && !proxy_->draining_;
-    const bool is_clean = conn.fragments.empty() && conn.out.empty();
+    const bool is_clean = conn.fragments.empty() && conn.out.empty() && !conn.ends;
     if (!is_clean || !wanted || server.idle_lease_count >= idle_leases_max) {
         proxy_->lose(conn, "is not needed any more", Blame::Nobody);
         return;
@@ -293,6 +339,10 @@ void Leases::check(ServerConn& conn) {
                                                       : from + Duration::millis(options.timeout_ms);
         if (proxy_->now() < due) {
             proxy_->wake_at(due);
+            return;
+        }
+        if (conn.ends && conn.lessee != nullptr) {
+            end_wait(*conn.lessee, "");
             return;
         }
         proxy_->counters().timeouts.add(1);

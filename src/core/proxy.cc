@@ -189,10 +189,13 @@ void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
 void Proxy::on_client_end(ClientConn& client) {
     client.end_of_stream = true;
     client.pool->counters->client_eof.add(1);
-    leases_.end_wait(client,
-                     draining_              ? "ringmain is being stopped"
-                     : client.pool->retired ? "its pool is not configured any more"
-                                            : "");
+    if (leases_.is_ending(client)) {
+        leases_.end_wait(
+            client,
+            draining_ ? "ringmain is being stopped" : "its pool is not configured any more");
+    } else {
+        leases_.on_client_end(client);
+    }
     // What a paused client sent before its end is still to be read (resume).
     if (!client.paused) end_reading(client);
     mark_dirty(client);

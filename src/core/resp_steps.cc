@@ -115,7 +115,7 @@ Taken RespFront::take_steps(std::unique_ptr<Steps> steps, size_t fragment_count)
 Taken RespFront::wait_for_replicas(const Command& command) {
     static_cast<void>(proxy_.leases().session_of(client_));
     if (!client_.requests.empty()) return later();
-    if (client_.end_of_stream) {
+    if (proxy_.leases().is_ending(client_)) {
         refuse("'WAIT' is not begun: the connection is about to end");
         return Taken::Yes;
     }
@@ -129,7 +129,9 @@ Taken RespFront::wait_for_replicas(const Command& command) {
     auto steps = std::make_unique<Steps>();
     steps->command = &command;
     steps->words = {"WAIT", replicas, timeout};
-    return take_steps(std::move(steps), pool_.servers.size());
+    const Taken taken = take_steps(std::move(steps), pool_.servers.size());
+    if (Leases::has_ended(client_)) proxy_.leases().on_client_end(client_);
+    return taken;
 }
 
 }  // namespace ringmain::core

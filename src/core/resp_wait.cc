@@ -44,7 +44,7 @@ Taken RespFront::wait_for(const Command& command) {
     Session& session = proxy_.leases().session_of(client_);
     // It goes another way than what the client asked before, and must not overtake it.
     if (!client_.requests.empty()) return later();
-    if (client_.end_of_stream) {
+    if (proxy_.leases().is_ending(client_)) {
         refuse("'" + upper_case(command.name) + "' is not begun: the connection is about to end");
         return Taken::Yes;
     }
@@ -86,6 +86,7 @@ Taken RespFront::wait_for(const Command& command) {
             : proxy_.now() + Duration::millis(*wait_ms + pool_.options->timeout_ms) + wait_margin;
     forward_on(*conn, Special::Wait, 0, "");
     proxy_.leases().begin_waiting(client_, *conn, answer_by);
+    if (Leases::has_ended(client_)) proxy_.leases().on_client_end(client_);
     return Taken::Yes;
 }
 

@@ -69,6 +69,13 @@ void Leases::take_turn(Request& request) {
         end_turns(request, client.resp3 ? "_\r\n" : "*-1\r\n");
         return;
     }
+    // Each key is asked once for a client that has ended its side; it is not waited for.
+    const bool is_last = turns.taken > 0 || turns.next == turns.keys.size();
+    if (is_last && has_ended(client)) {
+        take_no_more(client);
+        end_turns(request, {});
+        return;
+    }
     if (!pool.any_live()) {
         end_turns(request, error_line(pool, proxy_->no_server_text(pool)));
         return;

@@ -29,7 +29,7 @@ struct Channel {
     bool watched = false;                // nudge_quiet() will look at it
     bool quiet = false;                  // nothing received since it looked last
     bool ended = false;                  // the peer sent its last byte
-    bool shut = false;                   // we sent ours; lingering until the peer has read it
+    bool shut = false;                   // we sent ours; a client lingers until it has read it
     bool closing = false;                // the connection is gone; waits for `operations`
     core::ClientConn* client = nullptr;  // at most one of the two
     core::ServerConn* server = nullptr;

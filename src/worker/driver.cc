@@ -469,7 +469,8 @@ void Driver::on_send(Channel& channel, int32_t result) {
         proxy_.on_client_sent(*channel.client, bytes);
         proxy_.mark_dirty(*channel.client);
     } else if (channel.server != nullptr &&
-               (!channel.sending.empty() || channel.server->has_sendable())) {
+               (!channel.sending.empty() || channel.server->has_sendable() ||
+                channel.server->is_to_be_shut())) {
         proxy_.mark_dirty(*channel.server);
     }
 }

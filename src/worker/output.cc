@@ -68,7 +68,11 @@ void Driver::flush_server(core::ServerConn& conn) {
         return;
     }
     channel.sending.append_chain(std::move(proxy_.take_sendable(conn)));
-    if (!channel.sending.empty()) send(channel);
+    if (!channel.sending.empty()) {
+        send(channel);
+    } else if (conn.is_to_be_shut() && !std::exchange(channel.shut, true)) {
+        shutdown(channel.socket, SHUT_WR);
+    }
 }
 
 void Driver::connect(core::ServerConn& conn) {
@@ -312,7 +316,7 @@ void Driver::nudge_quiet() {
 bool Driver::is_left_waiting(const Channel& channel) {
     const core::ClientConn* client = channel.client;
     return client != nullptr && !channel.closing && !channel.ended && client->session != nullptr &&
-           client->session->waiting != nullptr;
+           client->session->waiting != nullptr && !client->session->left;
 }
 
 void Driver::end_wait(Channel& channel, int events) {
@@ -320,8 +324,7 @@ void Driver::end_wait(Channel& channel, int events) {
         lose_client(channel);
         return;
     }
-    // What it has sent behind that is read and answered.
-    proxy_.leases().end_wait(*channel.client, "the client has ended its side of the connection");
+    proxy_.leases().on_client_end(*channel.client);
 }
 
 void Driver::close(Channel& channel) {

@@ -94,6 +94,15 @@ class Leases {
     // closes a connection that ends while a command waits, and clients that close one count on it.
     void end_wait(ClientConn& client, std::string_view why);
 
+    // The client has ended its side of the connection and is only to be answered. What waits for it
+    // is answered at once or not at all: this side of the connection to its server is ended, too,
+    // and the server does with the command what it would do for the client. When it closes without
+    // an answer so does ringmain (end_wait).
+    void on_client_end(ClientConn& client);
+    [[nodiscard]] static bool has_ended(const ClientConn& client);
+    // Ringmain ends its connection, over a stop or a reload.
+    [[nodiscard]] bool is_ending(const ClientConn& client) const;
+
     // SELECT. True: the client has the database from now on. False: an error is in `why`, or, when
     // that is empty, the server is asked and will answer the request.
     [[nodiscard]] bool select(ClientConn& client, uint32_t database, std::string* why);
@@ -116,6 +125,8 @@ class Leases {
     // Null when none is idle.
     [[nodiscard]] static ServerConn* find_idle(Server& server, bool resp3, uint32_t database);
     void give_back(ServerConn& conn);
+    // Its server has closed a connection that was ended (on_client_end). False: it answered before.
+    [[nodiscard]] bool on_closed(ServerConn& conn);
     // It was lost, and who waited for it has been told.
     void on_lost(ServerConn& conn, Blame blame);
     // Nobody may use the server any more: its leased connections get nothing new. What was asked
@@ -125,6 +136,8 @@ class Leases {
   private:
     void release(ServerConn& conn);
     void end_waiting(ClientConn& client);
+    void end_side(ServerConn& conn);
+    void take_no_more(ClientConn& client);
     void on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_checked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);

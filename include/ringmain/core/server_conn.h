@@ -63,6 +63,11 @@ class ServerConn {
         return state == State::Ready ? !out.empty() : !prelude_out.empty();
     }
 
+    // All of it is handed out, and no more will be: the driver ends this side of the connection.
+    [[nodiscard]] bool is_to_be_shut() const {
+        return ends && state == State::Ready && out.empty();
+    }
+
     // Its oldest request was not answered in time, nor later.
     [[nodiscard]] bool is_late() const { return first_in_time != fragments.front(); }
 
@@ -161,8 +166,9 @@ class ServerConn {
     uint32_t database;               // what its prelude selects
 
     // Of a lease.
-    ClientConn* lessee = nullptr;          // whose it is; null: nobody's
-    Instant used_at = {};                  // last
+    bool ends = false;             // nothing more is said on it: it is shut once `out` is sent
+    ClientConn* lessee = nullptr;  // whose it is; null: nobody's
+    Instant used_at = {};          // last
     Instant answer_by = Instant::never();  // of a command that waits
     ListLink<ServerConn> idle_lease_link;
     ListLink<ServerConn> closed_lease_link;

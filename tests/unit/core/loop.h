@@ -47,6 +47,7 @@ struct Channel {
     core::ServerConn* server = nullptr;
     bool connected = false;    // to a server: accepted
     bool closed = false;       // by the proxy
+    bool shut = false;         // the proxy has ended its side
     bool reads = true;         // the peer takes what is sent to it
     bool inbound_end = false;  // the peer closes behind `inbound`
     Chain sending;             // what the proxy gave, not yet with the peer
@@ -266,7 +267,8 @@ class Loop {
             proxy_->on_client_sent(*channel.client, size);
             proxy_->mark_dirty(*channel.client);
         } else if (channel.server != nullptr &&
-                   (!channel.sending.empty() || channel.server->has_sendable())) {
+                   (!channel.sending.empty() || channel.server->has_sendable() ||
+                    channel.server->is_to_be_shut())) {
             proxy_->mark_dirty(*channel.server);
         }
     }
@@ -295,6 +297,7 @@ class Loop {
                 continue;
             }
             channel.sending.append_chain(std::move(proxy_->take_sendable(*conn)));
+            if (channel.sending.empty() && conn->is_to_be_shut()) channel.shut = true;
         }
         while (core::ClientConn* client = proxy_->next_dirty_client()) {
             flush_client(*client);

@@ -598,10 +598,25 @@ TEST_CASE("WAIT asks every server behind what was written, and answers the small
         stage.client = &stage.world.client();
     }
     SUBCASE("the client ends its side") {
+        answer(2, ":3\r\n");
         stage.client->inbound_end = true;
+        stage.world.settle();
+        CHECK(stage.world.leases(0)[0]->shut);
+        CHECK_FALSE(stage.client->closed);
+        stage.world.leases(1)[0]->inbound_end = true;  // it would have to wait
         stage.world.settle();
         CHECK(stage.world.leases(0).empty());
         CHECK(World::heard(*stage.client).empty());
+        CHECK(stage.client->closed);
+        stage.client = &stage.world.client();
+    }
+    SUBCASE("the client ends its side, and all answer") {
+        stage.client->inbound_end = true;
+        stage.world.settle();
+        for (uint32_t i = 0; i < 3; ++i) {
+            answer(i, ":3\r\n");
+        }
+        CHECK(World::heard(*stage.client) == ":3\r\n");
         CHECK(stage.client->closed);
         stage.client = &stage.world.client();
     }

@@ -130,9 +130,14 @@ TEST_CASE("the connection goes with its client") {
     for (const bool orderly : {false, true}) {
         Waiting waiting;
         World& world = waiting.world;
-        const Channel* lease = world.leases(0)[0];
+        Channel* lease = world.leases(0)[0];
+        lease->arrived.clear();
         if (orderly) {
             waiting.client->inbound_end = true;
+            world.settle();
+            CHECK(lease->shut);
+            CHECK_FALSE(waiting.client->closed);
+            world.server(0).mood = Mood::Up;
             world.settle();
             CHECK(World::heard(*waiting.client).empty());  // as redis has it
         } else {
@@ -157,6 +162,75 @@ TEST_CASE("what a client has sent behind its command that waits ends with it") {
     CHECK(waiting.client->closed);
     CHECK(waiting.world.server(0).redis.log.empty());
     CHECK(waiting.world.proxy().is_idle());
+}
+
+TEST_CASE("a client that has ended its side gets what is there") {
+    for (const bool at_once : {true, false}) {
+        CAPTURE(at_once);
+        World world(redis_pool(1));
+        world.server(0).redis.canned["BLPOP"] = popped;
+        Channel& client = world.client();
+        World::say(client,
+                   resp({"SET", "a", "1"}) + resp({"BLPOP", "l", "0"}) + resp({"GET", "a"}) +
+                       resp({"BLPOP", "l", "0"}));
+        if (!at_once) world.step();
+        client.inbound_end = true;
+        world.settle();
+        CHECK(World::heard(client) == "+OK\r\n" + popped + bulk("1") + popped);
+        CHECK(client.closed);
+        CHECK(world.leases(0).empty());
+        CHECK(world.server(0).redis.log ==
+              std::vector<std::string>{"SET a 1", "BLPOP l 0", "GET a", "BLPOP l 0"});
+        CHECK(world.proxy().is_idle());
+        CHECK(world.counters().server_failures.get() == 0);
+    }
+}
+
+TEST_CASE("an answer that comes when the client has ended its side is delivered") {
+    Waiting waiting;
+    World& world = waiting.world;
+    waiting.client->inbound_end = true;
+    world.settle();
+    Channel* lease = world.leases(0)[0];
+    CHECK(lease->shut);
+    waiting.answer(popped);
+    CHECK(World::heard(*waiting.client) == popped);
+    CHECK(waiting.client->closed);
+    CHECK(lease->closed);
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("a server that does not close what was ended is not waited for") {
+    Waiting waiting;
+    World& world = waiting.world;
+    waiting.client->inbound_end = true;
+    world.pass(1300);
+    CHECK_FALSE(waiting.client->closed);
+    world.pass(200);
+    CHECK(waiting.client->closed);
+    CHECK(World::heard(*waiting.client).empty());
+    CHECK(world.proxy().is_idle());
+    CHECK(world.counters().server_failures.get() == 0);
+}
+
+TEST_CASE("of several servers each is asked once for a client that has ended its side") {
+    for (const uint32_t has : {0U, 1U, 2U}) {
+        CAPTURE(has);
+        World world(redis_pool(2));
+        const std::vector<std::string> keys = {world.key_on(0), world.key_on(1)};
+        for (const uint32_t server : {0U, 1U}) {
+            world.server(server).redis.canned["LPOP"] = server == has ? bulk("x") : "$-1\r\n";
+        }
+        Channel& client = world.client();
+        World::say(client, resp({"BLPOP", keys[0], keys[1], "0"}) + resp({"PING"}));
+        client.inbound_end = true;
+        world.settle();
+        const std::string wanted =
+            has == 2 ? "" : "*2\r\n" + bulk(keys[has]) + bulk("x") + "+PONG\r\n";
+        CHECK(World::heard(client) == wanted);
+        CHECK(client.closed);
+        CHECK(world.proxy().is_idle());
+    }
 }
 
 TEST_CASE("a client may leave, and a server go, while its connection is not there yet") {

@@ -183,6 +183,7 @@ void World::serve(Channel& channel) {
     } else {
         server.memcached.serve(channel.arrived, channel.inbound);
     }
+    if (channel.shut) channel.inbound_end = true;  // as redis, whatever waits on it
 }
 
 // What was published, to the connections that are subscribed and still there.
