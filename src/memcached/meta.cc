@@ -43,7 +43,6 @@ std::string_view check_argument(std::string_view flag) {
         case 'T':
             return is_signed_number(argument) ? std::string_view{} : answers::bad_token;
         case 'C':
-        case 'E':
             return read_unsigned(argument, UINT64_MAX) ? std::string_view{} : answers::bad_token;
         case 'F':
             return read_unsigned(argument, UINT32_MAX) ? std::string_view{} : answers::bad_format;

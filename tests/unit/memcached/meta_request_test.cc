@@ -112,6 +112,9 @@ TEST_CASE("flag arguments are numbers in range") {
     CHECK(story_of("mg k Tx\r\n") == bad_token);
     CHECK(story_of("mg k T\r\n") == bad_token);
     CHECK(story_of("mg k N\r\n") == bad_token);
+    // memcached 1.6.18 has no such flag, later ones have: the server says what it is.
+    CHECK(story_of("mg k E\r\nmg k Ex\r\n") == "mg(k) | mg(k)");
+    CHECK(story_of("ms k 2 E\r\nhi\r\nmd k Ex\r\n") == "ms(k)=hi | md(k)");
     CHECK(story_of("mg k T9223372036854775808\r\n") == bad_token);
     CHECK(story_of("mg k Dx\r\n") == "CLIENT_ERROR invalid numeric delta value");
     CHECK(story_of("mg k Jx\r\n") == "CLIENT_ERROR invalid numeric initial value");
