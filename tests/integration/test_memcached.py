@@ -400,6 +400,20 @@ class Meta(Compared):
                   lambda reply: re.sub(rb" c\d+", b" c", reply))
 
 
+class TooLarge(Compared):
+    """Values that ringmain refuses as memcached does."""
+    pool_options = {"request_size_max": "1MiB"}
+
+    def test_no_older_value_is_left(self):
+        value = b"y" * (2 << 20)
+        for line in (b"set k 0 0 %d", b"set k 0 0 %d noreply", b"ms k %d", b"ms k %d q",
+                     b"ms k %d ME", b"add k 0 0 %d", b"append k 0 0 %d", b"replace k 0 0 %d"):
+            self.both([b"set k 0 0 3\r\nold\r\n", line % len(value) + b"\r\n" + value + b"\r\n",
+                       b"get k\r\n", b"mg k v\r\n"])
+        self.both([b"ms YSBi 3 b\r\nold\r\n", b"ms YSBi %d b\r\n%b\r\n" % (len(value), value),
+                   b"mg YSBi b v\r\n"])
+
+
 class Suites(MemcachedCase):
     def test_memccapable_passes_27_of_27(self):
         done = subprocess.run(["memccapable", "-h", "127.0.0.1", "-p", str(self.proxy.port()),

@@ -381,6 +381,16 @@ class Hostile(BinaryCase):
         self.assertEqual(parts(self.ask_one(self.client(), packet(GET, b"cut")))[0], 1)
 
 
+class TooLarge(BinaryCase):
+    """Values that ringmain refuses as memcached does."""
+    pool_options = {"request_size_max": "1MiB"}
+
+    def test_no_older_value_is_left(self):
+        value = b"y" * (2 << 20)
+        for opcode in (0x01, 0x11, 0x02, 0x03):  # set, quiet set, add, replace
+            self.both([update(SET, b"k", b"old"), update(opcode, b"k", value), packet(GET, b"k")])
+
+
 class Meeting(BinaryCase):
     @needs_several_servers
     def test_keys_lie_where_text_puts_them(self):
