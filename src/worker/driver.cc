@@ -327,6 +327,7 @@ void Driver::take_client(uint32_t pool, int socket) {
     Channel& channel = make_channel(socket);
     channel.client = client;
     client->channel = channel.index;
+    clients_here_ += 1;
     receive(channel);
 }
 
@@ -558,7 +559,8 @@ void Driver::begin_drain() {
 // given a while.)
 void Driver::end_clients_when_fed() {
     if (!draining_ || clients_end_) return;
-    if (ring_.has_more() && now_ < end_clients_by_) return;
+    const bool all_are_here = roster_.clients(worker_) == clients_here_;
+    if ((ring_.has_more() || !all_are_here) && now_ < end_clients_by_) return;
     clients_end_ = true;
     for (const auto& channel : channels_) {
         if (channel->client == nullptr || channel->ended) continue;
@@ -568,7 +570,7 @@ void Driver::end_clients_when_fed() {
 }
 
 bool Driver::is_drained() const {
-    return proxy_.first_client() == nullptr && lingering_.empty() && closing_channels_ == 0;
+    return roster_.clients(worker_) == 0 && lingering_.empty() && closing_channels_ == 0;
 }
 
 }  // namespace ringmain::worker

@@ -195,6 +195,7 @@ void Driver::lose_client(Channel& channel) {
 void Driver::forget_client(Channel& channel) {
     proxy_.remove_client(*channel.client);
     channel.client = nullptr;
+    clients_here_ -= 1;
     roster_.leave(worker_);
 }
 

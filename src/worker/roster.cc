@@ -33,10 +33,17 @@ uint32_t Roster::emptiest_like(uint32_t worker) const {
 uint32_t Roster::place(uint32_t worker) {
     const uint32_t mine = clients(worker);
     const uint32_t best = emptiest_like(worker);
-    const bool moves = open_.load(relaxed) && mine > clients(best) + mine / tolerance;
-    const uint32_t chosen = moves ? best : worker;
-    keep(chosen);
-    return chosen;
+    if (best == worker || mine <= clients(best) + mine / tolerance) {
+        keep(worker);
+        return worker;
+    }
+    // It counts there before the drain is looked at; who drains looks the other way round. So
+    // either it stays here, or that worker waits for it.
+    seats_[best].clients.fetch_add(1);
+    if (open_.load()) return best;
+    leave(best);
+    keep(worker);
+    return worker;
 }
 
 void Roster::keep(uint32_t worker) {
@@ -54,7 +61,7 @@ void Roster::adopt(uint32_t worker, uint64_t generation) {
 }
 
 uint32_t Roster::clients(uint32_t worker) const {
-    return seats_[worker].clients.load(relaxed);
+    return seats_[worker].clients.load();
 }
 
 }  // namespace ringmain::worker

@@ -204,6 +204,7 @@ class Driver {
     std::unordered_map<const core::ServerConn*, uring::SocketAddress> addresses_;
     uint64_t next_ticket_ = 1;
     std::vector<Watched> watched_;  // have received lately (nudge_quiet)
+    uint32_t clients_here_ = 0;     // the roster counts those on their way, too
     std::deque<Linger> lingering_;  // clients that have their last response and not left yet
 
     Instant now_;

@@ -32,8 +32,9 @@ class Roster {
 
     void leave(uint32_t worker);
 
-    // A drain has begun: from now on clients stay where they come.
-    void close() { open_.store(false, std::memory_order_relaxed); }
+    // A drain has begun: from now on clients stay where they come. Who counts for a worker by then
+    // and is not there is on its way through that one's inbox.
+    void close() { open_.store(false); }
 
     // The number of the configuration that the worker has from now on.
     void adopt(uint32_t worker, uint64_t generation);

@@ -172,6 +172,24 @@ class Rig {
         REQUIRE(state_.load() == State::Serving);
     }
 
+    // Until a drain begins.
+    [[nodiscard]] bool is_listening() const {
+        int listens = 0;
+        socklen_t size = sizeof listens;
+        REQUIRE(getsockopt(listener_.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0);
+        return listens != 0;
+    }
+
+    // As another worker hands over a client: first it counts here, then it comes.
+    void expect_client() { roster_.keep(0); }
+
+    void hand_over(uring::Descriptor socket) {
+        Message message(Message::Kind::Client);
+        message.pool = "alpha";
+        message.socket = std::move(socket);
+        roster_.inbox(0).post(std::move(message));
+    }
+
     // May come before the start.
     void drain() { roster_.inbox(0).post(Message(Message::Kind::Drain)); }
 
