@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "gather.h"
@@ -36,6 +37,8 @@ class Joiner {
     [[nodiscard]] bool join_large();
     [[nodiscard]] bool combine();
     [[nodiscard]] bool join_texts();
+    [[nodiscard]] bool names_channels() const;
+    [[nodiscard]] bool distinct();
     [[nodiscard]] bool concat();
     [[nodiscard]] bool page();
     [[nodiscard]] bool any_one();
@@ -147,7 +150,8 @@ bool Joiner::join() {
 
 // What is taken over from chain to chain.
 bool Joiner::is_large() const {
-    return request_.gathering == Gathering::Concat || request_.gathering == Gathering::Page;
+    return (request_.gathering == Gathering::Concat && !names_channels()) ||
+           request_.gathering == Gathering::Page;
 }
 
 bool Joiner::join_large() {
@@ -156,8 +160,9 @@ bool Joiner::join_large() {
 
 bool Joiner::join_texts() {
     switch (request_.gathering) {
-        case Gathering::None:
         case Gathering::Concat:
+            return distinct();
+        case Gathering::None:
         case Gathering::Page:
         case Gathering::Union:
         case Gathering::Inter:
@@ -243,6 +248,31 @@ bool Joiner::combine() {
                 std::to_string(resp::lcs_cells_max) + "; give them a common hash tag");
     }
     RM_ASSERT(false);
+}
+
+// PUBSUB CHANNELS: those that are subscribed on every server (core/topics.h) are named once.
+bool Joiner::distinct() {
+    std::unordered_set<std::string_view> seen;
+    std::vector<std::string_view> names;
+    for (const std::string_view part : parts_) {
+        resp::Reader reader(part);
+        const std::optional<resp::Value> head = reader.next();
+        if (!head.has_value() || head->type != '*') return fail(misfit);
+        for (int64_t i = 0; i < head->number; ++i) {
+            const std::optional<resp::Value> name = reader.next();
+            if (!name.has_value() || !name->is_bulk()) return fail(misfit);
+            if (seen.insert(name->text).second) names.push_back(name->text);
+        }
+    }
+    resp::write_array_header(out_, names.size());
+    for (const std::string_view name : names) {
+        resp::write_bulk(out_, name);
+    }
+    return append(out_);
+}
+
+bool Joiner::names_channels() const {
+    return (request_.command->flags & command_flag::pubsub) != 0;
 }
 
 bool Joiner::concat() {

@@ -127,6 +127,10 @@ std::string how_served(const Command& command) {
             return text.append("split: ").append(text_of(command.response));
         case Handling::Gather:
             text.append("all servers: ").append(text_of(command.gathering));
+            if ((command.flags & command_flag::pubsub) != 0 &&
+                command.gathering == Gathering::Concat) {
+                text += ", each name once";
+            }
             if (command.id == CommandId::Config) text += " (with config_commands = true)";
             return text;
         case Handling::AnyServer:

@@ -247,6 +247,10 @@ class Messages(RedisCase):
         self.assertEqual(sorted(publisher.value("PUBSUB", "CHANNELS")),
                          sorted(name.encode() for name in names))
         self.assertEqual(publisher.value("PUBSUB", "CHANNELS", names[0]), [names[0].encode()])
+        event = "__keyevent@0__:set"  # which is subscribed on every server
+        listener = self.subscribed(event)
+        self.assertEqual(publisher.value("PUBSUB", "CHANNELS", "__key*"), [event.encode()])
+        listener.close()
         self.same(publisher.call("PUBSUB", "NUMSUB"), b"*0\r\n")
         self.same(publisher.call("PUBSUB", "NUMSUB", names[2], "none", names[0], names[2]),
                   b"*8\r\n" + bulk(names[2]) + b":1\r\n" + bulk("none") + b":0\r\n" +
