@@ -369,7 +369,9 @@ class Hostile(BinaryCase):
     @needs_ringmain
     def test_the_magic_behind_a_text_command_is_none(self):
         client = self.client()
-        self.expect_close(client, b"mn\r\n" + packet(NOOP), b"MN\r\n")
+        client.send(b"mn\r\n" + packet(NOOP) + b"\r\nmn\r\n")  # a byte of the packet ends a line
+        self.same(client.read_exactly(len(b"MN\r\nERROR\r\nERROR\r\nMN\r\n")),
+                  b"MN\r\nERROR\r\nERROR\r\nMN\r\n")
 
     def test_a_cut_request_leaves_no_trace(self):
         whole = update(SET, b"cut", b"v" * 100)

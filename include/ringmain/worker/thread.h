@@ -20,6 +20,8 @@ class Thread {
     [[nodiscard]] static Result<Thread> start(Main main, void* argument);
 
     Thread() = default;
+    Thread(const Thread&) = delete;
+    Thread& operator=(const Thread&) = delete;
     Thread(Thread&& other) noexcept;
     Thread& operator=(Thread&& other) noexcept;
     ~Thread();

@@ -218,7 +218,9 @@ TEST_CASE("an answer that is none to the question of a turn is nobody's") {
         {popped, ""},
         {wrong, ""},
     };
-    for (const auto& [pop, wait] : cases) {
+    for (const auto& one : cases) {
+        const auto& pop = one.first;
+        const auto& wait = one.second;
         CAPTURE(pop);
         CAPTURE(wait);
         World world(redis_pool(2));
