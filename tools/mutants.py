@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Does the simulator find what it is for? Makes deliberate mistakes and expects it to fail.
 
-usage: mutants.py [--seeds COUNT] [--folder FOLDER] [--jobs N] [--only WORDS]
+usage: mutants.py [--seeds COUNT] [--folder FOLDER] [--jobs N] [--only WORDS] [--fit]
 
 Each mistake of tests/sim/mutants.toml is made in a copy of the sources, the simulator is built
 from it and runs COUNT seeds (default 400). Exit status 0: it failed for every mistake, and does not
-for the sources as they are.
+for the sources as they are. --fit only looks whether each mistake still has its place.
 """
 import argparse
 import os
@@ -99,11 +99,14 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build-mutants")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="those whose name contains this")
+    parser.add_argument("--fit", action="store_true", help="try none: have all their place?")
     options = parser.parse_args()
 
     mutants = tomllib.loads((ROOT / "tests" / "sim" / "mutants.toml").read_text())["mutant"]
     for mutant in mutants:  # All that do not fit the code are a mistake of the list: said at once.
         apply((ROOT / mutant["file"]).read_text(), mutant)
+    if options.fit:
+        return 0
     folder = options.folder.resolve()
     copy_sources(folder)
     started = time.monotonic()
