@@ -2,7 +2,7 @@
 import dataclasses
 import resource
 
-SIZES = [16, 64, 1024, 16 << 10, 100 << 10, 1 << 20]
+SIZES = [16, 64, 1024, 4 << 10, 16 << 10, 100 << 10, 1 << 20]
 PIPELINES = [1, 16, 32, 100]
 UNDER_WAY_MAX = 64 << 20  # bytes of values: with large ones there are fewer clients
 KEYS_BYTES_MAX = 32 << 20
