@@ -7,9 +7,8 @@
 //   a key of more than 250 bytes, or a shape that  InvalidArguments, and close: nobody knows what
 //   its opcode does not have                       the rest of the bytes is
 //   an opcode that is not served                   UnknownCommand; the body is skipped
-//   a value beyond the limit                       TooLarge; the body is skipped, but for the key
-//   of
-//                                                  a set
+//   a value beyond the limit                       TooLarge; the body is skipped, the key of a set
+//                                                  is kept (BinaryFrame::removes)
 //
 // Same contract as resp/request_parser.h; error() is always empty.
 
