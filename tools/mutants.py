@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Does the simulator find what it is for? Makes deliberate mistakes and expects it to fail.
 
-usage: mutants.py [--seeds COUNT] [--folder FOLDER] [--jobs N] [--only WORDS] [--fit]
+usage: mutants.py [--seeds COUNT] [--folder FOLDER] [--jobs N] [--only WORDS] [--few] [--fit]
 
 Each mistake of tests/sim/mutants.toml is made in a copy of the sources, the simulator is built
 from it and runs COUNT seeds (default 400). Exit status 0: it failed for every mistake, and does not
-for the sources as they are. --fit only looks whether each mistake still has its place.
+for the sources as they are. --few tries those with `few` in the list; --fit only looks whether each mistake still has its place.
 """
 import argparse
 import os
@@ -99,6 +99,7 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "build-mutants")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--only", default="", help="those whose name contains this")
+    parser.add_argument("--few", action="store_true", help="one of each kind")
     parser.add_argument("--fit", action="store_true", help="try none: have all their place?")
     options = parser.parse_args()
 
@@ -119,7 +120,8 @@ def main():
         print(f"the sources as they are fail:\n{output}")
         return 1
     print(f"{options.seeds} seeds pass without a mistake ({time.monotonic() - started:.0f} s)")
-    chosen = [mutant for mutant in mutants if options.only in mutant["name"]]
+    chosen = [mutant for mutant in mutants if options.only in mutant["name"]
+              and (mutant.get("few") or not options.few)]
     found = sum(try_mutant(folder, mutant, options) for mutant in chosen)
     print(f"{found} of {len(chosen)} mistakes found in {time.monotonic() - started:.0f} s")
     return 0 if found == len(chosen) > 0 else 1
