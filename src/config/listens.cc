@@ -28,9 +28,10 @@ void append_ipv4(std::string_view text, std::vector<uint16_t>& out) {
 // "1:2:10.0.0.1"
 std::vector<uint16_t> groups_of_part(std::string_view text) {
     std::vector<uint16_t> groups;
-    while (!text.empty()) {
-        const size_t colon = std::min(text.find(':'), text.size());
-        const std::string_view word = text.substr(0, colon);
+    for (size_t begin = 0; begin < text.size();) {
+        const size_t colon = std::min(text.find(':', begin), text.size());
+        const std::string_view word = text.substr(begin, colon - begin);
+        begin = colon + 1;
         if (word.find('.') != std::string_view::npos) {
             append_ipv4(word, groups);
         } else {
@@ -38,7 +39,6 @@ std::vector<uint16_t> groups_of_part(std::string_view text) {
             std::from_chars(word.data(), word.data() + word.size(), value, 16);
             groups.push_back(value);
         }
-        text.remove_prefix(std::min(colon + 1, text.size()));
     }
     return groups;
 }
