@@ -43,16 +43,25 @@ std::string resp_set(size_t index) {
     return array({"SET", key(index), value(small)});
 }
 
+template <size_t count>
 std::string resp_mget(size_t index) {
     std::vector<std::string> words = {"MGET"};
-    for (size_t i = 0; i < 10; ++i) {
-        words.push_back(key(index * 10 + i));
+    for (size_t i = 0; i < count; ++i) {
+        words.push_back(key(index * count + i));
     }
     return array(words);
 }
 
 std::string memcached_get(size_t index) {
     return "get " + key(index) + "\r\n";
+}
+
+std::string memcached_mget(size_t /*index*/) {
+    std::string text = "get";
+    for (size_t i = 0; i < key_count; ++i) {
+        text += " " + key(i);
+    }
+    return text + "\r\n";
 }
 
 std::string memcached_set(size_t index) {
@@ -73,9 +82,15 @@ std::vector<Work> make_works() {
         {"resp set 64 B", config::Protocol::Redis, 1, {1, 16, 100}, resp_set},
         {"resp get 16 KiB", config::Protocol::Redis, 1, {1, 16}, resp_get_large},
         {"resp get 64 B of 4 servers", config::Protocol::Redis, 4, {16}, resp_get},
-        {"resp mget 10 keys of 4 servers", config::Protocol::Redis, 4, {1, 16}, resp_mget},
+        {"resp mget 10 keys of 4 servers", config::Protocol::Redis, 4, {1, 16}, resp_mget<10>},
+        {"resp mget 100 keys of 4 servers", config::Protocol::Redis, 4, {1}, resp_mget<key_count>},
         {"memcached get 64 B", config::Protocol::Memcached, 1, {1, 16}, memcached_get},
         {"memcached set 64 B", config::Protocol::Memcached, 1, {1, 16}, memcached_set},
+        {"memcached get 100 keys of 4 servers",
+         config::Protocol::Memcached,
+         4,
+         {1},
+         memcached_mget},
     };
     std::vector<Work> all;
     for (const Kind& kind : kinds) {

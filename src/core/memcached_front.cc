@@ -98,13 +98,50 @@ void note(const Proxy& proxy, Request& request, std::string_view key) {
     request.key_size = static_cast<uint32_t>(key.size());
 }
 
+// For the join: in order, one blank between them.
+void keep_keys(Join& join, const RequestFrame& frame, const Bytes& bytes, const Scratch& scratch) {
+    const std::vector<ByteRange>& keys = scratch.key_ranges;
+    for (const ByteRange key : keys) {
+        join.key_sizes.push_back(static_cast<uint16_t>(key.size));
+    }
+    const uint32_t begin = keys.front().offset;
+    bool kept = true;
+    if (frame.is_canonical) {
+        kept = bytes.append_to(join.keys, {begin, keys.back().end() - begin}, nullptr);
+    } else {
+        for (const ByteRange key : keys) {
+            kept = kept && bytes.append_to(join.keys, key, nullptr) &&
+                   join.keys.append_copy(" ", nullptr);
+        }
+    }
+    RM_ASSERT(kept);
+}
+
+// Puts the keys of a fragment side by side, each in its order; Fragment::keys says how many.
+void group_keys(const Join& join, Scratch& scratch) {
+    std::vector<uint32_t>& next = scratch.keys;  // per fragment: where its next key goes
+    next.clear();
+    uint32_t count = 0;
+    for (const Fragment* fragment : join.fragments) {
+        next.push_back(count);
+        count += fragment->keys;
+    }
+    scratch.grouped_keys.resize(count);
+    for (size_t i = 0; i < scratch.key_ranges.size(); ++i) {
+        uint32_t& at = next[scratch.servers[i]];
+        scratch.grouped_keys[at] = scratch.key_ranges[i];
+        at += 1;
+    }
+}
+
 // get, gets, gat, gats with several keys: one fragment per server.
 void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Scratch& scratch = proxy.scratch();
     memcached::keys_of(frame, bytes, scratch.text, scratch.key_ranges);
     scratch.servers.clear();
+    ChainPlace place;
     for (const ByteRange key : scratch.key_ranges) {
-        const std::string_view view = bytes.view(key, scratch.text);
+        const std::string_view view = bytes.view(key, scratch.text, place);
         scratch.servers.push_back(
             static_cast<uint16_t>(client.pool->server_of(view, proxy.now(), proxy.prng())));
     }
@@ -115,23 +152,21 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
     note(proxy, *request, bytes.view(scratch.key_ranges.front(), scratch.text));
     Join& join = *request->join;
     join.owners.assign(scratch.servers.begin(), scratch.servers.end());
-    for (size_t i = 0; i < scratch.key_ranges.size(); ++i) {
-        const ByteRange key = scratch.key_ranges[i];
-        join.key_sizes.push_back(static_cast<uint16_t>(key.size));
-        const bool kept = bytes.append_to(join.keys, key, nullptr);
-        RM_ASSERT(kept);
-        Fragment& fragment = *join.fragments[scratch.servers[i]];
-        fragment.keys += 1;
-        if (fragment.keys > 1) continue;
-        fragment.key_hash = proxy.key_check_hash(bytes.view(key, scratch.text));
+    for (const uint16_t owner : join.owners) {
+        join.fragments[owner]->keys += 1;
     }
-    const auto count = static_cast<uint16_t>(scratch.connections.size());
-    for (uint16_t i = 0; i < count; ++i) {
+    keep_keys(join, frame, bytes, scratch);
+    group_keys(join, scratch);
+    const ByteRange* keys = scratch.grouped_keys.data();
+    for (size_t i = 0; i < join.fragments.size(); ++i) {
+        Fragment& fragment = *join.fragments[i];
         ServerConn& conn = *scratch.connections[i];
-        const bool written = memcached::write_fragment(
-            frame, bytes, scratch.key_ranges, scratch.servers, i, conn.out);
+        fragment.key_hash = proxy.key_check_hash(bytes.view(keys[0], scratch.text));
+        const bool written =
+            memcached::write_fragment(frame, bytes, {keys, fragment.keys}, conn.out);
         RM_ASSERT(written);
-        proxy.enqueue(conn, *join.fragments[i]);
+        proxy.enqueue(conn, fragment);
+        keys += fragment.keys;
     }
 }
 
@@ -153,7 +188,7 @@ void broadcast(Proxy& proxy,
         scratch.servers.push_back(static_cast<uint16_t>(i));
         if (frame.verb != Verb::Stats) continue;
         names.push_back(server.options().ring_name);
-        names_size += names.back().size();
+        names_size += names.back().size() + 1;
     }
     if (!choose_connections(proxy, client, bytes.size(), frame.noreply)) return;
     const uint64_t copies = scratch.connections.size();
@@ -164,7 +199,8 @@ void broadcast(Proxy& proxy,
     request->stats_kind = kind;
     for (const std::string_view name : names) {
         request->join->key_sizes.push_back(static_cast<uint16_t>(name.size()));
-        const bool kept = request->join->keys.append_copy(name, nullptr);
+        const bool kept = request->join->keys.append_copy(name, nullptr) &&
+                          request->join->keys.append_copy(" ", nullptr);
         RM_ASSERT(kept);
     }
     for (size_t i = 0; i < copies; ++i) {

@@ -204,9 +204,13 @@ bool RespFront::route(ByteRange key, uint32_t* server) {
     if (!is_short_enough(key)) return false;
     if (!has_server()) return false;
     if (first_key_.size == 0) first_key_ = key;
-    const std::string_view text = bytes_.view(key, proxy_.scratch().text, place_);
-    *server = pool_.server_of(text, proxy_.now(), proxy_.prng());
+    *server = server_of(key);
     return true;
+}
+
+inline uint32_t RespFront::server_of(ByteRange key) {
+    const std::string_view text = bytes_.view(key, proxy_.scratch().text, place_);
+    return pool_.server_of(text, proxy_.now(), proxy_.prng());
 }
 
 // For the slow log.
@@ -408,11 +412,12 @@ void RespFront::split(const Command& command) {
     const std::span<const ByteRange> all = arguments();
     Scratch& scratch = proxy_.scratch();
     scratch.servers.clear();
+    if (!has_server()) return;
+    first_key_ = all[1];
     bool several = false;
     for (size_t i = 1; i < all.size(); i += step) {
-        uint32_t server = 0;
-        if (!route(all[i], &server)) return;
-        scratch.servers.push_back(static_cast<uint16_t>(server));
+        if (!is_short_enough(all[i])) return;
+        scratch.servers.push_back(static_cast<uint16_t>(server_of(all[i])));
         several = several || scratch.servers.front() != scratch.servers.back();
     }
     if (!several) {

@@ -103,6 +103,7 @@ class RespFront {
     [[nodiscard]] bool has_server();
     [[nodiscard]] bool is_short_enough(ByteRange key);
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);
+    [[nodiscard]] uint32_t server_of(ByteRange key);
     void forward_to_any();
     void note(Request& request);
     void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);

@@ -248,7 +248,7 @@ bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
     std::string scratch;
     for (size_t i = 0; i < join->owners.size(); ++i) {
         const ByteRange range = {.offset = offset, .size = join->key_sizes[i]};
-        offset += range.size;
+        offset += range.size + 1;
         if (range.size != key.size() || join->fragments[join->owners[i]] != &fragment) continue;
         if (join->keys.view(range, scratch) == key) return true;
     }
@@ -438,7 +438,7 @@ bool Proxy::join_responses(Request& request) {
         size_t at = 0;
         for (const uint16_t size : join.key_sizes) {
             keys.push_back(text.substr(at, size));
-            at += size;
+            at += size + 1;
         }
         if (request.verb == memcached::Verb::Stats) {
             return request.response.append_copy(

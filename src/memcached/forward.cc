@@ -23,7 +23,7 @@ class LineWriter {
     explicit LineWriter(Chain& target) : target_(&target) {}
 
     void word(std::string_view text) {
-        if (!is_first_) put(" ");
+        if (!is_first_) put(' ');
         is_first_ = false;
         put(text);
     }
@@ -35,6 +35,12 @@ class LineWriter {
     }
 
   private:
+    void put(char byte) {
+        if (size_ == piece_.size()) flush();
+        piece_[size_] = byte;
+        size_ += 1;
+    }
+
     void put(std::string_view text) {
         if (text.size() > piece_.size() - size_) flush();
         if (text.size() > piece_.size()) {
@@ -127,6 +133,15 @@ void keys_of(const RequestFrame& frame,
     std::string_view word = words.next();
     if (is_get_and_touch(frame.verb)) word = words.next();
     keys.reserve(frame.key_count);
+    if (frame.is_canonical) {  // one blank before each key
+        for (size_t end = frame.keys[0].offset - 1; end < line.size();) {
+            const size_t begin = end + 1;
+            end = find_special(line, begin);
+            keys.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin)});
+        }
+        RM_ASSERT(keys.size() == frame.key_count);
+        return;
+    }
     for (word = words.next(); !word.empty(); word = words.next()) {
         keys.push_back(
             {static_cast<uint32_t>(word.data() - line.data()), static_cast<uint32_t>(word.size())});
@@ -181,21 +196,18 @@ bool extend_get(std::string_view key, Chain& target) {
     return true;
 }
 
-// NOLINTNEXTLINE(readability-function-size): six things that have no common name.
 bool write_fragment(const RequestFrame& frame,
                     const Bytes& bytes,
                     std::span<const ByteRange> keys,
-                    std::span<const uint16_t> owners,
-                    uint16_t server,
                     Chain& target) {
     RM_ASSERT(is_get(frame.verb));
-    RM_ASSERT(keys.size() == owners.size());
     std::string scratch;
     LineWriter line(target);
     line.word(word_of(frame.verb));
     if (is_get_and_touch(frame.verb)) line.word(bytes.view(frame.argument, scratch));
-    for (size_t i = 0; i < keys.size(); ++i) {
-        if (owners[i] == server) line.word(bytes.view(keys[i], scratch));
+    ChainPlace place;
+    for (const ByteRange key : keys) {
+        line.word(bytes.view(key, scratch, place));
     }
     return line.end();
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "numbers.h"
+#include "value_line.h"
 
 namespace ringmain::memcached {
 
@@ -25,6 +26,11 @@ class Cursor {
 
     // Undefined at the end.
     [[nodiscard]] char byte() const { return node_->block->data[node_->offset + at_]; }
+
+    // What lies in one piece from here on; not at the end.
+    [[nodiscard]] std::string_view piece() const {
+        return {node_->block->data + node_->offset + at_, node_->size - at_};
+    }
 
     void step() {
         at_ += 1;
@@ -72,6 +78,7 @@ class Cursor {
 
 // Of a VALUE line from behind the key on: " <flags> <bytes> [<cas>]\r\n".
 struct LineRest {
+    bool is_there = true;  // the line is that key's
     bool is_right = false;
     size_t size = 0;         // of these bytes
     uint32_t data_size = 0;  // <bytes>
@@ -102,17 +109,45 @@ LineRest read_rest(Cursor& cursor) {
 
 enum class Moved : uint8_t { Hit, Miss, Failed };
 
+constexpr std::string_view word = "VALUE ";
+
+// The same of a line that lies in one piece and is as usual.
+LineRest read_rest(std::string_view piece) {
+    const char* const end = piece.data() + piece.size();
+    LineRest rest;
+    const char* at = read_value_numbers(piece.data(), end, &rest.data_size);
+    if (at == nullptr || end - at < 2 || at[0] != '\r' || at[1] != '\n') return rest;
+    rest.is_right = true;
+    rest.size = static_cast<size_t>(at + 2 - piece.data());
+    return rest;
+}
+
+// Where no more than the beginning of the line lies in one piece, or it is unusual.
+LineRest find_rest(Cursor cursor, std::string_view key) {
+    const bool is_its = cursor.skip(word) && cursor.skip(key) && !cursor.at_end();
+    if (!is_its || cursor.byte() != ' ') return {.is_there = false};
+    return read_rest(cursor);
+}
+
 // Moves the VALUE block of `key` when it is the next one. On a miss the cursor stays.
 Moved move_value(Cursor& cursor, std::string_view key, Chain& target, OpenBlock* open) {
-    constexpr std::string_view word = "VALUE ";
-    Cursor ahead = cursor;
-    if (!ahead.skip(word) || !ahead.skip(key) || ahead.at_end() || ahead.byte() != ' ') {
-        return Moved::Miss;
+    if (cursor.at_end()) return Moved::Miss;
+    const std::string_view piece = cursor.piece();
+    const size_t head_size = word.size() + key.size();
+    LineRest rest;
+    if (piece.size() > head_size) {
+        const bool is_its = ascii::begins_with(piece, "VALUE ") &&
+                            std::memcmp(piece.data() + word.size(), key.data(), key.size()) == 0 &&
+                            piece[head_size] == ' ';
+        if (!is_its) return Moved::Miss;
+        rest = read_rest({piece.data() + head_size, piece.size() - head_size});
     }
-    const LineRest rest = read_rest(ahead);
+    if (!rest.is_right) [[unlikely]] {
+        rest = find_rest(cursor, key);
+    }
+    if (!rest.is_there) return Moved::Miss;
     if (!rest.is_right) return Moved::Failed;
-    const uint64_t size =
-        word.size() + key.size() + rest.size + rest.data_size + DataBlock::line_end_size;
+    const uint64_t size = head_size + rest.size + rest.data_size + DataBlock::line_end_size;
     return cursor.move(size, target, open) ? Moved::Hit : Moved::Failed;
 }
 

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "numbers.h"
+#include "value_line.h"
 #include "words.h"
 
 namespace ringmain::memcached {
@@ -20,6 +21,9 @@ constexpr uint32_t error_line_size_max = 64 * 1024;
 
 // How much of a line is looked at: all of a VALUE or VA line, the first word of others.
 constexpr uint32_t head_size_max = 2048;
+
+// Behind "VALUE ".
+constexpr uint32_t key_offset = 6;
 
 constexpr uint64_t frame_size_max = std::numeric_limits<uint32_t>::max();
 
@@ -116,8 +120,10 @@ ResponseParser::Step ResponseParser::keep_line(std::string_view bytes) {
 
 // `head` is the line with its CR, cut to the size that is looked at.
 ResponseParser::Step ResponseParser::end_line(std::string_view head) {
-    const uint32_t size_max = is_error_line(head) ? error_line_size_max : line_size_max;
-    if (line_size_ > size_max) return fail("a line is too long");
+    if (line_size_ > line_size_max) {
+        const bool may_be_long = is_error_line(head) && line_size_ <= error_line_size_max;
+        if (!may_be_long) return fail("a line is too long");
+    }
     const bool is_whole = head.size() == line_size_;
     if (is_whole) head.remove_suffix(1);
     if (head.empty()) return fail("an empty line");
@@ -163,12 +169,12 @@ ResponseParser::Step ResponseParser::first_line(std::string_view head) {
 
 // Behind a VALUE block or a STAT line.
 ResponseParser::Step ResponseParser::later_line(std::string_view head) {
+    if (expect_ == Expect::Values && ascii::begins_with(head, "VALUE ")) return value_line(head);
     if (ascii::is(head, "END")) return Step::Complete;
     if (is_error_line(head)) {
         frame_.kind = ResponseKind::Error;
         return Step::Complete;
     }
-    if (expect_ == Expect::Values && ascii::begins_with(head, "VALUE ")) return value_line(head);
     if (expect_ == Expect::Stats && is_stats_line(head)) {
         const bool is_bounded = frame_.size + line_size_ < frame_size_max;
         return is_bounded ? Step::More : fail("the response is too large");
@@ -178,7 +184,18 @@ ResponseParser::Step ResponseParser::later_line(std::string_view head) {
 
 // VALUE <key> <flags> <bytes> [<cas>]
 ResponseParser::Step ResponseParser::value_line(std::string_view head) {
-    constexpr uint32_t key_offset = 6;
+    const size_t key_end = find_special(head, key_offset);
+    const size_t key_size = key_end - key_offset;
+    uint32_t size = 0;
+    const char* const end = head.data() + head.size();
+    const char* rest = read_value_numbers(head.data() + key_end, end, &size);
+    if (rest != end || key_size - 1 >= key_size_max) [[unlikely]] {
+        return unusual_value_line(head);
+    }
+    return begin_value(head.substr(key_offset, key_size), size);
+}
+
+ResponseParser::Step ResponseParser::unusual_value_line(std::string_view head) {
     Words words(head.substr(key_offset));
     const std::string_view key = words.next();
     const std::string_view flags = words.next();
@@ -189,12 +206,17 @@ ResponseParser::Step ResponseParser::value_line(std::string_view head) {
                           read_unsigned(flags, UINT32_MAX).has_value() &&
                           (cas.empty() || read_unsigned(cas, UINT64_MAX).has_value());
     if (!is_right) return fail("a malformed VALUE line");
+    return begin_value(key, read_length(size));
+}
+
+ResponseParser::Step ResponseParser::begin_value(std::string_view key,
+                                                 std::optional<uint32_t> size) {
     if (frame_.value_count == 0) {
         frame_.first_key = {key_offset, static_cast<uint32_t>(key.size())};
     }
     frame_.value_count += 1;
     if (frame_.singly) key_.assign(key);
-    return begin_body(read_length(size));
+    return begin_body(size);
 }
 
 // VA <bytes> <flags>*

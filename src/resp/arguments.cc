@@ -30,6 +30,25 @@ uint32_t read_header(Cursor& cursor) {
     return size;
 }
 
+// Of a frame that lies in one piece. False, with nothing known, when a header has more digits than
+// the short cut reads.
+bool find_in_piece(std::string_view piece, uint32_t count, std::vector<ByteRange>& arguments) {
+    const char* const begin = piece.data();
+    const char* const end = begin + piece.size();
+    uint32_t size = 0;
+    const char* at = wire::read_size(begin + 1, end, &size);
+    if (at == nullptr) return false;
+    arguments.resize(count);
+    for (ByteRange& argument : arguments) {
+        const char* body = wire::read_bulk(at, end, &size);
+        if (body == nullptr) return false;
+        argument = {.offset = static_cast<uint32_t>(body - begin), .size = size};
+        at = body + size + wire::line_end_size;
+    }
+    RM_ASSERT(at == end);
+    return true;
+}
+
 }  // namespace
 
 void find_arguments(const RequestFrame& frame,
@@ -43,9 +62,12 @@ void find_arguments(const RequestFrame& frame,
         arguments.assign(first, first + frame.argument_count);
         return;
     }
+    const uint32_t count = frame.argument_count;
+    if (bytes.is_contiguous() && find_in_piece(bytes.slice().view(), count, arguments)) return;
+    arguments.clear();
     Cursor cursor(bytes);
-    const uint32_t count = read_header(cursor);
-    RM_ASSERT(count == frame.argument_count);
+    const uint32_t written_count = read_header(cursor);
+    RM_ASSERT(written_count == count);
     arguments.reserve(count);
     for (uint32_t i = 0; i < count; ++i) {
         const uint32_t size = read_header(cursor);

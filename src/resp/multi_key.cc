@@ -12,6 +12,24 @@ namespace ringmain::resp {
 
 namespace {
 
+struct Element {
+    uint64_t size = 0;  // 0: there is none
+    char type = '$';
+    bool is_null = false;
+};
+
+// A string or null that lies in one piece, as nearly all do.
+Element usual_element(std::string_view piece) {
+    const char* const end = piece.data() + piece.size();
+    uint32_t size = 0;
+    const char* body = wire::read_bulk(piece.data(), end, &size);
+    if (body != nullptr) {
+        return {.size = static_cast<uint64_t>(body - piece.data()) + size + wire::line_end_size};
+    }
+    constexpr std::string_view null = "$-1\r\n";
+    return piece.starts_with(null) ? Element{.size = null.size(), .is_null = true} : Element{};
+}
+
 // The value that starts at `cursor`; nothing when the bytes end before it does.
 std::optional<ResponseFrame> next_value(Cursor cursor) {
     ResponseParser parser;
@@ -22,6 +40,15 @@ std::optional<ResponseFrame> next_value(Cursor cursor) {
         cursor.skip(fed.consumed);
     }
     return std::nullopt;
+}
+
+// What starts at `cursor`.
+Element next_element(const Cursor& cursor) {
+    const Element usual = usual_element(cursor.piece());
+    if (usual.size > 0) return usual;
+    const std::optional<ResponseFrame> value = next_value(cursor);
+    if (!value.has_value()) return {};
+    return {.size = value->size, .type = value->type, .is_null = value->is_null};
 }
 
 // Moves `cursor` behind "*12\r\n". Nothing when there is anything else.
@@ -108,10 +135,9 @@ bool is_array_of_values(const Bytes& response) {
     const std::optional<uint64_t> count = read_array_header(cursor);
     if (!count.has_value()) return false;
     for (uint64_t i = 0; i < *count; ++i) {
-        const std::optional<ResponseFrame> element = next_value(cursor);
-        if (!element.has_value()) return false;
-        if (element->type != '$' && element->type != '_') return false;
-        cursor.skip(element->size);
+        const Element element = next_element(cursor);
+        if (element.size == 0 || (element.type != '$' && element.type != '_')) return false;
+        cursor.skip(element.size);
     }
     return true;
 }
@@ -126,14 +152,14 @@ JoinStatus join_arrays(const Join& join,
     }
     for (const uint16_t owner : join.owners) {
         Cursor& cursor = sources[owner].cursor;
-        const std::optional<ResponseFrame> element = next_value(cursor);
-        RM_ASSERT(element.has_value());
+        const Element element = next_element(cursor);
+        RM_ASSERT(element.size > 0);
         bool appended = false;
-        if (element->is_null) {
-            cursor.skip(element->size);
+        if (element.is_null) {
+            cursor.skip(element.size);
             appended = target.append_copy(null_response(join.version), open);
         } else {
-            appended = cursor.append_to(target, element->size, open);
+            appended = cursor.append_to(target, element.size, open);
         }
         if (!appended) return JoinStatus::NoMemory;
     }

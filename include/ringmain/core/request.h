@@ -81,8 +81,8 @@ struct Fragment {
 struct Join {
     std::vector<Fragment*> fragments;
     std::vector<uint16_t> owners;  // per key: the fragment that has it
-    Chain keys;                    // memcached: the requested keys, one after the other; of a
-                                   // gather: the request
+    Chain keys;                    // memcached: the requested keys, a blank behind each but the
+                                   // last; of a gather: the request
     std::vector<uint16_t> key_sizes;
     uint64_t gathered = 0;  // of a gather: bytes of all responses that are counted
 

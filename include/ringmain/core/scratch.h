@@ -25,6 +25,7 @@ struct Scratch {
     std::vector<ByteRange> arguments;  // of a request with many
     std::vector<uint32_t> keys;        // positions in `arguments`
     std::vector<ByteRange> key_ranges;
+    std::vector<ByteRange> grouped_keys;   // the same, those of one fragment side by side
     std::vector<uint16_t> servers;         // per key
     std::vector<uint16_t> fragment_of;     // per server of the pool
     std::vector<ServerConn*> connections;  // per fragment
@@ -40,6 +41,7 @@ struct Scratch {
         std::vector<ByteRange>().swap(arguments);
         std::vector<uint32_t>().swap(keys);
         std::vector<ByteRange>().swap(key_ranges);
+        std::vector<ByteRange>().swap(grouped_keys);
         std::vector<uint16_t>().swap(servers);
         std::vector<std::string_view>().swap(key_views);
     }

@@ -33,12 +33,10 @@ void keys_of(const RequestFrame& frame,
 // Appends the whole request as a server shall see it. False when the arena is exhausted.
 [[nodiscard]] bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target);
 
-// Appends a get/gets/gat/gats for the keys whose `owners` entry is `server`.
+// Appends a get/gets/gat/gats for some of its keys, in order.
 [[nodiscard]] bool write_fragment(const RequestFrame& frame,
                                   const Bytes& bytes,
                                   std::span<const ByteRange> keys,
-                                  std::span<const uint16_t> owners,
-                                  uint16_t server,
                                   Chain& target);
 
 // Adds a key to the get or gets of whole keys that write_request() put at the end of `target`,

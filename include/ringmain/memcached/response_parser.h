@@ -80,6 +80,8 @@ class ResponseParser {
     [[nodiscard]] Step first_line(std::string_view head);
     [[nodiscard]] Step later_line(std::string_view head);
     [[nodiscard]] Step value_line(std::string_view head);
+    [[nodiscard]] Step unusual_value_line(std::string_view head);
+    [[nodiscard]] Step begin_value(std::string_view key, std::optional<uint32_t> size);
     [[nodiscard]] Step meta_value_line(std::string_view head);
     [[nodiscard]] Step begin_body(std::optional<uint32_t> size);
     [[nodiscard]] Step take_body(std::string_view bytes);

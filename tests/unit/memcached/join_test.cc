@@ -51,6 +51,23 @@ std::string value(const std::string& key, const std::string& data, const std::st
 
 const std::string end = "END\r\n";
 
+// However long the numbers are, and in the other spellings that memcached would read.
+TEST_CASE("values with unusual lines are joined as they come") {
+    for (const std::string line : {"4294967295 1",
+                                   "999999999 1",
+                                   "0 1 9999999999999999999",
+                                   "0 1 18446744073709551615",
+                                   "0 0000000001",
+                                   "000000000000 1"}) {
+        CAPTURE(line);
+        const std::string one = "VALUE a " + line + "\r\n1\r\n";
+        CHECK(joined({.keys = {"a", "aa", "b"},
+                      .owners = {0, 0, 1},
+                      .responses = {one + end, value("b", "2") + end}}) ==
+              one + value("b", "2") + end);
+    }
+}
+
 TEST_CASE("values come in the order of the keys") {
     CHECK(joined({.keys = {"a", "b", "c"},
                   .owners = {0, 1, 0},
