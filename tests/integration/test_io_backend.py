@@ -1,11 +1,13 @@
 """The option io_backend: what serves the sockets, where io_uring works and where it is forbidden."""
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 import urllib.request
 
@@ -35,9 +37,10 @@ class Backend(Case):
         self.admin = Port()
         self.addCleanup(self.admin.release)
         options = {**({"io_backend": wanted} if wanted else {}), **proxy}
-        other = {"admin": {"listen": f"127.0.0.1:{self.admin.number}"}}
+        other = {"admin": {"listen": f"127.0.0.1:{self.admin.number}"},
+                 "stats": {"interval": "100ms"}}
         if statistics:
-            other["stats"] = {"listen": f"127.0.0.1:{statistics}"}
+            other["stats"]["listen"] = f"127.0.0.1:{statistics}"
         started = Ringmain(pools or {"alpha": {"servers": [self.server]}}, proxy=options,
                            other=other, start=False)
         started.inside = inside
@@ -130,6 +133,46 @@ class Backend(Case):
         with proxy.client() as client:
             got = self.expect_error(client, resp("GET", "a"), "silent")
         self.assertRegex(got.decode(), r"200 ms|timeout")
+
+    def enters(self):
+        """System calls of the worker's ring or epoll so far."""
+        found = re.search(r'^ringmain_uring_enters_total\{worker="0"\} (\d+)$',
+                          self.page("/metrics"), re.MULTILINE)
+        return int(found[1])
+
+    @staticmethod
+    def cpu_seconds(proxy):
+        """Of all threads so far."""
+        paths = pathlib.Path(f"/proc/{proxy.child.pid}/task").glob("*/schedstat")
+        return sum(int(path.read_text().split()[0]) for path in paths) / 1e9
+
+    def test_a_worker_looks_for_work_as_long_as_busy_poll_says_and_then_sleeps(self):
+        for wanted in ("io_uring", "epoll"):
+            with self.subTest(wanted):
+                proxy = self.start(wanted, busy_poll_us=100_000)
+                with proxy.client() as client:
+                    self.expect(client, resp("PING"), b"+PONG\r\n")
+                    before = self.enters()
+                    self.expect(client, resp("SET", "a", "1"), b"+OK\r\n")
+                    wait_for(lambda: self.enters() > before + 1000, "looks without work")
+                time.sleep(0.5)
+                before = self.cpu_seconds(proxy)
+                time.sleep(0.5)
+                self.assertLess(self.cpu_seconds(proxy) - before, 0.03)
+                self.reload_without_busy_poll(proxy)
+
+    def reload_without_busy_poll(self, proxy):
+        """It is an option that a reload changes."""
+        proxy.proxy["busy_poll_us"] = 0
+        proxy.config_path.write_text(proxy.config_text())
+        proxy.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: "no pool changed" in proxy.log(), "the reload")
+        with proxy.client() as client:
+            self.expect(client, resp("GET", "a"), b"$1\r\n1\r\n")
+            before = self.cpu_seconds(proxy)
+            self.expect(client, resp("GET", "a"), b"$1\r\n1\r\n")
+            time.sleep(0.5)
+            self.assertLess(self.cpu_seconds(proxy) - before, 0.03)
 
     def config(self, wanted):
         path = self.server.folder / f"{wanted}.toml"

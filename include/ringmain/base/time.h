@@ -13,6 +13,8 @@ namespace ringmain {
 struct Duration {
     int64_t ns = 0;
 
+    static constexpr Duration micros(int64_t us) { return {us * 1000}; }
+
     static constexpr Duration millis(int64_t ms) { return {ms * 1'000'000}; }
 
     [[nodiscard]] constexpr int64_t to_millis() const { return ns / 1'000'000; }

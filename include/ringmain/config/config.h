@@ -128,6 +128,7 @@ struct Proxy {
     IoBackend io_backend = IoBackend::Auto;
     uint32_t ring_entries = 1024;
     uint32_t receive_buffers = 256;       // blocks kept in the kernel's buffer ring, per worker
+    int64_t busy_poll_us = 0;             // that a worker looks for work before it sleeps
     uint32_t client_connections = 0;      // of the process; 0: what the descriptor limit allows
     uint32_t requests_max = 1024 * 1024;  // in flight, per worker
     LogLevel log_level = LogLevel::Notice;

@@ -109,6 +109,7 @@ class Driver {
     void on_resolved(const Message& message);
     void on_time();
     void wait();
+    [[nodiscard]] bool look_busily();
     [[nodiscard]] Instant next_deadline() const;
     void arm_listeners();
     void arm_wake();
@@ -211,6 +212,7 @@ class Driver {
     Duration wall_offset_;  // from the monotonic clock to the calendar
     PauseWatch pause_watch_;
     Duration paused_for_;  // before this batch
+    Instant active_at_;    // a socket had something, last
     Instant last_trim_;
     Duration shutdown_timeout_;
     uint64_t generation_ = 1;        // number of the configuration
