@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace ringmain::worker {
@@ -45,8 +46,13 @@ std::string line_of(config::LogLevel level, std::string_view text) {
     return line;
 }
 
+// To open a named pipe for writing alone waits until somebody reads it: at a start that is not
+// begun, at a reopening no signal is taken any more. Whoever reads later gets what fits until then.
 int open_file(const std::string& path) {
-    return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    struct stat found = {};
+    const bool is_pipe = stat(path.c_str(), &found) == 0 && S_ISFIFO(found.st_mode);
+    const int direction = is_pipe ? O_RDWR : O_WRONLY;
+    return ::open(path.c_str(), direction | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0644);
 }
 
 }  // namespace

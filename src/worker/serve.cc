@@ -157,6 +157,7 @@ void Overrides::apply(config::Config& config) const {
 Status serve(const config::Config& config, Log& log, const ServeOptions& options) {
     Signals signals;  // before the first thread, so that none of them gets one
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);  // a log that may not grow (ulimit -f) ends nobody but itself
 
     const Result<IoChoice> io = choose_io(config.proxy.io_backend, options.ignored_features);
     if (!io.ok()) return Error{io.error()};

@@ -511,6 +511,24 @@ class Running(CommandLine):
             self.assertEqual("what is logged from the start on is lost" in said.read_text(), told)
 
     @needs_ringmain
+    def test_a_log_that_may_not_grow_ends_nobody(self):
+        log = self.folder / "log"
+        server = self.use(RedisServer())
+        proxy = self.use(Ringmain({"alpha": {"servers": [server]}},
+                                  proxy={"log_file": str(log)}, start=False))
+        proxy.inside = ("prlimit", "--fsize=500")
+        proxy.start()
+        with proxy.client() as client:
+            def is_full():
+                proxy.child.send_signal(signal.SIGUSR2)
+                return log.stat().st_size == 500
+
+            wait_for(is_full, "the log is as large as it may be")
+            self.working(client)
+        self.assertEqual(proxy.halt(), 0)
+        proxy.child = None
+
+    @needs_ringmain
     def test_a_successor_keeps_the_unix_socket_and_the_pid_file(self):
         from fakes import FakeServer
         mute = self.use(FakeServer(lambda connection: connection.wait_until_closed()))

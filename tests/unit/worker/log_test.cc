@@ -99,6 +99,25 @@ TEST_CASE("whoever writes does not wait for a reader who stands still, who is to
     close(reader);
 }
 
+TEST_CASE("a pipe that nobody reads is no reason to wait, and its reader gets what was said") {
+    const Folder folder;
+    const std::string path = folder.file("pipe");
+    REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+    Log log(LogLevel::Notice);
+    alarm(20);  // a log that waits ends here
+    REQUIRE(log.open(path).ok());
+    log.write(LogLevel::Notice, "early");
+    CHECK(log.reopen());
+    const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    REQUIRE(reader >= 0);
+    log.write(LogLevel::Notice, "late");
+    alarm(0);
+    const std::string text = drain(reader);
+    CHECK(text.find(" notice: early\n") != std::string::npos);
+    CHECK(text.find(" notice: late\n") != std::string::npos);
+    close(reader);
+}
+
 TEST_CASE("a line has a limit") {
     const Folder folder;
     Log log(LogLevel::Notice);
