@@ -15,6 +15,9 @@ namespace ringmain::core {
 
 namespace {
 
+constexpr std::string_view ended_where_it_waited =
+    "the client has ended its side of the connection where it waited for an answer";
+
 bool is_error(const resp::ResponseFrame& frame) {
     return frame.type == '-' || frame.type == '!';
 }
@@ -238,7 +241,10 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
     ClientConn& client = *conn.lessee;
     RM_DCHECK(client.session->waiting == &conn);
     end_waiting(client);
-    if (client.session->watching != &conn) give_back(conn);
+    const bool watches = client.session->watching == &conn;
+    // It takes nothing any more (on_client_end).
+    if (watches && conn.ends) client.session->lost = ended_where_it_waited;
+    if (!watches || conn.ends) give_back(conn);
     note_change(client);
     if (client.session->turns != nullptr && request.client != nullptr) {
         on_turn(request, frame, bytes);

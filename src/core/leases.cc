@@ -11,6 +11,30 @@
 
 namespace ringmain::core {
 
+namespace {
+
+// Where the steps of a command have the connection; null when it is not theirs.
+ServerConn** find_in_steps(Session& session, const ServerConn& conn) {
+    if (session.steps == nullptr) return nullptr;
+    std::vector<ServerConn*>& all = session.steps->leases;
+    const auto found = std::find(all.begin(), all.end(), &conn);
+    return found == all.end() ? nullptr : &*found;
+}
+
+bool has_wait_everywhere(const Session& session) {
+    return session.steps != nullptr && session.steps->phase == Steps::Phase::Wait;
+}
+
+// Its client has a command that waits, on this connection or on it and others.
+bool is_waited_on(const ServerConn& conn) {
+    if (conn.lessee == nullptr) return false;
+    Session& session = *conn.lessee->session;
+    if (session.waiting == &conn) return true;
+    return has_wait_everywhere(session) && find_in_steps(session, conn) != nullptr;
+}
+
+}  // namespace
+
 // --- what clients have ---------------------------------------------------------------------------
 
 Session& Leases::session_of(ClientConn& client) {
@@ -75,8 +99,7 @@ void Leases::take_no_more(ClientConn& client) {
 void Leases::end_wait(ClientConn& client, std::string_view why) {
     if (client.session == nullptr) return;
     const Session& session = *client.session;
-    const bool waits_everywhere =
-        session.steps != nullptr && session.steps->phase == Steps::Phase::Wait;
+    const bool waits_everywhere = has_wait_everywhere(session);
     if (session.waiting == nullptr && !waits_everywhere) return;
     std::string text;
     if (why.empty()) {
@@ -109,7 +132,7 @@ void Leases::on_client_end(ClientConn& client) {
     if (client.session == nullptr) return;
     Session& session = *client.session;
     session.left = true;
-    if (session.steps != nullptr && session.steps->phase == Steps::Phase::Wait) {
+    if (has_wait_everywhere(session)) {
         for (ServerConn* conn : session.steps->leases) {
             if (conn != nullptr) end_side(*conn);
         }
@@ -132,22 +155,10 @@ void Leases::end_side(ServerConn& conn) {
 }
 
 bool Leases::on_closed(ServerConn& conn) {
-    if (conn.lessee == nullptr || conn.fragments.empty()) return false;
+    if (!is_waited_on(conn) || conn.fragments.empty()) return false;
     end_wait(*conn.lessee, "");
     return true;
 }
-
-namespace {
-
-// Where the steps of a command have the connection; null when it is not theirs.
-ServerConn** find_in_steps(Session& session, const ServerConn& conn) {
-    if (session.steps == nullptr) return nullptr;
-    std::vector<ServerConn*>& all = session.steps->leases;
-    const auto found = std::find(all.begin(), all.end(), &conn);
-    return found == all.end() ? nullptr : &*found;
-}
-
-}  // namespace
 
 // --- taking and giving back ----------------------------------------------------------------------
 
@@ -298,10 +309,7 @@ void Leases::retire(Server& server, std::string_view why) {
         if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
         Session* session = conn.lessee == nullptr ? nullptr : conn.lessee->session.get();
         const bool has_steps = session != nullptr && find_in_steps(*session, conn) != nullptr;
-        const bool waits =
-            session != nullptr && (session->waiting == &conn ||
-                                   (has_steps && session->steps->phase == Steps::Phase::Wait));
-        if (conn.fragments.empty() || waits) {
+        if (conn.fragments.empty() || is_waited_on(conn)) {
             proxy_->lose(conn, why, Blame::Nobody);
             continue;
         }
@@ -341,7 +349,7 @@ void Leases::check(ServerConn& conn) {
             proxy_->wake_at(due);
             return;
         }
-        if (conn.ends && conn.lessee != nullptr) {
+        if (conn.ends && is_waited_on(conn)) {
             end_wait(*conn.lessee, "");
             return;
         }

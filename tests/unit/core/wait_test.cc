@@ -213,6 +213,31 @@ TEST_CASE("a server that does not close what was ended is not waited for") {
     CHECK(world.counters().server_failures.get() == 0);
 }
 
+TEST_CASE(
+    "what was watched where a client that has ended its side waited is lost, and it goes on") {
+    for (const bool at_once : {true, false}) {
+        CAPTURE(at_once);
+        World world(redis_pool(1));
+        world.server(0).redis.canned["BLPOP"] = popped;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"WATCH", "a"})) == "+OK\r\n");
+        World::say(client,
+                   resp({"BLPOP", "l", "0"}) + resp({"SET", "a", "1"}) + resp({"GET", "a"}) +
+                       resp({"MULTI"}) + resp({"EXEC"}));
+        if (!at_once) world.step();
+        client.inbound_end = true;
+        world.pass(2000);
+        CHECK(World::heard(client) ==
+              popped + "+OK\r\n" + bulk("1") + "+OK\r\n" +
+                  "-EXECABORT ringmain: transaction discarded: the client has ended its side of "
+                  "the connection where it waited for an answer\r\n");
+        CHECK(client.closed);
+        CHECK(world.leases(0).empty());
+        CHECK(world.proxy().is_idle());
+        CHECK(world.counters().server_failures.get() == 0);
+    }
+}
+
 TEST_CASE("of several servers each is asked once for a client that has ended its side") {
     for (const uint32_t has : {0U, 1U, 2U}) {
         CAPTURE(has);
