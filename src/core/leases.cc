@@ -90,8 +90,12 @@ void Leases::stop_watching(ClientConn& client, std::string_view why) {
     note_change(client);
 }
 
-// Nor what has come already.
+// Nor what has come already, nor is anything said to what was refused behind the command that
+// waits: it would be taken for its answer.
 void Leases::take_no_more(ClientConn& client) {
+    for (Request* request = client.requests.front(); request != nullptr; request = request->next) {
+        request->mute = true;
+    }
     if (client.intake != nullptr) client.intake->input.clear();
     if (client.state == ClientConn::State::Open) proxy_->end_reading(client);
 }

@@ -164,6 +164,30 @@ TEST_CASE("what a client has sent behind its command that waits ends with it") {
     CHECK(waiting.world.proxy().is_idle());
 }
 
+TEST_CASE("what was refused behind a command that waits is not its answer") {
+    for (const bool several : {false, true}) {
+        CAPTURE(several);
+        World world(redis_pool(2));
+        const std::vector<std::string> keys = {world.key_on(0), world.key_on(several ? 1 : 0)};
+        for (const uint32_t server : {0U, 1U}) {
+            world.server(server).redis.canned["LPOP"] = "$-1\r\n";
+        }
+        Channel& client = world.client();
+        world.server(0).mood = several ? Mood::Up : Mood::Mute;
+        World::say(client, resp({"BLPOP", keys[0], keys[1], "0"}) + resp({"GET"}) + resp({"PING"}));
+        client.inbound_end = true;
+        world.settle();
+        if (!several) {
+            world.leases(0)[0]->arrived.clear();
+            world.server(0).mood = Mood::Up;  // which closes what was ended
+            world.settle();
+        }
+        CHECK(World::heard(client).empty());
+        CHECK(client.closed);
+        CHECK(world.proxy().is_idle());
+    }
+}
+
 TEST_CASE("a client that has ended its side gets what is there") {
     for (const bool at_once : {true, false}) {
         CAPTURE(at_once);
