@@ -135,8 +135,9 @@ std::string normal_path(std::string_view path) {
 bool hosts_share(std::string_view a, std::string_view b) {
     if (a == b) return true;
     if (a == "localhost") return b == "127.0.0.1" || b == "::1";
-    if (a == "0.0.0.0") return is_ipv4(b);
-    return a == "::" && is_ipv6(b);
+    if (a == "0.0.0.0") return is_ipv4(b) || b == "localhost";
+    // It takes IPv4, too (uring::listen_tcp).
+    return a == "::" && (is_ipv6(b) || is_ipv4(b) || b == "localhost");
 }
 
 bool is_loopback(std::string_view host) {
@@ -154,7 +155,7 @@ bool host_leads_to(std::string_view host, std::string_view listen) {
     if (listen != "0.0.0.0" && listen != "::") {
         return hosts_share(host, listen) || hosts_share(listen, host);
     }
-    return host == "localhost" || (is_loopback(host) && is_ipv6(host) == is_ipv6(listen));
+    return host == "localhost" || (is_loopback(host) && (listen == "::" || is_ipv4(host)));
 }
 
 }  // namespace

@@ -81,6 +81,8 @@ Result<Descriptor> bound_tcp(const SocketAddress& address, bool reuse_port) {
     // A restart need not wait until the connections of the last run are forgotten.
     set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
     if (reuse_port) set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
+    // [::] is every address of both families, whatever the sysctl bindv6only says.
+    if (address.get()->sa_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     set_no_delay(socket);
     if (bind(socket, address.get(), address.length) != 0) return Error{bind_error(address, errno)};
     return opened;

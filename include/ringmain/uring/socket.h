@@ -16,7 +16,7 @@
 namespace ringmain::uring {
 
 struct TcpListen {
-    std::string host;   // a name is looked up; "" and "*": every IPv4 address
+    std::string host;   // a name is looked up; "" and "*": every IPv4 address; "::": IPv6, too
     uint16_t port = 0;  // 0: the kernel chooses, local_address() tells
     uint32_t backlog = 1024;
     bool reuse_port = false;  // one listener per worker on the same port

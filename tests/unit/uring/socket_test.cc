@@ -81,6 +81,15 @@ TEST_CASE("no host means every address") {
     }
 }
 
+TEST_CASE("the wildcard of IPv6 takes IPv4, too, and has its port alone") {
+    Result<Descriptor> listener = listen_tcp({.host = "::", .port = 0});
+    if (!listener.ok()) return;  // a machine without IPv6
+    CHECK(option_of(listener.value().get(), IPPROTO_IPV6, IPV6_V6ONLY) == 0);
+    const uint16_t port = port_of(listener.value());
+    const std::string error = error_of(listen_tcp({.host = "127.0.0.1", .port = port}));
+    CHECK(contains(error, "127.0.0.1:" + std::to_string(port) + " is in use"));
+}
+
 TEST_CASE("a name can be listened on") {
     const Descriptor listener = listening({.host = "localhost", .port = 0});
     CHECK(port_of(listener) > 0);
