@@ -23,6 +23,7 @@ class Adviser {
     void run() {
         options();
         access();
+        users();
         addresses();
         const DistributionKind kind = pool_->placement.distribution;
         if (kind == DistributionKind::Ketama && pool_->servers.size() > 1) ring();
@@ -81,6 +82,21 @@ class Adviser {
         warn("listen",
              "every interface is listened on, and no password is asked for; set "
              "redis_auth, or listen on one address");
+    }
+
+    // Whoever comes from redis writes "~shop:*".
+    void users() {
+        for (const User& user : pool_->users) {
+            const auto is_pattern = [](const std::string& key) {
+                return key.starts_with('~') || key.ends_with('*');
+            };
+            const auto found = std::ranges::find_if(user.keys, is_pattern);
+            if (found == user.keys.end()) continue;
+            warn("users",
+                 "user " + quoted(user.name) + ": " + quoted(*found) +
+                     " is no pattern but the beginning of keys, each of its bytes; "
+                     "for all keys that begin with shop: write keys = [\"shop:\"]");
+        }
     }
 
     void addresses() {

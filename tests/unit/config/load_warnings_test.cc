@@ -33,6 +33,17 @@ TEST_CASE("a plain pool gives no warning, nor do several server connections") {
     CHECK(warnings(pool_with("auto_eject_hosts = false")).empty());
 }
 
+TEST_CASE("a pattern of keys is none") {
+    for (const std::string key : {"shop:*", "~shop:", "*"}) {
+        const std::string out = warnings(pool_with(
+            "users = [{ name = \"u\", password = \"x\", keys = [\"a:\", \"" + key + "\"] }]"));
+        CAPTURE(out);
+        CHECK(contains(out, "f:4:1: warning: user 'u': '" + key + "' is no pattern but the "));
+    }
+    CHECK(warnings(pool_with("users = [{ name = \"u\", password = \"x\", keys = [\"a*b\"] }]"))
+              .empty());
+}
+
 TEST_CASE("crc32 with ketama names the one server that gets every key") {
     const std::string out = warnings(pool_with("hash = \"crc32\""));
     CHECK(contains(out, "f:4:1: warning: hash 'crc32' gives 15-bit values"));
