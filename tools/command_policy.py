@@ -185,8 +185,10 @@ BLOCKING = "wait blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin"
 # Rows that need care on their way besides the local ones.
 IDS = {"client": "Client", "mget": "Mget", "mset": "Mset", "del": "Del", "unlink": "Unlink",
        "exists": "Exists", "touch": "Touch", "config|get": "Config", "config|resetstat": "Config",
-       "config|rewrite": "Config", "config|set": "Config", "evalsha": "Evalsha",
-       "evalsha_ro": "Evalsha", "script|flush": "ScriptFlush", "script|load": "ScriptLoad", "wait": "Wait"}
+       "config|rewrite": "Config", "config|set": "Config", "eval": "Eval",
+       "eval_ro": "Eval", "evalsha": "Evalsha", "evalsha_ro": "Evalsha",
+       "script|exists": "ScriptExists", "script|flush": "ScriptFlush", "script|load": "ScriptLoad",
+       "wait": "Wait"}
 
 # Where the options begin of commands whose keys or whose waiting depend on them. They are read as
 # the server reads them, which the key specifications (a search for a keyword) do not promise.

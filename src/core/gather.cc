@@ -1,5 +1,6 @@
 #include "gather.h"
 
+#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/resp/combine.h"
@@ -12,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "resp_local.h"
+#include "script_front.h"
 #include "split.h"
 
 namespace ringmain::core {
@@ -25,7 +28,8 @@ void refuse(Proxy& proxy, ClientConn& client, std::string_view text, stats::Reas
 // Whether the join has to look at the request again.
 bool keeps_request(const Command& command) {
     return command.handling == Handling::Combine || command.gathering == Gathering::Newest ||
-           command.id == CommandId::ScriptLoad;
+           command.id == CommandId::ScriptLoad || command.id == CommandId::ScriptExists ||
+           command.id == CommandId::Info;
 }
 
 // One fragment per scratch.connections entry; null when it was answered with an error.
@@ -44,6 +48,24 @@ Request* begin(Proxy& proxy, ClientConn& client, const Asked& asked, uint64_t si
     return request;
 }
 
+// Of SCRIPT FLUSH, unless the servers will refuse it.
+bool flushes_scripts(const Asked& asked, Scratch& scratch) {
+    if (asked.command.id != CommandId::ScriptFlush) return false;
+    if (asked.arguments.size() == 2) return true;
+    const std::string_view how = asked.bytes.view(asked.arguments[2], scratch.text);
+    return asked.arguments.size() == 3 &&
+           (ascii::equal_ignoring_case(how, "sync") || ascii::equal_ignoring_case(how, "async"));
+}
+
+// Those that EVAL behind it leaves are not meant.
+void note_kept_scripts(Pool& pool, const Asked& asked, Request& request) {
+    std::string scratch;
+    for (const ByteRange& digest : asked.arguments.subspan(2)) {
+        const bool is_kept = find_script(pool, asked.bytes.view(digest, scratch)).is_one();
+        request.join->key_sizes.push_back(is_kept ? 1 : 0);
+    }
+}
+
 void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
     Scratch& scratch = proxy.scratch();
     scratch.servers.clear();
@@ -55,12 +77,18 @@ void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
     const uint64_t copies = scratch.connections.size() + 1;
     Request* request = begin(proxy, client, asked, copies * size);
     if (request == nullptr) return;
+    request->join->scripts = client.pool->scripts.generation();
+    if (asked.command.id == CommandId::ScriptExists) {
+        note_kept_scripts(*client.pool, asked, *request);
+    }
     for (size_t i = 0; i < scratch.connections.size(); ++i) {
         ServerConn& conn = *scratch.connections[i];
         const bool written = asked.bytes.append_to(conn.out, {0, size}, nullptr);
         RM_ASSERT(written);
         proxy.enqueue(conn, *request->join->fragments[i]);
     }
+    // What is said behind it, whoever says it first, is not told what was there before.
+    if (flushes_scripts(asked, scratch)) client.pool->scripts.forget();
 }
 
 // As redis reads it.

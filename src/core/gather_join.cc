@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "gather.h"
+#include "resp_local.h"
+#include "script_front.h"
 
 namespace ringmain::core {
 
@@ -184,7 +186,7 @@ bool Joiner::join_texts() {
         case Gathering::PerChannel:
             return listeners();
         case Gathering::And:
-            return resp::join_and(parts_, out_) ? append(out_) : fail(misfit);
+            return exist();
         case Gathering::AllOk:
             return all_ok();
         case Gathering::Alike:
@@ -308,7 +310,6 @@ bool Joiner::sum() {
 
 bool Joiner::all_ok() {
     if (!resp::all_ok(responses_)) return fail(misfit);
-    if (request_.command->id == CommandId::ScriptFlush) pool_.scripts.forget();
     return append(resp::ok_response);
 }
 
@@ -316,7 +317,30 @@ bool Joiner::all_ok() {
 void Joiner::keep_script() {
     if (request_.command->id != CommandId::ScriptLoad) return;
     const std::optional<resp::Value> digest = resp::Reader(parts_[0]).next();
-    if (digest.has_value()) pool_.scripts.keep(digest->text, arguments()[2]);
+    if (!digest.has_value()) return;
+    pool_.scripts.keep_loaded(digest->text, arguments()[2], request_.join->scripts);
+}
+
+// SCRIPT EXISTS: all have it, or will be told it. What was found to be no script since it was asked
+// never was one; what was flushed since was there.
+bool Joiner::exist() {
+    if (!resp::join_and(parts_, out_)) return fail(misfit);
+    const std::vector<std::string> words = arguments();
+    const std::string counted = std::move(out_);
+    resp::Reader reader(counted);
+    const auto items = static_cast<uint64_t>(reader.next()->number);
+    const std::vector<uint16_t>& kept = request_.join->key_sizes;
+    if (items + 2 != words.size() || items != kept.size()) return fail(misfit);
+    const bool is_flushed = pool_.scripts.generation() != request_.join->scripts;
+    out_.clear();
+    resp::write_array_header(out_, items);
+    for (uint64_t i = 0; i < items; ++i) {
+        const bool everywhere = reader.next()->number == 1;
+        const bool is_kept =
+            kept[i] == 1 && (is_flushed || find_script(pool_, words[2 + i]).is_one());
+        resp::write_integer(out_, everywhere || is_kept ? 1 : 0);
+    }
+    return append(out_);
 }
 
 bool Joiner::alike() {

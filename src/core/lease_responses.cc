@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "front.h"
+#include "script_front.h"
 
 namespace ringmain::core {
 
@@ -174,6 +175,7 @@ void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const B
     }
     const std::string refusal = clean ? "" : proxy_->first_line(bytes);
     Request& request = take_request(conn);
+    if (request.policy == ResponsePolicy::Script) doubt_scripts(conn, bytes);
     end_lease(conn, clean);
     deliver(request, text.empty() ? &bytes : nullptr, text);
     const bool is_shared = !conn.is_lease || conn.set_apart;

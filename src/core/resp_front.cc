@@ -2,6 +2,7 @@
 
 #include "resp_front.h"
 
+#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/core/counted_commands.h"
 #include "ringmain/core/limits.h"
@@ -12,6 +13,7 @@
 #include "ringmain/resp/multi_key.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "front.h"
 #include "gather.h"
@@ -338,10 +340,11 @@ Taken RespFront::forward_by_keys(const Command& command) {
     return Taken::Yes;
 }
 
-// A script's server is told the script first.
 void RespFront::forward(uint32_t server) {
     if (command_->id == CommandId::Evalsha) {
         run_script(server);
+    } else if (command_->id == CommandId::Eval) {
+        run_text(server);
     } else {
         forward_to(server);
     }
@@ -351,12 +354,39 @@ void RespFront::forward_to_any() {
     if (has_server()) forward(pool_.first_live());
 }
 
+// EVALSHA: its server is told the script first.
 void RespFront::run_script(uint32_t server_index) {
-    const bool is_kept = tell_script(proxy_, client_, server_index, argument(1));
+    const ScriptId script = find_script(pool_, argument(1));
+    if (!script.is_one()) {
+        forward_to(server_index);
+        return;
+    }
+    std::string_view why;
+    ServerConn* conn =
+        proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
+    // Without one the request itself will be told why.
+    if (conn != nullptr) tell_script(proxy_, *conn, script);
     Request* request = forward_to(server_index);
-    if (request == nullptr || !is_kept) return;
+    if (request == nullptr) return;
     request->policy = ResponsePolicy::Script;
     request->command = command_;
+}
+
+// Of EVAL: a server that refuses the number looks at nothing else.
+bool RespFront::has_key_count() {
+    const std::optional<int64_t> count = ascii::parse_int64(argument(2));
+    return count.has_value() && *count >= 0 && *count <= int64_t{frame_.argument_count} - 3;
+}
+
+// EVAL: EVALSHA of the same may go to another server.
+void RespFront::run_text(uint32_t server_index) {
+    Request* request = forward_to(server_index);
+    if (request == nullptr || !has_key_count()) return;
+    const ScriptId script = keep_script(proxy_, pool_, argument(1));
+    if (!script.is_one()) return;
+    request->policy = ResponsePolicy::Script;
+    request->command = command_;
+    request->extra = static_cast<int32_t>(script.place);
 }
 
 // Null when it was answered with an error instead.

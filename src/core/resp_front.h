@@ -49,6 +49,8 @@ class RespFront {
     Taken take_queued(const Command& command);
     [[nodiscard]] bool joins_transaction(uint32_t server);
     void queue();
+    void note_script();
+    void announce_scripts(ServerConn& conn);
     Taken exec();
     Taken abort_exec(const std::string& line);
     Taken refuse_arity(const Command& command);
@@ -94,6 +96,8 @@ class RespFront {
     void forward(uint32_t server);
     Request* forward_to(uint32_t server_index);
     void run_script(uint32_t server_index);
+    void run_text(uint32_t server_index);
+    [[nodiscard]] bool has_key_count();
     void forward_on(ServerConn& conn, Special special, uint32_t leading, std::string_view before);
     void split(const Command& command);
     void send_fragments(const Command& command, std::string_view name, uint32_t step);

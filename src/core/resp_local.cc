@@ -156,7 +156,9 @@ Taken LocalAnswer::give() {
         case CommandId::Watch:
         case CommandId::Unwatch:
         case CommandId::Config:
+        case CommandId::Eval:
         case CommandId::Evalsha:
+        case CommandId::ScriptExists:
         case CommandId::ScriptFlush:
         case CommandId::ScriptLoad:
         case CommandId::Wait:

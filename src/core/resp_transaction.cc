@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "resp_front.h"
+#include "script_front.h"
 
 namespace ringmain::core {
 
@@ -150,10 +151,12 @@ void RespFront::queue() {
         return;
     }
     if (!session.aborted) {
+        note_script();
         const bool kept = proxy_.has_room_for(bytes_.size()) &&
                           bytes_.append_to(session.queued, {0, bytes_.size()}, nullptr);
         if (!kept) {
             session.queued.clear();
+            session.scripts.clear();
             refuse("out of buffer memory for a transaction; see buffer_memory",
                    stats::Reason::Limit);
             return;
@@ -161,8 +164,36 @@ void RespFront::queue() {
         session.commands += 1;
     } else {
         session.queued.clear();
+        session.scripts.clear();
     }
     proxy_.answer(client_, "+QUEUED\r\n");
+}
+
+// Of what is about to be queued.
+void RespFront::note_script() {
+    if (command_ == nullptr) return;
+    const bool is_digest = command_->id == CommandId::Evalsha;
+    const bool is_text = command_->id == CommandId::Eval && has_key_count();
+    if (!is_digest && !is_text) return;
+    Session& session = *client_.session;
+    ByteRange place = frame_.arguments[1];
+    place.offset += static_cast<uint32_t>(session.queued.size());
+    session.scripts.push_back({.place = place, .is_digest = is_digest});
+}
+
+// As outside a transaction: what EVAL has is kept, and the server is told what EVALSHA names.
+void RespFront::announce_scripts(ServerConn& conn) {
+    const Session& session = *client_.session;
+    std::string scratch;
+    ChainPlace place;
+    for (const Session::QueuedScript& script : session.scripts) {
+        const std::string_view text = session.queued.view(script.place, scratch, place);
+        if (!script.is_digest) {
+            keep_script(proxy_, pool_, text);
+        } else if (const ScriptId known = find_script(pool_, text); known.is_one()) {
+            tell_script(proxy_, conn, known);
+        }
+    }
 }
 
 // Whether what was queued can be sent as it is.
@@ -199,6 +230,7 @@ Taken RespFront::exec() {
     const uint64_t size = session.queued.size() + multi_request.size() + exec_request.size();
     ServerConn* conn = proxy_.usable_connection(server, client_, size, &refusal);
     if (conn == nullptr) return abort_exec(discarded(refusal));
+    if (!session.scripts.empty() && conn->knows_transactions) announce_scripts(*conn);
     // The queued bytes have their memory already; what goes around them may open blocks.
     if (!proxy_.has_room_for(2 * block_size) || !proxy_.has_fragments(1)) {
         return abort_exec(discarded("out of memory for requests; see buffer_memory"));
@@ -230,6 +262,10 @@ void RespFront::send_transaction(ServerConn& conn) {
     note(*request);
     request->only.special = Special::Exec;
     request->only.leading = session.commands + 1;
+    if (!session.scripts.empty()) {
+        request->policy = ResponsePolicy::Script;
+        request->command = command_;
+    }
     bool written = conn.out.append_copy(multi_request, nullptr);
     if (session.queued.size() < copy_max) {
         const auto size = static_cast<uint32_t>(session.queued.size());

@@ -257,7 +257,8 @@ bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
 
 // What an error says beside its answer to the request.
 void Proxy::note_error(ServerConn& conn, const Request& request, const Bytes& bytes) {
-    const std::string_view begin = bytes.view({0, std::min(bytes.size(), 9U)}, scratch_.text);
+    const std::string_view begin =
+        bytes.view({0, std::min(bytes.size(), doubt_size)}, scratch_.text);
     if (request.policy == ResponsePolicy::Script) doubt_scripts(conn, request, begin);
     if (!wants_password(begin) || !conn.server->health().tell_password(now_)) return;
     tell(conn, "server " + conn.server->title() + " " + password_text(first_line(bytes)));

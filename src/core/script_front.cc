@@ -6,45 +6,71 @@
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <string>
 
 namespace ringmain::core {
 
-bool tell_script(Proxy& proxy, ClientConn& client, uint32_t server, std::string_view digest) {
-    Pool& pool = *client.pool;
+ScriptId find_script(Pool& pool, std::string_view digest) {
     std::string lower(digest);
     std::ranges::transform(lower, lower.begin(), ascii::lower);
-    const Script* script = pool.scripts.find(lower);
-    if (script == nullptr) return false;
-    std::string_view why;
-    ServerConn* conn =
-        proxy.usable_connection(pool.server(server), client, script->text.size(), &why);
-    if (conn == nullptr) return true;  // the request itself will be told why
-    std::vector<bool>& told = conn->scripts_told;
-    if (script->number < told.size() && told[script->number]) return true;
+    return pool.scripts.find(lower);
+}
 
+ScriptId keep_script(Proxy& proxy, Pool& pool, std::string_view text) {
+    if (pool.servers.size() == 1 || text.size() > run_script_size_max) return {};
+    return pool.scripts.keep_run(text, proxy.key_check_hash(text));
+}
+
+void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script) {
+    std::vector<uint64_t>& told = conn.scripts_told;
+    if (script.place < told.size() && told[script.place] == script.number) return;
+
+    const std::optional<std::string> body = conn.server->pool().scripts.text(script);
+    if (!body.has_value()) return;
     std::string text;
     resp::write_array_header(text, 3);
     resp::write_bulk(text, "SCRIPT");
     resp::write_bulk(text, "LOAD");
-    resp::write_bulk(text, script->text);
-    if (!proxy.has_room_for(text.size())) return true;
+    resp::write_bulk(text, *body);
+    if (!proxy.has_room_for(text.size())) return;
     Request* request = proxy.make_own_request();
-    if (request == nullptr) return true;
+    if (request == nullptr) return;
     request->policy = ResponsePolicy::Script;
     request->command = resp::find_by_full_name("script|load");
-    const bool written = conn->out.append_copy(text, nullptr);
+    const bool written = conn.out.append_copy(text, nullptr);
     RM_ASSERT(written);
-    proxy.enqueue(*conn, request->only);
-    if (told.size() <= script->number) told.resize(script->number + 1);
-    told[script->number] = true;
-    return true;
+    proxy.enqueue(conn, request->only);
+    if (told.size() <= script.place) told.resize(script.place + 1);
+    told[script.place] = script.number;
 }
 
 void doubt_scripts(ServerConn& conn, const Request& request, std::string_view answer) {
     RM_DCHECK(request.command != nullptr);
     const bool is_load = request.command->id == CommandId::ScriptLoad;
     if (is_load || answer.starts_with("-NOSCRIPT")) conn.scripts_told.clear();
+    if (request.command->id != CommandId::Eval) return;
+    // As redis 7.0 says it, behind the sign and the code.
+    constexpr size_t code_size = 5;
+    constexpr std::array refusals = {std::string_view("Error compiling script"),
+                                     std::string_view("Invalid script shebang"),
+                                     std::string_view("Unknown lua shebang option"),
+                                     std::string_view("Unexpected engine in script shebang"),
+                                     std::string_view("Unexpected flag in script shebang")};
+    const bool is_none = std::ranges::any_of(refusals, [&](std::string_view refusal) {
+        return answer.substr(std::min(code_size, answer.size())).starts_with(refusal);
+    });
+    if (is_none) conn.server->pool().scripts.drop(static_cast<uint32_t>(request.extra));
+}
+
+// What somebody has written into a value that says so costs no more than a script told again.
+void doubt_scripts(ServerConn& conn, const Bytes& answers) {
+    constexpr uint32_t looked_at_max = 64 * 1024;
+    std::string scratch;
+    const std::string_view text =
+        answers.view({0, std::min(answers.size(), looked_at_max)}, scratch);
+    if (text.find("\n-NOSCRIPT") != std::string_view::npos) conn.scripts_told.clear();
 }
 
 }  // namespace ringmain::core

@@ -9,13 +9,24 @@
 
 namespace ringmain::core {
 
-// Queues SCRIPT LOAD ahead of the client's next request to that server, unless the connection was
-// told that script before. Its answer is nobody's. False when the script is not kept
-// (core/scripts.h).
-bool tell_script(Proxy& proxy, ClientConn& client, uint32_t server, std::string_view digest);
+// The script that is kept of that digest, in any letter case; or none.
+[[nodiscard]] ScriptId find_script(Pool& pool, std::string_view digest);
+
+// The text that EVAL has is kept from now on, where EVALSHA of it may go to another server.
+ScriptId keep_script(Proxy& proxy, Pool& pool, std::string_view text);
+
+// Queues SCRIPT LOAD ahead of what is said next on the connection, unless it was told that script
+// before. Its answer is nobody's.
+void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script);
+
+// How much of an error doubt_scripts() looks at.
+inline constexpr uint32_t doubt_size = 48;
 
 // An answer to a request of ResponsePolicy::Script is an error: the server may know less than was
-// thought.
+// thought, or the script is none.
 void doubt_scripts(ServerConn& conn, const Request& request, std::string_view answer);
+
+// The same of a transaction with scripts: one of its answers may be such an error.
+void doubt_scripts(ServerConn& conn, const Bytes& answers);
 
 }  // namespace ringmain::core

@@ -1,49 +1,142 @@
 #include "ringmain/core/scripts.h"
 
-#include <memory>
+#include "ringmain/base/assert.h"
+#include "ringmain/base/sha1.h"
+#include "ringmain/core/lock.h"
+
+#include <algorithm>
+#include <utility>
 
 namespace ringmain::core {
 
-Scripts::~Scripts() {
-    const Script* script = newest_.load(std::memory_order_acquire);
-    while (script != nullptr) {
-        const std::unique_ptr<const Script> dead(script);
-        script = dead->next;
-    }
+// --- of all workers ------------------------------------------------------------------------------
+
+ScriptId Scripts::find(std::string_view digest) const {
+    const Lock lock(busy_);
+    const auto found = by_digest_.find(digest);
+    return found == by_digest_.end() ? ScriptId() : found->second->id;
 }
 
-void Scripts::keep(std::string_view digest, std::string_view text) {
-    if (size_.fetch_add(text.size(), std::memory_order_acq_rel) + text.size() > scripts_size_max) {
-        size_.fetch_sub(text.size(), std::memory_order_acq_rel);
-        return;
+std::optional<std::string> Scripts::text(ScriptId id) const {
+    const Lock lock(busy_);
+    if (!id.is_one() || !is_kept(id)) return std::nullopt;
+    return by_place_[id.place]->text;
+}
+
+// The lock is held.
+bool Scripts::make_room(uint64_t size, Origin origin) {
+    if (origin == Origin::Loaded) {
+        return loaded_count_ < scripts_max && loaded_size_ + size <= scripts_size_max;
     }
-    const uint32_t number = count_.fetch_add(1, std::memory_order_acq_rel);
-    if (number >= scripts_max) {
-        count_.store(scripts_max, std::memory_order_release);
-        return;
+    if (size > run_script_size_max) return false;
+    while (run_.size() >= run_scripts_max || run_size_ + size > run_scripts_size_max) {
+        let_go(*run_.front());
+    }
+    return true;
+}
+
+// The lock is held.
+void Scripts::let_go(const Script& script) {
+    kept_[script.id.place].store(0, std::memory_order_release);
+    if (script.is_loaded) {
+        loaded_count_ -= 1;
+        loaded_size_ -= script.text.size();
+    } else {
+        run_size_ -= script.text.size();
+        run_.erase(std::ranges::find(run_, &script));
+    }
+    by_digest_.erase(script.digest);
+    free_places_.push_back(script.id.place);
+    by_place_[script.id.place] = nullptr;
+}
+
+ScriptId Scripts::keep(std::string_view digest, std::string_view text, Origin origin) {
+    const Lock lock(busy_);
+    const auto found = by_digest_.find(digest);
+    if (found != by_digest_.end()) {
+        const Script& script = *found->second;
+        const bool may_stay = origin == Origin::Run || script.is_loaded;
+        if (may_stay || !make_room(text.size(), origin)) return script.id;
+        // It is not to be put out any more.
+        let_go(script);
+    } else if (!make_room(text.size(), origin)) {
+        return {};
+    }
+    if (free_places_.empty()) {
+        free_places_.push_back(static_cast<uint32_t>(by_place_.size()));
+        by_place_.push_back(nullptr);
     }
     auto script = std::make_unique<Script>();
-    script->number = number;
-    script->generation = generation();
     script->digest = digest;
     script->text = text;
-    script->next = newest();
-    while (!newest_.compare_exchange_weak(script->next, script.get(), std::memory_order_acq_rel)) {
+    script->id = {.place = free_places_.back(), .number = ++last_number_};
+    script->is_loaded = origin == Origin::Loaded;
+    free_places_.pop_back();
+    if (script->is_loaded) {
+        loaded_count_ += 1;
+        loaded_size_ += text.size();
+    } else {
+        run_size_ += text.size();
+        run_.push_back(script.get());
     }
-    (void)script.release();
+    const ScriptId id = script->id;
+    by_digest_.emplace(script->digest, script.get());
+    by_place_[id.place] = std::move(script);
+    kept_[id.place].store(id.number, std::memory_order_release);
+    return id;
 }
 
-const Script* KnownScripts::find(std::string_view digest) {
-    const Script* const newest = scripts_->newest();
-    for (const Script* script = newest; script != seen_; script = script->next) {
-        // The newest of those with the same digest is met first; what is there is older.
-        const auto [found, added] = by_digest_.try_emplace(script->digest, script);
-        if (!added && found->second->number < script->number) found->second = script;
+void Scripts::drop(uint32_t place) {
+    const Lock lock(busy_);
+    if (place < by_place_.size() && by_place_[place] != nullptr) let_go(*by_place_[place]);
+}
+
+void Scripts::forget() {
+    const Lock lock(busy_);
+    generation_.fetch_add(1, std::memory_order_acq_rel);
+    while (!by_digest_.empty()) {
+        let_go(*by_digest_.begin()->second);
     }
-    seen_ = newest;
+}
+
+// --- of one --------------------------------------------------------------------------------------
+
+// What is kept is bounded; so is what is known of it.
+void KnownScripts::prune() {
+    constexpr size_t known_max = size_t{2} * (scripts_max + run_scripts_max);
+    if (size() < known_max) return;
+    const auto is_gone = [this](const auto& known) { return !scripts_->is_kept(known.second); };
+    std::erase_if(by_digest_, is_gone);
+    std::erase_if(by_text_, is_gone);
+}
+
+ScriptId KnownScripts::find(const std::string& digest) {
     const auto found = by_digest_.find(digest);
-    if (found == by_digest_.end()) return nullptr;
-    return found->second->generation == scripts_->generation() ? found->second : nullptr;
+    if (found != by_digest_.end() && scripts_->is_kept(found->second)) return found->second;
+    const ScriptId id = scripts_->find(digest);
+    if (id.is_one()) {
+        prune();
+        by_digest_.insert_or_assign(digest, id);
+    }
+    return id;
+}
+
+ScriptId KnownScripts::keep_run(std::string_view text, uint64_t hash) {
+    const auto found = by_text_.find(hash);
+    if (found != by_text_.end() && scripts_->is_kept(found->second)) return found->second;
+    if (text.size() > run_script_size_max) return {};
+    const ScriptId id = scripts_->keep(sha1_hex(text), text, Scripts::Origin::Run);
+    RM_ASSERT(id.is_one());
+    prune();
+    by_text_.insert_or_assign(hash, id);
+    return id;
+}
+
+void KnownScripts::keep_loaded(std::string_view digest,
+                               std::string_view text,
+                               uint64_t generation) {
+    if (generation != scripts_->generation()) return;
+    static_cast<void>(scripts_->keep(digest, text, Scripts::Origin::Loaded));
 }
 
 }  // namespace ringmain::core

@@ -41,7 +41,7 @@ std::string_view text_of(Gathering gathering) {
         case Gathering::Smallest:
             return "the smallest of their numbers";
         case Gathering::And:
-            return "1 where all say 1";
+            return "1 where all say 1, and of what they would be told first";
         case Gathering::AllOk:
             return "OK when all say so";
         case Gathering::Alike:
@@ -117,8 +117,9 @@ std::string how_served(const Command& command) {
     switch (command.handling) {
         case Handling::Forward:
             text = command.only_key == 0 ? "by keys" : "by key";
-            if ((command.flags & command_flag::pubsub) != 0) text = "by channel, placed like a key";
-            if (command.id == CommandId::Evalsha) text += ", which is told a loaded script first";
+            if (command.id == CommandId::Evalsha) {
+                text += ", which is told first what SCRIPT LOAD or EVAL has left anywhere";
+            }
             text += text_of(command.crossing);
             return text;
         case Handling::Combine:

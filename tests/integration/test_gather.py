@@ -1,4 +1,6 @@
 """Commands whose answer lies on all servers: what one server that holds all keys would answer."""
+import hashlib
+
 from harness import (RedisCase, RedisServer, Ringmain, Case, main, needs_ringmain,
                      needs_several_servers, wait_for)
 from wire import ErrorReply, decode, resp
@@ -294,6 +296,38 @@ class ScriptTests:
         self.expect_as_redis(client, reference, resp("SCRIPT", "FLUSH"))
         self.expect_as_redis(client, reference, resp("EVALSHA", digest, "1", "k1"))
         self.expect_as_redis(client, reference, resp("SCRIPT", "EXISTS", digest))
+
+    def test_what_eval_has_run_is_known_to_every_server(self):
+        client, reference = self.connected_client(), self.reference_client()
+        other = self.connected_client()  # with two workers, of the other one
+        body = "return {ARGV[1], redis.call('INCR', KEYS[1])}"
+        digest = hashlib.sha1(body.encode()).hexdigest()
+        wrong = hashlib.sha1(b"return (").hexdigest()
+        queued = hashlib.sha1(b"return 'queued'").hexdigest()
+        for words in (["SCRIPT", "FLUSH"], ["SCRIPT", "EXISTS", digest],
+                      ["EVALSHA", digest, "1", "e0", "x"], ["EVAL", body, "1", "e0", "x"],
+                      ["EVAL", "return (", "1", "e0"], ["EVAL_RO", "return KEYS[1]", "1", "e1"],
+                      ["EVALSHA", wrong, "1", "e1"], ["SCRIPT", "EXISTS", digest, wrong, queued],
+                      ["MULTI"], ["EVAL", "return 'queued'", "1", "e1"], ["DISCARD"],
+                      ["SCRIPT", "EXISTS", queued],
+                      ["MULTI"], ["EVAL", "return 'queued'", "1", "e1"], ["EXEC"],
+                      ["SCRIPT", "EXISTS", digest.upper(), queued]):
+            self.expect_as_redis(client, reference, resp(*words))
+        for number in range(20):
+            key = f"e{number}"
+            for words in (["EVALSHA", digest, "1", key, number],
+                          ["EVALSHA_RO", hashlib.sha1(b"return KEYS[1]").hexdigest(), "1", key],
+                          ["MULTI"], ["EVALSHA", digest, "1", key, "in"],
+                          ["EVALSHA", queued, "1", key], ["EXEC"],
+                          ["WATCH", key], ["MULTI"], ["EVALSHA", queued.upper(), "1", key],
+                          ["EVALSHA", "0" * 40, "1", key], ["EXEC"], ["EVALSHA", wrong, "1", key]):
+                self.expect_as_redis(client, reference, resp(*words))
+            self.expect_as_redis(other, reference, resp("EVALSHA", digest, "1", key, "of another"))
+        for words in (["SCRIPT", "FLUSH", "x"], ["SCRIPT", "EXISTS", digest],
+                      ["SCRIPT", "FLUSH"], ["SCRIPT", "EXISTS", digest], ["EVALSHA", digest, "1", "e1"],
+                      ["EVAL", body, "1", "e1", "y"], ["EVALSHA", digest, "1", "e0", "y"],
+                      ["FLUSHALL"]):
+            self.expect_as_redis(client, reference, resp(*words))
 
     @needs_ringmain
     def test_a_server_that_was_restarted_is_told_again(self):

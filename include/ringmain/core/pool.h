@@ -90,7 +90,7 @@ class Pool {
     std::vector<std::unique_ptr<Server>> servers;
     resp::RequestLimits resp_limits;
     memcached::RequestLimits memcached_limits;
-    KnownScripts scripts;                                      // that SCRIPT LOAD gave to all
+    KnownScripts scripts;                                      // that clients have left
     uint32_t clients = 0;                                      // of this worker
     List<ClientConn, &ClientConn::activity_link> by_activity;  // with client_idle_timeout only
     std::vector<Database> databases;

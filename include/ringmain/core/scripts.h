@@ -1,62 +1,104 @@
-// ringmain/core/scripts.h - the scripts that SCRIPT LOAD has given to all servers of a pool.
+// ringmain/core/scripts.h - the scripts that clients of a pool have left, as one redis keeps them.
 //
-// A server that was restarted has forgotten them, and EVALSHA would fail there until a client loads
-// again. So their texts are kept: a connection is told a script once, ahead of the first EVALSHA
-// that names it (src/design/0010).
+// What SCRIPT LOAD or EVAL has left on one redis EVALSHA finds. Here it may run on another server,
+// or on one that was restarted and has forgotten. So the texts are kept: a connection is told a
+// script once, ahead of the first EVALSHA that names it (src/design/0010).
 //
-// Scripts is shared by the workers of a process: a list that only grows, of nodes that never
-// change, without locks. Its bounds are for the life of the process, since nobody knows who still
-// reads an old node; what comes beyond them is not kept, and -NOSCRIPT reaches the client as ever.
-// KnownScripts is one worker's index of it.
+//   loaded   by SCRIPT LOAD: kept until SCRIPT FLUSH; what comes beyond the bounds is not kept, and
+//            -NOSCRIPT reaches the client as ever
+//   run      by EVAL: the oldest make room for new ones
+//
+// Scripts is shared by the workers of a process. KnownScripts is one worker's index of it, and asks
+// it, which takes a lock, only for what is not in there.
 
 #pragma once
 
-#include "ringmain/base/assert.h"
-
+#include <array>
 #include <atomic>
 #include <cstdint>
-#include <functional>
+#include <deque>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace ringmain::core {
 
 // Of a pool, and of the bytes of their texts.
 inline constexpr uint32_t scripts_max = 4096;
 inline constexpr uint64_t scripts_size_max = 16ULL * 1024 * 1024;
+inline constexpr uint32_t run_scripts_max = 512;
+inline constexpr uint64_t run_scripts_size_max = 8ULL * 1024 * 1024;
+inline constexpr uint64_t run_script_size_max = 256ULL * 1024;  // of one
 
-struct Script {
-    const Script* next = nullptr;  // the one that was kept before it
-    uint32_t number = 0;           // below scripts_max, its own
-    uint64_t generation = 0;       // of Scripts, when it was kept
-    std::string digest;            // 40 hexadecimal digits, lower case
-    std::string text;
+// One that is kept, or was.
+struct ScriptId {
+    uint32_t place = 0;   // below scripts_max + run_scripts_max, its own while it is kept
+    uint64_t number = 0;  // never another's; 0: there is none
+
+    [[nodiscard]] bool is_one() const { return number != 0; }
+
+    friend bool operator==(const ScriptId&, const ScriptId&) = default;
 };
 
 class Scripts {
   public:
+    enum class Origin : uint8_t { Loaded, Run };
+
     Scripts() = default;
     Scripts(const Scripts&) = delete;
     Scripts& operator=(const Scripts&) = delete;
-    ~Scripts();
+    ~Scripts() = default;
 
-    void keep(std::string_view digest, std::string_view text);
+    // By 40 hexadecimal digits, lower case. None when it is not kept.
+    [[nodiscard]] ScriptId find(std::string_view digest) const;
 
-    // SCRIPT FLUSH: none of those that are kept is to be told any more.
-    void forget() { generation_.fetch_add(1, std::memory_order_acq_rel); }
+    // The one with that digest, from now on kept. None when there is no room.
+    [[nodiscard]] ScriptId keep(std::string_view digest, std::string_view text, Origin origin);
 
+    // False: flushed, put out by a newer one, or no script after all.
+    [[nodiscard]] bool is_kept(ScriptId id) const {
+        return kept_[id.place].load(std::memory_order_acquire) == id.number;
+    }
+
+    // A copy; nothing when it is not kept.
+    [[nodiscard]] std::optional<std::string> text(ScriptId id) const;
+
+    // The one at that place was none: a server could not compile it.
+    void drop(uint32_t place);
+
+    // SCRIPT FLUSH: none is kept any more.
+    void forget();
+
+    // Changes with forget().
     [[nodiscard]] uint64_t generation() const {
         return generation_.load(std::memory_order_acquire);
     }
 
-    [[nodiscard]] const Script* newest() const { return newest_.load(std::memory_order_acquire); }
-
   private:
-    std::atomic<const Script*> newest_ = nullptr;
+    struct Script {
+        std::string digest;
+        std::string text;
+        ScriptId id;
+        bool is_loaded = false;
+    };
+
+    [[nodiscard]] bool make_room(uint64_t size, Origin origin);
+    void let_go(const Script& script);
+
+    mutable std::atomic_flag busy_;
     std::atomic<uint64_t> generation_ = 0;
-    std::atomic<uint32_t> count_ = 0;
-    std::atomic<uint64_t> size_ = 0;
+    std::array<std::atomic<uint64_t>, scripts_max + run_scripts_max> kept_ = {};  // numbers
+    std::vector<std::unique_ptr<Script>> by_place_;                               // null: free
+    std::vector<uint32_t> free_places_;                                           // of by_place_
+    std::unordered_map<std::string_view, Script*> by_digest_;
+    std::deque<Script*> run_;  // the oldest first
+    uint64_t run_size_ = 0;
+    uint32_t loaded_count_ = 0;
+    uint64_t loaded_size_ = 0;
+    uint64_t last_number_ = 0;
 };
 
 class KnownScripts {
@@ -64,19 +106,31 @@ class KnownScripts {
     // `scripts` outlives it.
     explicit KnownScripts(Scripts& scripts) : scripts_(&scripts) {}
 
-    // Null when it is not kept, or was forgotten. Lives as long as the Scripts.
-    [[nodiscard]] const Script* find(std::string_view digest);
+    // As Scripts::find().
+    [[nodiscard]] ScriptId find(const std::string& digest);
 
-    void keep(std::string_view digest, std::string_view text) {
-        if (find(digest) == nullptr) scripts_->keep(digest, text);
-    }
+    // EVAL of that text, whose hash nobody can forge. None when it is too large to be kept.
+    ScriptId keep_run(std::string_view text, uint64_t hash);
+
+    // SCRIPT LOAD, which was asked in that generation: what was flushed since stays so.
+    void keep_loaded(std::string_view digest, std::string_view text, uint64_t generation);
+
+    [[nodiscard]] std::optional<std::string> text(ScriptId id) const { return scripts_->text(id); }
+
+    void drop(uint32_t place) { scripts_->drop(place); }
 
     void forget() { scripts_->forget(); }
 
+    [[nodiscard]] uint64_t generation() const { return scripts_->generation(); }
+
+    [[nodiscard]] size_t size() const { return by_digest_.size() + by_text_.size(); }
+
   private:
+    void prune();
+
     Scripts* scripts_;
-    const Script* seen_ = nullptr;
-    std::unordered_map<std::string_view, const Script*> by_digest_;
+    std::unordered_map<std::string, ScriptId> by_digest_;
+    std::unordered_map<uint64_t, ScriptId> by_text_;  // that EVAL has run
 };
 
 }  // namespace ringmain::core

@@ -181,8 +181,8 @@ class ServerConn {
     ListLink<ServerConn> throttle_link;
 
     Fifo<Fragment, &Fragment::next> fragments;
-    Fragment* first_in_time = nullptr;  // those before it were late
-    std::vector<bool> scripts_told;     // by Script::number, since it was connected
+    Fragment* first_in_time = nullptr;   // those before it were late
+    std::vector<uint64_t> scripts_told;  // by ScriptId::place, its number: since it was connected
     Chain prelude_out;
     Chain out;
     OpenGet open_get;

@@ -11,6 +11,7 @@
 
 #pragma once
 
+#include "ringmain/base/byte_range.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/steps.h"
 #include "ringmain/core/topics.h"
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -26,6 +28,12 @@ class ServerConn;
 
 struct Session {
     static constexpr uint16_t no_slot = UINT16_MAX;
+
+    // The argument of an EVAL or EVALSHA, in `queued`.
+    struct QueuedScript {
+        ByteRange place;
+        bool is_digest = false;
+    };
 
     explicit Session(BlockPool& pool) : queued(pool) {}
 
@@ -48,6 +56,7 @@ struct Session {
         has_server = false;
         commands = 0;
         queued.clear();
+        scripts.clear();
         lost.clear();
     }
 
@@ -68,7 +77,8 @@ struct Session {
     uint32_t server = 0;      // its index, by the placement of then
     uint64_t placed = 0;      // Pool::placements of then
     uint32_t commands = 0;
-    Chain queued;      // their bytes
+    Chain queued;                       // their bytes
+    std::vector<QueuedScript> scripts;  // in them
     std::string lost;  // why EXEC can run nothing, whatever is queued; empty: no reason
 
     // --- leases ----------------------------------------------------------------------------------

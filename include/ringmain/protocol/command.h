@@ -30,7 +30,7 @@ enum class ResponsePolicy : uint8_t {
     PerKey,        // MGET: the elements in the order of the keys
     AggSum,        // DEL EXISTS TOUCH UNLINK
     AllSucceeded,  // MSET
-    Script,        // One, of a script that its server may have to be told again: EVALSHA
+    Script,        // One, of a script that is kept for other servers (core/scripts.h)
     Gathered,      // as Gathering says
 };
 
@@ -40,7 +40,7 @@ enum class Gathering : uint8_t {
     // Of every server's response.
     Sum,         // DBSIZE
     Smallest,    // LASTSAVE
-    And,         // SCRIPT EXISTS: per element
+    And,         // SCRIPT EXISTS: per element, and what ringmain would tell the servers
     AllOk,       // FLUSHALL
     Alike,       // SCRIPT LOAD: all say the same
     AnyOne,      // RANDOMKEY: one of those that are not null
@@ -174,7 +174,7 @@ enum class CommandId : uint8_t {
     CommandInfo, CommandList,
     Mget, Mset, Del, Unlink, Exists, Touch,
     Multi, Exec, Discard, Watch, Unwatch,
-    Config, Evalsha, ScriptFlush, ScriptLoad, Wait,
+    Config, Eval, Evalsha, ScriptExists, ScriptFlush, ScriptLoad, Wait,
     Subscribe, Psubscribe, Ssubscribe, Unsubscribe, Punsubscribe, Sunsubscribe,
 };
 

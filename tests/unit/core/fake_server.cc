@@ -59,7 +59,8 @@ std::string FakeRedis::bulk(const std::string& key, const Session& session) cons
 
 std::string FakeRedis::answer(const std::vector<std::string>& arguments, Session& session) {
     const std::string& name = arguments[0];
-    if (canned.contains(name)) return canned[name];
+    const bool is_queued = session.in_transaction && name != "EXEC" && name != "DISCARD";
+    if (canned.contains(name) && !is_queued) return canned[name];
     if (name == "AUTH") {
         const bool is_user = user == (arguments.size() == 3 ? arguments[1] : "default");
         session.authenticated = is_user && arguments.back() == password;
@@ -210,6 +211,7 @@ std::string FakeRedis::execute(Session& session) {
 }
 
 std::string FakeRedis::run(std::vector<std::string> arguments, const Session& session) {
+    if (canned.contains(arguments[0])) return canned[arguments[0]];
     if (separates_databases && session.database != "0" && arguments.size() > 1) {
         arguments[1].insert(0, session.database + "/");
     }
