@@ -198,6 +198,45 @@ Taken gather(Proxy& proxy, ClientConn& client, const Asked& asked) {
     return Taken::Yes;
 }
 
+Taken take_info(Proxy& proxy, ClientConn& client, const Asked& asked) {
+    if (client.gathers >= gathers_max) return Taken::Later;
+    Scratch& scratch = proxy.scratch();
+    Pool& pool = *client.pool;
+    std::vector<std::string> sections;
+    for (const ByteRange& section : asked.arguments.subspan(1)) {
+        sections.emplace_back(asked.bytes.view(section, scratch.text));
+    }
+    constexpr std::string_view question = "*2\r\n$4\r\nINFO\r\n$8\r\nkeyspace\r\n";
+    scratch.servers.clear();
+    scratch.connections.clear();
+    for (size_t i = 0; i < pool.servers.size() && info_has_keyspace(sections); ++i) {
+        std::string_view why;
+        ServerConn* conn = proxy.usable_connection(*pool.servers[i], client, question.size(), &why);
+        if (conn == nullptr) continue;
+        scratch.servers.push_back(static_cast<uint16_t>(i));
+        scratch.connections.push_back(conn);
+    }
+    if (scratch.connections.empty()) {
+        std::string text;
+        const resp::Version version = client.resp3 ? resp::Version::Resp3 : resp::Version::Resp2;
+        resp::write_text(
+            text, info_text(proxy, pool, sections, keyspace_text(pool, {}, {})), version);
+        proxy.answer(client, text);
+        return Taken::Yes;
+    }
+    Request* request = begin(proxy, client, asked, asked.bytes.size() + question.size());
+    if (request == nullptr) return Taken::Yes;
+    request->gathering = Gathering::Keyspace;
+    request->join->owners.assign(scratch.servers.begin(), scratch.servers.end());
+    for (size_t i = 0; i < scratch.connections.size(); ++i) {
+        ServerConn& conn = *scratch.connections[i];
+        const bool written = conn.out.append_copy(question, nullptr);
+        RM_ASSERT(written);
+        proxy.enqueue(conn, *request->join->fragments[i]);
+    }
+    return Taken::Yes;
+}
+
 namespace {
 
 // The keys of fragment `fragment`, or that key alone, asked for with `question`.
@@ -306,6 +345,7 @@ bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame) {
         case Gathering::Lcs:
             return frame.type == '$' || frame.type == '_';
         case Gathering::Texts:
+        case Gathering::Keyspace:
             return (frame.type == '$' && !frame.is_null) || frame.type == '=';
         case Gathering::Running:
             return (frame.type == '*' && !frame.is_null) || frame.type == '%';

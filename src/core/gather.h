@@ -2,8 +2,9 @@
 //
 //   gather()   every server is asked the same, or SCAN the next one
 //   combine()  the keys live on several servers: their values are fetched
+//   take_info()
 //
-// Both make one request of ResponsePolicy::Gathered with a fragment per question. When all are
+// All make one request of ResponsePolicy::Gathered with a fragment per question. When all are
 // answered join_gather() makes one response of theirs. An error of a server is a part like any
 // other until then: which one speaks for all does not depend on who was first.
 
@@ -36,6 +37,10 @@ struct Asked {
                             ClientConn& client,
                             const Asked& asked,
                             std::span<const uint32_t> keys);
+
+// INFO: the servers are asked what they hold when the client wants to know. The answer comes
+// without those that cannot be asked, and names them.
+[[nodiscard]] Taken take_info(Proxy& proxy, ClientConn& client, const Asked& asked);
 
 // The cursor of a page is the server's times this plus its index: as many servers may a pool have.
 inline constexpr uint64_t page_step = 4096;

@@ -50,6 +50,8 @@ class Joiner {
     [[nodiscard]] bool texts();
     [[nodiscard]] bool newest();
     [[nodiscard]] bool listeners();
+    [[nodiscard]] bool info();
+    [[nodiscard]] bool exist();
     void keep_script();
 
     [[nodiscard]] const Chain* first_error() const;
@@ -144,6 +146,7 @@ std::string Joiner::title(size_t part) const {
 bool Joiner::join() {
     if (is_too_large(request_)) return append(too_large_text(request_));
     if (request_.command->handling == Handling::Combine) return combine();
+    if (request_.gathering == Gathering::Keyspace) return info();
     if (const Chain* error = first_error()) return append(*error);
     if (is_large()) return join_large();
     flatten();
@@ -166,6 +169,7 @@ bool Joiner::join_texts() {
             return distinct();
         case Gathering::None:
         case Gathering::Page:
+        case Gathering::Keyspace:
         case Gathering::Union:
         case Gathering::Inter:
         case Gathering::InterCard:
@@ -220,6 +224,15 @@ bool Joiner::listeners() {
         resp::write_bulk(out_, name);
         resp::write_integer(out_, std::max<int64_t>(counted_there + more, 0));
     }
+    return append(out_);
+}
+
+bool Joiner::info() {
+    flatten();
+    const std::vector<std::string> words = arguments();
+    const std::string keyspace = keyspace_text(pool_, request_.join->owners, parts_);
+    const auto sections = std::span(words).subspan(1);
+    resp::write_text(out_, info_text(proxy_, pool_, sections, keyspace), version());
     return append(out_);
 }
 

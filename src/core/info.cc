@@ -2,9 +2,13 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/version.h"
+#include "ringmain/resp/keyspace.h"
+#include "ringmain/resp/reader.h"
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <vector>
 
 #include "resp_local.h"
 
@@ -112,24 +116,33 @@ void write_servers(std::string& text, const Pool& pool) {
     }
 }
 
-void write_keyspace(std::string& text) {
-    const Section section(text, "Keyspace");
+// A proxy is no node of one.
+void write_cluster(std::string& text) {
+    Section section(text, "Cluster");
+    section.add("cluster_enabled", 0);
 }
 
-constexpr std::array<std::string_view, 9> titles = {"server",
-                                                    "clients",
-                                                    "memory",
-                                                    "persistence",
-                                                    "stats",
-                                                    "replication",
-                                                    "proxy",
-                                                    "servers",
-                                                    "keyspace"};
+void write_keyspace(std::string& text, std::string_view lines) {
+    const Section section(text, "Keyspace");
+    text += lines;
+}
+
+constexpr std::array<std::string_view, 10> titles = {"server",
+                                                     "clients",
+                                                     "memory",
+                                                     "persistence",
+                                                     "stats",
+                                                     "replication",
+                                                     "proxy",
+                                                     "servers",
+                                                     "cluster",
+                                                     "keyspace"};
 
 void write_section(std::string& text,
                    std::string_view title,
                    const Proxy& proxy,
-                   const Pool& pool) {
+                   const Pool& pool,
+                   std::string_view keyspace) {
     const Totals totals(proxy.environment().all_counters);
     if (title == "server") write_server(text, proxy);
     if (title == "clients") write_clients(text, totals);
@@ -139,7 +152,8 @@ void write_section(std::string& text,
     if (title == "replication") write_replication(text);
     if (title == "proxy") write_proxy(text, proxy, totals);
     if (title == "servers") write_servers(text, pool);
-    if (title == "keyspace") write_keyspace(text);
+    if (title == "cluster") write_cluster(text);
+    if (title == "keyspace") write_keyspace(text, keyspace);
 }
 
 bool asks_for(std::span<const std::string> sections, std::string_view title) {
@@ -154,12 +168,43 @@ bool asks_for(std::span<const std::string> sections, std::string_view title) {
 
 }  // namespace
 
-std::string info_text(const Proxy& proxy, const Pool& pool, std::span<const std::string> sections) {
+std::string info_text(const Proxy& proxy,
+                      const Pool& pool,
+                      std::span<const std::string> sections,
+                      std::string_view keyspace) {
     std::string text;
     for (const std::string_view title : titles) {
-        if (asks_for(sections, title)) write_section(text, title, proxy, pool);
+        if (asks_for(sections, title)) write_section(text, title, proxy, pool, keyspace);
     }
     return text;
+}
+
+bool info_has_keyspace(std::span<const std::string> sections) {
+    return asks_for(sections, "keyspace");
+}
+
+std::string keyspace_text(const Pool& pool,
+                          std::span<const uint16_t> owners,
+                          std::span<const std::string_view> responses) {
+    std::vector<std::string_view> bodies(pool.servers.size());
+    std::vector<bool> known(pool.servers.size());
+    for (size_t i = 0; i < owners.size(); ++i) {
+        const std::optional<resp::Value> value = resp::Reader(responses[i]).next();
+        // After a reload in between the servers may be others.
+        if (!value.has_value() || value->is_error() || owners[i] >= known.size()) continue;
+        bodies[owners[i]] = value->text;
+        known[owners[i]] = true;
+    }
+    std::string missing;
+    for (size_t i = 0; i < known.size(); ++i) {
+        if (known[i]) continue;
+        missing += missing.empty() ? "" : ",";
+        missing += pool.servers[i]->options().ring_name;
+    }
+    if (!missing.empty()) return "servers_without_answer:" + missing + "\r\n";
+    std::string lines;
+    resp::add_up_keyspaces(bodies, lines);
+    return lines;
 }
 
 }  // namespace ringmain::core

@@ -180,6 +180,9 @@ Taken RespFront::take_local(const Command& command) {
                stats::Reason::Limit);
         return Taken::Yes;
     }
+    if (command.id == CommandId::Info) {
+        return take_info(proxy_, client_, {command, bytes_, arguments()});
+    }
     return answer_locally(proxy_, client_, command, bytes_, arguments());
 }
 

@@ -105,11 +105,6 @@ Taken LocalAnswer::give() {
             return hello();
         case CommandId::Select:
             return select();
-        case CommandId::Info:
-            resp::write_text(
-                text, info_text(proxy_, *client_.pool, std::span(texts_).subspan(1)), version());
-            reply(text);
-            break;
         case CommandId::Time:
             time();
             break;
@@ -155,6 +150,7 @@ Taken LocalAnswer::give() {
         case CommandId::Discard:
         case CommandId::Watch:
         case CommandId::Unwatch:
+        case CommandId::Info:
         case CommandId::Config:
         case CommandId::Eval:
         case CommandId::Evalsha:

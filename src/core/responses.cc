@@ -479,6 +479,13 @@ bool Proxy::join_responses(Request& request) {
 // The fragment's server cannot answer it. `text` is complete wire text.
 void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason) {
     Request& request = *fragment.request;
+    if (request.gathering == Gathering::Keyspace) {
+        // The answer names the server.
+        Chain part(*blocks_);
+        static_cast<void>(part.append_copy(text, &open_));
+        complete_split(fragment, Bytes(part), false);
+        return;
+    }
     if (request.client != nullptr && !request.failed) {
         const Pool& pool = *request.client->pool;
         count_error(pool, reason);

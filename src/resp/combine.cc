@@ -48,6 +48,7 @@ Question question(Gathering gathering, bool first) {
         case Gathering::Page:
         case Gathering::Largest:
         case Gathering::PerChannel:
+        case Gathering::Keyspace:
             break;
     }
     RM_ASSERT(false);
@@ -146,6 +147,7 @@ CombineStatus Combiner::combine() {
         case Gathering::Page:
         case Gathering::Largest:
         case Gathering::PerChannel:
+        case Gathering::Keyspace:
             break;
     }
     RM_ASSERT(false);

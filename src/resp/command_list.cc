@@ -56,6 +56,8 @@ std::string_view text_of(Gathering gathering) {
             return "their texts, each under its server's name";
         case Gathering::Running:
             return "that of a server which runs a script, else the first's";
+        case Gathering::Keyspace:
+            return "ringmain, and of all servers how many keys they hold, added up";
         case Gathering::Largest:
             return "the largest of their numbers";
         case Gathering::PerChannel:
@@ -137,6 +139,7 @@ std::string how_served(const Command& command) {
         case Handling::AnyServer:
             return "any server";
         case Handling::Local:
+            if (command.id == CommandId::Info) return std::string(text_of(Gathering::Keyspace));
             return "ringmain";
         case Handling::Transaction:
             return "transaction";

@@ -51,6 +51,7 @@ enum class Gathering : uint8_t {
     Page,        // SCAN: of one server after the other
     Largest,     // PUBSUB NUMPAT: every pattern is on every server
     PerChannel,  // PUBSUB NUMSUB: of each channel's own server
+    Keyspace,    // INFO, which is answered here but for what the servers hold
 
     // Of the parts that are fetched for Handling::Combine (resp/combine.h).
     Union,

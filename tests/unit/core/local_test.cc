@@ -360,35 +360,6 @@ TEST_CASE("a pool with a password answers nobody before AUTH") {
     CHECK(greedy.closed);
 }
 
-TEST_CASE("INFO has the sections that tools read") {
-    World world(redis_pool(2));
-    Channel& client = world.client();
-    CHECK(world.ask(client, resp({"GET", world.key_on(1)})) == "$-1\r\n");
-    const std::string all = world.ask(client, resp({"INFO"}));
-    for (const char* line : {"# Server\r\nredis_version:7.0.15\r\n",
-                             "redis_mode:proxy\r\n",
-                             "ringmain_version:0.1.0\r\n",
-                             "process_id:42\r\n",
-                             "uptime_in_seconds:1\r\n",
-                             "config_file:ringmain.toml\r\n",
-                             "connected_clients:1\r\n",
-                             "loading:0\r\n",
-                             "total_commands_processed:1\r\n",
-                             "role:master\r\n",
-                             "server_connections:1\r\n",
-                             "main/s0:address=10.0.0.1:7000,weight=1,connected=0\r\n",
-                             "main/s1:address=10.0.0.1:7001,weight=1,connected=1\r\n",
-                             "# Keyspace\r\n"}) {
-        CAPTURE(line);
-        CHECK(all.find(line) != std::string::npos);
-    }
-    CHECK(world.ask(client, resp({"INFO", "replication"})) ==
-          bulk("# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"));
-    CHECK(world.ask(client, resp({"INFO", "nothing"})) == bulk(""));
-    static_cast<void>(world.ask(client, resp({"HELLO", "3"})));
-    CHECK(world.ask(client, resp({"INFO", "Keyspace"})) == "=16\r\ntxt:# Keyspace\r\n\r\n");
-}
-
 TEST_CASE("inline requests, blank lines and empty arrays") {
     World world(redis_pool(1));
     Channel& client = world.client();

@@ -1,0 +1,106 @@
+#include "ringmain/resp/keyspace.h"
+
+#include "ringmain/base/ascii.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace ringmain::resp {
+
+namespace {
+
+constexpr std::string_view mean_name = "avg_ttl";
+constexpr std::string_view weight_name = "expires";
+
+// "keys=3,expires=1,avg_ttl=500": newer servers have more than that.
+using Fields = std::vector<std::pair<std::string_view, int64_t>>;
+
+// The first `until` of the text, which is taken off with it.
+std::string_view cut(std::string_view& text, std::string_view until) {
+    const size_t end = std::min(text.find(until), text.size());
+    const std::string_view head = text.substr(0, end);
+    text.remove_prefix(std::min(end + until.size(), text.size()));
+    return head;
+}
+
+std::optional<Fields> parse_fields(std::string_view text) {
+    Fields fields;
+    while (!text.empty()) {
+        std::string_view field = cut(text, ",");
+        const std::string_view name = cut(field, "=");
+        const std::optional<int64_t> number = ascii::parse_int64(field);
+        if (name.empty() || !number.has_value() || *number < 0) return std::nullopt;
+        fields.emplace_back(name, *number);
+    }
+    return fields.empty() ? std::nullopt : std::optional(fields);
+}
+
+int64_t* find(Fields& fields, std::string_view name) {
+    const auto found = std::ranges::find(fields, name, &Fields::value_type::first);
+    return found == fields.end() ? nullptr : &found->second;
+}
+
+struct Database {
+    Fields fields;
+    double ttls = 0;  // of all keys that expire, in milliseconds
+
+    void add(Fields more) {
+        const int64_t* mean = find(more, mean_name);
+        const int64_t* weight = find(more, weight_name);
+        if (mean != nullptr && weight != nullptr) {
+            ttls += static_cast<double>(*mean) * static_cast<double>(*weight);
+        }
+        for (const auto& [name, number] : more) {
+            if (int64_t* sum = find(fields, name)) {
+                *sum += number;
+            } else {
+                fields.emplace_back(name, number);
+            }
+        }
+    }
+
+    void write(std::string& out) {
+        int64_t* mean = find(fields, mean_name);
+        const int64_t* weight = find(fields, weight_name);
+        if (mean != nullptr) {
+            const bool any = weight != nullptr && *weight > 0;
+            *mean = any ? std::llround(ttls / static_cast<double>(*weight)) : 0;
+        }
+        char before = ':';
+        for (const auto& [name, number] : fields) {
+            out += before;
+            out.append(name).append("=").append(std::to_string(number));
+            before = ',';
+        }
+        out += "\r\n";
+    }
+};
+
+}  // namespace
+
+void add_up_keyspaces(std::span<const std::string_view> texts, std::string& out) {
+    std::map<int64_t, Database> databases;
+    for (std::string_view text : texts) {
+        while (!text.empty()) {
+            std::string_view line = cut(text, "\r\n");
+            if (!line.starts_with("db")) continue;
+            line.remove_prefix(2);
+            const std::optional<int64_t> number = ascii::parse_int64(cut(line, ":"));
+            std::optional<Fields> fields = parse_fields(line);
+            if (number.has_value() && fields.has_value()) {
+                databases[*number].add(std::move(*fields));
+            }
+        }
+    }
+    for (auto& [number, database] : databases) {
+        out.append("db").append(std::to_string(number));
+        database.write(out);
+    }
+}
+
+}  // namespace ringmain::resp
