@@ -64,9 +64,11 @@ class Policy:
             return {"handling": "Gather", "gathering": policy.GATHERED[name]}
         if name in policy.COMBINED:
             return {"handling": "Combine", "gathering": policy.COMBINED[name]}
+        if name in policy.PLACED_BY:
+            return {"handling": "Publish"}
         if name in self.any_server or name.endswith("|help"):
             return {"handling": "AnyServer"}
-        if name in self.forwarded or name in self.containers or name in policy.PLACED_BY:
+        if name in self.forwarded or name in self.containers:
             return {}
         reason = self.reasons.get(name) or self.reasons.get(container)
         if reason:

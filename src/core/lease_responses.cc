@@ -5,6 +5,7 @@
 #include "ringmain/core/leases.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/resp/writer.h"
 
 #include <algorithm>
 #include <utility>
@@ -96,6 +97,9 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
             } else {
                 on_waited(conn, frame, bytes);
             }
+            return;
+        case Special::Publish:
+            on_published(conn, frame, bytes);
             return;
         case Special::Select:
             on_selected(conn, frame, bytes);
@@ -253,6 +257,18 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
     } else {
         deliver(request, &bytes, {});
     }
+}
+
+// Clients of this process listen to it besides the one that the server knows of each worker.
+void Leases::on_published(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    Request& request = take_request(conn);
+    if (frame.type != ':') {
+        deliver(request, &bytes, {});
+        return;
+    }
+    std::string line;
+    resp::write_integer(line, std::max<int64_t>(frame.number + request.extra, 0));
+    deliver(request, nullptr, line);
 }
 
 void Leases::on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {

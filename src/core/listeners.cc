@@ -1,28 +1,10 @@
 #include "ringmain/core/listeners.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/core/lock.h"
+#include "ringmain/resp/glob.h"
 
 namespace ringmain::core {
-
-class Listeners::Lock {
-  public:
-    explicit Lock(std::atomic_flag& flag) : flag_(&flag) {
-        while (flag_->test_and_set(std::memory_order_acquire)) {
-            flag_->wait(true, std::memory_order_relaxed);
-        }
-    }
-
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
-
-    ~Lock() {
-        flag_->clear(std::memory_order_release);
-        flag_->notify_one();
-    }
-
-  private:
-    std::atomic_flag* flag_;
-};
 
 void Listeners::add(TopicKind kind, std::string_view name) {
     const Lock lock(busy_);
@@ -49,6 +31,16 @@ uint64_t Listeners::count(TopicKind kind, std::string_view name) const {
     const auto& counts = counts_[static_cast<size_t>(kind)];
     const auto found = counts.find(name);
     return found == counts.end() ? 0 : found->second;
+}
+
+uint64_t Listeners::more_by_patterns(std::string_view channel) const {
+    const Lock lock(busy_);
+    uint64_t more = 0;
+    for (const auto& [pattern, count] : counts_[static_cast<size_t>(TopicKind::Pattern)]) {
+        if (!resp::glob_matches(pattern, channel, resp::Letters::AsTheyAre)) continue;
+        more += count - 1;
+    }
+    return more;
 }
 
 }  // namespace ringmain::core

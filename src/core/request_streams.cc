@@ -28,8 +28,9 @@ const Command* command_of(const resp::RequestParser& parser,
         !resp::arity_fits(*command, frame.argument_count)) {
         return nullptr;
     }
-    const bool is_forwarded =
-        command->handling == Handling::Forward || command->handling == Handling::Combine;
+    const bool is_forwarded = command->handling == Handling::Forward ||
+                              command->handling == Handling::Combine ||
+                              command->handling == Handling::Publish;
     return is_forwarded ? command : nullptr;
 }
 
@@ -104,6 +105,11 @@ void Streams::begin_request(ClientConn& client,
         note_command(
             *request, &command, Bytes(client.intake->partial).view(head, proxy_->scratch().text));
         request->key_size = key.size;
+    }
+    if (command.handling == Handling::Publish) {
+        const Bytes bytes(client.intake->partial);
+        proxy_->subscriptions().count_receivers(
+            *request, server, publishes_to(command), bytes.view(key, proxy_->scratch().text));
     }
     mark_apart(*conn);
     server.large_keys.note(

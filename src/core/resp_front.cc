@@ -162,6 +162,8 @@ Taken RespFront::take_command(const Command& command) {
             return take_transaction(command);
         case Handling::Blocking:
             return wait_for(command);
+        case Handling::Publish:
+            return publish(command);
         case Handling::Subscribe:
             return take_subscribe(command);
         case Handling::Refused:

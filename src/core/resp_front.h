@@ -75,6 +75,7 @@ class RespFront {
 
     // resp_subscribe.cc
     Taken take_subscribe(const Command& command);
+    Taken publish(const Command& command);
     [[nodiscard]] bool is_confined() const;
     [[nodiscard]] bool is_refused_subscribed(const Command& command);
     Taken refuse_confined(std::string_view name);

@@ -58,6 +58,19 @@ bool RespFront::is_refused_subscribed(const Command& command) {
     return true;
 }
 
+Taken RespFront::publish(const Command& command) {
+    const ByteRange channel = frame_.arguments[command.only_key];
+    uint32_t server = 0;
+    if (!route(channel, &server)) return Taken::Yes;
+    Request* request = forward_to(server);
+    if (request == nullptr) return Taken::Yes;
+    proxy_.subscriptions().count_receivers(*request,
+                                           pool_.server(server),
+                                           publishes_to(command),
+                                           bytes_.view(channel, proxy_.scratch().text));
+    return Taken::Yes;
+}
+
 Taken RespFront::take_subscribe(const Command& command) {
     // What the client may say next depends on the answer, and messages begin behind it.
     if (!client_.requests.empty()) return later();

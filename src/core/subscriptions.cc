@@ -5,6 +5,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/resp/glob.h"
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
@@ -75,9 +76,9 @@ Topic* Subscriptions::find(const Pool& pool, TopicKind kind, std::string_view na
 }
 
 // Where the other workers see them; null where nobody looks.
-Listeners* Subscriptions::listeners_of(const Pool& pool, TopicKind kind) const {
+Listeners* Subscriptions::listeners_of(const Pool& pool) const {
     const Environment& environment = proxy_->environment();
-    if (environment.worker_count == 1 || kind == TopicKind::Pattern) return nullptr;
+    if (environment.worker_count == 1) return nullptr;
     return &(*pool.shared->listeners)[environment.worker_index];
 }
 
@@ -89,13 +90,53 @@ int64_t Subscriptions::more_listeners(const Pool& pool,
         const bool is_counted = std::ranges::any_of(topic->spots, &Spot::held);
         more = static_cast<int64_t>(topic->clients.size()) - (is_counted ? 1 : 0);
     }
-    if (listeners_of(pool, kind) == nullptr) return more;
+    if (listeners_of(pool) == nullptr) return more;
     for (uint32_t worker = 0; worker < proxy_->environment().worker_count; ++worker) {
         if (worker == proxy_->environment().worker_index) continue;
         const uint64_t count = (*pool.shared->listeners)[worker].count(kind, name);
         if (count > 0) more += static_cast<int64_t>(count) - 1;
     }
     return more;
+}
+
+// Who will get what is published there, less the one that the server knows.
+int64_t Subscriptions::more_receivers(const Topic& topic, const Server& server) {
+    const bool is_held = std::ranges::any_of(
+        topic.spots, [&](const Spot& spot) { return spot.server == &server && spot.held; });
+    return is_held ? static_cast<int64_t>(topic.clients.size()) - 1 : 0;
+}
+
+void Subscriptions::count_receivers(Request& request,
+                                    const Server& server,
+                                    TopicKind kind,
+                                    std::string_view channel) const {
+    const Pool& pool = server.pool();
+    const bool has_patterns = kind == TopicKind::Channel;
+    int64_t more = 0;
+    if (const Topic* topic = find(pool, kind, channel)) more += more_receivers(*topic, server);
+    if (pool.topics != nullptr && has_patterns) {
+        for (const auto& [pattern, topic] : pool.topics->by_kind[index_of(TopicKind::Pattern)]) {
+            if (!resp::glob_matches(pattern, channel, resp::Letters::AsTheyAre)) continue;
+            more += more_receivers(*topic, server);
+        }
+    }
+    const Environment& environment = proxy_->environment();
+    for (uint32_t worker = 0; worker < environment.worker_count; ++worker) {
+        if (worker == environment.worker_index) continue;
+        const Listeners& listeners = (*pool.shared->listeners)[worker];
+        const uint64_t count = listeners.count(kind, channel);
+        if (count > 0) more += static_cast<int64_t>(count) - 1;
+        if (has_patterns) more += static_cast<int64_t>(listeners.more_by_patterns(channel));
+    }
+    constexpr int64_t more_max = INT32_MAX;
+    if (more == 0) return;
+    request.only.special = Special::Publish;
+    request.extra = static_cast<int32_t>(std::clamp(more, -more_max, more_max));
+}
+
+TopicKind publishes_to(const Command& command) {
+    // Shard channels are hashed like keys.
+    return command.key_specs.empty() ? TopicKind::Channel : TopicKind::Shard;
 }
 
 Topic& Subscriptions::topic_of(Pool& pool, TopicKind kind, std::string_view name) {
@@ -129,7 +170,7 @@ void Subscriptions::join(ClientConn& client, Topic& topic) {
     client.pool->topics->subscriptions += 1;
     stats::PoolCounters& counters = *client.pool->counters;
     counters.subscriptions.add(1);
-    if (Listeners* listeners = listeners_of(*client.pool, topic.kind)) {
+    if (Listeners* listeners = listeners_of(*client.pool)) {
         listeners->add(topic.kind, topic.name);
     }
     if (topic.clients.size() > 1) return;
@@ -150,7 +191,7 @@ void Subscriptions::part(ClientConn& client, Topic& topic) {
     Pool& pool = *client.pool;
     pool.topics->subscriptions -= 1;
     pool.counters->subscriptions.subtract(1);
-    if (Listeners* listeners = listeners_of(pool, topic.kind)) {
+    if (Listeners* listeners = listeners_of(pool)) {
         listeners->remove(topic.kind, topic.name);
     }
     if (topic.clients.empty()) {

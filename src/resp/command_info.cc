@@ -2,6 +2,7 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/resp/commands.h"
+#include "ringmain/resp/glob.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -11,7 +12,6 @@
 
 #include "command_docs.h"
 #include "command_row.h"
-#include "glob.h"
 #include "key_search.h"
 
 namespace ringmain::resp {

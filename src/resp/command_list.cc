@@ -149,6 +149,8 @@ std::string how_served(const Command& command) {
                        "client's own";
             }
             return "by keys, waiting on a connection of the client's own";
+        case Handling::Publish:
+            return "by channel, placed like a key; clients of ringmain are counted one by one";
         case Handling::Subscribe:
             return "ringmain, with one subscription for all clients of a worker";
         case Handling::Refused:

@@ -170,10 +170,9 @@ class Messages(RedisCase):
         for server in range(3):
             channel = key_on(server, 3, "ch")
             clients = [self.subscribed(channel) for _ in range(6)]
-            number = int(publisher.call("PUBLISH", channel, "hello")[1:-2])
-            self.assertIn(number, (1, 2))  # workers
-            self.assertEqual(
-                int(self.servers[server].call("PUBSUB", "NUMSUB", channel)[1]), number)
+            self.same(publisher.call("PUBLISH", channel, "hello"), b":6\r\n")
+            workers = int(self.servers[server].call("PUBSUB", "NUMSUB", channel)[1])
+            self.assertIn(workers, (1, 2))
             for client in clients:
                 self.same(client.read(), message(channel, "hello"))
                 client.close()
@@ -320,6 +319,22 @@ class Messages(RedisCase):
         for wanted in (b"message\n", b"cli\n", b"hi\n"):
             self.assertTrue(listener.stdout.readline().endswith(wanted))
 
+    def test_publish_counts_clients_and_not_workers(self):
+        """Of patterns, too, whichever worker they are on; and who is subscribed past ringmain."""
+        channel = key_on(1, 3, "ch")
+        clients = [self.subscribed(channel, "other") for _ in range(5)]
+        clients += [self.subscribed("ch*", "*" + channel[-1], word="PSUBSCRIBE") for _ in range(4)]
+        clients += [self.subscribed("CH*", word="PSUBSCRIBE")]
+        direct = self.servers[1].client()
+        direct.send(resp("SUBSCRIBE", channel) + resp("SSUBSCRIBE", channel))
+        direct.read_many(2)
+        for publisher in [self.client() for _ in range(4)]:
+            self.same(publisher.call("PUBLISH", channel, "m"), b":14\r\n")
+            self.same(publisher.call("SPUBLISH", channel, "m"), b":1\r\n")
+        for client in clients:
+            client.close()
+        wait_for(lambda: publisher.call("PUBLISH", channel, "m") == b":1\r\n", "all have left")
+
     def test_a_thousand_clients_on_one_channel(self):
         clients = [self.client() for _ in range(1000)]
         for client in clients:
@@ -330,7 +345,7 @@ class Messages(RedisCase):
         self.assertEqual(server.call("PUBSUB", "NUMSUB", "crowd")[1], 2)
         publisher = self.client()
         for number in range(10):
-            self.same(publisher.call("PUBLISH", "crowd", f"m{number}"), b":2\r\n")
+            self.same(publisher.call("PUBLISH", "crowd", f"m{number}"), b":1000\r\n")
         wanted = b"".join(message("crowd", f"m{number}") for number in range(10))
         for client in clients:
             self.same(client.read_exactly(len(wanted)), wanted)

@@ -176,6 +176,7 @@ class Leases {
     void forget_steps(ClientConn& client);
     void lose_leases(const Steps& steps);
 
+    void on_published(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] Request& take_request(ServerConn& conn);
     void deliver(Request& request, const Bytes* bytes, std::string_view text);

@@ -1,8 +1,8 @@
 // ringmain/core/listeners.h - how many clients of a worker listen to each channel of a pool.
 //
-// For PUBSUB NUMSUB: a server counts a worker once, however many of its clients listen. The worker
-// writes, and only with several workers in the process; whoever of them is asked reads what the
-// others have written. Few do, and a lock that is held for a look-up is seldom met.
+// For PUBSUB NUMSUB and PUBLISH: a server counts a worker once, however many of its clients listen.
+// The worker writes, and only with several workers in the process; whoever of them is asked reads
+// what the others have written. Few do, and a lock that is held for a look-up is seldom met.
 
 #pragma once
 
@@ -30,9 +30,10 @@ class Listeners {
 
     [[nodiscard]] uint64_t count(TopicKind kind, std::string_view name) const;
 
-  private:
-    class Lock;
+    // Of all patterns that match the channel, the listeners but the first of each.
+    [[nodiscard]] uint64_t more_by_patterns(std::string_view channel) const;
 
+  private:
     mutable std::atomic_flag busy_;
     std::array<std::map<std::string, uint64_t, std::less<>>, topic_kind_count> counts_;
 };

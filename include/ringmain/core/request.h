@@ -39,6 +39,7 @@ enum class Special : uint8_t {
     Wait,     // a command that waits on the server
     Select,   // of a connection of that database
     Step,     // of a command that is done in several (core/steps.h)
+    Publish,  // how many have heard it, of whom the server knows fewer
 };
 
 // What a memcached client's "stats" asks for (src/core/memcached_stats.h).

@@ -20,6 +20,7 @@
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/buffer/slice.h"
 #include "ringmain/core/topics.h"
+#include "ringmain/protocol/command.h"
 #include "ringmain/resp/response_parser.h"
 
 #include <cstdint>
@@ -34,6 +35,9 @@ namespace ringmain::core {
 class Listeners;
 class Pool;
 class Proxy;
+
+// PUBLISH or SPUBLISH.
+[[nodiscard]] TopicKind publishes_to(const Command& command);
 
 class Subscriptions {
   public:
@@ -58,6 +62,13 @@ class Subscriptions {
     [[nodiscard]] int64_t more_listeners(const Pool& pool,
                                          TopicKind kind,
                                          std::string_view name) const;
+
+    // PUBLISH to `server`, which counts a worker once for a channel and once for a pattern: its
+    // answer will have the clients of this process in their place.
+    void count_receivers(Request& request,
+                         const Server& server,
+                         TopicKind kind,
+                         std::string_view channel) const;
 
     // --- for the Proxy ---------------------------------------------------------------------------
 
@@ -93,7 +104,8 @@ class Subscriptions {
     [[nodiscard]] Topic& topic_of(Pool& pool, TopicKind kind, std::string_view name);
     [[nodiscard]] static Topic* find(const Pool& pool, TopicKind kind, std::string_view name);
     void begin(Joining& joining, TopicKind kind, std::span<const std::string> names);
-    [[nodiscard]] Listeners* listeners_of(const Pool& pool, TopicKind kind) const;
+    [[nodiscard]] Listeners* listeners_of(const Pool& pool) const;
+    [[nodiscard]] static int64_t more_receivers(const Topic& topic, const Server& server);
     void join(ClientConn& client, Topic& topic);
     void part(ClientConn& client, Topic& topic);
     [[nodiscard]] std::string compose(Joining& joining);

@@ -21,6 +21,7 @@ enum class Handling : uint8_t {
     Local,        // answered here
     Transaction,  // MULTI EXEC DISCARD WATCH UNWATCH: see src/design/0009
     Blocking,     // waits on the server of its keys, on a connection of the client's own
+    Publish,      // as Forward, by its channel; whom the server does not know is counted here
     Subscribe,    // SUBSCRIBE, UNSUBSCRIBE and their kin: see src/design/0012
     Refused,      // `reason` says why; a clear error and the connection stays usable
 };

@@ -21,4 +21,20 @@ TEST_CASE("listeners are counted by kind and name, and forgotten when the last h
     CHECK(listeners.count(TopicKind::Shard, "c") == 1);
 }
 
+TEST_CASE("of each pattern that matches all listeners but one are more than a server knows") {
+    Listeners listeners;
+    for (int i = 0; i < 3; ++i) {
+        listeners.add(TopicKind::Pattern, "news:*");
+        listeners.add(TopicKind::Pattern, "*:a");
+        listeners.add(TopicKind::Pattern, "NEWS:*");
+        listeners.add(TopicKind::Channel, "news:a");
+    }
+    listeners.add(TopicKind::Pattern, "*");
+    CHECK(listeners.more_by_patterns("news:a") == 4);
+    CHECK(listeners.more_by_patterns("news:b") == 2);
+    CHECK(listeners.more_by_patterns("other") == 0);
+    listeners.remove(TopicKind::Pattern, "news:*");
+    CHECK(listeners.more_by_patterns("news:b") == 1);
+}
+
 }  // namespace ringmain::core

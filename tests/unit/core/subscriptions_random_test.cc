@@ -99,7 +99,8 @@ class Story {
         }
         for (int round = 0; round < 3; ++round) {
             for (const char* channel : channels) {
-                CHECK(world_.ask(*publisher_, publish(channel)) == ":1\r\n");
+                const std::string all = ":" + std::to_string(listeners_.size()) + "\r\n";
+                CHECK(world_.ask(*publisher_, publish(channel)) == all);
             }
         }
         listen();

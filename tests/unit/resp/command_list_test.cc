@@ -38,7 +38,12 @@ TEST_CASE("a line says how a command is served") {
              "COMMAND                     ringmain",
              "COMMAND DOCS                ringmain",
              "LOLWUT                      any server",
-             "PUBLISH                     by channel, placed like a key",
+             "INFO                        ringmain, and of all servers how many keys they hold, "
+             "added up",
+             "EVALSHA                     by keys, which is told first what SCRIPT LOAD or EVAL "
+             "has left anywhere",
+             "PUBLISH                     by channel, placed like a key; clients of ringmain are "
+             "counted one by one",
              "SUBSCRIBE                   ringmain, with one subscription for all clients of a "
              "worker",
              "PUBSUB NUMSUB               all servers: of each channel its own server's number",

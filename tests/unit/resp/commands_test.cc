@@ -135,8 +135,9 @@ TEST_CASE("every row says what its handling needs") {
             (command.flags & command_flag::pubsub) != 0 && command.only_key == 1;
         if (command.handling == Handling::Subscribe) CHECK(has_code);
         if (command.handling == Handling::Forward) {
-            CHECK((is_container || has_channel || !command.key_specs.empty()));
+            CHECK((is_container || !command.key_specs.empty()));
         }
+        CHECK((command.handling == Handling::Publish) == has_channel);
         if (command.only_key != 0 && !has_channel) CHECK(command.key_specs.size() == 1);
     };
     for (const Command& command : commands()) {
@@ -184,7 +185,7 @@ TEST_CASE("commands are handled as the policy says") {
           "client|pause client|tracking client|caching client|unblock pfselftest");
     check(Handling::Subscribe,
           "subscribe unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe");
-    check(Handling::Forward, "publish spublish");
+    check(Handling::Publish, "publish spublish");
     check(Handling::Gather,
           "pubsub|channels pubsub|numsub pubsub|numpat pubsub|shardchannels pubsub|shardnumsub");
 }

@@ -1,6 +1,7 @@
-#include "src/resp/glob.h"
+#include "ringmain/resp/glob.h"
 
 #include <string>
+#include <string_view>
 
 #include <doctest/doctest.h>
 
@@ -58,6 +59,17 @@ TEST_CASE("many stars do not take long") {
         pattern += "*a";
     }
     CHECK_FALSE(glob_matches(pattern + "b", std::string(4000, 'a')));
+}
+
+TEST_CASE("letters may be compared as they are") {
+    const auto matches = [](std::string_view pattern, std::string_view text) {
+        return glob_matches(pattern, text, Letters::AsTheyAre);
+    };
+    CHECK(matches("News:*", "News:a"));
+    CHECK_FALSE(matches("News:*", "news:a"));
+    CHECK(matches("[N-n]ews", "News"));
+    CHECK_FALSE(matches("[n-z]ews", "News"));
+    CHECK_FALSE(matches("\\N", "n"));
 }
 
 }  // namespace ringmain::resp

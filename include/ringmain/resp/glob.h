@@ -1,4 +1,5 @@
-// src/resp/glob.h - matches names with patterns as KEYS and COMMAND LIST take them.
+// ringmain/resp/glob.h - matches names with patterns as KEYS, PSUBSCRIBE and COMMAND LIST take
+// them.
 //
 //   *  anything      ?  one byte      [a-z] [^a-z]  one of these, or of all others      \x  x
 //   itself
@@ -8,22 +9,30 @@
 #include "ringmain/base/ascii.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace ringmain::resp {
 
+enum class Letters : uint8_t { InAnyCase, AsTheyAre };
+
 // Takes one element off the front of `pattern`, which is not empty and does not start with '*'.
 // True when it stands for `byte`.
-[[nodiscard]] constexpr bool take_glob_element(std::string_view& pattern, char byte) {
-    const auto take = [&pattern] {
-        const char taken = ascii::lower(pattern.front());
+[[nodiscard]] constexpr bool take_glob_element(std::string_view& pattern,
+                                               char byte,
+                                               Letters letters) {
+    const auto fold = [letters](char one) {
+        return letters == Letters::InAnyCase ? ascii::lower(one) : one;
+    };
+    const auto take = [&pattern, fold] {
+        const char taken = fold(pattern.front());
         pattern.remove_prefix(1);
         return taken;
     };
-    const char wanted = ascii::lower(byte);
+    const char wanted = fold(byte);
     const char kind = take();
     if (kind == '?') return true;
-    if (kind == '\\') return (pattern.empty() ? '\\' : take()) == wanted;
+    if (kind == '\\') return (pattern.empty() ? kind : take()) == wanted;
     if (kind != '[') return kind == wanted;
 
     const bool inverted = !pattern.empty() && pattern.front() == '^';
@@ -31,7 +40,7 @@ namespace ringmain::resp {
     bool found = false;
     // A class without its end goes up to the pattern's end.
     while (!pattern.empty()) {
-        char first = take();
+        const char first = take();
         if (first == ']') break;
         if (first == '\\' && !pattern.empty()) {
             found |= take() == wanted;
@@ -47,8 +56,10 @@ namespace ringmain::resp {
     return found != inverted;
 }
 
-// In any letter case. Takes at most |pattern| * |text| steps: it goes back to the last '*' only.
-[[nodiscard]] constexpr bool glob_matches(std::string_view pattern, std::string_view text) {
+// Takes at most |pattern| * |text| steps: it goes back to the last '*' only.
+[[nodiscard]] constexpr bool glob_matches(std::string_view pattern,
+                                          std::string_view text,
+                                          Letters letters = Letters::InAnyCase) {
     std::string_view behind_star;
     size_t retry_at = 0;
     bool seen_star = false;
@@ -61,7 +72,7 @@ namespace ringmain::resp {
             seen_star = true;
             continue;
         }
-        if (at < text.size() && !pattern.empty() && take_glob_element(pattern, text[at])) {
+        if (at < text.size() && !pattern.empty() && take_glob_element(pattern, text[at], letters)) {
             at += 1;
             continue;
         }
