@@ -66,7 +66,8 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
         conn.server->pool().options->eject_on_loading && says_loading(head, bytes);
     if (is_failure) {
         proxy_->report_failure(*conn.server, head.queued, loading_reason);
-    } else if (!head.abandoned) {
+    } else if (!head.abandoned && head.special != Special::Unwatch) {
+        // UNWATCH is answered whatever else a server can do.
         proxy_->note_success(conn, head.queued);
     }
     if (conn.is_lease) {
@@ -85,7 +86,8 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
             on_watched(conn, frame, bytes);
             return;
         case Special::Unwatch: {
-            const bool clean = !is_error(frame);
+            // Within a transaction that did not end it would be queued.
+            const bool clean = proxy_->first_line(bytes) == "+OK";
             Request& request = take_request(conn);
             end_lease(conn, clean);
             deliver(request, &bytes, {});

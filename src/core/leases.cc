@@ -251,13 +251,36 @@ void Leases::release(ServerConn& conn) {
     note_change(client);
 }
 
+// Somebody may want one to that server again.
+bool Leases::may_keep(const ServerConn& conn) const {
+    const Server& server = *conn.server;
+    return server.live && !server.pool().retired && !proxy_->draining_;
+}
+
+// Everything that was said on it is answered, but keys may be watched there: it is somebody else's
+// again when it has answered that none is.
+void Leases::give_up_watch(ServerConn& conn) {
+    release(conn);
+    const bool is_clean = conn.fragments.empty() && conn.out.empty() && !conn.ends;
+    const bool may_ask = conn.state == ServerConn::State::Ready && is_clean && may_keep(conn) &&
+                         proxy_->has_room_for(block_size);
+    Request* request = may_ask ? proxy_->make_own_request() : nullptr;
+    if (request == nullptr) {
+        proxy_->lose(conn, "is not needed any more", Blame::Nobody);
+        return;
+    }
+    request->only.special = Special::Unwatch;
+    const bool written = conn.out.append_copy("*1\r\n$7\r\nUNWATCH\r\n", nullptr);
+    RM_ASSERT(written);
+    proxy_->enqueue(conn, request->only);
+}
+
 // Nothing of the client is left on it.
 void Leases::give_back(ServerConn& conn) {
     release(conn);
     Server& server = *conn.server;
-    const bool wanted = server.live && !server.pool().retired && !proxy_->draining_;
     const bool is_clean = conn.fragments.empty() && conn.out.empty() && !conn.ends;
-    if (!is_clean || !wanted || server.idle_lease_count >= idle_leases_max) {
+    if (!is_clean || !may_keep(conn) || server.idle_lease_count >= idle_leases_max) {
         proxy_->lose(conn, "is not needed any more", Blame::Nobody);
         return;
     }

@@ -135,6 +135,8 @@ class Leases {
 
   private:
     void release(ServerConn& conn);
+    void give_up_watch(ServerConn& conn);
+    [[nodiscard]] bool may_keep(const ServerConn& conn) const;
     void end_waiting(ClientConn& client);
     void end_side(ServerConn& conn);
     void take_no_more(ClientConn& client);

@@ -113,9 +113,25 @@ class Stage {
         }
     }
 
+    // How many leases were asked to watch nothing any more, and have said so.
+    int answer_unwatch() {
+        int count = 0;
+        for (uint32_t i = 0; i < pool().servers.size(); ++i) {
+            for (Channel* channel : world.leases(i)) {
+                if (channel->arrived != resp({"UNWATCH"})) continue;
+                channel->arrived.clear();
+                channel->inbound += "+OK\r\n";
+                count += 1;
+            }
+        }
+        world.settle();
+        return count;
+    }
+
     // Whether all is as it was, and the client goes on.
     void check_clean() {
         CHECK(World::heard(*client).empty());
+        answer_unwatch();
         CHECK(world.ask(*client, resp({"PING"})) == "+PONG\r\n");
         CHECK(world.proxy().is_idle());
         CHECK(pool().counters->leases.get() == 0);

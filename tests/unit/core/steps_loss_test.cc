@@ -223,6 +223,8 @@ TEST_CASE("a server that answers steps and transactions with LOADING is ejected 
             } else if (name == "RENAME") {
                 CHECK(stage.world.ask(*stage.client, resp({name, key, stage.a[1]})).empty());
                 stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + loading});
+                // Which it answers while it loads.
+                CHECK(stage.answer_unwatch() == 1);
             } else if (name == "WATCH") {
                 stage.client = &stage.world.client();  // the other one has lost its keys
                 CHECK(stage.world.ask(*stage.client, resp({name, key})).empty());

@@ -303,6 +303,52 @@ TEST_CASE("a source that is changed all the time is an error, and so is one that
     stage.check_clean();
 }
 
+TEST_CASE("a RENAME that fails leaves its connection to the next one") {
+    for (const bool leaves : {false, true}) {
+        CAPTURE(leaves);
+        Stage stage;
+        const uint64_t before = stage.world.counters().server_connects.get();
+        stage.begin({"RENAME", stage.a[0], stage.a[1]});
+        if (leaves) stage.world.drop(*stage.client);
+        const Question watch = {0, true, "MULTI DISCARD WATCH EVAL", watched + no_dump};
+        stage.answer(watch);
+        if (leaves) {
+            stage.client = &stage.world.client();
+        } else {
+            stage.answer({1, false, "EVAL", "-ERR no such key\r\n"});
+            CHECK(World::heard(*stage.client) == "-ERR no such key\r\n");
+        }
+        CHECK(stage.pool().counters->leases.get() == 0);
+        CHECK(stage.pool().servers[0]->idle_lease_count == 0);
+        CHECK(stage.answer_unwatch() == 1);
+        CHECK(stage.pool().servers[0]->idle_lease_count == 1);
+
+        stage.begin({"RENAME", stage.a[0], stage.a[1]});
+        stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
+        stage.answer({1, false, "EVAL", "+OK\r\n"});
+        stage.answer({0, true, "MULTI UNLINK EXEC", removed});
+        CHECK(World::heard(*stage.client) == "+OK\r\n");
+        stage.check_clean();
+        // The lease, and the destination's.
+        CHECK(stage.world.counters().server_connects.get() == before + 2);
+    }
+}
+
+TEST_CASE("a connection that does not say that it watches nothing is closed") {
+    for (const char* answer : {"+QUEUED\r\n", "-ERR unknown command 'UNWATCH'\r\n"}) {
+        CAPTURE(answer);
+        Stage stage;
+        stage.begin({"RENAME", stage.a[0], stage.a[1]});
+        stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + no_dump});
+        stage.answer({1, false, "EVAL", "-ERR no such key\r\n"});
+        stage.expect({0, true, "UNWATCH", ""}).inbound += answer;
+        stage.world.settle();
+        CHECK(World::heard(*stage.client) == "-ERR no such key\r\n");
+        CHECK(stage.world.leases(0).empty());
+        stage.check_clean();
+    }
+}
+
 TEST_CASE("RENAMENX overwrites nobody: a source that was changed is an error") {
     Stage stage;
     stage.begin({"RENAMENX", stage.a[0], stage.a[1]});
@@ -318,7 +364,7 @@ TEST_CASE("RENAMENX overwrites nobody: a source that was changed is an error") {
                   .starts_with("-ERR ringmain: another client changed the source meanwhile; "
                                "'RENAMENX' has written"));
     }
-    CHECK(stage.world.leases(0).empty());  // it may watch still
+    CHECK(stage.answer_unwatch() == 1);  // it may watch still
     stage.check_clean();
 }
 
