@@ -68,6 +68,12 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
         return Taken::Yes;
     }
     if (frame.meaning.with_key) waiting.key = bytes.view(frame.key, proxy.scratch().text);
+    if (frame.meaning.command == BinaryCommand::Stat) {
+        const std::string_view kind = bytes.view(frame.key, proxy.scratch().text);
+        if (kind.starts_with(memcached::binary_detail_dump)) {
+            waiting.key = memcached::binary_detail_name;
+        }
+    }
 
     Chain text(proxy.blocks());
     memcached::RequestFrame request;

@@ -181,7 +181,11 @@ void write_arithmetic(const Source& source, Line& line, RequestFrame& request) {
 void write_stat(std::string_view kind, Line& line, RequestFrame& request) {
     line.begin("stats");
     request.verb = Verb::Stats;
-    if (!kind.empty()) request.argument = line.word(kind);
+    if (kind.empty()) return;
+    // The first of the words.
+    const size_t end = std::min(kind.find(' '), kind.size());
+    request.argument = line.word(kind.substr(0, end));
+    if (end < kind.size()) line.word(kind.substr(end + 1));
 }
 
 void write_line(const Source& source, Line& line, RequestFrame& request) {
@@ -234,6 +238,24 @@ bool fits_into_text(std::string_view key) {
     return find_special(key, 0) == key.size();
 }
 
+constexpr std::array<std::string_view, 3> details = {binary_detail_dump, "detail on", "detail off"};
+
+bool is_detail(std::string_view key) {
+    return std::find(details.begin(), details.end(), key) != details.end();
+}
+
+// Of these memcached looks at the beginning only.
+std::string_view stat_name(std::string_view key) {
+    constexpr std::array<std::string_view, 2> others = {"reset", "settings"};
+    for (const std::string_view name : details) {
+        if (key.starts_with(name)) return name;
+    }
+    for (const std::string_view name : others) {
+        if (key.starts_with(name)) return name;
+    }
+    return key;
+}
+
 }  // namespace
 
 Rewritten rewrite_request(const BinaryFrame& frame,
@@ -249,9 +271,8 @@ Rewritten rewrite_request(const BinaryFrame& frame,
                      .key = {.text = bytes.view(frame.key, key_scratch)}};
     std::string_view& key = source.key.text;
     if (frame.meaning.command == BinaryCommand::Stat) {
-        const bool is_unknown = key.starts_with(' ');
-        key = key.substr(0, key.find(' '));
-        if (is_unknown || !fits_into_text(key)) return Rewritten::UnknownStat;
+        key = stat_name(key);
+        if (!fits_into_text(key) && !is_detail(key)) return Rewritten::UnknownStat;
     } else if (!fits_into_text(key)) {
         if (key.size() > binary_key_encoded_max) return Rewritten::KeyTooLong;
         encoded = encode_base64(key);

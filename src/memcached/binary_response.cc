@@ -258,6 +258,10 @@ bool write_response(const BinaryWaiting& request,
         return writer.add({.status = request.refusal, .value = text});
     }
     const std::string_view line = text.substr(0, text.find(line_end));
+    if (is_stat && request.key == binary_detail_name &&
+        (line.starts_with("PREFIX ") || line == "END")) {
+        return writer.add({.key = binary_detail_name, .value = text}) && writer.add({});
+    }
     if (is_stat &&
         (line.starts_with("STAT ") || line == "RESET" || line == "END" || line == "OK")) {
         return writer.add_stats(text);

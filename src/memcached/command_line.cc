@@ -1,6 +1,7 @@
 #include "command_line.h"
 
 #include "answers.h"
+#include "numbers.h"
 #include "verbs.h"
 
 namespace ringmain::memcached {
@@ -18,9 +19,26 @@ bool is_http(std::string_view first, CommandLine& command) {
     return last.starts_with("HTTP/");
 }
 
+// "slabs reassign 1 2" and "slabs automove 1 0.8": what memcached says of the words, empty when it
+// would do it.
+std::string_view mistake_of_slabs(Words words) {
+    const std::string_view what = words.next();
+    const std::string_view first = words.next();
+    const std::string_view second = words.next();
+    const bool has_more = !words.next().empty();
+    const bool reassigns = what == "reassign" && !second.empty() && !has_more;
+    const bool moves = what == "automove" && !first.empty();
+    if (!reassigns && !moves) return answers::error;
+    const bool are_numbers = is_signed_number(first) && (!reassigns || is_signed_number(second));
+    // Of automove the second word is a fraction, for memcached to read.
+    return are_numbers ? std::string_view() : answers::bad_format;
+}
+
 Demand refuse_unknown(std::string_view word, CommandLine& command) {
+    const Words words = command.words;
     if (is_http(word, command)) return {.hang_up = true};
-    command.refuse(refusal_of(word));
+    const std::string_view mistake = word == "slabs" ? mistake_of_slabs(words) : std::string_view();
+    command.refuse(mistake.empty() ? refusal_of(word) : mistake);
     return {};
 }
 

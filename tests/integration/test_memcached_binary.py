@@ -216,6 +216,24 @@ class Commands(BinaryCase):
         self.assertGreaterEqual(int(stats[b"curr_items"]), 1)
         self.assertEqual(stats[b"version"], self.servers[0].call(b"version").split()[1])
 
+    def test_detail(self):
+        client = self.client()
+        end = HEADER.pack(0x81, STAT, 0, 0, 0, 0, 0, OPAQUE, 0)
+        for kind in (b"detail off", b"detail on", b"detail onx"):
+            self.assertEqual(self.ask(client, packet(STAT, kind)), [end], kind)
+        # Sets are meta commands to the server, which it does not count by prefix.
+        self.ask(client, packet(GET, b"pre:a"))
+        dump = self.ask(client, packet(STAT, b"detail dump"))
+        self.assertEqual(dump.pop(), end)
+        status, _, name, text = parts(dump.pop())
+        self.assertEqual((status, name, dump), (0, b"detailed", []))
+        self.assertIn(b"PREFIX pre get 1 hit 0 set 0 del 0\r\n", text)
+        self.assertTrue(text.endswith(b"\r\nEND\r\n"), text)
+        for kind in (b"detail x", b"detail  on", b"items x"):
+            status, _, _, text = parts(self.ask_one(client, packet(STAT, kind)))
+            self.assertEqual((status, text), (1, b"Not found"), kind)
+        self.assertEqual(self.ask(client, packet(STAT, b"detail off")), [end])
+
     @needs_ringmain
     def test_stats_of_kinds(self):
         client = self.client()

@@ -31,6 +31,10 @@ namespace ringmain::memcached {
 // Of a key that has to be written in base64, which must not be larger than a key may be.
 inline constexpr uint32_t binary_key_encoded_max = key_size_max / 4 * 3;
 
+// The key of the stat whose answer is no list of figures, and the name of what it is.
+inline constexpr std::string_view binary_detail_dump = "detail dump";
+inline constexpr std::string_view binary_detail_name = "detailed";
+
 enum class Rewritten : uint8_t {
     Yes,
     KeyTooLong,   // more than binary_key_encoded_max bytes, some of which text cannot hold
@@ -53,7 +57,7 @@ struct BinaryWaiting {
     // is; but of what is too large a text of its own, whatever the response.
     BinaryStatus refusal = BinaryStatus::Success;
     uint32_t opaque = 0;
-    std::string key;  // only of those whose response has it
+    std::string key;  // only of those whose response has it; of a stat binary_detail_name
 };
 
 // Appends what answers the request: no packet, one, or of stat many. The response is `head`, then

@@ -184,9 +184,17 @@ TEST_CASE("binary: commands without a key") {
     CHECK(text_of_request({.opcode = 0x0B}) == "version\r\n");
     CHECK(text_of_request({.opcode = 0x10}) == "stats\r\n");
     CHECK(text_of_request({.opcode = 0x10, .key = "reset"}) == "stats reset\r\n");
-    CHECK(text_of_request({.opcode = 0x10, .key = "detail on"}) == "stats detail\r\n");
+    CHECK(text_of_request({.opcode = 0x10, .key = "resetx y"}) == "stats reset\r\n");
+    CHECK(text_of_request({.opcode = 0x10, .key = "detail on"}) == "stats detail on\r\n");
+    CHECK(text_of_request({.opcode = 0x10, .key = "detail off"}) == "stats detail off\r\n");
+    CHECK(text_of_request({.opcode = 0x10, .key = "detail dump"}) == "stats detail dump\r\n");
+    CHECK(text_of_request({.opcode = 0x10, .key = "detail dumpx"}) == "stats detail dump\r\n");
+    CHECK(text_of_request({.opcode = 0x10, .key = "detail x"}) == "unknown stat");
+    CHECK(text_of_request({.opcode = 0x10, .key = "detail  on"}) == "unknown stat");
+    CHECK(text_of_request({.opcode = 0x10, .key = "items x"}) == "unknown stat");
     CHECK(text_of_request({.opcode = 0x10, .key = " reset"}) == "unknown stat");
-    CHECK(text_of_request({.opcode = 0x10, .key = "reset\r\nflush_all"}) == "unknown stat");
+    CHECK(text_of_request({.opcode = 0x10, .key = "reset\r\nflush_all"}) == "stats reset\r\n");
+    CHECK(text_of_request({.opcode = 0x10, .key = "items\r\nflush_all"}) == "unknown stat");
 }
 
 TEST_CASE("binary: a large value is shared, and without memory nothing is sent") {

@@ -159,6 +159,13 @@ TEST_CASE("binary: errors have a status and their text") {
     const std::string longest = "SERVER_ERROR " + std::string(5000, 'x') + "\r\n";
     CHECK(answer(0x00, longest) == "00 s84 v" + std::string(512 - 13, 'x'));
 
+    BinaryWaiting dump = waiting_of(0x10);
+    dump.key = "detailed";
+    CHECK(answer(dump, "", "PREFIX a get 1 hit 1 set 1 del 0\r\nEND\r\n") ==
+          "10 s00 kdetailed vPREFIX a get 1 hit 1 set 1 del 0\r\nEND\r\n | 10 s00");
+    CHECK(answer(dump, "", "END\r\n") == "10 s00 kdetailed vEND\r\n | 10 s00");
+    CHECK(answer(dump, "", "SERVER_ERROR ringmain: no\r\n") == "10 s86 vringmain: no");
+
     BinaryWaiting refused = waiting_of(0x7F);
     refused.refusal = BinaryStatus::UnknownCommand;
     CHECK(answer(refused, "", text_of(refused.refusal)) == "7f s81 vUnknown command");

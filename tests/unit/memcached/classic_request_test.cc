@@ -96,10 +96,33 @@ TEST_CASE("an unknown word is an error and the connection lives on") {
     CHECK(story_of("misbehave\r\n") == "ERROR");
 }
 
+TEST_CASE("of slabs wrong words are answered as memcached does") {
+    for (const char* line : {"slabs",
+                             "slabs x",
+                             "slabs x 1 2",
+                             "slabs reassign",
+                             "slabs reassign 1",
+                             "slabs reassign 1 2 3",
+                             "slabs automove"}) {
+        CAPTURE(line);
+        CHECK(story_of(text(line) + "\r\n") == "ERROR");
+    }
+    for (const char* line : {"slabs reassign x 1", "slabs reassign 1 x", "slabs automove x"}) {
+        CAPTURE(line);
+        CHECK(story_of(text(line) + "\r\n") == "CLIENT_ERROR bad command line format");
+    }
+    for (const char* line : {"slabs reassign 1 2",
+                             "slabs reassign -1 99",
+                             "slabs automove 1",
+                             "slabs automove 1 0.8"}) {
+        CAPTURE(line);
+        CHECK(story_of(text(line) + "\r\n").starts_with("CLIENT_ERROR ringmain: 'slabs' is not"));
+    }
+}
+
 TEST_CASE("commands that concern one server are refused by name") {
     for (const char* word : {"watch",
                              "lru_crawler",
-                             "slabs",
                              "lru",
                              "cache_memlimit",
                              "extstore",
