@@ -14,7 +14,11 @@ and its first word may begin with marks:
     @   a time: only its sign is compared
     =   all keys must lie on one server
 """
+import hashlib
 import re
+
+# Of the string "hello", as redis 7.0 writes it.
+DUMP = b"\x00\x05hello\n\x00cr\xdfve4 \n"
 
 SPREAD = 14  # keys of each kind; half of them are tagged
 TAGS = 4
@@ -22,9 +26,12 @@ TAGS = 4
 TEMPLATES = """
 SET <string> <text> [ NX|XX ] [ GET ] [ EX|PX <ttl>|<bad> ]
 SET <string> <text> EXAT|PXAT <far>
-SET <string> <int> [ KEEPTTL ]
+SET <string> <int> [ KEEPTTL ] [ GET ] [ XX ]
+SET <string> <text> EX 100000 KEEPTTL|PX|NX
 GET <string>
 GETEX <string> [ PERSIST ]
+GETEX <string> EX|PX <ttl>|<bad> [ PERSIST ]
+GETEX <string> EXAT|PXAT <far>|<bad>
 GETDEL <string>
 GETSET <string> <text>
 SETNX <string> <text>
@@ -48,7 +55,10 @@ GETBIT <bits> <offset>
 BITCOUNT <bits> [ <index> <index> [ BIT|BYTE ] ]
 BITPOS <bits> 0|1|<bad> [ <index> [ <index> [ BIT|BYTE ] ] ]
 BITFIELD <bits> SET u8|i5|u64 <offset> <int> GET i16|u3|x9 <offset> [ OVERFLOW SAT|WRAP|FAIL ] INCRBY u4 <offset> <int>
-BITFIELD_RO <bits> GET u8 <offset>
+BITFIELD <bits> OVERFLOW SAT|WRAP|FAIL|x INCRBY i8|u63|i64|u64 <offset>|#1 <int>|<bad> GET u1|i64 #2
+BITFIELD <bits>
+BITFIELD_RO <bits> GET u8 <offset> [ GET i64 #1 ]
+BITFIELD_RO <bits> SET u8 0 1
 =BITOP AND|OR|XOR|NOT <bits> <bits>+
 =MSETNX <string> <text> <string> <text>
 LPUSH|RPUSH <list> <member> [ <member> <member> ]
@@ -65,10 +75,16 @@ LPOS <list> <member> [ RANK <index> ] [ COUNT <count> ] [ MAXLEN <count> ]
 =LMOVE <list> <list> LEFT|RIGHT LEFT|RIGHT|x
 =RPOPLPUSH <list> <list>
 =LMPOP # <list>+ LEFT|RIGHT [ COUNT <count>|<bad> ]
+LMPOP <bad> <list> LEFT
 =BLPOP <list>+ 0.01
 =BRPOP <list>+ 0.01
-=BLMOVE <list> <list> LEFT RIGHT 0.01
-=BZPOPMIN <zset> 0.01
+BLPOP|BRPOP <list>+ 0.01
+BLPOP <list> <bad>
+=BLMPOP 0.01 # <list>+ LEFT|RIGHT|x [ COUNT <count> ]
+=BLMOVE <list> <list> LEFT RIGHT|x 0.01
+=BRPOPLPUSH <list> <list> 0.01
+=BZPOPMIN|BZPOPMAX <zset>+ 0.01
+=BZMPOP 0.01 # <zset>+ MIN|MAX|x [ COUNT <count> ]
 SADD <set> <member> [ <member> <member> ]
 SREM <set> <member> [ <member> ]
 SCARD <set>
@@ -83,6 +99,8 @@ SRANDMEMBER <set> 0
 SINTERCARD # <set>+ [ LIMIT <count>|<bad> ]
 &SSCAN <set> 0 COUNT 1000 [ MATCH m* ]
 ZADD <zset> [ NX|XX ] [ GT|LT ] [ CH ] [ INCR ] <score> <member>
+ZADD <zset> INCR <score> <member> <score> <member>
+ZADD <zset> <score>
 ZADD <zset> <score> <member> <score> <member> <score>|<bad> <member>
 ZINCRBY <zset> <score> <member>
 ZREM <zset> <member> <member>
@@ -95,7 +113,11 @@ ZLEXCOUNT <zset> <lex> <lex>
 ZRANGE <zset> <index> <index> [ REV ] [ WITHSCORES ]
 ZRANGE <zset> <border> <border> BYSCORE [ REV ] [ LIMIT <count> <index> ] [ WITHSCORES ]
 ZRANGE <zset> <lex> <lex> BYLEX [ REV ] [ LIMIT <count> <index> ]
+ZRANGE <zset> <index> <index> LIMIT <count> <count>|BYLEX
+ZRANGE <zset> <lex> <lex> BYLEX WITHSCORES
 ZREVRANGE <zset> <index> <index> [ WITHSCORES ]
+ZRANDMEMBER <zset> 0
+ZRANDMEMBER <none> [ 3 [ WITHSCORES ] ]
 ZRANGEBYSCORE|ZREVRANGEBYSCORE <zset> <border> <border> [ WITHSCORES ] [ LIMIT <count> <index> ]
 ZRANGEBYLEX|ZREVRANGEBYLEX <zset> <lex> <lex>
 ZPOPMIN|ZPOPMAX <zset> [ <count>|<bad> ]
@@ -103,12 +125,14 @@ ZREMRANGEBYRANK <zset> <index> <index>
 ZREMRANGEBYSCORE <zset> <border> <border>
 ZREMRANGEBYLEX <zset> <lex> <lex>
 =ZRANGESTORE <zset> <zset> <index> <index>
+=ZRANGESTORE <zset> <zset> <border> <border> BYSCORE|BYLEX [ REV ] [ LIMIT <count> <index> ]
 =ZUNIONSTORE|ZINTERSTORE|ZDIFFSTORE <zset> # <zset>+
 =ZUNIONSTORE|ZINTERSTORE <zset> 2 <zset> <set> [ WEIGHTS <score> 2 ] [ AGGREGATE SUM|MIN|MAX|x ]
 =ZMPOP # <zset>+ MIN|MAX [ COUNT <count> ]
 ZUNION|ZINTER # <zset>+ [ AGGREGATE SUM|MIN|MAX ] [ WITHSCORES ]
 ZDIFF # <zset>+ [ WITHSCORES ]
-ZINTERCARD # <zset>+
+ZINTERCARD # <zset>+ [ LIMIT <count>|<bad> ]
+ZUNION|ZINTER # <zset>+2 <set> [ WEIGHTS <score> ] [ AGGREGATE x ]
 &ZSCAN <zset> 0 COUNT 1000
 HSET <hash> <field> <text> [ <field> <int> ]
 HSET <hash> <field>
@@ -145,14 +169,28 @@ XREADGROUP GROUP g1|g2 c1|c2 [ COUNT <count> ] [ NOACK ] STREAMS <stream> >|<id>
 XACK <stream> g1|g2 <id> <id>
 XPENDING <stream> g1|g2
 XCLAIM <stream> g1 c2 0 <id> JUSTID
-XAUTOCLAIM <stream> g1 c1 0 0 COUNT <count> JUSTID
+XAUTOCLAIM <stream> g1|g2 c1|c2 0|1000000|<bad> 0|<id> [ COUNT <count> ] [ JUSTID ]
+XCLAIM <stream> g1|g2 c1|c2 0 <id> <id> [ FORCE ] [ RETRYCOUNT <count> ] JUSTID
+XPENDING <stream> g1|g2 IDLE 1000000 - + <count> [ c1 ]
+XADD <stream> MINID|MAXLEN ~ <count> LIMIT <count> <id> <field> <text>
+XTRIM <stream> MAXLEN <count> LIMIT 1
+XSETID <stream> <id> ENTRIESADDED <count> MAXDELETEDID <id>
+XGROUP CREATE <stream> g1 <id> ENTRIESREAD <count>|<bad>
+XREADGROUP GROUP g1 c1 STREAMS <stream>
+XREADGROUP GROUP g1 c1 COUNT <count> BLOCK 10 STREAMS <stream> >
 XINFO STREAM <stream>
 XINFO GROUPS <stream>
 GEOADD <geo> [ NX|XX ] [ CH ] <longitude> <latitude> <member>
 GEOPOS|GEOHASH <geo> <member> <member>
 GEODIST <geo> <member> <member> [ m|km|x ]
 GEOSEARCH <geo> FROMLONLAT <longitude> <latitude> BYRADIUS 3000|<bad> km ASC [ COUNT 3 ] [ WITHDIST ]
-GEORADIUS_RO <geo> <longitude> <latitude> 2000 km DESC
+GEOSEARCH <geo> FROMMEMBER <member> BYBOX 5000 <bad>|4000 km DESC [ COUNT <count> [ ANY ] ] [ WITHCOORD ] [ WITHHASH ]
+GEOSEARCH <geo> FROMMEMBER <member> FROMLONLAT 1 1 BYRADIUS 1 m
+GEORADIUS|GEORADIUS_RO <geo> <longitude> <latitude> 2000 km DESC [ WITHDIST ] [ COUNT <count> ]
+GEORADIUSBYMEMBER|GEORADIUSBYMEMBER_RO <geo> <member> 3000 km|x ASC [ WITHCOORD ]
+=GEORADIUS <geo> <longitude> <latitude> 3000 km STORE|STOREDIST <geo>
+=GEORADIUSBYMEMBER <geo> <member> 3000 km STORE <geo>
+GEORADIUS_RO <geo> <longitude> <latitude> 3000 km STORE <geo>
 =GEOSEARCHSTORE <geo> <geo> FROMMEMBER <member> BYBOX 4000 4000 km
 PFADD <hll> <member> <member> <int>
 PFCOUNT <hll>+
@@ -162,27 +200,54 @@ DEL <any>
 TYPE <any>
 EXISTS <any>
 OBJECT ENCODING|REFCOUNT <string>
+OBJECT FREQ|NOSUCH <any>
+@OBJECT IDLETIME <any>
+@MEMORY USAGE <any> [ SAMPLES <count> ]
+OBJECT|MEMORY|XINFO|XGROUP|SCRIPT|FUNCTION HELP
+DUMP <string>
+RESTORE <string> <ttl>|0|-1 <dump> [ REPLACE ] [ ABSTTL ] [ IDLETIME|FREQ <count> ]
+RESTORE <any> 0 <text>
 EXPIRE|PEXPIRE <any> <ttl> [ NX|XX|GT|LT|x ]
 EXPIREAT|PEXPIREAT <any> <far>
 EXPIRE <any> 0|-1|<bad>
+EXPIRE <any> <ttl> NX|XX GT|LT|XX
+PEXPIREAT|EXPIREAT <any> -1|<bad>
 @TTL|PTTL|EXPIRETIME|PEXPIRETIME <any>
 PERSIST <any>
 =RENAME|RENAMENX <string> <string>
 =COPY <hash> <hash> [ REPLACE ]
 =COPY|RENAME|RENAMENX <any> <any>
+=COPY <string> <string> DB 0|<bad> [ REPLACE ]
 SORT <list> [ LIMIT <count> <count> ] [ ASC|DESC ] ALPHA
-SORT_RO <list> ALPHA
+SORT|SORT_RO <list> [ BY nosort ] [ LIMIT <index> <count> ] [ GET # ] [ DESC ] [ ALPHA ]
+SORT_RO <list> ALPHA STORE <list>
 =SORT <set> ALPHA STORE <list>
 EVAL return{KEYS[1],ARGV[1],redis.call('type',KEYS[1])} 1 <any> <text>
 EVAL return{redis.call('incr',KEYS[1])} 1 <string>
 EVAL return{err='MY_ERROR_of_mine'} 0
 EVAL return{1,2.9,'x',false,true,{3,{4}}} 0
 EVAL_RO return{redis.call('get',KEYS[1])} 1 <string>
+EVAL return(KEYS[1] 1 <any>
+EVAL return{KEYS[1]} <bad> <any>
+EVALSHA <sha> 1 <any> <text>
+EVALSHA_RO <sha> 1 <any>
+EVALSHA <sha> 0
+SCRIPT LOAD return{KEYS[1],'loaded'}|return(
+SCRIPT EXISTS <sha> <sha>
+SCRIPT FLUSH [ SYNC|x ]
+FUNCTION LOAD [ REPLACE ] <library>
+FUNCTION DELETE mylib|other|none
+FUNCTION LIST LIBRARYNAME mylib|other|none [ WITHCODE ]
+FCALL|FCALL_RO f|g 1 <any> <text>
+FCALL f <bad> <any>
 PING
 PING <text>
 ECHO <text>
 DBSIZE
-~KEYS *|string:*|*:3|{t1}*
+~KEYS *|string:*|*:3|{t1}*|[
+SCAN x
+SCAN 0 COUNT 0|x
+SCAN 0 NOSUCH 1
 MSET <string> <text> <string> <text>
 MSET <string> <text> <string>
 NOSUCHCOMMAND
@@ -192,10 +257,21 @@ GET <string> <string>
 
 # What is served although its keys lie on several servers, with cross_server_writes = "emulate".
 EMULATED = ("BITOP", "SMOVE", "SUNIONSTORE", "ZRANGESTORE", "ZUNIONSTORE", "GEOSEARCHSTORE", "PFMERGE",
-            "RENAME", "COPY", "SORT")
+            "RENAME", "COPY", "SORT", "GEORADIUS")
 
 # With a word less the answer is random, with one more the timeout is a key.
-LEFT_WHOLE = ("SPOP", "SRANDMEMBER", "HRANDFIELD", "BLPOP", "BRPOP", "BZPOP")
+LEFT_WHOLE = ("SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "BLPOP", "BRPOP", "BZPOP", "BLMOVE",
+              "SCAN", "EVAL")
+
+LIBRARIES = ["""#!lua name=mylib
+redis.register_function('f', function(keys, args) return redis.call('incr', keys[1]) end)
+""", """#!lua name=other
+redis.register_function{function_name='g', flags={'no-writes'},
+                        callback=function(keys, args) return {keys[1], args[1]} end}
+""", "#!lua name=wrong\nx(", "#!lua", "return 1"]
+
+SCRIPTS = [template.split(" ")[1] for template in TEMPLATES if template.startswith("EVAL")
+           and " return" in template] + ["return{KEYS[1],'loaded'}", "return nobody"]
 
 KINDS = "string bits list set zset hash stream geo hll none".split()
 
@@ -219,7 +295,7 @@ class RandomCommands:
         """Fit for a transaction: one reply that is the same on every server, and no waiting."""
         whole = " ".join(words)
         return whole[0] not in "~%&@" and "<" in whole and not re.search(
-            r"0\.01|BLOCK|^ECHO|^PING", whole)
+            r"0\.01|BLOCK|^ECHO|^PING|^SCRIPT|^FUNCTION|^BLPOP", whole)
 
     # --- Words ---
 
@@ -256,6 +332,10 @@ class RandomCommands:
             "field": lambda: f"f{number(9)}",
             "id": lambda: random.choice([f"{number(1, 60)}-{number(3)}", f"{number(1, 60)}", "0-0",
                                          f"{number(1, 60)}-*", "x"]),
+            "sha": lambda: random.choice([str.lower, str.upper])(
+                hashlib.sha1(random.choice(SCRIPTS).encode()).hexdigest()),
+            "library": lambda: random.choice(LIBRARIES),
+            "dump": lambda: random.choice([DUMP, DUMP[:-1], ""]),
             "longitude": lambda: round(random.uniform(-180, 180), 3),
             "latitude": lambda: random.choice([round(random.uniform(-85, 85), 3), 99]),
         }[name]()

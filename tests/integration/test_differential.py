@@ -31,11 +31,13 @@ def canonical(mark, raw):
 
 class Differential(RedisCase):
     server_count = 4
+    database = 0
 
     def start(self, version):
         client, reference = self.client(), self.reference_client()
         for connection in (client, reference):
             connection.call("HELLO", version)
+            connection.call("SELECT", self.database)
         return client, reference
 
     def compare(self, client, reference, commands):
@@ -67,7 +69,8 @@ class Differential(RedisCase):
         for key in keys:
             mark, name, *rest = reads[str(reference.value("TYPE", key))]
             self.compare(client, reference, [(mark, [name, key, *rest])])
-            self.assertEqual(self.server_of(key).call("EXISTS", key), 1)
+            if self.database == 0:
+                self.assertEqual(self.server_of(key).call("EXISTS", key), 1)
 
     def single(self, version):
         commands = RandomCommands(seeded_random("test_differential"))
@@ -100,6 +103,18 @@ class Emulated(Differential):
         commands = RandomCommands(seeded_random("test_differential"), emulated=True)
         self.run_stream(version, lambda: [commands.next() for _ in range(BATCH)])
         self.assertEqual(self.client().value("KEYS", "*:ringmain:*"), [])
+
+
+class InADatabase(Differential):
+    """The same in another database than the pool's, where there are other keys already."""
+    database = 5
+    test_single_commands_in_version_2 = test_transactions_in_version_3 = None
+
+    def start(self, version):
+        for connection in (self.client(), self.reference_client()):
+            for number in range(20):
+                connection.call("SET", f"string:{number}", "of another database")
+        return super().start(version)
 
 
 if __name__ == "__main__":
