@@ -1,7 +1,8 @@
 // A new configuration while clients are being served.
 //
 //   pools of the same name and protocol: clients move over where they stand
-//   servers that did not change:         move over with their connections and what is in flight
+//   servers that did not change:         move over with their connections and what is in flight;
+//                                        where others are wanted, the one that brings messages
 //   other servers, removed pools:        get nothing new; closed when the last answer has come
 
 #include "ringmain/core/proxy.h"
@@ -111,9 +112,10 @@ void Proxy::look_again() {
     wake_at(now_);
 }
 
-// Those that the new configuration has too.
-void Proxy::take_servers(Pool& old_pool, Pool& pool) const {
-    if (!speaks_alike(*old_pool.options, *pool.options)) return;
+// Those that the new configuration has too. Where other connections are wanted, messages come on
+// the one that there is all the same.
+void Proxy::take_servers(Pool& old_pool, Pool& pool) {
+    const bool is_alike = speaks_alike(*old_pool.options, *pool.options);
     for (uint32_t i = 0; i < pool.servers.size(); ++i) {
         const config::Server& wanted = pool.options->servers[i];
         const auto found =
@@ -121,6 +123,10 @@ void Proxy::take_servers(Pool& old_pool, Pool& pool) const {
                 return is_same_server(*server, *pool.options, wanted);
             });
         if (found == old_pool.servers.end()) continue;
+        if (!is_alike) {
+            subscriptions_.hand_over(**found, *pool.servers[i]);
+            continue;
+        }
         pool.servers[i] = std::move(*found);
         pool.servers[i]->move_to(pool, i, environment_.worker_index);
         old_pool.servers.erase(found);

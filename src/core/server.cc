@@ -83,6 +83,16 @@ ServerConn& Server::make_subscriber() {
     return *connections_.back();
 }
 
+void Server::take_link(Server& other) {
+    const auto found =
+        std::ranges::find(other.connections_, other.link->conn, &std::unique_ptr<ServerConn>::get);
+    connections_.push_back(std::move(*found));
+    other.connections_.erase(found);
+    link = std::move(other.link);
+    link->conn->server = this;
+    link->conn->database = pool_->options->redis_db;  // the next time it connects
+}
+
 std::span<ServerConn* const> Server::in_slot(uint32_t slot) const {
     const size_t count = size_t{2} * per_kind_;
     if (by_slot_.size() < (slot + 1) * count) return {};

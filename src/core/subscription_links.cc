@@ -134,6 +134,14 @@ void Subscriptions::forget(Pool& pool, Server& server) {
     proxy_->lose(*link.conn, "is not configured any more", Blame::Nobody);
 }
 
+void Subscriptions::hand_over(Server& from, Server& to) {
+    if (from.link == nullptr) return;
+    to.take_link(from);
+    for_each_topic(from.pool(), [&](Topic& topic) {
+        if (Spot* spot = topic.spot(from)) spot->server = &to;
+    });
+}
+
 void Subscriptions::move(Pool& old_pool, Pool& pool) {
     for (const auto& server : old_pool.servers) {
         if (server->link != nullptr) forget(old_pool, *server);

@@ -33,7 +33,7 @@ constexpr Text of_server[] = {
     {"sent a response that does not fit the request", WrongShape | Malformed},
     {"sent a value for a key that was not asked for", WrongKey},
     {"sent a push message that nobody subscribed to", Push},
-    {"did not confirm the subscription within ", Any},
+    {"did not confirm the subscription within ", Any | Remade},
     {"has not answered on its subscription connection for ", Slow | Vanish},
     {"refused a subscription: ", Loading},
     {"sent what nobody asked for on a subscription connection", Unasked | Malformed | Push},

@@ -31,6 +31,7 @@ enum Fault : uint32_t {
     Narrow = 1U << 17,  // servers' queues are short, or databases few
     AllOut = 1U << 18,  // no server is in
     Moved = 1U << 19,   // a server came or went, any
+    Remade = 1U << 20,  // a reload may have remade the connections that bring messages
     Any = 0xffffU,      // of one server
 };
 

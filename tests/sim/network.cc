@@ -77,7 +77,10 @@ void World::deliver() {
             link->taken_bytes += link->channel->inbound.size() - before;
         }
         link->to_peer.take(now_, link->arrived);
-        if (link->server != nullptr) link->channel->reads = link->arrived.size() < window;
+        if (link->server == nullptr) continue;
+        // One that does not stand still waits for the end of the request, however large.
+        const bool takes = link->arrived.size() < window || !link->server->stands_still(now_);
+        link->channel->reads = takes;
     }
 }
 
@@ -152,6 +155,8 @@ void World::change_config() {
     reloads_ += 1;
     for (Realm& realm : realms_) {
         realm.truth.common_faults |= Moved;
+        const bool remakes = scenario_.moves_servers || realm.truth.changes_auth;
+        if (remakes) realm.truth.common_faults |= Remade;
     }
     for (Worker& worker : workers_) {
         worker.next_config = &config;

@@ -1,5 +1,6 @@
 // Channels and patterns, and who is subscribed to them.
 
+#include "tests/sim/faults.h"
 #include "tests/sim/server.h"
 #include "tests/unit/core/wire.h"
 
@@ -65,9 +66,10 @@ std::string Server::answer_publish(Link& link, Instant now, Prng& prng) {
     return ":" + std::to_string(heard) + "\r\n";
 }
 
-// While nothing fails or moves, whoever has heard that he is subscribed hears this.
+// While nothing fails, and servers stay, whoever has heard that he is subscribed hears this.
 std::string Server::check_listeners(const std::string& channel) const {
-    if (!truth_->calm || truth_->common_faults != 0 || truth_->is_ending) return {};
+    const bool is_sure = truth_->calm && (truth_->common_faults & ~uint32_t{Moved}) == 0;
+    if (!is_sure || truth_->is_ending) return {};
     // Clients may be closed over it that do not know it yet.
     if (truth_->pool->client_output_limit < Scenario::output_limit_ample) return {};
     if (truth_->directory.is_random()) return {};

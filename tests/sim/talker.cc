@@ -543,7 +543,7 @@ std::string Talker::judge_error(const Expected& next, std::string_view answer, I
     if (next.kind != Kind::Keys) doubt(next);
     int32_t named = -1;
     const uint32_t reasons = faults_behind(answer, &named);
-    if ((reasons & truth_->common_faults & Moved) != 0) return {};
+    if ((reasons & truth_->common_faults & (Moved | Remade)) != 0) return {};
     if (truth_->calm) return "an error, and nothing has failed";
     if (reasons == 0) return "an error that is not known";
     if (reasons == AllOut) {

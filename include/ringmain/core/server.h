@@ -57,12 +57,14 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     // The connection for messages: there is one at most (Link).
     [[nodiscard]] ServerConn& make_subscriber();
+    // From another object of the same server, as it is. That has one, and this has none.
+    void take_link(Server& other);
 
     // By one that serves everybody.
     [[nodiscard]] bool is_connected() const;
 
     // Whatever may be connected to the server: first those of connection(), then spares, then the
-    // probe, then what was made on demand. The list grows, its elements stay.
+    // probe, then what was made on demand. The list grows, its elements stay (but for take_link).
     [[nodiscard]] std::span<const std::unique_ptr<ServerConn>> connections() const {
         return connections_;
     }

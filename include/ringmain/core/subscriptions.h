@@ -91,6 +91,9 @@ class Subscriptions {
 
     // Servers came or went, or are others: topics follow their keys.
     void place_anew(Pool& pool);
+    // Another object of the same server, in the pool that takes the place of its own: what was
+    // asked on the connection goes on.
+    void hand_over(Server& from, Server& to);
     // All that there is at a reload; the servers that both have are in `pool` already.
     void move(Pool& old_pool, Pool& pool);
     // The server may be connected to again.

@@ -1,4 +1,4 @@
-// Channels on their way from one server to another.
+// Channels on their way from one server, or one configuration, to another.
 
 #include "tests/unit/core/world.h"
 
@@ -10,6 +10,18 @@ namespace {
 
 std::string confirmed(const std::string& name) {
     return "*3\r\n" + bulk("subscribe") + bulk(name) + ":1\r\n";
+}
+
+std::string message(const std::string& channel, const std::string& text) {
+    return "*3\r\n" + bulk("message") + bulk(channel) + bulk(text);
+}
+
+// The same servers, to which other connections are wanted.
+config::Pool other_connections() {
+    config::Pool pool = redis_pool(2);
+    pool.server_connections = 2;
+    pool.redis_db = 3;
+    return pool;
 }
 
 }  // namespace
@@ -33,6 +45,68 @@ TEST_CASE("the loss of a server that a channel has left is no error for who wait
     world.subscription(1)->inbound += confirmed("beta");
     world.settle();
     CHECK(World::heard(other) == confirmed("beta"));
+}
+
+TEST_CASE("messages go on coming where a reload wants other connections to the same servers") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.ask(client, resp({"SUBSCRIBE", a}));
+    world.ask(client, resp({"SUBSCRIBE", b}));
+    Channel* before = world.subscription(0);
+    world.adopt({other_connections()});
+    world.settle();
+    CHECK(world.subscription(0) == before);
+    CHECK_FALSE(before->closed);
+    CHECK(world.ask(world.client(), resp({"PUBLISH", a, "x"})) == ":1\r\n");
+    CHECK(World::heard(client) == message(a, "x"));
+    // Without the second server its channel moves to the first, on the connection that there is.
+    config::Pool one = redis_pool(1);
+    world.adopt({one});
+    world.settle();
+    CHECK(world.subscription(0) == before);
+    CHECK(world.ask(world.client(), resp({"PUBLISH", b, "y"})) == ":1\r\n");
+    CHECK(World::heard(client) == message(b, "y"));
+    // The next connection is as the configuration now says.
+    world.adopt({other_connections()});
+    world.settle();
+    world.server(0).redis.log.clear();
+    world.subscription(0)->inbound_end = true;
+    world.pass(1000);
+    const std::vector<std::string> log = {"SELECT 3", "subscribe " + a};
+    CHECK(world.server(0).redis.log == log);
+    CHECK(world.loop().notices().size() == 2);
+}
+
+TEST_CASE("what was asked before such a reload is confirmed after it") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(0, 1);
+    world.ask(client, resp({"SUBSCRIBE", a}));
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"SUBSCRIBE", b})).empty());
+    world.adopt({other_connections()});
+    world.settle();
+    world.subscription(0)->inbound += "*3\r\n" + bulk("subscribe") + bulk(b) + ":2\r\n";
+    world.settle();
+    CHECK(World::heard(client) == "*3\r\n" + bulk("subscribe") + bulk(b) + ":2\r\n");
+}
+
+TEST_CASE("a server that wants another password is subscribed at anew") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.ask(client, resp({"SUBSCRIBE", "a"}));
+    Channel* before = world.subscription(0);
+    config::Pool pool = redis_pool(1);
+    pool.redis_auth = "secret";
+    world.server(0).redis.password = "secret";
+    world.adopt({pool});
+    world.settle();
+    CHECK(before->closed);
+    CHECK(world.subscription(0) != before);
+    CHECK(world.server(0).redis.log.back() == "subscribe a");
 }
 
 }  // namespace ringmain::test
