@@ -228,7 +228,9 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
         conn.retry_at = now_;  // the server has come back since: this says nothing about it
         return;
     }
-    if (conn.is_spare && conn.server->is_connected()) return;  // by the one in its place
+    // What serves everybody is connected: nobody else would find out when it may be tried again.
+    const bool is_extra = conn.is_spare || conn.is_lease;
+    if (is_extra && conn.server->is_connected()) return;
     health.forbid_until(after_backoff(health.failures()), reason);
     conn.retry_at = health.retry_at();
     watch_for_all(conn);

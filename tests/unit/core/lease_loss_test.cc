@@ -263,4 +263,22 @@ TEST_CASE("who leaves a command that waits costs nobody else a connection") {
     }
 }
 
+// The connection that everybody shares says that the server is there, and nobody else looks after
+// it.
+TEST_CASE("a server that closes one client's connection goes on serving others that need theirs") {
+    World world(redis_pool(1));
+    world.server(0).redis.canned["BLPOP"] = popped;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "b", "x"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"BLPOP", "l", "0"})).empty());
+    REQUIRE(world.leases(0).size() == 1);
+    reset(world, *world.leases(0)[0]);
+    world.settle();
+    CHECK(World::heard(client).starts_with("-ERR ringmain: server s0 (10.0.0.1:7000) reset"));
+    world.server(0).mood = Mood::Up;
+    world.pass(5000);
+    CHECK(world.ask(world.client(), resp({"BLPOP", "l", "0"})) == popped);
+}
+
 }  // namespace ringmain::test
