@@ -111,9 +111,18 @@ void Subscriptions::place(Pool& pool, Topic& topic) {
 }
 
 void Subscriptions::place_anew(Pool& pool) {
+    std::vector<Topic*> confirmed;  // by all servers that are still to have them
     for_each_topic(pool, [&](Topic& topic) {
         if (topic.is_used()) place(pool, topic);
+        if (topic.waiting.empty() || !topic.is_confirmed()) return;
+        topic.joinings += 1;  // it is looked at once more below
+        confirmed.push_back(&topic);
     });
+    for (Topic* topic : confirmed) {
+        confirm(*topic);
+        topic->joinings -= 1;
+        settle(pool, *topic);
+    }
     if (pool.topics == nullptr) return;
     pool.topics->in_ramps = pool.is_in_ramps();
     if (pool.topics->in_ramps) {

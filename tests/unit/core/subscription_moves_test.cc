@@ -109,4 +109,15 @@ TEST_CASE("a server that wants another password is subscribed at anew") {
     CHECK(world.server(0).redis.log.back() == "subscribe a");
 }
 
+TEST_CASE("who waits for a server that a reload takes away waits for it no more") {
+    World world(redis_pool(2));
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"PSUBSCRIBE", "k*", "l*"})).empty());
+    world.adopt({redis_pool(1)});
+    world.settle();
+    CHECK(World::heard(client) == "*3\r\n" + bulk("psubscribe") + bulk("k*") + ":1\r\n" + "*3\r\n" +
+                                      bulk("psubscribe") + bulk("l*") + ":2\r\n");
+}
+
 }  // namespace ringmain::test
