@@ -2,6 +2,7 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/base/siphash.h"
 #include "ringmain/resp/cursor.h"
 #include "ringmain/resp/writer.h"
 
@@ -26,6 +27,13 @@ constexpr std::string_view carry_script =
     "local r=redis.pcall(unpack(ARGV,2*n+1)) "
     "for i=1,n do redis.call('DEL',KEYS[i]) end "
     "return r";
+
+// The mark first: SADD of a member that is there changes nothing that could be watched.
+constexpr std::string_view add_script =
+    "local r=redis.pcall('SET',KEYS[2],'') "
+    "if r.err then return r end "
+    "redis.call('DEL',KEYS[2]) "
+    "return redis.pcall('SADD',KEYS[1],ARGV[1])";
 
 constexpr std::string_view wait_channel = "ringmain:wait";
 
@@ -105,12 +113,22 @@ std::string carry_value_head(int64_t ttl_ms) {
     return text;
 }
 
-std::string remove_text(std::string_view key) {
+std::string remove_text(std::initializer_list<std::string_view> words) {
     std::string text;
     append_request(text, {"MULTI"});
-    append_request(text, {"UNLINK", key});
+    append_request(text, words);
     append_request(text, {"EXEC"});
     return text;
+}
+
+// With the set's beginning, as the names of what is carried. Two members with one mark only move
+// again what they need not.
+std::string mark_of(std::string_view key, std::string_view member) {
+    return std::string(key) + ":ringmain:" + std::to_string(siphash13({}, member));
+}
+
+std::string add_text(std::string_view key, std::string_view member) {
+    return request_text({"EVAL", add_script, "2", key, mark_of(key, member), member});
 }
 
 std::string watch_text(std::string_view key) {
@@ -130,7 +148,7 @@ std::string wait_text(std::string_view replicas, std::string_view timeout) {
 
 std::string state_text(const Steps& steps) {
     const std::string name = "'" + upper_name(*steps.command) + "' ";
-    // Of RENAME: the destination's server has said so.
+    // The destination's server has said so.
     const bool is_written = steps.attempts > 1 || !steps.answer.empty();
     switch (steps.phase) {
         case Steps::Phase::Fetch:
@@ -140,6 +158,10 @@ std::string state_text(const Steps& steps) {
             return name + (is_written ? "has written the destination; the source is there"
                                       : "may have written the destination; the sources are "
                                         "as they were");
+        case Steps::Phase::LookAgain:
+            return name + (is_written ? "has added the member to the destination; the source may "
+                                        "have it"
+                                      : "has changed nothing");
         case Steps::Phase::Look:
         case Steps::Phase::LookForSource:
         case Steps::Phase::LookThere:

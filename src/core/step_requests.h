@@ -14,6 +14,9 @@
 
 namespace ringmain::core {
 
+inline constexpr std::string_view no_memory = "out of buffer memory; see buffer_memory";
+inline constexpr std::string_view misfit = "the servers' answers do not fit the request";
+
 [[nodiscard]] std::string request_text(std::initializer_list<std::string_view> words);
 
 // The value and the time to live of a key, at one moment.
@@ -33,8 +36,12 @@ struct Fetched {
 [[nodiscard]] std::string carry_head(size_t value_count, size_t word_count);
 [[nodiscard]] std::string carry_value_head(int64_t ttl_ms);
 
-// The key is removed unless it was changed since it was watched: two answers come before EXEC's.
-[[nodiscard]] std::string remove_text(std::string_view key);
+// The command runs unless what is watched was changed: two answers come before EXEC's.
+[[nodiscard]] std::string remove_text(std::initializer_list<std::string_view> words);
+
+// Where SMOVE puts a member there is a mark for a moment: who watches it knows of all that do.
+[[nodiscard]] std::string mark_of(std::string_view key, std::string_view member);
+[[nodiscard]] std::string add_text(std::string_view key, std::string_view member);
 
 // Watches the key, on a connection that may not have been asked whether it takes transactions.
 [[nodiscard]] std::string watch_text(std::string_view key);

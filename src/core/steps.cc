@@ -2,13 +2,11 @@
 
 #include "ringmain/core/steps.h"
 
-#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/core/leases.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/resp/cursor.h"
-#include "ringmain/resp/reader.h"
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
@@ -23,10 +21,9 @@ namespace ringmain::core {
 
 namespace {
 
-constexpr std::string_view no_memory = "out of buffer memory; see buffer_memory";
 constexpr std::string_view moved = "servers came or went meanwhile; try again";
 constexpr std::string_view lease_lost = "the connection that watched the source is lost";
-constexpr std::string_view misfit = "the servers' answers do not fit the request";
+constexpr size_t line_end_size = 2;
 
 Steps& steps_of(const Request& request) {
     return *request.client->session->steps;
@@ -64,7 +61,6 @@ bool Leases::is_in_steps(const Request& request) {
 }
 
 std::string Leases::with_state(const Request& request, std::string_view line) {
-    constexpr size_t line_end_size = 2;
     std::string text(line.substr(0, line.size() - line_end_size));
     return text.append("; ").append(state_text(steps_of(request))).append("\r\n");
 }
@@ -85,7 +81,7 @@ void Leases::begin_steps(Request& request) {
             return;
         case Crossing::Renamed:
         case Crossing::RenamedNx:
-            fetch_watched(request);
+            read_watched(request);
             return;
         case Crossing::Moved:
             steps.phase = Steps::Phase::Look;
@@ -289,6 +285,7 @@ void Leases::next_step(Request& request) {
             on_removed(request);
             return;
         case Steps::Phase::Look:
+        case Steps::Phase::LookAgain:
         case Steps::Phase::LookForSource:
         case Steps::Phase::LookThere:
         case Steps::Phase::Add:
@@ -332,12 +329,13 @@ void Leases::fetch(Request& request) {
     }
 }
 
-// On a connection that notices when somebody changes the source.
-void Leases::fetch_watched(Request& request) {
+// On a connection that notices when somebody changes the source, or moves the member there.
+void Leases::read_watched(Request& request) {
     ClientConn& client = *request.client;
     Steps& steps = steps_of(request);
     const Steps::Source& source = steps.sources[0];
-    steps.phase = Steps::Phase::Fetch;
+    const bool moves = steps.command->crossing == Crossing::Moved;
+    steps.phase = moves ? Steps::Phase::LookAgain : Steps::Phase::Fetch;
     steps.attempts += 1;
     if (has_moved(request)) {
         stop_steps(request, moved, stats::Reason::Lost);
@@ -354,7 +352,9 @@ void Leases::fetch_watched(Request& request) {
         stop_steps(request, std::string(why), proxy_->scratch().why_reason);
         return;
     }
-    const std::string text = watch_text(source.key) + fetch_text(source.key);
+    const std::string text = moves ? watch_text(mark_of(source.key, steps.words[3])) +
+                                         request_text({"SISMEMBER", source.key, steps.words[3]})
+                                   : watch_text(source.key) + fetch_text(source.key);
     if (!proxy_->has_room_for(text.size() + block_size)) {
         stop_steps(request, no_memory, stats::Reason::Limit);
         return;
@@ -442,7 +442,10 @@ void Leases::on_carried(Request& request) {
 
 void Leases::remove_source(Request& request) {
     Steps& steps = steps_of(request);
-    const std::string text = remove_text(steps.sources[0].key);
+    const std::string& source = steps.sources[0].key;
+    const std::string text = steps.command->crossing == Crossing::Moved
+                                 ? remove_text({"SREM", source, steps.words[3]})
+                                 : remove_text({"UNLINK", source});
     ServerConn* conn = steps.leases[0];
     if (conn == nullptr || !proxy_->has_room_for(text.size() + block_size)) {
         stop_steps(request,
@@ -460,7 +463,14 @@ void Leases::on_removed(Request& request) {
     Steps& steps = steps_of(request);
     Chain& answer = request.join->fragments[0]->response;
     const std::string line = line_of(answer);
-    if (steps.command->crossing == Crossing::Moved || is_error(answer)) {
+    const bool moves = steps.command->crossing == Crossing::Moved;
+    if (line == "*1" && moves) {
+        give_back(*steps.leases[0]);
+        answer.pop_front(static_cast<uint32_t>(line.size() + line_end_size));
+        answer_steps(request, answer);
+        return;
+    }
+    if (is_error(answer)) {
         answer_steps(request, answer);
         return;
     }
@@ -483,7 +493,7 @@ void Leases::on_removed(Request& request) {
                    stats::Reason::Other);
         return;
     }
-    fetch_watched(request);
+    read_watched(request);
 }
 
 // --- SMOVE ---------------------------------------------------------------------------------------
@@ -498,8 +508,9 @@ void Leases::on_moving(Request& request) {
     const uint32_t source_server = steps.sources[0].server;
     const std::string& destination = steps.words[2];
     const std::string& member = steps.words[3];
-    const bool goes_on = !is_error(answer) && (is_one || steps.phase != Phase::LookForSource) &&
-                         steps.phase != Phase::LookThere;
+    const bool is_needed = steps.phase == Phase::LookAgain || steps.phase == Phase::LookForSource;
+    const bool goes_on =
+        !is_error(answer) && (is_one || !is_needed) && steps.phase != Phase::LookThere;
     if (!goes_on) {
         // Whether the destination has the member is nothing to one who did not move it.
         if (!is_error(answer) && is_one) {
@@ -512,11 +523,15 @@ void Leases::on_moving(Request& request) {
     }
     switch (steps.phase) {
         case Phase::Look:
-            ask_simply(request,
-                       is_one ? Phase::Add : Phase::LookForSource,
-                       is_one ? steps.home : source_server,
-                       is_one ? request_text({"SADD", destination, member})
-                              : request_text({"EXISTS", source}));
+            if (is_one) {
+                read_watched(request);
+            } else {
+                ask_simply(
+                    request, Phase::LookForSource, source_server, request_text({"EXISTS", source}));
+            }
+            return;
+        case Phase::LookAgain:
+            ask_simply(request, Phase::Add, steps.home, add_text(destination, member));
             return;
         case Phase::LookForSource:
             ask_simply(request,
@@ -525,8 +540,7 @@ void Leases::on_moving(Request& request) {
                        request_text({"SISMEMBER", destination, member}));
             return;
         case Phase::Add:
-            ask_simply(
-                request, Phase::Remove, source_server, request_text({"SREM", source, member}));
+            remove_source(request);
             return;
         case Phase::LookThere:
         case Phase::Fetch:
@@ -536,65 +550,6 @@ void Leases::on_moving(Request& request) {
             break;
     }
     RM_ASSERT(false);
-}
-
-// --- WAIT ----------------------------------------------------------------------------------------
-
-void Leases::wait_everywhere(Request& request) {
-    ClientConn& client = *request.client;
-    Pool& pool = *client.pool;
-    Steps& steps = steps_of(request);
-    steps.phase = Steps::Phase::Wait;
-    pool.counters->clients_waiting.add(1);
-    proxy_->counters().clients_waiting.add(1);
-    const std::string text = wait_text(steps.words[1], steps.words[2]);
-    const size_t count = pool.servers.size();
-    if (!proxy_->has_room_for(count * (text.size() + block_size))) {
-        stop_steps(request, no_memory, stats::Reason::Limit);
-        return;
-    }
-    for (size_t i = 0; i < count; ++i) {
-        std::string_view why;
-        if (take(*pool.servers[i], client, Need::Steps, &why) == nullptr) {
-            stop_steps(request, std::string(why), proxy_->scratch().why_reason);
-            return;
-        }
-    }
-    const int64_t wait_ms = ascii::parse_int64(steps.words[2]).value_or(0);
-    const int64_t timeout_ms = pool.options->timeout_ms;
-    const Instant answer_by =
-        wait_ms == 0 ? Instant::never()
-                     : proxy_->now() + Duration::millis(wait_ms + timeout_ms) + wait_margin;
-    for (size_t i = 0; i < count; ++i) {
-        ServerConn& conn = *steps.leases[i];
-        const bool written = conn.out.append_copy(text, nullptr);
-        RM_ASSERT(written);
-        conn.answer_by = answer_by;
-        ask(conn, *request.join->fragments[i], Special::Wait, 1);
-    }
-    if (answer_by != Instant::never()) proxy_->wake_at(answer_by);
-}
-
-// The writes have reached as many replicas on every server.
-void Leases::on_waited_everywhere(Request& request) {
-    int64_t least = INT64_MAX;
-    for (Fragment* fragment : request.join->fragments) {
-        if (is_error(fragment->response)) {
-            answer_steps(request, fragment->response);
-            return;
-        }
-        const std::string text = fragment->response.to_string();
-        const std::optional<resp::Value> value = resp::Reader(text).next();
-        if (!value.has_value() || value->type != ':') {
-            stop_steps(request, misfit, stats::Reason::Other);
-            return;
-        }
-        least = std::min(least, value->number);
-    }
-    std::string line;
-    resp::write_integer(line, least);
-    if (!request.response.append_copy(line, &proxy_->open_)) proxy_->give_up(*request.client);
-    end_steps(request);
 }
 
 }  // namespace ringmain::core

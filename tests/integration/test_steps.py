@@ -88,6 +88,22 @@ class Races(InSteps):
         self.assertEqual(client.value("SCARD", source), 0)
         self.assertEqual(len(client.value("SUNION", *sinks)), len(members))
 
+    def test_members_that_are_moved_to_and_fro_are_not_lost(self):
+        one, other = key_on(0, 3), key_on(1, 3)
+        members = [f"m{number}" for number in range(5)]
+        self.client().value("SADD", one, *members)
+
+        def move(source, sink):
+            with self.client() as client:
+                for _ in range(100):
+                    for member in members:
+                        client.value("SMOVE", source, sink, member)
+
+        self.together(*[lambda way=way: move(*way) for way in 2 * [(one, other), (other, one)]])
+        client = self.client()
+        self.assertEqual(sorted(client.value("SUNION", one, other)), sorted(map(str.encode, members)))
+        self.none_is_left()
+
     def test_what_is_added_to_a_destination_that_is_a_source_stays(self):
         destination, other = key_on(0, 3), key_on(1, 3)
         client = self.client()

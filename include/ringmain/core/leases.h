@@ -160,7 +160,7 @@ class Leases {
                      const std::string& refusal);
     void next_step(Request& request);
     void fetch(Request& request);
-    void fetch_watched(Request& request);
+    void read_watched(Request& request);
     void on_fetched(Request& request);
     void carry(Request& request, std::span<const Fetched> values);
     void on_carried(Request& request);

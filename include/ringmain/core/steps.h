@@ -4,7 +4,11 @@
 //   RENAME, RENAMENX        Fetch, watching the source --> Carry --> Remove, if it is unchanged
 //                             ^                                        |
 //                             +------------ it was changed ------------+
-//   SMOVE                   Look (the source's server) --> Add (the destination's) --> Remove
+//   SMOVE                   Look (the source's server) --> LookAgain, watching whether somebody
+//   moves
+//                             |                              the member there --> Add (the
+//                             |                              destination's) --> Remove, if nobody
+//                             did
 //                             +--> LookForSource --> LookThere: only to refuse what redis refuses
 //   WAIT                    Wait (every server, on connections of the client's own)
 //
@@ -28,7 +32,8 @@ class ServerConn;
 struct Request;
 
 struct Steps {
-    // A source that somebody writes all the time is not renamed for ever.
+    // A source that somebody writes all the time is not renamed for ever, nor a member moved that
+    // somebody moves back all the time.
     static constexpr uint32_t attempts_max = 16;
 
     // The words of the request are copied.
@@ -44,6 +49,7 @@ struct Steps {
         Fetch,
         Carry,
         Look,
+        LookAgain,
         LookForSource,
         LookThere,
         Add,
@@ -69,7 +75,7 @@ struct Steps {
     uint32_t attempts = 0;
     Instant began;
     std::string answer;  // for the client, once the source is removed
-    // Of RENAME the one that watches the source, of WAIT one for each server. Null: lost.
+    // Of RENAME and SMOVE the one that watches, of WAIT one for each server. Null: lost.
     std::vector<ServerConn*> leases;
 };
 
