@@ -129,8 +129,8 @@ std::string Client::on_closed(Instant now) {
     const bool expected = leaving_ || is_sent_away_ || !listens();
     const bool owed = listens() && talker_.waiting() > 0 && !may_be_unheard_;
     const bool excused = (truth_->common_faults & Scarce) != 0 || link_->was_reset ||
-                         may_seem_idle(now) || may_seem_slow() || may_be_cut_short() ||
-                         talker_.may_be_cut_off();
+                         may_seem_idle(now) || may_seem_slow() || ends_within_ ||
+                         may_be_cut_short() || talker_.may_be_cut_off();
     gone_ = true;
     link_->client = nullptr;
     link_ = nullptr;
@@ -166,8 +166,12 @@ void Client::leave(Instant now, bool politely) {
         link_->to_proxy.close(std::max(now + link_->latency, sent_until_));
         return;
     }
-    link_->reset_at = on_grid(now + link_->latency);
-    link_->was_reset = true;
+    if (ends_within_ && number_ % 2 == 0) {
+        link_->to_proxy.close(std::max(now + link_->latency, sent_until_));
+    } else {
+        link_->reset_at = on_grid(now + link_->latency);
+        link_->was_reset = true;
+    }
     link_->channel->reads = true;
     gone_ = true;
     link_->client = nullptr;
@@ -186,9 +190,11 @@ void Client::speak(Instant now, Prng& prng) {
             if (!listens()) left_ = 0;  // it will never hear that it is let in
             break;
         }
-        bytes += request;
         left_ -= 1;
         spoken_ += 1;
+        ends_within_ = manner_ == Manner::Rude && left_ == 0 && prng.below(2) == 0;
+        if (ends_within_) talker_.cut_last();
+        bytes += ends_within_ ? request.substr(0, prng.below(request.size())) : request;
     }
     if (!bytes.empty()) send(std::move(bytes), now, prng);
     next_speech_ = on_grid(now + grid + some_time(prng, scenario_->think));

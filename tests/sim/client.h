@@ -20,7 +20,7 @@ class Client {
         Polite,     // pipelines, listens, says goodbye
         Trickling,  // a few bytes at a time
         Sleepy,     // does not read for a while
-        Rude,       // leaves in the middle, without a word
+        Rude,       // leaves in the middle, without a word; perhaps in that of a request
         Deaf,       // asks and never reads
         Babbling,   // what it says is no request
     };
@@ -100,7 +100,8 @@ class Client {
     std::string heard_;
     uint32_t left_;  // requests
     uint64_t spoken_ = 0;
-    bool leaving_ = false;  // has said its last
+    bool leaving_ = false;      // has said its last
+    bool ends_within_ = false;  // its last request
     bool gone_ = false;
     bool is_sent_away_ = false;  // the proxy stops
     bool may_be_unheard_ = false;

@@ -31,7 +31,7 @@ constexpr Text of_server[] = {
     {"sent a malformed response: ", Malformed},
     {"sent bytes that nobody asked for", Unasked | Malformed | Push},
     {"sent a response that does not fit the request", WrongShape | Malformed},
-    {"sent a value for a key that was not asked for", WrongKey},
+    {"sent a value for a key that was not asked for", WrongKey | Malformed},
     {"sent a push message that nobody subscribed to", Push},
     {"did not confirm the subscription within ", Any | Remade},
     {"has not answered on its subscription connection for ", Slow | Vanish},
@@ -41,6 +41,7 @@ constexpr Text of_server[] = {
     {"refused the password (redis_auth): ", WrongPassword | Loading},
     {"refused RESP3 (HELLO 3); ", NoResp3 | Loading},
     {"refused the database (redis_db = ", Loading},
+    {"refuses transactions: ", Loading},
     {"cannot be greeted: buffer memory is exhausted", Scarce},
     {"sent a greeting for which buffer memory is exhausted", Scarce},
 };
@@ -52,6 +53,13 @@ constexpr Text of_proxy[] = {
     {"every server of pool '", AllOut},
     {"the response does not fit into buffer memory", Scarce},
     {"servers came or went since its first command", Moved},
+    {"servers came or went meanwhile; try again", Moved},
+    {"the servers' answers do not fit the request", WrongShape},
+    {"the connection that watched the source is lost", Any | Moved},
+    {"a server refused: ", Any},
+    {"another client removed or renamed the source meanwhile", Contended},
+    {"another client changed the source meanwhile", Contended},
+    {"other clients changed the source ", Contended},
     {"the servers' responses to the parts do not fit the request", WrongKey | WrongShape},
 };
 

@@ -27,12 +27,13 @@ enum Fault : uint32_t {
     Loading = 1U << 12,        // an error in the server's own words
     Empty = 1U << 13,          // comes back without its data, or with old data
     // Of the whole process:
-    Scarce = 1U << 16,  // hardly any buffer memory
-    Narrow = 1U << 17,  // servers' queues are short, or databases few
-    AllOut = 1U << 18,  // no server is in
-    Moved = 1U << 19,   // a server came or went, any
-    Remade = 1U << 20,  // a reload may have remade the connections that bring messages
-    Any = 0xffffU,      // of one server
+    Scarce = 1U << 16,     // hardly any buffer memory
+    Narrow = 1U << 17,     // servers' queues are short, or databases few
+    AllOut = 1U << 18,     // no server is in
+    Moved = 1U << 19,      // a server came or went, any
+    Remade = 1U << 20,     // a reload may have remade the connections that bring messages
+    Contended = 1U << 21,  // others changed what was being carried
+    Any = 0xffffU,         // of one server
 };
 
 // The faults that may be behind an error answer, by its text; 0 when it is no error known here.

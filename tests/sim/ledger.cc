@@ -3,6 +3,8 @@
 #include "ringmain/base/prng.h"
 #include "tests/sim/answers.h"
 
+#include <algorithm>
+
 namespace ringmain::sim {
 
 std::string value_text(std::string_view key, Tag tag) {
@@ -14,6 +16,7 @@ std::string value_text(std::string_view key, Tag tag) {
     if (kind < 8) filler = 3000 + prng.below(30'000);
     if (kind >= 8 && kind < 18) filler = 1900 + prng.below(300);
     if (kind == 18) filler = 60'000 + prng.below(80'000);
+    if (tag >= large_tags && kind >= 20 && kind < 60) filler = 4'000 + prng.below(60'000);
     text.append(filler, static_cast<char>('a' + tag % 26));
     return text;
 }
@@ -30,9 +33,18 @@ Tag tag_of(std::string_view key, std::string_view value) {
     return value_text(key, tag) == value ? tag : 0;
 }
 
+Tag tag_in(std::string_view value) {
+    const size_t end = value.find('=');
+    return end == std::string_view::npos ? 0 : tag_of(value.substr(0, end), value);
+}
+
+std::string member_name(std::string_view key, Tag member) {
+    return std::string(key) + "/" + std::to_string(member);
+}
+
 Tag Ledger::new_write(std::string_view key, uint64_t client, Instant now) {
     writes_.push_back({.key = std::string(key), .client = client, .asked = now});
-    return writes_.size();
+    return first_ + writes_.size() - 1;
 }
 
 std::string Ledger::on_set(uint32_t server,
@@ -41,11 +53,15 @@ std::string Ledger::on_set(uint32_t server,
                            Instant now,
                            std::map<uint64_t, Tag>& last) {
     const Tag tag = tag_of(key, value);
-    if (tag == 0 || tag > writes_.size() || writes_[tag - 1].key != key) {
+    const bool is_known = tag >= first_ && tag - first_ < writes_.size();
+    if (!is_known || write(tag).key != key) {
         return "a value that nobody wrote to " + std::string(key) + ": " +
                std::string(value.substr(0, 60));
     }
-    Write& entry = writes_[tag - 1];
+    Write& entry = writes_[tag - first_];
+    if (entry.is_cut) {
+        return "write " + std::to_string(tag) + " to " + entry.key + " without its end";
+    }
     if (entry.ran != Instant::never()) {
         return "write " + std::to_string(tag) + " to " + entry.key + " comes twice";
     }
@@ -65,10 +81,14 @@ void Ledger::on_delete(uint32_t server, std::string_view key, Instant now) {
     enter(server, key, {.at = now, .tag = 0});
 }
 
+void Ledger::on_move(uint32_t server, std::string_view key, Tag tag, Instant now) {
+    enter(server, key, {.at = now, .tag = tag});
+}
+
 void Ledger::on_data(uint32_t server, const std::map<std::string, std::string>& data, Instant now) {
     for (auto& [key, entries] : servers_[server]) {
         const auto found = data.find(key);
-        const Tag tag = found == data.end() ? 0 : tag_of(key, found->second);
+        const Tag tag = found == data.end() ? 0 : tag_in(found->second);
         if (entries.back().tag != tag) entries.push_back({.at = now, .tag = tag});
     }
 }
@@ -92,6 +112,14 @@ bool Ledger::any_entry(uint32_t server, std::string_view key, Span span, Fits fi
         if (entries[i].at < span.from) return false;
     }
     return fits(Tag{0});
+}
+
+bool Ledger::was_written(uint32_t server, std::string_view key, Span span) const {
+    const auto found = servers_[server].find(key);
+    if (found == servers_[server].end()) return false;
+    return std::ranges::any_of(found->second, [span](const Entry& entry) {
+        return entry.tag != 0 && entry.at >= span.from && entry.at <= span.to;
+    });
 }
 
 bool Ledger::held(uint32_t server, std::string_view key, Tag tag, Span span) const {

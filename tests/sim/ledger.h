@@ -22,14 +22,23 @@ namespace ringmain::sim {
 
 using Tag = uint64_t;  // 0: nothing is there
 
+// From here on many values are large.
+inline constexpr Tag large_tags = Tag{1} << 32;
+
 [[nodiscard]] std::string value_text(std::string_view key, Tag tag);
 
 // The tag of a value that is whole and one of that key; 0 when it is not.
 [[nodiscard]] Tag tag_of(std::string_view key, std::string_view value);
 
+// The same of a value that may have been written to another key.
+[[nodiscard]] Tag tag_in(std::string_view value);
+
+// What the ledger knows a member of a set by.
+[[nodiscard]] std::string member_name(std::string_view key, Tag member);
+
 class Ledger {
   public:
-    explicit Ledger(size_t servers) : servers_(servers) {}
+    Ledger(size_t servers, bool is_large) : first_(is_large ? large_tags : 1), servers_(servers) {}
 
     struct Write {
         std::string key;
@@ -37,13 +46,16 @@ class Ledger {
         Instant asked = {};
         Instant ran = Instant::never();
         uint32_t server = 0;  // that ran it
+        bool is_cut = false;  // its client has left in the middle of it
     };
 
     // --- clients ---------------------------------------------------------------------------------
 
     [[nodiscard]] Tag new_write(std::string_view key, uint64_t client, Instant now);
 
-    [[nodiscard]] const Write& write(Tag tag) const { return writes_[tag - 1]; }
+    [[nodiscard]] const Write& write(Tag tag) const { return writes_[tag - first_]; }
+
+    void cut(Tag tag) { writes_[tag - first_].is_cut = true; }
 
     // --- servers ---------------------------------------------------------------------------------
 
@@ -55,6 +67,8 @@ class Ledger {
                                      Instant now,
                                      std::map<uint64_t, Tag>& last);
     void on_delete(uint32_t server, std::string_view key, Instant now);
+    // What is there was written before, to this or another key.
+    void on_move(uint32_t server, std::string_view key, Tag tag, Instant now);
     // The server has other data now.
     void on_data(uint32_t server, const std::map<std::string, std::string>& data, Instant now);
 
@@ -67,6 +81,8 @@ class Ledger {
 
     [[nodiscard]] bool held(uint32_t server, std::string_view key, Tag tag, Span span) const;
     [[nodiscard]] bool may_be_present(uint32_t server, std::string_view key, Span span) const;
+    // Something was written there.
+    [[nodiscard]] bool was_written(uint32_t server, std::string_view key, Span span) const;
 
   private:
     struct Entry {
@@ -88,6 +104,7 @@ class Ledger {
     [[nodiscard]] bool any_entry(uint32_t server, std::string_view key, Span span, Fits fits) const;
     void enter(uint32_t server, std::string_view key, Entry entry);
 
+    Tag first_;
     std::vector<Write> writes_;
     std::vector<History> servers_;
 };

@@ -35,7 +35,8 @@ struct Link {
     // Of a connection to a server:
     Instant connect_at = Instant::never();  // when the proxy learns what became of its attempt
     bool refused = false;
-    bool mute = false;  // the server has no more answers for it
+    bool is_lost = false;  // to the proxy, which is about to close it
+    bool mute = false;     // the server has no more answers for it
     test::Session session;
     uint64_t requests = 0;
     std::map<uint64_t, Tag> last_writes;  // by client

@@ -339,6 +339,8 @@ void World::collect(Worker& worker) {
         if (link->server != nullptr && channel.server != nullptr) {
             note_lessee(*link);
             note_queued(worker, *link);
+            // What it has sent in this batch was somebody's who left in this batch.
+            link->is_lost = channel.server->state == core::ServerConn::State::Closed;
         }
     }
 }

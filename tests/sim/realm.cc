@@ -7,13 +7,14 @@
 namespace ringmain::sim {
 
 Realm::Realm(uint32_t index, const Scenario& scenario)
-    : truth(scenario.config.pools[index], index) {
+    : truth(scenario.config.pools[index], index, scenario.has_large) {
     const config::Pool& pool = *truth.pool;
     const bool is_redis = pool.protocol == config::Protocol::Redis;
     truth.calm = scenario.calm;
     truth.selects = scenario.selects && is_redis;
     truth.waits = scenario.waits && is_redis;
     truth.publishes = scenario.publishes && is_redis;
+    truth.carries = scenario.carries && is_redis && !truth.directory.is_random();
     truth.changes_auth = scenario.changes_auth && index == 0;
     truth.doors.resize(scenario.workers);
     if (scenario.scarce) truth.common_faults |= Scarce;

@@ -61,6 +61,12 @@ Scenario::Scenario(uint64_t seed) {
         draw_pool(prng);
         if (chance(prng, 50)) config.pools.back().stream_threshold = 1 + prng.below(200);
     }
+    has_large = chance(prng, 15);
+    if (has_large) requests /= 2;
+    carries = chance(prng, 40);
+    for (config::Pool& each : config.pools) {
+        if (carries) each.cross_server_writes = config::CrossServerWrites::Emulate;
+    }
 }
 
 void Scenario::draw_pool(Prng& prng) {
@@ -168,6 +174,8 @@ std::string Scenario::text() const {
     if (selects) text += " selects";
     if (waits) text += " waits";
     if (publishes) text += " publishes";
+    if (carries) text += " carries";
+    if (has_large) text += " has_large";
     text += number("output_limit", options.client_output_limit) +
             number("stream", options.stream_threshold);
     text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));

@@ -68,6 +68,8 @@ struct Scenario {
     bool changes_auth = false;   // with another password in the first pool, and users
     bool selects = false;        // clients ask for other databases
     bool waits = false;          // and for commands that wait on their server
+    bool has_large = false;      // values, many
+    bool carries = false;        // and for writes over several servers
     bool publishes = false;      // and some are subscribed, to what others publish
     bool drains = false;         // at the end the proxy closes its clients, not they themselves
 

@@ -25,6 +25,9 @@ bool is_talkers(std::string_view key) {
            (key.starts_with("c") && key.find(":k") < 8);
 }
 
+// In keys of the proxy's own, behind the talker's key beside which they are.
+constexpr std::string_view ringmains = ":ringmain:";
+
 std::string_view client_of(std::string_view key) {
     return key.substr(0, key.find(':'));
 }
@@ -59,6 +62,7 @@ void Server::lose_data(Instant now, Prng& prng) {
     }
     truth_->ledger.on_data(index_, data, now);
     lists_.clear();
+    forget_elements();
 }
 
 std::string_view Server::some_answer() const {
@@ -91,7 +95,8 @@ bool Server::take(Link& link) {
 // --- what it is asked ----------------------------------------------------------------------------
 
 std::string Server::check_key(std::string_view key, Instant from, Instant to) const {
-    if (!is_talkers(key) || truth_->directory.may_have(index_, key, from, to)) return {};
+    const bool is_own = key.find(ringmains) != std::string_view::npos;
+    if (!is_talkers(key) || is_own || truth_->directory.may_have(index_, key, from, to)) return {};
     return "key " + std::string(key) + ", which is another server's";
 }
 
@@ -114,13 +119,16 @@ std::string Server::check_database(const std::string& database) const {
     const bool changes = scenario_->selects && scenario_->reload_every.ns > 0;
     const bool is_own = database == std::to_string(truth_->pool->redis_db) ||
                         (changes && (database == "0" || database == "3"));
-    if (arguments_.size() < 2 || !is_talkers(arguments_[1])) {
+    std::string key = arguments_.size() < 2 ? "" : arguments_[1];
+    if (is_step(arguments_)) key = step_keys().at(0);
+    if (!is_talkers(key)) {
         const bool may_be = is_own || (scenario_->selects && database != "0");
         return may_be ? "" : "a request before SELECT";
     }
-    const std::string_view wanted = database_of(arguments_[1]);
+    const std::string_view wanted =
+        database_of(std::string_view(key).substr(0, key.find(ringmains)));
     if (wanted.empty() ? is_own : database == wanted) return {};
-    return "key " + arguments_[1] + " in database " + database;
+    return "key " + key + " in database " + database;
 }
 
 std::string Server::check_redis(Link& link) {
@@ -135,9 +143,15 @@ std::string Server::check_redis(Link& link) {
     // Babblers subscribe, too: on connections that have no queue.
     if (name.ends_with("subscribe")) return {};
     if (std::string wrong = check_database(link.session.database); !wrong.empty()) return wrong;
-    if (link.queued.empty()) return "a request that no queue knows of: " + name;
+    if (link.queued.empty()) return link.is_lost ? "" : "a request that no queue knows of: " + name;
     const Instant placed = link.queued.front();
     link.queued.pop_front();
+    if (is_step(arguments_)) {
+        for (const std::string& key : step_keys()) {
+            if (std::string wrong = check_key(key, placed, placed); !wrong.empty()) return wrong;
+        }
+        return {};
+    }
     const size_t step = name == "MSET" ? 2 : 1;
     const bool waits = is_one_of(name, {"BLPOP", "BRPOP"});
     const bool several =
@@ -159,6 +173,7 @@ std::string Server::note_set(Link& link,
                              std::string_view value,
                              Instant now) {
     if (!is_talkers(key)) return {};
+    if (key.starts_with("s:kR")) note_value(std::string(key), value);
     return truth_->ledger.on_set(index_, key, value, now, link.last_writes);
 }
 
@@ -184,6 +199,7 @@ std::string Server::answer_redis(Link& link, Instant now, Prng& prng) {
     if (name == "PUBLISH") return answer_publish(link, now, prng);
     if (name == "EXEC") return execute(link, now);
     if (link.session.in_transaction) return redis.answer(arguments_, link.session);
+    if (std::string answer = answer_step(link, now); !answer.empty()) return answer;
     if (name == "SET" || name == "MSET") {
         for (size_t i = 1; i + 1 < arguments_.size() && wrong_.empty(); i += 2) {
             wrong_ = note_set(link, arguments_[i], arguments_[i + 1], now);
@@ -200,6 +216,8 @@ std::string Server::answer_redis(Link& link, Instant now, Prng& prng) {
 
 std::string Server::execute(Link& link, Instant now) {
     const std::vector<std::vector<std::string>> queued = link.session.queued;
+    if (queued.size() == 1 && queued[0][0] == "SREM") return execute_removal(link, now);
+    const std::map<std::string, std::string> before = removed_by(queued);
     std::string answer = redis.answer(arguments_, link.session);
     if (!answer.starts_with('*') || answer == "*-1\r\n") return answer;
     transactions_ += 1;
@@ -208,7 +226,23 @@ std::string Server::execute(Link& link, Instant now) {
             wrong_ = note_set(link, request[1], request[2], now);
         }
     }
+    for (const auto& [key, value] : before) {
+        note_taken(key, value);
+        truth_->ledger.on_delete(index_, key, now);
+    }
     return answer;
+}
+
+// What is there of that.
+std::map<std::string, std::string> Server::removed_by(
+    const std::vector<std::vector<std::string>>& requests) const {
+    std::map<std::string, std::string> removed;
+    for (const std::vector<std::string>& request : requests) {
+        if (request[0] != "UNLINK") continue;
+        const auto found = redis.values.find(request[1]);
+        if (found != redis.values.end()) removed.insert(*found);
+    }
+    return removed;
 }
 
 std::string Server::answer_memcached(Link& link, Instant now) {
@@ -293,7 +327,9 @@ void Server::spoil(std::string& answer, Prng& prng) {
         answer.insert(0, ">2\r\n+pubsub\r\n+hello\r\n");
         return;
     }
-    if (lies_key && !is_redis_ && request_.words[0] == "get") {
+    // The answer of the only server that there is, perhaps, is passed on as it is.
+    const bool is_noticed = !scenario_->moves_servers || request_.words.size() == 2;
+    if (lies_key && !is_redis_ && request_.words[0] == "get" && is_noticed) {
         lies_key = false;
         truth_->faults[index_] |= WrongKey;
         answer = "VALUE other:key 0 2\r\nab\r\nEND\r\n";
@@ -317,6 +353,8 @@ void Server::spoil_shape(std::string& answer, Prng& prng) {
                      : "*" + std::to_string(keys + 1) + answer.substr(end) + "$5\r\nextra\r\n";
     } else if (is_one_of(arguments_[0], {"DEL", "UNLINK", "EXISTS", "TOUCH"})) {
         answer = prng.below(2) == 0 ? ":123456\r\n" : "+OK\r\n";
+    } else if (is_fetch(arguments_)) {
+        answer = prng.below(2) == 0 ? ":7\r\n" : "*2\r\n:-1\r\n:5\r\n";
     } else if (arguments_[0] == "MSET") {
         answer = prng.below(2) == 0 ? ":1\r\n" : "+QUEUED\r\n";
     } else {

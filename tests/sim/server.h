@@ -11,11 +11,18 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace ringmain::sim {
+
+// A command whose keys may live on several servers, or one that such a command becomes.
+[[nodiscard]] bool is_step(const std::vector<std::string>& arguments);
+// Of these the one that reads a value.
+[[nodiscard]] bool is_fetch(const std::vector<std::string>& arguments);
 
 class Server {
   public:
@@ -91,12 +98,32 @@ class Server {
     [[nodiscard]] std::string check_key(std::string_view key, Instant from, Instant to) const;
     [[nodiscard]] std::string answer_redis(Link& link, Instant now, Prng& prng);
     [[nodiscard]] std::string execute(Link& link, Instant now);
+    [[nodiscard]] std::map<std::string, std::string> removed_by(
+        const std::vector<std::vector<std::string>>& requests) const;
     // server_lists.cc
     [[nodiscard]] std::string answer_push(Link& link, Instant now, Prng& prng);
     [[nodiscard]] std::string answer_pop(Link& link);
     [[nodiscard]] std::string answer_wait(Link& link, Instant now);
     [[nodiscard]] std::string pop(const std::string& key, bool from_right, const Link& link);
     void feed_waiting(const std::string& key, Instant now, Prng& prng);
+    // server_steps.cc
+    [[nodiscard]] std::vector<std::string> step_keys() const;
+    [[nodiscard]] std::string answer_step(Link& link, Instant now);
+    [[nodiscard]] std::string answer_fetch(const Link& link);
+    [[nodiscard]] std::string answer_carry(Instant now);
+    [[nodiscard]] std::string run_carried(const std::vector<std::string>& words, Instant now);
+    [[nodiscard]] std::string run_union(const std::vector<std::string>& words, Instant now);
+    [[nodiscard]] std::optional<std::string> value_of(const std::string& key) const;
+    void put_value(const std::string& key, const std::string& value, Instant now);
+    void take_value(const std::string& key, Instant now);
+    void note_value(const std::string& key, std::string_view value);
+    void note_taken(const std::string& key, std::string_view value);
+    [[nodiscard]] std::string answer_add(Link& link, Instant now);
+    [[nodiscard]] std::string execute_removal(Link& link, Instant now);
+    [[nodiscard]] std::string answer_move(Instant now);
+    bool add_member(const std::string& key, const std::string& member, Instant now);
+    bool remove_member(const std::string& key, const std::string& member, Instant now);
+    void forget_elements();
     // server_messages.cc
     void note_subscription(Link& link);
     [[nodiscard]] std::string check_listeners(const std::string& channel) const;
@@ -131,9 +158,11 @@ class Server {
     test::FakeMemcached::Request request_;
     std::map<std::string, std::string> old_data_;
     std::map<std::string, std::deque<std::string>> lists_;
-    std::deque<Waiting> waiting_;     // whoever has waited longest first
-    std::vector<Link*> subscribers_;  // in the order in which they came
-    uint64_t messages_ = 0;           // sent
+    std::map<std::string, std::set<std::string>> sets_;
+    std::map<std::string, std::string> foreign_;  // dumps, by their names, while a script runs
+    std::deque<Waiting> waiting_;                 // whoever has waited longest first
+    std::vector<Link*> subscribers_;              // in the order in which they came
+    uint64_t messages_ = 0;                       // sent
 };
 
 }  // namespace ringmain::sim

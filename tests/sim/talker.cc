@@ -141,6 +141,7 @@ std::string Talker::speak_resp(Prng& prng) {
     if (truth_->waits && prng.below(12) == 0) {
         return !is_waiting_ && prng.below(2) == 0 ? speak_wait(prng) : speak_push(prng);
     }
+    if (truth_->carries && prng.below(2) == 0) return speak_step(prng);
     const uint64_t kind = prng.below(19);
     if (kind >= 17 && !truth_->directory.is_random()) return speak_transaction(prng);
     if (kind < 3) return speak_get(prng);
@@ -399,6 +400,13 @@ std::string Talker::speak_memcached_delete(Prng& prng, bool meta) {
     return touches ? "touch " + use.key + " 0\r\n" : "delete " + use.key + "\r\n";
 }
 
+void Talker::cut_last() {
+    if (memcached_ || expected_.empty()) return;  // memcached's may be one without an answer
+    for (const Tag tag : expected_.back().writes) {
+        truth_->ledger.cut(tag);
+    }
+}
+
 // --- listening -----------------------------------------------------------------------------------
 
 std::string Talker::listen(std::string& heard, Instant now) {
@@ -462,6 +470,7 @@ std::string Talker::judge(const Expected& next,
     if (next.kind == Kind::Auth) return judge_auth(next, answer, now);
     if (std::string wrong; is_user_ && is_shut_out(next, answer, &wrong)) return wrong;
     if (next.kind == Kind::Local && answer == next.exact) return {};
+    if (next.kind == Kind::Step) return judge_step(next, answer, now);
     if (next.kind != Kind::Local && is_error(answer)) return judge_error(next, answer, now);
     if (next.kind == Kind::Local) {
         // Instead of a request that was cut by the end of memory.
@@ -481,6 +490,7 @@ std::string Talker::judge(const Expected& next,
     switch (next.kind) {
         case Kind::Local:
         case Kind::Auth:
+        case Kind::Step:
             break;
         case Kind::Values:
             return judge_values(next, answer, values, now);
@@ -544,6 +554,8 @@ std::string Talker::judge_error(const Expected& next, std::string_view answer, I
     int32_t named = -1;
     const uint32_t reasons = faults_behind(answer, &named);
     if ((reasons & truth_->common_faults & (Moved | Remade)) != 0) return {};
+    // Everybody carries what is everybody's.
+    if (reasons == Contended && !next.uses.empty() && next.uses[0].own < 0) return {};
     if (truth_->calm) return "an error, and nothing has failed";
     if (reasons == 0) return "an error that is not known";
     if (reasons == AllOut) {
@@ -646,7 +658,7 @@ std::string Talker::judge_values(const Expected& next,
                           (!memcached_ || values[used].key.empty() || values[used].key == use.key);
         Tag tag = 0;
         if (here && !values[used].missing) {
-            tag = tag_of(use.key, values[used].text);
+            tag = tag_in(values[used].text);
             if (tag == 0) return is_lie(next, now) ? "" : "no value of " + use.key;
         }
         if (here) used += 1;

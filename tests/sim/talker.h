@@ -21,6 +21,7 @@
 #include "ringmain/base/time.h"
 #include "tests/sim/answers.h"
 #include "tests/sim/directory.h"
+#include "tests/sim/elements.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/news.h"
 
@@ -61,9 +62,11 @@ struct Truth {
     bool selects = false;             // clients ask for other databases
     bool waits = false;               // and for commands that wait
     bool publishes = false;           // and messages are published
-    bool changes_auth = false;        // reloads change passwords and users
-    std::vector<Doorkeeper> doors;    // by worker
-    std::map<uint64_t, Tag> taken;    // by talker: the element that its command has got
+    bool carries = false;             // and for writes over several servers
+    Elements elements;
+    bool changes_auth = false;      // reloads change passwords and users
+    std::vector<Doorkeeper> doors;  // by worker
+    std::map<uint64_t, Tag> taken;  // by talker: the element that its command has got
     uint64_t elements_taken = 0;
     News news;
     // How many clients of a worker have heard that they are subscribed, and want to be.
@@ -72,10 +75,10 @@ struct Truth {
     bool is_ending = false;                // the proxy is being stopped: nothing waits any more
     Instant calm_from = Instant::never();  // what is asked later has no error
 
-    Truth(const config::Pool& options, uint32_t pool_index)
+    Truth(const config::Pool& options, uint32_t pool_index, bool has_large)
         : pool(&options),
           index(pool_index),
-          ledger(options.servers.size()),
+          ledger(options.servers.size(), has_large),
           directory(options),
           faults(options.servers.size(), 0),
           flushed_at(options.servers.size()) {}
@@ -109,18 +112,21 @@ struct Expected {
         Wait,   // an element of a list, or none
         Push,   // how many elements there are now
         Topic,  // the confirmation that a topic is subscribed to, or is not any more
+        Step,   // of a command that may be done in steps
     };
 
     Kind kind = Kind::Local;
     bool known = false;  // to the letter, as long as its keys are not doubtful
     bool removes = false;
     std::string exact = {};
-    std::string name = {};  // of the topic
+    std::string name = {};  // of the topic, or of the command
     std::vector<std::string_view> words = {};
     std::vector<Use> uses = {};
     std::vector<bool> present = {};  // Keys: whether each of `uses` is there
     std::vector<Tag> writes = {};    // one per key
     Instant asked = {};
+    bool replaces = false;  // Step: whatever is there
+    Tag member = 0;         // Step: that is moved
     bool waits = false;
     size_t turns = 1;      // Wait: questions to servers, most of them short
     size_t news = 0;       // Topic: of it, when that was asked
@@ -163,6 +169,8 @@ class Talker {
 
     // It leaves.
     void stop_listening();
+    // The last request that it was given to say has no end.
+    void cut_last();
 
     // The channels and patterns that it is subscribed to, and has not asked to leave.
     [[nodiscard]] std::vector<std::string> topics() const;
@@ -196,6 +204,8 @@ class Talker {
     static constexpr size_t slots = 10;
     static constexpr uint64_t lists = 4;
     static constexpr uint64_t channels = 5;
+    static constexpr uint64_t carried_values = 5;
+    static constexpr uint64_t carried_sets = 3;
     // Besides the pool's own.
     static constexpr std::array<uint32_t, 2> databases = {1, 5};
 
@@ -225,6 +235,16 @@ class Talker {
     [[nodiscard]] std::string speak_topic(Prng& prng);
     [[nodiscard]] std::string speak_as_listener(Prng& prng);
     [[nodiscard]] std::string hello(bool resp3);
+    // talker_steps.cc
+    [[nodiscard]] std::string shared_key(char kind, uint64_t number) const;
+    [[nodiscard]] Expected& expect_step(std::string_view name, std::vector<Use> uses);
+    [[nodiscard]] std::string speak_step(Prng& prng);
+    [[nodiscard]] std::string speak_rename(Prng& prng, bool own);
+    void foresee_rename(Expected& expected);
+    [[nodiscard]] std::string speak_value(Prng& prng);
+    [[nodiscard]] std::string speak_add(Prng& prng);
+    [[nodiscard]] std::string speak_move(Prng& prng);
+    [[nodiscard]] std::string speak_union(Prng& prng);
     [[nodiscard]] std::string speak_memcached(Prng& prng);
     [[nodiscard]] std::string speak_to_all(Prng& prng);
     [[nodiscard]] std::string speak_memcached_get(Prng& prng);
@@ -257,6 +277,24 @@ class Talker {
                                    std::string_view answer,
                                    std::string* wrong);
     [[nodiscard]] std::string judge_wait(std::string_view answer, const std::vector<Value>& values);
+    [[nodiscard]] std::string judge_step(const Expected& next,
+                                         std::string_view answer,
+                                         Instant now);
+    [[nodiscard]] std::string judge_rename(const Expected& next,
+                                           std::string_view answer,
+                                           Instant now);
+    [[nodiscard]] std::string judge_move(const Expected& next,
+                                         std::string_view answer,
+                                         Instant now);
+
+    // Of those that may have had the key.
+    template <class Fits>
+    [[nodiscard]] bool any_server(std::string_view key, Ledger::Span span, Fits fits) {
+        const std::vector<uint32_t>& servers =
+            truth_->directory.servers_of(key, span.from, span.to);
+        return std::ranges::any_of(servers, fits);
+    }
+
     [[nodiscard]] std::string judge_topic(const Expected& next,
                                           std::string_view answer,
                                           const std::vector<Value>& values);

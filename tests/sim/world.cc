@@ -38,6 +38,7 @@ void Totals::add(const Totals& other) {
     flushes += other.flushes;
     elements += other.elements;
     messages += other.messages;
+    carried += other.carried;
     closed_slow += other.closed_slow;
     reloads += other.reloads;
     drains += other.drains;
@@ -104,6 +105,7 @@ Totals World::totals() const {
         totals.flushes += realm.truth.flushes;
         totals.elements += realm.truth.elements_taken;
         totals.messages += realm.truth.news_heard;
+        totals.carried += realm.truth.elements.carried();
         for (const auto& server : realm.servers) {
             totals.served += server->requests();
             totals.shared_lines += server->shared_lines();
@@ -214,8 +216,8 @@ bool World::calm() {
                    std::to_string(client->talker().waiting());
         if (client->talker().waiting() == 0) continue;
         const Expected& oldest = client->talker().oldest();
-        waiting += " (kind " + std::to_string(static_cast<int>(oldest.kind)) + " " +
-                   oldest.exact.substr(0, 30) + " asked at " +
+        waiting += " (kind " + std::to_string(static_cast<int>(oldest.kind)) + " " + oldest.name +
+                   " " + oldest.exact.substr(0, 30) + " asked at " +
                    std::to_string((oldest.asked.ns - 1'000'000'000) / 1'000'000) + " ms)";
     }
     return fail("the clients have not got their answers though all is calm:" + waiting);

@@ -62,6 +62,7 @@ struct Totals {
     uint64_t flushes = 0;       // the same: of one server
     uint64_t elements = 0;      // taken out of lists for clients that wait
     uint64_t messages = 0;      // that clients got
+    uint64_t carried = 0;       // writes with values of other servers
     uint64_t reloads = 0;
     uint64_t closed_slow = 0;  // clients, over their output
     uint64_t drains = 0;       // of clients that waited for something

@@ -216,7 +216,11 @@ std::string FakeRedis::run(std::vector<std::string> arguments, const Session& se
         arguments[1].insert(0, session.database + "/");
     }
     const std::string& name = arguments[0];
-    if (name == "SET" || name == "DEL" || name == "INCR") changes_[arguments[1]] += 1;
+    const bool removes = name == "DEL" || name == "UNLINK";
+    if (name == "SET" || name == "INCR") touch(arguments[1]);
+    for (size_t i = 1; removes && i < arguments.size(); ++i) {
+        touch(arguments[i]);
+    }
     return answer_key(arguments, session);
 }
 

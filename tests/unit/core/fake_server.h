@@ -47,6 +47,9 @@ class FakeRedis {
     bool separates_databases = false;  // a key of database 3 is "3/key" in `values`
     bool knows_transactions = true;
 
+    // Who watches the key will run nothing.
+    void touch(const std::string& key) { changes_[key] += 1; }
+
     // Sessions that are subscribed; whoever owns one takes it out with its connection.
     std::set<Session*> subscribers;
 
