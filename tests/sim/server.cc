@@ -146,6 +146,8 @@ std::string Server::check_redis(Link& link) {
     if (link.queued.empty()) return link.is_lost ? "" : "a request that no queue knows of: " + name;
     const Instant placed = link.queued.front();
     link.queued.pop_front();
+    // What is carried is removed where it was, wherever it lives by now.
+    if (link.session.in_transaction && is_one_of(name, {"UNLINK", "SREM"})) return {};
     if (is_step(arguments_)) {
         for (const std::string& key : step_keys()) {
             if (std::string wrong = check_key(key, placed, placed); !wrong.empty()) return wrong;
