@@ -108,6 +108,10 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
     std::string text;
     if (why.empty()) {
         take_no_more(client);
+        // What is answered already would be heard in the place of this.
+        for (Request* next = client.requests.front(); next != nullptr; next = next->next) {
+            next->mute = true;
+        }
     } else {
         text = "a command that waits on its server was ended: ";
         text = error_line(*client.pool, text.append(why));

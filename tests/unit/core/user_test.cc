@@ -259,4 +259,15 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("who waits as a user that is gone hears nothing in the place of what he waits for") {
+    World world(pool_with({user("stays"), user("goes")}));
+    Channel& waits = client_as(world, "goes");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(waits, resp({"BLPOP", "l", "0"}) + resp({"GET", "a", "b"})).empty());
+    world.adopt({pool_with({user("stays")})});
+    world.settle();
+    CHECK(World::heard(waits).empty());
+    CHECK(waits.closed);
+}
+
 }  // namespace ringmain::test
