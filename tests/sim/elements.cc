@@ -47,7 +47,7 @@ bool Elements::was_stored(const std::string& key, int64_t count, Ledger::Span sp
 }
 
 void Elements::note_added(const std::string& key, Tag member) {
-    constexpr size_t added_max = 2;
+    constexpr size_t added_max = 1;
     std::vector<Tag>& added = added_[key];
     added.push_back(member);
     if (added.size() > added_max) added.erase(added.begin());

@@ -16,7 +16,7 @@ std::string value_text(std::string_view key, Tag tag) {
     if (kind < 8) filler = 3000 + prng.below(30'000);
     if (kind >= 8 && kind < 18) filler = 1900 + prng.below(300);
     if (kind == 18) filler = 60'000 + prng.below(80'000);
-    if (tag >= large_tags && kind >= 20 && kind < 60) filler = 4'000 + prng.below(60'000);
+    if (tag >= large_tags && kind >= 20 && kind < 100) filler = 4'000 + prng.below(60'000);
     text.append(filler, static_cast<char>('a' + tag % 26));
     return text;
 }

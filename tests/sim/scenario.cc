@@ -62,7 +62,10 @@ Scenario::Scenario(uint64_t seed) {
         if (chance(prng, 50)) config.pools.back().stream_threshold = 1 + prng.below(200);
     }
     has_large = chance(prng, 15);
-    if (has_large) requests /= 2;
+    if (has_large) {
+        requests /= 2;
+        config.pools[0].stream_threshold = 1 + prng.below(2000);
+    }
     carries = chance(prng, 40);
     for (config::Pool& each : config.pools) {
         if (carries) each.cross_server_writes = config::CrossServerWrites::Emulate;

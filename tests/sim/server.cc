@@ -282,7 +282,10 @@ void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
     if (now < crawls_until) {
         at = at + Duration{static_cast<int64_t>(prng.below(static_cast<uint64_t>(crawl_max.ns)))};
     }
-    if (swallows) {
+    // Of single large values, if there are any.
+    const bool is_large = answer[0] == '$' && answer.size() > truth_->pool->stream_threshold;
+    const bool is_worth_it = is_large || prng.below(20) == 0;
+    if (swallows && is_worth_it) {
         swallows = false;
         link.mute = true;
         truth_->faults[index_] |= Slow;
@@ -291,7 +294,7 @@ void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
         return;
     }
     spoil(answer, prng);
-    if (cuts) {
+    if (cuts && is_worth_it) {
         cuts = false;
         link.mute = true;
         truth_->faults[index_] |= Close;

@@ -124,12 +124,12 @@ std::string Talker::speak_add(Prng& prng) {
 
 // A member that was seen somewhere lately, often with others at the same time.
 std::string Talker::speak_move(Prng& prng) {
-    const uint64_t source = prng.below(carried_sets);
-    const uint64_t destination = (source + 1 + prng.below(carried_sets - 1)) % carried_sets;
+    // Mostly between two: to and fro.
+    const uint64_t source = prng.below(2);
+    const uint64_t destination = prng.below(8) == 0 ? carried_sets - 1 : 1 - source;
     const std::string from = shared_key('S', source);
     // Wherever it was then.
-    const std::vector<Tag>& added =
-        truth_->elements.added(shared_key('S', prng.below(carried_sets)));
+    const std::vector<Tag>& added = truth_->elements.added(shared_key('S', prng.below(2)));
     if (added.empty()) return speak_add(prng);
     Expected& expected =
         expect_step("SMOVE", {{.key = from}, {.key = shared_key('S', destination)}});
