@@ -119,7 +119,7 @@ std::string Client::listen(Instant now) {
 // What waits behind its own large answer waits for itself.
 bool Client::is_own_fault(std::string_view wrong) const {
     const bool streams = truth_->pool->stream_threshold < config::Pool{}.stream_threshold;
-    return streams && manner_ == Manner::Sleepy && wrong.starts_with("an error, and nothing ") &&
+    return streams && manner_ == Manner::Sleepy && wrong.starts_with("an error") &&
            wrong.find(" did not answer within ") != std::string_view::npos;
 }
 
