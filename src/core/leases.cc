@@ -393,6 +393,12 @@ void Leases::check(ServerConn& conn) {
             was_behind && !waits ? Blame::Us : Blame::Server);
         return;
     }
+    check_idle(conn);
+}
+
+// Nothing is to be answered on it: whether it has been so for too long.
+void Leases::check_idle(ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
     const Duration limit =
         conn.lessee == nullptr ? idle_lease_max : Duration::millis(options.lease_timeout_ms);
     if (limit.ns == 0) return;

@@ -134,6 +134,7 @@ class Leases {
     void retire(Server& server, std::string_view why);
 
   private:
+    void check_idle(ServerConn& conn);
     void release(ServerConn& conn);
     void give_up_watch(ServerConn& conn);
     [[nodiscard]] bool may_keep(const ServerConn& conn) const;
