@@ -74,6 +74,7 @@ Status Driver::open(const uring::RingOptions& options, uint32_t receive_buffers)
 
 void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
     listeners_ = std::move(listeners);
+    roster_.adopt(worker_, generation_);
     read_clock();
     proxy_.begin_batch(now_, now_ + wall_offset_);
     proxy_.preconnect();

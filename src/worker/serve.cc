@@ -25,6 +25,7 @@
 #include <sched.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace ringmain::worker {
@@ -146,6 +147,26 @@ void Crew::make_workers(const config::Config& config,
     }
 }
 
+// Who waits at the door of a worker that does not start any more is served by the first, which has.
+void let_in_elsewhere(const Listeners& listeners,
+                      const config::Config& config,
+                      uint32_t skipped,
+                      Roster& roster) {
+    constexpr uint32_t first = 0;
+    for (const Listener& listener : listeners.of_worker(skipped)) {
+        const config::Pool& pool = config.pools[listener.pool];
+        if (pool.listen.is_path()) continue;  // a door for all
+        for (int socket = 0; (socket = uring::accept_waiting(listener.socket)) >= 0;) {
+            Message message(Message::Kind::Client);
+            message.pool = pool.name;
+            message.socket = uring::Descriptor(socket);
+            roster.keep(first);
+            roster.inbox(first).post(std::move(message));
+        }
+        shutdown(listener.socket, SHUT_RDWR);
+    }
+}
+
 }  // namespace
 
 void Overrides::apply(config::Config& config) const {
@@ -185,12 +206,15 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .io_backend = io.value().backend,
                      .workers = crew.workers});
     if (Status status = control.open(io.value()); !status.ok()) return status;
-    for (const auto& worker : crew.workers) {
-        if (signals.has_stop()) {
-            worker->skip();  // hundreds take their time to start; those that serve end as always
-            continue;
-        }
-        if (Status status = worker->start(); !status.ok()) return status;
+    uint32_t started = 0;
+    while (started < crew.workers.size() && !signals.has_stop()) {
+        if (Status status = crew.workers[started]->start(); !status.ok()) return status;
+        started += 1;
+    }
+    // Hundreds take their time to start. Those that serve end as always.
+    for (uint32_t i = started; i < crew.workers.size(); ++i) {
+        crew.workers[i]->skip();
+        if (started > 0) let_in_elsewhere(listeners, config, i, crew.roster);
     }
     announce(config, io.value(), listeners, log);
     if (options.ready_pipe >= 0) {

@@ -181,6 +181,18 @@ class InFlight(Ending):
                 self.ends(within=2.0 + self.noise.worst(self.termed))
                 self.assertFalse(os.path.exists(self.path))
 
+    def test_clients_that_connected_before_all_workers_had_started(self):
+        """The kernel gives them to listeners of workers that do not start any more."""
+        self.begin("5s", workers=256)
+        self.working(self.client("beta"))  # the first worker serves
+        clients = [self.client(pool) for pool in ("alpha", "beta") for _ in range(60)]
+        for client in clients:
+            client.send(resp("GET", self.alive) + resp("PING"))
+        self.term()
+        got = [client.read_until_closed(timeout=3) for client in clients]
+        self.assertEqual(got, [b"$-1\r\n+PONG\r\n"] * len(clients))
+        self.ends(within=2.0 + self.noise.worst(self.termed))
+
     def test_a_server_that_does_not_answer_ends_with_its_timeout(self):
         self.begin("10s", timeout="500ms")
         self.stopped()

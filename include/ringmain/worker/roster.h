@@ -36,7 +36,8 @@ class Roster {
     // and is not there is on its way through that one's inbox.
     void close() { open_.store(false); }
 
-    // The number of the configuration that the worker has from now on.
+    // The number of the configuration that the worker has from now on; before it serves it has none
+    // and gets no clients.
     void adopt(uint32_t worker, uint64_t generation);
 
     [[nodiscard]] uint32_t clients(uint32_t worker) const;
@@ -44,7 +45,7 @@ class Roster {
   private:
     struct alignas(64) Seat {
         std::atomic<uint32_t> clients = 0;
-        std::atomic<uint64_t> generation = 1;
+        std::atomic<uint64_t> generation = 0;
         Inbox inbox;
     };
 
