@@ -46,7 +46,7 @@ void Driver::adopt_when_all_are_in() {
 void Driver::adopt() {
     const std::unique_ptr<Message> message = std::move(next_);
     for (const Listener& listener : listeners_) {
-        if (listener.leaving) let_in(listener);
+        if (listener.leaving) close_door(listener);
     }
     const Generation& next = *message->generation;
     generation_ = next.number;

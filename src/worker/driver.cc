@@ -365,9 +365,9 @@ void Driver::stop_accepting(const Listener& listener) {
     channels_[0]->operations += 1;
 }
 
-// Those who wait come in; later ones are refused.
+// Those who wait come in; later ones are refused, or go to another listener of the port. At once,
+// since whoever comes in between is reset.
 void Driver::close_door(const Listener& listener) {
-    stop_accepting(listener);
     let_in(listener);
     shutdown(listener.socket, SHUT_RDWR);
 }
@@ -565,7 +565,9 @@ void Driver::begin_drain() {
     roster_.close();
     drain_until_ = now_ + shutdown_timeout_;
     for (const Listener& listener : listeners_) {
-        if (listener.socket >= 0) close_door(listener);
+        if (listener.socket < 0) continue;
+        stop_accepting(listener);
+        close_door(listener);
     }
     end_clients_by_ = now_ + slow_tick;
 }
