@@ -69,12 +69,12 @@ Status Driver::open(const uring::RingOptions& options, uint32_t receive_buffers)
     for (uint32_t id = receive_buffers; id-- > 0;) {
         empty_buffers_.push_back(static_cast<uint16_t>(id));
     }
+    roster_.adopt(worker_, generation_);
     return {};
 }
 
 void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
     listeners_ = std::move(listeners);
-    roster_.adopt(worker_, generation_);
     read_clock();
     proxy_.begin_batch(now_, now_ + wall_offset_);
     proxy_.preconnect();

@@ -99,6 +99,7 @@ struct Crew {
                       const IoChoice& io,
                       const Listeners& listeners,
                       const Log& log);
+    Status start(const config::Config& config, const Listeners& listeners, const Signals& signals);
 
     std::vector<std::unique_ptr<core::Counters>> counters;
     std::vector<const core::Counters*> all_counters;
@@ -147,7 +148,7 @@ void Crew::make_workers(const config::Config& config,
     }
 }
 
-// Who waits at the door of a worker that does not start any more is served by the first, which has.
+// Who waits at the door of a worker that does not start is served by the first.
 void let_in_elsewhere(const Listeners& listeners,
                       const config::Config& config,
                       uint32_t skipped,
@@ -165,6 +166,25 @@ void let_in_elsewhere(const Listeners& listeners,
         }
         shutdown(listener.socket, SHUT_RDWR);
     }
+}
+
+// Hundreds take their time: a stop in between leaves out the rest, though not the first, who has
+// clients already. They serve when it is known who does, since they hand clients to each other.
+Status Crew::start(const config::Config& config,
+                   const Listeners& listeners,
+                   const Signals& signals) {
+    uint32_t started = 0;
+    while (started < workers.size() && (started == 0 || !signals.has_stop())) {
+        if (Status status = workers[started]->start(); !status.ok()) return status;
+        started += 1;
+    }
+    for (uint32_t i = started; i < workers.size(); ++i) {
+        workers[i]->skip();
+        let_in_elsewhere(listeners, config, i, roster);
+    }
+    for (uint32_t i = 0; i < started; ++i)
+        workers[i]->begin();
+    return {};
 }
 
 }  // namespace
@@ -206,16 +226,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .io_backend = io.value().backend,
                      .workers = crew.workers});
     if (Status status = control.open(io.value()); !status.ok()) return status;
-    uint32_t started = 0;
-    while (started < crew.workers.size() && !signals.has_stop()) {
-        if (Status status = crew.workers[started]->start(); !status.ok()) return status;
-        started += 1;
-    }
-    // Hundreds take their time to start. Those that serve end as always.
-    for (uint32_t i = started; i < crew.workers.size(); ++i) {
-        crew.workers[i]->skip();
-        if (started > 0) let_in_elsewhere(listeners, config, i, crew.roster);
-    }
+    if (Status status = crew.start(config, listeners, signals); !status.ok()) return status;
     announce(config, io.value(), listeners, log);
     if (options.ready_pipe >= 0) {
         const ssize_t written = write(options.ready_pipe, "1", 1);

@@ -60,6 +60,7 @@ void pin_to(int cpu) {
 Worker::~Worker() {
     if (!thread_.is_joinable()) return;
     stop();
+    begin();
     thread_.join();
 }
 
@@ -76,8 +77,19 @@ Status Worker::start() {
     }
     thread_ = std::move(made.value());
     std::unique_lock lock(mutex_);
-    reported_.wait(lock, [this] { return status_.has_value(); });
+    changed_.wait(lock, [this] { return status_.has_value(); });
     return *status_;
+}
+
+void Worker::begin() {
+    const std::lock_guard lock(mutex_);
+    begins_ = true;
+    changed_.notify_all();
+}
+
+void Worker::wait_for_begin() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return begins_; });
 }
 
 void Worker::join() {
@@ -87,7 +99,7 @@ void Worker::join() {
 void Worker::report(Status status) {
     const std::lock_guard lock(mutex_);
     status_ = std::move(status);
-    reported_.notify_all();
+    changed_.notify_all();
 }
 
 Duration Worker::cpu_time() const {
@@ -126,6 +138,7 @@ void Worker::run() {
         const bool serves = opened.ok();
         report(std::move(opened));
         if (serves) {
+            wait_for_begin();
             driver.run(std::move(options_.listeners),
                        Duration::millis(settings.shutdown_timeout_ms));
         }

@@ -184,7 +184,6 @@ class InFlight(Ending):
     def test_clients_that_connected_before_all_workers_had_started(self):
         """The kernel gives them to listeners of workers that do not start any more."""
         self.begin("5s", workers=256)
-        self.working(self.client("beta"))  # the first worker serves
         clients = [self.client(pool) for pool in ("alpha", "beta") for _ in range(60)]
         for client in clients:
             client.send(resp("GET", self.alive) + resp("PING"))

@@ -36,8 +36,8 @@ class Roster {
     // and is not there is on its way through that one's inbox.
     void close() { open_.store(false); }
 
-    // The number of the configuration that the worker has from now on; before it serves it has none
-    // and gets no clients.
+    // The number of the configuration that the worker has from now on. One that never started has
+    // none and gets no clients.
     void adopt(uint32_t worker, uint64_t generation);
 
     [[nodiscard]] uint32_t clients(uint32_t worker) const;

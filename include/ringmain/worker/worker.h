@@ -43,8 +43,11 @@ class Worker {
     Worker& operator=(const Worker&) = delete;
     ~Worker();
 
-    // Starts the thread and waits until it serves, or says why it cannot.
+    // Starts the thread and waits until it could serve, or says why it cannot.
     Status start();
+
+    // After start(): from now on it serves.
+    void begin();
 
     // Instead of start(): it has ended.
     void skip() { ended_.store(true, std::memory_order_release); }
@@ -77,6 +80,7 @@ class Worker {
   private:
     void run();
     void report(Status status);
+    void wait_for_begin();
 
     WorkerOptions options_;
     Thread thread_;
@@ -86,8 +90,9 @@ class Worker {
     std::atomic<int> thread_id_ = 0;
     std::atomic<int64_t> began_ns_ = 0;
     std::mutex mutex_;
-    std::condition_variable reported_;
+    std::condition_variable changed_;
     std::optional<Status> status_;
+    bool begins_ = false;
 };
 
 }  // namespace ringmain::worker
