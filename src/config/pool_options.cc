@@ -24,6 +24,11 @@ std::span<const std::string_view> cross_server_writes_names() {
     return names;
 }
 
+std::span<const std::string_view> channels_names() {
+    static constexpr std::array<std::string_view, 2> names = {"placed", "everywhere"};
+    return names;
+}
+
 constexpr std::array pool_table = {
     Option{.section = Section::Pool,
            .name = "listen",
@@ -184,6 +189,18 @@ constexpr std::array pool_table = {
            .doc = "refuse answers with -CROSSSLOT; emulate does them in steps: the destination is "
                   "written first, then the source removed. Nothing is lost wherever that ends, but "
                   "others can see both meanwhile. `ringmain commands` says which.",
+           .redis_only = true},
+    Option{.section = Section::Pool,
+           .name = "channels",
+           .type = Type::Enum,
+           .names = channels_names,
+           .store = store<&Pool::channels>,
+           .fetch = fetch<&Pool::channels>,
+           .help = "where a channel that clients subscribe to is listened to",
+           .doc = "placed is at the server that its name belongs to as a key would, where PUBLISH "
+                  "goes; everywhere is at every server, for scripts and functions that publish: "
+                  "theirs go out at the server of their keys. Then a server that is lost concerns "
+                  "all channels, and each costs a subscription at every server.",
            .redis_only = true},
     Option{.section = Section::Pool,
            .name = "auto_eject_hosts",

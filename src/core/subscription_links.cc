@@ -27,6 +27,7 @@ bool is_of_keyspace(std::string_view name) {
 
 bool lives_everywhere(const Pool& pool, const Topic& topic) {
     return topic.kind == TopicKind::Pattern || is_of_keyspace(topic.name) ||
+           pool.options->channels == config::Channels::Everywhere ||
            pool.options->placement.distribution == placement::DistributionKind::Random;
 }
 

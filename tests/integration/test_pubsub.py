@@ -198,6 +198,25 @@ class Messages(RedisCase):
             publisher.call("SET", key, "v")
             self.same(client.read(), message("__keyevent@0__:set", key))
 
+    def test_channels_everywhere_hear_scripts_of_every_server(self):
+        script = "return redis.call('publish', ARGV[1], ARGV[2])"
+        proxy = self.use(Ringmain({"alpha": {"servers": self.servers, "channels": "everywhere"}}))
+        publisher, client, sharded = (proxy.client() for _ in range(3))
+        client.call("SUBSCRIBE", "ch")
+        sharded.call("SSUBSCRIBE", "ch")
+        for server in range(3):
+            self.same(publisher.call("EVAL", script, "1", key_on(server, 3), "ch", "m"), b":1\r\n")
+            self.same(client.read(), message("ch", "m"))
+        self.same(publisher.call("PUBLISH", "ch", "once"), b":1\r\n")
+        self.same(publisher.call("PUBSUB", "CHANNELS"), b"*1\r\n" + bulk("ch"))
+        self.same(publisher.call("PUBSUB", "NUMSUB", "ch"), b"*2\r\n" + bulk("ch") + b":1\r\n")
+        self.same(client.read(), message("ch", "once"))
+        self.same(publisher.call("SPUBLISH", "ch", "once"), b":1\r\n")
+        self.same(sharded.read(), b"*3\r\n" + bulk("smessage") + bulk("ch") + bulk("once"))
+        for listener in (client, sharded):
+            listener.send(resp("PING"))  # and nothing twice
+            self.same(listener.read(), b"*2\r\n" + bulk("pong") + bulk(""))
+
     def test_payloads_of_any_size(self):
         resp2, resp3 = self.client(), self.client()
         resp3.call("HELLO", "3")

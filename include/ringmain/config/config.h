@@ -17,6 +17,7 @@ namespace ringmain::config {
 enum class Protocol : uint8_t { Redis, Memcached };
 enum class UnknownCommands : uint8_t { FirstKey, Refuse };
 enum class CrossServerWrites : uint8_t { Refuse, Emulate };
+enum class Channels : uint8_t { Placed, Everywhere };
 enum class IoBackend : uint8_t { Auto, IoUring, Epoll };
 enum class LogLevel : uint8_t { Error, Warning, Notice, Info, Debug };
 
@@ -74,6 +75,7 @@ struct Pool {
     placement::Options placement;
     UnknownCommands unknown_commands = UnknownCommands::FirstKey;
     CrossServerWrites cross_server_writes = CrossServerWrites::Refuse;
+    Channels channels = Channels::Placed;
     int64_t timeout_ms = 400;  // 0: none
     int64_t connect_timeout_ms = 1000;
     int64_t late_connection_timeout_ms = 0;  // 0: four times the timeout

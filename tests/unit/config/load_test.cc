@@ -75,6 +75,7 @@ tcpkeepalive = false
 preconnect = false
 server_connections = 3
 unknown_commands = "refuse"
+channels = "everywhere"
 auto_eject_hosts = true
 server_retry_timeout = "1m"
 server_failure_limit = 9
@@ -116,6 +117,7 @@ servers = [{ address = "/run/redis/a.sock", weight = 3, name = "one" }]
     CHECK_FALSE(pool.preconnect);
     CHECK(pool.server_connections == 3);
     CHECK(pool.unknown_commands == UnknownCommands::Refuse);
+    CHECK(pool.channels == Channels::Everywhere);
     CHECK(pool.auto_eject_hosts);
     CHECK(pool.server_retry_timeout_ms == 60'000);
     CHECK(pool.server_failure_limit == 9);
