@@ -88,7 +88,7 @@ void Proxy::end_batch() {
     shown.request_memory.set(stores_.requests.live() * sizeof(Request) +
                              stores_.fragments.live() * sizeof(Fragment));
     streams_.end_batch();
-    if (now_ - last_stall_check_ >= stall_check_interval) close_stalled_clients();
+    if (now_ - last_stall_check_ >= stall_check_interval) look_for_stalled();
     if (blocks_->available() >= roomy_) {
         exhausted_since_ = now_;
     } else {

@@ -9,6 +9,7 @@
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ringmain::core {
 
@@ -49,7 +50,9 @@ void Proxy::note_output(ClientConn& client, uint64_t size) {
                    std::to_string(limit) + " (client_output_limit)");
 }
 
-void Proxy::close_stalled_clients() {
+// The kernel may have megabytes for a client, and asks for more when a third of them is taken. Of
+// one that seems to take nothing it is asked what is left there.
+void Proxy::look_for_stalled() {
     last_stall_check_ = now_;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
@@ -57,14 +60,25 @@ void Proxy::close_stalled_clients() {
         const uint64_t waiting = client->out.size() + client->unsent;
         if (waiting == 0 || limit_ms == 0 || client->broken) {
             client->stalled_since = Instant::never();
-        } else if (client->stalled_since == Instant::never()) {
-            client->stalled_since = now_;
-        } else if (now_ - client->stalled_since >= Duration::millis(limit_ms)) {
-            close_slow(*client,
-                       "it has taken none of " + std::to_string(waiting) + " bytes for " +
-                           std::to_string(limit_ms) + " ms (client_output_timeout)");
+            continue;
         }
+        client->is_stalling = true;
+        mark_dirty(*client);
     }
+}
+
+void Proxy::judge_stalled(ClientConn& client, uint64_t in_kernel) {
+    client.is_stalling = false;
+    const bool takes = in_kernel < std::exchange(client.in_kernel, in_kernel);
+    if (takes || client.stalled_since == Instant::never()) {
+        client.stalled_since = now_;
+        return;
+    }
+    const int64_t limit_ms = client.pool->options->client_output_timeout_ms;
+    if (now_ - client.stalled_since < Duration::millis(limit_ms)) return;
+    close_slow(client,
+               "it has taken none of " + std::to_string(client.out.size() + client.unsent) +
+                   " bytes for " + std::to_string(limit_ms) + " ms (client_output_timeout)");
 }
 
 // For client_idle_timeout; with it, in the order of the last activity.

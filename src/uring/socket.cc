@@ -230,6 +230,12 @@ uint64_t unread_bytes(int socket) {
     return static_cast<uint64_t>(bytes);
 }
 
+uint64_t untaken_bytes(int socket) {
+    int bytes = 0;
+    if (ioctl(socket, TIOCOUTQ, &bytes) != 0 || bytes < 0) return 0;
+    return static_cast<uint64_t>(bytes);
+}
+
 void set_abort_on_close(int socket) {
     const linger now = {.l_onoff = 1, .l_linger = 0};
     setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, sizeof now);

@@ -135,6 +135,7 @@ void Driver::disconnect(core::ServerConn& conn) {
 
 void Driver::flush_client(core::ClientConn& client) {
     Channel& channel = *channels_[client.channel];
+    if (client.is_stalling) proxy_.judge_stalled(client, uring::untaken_bytes(channel.socket));
     if (client.broken) {
         // The kernel too forgets at once what it holds for a client that does not take it.
         uring::set_abort_on_close(channel.socket);

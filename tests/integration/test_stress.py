@@ -178,6 +178,23 @@ class Slow(Stress):
                 time.sleep(0.05)
             self.same(client.read(), bulk(value))
 
+    def test_a_client_that_takes_little_at_a_time_is_not_slow(self):
+        """The kernel has megabytes for it, and asks for more when much of that is taken."""
+        value = bytes(8 * MEBIBYTE)
+        for listen in ({}, {"listen": f"{self.proxy.folder}/slow"}):
+            proxy = self.use(Ringmain({"alpha": {**self.pool_options, **listen,
+                                                 "servers": self.servers}}))
+            with self.subTest(**listen), proxy.client() as client:
+                client.call("SET", "large", value)
+                client.send(resp("GET", "large"))
+                taken, until = 0, time.monotonic() + 5
+                while time.monotonic() < until:
+                    taken += len(client.socket.recv(10_000))
+                    time.sleep(0.05)
+                self.assertLess(taken, 2 * MEBIBYTE)  # what is left takes no time
+                client.read_exactly(len(bulk(value)) - taken)
+                self.same(client.call("PING"), b"+PONG\r\n")
+
     def test_a_client_that_asks_for_too_much_at_once_is_closed(self):
         with self.proxy.client() as other:
             other.call("SET", "some", bytes(200_000))  # larger ones come no faster than they are taken

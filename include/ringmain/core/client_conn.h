@@ -101,12 +101,13 @@ class ClientConn {
     bool barrier = false;  // the next frame waits until `requests` is empty
     bool broken = false;   // its output could not be kept: close without a word
     Upload upload = Upload::None;
-    bool special = false;    // there is something in `session` that concerns its requests
-    uint32_t affinity = 0;   // which of a server's connections serves this client
-    uint32_t gathers = 0;    // of its requests, under way
-    uint32_t channel = 0;    // the driver's name for it
-    Instant active_at = {};  // with client_idle_timeout only
-    Instant heard_at = {};   // its last byte
+    bool is_stalling = false;  // the driver is asked what the kernel still has for it
+    bool special = false;      // there is something in `session` that concerns its requests
+    uint32_t affinity = 0;     // which of a server's connections serves this client
+    uint32_t gathers = 0;      // of its requests, under way
+    uint32_t channel = 0;      // the driver's name for it
+    Instant active_at = {};    // with client_idle_timeout only
+    Instant heard_at = {};     // its last byte
     Instant since = {};
 
     ListLink<ClientConn> dirty_link;
@@ -124,6 +125,7 @@ class ClientConn {
     uint64_t unread = 0;                       // what still counts in a drain (Proxy::drain)
     uint64_t largest_response = 0;             // of those not yet sent, at least
     Instant stalled_since = Instant::never();  // no byte of them was taken
+    uint64_t in_kernel = 0;                    // of what was sent, then
 
     std::unique_ptr<ClientNames> names;  // null until it says one
     std::string peer;                    // for CLIENT and INFO

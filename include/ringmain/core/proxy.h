@@ -98,6 +98,8 @@ class Proxy {
     void on_client_end(ClientConn& client);
     // The driver sent some of a client's bytes: reading may go on.
     void on_client_sent(ClientConn& client, uint64_t bytes);
+    // Of one that `is_stalling`: what the kernel still has of what was sent.
+    void judge_stalled(ClientConn& client, uint64_t in_kernel);
     // The connection is gone. The reference is dead after this.
     void remove_client(ClientConn& client);
 
@@ -252,7 +254,7 @@ class Proxy {
     void relieve();
     void close_slow(ClientConn& client, std::string_view why);
     void note_output(ClientConn& client, uint64_t size);
-    void close_stalled_clients();
+    void look_for_stalled();
     void tell_closing(const ClientConn& client, std::string_view why);
     void tell_more_closings();
     void settle(ClientConn& client);

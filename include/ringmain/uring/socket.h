@@ -62,6 +62,9 @@ void set_backlog(int socket, uint32_t backlog);
 // Bytes that have arrived and wait to be received.
 [[nodiscard]] uint64_t unread_bytes(int socket);
 
+// Bytes that were sent and that the peer's kernel has not taken.
+[[nodiscard]] uint64_t untaken_bytes(int socket);
+
 // The next close() sends a reset and drops what is unsent.
 void set_abort_on_close(int socket);
 

@@ -50,6 +50,7 @@ struct Channel {
     bool shut = false;         // the proxy has ended its side
     bool reads = true;         // the peer takes what is sent to it
     bool inbound_end = false;  // the peer closes behind `inbound`
+    uint64_t untaken = 0;      // of what was sent, with the kernel
     Chain sending;             // what the proxy gave, not yet with the peer
     std::string inbound;       // from the peer, not yet received
     std::string arrived;       // with the peer
@@ -306,6 +307,7 @@ class Loop {
 
     void flush_client(core::ClientConn& client) {
         Channel& channel = *channels_[client.channel];
+        if (client.is_stalling) proxy_->judge_stalled(client, channel.untaken);
         if (client.broken) {
             drop_client(channel);
             return;

@@ -198,6 +198,24 @@ TEST_CASE("a client that takes little by little, or has nothing to take, is not 
     CHECK(world.counters().worker.clients_closed_slow.get() == 0);
 }
 
+TEST_CASE("a client that takes what the kernel has for it is not slow") {
+    config::Pool pool = redis_pool(1);
+    pool.client_output_timeout_ms = 3000;
+    World world(pool);
+    Channel& client = world.client();
+    client.reads = false;
+    client.untaken = 100;
+    CHECK(world.ask(client, resp({"ECHO", "a"})) == "");
+    for (int i = 0; i < 20; ++i) {
+        world.pass(1500);
+        client.untaken -= 1;
+        CHECK_FALSE(client.closed);
+    }
+    world.pass(5000);
+    CHECK(client.closed);
+    CHECK(world.counters().worker.clients_closed_slow.get() == 1);
+}
+
 TEST_CASE("a client that has asked to quit and does not read is slow all the same") {
     config::Pool pool = redis_pool(1);
     pool.client_output_timeout_ms = 1000;
