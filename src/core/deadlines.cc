@@ -174,11 +174,8 @@ void Proxy::check_requests(ServerConn& conn) {
                  " ms (late_connection_timeout)");
         return;
     }
-    if (conn.first_in_time != nullptr && conn.first_in_time->queued + timeout <= now_) {
-        expire_requests(conn, timeout);
-    }
+    expire_requests(conn, timeout);
     if (conn.fragments.empty()) return;
-    if (conn.first_in_time != nullptr) wake_at(conn.first_in_time->queued + timeout);
     if (conn.is_late() && !conn.streaming) {
         replace_late(conn);
         wake_at(std::max(conn.fragments.front()->queued, conn.moved_at) + late);
@@ -201,39 +198,69 @@ std::string silent_text(const Silence& silence, Instant now) {
            " ms (timeout)";
 }
 
+namespace {
+
+// The head's value is being passed on: that is in time, and so is what its client has asked behind
+// it, whose time begins when the value has passed (Streams::end_response).
+bool has_no_time_yet(const ServerConn& conn, const Fragment& fragment) {
+    if (!conn.streaming) return false;
+    const Fragment& head = *conn.fragments.front();
+    return &fragment == &head ||
+           (is_wanted(fragment) && fragment.request->client == head.request->client);
+}
+
+}  // namespace
+
+// In the order of their deadlines, since all of a pool have the same timeout; but for those behind
+// a large value of their own client.
 void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
-    Server& server = *conn.server;
-    const std::string reason =
-        "did not answer within " + std::to_string(timeout.to_millis()) + " ms (timeout)";
-    const std::string text = error_line(server.pool(), "server " + server.title() + " " + reason);
+    Fragment* first_in_time = nullptr;
     bool falls_silent = false;
-    // In the order of their deadlines, since all of a pool have the same timeout.
-    Fragment* fragment = conn.first_in_time;
-    // What is being passed on is in time, and who waits behind it says nothing about the server.
-    if (conn.streaming && fragment == conn.fragments.front()) fragment = fragment->next;
-    for (; fragment != nullptr && fragment->queued + timeout <= now_; fragment = fragment->next) {
+    for (Fragment* fragment = conn.first_in_time; fragment != nullptr; fragment = fragment->next) {
         if (fragment->abandoned) continue;
-        fragment->abandoned = true;
-        // While it is known whose it is.
-        if (now_ - fragment->queued >= slow_threshold_) {
-            note_slow(conn, *fragment);
-            fragment->noted = true;
+        const bool is_held = has_no_time_yet(conn, *fragment);
+        const Instant due = (is_held ? now_ : fragment->queued) + timeout;
+        if (due <= now_) {
+            if (expire(conn, *fragment, timeout)) falls_silent = true;
+            continue;
         }
-        counters_->timeouts.add(1);
-        server.counters().timedout.add(1);
-        if (!conn.streaming && fragment->queued >= conn.moved_at) {
-            report_failure(server, fragment->queued, reason);
-            if (server.silence.on_late(fragment->queued, now_)) falls_silent = true;
-        }
-        fail(*fragment, text, stats::Reason::Timeout);
+        if (first_in_time == nullptr) first_in_time = fragment;
+        wake_at(due);
+        if (!is_held && fragment->queued > conn.moved_at) break;
     }
-    conn.first_in_time = fragment;
+    conn.first_in_time = first_in_time;
     if (!falls_silent) return;
+    Server& server = *conn.server;
     server.note_change();
     if (!server.health().tell_once()) return;
     tell(conn,
          "server " + server.title() + " " + silent_text(server.silence, now_) +
              "; requests to it are refused until it answers");
+}
+
+// True when the server is silent from now on.
+bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
+    Server& server = *conn.server;
+    const std::string reason =
+        "did not answer within " + std::to_string(timeout.to_millis()) + " ms (timeout)";
+    fragment.abandoned = true;
+    // While it is known whose it is.
+    if (now_ - fragment.queued >= slow_threshold_) {
+        note_slow(conn, fragment);
+        fragment.noted = true;
+    }
+    counters_->timeouts.add(1);
+    server.counters().timedout.add(1);
+    bool falls_silent = false;
+    // Who waits behind what is being passed on says nothing about the server.
+    if (!conn.streaming && fragment.queued >= conn.moved_at) {
+        report_failure(server, fragment.queued, reason);
+        falls_silent = server.silence.on_late(fragment.queued, now_);
+    }
+    fail(fragment,
+         error_line(server.pool(), "server " + server.title() + " " + reason),
+         stats::Reason::Timeout);
+    return falls_silent;
 }
 
 // Those that have said nothing for too long, the longest first. Who waits for an answer or to be

@@ -193,6 +193,17 @@ void Streams::end_response(ServerConn& conn) {
     streaming_.remove(conn);
     pause(conn, false);
     give_what_waits(conn);
+    begin_time_of_own(conn);
+}
+
+// What its client has asked behind it has waited for nobody else. It was queued before that all the
+// same: when it is late it says nothing about the server.
+void Streams::begin_time_of_own(const ServerConn& conn) {
+    const Fragment& head = *conn.fragments.front();
+    for (Fragment* fragment = head.next; fragment != nullptr; fragment = fragment->next) {
+        const bool is_own = fragment->request->client == head.request->client;
+        if (is_own && is_wanted(*fragment)) fragment->queued = Instant{conn.moved_at.ns - 1};
+    }
 }
 
 // --- connections ---------------------------------------------------------------------------------

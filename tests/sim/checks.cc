@@ -144,6 +144,11 @@ bool World::check_connection(const Worker& worker, const core::ServerConn& conn)
     if (conn.state == State::Ready && !conn.out.empty() && channel.sending.empty()) {
         return fail(title + ": output that nobody was told of");
     }
+    const bool is_nobodys = conn.is_lease && !conn.set_apart && conn.lessee == nullptr;
+    if (conn.state == State::Ready && is_nobodys && conn.fragments.empty() &&
+        !conn.idle_lease_link.linked) {
+        return fail(title + ": a connection is neither idle nor anybody's");
+    }
     const uint64_t queue_max = uint64_t{scenario_.blocks} * block_size / 8 + 1024 * 1024;
     if (conn.out.size() > queue_max) return fail(title + ": the queue is too long");
     return check_deadlines(worker, conn);
@@ -171,10 +176,16 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
         return fail(conn.server->title() + ": has not answered for long and is still connected");
     }
     for (const core::Fragment* fragment = head; fragment != nullptr; fragment = fragment->next) {
-        if ((now_ - fragment->queued).ns <= timeout.ns + resolution.ns) break;
-        if (!fragment->abandoned && !(conn.streaming && fragment == head)) {
-            return fail(conn.server->title() + ": a request is past its deadline");
+        if (fragment->abandoned || now_.ns - fragment->queued.ns <= timeout.ns + resolution.ns) {
+            continue;
         }
+        // A client waits for its own large value as long as it takes, and nobody for what a client
+        // has asked behind one that it did not wait for.
+        const core::ClientConn* client = fragment->request->client;
+        const bool is_own = client == head->request->client;
+        if (conn.streaming && (fragment == head || is_own)) continue;
+        if (client == nullptr && fragment->queued < conn.moved_at) continue;
+        return fail(conn.server->title() + ": a request is past its deadline");
     }
     return true;
 }

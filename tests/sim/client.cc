@@ -103,10 +103,7 @@ std::string Client::listen(Instant now) {
         if (listens()) {
             heard_ += link_->arrived;
             const size_t waiting = talker_.waiting();
-            std::string wrong = talker_.listen(heard_, now);
-            while (is_own_fault(wrong)) {
-                wrong = talker_.listen(heard_, now);
-            }
+            const std::string wrong = talker_.listen(heard_, now);
             if (!wrong.empty()) return "client c" + std::to_string(number_) + ": " + wrong;
             if (talker_.waiting() != waiting) last_heard_ = now;
         }
@@ -114,13 +111,6 @@ std::string Client::listen(Instant now) {
     }
     if (!link_->to_peer.has_ended(now)) return {};
     return on_closed(now);
-}
-
-// What waits behind its own large answer waits for itself.
-bool Client::is_own_fault(std::string_view wrong) const {
-    const bool streams = truth_->pool->stream_threshold < config::Pool{}.stream_threshold;
-    return streams && manner_ == Manner::Sleepy && wrong.starts_with("an error") &&
-           wrong.find(" did not answer within ") != std::string_view::npos;
 }
 
 // The proxy closes a client that has said goodbye, and none before it has its answers.

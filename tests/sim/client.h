@@ -82,7 +82,6 @@ class Client {
   private:
     [[nodiscard]] std::string listen(Instant now);
     [[nodiscard]] std::string on_closed(Instant now);
-    [[nodiscard]] bool is_own_fault(std::string_view wrong) const;
     [[nodiscard]] bool may_seem_idle(Instant now) const;
     [[nodiscard]] bool may_seem_slow() const;
     [[nodiscard]] bool may_be_cut_short() const;

@@ -55,6 +55,7 @@ class Streams {
     void pass_on(ServerConn& conn, const Slice& slice);
     // What is left of it is the last part, which is delivered like any response.
     void end_response(ServerConn& conn);
+    static void begin_time_of_own(const ServerConn& conn);
 
     // A read of a key whose value was large lately goes on a connection that is set apart for it
     // before anybody can wait behind its response; what its client says next waits for the answer.

@@ -309,6 +309,58 @@ TEST_CASE("a large response may take its time, but not stand still") {
                                              "(late_connection_timeout)") != std::string::npos);
 }
 
+TEST_CASE("what a client has asked behind its own large value has its time when that has passed") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    World world(pool, {.blocks = 512});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    Channel& other = world.client();
+    World::say(client, resp({"GET", "a"}) + resp({"GET", "b"}) + resp({"GET", "c"}));
+    world.step();
+    World::say(other, resp({"GET", "d"}));
+    world.settle();
+    const std::string value = bulk(std::string(200'000, 'a'));
+    Channel* link = world.link(0);
+    link->inbound += value.substr(0, 100'000);
+    world.pass(60);
+    CHECK(World::heard(other) == "");
+    world.pass(60);
+    const std::string late =
+        "-ERR ringmain: server s0 (10.0.0.1:7000) did not answer within 100 ms (timeout)\r\n";
+    CHECK(World::heard(other) == late);
+    world.pass(200);
+    CHECK(World::heard(client) == value.substr(0, 100'000));
+    CHECK(world.counters().timeouts.get() == 1);
+    // Whoever asks behind them has his time from then on, whatever they have.
+    const bool is_apart = world.link(0) != link;
+    CHECK_FALSE(is_apart);
+    World::say(other, resp({"GET", "e"}));
+    world.pass(50);
+    link->inbound += value.substr(100'000);
+    world.settle();
+    CHECK(World::heard(client) == value.substr(100'000));
+    world.pass(60);
+    CHECK(World::heard(other) == late);
+    CHECK(World::heard(client) == "");
+    link->inbound += bulk("b");
+    world.settle();
+    CHECK(World::heard(client) == bulk("b"));
+    world.pass(60);
+    CHECK(World::heard(client) == late);
+    CHECK(world.counters().timeouts.get() == 3);
+    // Late they are all recognised.
+    link->inbound += bulk("c") + bulk("d") + bulk("e");
+    world.settle();
+    CHECK(World::heard(client) + World::heard(other) == "");
+    CHECK_FALSE(link->closed);
+    World::say(client, resp({"GET", "f"}));
+    world.settle();
+    world.reply(0, bulk("f"));
+    world.settle();
+    CHECK(World::heard(client) == bulk("f"));
+}
+
 TEST_CASE("no more connections are set apart than eight") {
     World world(streaming_pool(), {.blocks = 2048});
     const std::string value = huge();
