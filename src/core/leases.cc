@@ -279,6 +279,16 @@ void Leases::give_up_watch(ServerConn& conn) {
     proxy_->enqueue(conn, request->only);
 }
 
+void Leases::on_answered(ServerConn& conn) {
+    if (conn.set_apart) {
+        proxy_->streams().on_answered(conn);
+        return;
+    }
+    const bool is_nobodys = conn.lessee == nullptr && conn.fragments.empty() &&
+                            !decltype(conn.server->idle_leases)::contains(conn);
+    if (conn.state == ServerConn::State::Ready && is_nobodys) give_up_watch(conn);
+}
+
 // Nothing of the client is left on it.
 void Leases::give_back(ServerConn& conn) {
     release(conn);

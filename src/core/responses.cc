@@ -29,8 +29,8 @@ void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
     } else {
         parse_responses(conn, std::get<memcached::ResponseParser>(conn.parser), slice);
     }
-    if (conn.set_apart) [[unlikely]] {
-        streams_.on_answered(conn);
+    if (conn.is_lease) [[unlikely]] {
+        leases_.on_answered(conn);
     }
     conn.publish(now_);
 }

@@ -141,7 +141,7 @@ void Leases::forget_steps(ClientConn& client) {
     const std::vector<ServerConn*> held = session.steps->leases;
     for (ServerConn* conn : held) {
         if (conn == nullptr) continue;
-        // With an answer on its way it is looked at when that is there.
+        // With an answer on its way it is looked at when that is there (on_answered).
         release(*conn);
         if (waits) {
             proxy_->lose(*conn, "is not needed any more", Blame::Nobody);
@@ -227,8 +227,6 @@ void Leases::on_step(ServerConn& conn, const Bytes& bytes) {
     Request& request = *fragment.request;
     if (!is_wanted(fragment)) {
         proxy_->free_if_done(request);
-        const bool is_left = conn.is_lease && !conn.set_apart && conn.lessee == nullptr;
-        if (is_left) give_up_watch(conn);
         return;
     }
     // While it counts as waiting itself, the loss of others cannot end the request.

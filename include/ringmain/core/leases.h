@@ -125,6 +125,8 @@ class Leases {
     // Null when none is idle.
     [[nodiscard]] static ServerConn* find_idle(Server& server, bool resp3, uint32_t database);
     void give_back(ServerConn& conn);
+    // Bytes have come on it. Whose it was may have lost it while it was still to be answered.
+    void on_answered(ServerConn& conn);
     // Its server has closed a connection that was ended (on_client_end). False: it answered before.
     [[nodiscard]] bool on_closed(ServerConn& conn);
     // It was lost, and who waited for it has been told.

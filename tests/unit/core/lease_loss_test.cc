@@ -236,6 +236,46 @@ TEST_CASE("an answer that is none to the question of a turn is nobody's") {
     }
 }
 
+// When it answers the connection is nobody's: it is closed, or used by others when the server is
+// back.
+TEST_CASE("a watched connection on which an answer is due when its server is ejected") {
+    for (const bool comes_back : {false, true}) {
+        for (const bool is_watched : {false, true}) {
+            CAPTURE(comes_back);
+            CAPTURE(is_watched);
+            config::Pool pool = redis_pool(2);
+            pool.auto_eject_hosts = true;
+            pool.server_failure_limit = 1;
+            pool.server_retry_timeout_ms = 50;
+            World world(pool);
+            const std::string key = world.key_on(0);
+            Channel& client = world.client();
+            if (is_watched) CHECK(world.ask(client, resp({"WATCH", key})) == ok);
+            world.server(0).mood = Mood::Mute;
+            CHECK(world.ask(world.client(), resp({"GET", key})).empty());
+            CHECK(world.ask(client, resp({is_watched ? "GET" : "WATCH", key})).empty());
+            REQUIRE(world.leases(0).size() == 1);
+            Channel& lease = *world.leases(0)[0];
+            lease.arrived.clear();  // the answer is given below
+            world.cut_off(0);
+            world.settle();
+            CHECK_FALSE(world.health(0).accepts_traffic());
+            if (comes_back) {
+                world.server(0).mood = Mood::Up;
+                world.pass(100);
+                CHECK(world.health(0).accepts_traffic());
+            }
+            // In front of the first WATCH stands the question whether the server takes
+            // transactions.
+            answer(world, lease, is_watched ? bulk("x") : ok + ok + ok);
+            CHECK(World::heard(client) == (is_watched ? bulk("x") : ok));
+            CHECK(lease.closed == !comes_back);
+            CHECK(world.proxy().pools()[0]->servers[0]->idle_lease_count == (comes_back ? 1 : 0));
+            CHECK(world.ask(client, transaction).find("-EXECABORT") != std::string::npos);
+        }
+    }
+}
+
 TEST_CASE("who leaves a command that waits costs nobody else a connection") {
     World world(redis_pool(1));
     Channel& one = world.client();
