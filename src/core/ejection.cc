@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "front.h"
 
@@ -86,7 +87,8 @@ bool is_unplanned(const ServerConn& probe) {
 // A server came or went, decided here or by another worker: keys are placed anew.
 void Proxy::follow_servers() {
     for (const auto& pool : pools_) {
-        bool changed = false;
+        // What is given up on one that went may be of use on others: which are out is known first.
+        std::vector<Server*> changed;
         for (const auto& server : pool->servers) {
             const bool live = server->health().accepts_traffic();
             // Also when it came back and went again in between.
@@ -98,17 +100,19 @@ void Proxy::follow_servers() {
                 schedule_check(*server);  // the first
             }
             if (live == server->live) continue;
-            changed = true;
+            changed.push_back(server.get());
             server->live = live;
             server->note_change();
-            if (live) {
+        }
+        for (Server* server : changed) {
+            if (server->live) {
                 welcome(*server);
             } else {
                 turn_away(*server);
                 leases_.retire(*server, ejected_text(server->health()));
             }
         }
-        if (!changed) continue;
+        if (changed.empty()) continue;
         pool->place_anew(now_);
         subscriptions_.place_anew(*pool);
     }

@@ -124,6 +124,30 @@ TEST_CASE("a source's server that goes while RENAME writes takes the lease with 
     }
 }
 
+// What is left over of the steps is given up on a server that is out, not asked there.
+TEST_CASE("of two servers that go in the same moment neither is asked anything more") {
+    Stage stage(ejecting_pool());
+    stage.begin({"RENAME", stage.a[1], stage.a[0]});
+    stage.world.server(0).mood = Mood::Vanished;
+    stage.answer({1, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
+    Channel* lease = stage.world.leases(1)[0];
+    // Another worker has seen it.
+    for (const uint32_t server : {0U, 1U}) {
+        const Instant now = stage.world.proxy().now();
+        CHECK(stage.world.health(server).on_failure({.began = now, .now = now, .reason = "broke"},
+                                                    {.eject = true, .failure_limit = 1}) ==
+              core::Health::Verdict::Ejected);
+    }
+    stage.world.loop().process().shared.announce_change();
+    stage.world.settle();
+    CHECK(lease->closed);
+    CHECK(lease->arrived.empty());
+    CHECK(World::heard(*stage.client) ==
+          "-ERR ringmain: server s0 (10.0.0.1:7000) is ejected: broke; 'RENAME' may have "
+          "written the destination; the sources are as they were\r\n");
+    stage.check_clean();
+}
+
 TEST_CASE("of a step that was not asked nothing is said") {
     Stage stage(ejecting_pool());
     stage.begin({"SMOVE", stage.a[0], stage.a[1], "m"});
