@@ -132,6 +132,11 @@ bool Leases::has_ended(const ClientConn& client) {
     return client.end_of_stream || (client.session != nullptr && client.session->left);
 }
 
+bool Leases::may_end_unseen(const ClientConn& client) {
+    if (client.session == nullptr || has_ended(client)) return false;
+    return client.session->waiting != nullptr || has_wait_everywhere(*client.session);
+}
+
 bool Leases::is_ending(const ClientConn& client) const {
     return client.end_of_stream && (proxy_->draining_ || client.pool->retired);
 }

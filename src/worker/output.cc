@@ -313,12 +313,11 @@ void Driver::nudge_quiet() {
     }
 }
 
-// A client whose command waits on a server, perhaps for ever, and that has sent so much behind it
-// that it is not read any more: that it leaves is seen in another way.
+// It is not read any more, and whether it leaves is to be seen all the same.
 bool Driver::is_left_waiting(const Channel& channel) {
     const core::ClientConn* client = channel.client;
-    return client != nullptr && !channel.closing && !channel.ended && client->session != nullptr &&
-           client->session->waiting != nullptr && !client->session->left;
+    return client != nullptr && !channel.closing && !channel.ended &&
+           core::Leases::may_end_unseen(*client);
 }
 
 void Driver::end_wait(Channel& channel, int events) {

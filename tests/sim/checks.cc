@@ -162,7 +162,7 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
     const core::Fragment* head = conn.fragments.front();
     if (head == nullptr || pool.timeout_ms == 0) return true;
     if (head->special == core::Special::Wait) {
-        return now_.ns <= conn.answer_by.ns + resolution.ns ||
+        return now_.ns - conn.answer_by.ns <= resolution.ns ||
                fail(conn.server->title() + ": a command that waits is past its time");
     }
     if (conn.uploader != nullptr) return true;  // its time begins with the end of its request

@@ -37,7 +37,9 @@ Client::Client(uint64_t number, const Scenario& scenario, Truth& truth, Prng& pr
       truth_(&truth),
       talker_(number, truth),
       manner_(draw_manner(scenario, prng)),
-      left_(5 + static_cast<uint32_t>(prng.below(120))) {}
+      left_(5 + static_cast<uint32_t>(prng.below(120))) {
+    if (scenario.waits && manner_ == Manner::Polite && number % 3 == 2) manner_ = Manner::Parting;
+}
 
 void Client::on_connected(Link& link, Instant now) {
     link_ = &link;
@@ -91,6 +93,7 @@ std::string Client::act(Instant now, Prng& prng) {
     if (now >= leaves_at_ && !leaving_) {
         const bool owed = listens() && talker_.waiting() > 0 && manner_ != Manner::Rude;
         if (owed) return {};
+        if (manner_ == Manner::Parting && !is_sent_away_ && part(now, prng)) return {};
         leave(now, listens() && manner_ != Manner::Rude);
         return {};
     }
@@ -125,16 +128,23 @@ std::string Client::on_closed(Instant now) {
     link_->client = nullptr;
     link_ = nullptr;
     if (excused || (expected && !owed)) return {};
+    if (has_parted_) {
+        const std::string wrong = talker_.miss_last();
+        return wrong.empty() ? wrong : "client c" + std::to_string(number_) + ": " + wrong;
+    }
     return "client c" + std::to_string(number_) + " was closed and " +
            (owed ? "waits for " + std::to_string(talker_.waiting()) + " answers"
                  : "had not said goodbye");
 }
 
-// What it said last may have crossed with the proxy's closing over client_idle_timeout.
+// It has waited for nothing and said nothing for that long; what it said last may have crossed with
+// the proxy's closing.
 bool Client::may_seem_idle(Instant now) const {
-    if (truth_->pool->client_idle_timeout_ms == 0) return false;
+    const Duration limit = Duration::millis(truth_->pool->client_idle_timeout_ms);
+    if (limit.ns == 0) return false;
     const Duration crossing = {4 * link_->latency.ns + Duration::millis(10).ns};
-    return talker_.waiting() == 0 || now - talker_.oldest().asked <= crossing;
+    if (talker_.waiting() > 0) return now - talker_.oldest().asked <= crossing;
+    return now + crossing >= std::max(last_heard_, sent_until_) + limit;
 }
 
 // However fast it reads: a batch may have brought more for it than may wait.
@@ -147,6 +157,16 @@ bool Client::may_be_cut_short() const {
     const bool streams = truth_->pool->stream_threshold < config::Pool{}.stream_threshold;
     return streams && !truth_->calm && talker_.waiting() > 0 &&
            talker_.oldest().asked < truth_->calm_from;
+}
+
+// False: it has nothing to wait for.
+bool Client::part(Instant now, Prng& prng) {
+    std::string bytes = talker_.speak_last(prng, now);
+    if (bytes.empty()) return false;
+    has_parted_ = true;
+    send(std::move(bytes), now, prng);
+    leave(now, true);
+    return true;
 }
 
 void Client::leave(Instant now, bool politely) {

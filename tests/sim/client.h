@@ -23,6 +23,7 @@ class Client {
         Rude,       // leaves in the middle, without a word; perhaps in that of a request
         Deaf,       // asks and never reads
         Babbling,   // what it says is no request
+        Parting,    // ends its side behind a command that waits, and hears the rest
     };
 
     Client(uint64_t number, const Scenario& scenario, Truth& truth, Prng& prng);
@@ -74,6 +75,8 @@ class Client {
 
     [[nodiscard]] uint64_t requests() const { return spoken_; }
 
+    [[nodiscard]] bool has_parted() const { return has_parted_; }
+
     // No answer is owed any more: the proxy is short of memory.
     [[nodiscard]] bool listens() const {
         return manner_ != Manner::Deaf && manner_ != Manner::Babbling;
@@ -89,6 +92,7 @@ class Client {
     void send(std::string bytes, Instant now, Prng& prng);
     [[nodiscard]] std::string babble(Prng& prng) const;
     void leave(Instant now, bool politely);
+    [[nodiscard]] bool part(Instant now, Prng& prng);
 
     uint64_t number_;
     const Scenario* scenario_;
@@ -103,6 +107,7 @@ class Client {
     bool ends_within_ = false;  // its last request
     bool gone_ = false;
     bool is_sent_away_ = false;  // the proxy stops
+    bool has_parted_ = false;    // behind a command that waits
     bool may_be_unheard_ = false;
     Instant next_speech_ = {};
     Instant next_nap_ = {};

@@ -23,15 +23,17 @@ uint32_t World::index_of(const Worker& worker) const {
 
 Instant World::next_of(const Link& link) const {
     if (link.gone) return Instant::never();
-    Instant next = std::min(link.to_proxy.next(), link.to_peer.next());
+    // The end of its side is nothing to a server that stands still, or knows of it.
+    Instant to_peer = link.is_half ? Instant::never() : link.to_peer.next();
+    if (link.channel->shut) to_peer = std::max(to_peer, link.server->still_until);
+    Instant next = std::min(link.to_proxy.next(), to_peer);
     if (link.server != nullptr && !link.arrived.empty()) {
         next = std::min(next, std::max(now_ + grid, link.server->still_until));
     }
     if (!link.channel->closed) {
         next = std::min({next, link.reset_at, link.connect_at});
         // What the proxy knows already, or has been told, does not come again.
-        if (link.to_proxy.empty() && link.ended)
-            next = std::min(link.to_peer.next(), link.reset_at);
+        if (link.to_proxy.empty() && link.ended) next = std::min(to_peer, link.reset_at);
     }
     return next;
 }
@@ -63,7 +65,7 @@ bool World::is_ready(const Link& link) const {
     if (link.reset_at <= now_) return true;
     if (link.server != nullptr && !channel.connected) return link.connect_at <= now_;
     if (!channel.sending.empty() && channel.reads) return true;
-    if (!test::Loop::is_armed(channel)) return false;
+    if (!test::Loop::is_armed(channel)) return ends_unseen(link);
     return !channel.inbound.empty() || (!link.ended && link.to_proxy.has_ended(now_));
 }
 
@@ -109,6 +111,8 @@ void World::batch(Worker& worker) {
     for (size_t i = 0; i < order_.size(); ++i) {
         Link& link = *links_[order_[i]];
         if (i == turn) adopt(worker);
+        // What a client has said may still be in its socket when the proxy is told to stop.
+        if (worker.is_told_to_drain && link.client != nullptr && prng_.below(2) == 0) continue;
         if (link.worker == index) happen(link);
     }
     adopt(worker);
@@ -160,6 +164,17 @@ void World::change_config() {
     }
     for (Worker& worker : workers_) {
         worker.next_config = &config;
+    }
+    delay_some();
+}
+
+// Some of what is on its way to servers takes longer than what will be said to them on other
+// connections. Nothing is late over it.
+void World::delay_some() {
+    for (const auto& link : links_) {
+        if (link->server == nullptr || prng_.below(2) == 0) continue;
+        if (!link->server->is_reachable(now_)) continue;
+        link->to_peer.hold(now_ + some_span(10));
     }
 }
 
@@ -258,10 +273,19 @@ void World::happen(Link& link) {
     for (uint64_t count = 1 + prng_.below(4); count > 0 && loop.receive(channel); --count) {
         if (!link.messages.empty()) bring_messages(link);
     }
+    if (ends_unseen(link)) loop.proxy().leases().on_client_end(*channel.client);
     if (channel.closed || link.ended || !channel.inbound.empty()) return;
     if (!link.to_proxy.has_ended(now_) || !test::Loop::is_armed(channel)) return;
     link.ended = true;
     loop.end_of_stream(channel);
+}
+
+// As the driver: the end of a client that is not read, for it waits, is seen behind what it has
+// said.
+bool World::ends_unseen(const Link& link) const {
+    const core::ClientConn* client = link.channel->client;
+    return client != nullptr && !link.ended && !test::Loop::is_armed(*link.channel) &&
+           link.to_proxy.has_ended(now_) && core::Leases::may_end_unseen(*client);
 }
 
 // Those of which the worker has now all bytes.
@@ -333,7 +357,7 @@ void World::collect(Worker& worker) {
         if (!channel.arrived.empty()) {
             link->to_peer.push(std::exchange(channel.arrived, {}), now_ + link->latency);
         }
-        if (channel.closed && !link->to_peer.is_closed()) {
+        if ((channel.closed || channel.shut) && !link->to_peer.is_closed()) {
             link->to_peer.close(now_ + link->latency);
         }
         if (link->server != nullptr && channel.server != nullptr) {

@@ -67,6 +67,12 @@ Scenario::Scenario(uint64_t seed) {
         config.pools[0].stream_threshold = 1 + prng.below(2000);
     }
     carries = chance(prng, 40);
+    if (!calm && selects && pool().databases_max == 1) {
+        // Servers are away, and not ejected for it, when their connections change hands.
+        config.pools[0].auto_eject_hosts = false;
+        weights[static_cast<size_t>(Mishap::Die)] += 10;
+        weight_sum += 10;
+    }
     for (config::Pool& each : config.pools) {
         if (carries) each.cross_server_writes = config::CrossServerWrites::Emulate;
     }

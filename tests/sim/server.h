@@ -42,6 +42,10 @@ class Server {
     void end_waits(Instant now, Prng& prng);
     [[nodiscard]] Instant next_end() const;
 
+    // The proxy has ended its side of the connection, and all that it has said was looked at: who
+    // waits there does so no longer, and gets no answer.
+    void end_link(Link& link, Instant now);
+
     // The connection is gone.
     void forget(Link& link);
 

@@ -61,7 +61,8 @@ std::string Server::answer_wait(Link& link, Instant now) {
         const std::string element = pop(key, from_right, link);
         if (!element.empty()) return "*2\r\n" + bulk(key) + bulk(element);
     }
-    waiting_.push_back({&link, keys, from_right, on_grid(now + wait_span)});
+    const Instant until = arguments_.back() == "0" ? Instant::never() : on_grid(now + wait_span);
+    waiting_.push_back({&link, keys, from_right, until});
     return {};
 }
 
@@ -81,15 +82,26 @@ void Server::feed_waiting(const std::string& key, Instant now, Prng& prng) {
 
 void Server::end_waits(Instant now, Prng& prng) {
     if (stands_still(now)) return;
-    while (!waiting_.empty() && waiting_.front().until <= now) {
-        Link& link = *waiting_.front().link;
-        waiting_.pop_front();
-        send(link, link.session.resp3 ? "_\r\n" : "*-1\r\n", now, prng);
+    for (const Waiting& one : waiting_) {
+        if (one.until > now) continue;
+        send(*one.link, one.link->session.resp3 ? "_\r\n" : "*-1\r\n", now, prng);
     }
+    std::erase_if(waiting_, [now](const Waiting& one) { return one.until <= now; });
 }
 
 Instant Server::next_end() const {
-    return waiting_.empty() ? Instant::never() : std::max(waiting_.front().until, still_until);
+    Instant next = Instant::never();
+    for (const Waiting& one : waiting_) {
+        next = std::min(next, one.until);
+    }
+    return next == Instant::never() ? next : std::max(next, still_until);
+}
+
+void Server::end_link(Link& link, Instant now) {
+    std::erase_if(waiting_, [&link](const Waiting& one) { return one.link == &link; });
+    link.is_half = true;
+    link.mute = true;
+    link.to_proxy.close(now + link.latency);
 }
 
 void Server::forget(Link& link) {

@@ -137,7 +137,8 @@ std::string Talker::speak_resp(Prng& prng) {
     if (is_selecting_) return speak_locally(prng);
     if (listens_ && prng.below(4) == 0) return speak_topic(prng);
     if (truth_->publishes && prng.below(6) == 0) return speak_publish(prng);
-    if (truth_->selects && prng.below(12) == 0) return speak_select(prng);
+    const uint64_t stays = truth_->pool->databases_max == 1 ? 5 : 12;
+    if (truth_->selects && prng.below(stays) == 0) return speak_select(prng);
     if (truth_->waits && prng.below(12) == 0) {
         return !is_waiting_ && prng.below(2) == 0 ? speak_wait(prng) : speak_push(prng);
     }
@@ -145,13 +146,7 @@ std::string Talker::speak_resp(Prng& prng) {
     const uint64_t kind = prng.below(19);
     if (kind >= 17 && !truth_->directory.is_random()) return speak_transaction(prng);
     if (kind < 3) return speak_get(prng);
-    if (kind < 6) {
-        Expected& expected = expect(Kind::Word, "+OK\r\n");
-        expected.words = {"+OK\r\n"};
-        expected.uses = some_keys(prng, 1);
-        expected.known = true;
-        return resp({"SET", expected.uses[0].key, new_value(expected.uses[0], expected)});
-    }
+    if (kind < 6) return speak_set(prng);
     if (kind < 9) return speak_multi(prng, kind < 8 ? "MGET" : "MSET");
     if (kind == 9) return speak_count(prng, prng.below(2) == 0 ? "DEL" : "UNLINK", true);
     if (kind < 12) return speak_count(prng, kind == 10 ? "EXISTS" : "TOUCH", false);
@@ -179,6 +174,14 @@ std::string Talker::speak_get(Prng& prng) {
     expected.known = all_known(expected.uses);
     expected.exact = got(use);
     return prng.below(3) == 0 ? "GET " + use.key + "\r\n" : resp({"GET", use.key});
+}
+
+std::string Talker::speak_set(Prng& prng) {
+    Expected& expected = expect(Kind::Word, "+OK\r\n");
+    expected.words = {"+OK\r\n"};
+    expected.uses = some_keys(prng, 1);
+    expected.known = true;
+    return resp({"SET", expected.uses[0].key, new_value(expected.uses[0], expected)});
 }
 
 std::string Talker::speak_multi(Prng& prng, std::string_view name) {

@@ -152,6 +152,14 @@ class Talker {
     // heard the last answer.
     [[nodiscard]] std::string speak(Prng& prng, Instant now);
 
+    // The last that it says, and then it ends its side of the connection: keys that it watches, a
+    // command that waits, and behind that others. Empty: it has no such thing to say.
+    [[nodiscard]] std::string speak_last(Prng& prng, Instant now);
+
+    // The connection has ended with answers still to come. Says what is wrong with that: only who
+    // would have to wait is left there, and nothing behind is done.
+    [[nodiscard]] std::string miss_last() const;
+
     // Takes whole answers off `heard`; returns what is wrong with the first that is wrong.
     [[nodiscard]] std::string listen(std::string& heard, Instant now);
 
@@ -220,6 +228,7 @@ class Talker {
     [[nodiscard]] std::string got(const Use& use) const;
     [[nodiscard]] std::string speak_resp(Prng& prng);
     [[nodiscard]] std::string speak_get(Prng& prng);
+    [[nodiscard]] std::string speak_set(Prng& prng);
     [[nodiscard]] std::string speak_multi(Prng& prng, std::string_view name);
     [[nodiscard]] std::string speak_count(Prng& prng, std::string_view name, bool removes);
     [[nodiscard]] std::string speak_increment(Prng& prng);

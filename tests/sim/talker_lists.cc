@@ -36,6 +36,48 @@ std::string Talker::speak_push(Prng& prng) {
     return resp({prng.below(3) == 0 ? "LPUSH" : "RPUSH", use.key, element});
 }
 
+std::string Talker::speak_last(Prng& prng, Instant now) {
+    now_ = now;
+    const bool may_wait = truth_->waits && !memcached_ && authenticated_ && !listens_;
+    if (!may_wait || !expected_.empty() || truth_->directory.is_random()) return {};
+    const Use watched = {.key = "s:k" + std::to_string(prng.below(8)) + suffix()};
+    const std::vector<uint32_t> home = truth_->directory.servers_of(watched.key, now, now);
+    std::string text;
+    if (prng.below(4) != 0) {
+        text += resp({"WATCH", watched.key});
+        expect_word("+OK\r\n", {watched});
+    }
+    // Of a list on the same server, if there is one.
+    Expected& expected = expect(Kind::Wait, {});
+    Use list;
+    for (uint64_t i = 0; i < lists; ++i) {
+        list = {.key = "s:kL" + std::to_string(i) + suffix()};
+        if (truth_->directory.servers_of(list.key, now, now) == home) break;
+    }
+    expected.uses = {list};
+    expected.waits = true;
+    expected.silent = 3;
+    text += resp({"BLPOP", list.key, prng.below(2) == 0 ? "0" : "0.02"});
+    for (uint64_t more = prng.below(5); more > 0; --more) {
+        text += prng.below(2) == 0 ? speak_get(prng) : speak_set(prng);
+    }
+    return text;
+}
+
+std::string Talker::miss_last() const {
+    if (expected_.empty()) return {};
+    if (!expected_.front().waits) return "waits for what is not a command that waits";
+    for (const Expected& one : expected_) {
+        for (const Tag tag : one.writes) {
+            if (truth_->ledger.write(tag).ran == Instant::never()) continue;
+            return "write " + std::to_string(tag) + " was done behind a command without an answer";
+        }
+    }
+    const auto taken = truth_->taken.find(number_);
+    if (taken == truth_->taken.end() || !truth_->calm) return {};
+    return "element " + std::to_string(taken->second) + " was taken and is lost";
+}
+
 // What a server has taken out of a list for this talker is not lost and nobody else's.
 std::string Talker::judge_wait(std::string_view answer, const std::vector<Value>& values) {
     const auto taken = truth_->taken.find(number_);

@@ -15,6 +15,7 @@ constexpr Duration calm_limit = Duration::millis(30'000);
 
 void add_client(Totals& totals, const Client& client, const Talker& talker) {
     totals.requests += client.requests();
+    totals.partings += client.has_parted() ? 1U : 0U;
     totals.answers += talker.heard().answers;
     totals.known += talker.heard().known;
     totals.errors += talker.heard().errors;
@@ -42,6 +43,7 @@ void Totals::add(const Totals& other) {
     closed_slow += other.closed_slow;
     reloads += other.reloads;
     drains += other.drains;
+    partings += other.partings;
     transactions += other.transactions;
     batches += other.batches;
     virtual_ms += other.virtual_ms;
@@ -225,12 +227,19 @@ bool World::calm() {
 
 bool World::farewell() {
     tell("-- farewell");
-    leaving_ = true;
+    leaving_ = !scenario_.drains;
     if (scenario_.drains) {
+        // They are in the midst of it.
+        requests_left_ = 60 * workers_.size();
         for (const auto& client : clients_) {
             client->go_on(20, now_);
         }
-        if (!pass(Duration{static_cast<int64_t>(prng_.below(20'000'000))})) return false;
+        const Instant until = now_ + Duration{static_cast<int64_t>(prng_.below(40'000'000))};
+        while (now_ < until) {
+            invite();
+            if (!step()) return false;
+        }
+        leaving_ = true;
         for (Realm& realm : realms_) {
             realm.truth.is_ending = true;
         }
@@ -346,8 +355,14 @@ bool World::servers_act() {
         server->end_waits(now_, prng_);
     }
     for (const auto& link : links_) {
-        if (link->server == nullptr || link->arrived.empty()) continue;
-        if (link->was_reset) continue;
+        if (link->server == nullptr || link->was_reset) continue;
+        if (link->arrived.empty()) {
+            const bool is_new = link->channel->shut && !link->is_half;
+            if (is_new && link->to_peer.has_ended(now_) && !link->server->stands_still(now_)) {
+                link->server->end_link(*link, now_);
+            }
+            continue;
+        }
         const uint64_t flushes = link->server->truth().flushes;
         std::string wrong = link->server->serve(*link, now_, prng_);
         if (!wrong.empty()) return fail(std::move(wrong));

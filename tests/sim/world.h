@@ -66,6 +66,7 @@ struct Totals {
     uint64_t reloads = 0;
     uint64_t closed_slow = 0;  // clients, over their output
     uint64_t drains = 0;       // of clients that waited for something
+    uint64_t partings = 0;     // of clients that ended their side behind a command that waits
     uint64_t batches = 0;
     uint64_t virtual_ms = 0;
 
@@ -106,6 +107,7 @@ class World {
     void batch(Worker& worker);
     void change_config();
     void move_servers(config::Pool& pool);
+    void delay_some();
     void note_configs();
     void adopt(Worker& worker);
     void drain(Worker& worker);
@@ -113,6 +115,7 @@ class World {
     void happen(Link& link);
     void happen_to_server(Link& link);
     void bring_messages(Link& link);
+    [[nodiscard]] bool ends_unseen(const Link& link) const;
     [[nodiscard]] bool is_certain(const Link& link, const Link::Message& message);
     void note_lessee(Link& link);
     void collect(Worker& worker);

@@ -100,6 +100,9 @@ class Leases {
     // an answer so does ringmain (end_wait).
     void on_client_end(ClientConn& client);
     [[nodiscard]] static bool has_ended(const ClientConn& client);
+    // It waits, perhaps for ever, and nobody knows that it has ended its side. When so much has
+    // come behind its command that it is not read any more, that is to be seen in another way.
+    [[nodiscard]] static bool may_end_unseen(const ClientConn& client);
     // Ringmain ends its connection, over a stop or a reload.
     [[nodiscard]] bool is_ending(const ClientConn& client) const;
 
