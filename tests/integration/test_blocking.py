@@ -143,6 +143,13 @@ class Waiting(RedisCase):
                 wait_for(lambda: self.waiting() == 0, "the server knows", timeout=4)
                 self.assertEqual(other.value("RPUSH", "{t}l", "x"), 1)
                 self.assertEqual(other.value("LPOP", "{t}l"), b"x")
+                client = self.client()
+                client.send(resp("WAIT", "1", "0"))
+                wait_for(lambda: self.waiting() == len(self.servers), "all of them let it wait")
+                client.send(much)
+                time.sleep(0.2)
+                getattr(client, way)()
+                wait_for(lambda: self.waiting() == 0, "the servers know", timeout=4)
 
     def ended(self, client, *commands):
         """What comes when the client has said that and nothing more, to the end."""
