@@ -102,15 +102,22 @@ COMBINED = {
     "zunion": "Zunion",
 }
 
-# Forwarded; with keys on several servers what becomes of it where the pool says so
-# (cross_server_writes, src/design/0014). Lists have no such way: who takes an element in the middle
-# would leave it twice.
+# With keys on several servers: what becomes of it where the pool says so (cross_server_writes,
+# src/design/0014). Lists have no such way: who takes an element in the middle would leave it twice.
+# "Popped" needs nobody's word: only one server is asked at a time (core/turns.h).
 CROSSING = {
     "bitop": "Carried",
+    "blmpop": "Popped",
+    "blpop": "Popped",
+    "brpop": "Popped",
+    "bzmpop": "Popped",
+    "bzpopmax": "Popped",
+    "bzpopmin": "Popped",
     "copy": "Carried",
     "georadius": "Carried",
     "georadiusbymember": "Carried",
     "geosearchstore": "Carried",
+    "lmpop": "Popped",
     "pfmerge": "Carried",
     "rename": "Renamed",
     "renamenx": "RenamedNx",
@@ -121,6 +128,7 @@ CROSSING = {
     "sunionstore": "Carried",
     "zdiffstore": "Carried",
     "zinterstore": "Carried",
+    "zmpop": "Popped",
     "zrangestore": "Carried",
     "zunionstore": "Carried",
 }

@@ -32,14 +32,6 @@ bool says_loading(const Fragment& head, const Bytes& bytes) {
     return !head.response.empty() && is_loading(head.response.to_string());
 }
 
-// An answer to a question of commands that wait on several servers in turn: of one key the element,
-// of several the key and the element.
-bool fits_turn(const Turns& turns, const resp::ResponseFrame& frame) {
-    if (is_error(frame) || frame.is_null || frame.type == '_') return true;
-    return turns.next < turns.keys.size() ? frame.type == '$'
-                                          : frame.type == '*' && frame.number == 2;
-}
-
 // Of an error line without its '-'.
 std::string_view without_sign(std::string_view line) {
     return line.substr(line.empty() ? 0 : 1);
@@ -99,6 +91,9 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
             } else {
                 on_waited(conn, frame, bytes);
             }
+            return;
+        case Special::Turn:
+            on_asked(conn, frame, bytes);
             return;
         case Special::Publish:
             on_published(conn, frame, bytes);
@@ -245,6 +240,8 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
     }
     // How long it waited says nothing about the server.
     conn.fragments.front()->queued = proxy_->now();
+    // The frame is the connection's, which may be closed when it is given back.
+    const resp::ResponseFrame answer = frame;
     Request& request = take_request(conn);
     ClientConn& client = *conn.lessee;
     RM_DCHECK(client.session->waiting == &conn);
@@ -255,7 +252,7 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
     if (!watches || conn.ends) give_back(conn);
     note_change(client);
     if (client.session->turns != nullptr && request.client != nullptr) {
-        on_turn(request, frame, bytes);
+        on_turn(request, answer, bytes);
     } else {
         deliver(request, &bytes, {});
     }

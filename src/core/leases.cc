@@ -33,6 +33,11 @@ bool is_waited_on(const ServerConn& conn) {
     return has_wait_everywhere(session) && find_in_steps(session, conn) != nullptr;
 }
 
+// What it waits for is the answer to a question of a pop over several servers, which comes at once.
+bool asks_in_turn(const Session& session) {
+    return session.waiting != nullptr && session.turns != nullptr && session.turns->asks();
+}
+
 }  // namespace
 
 // --- what clients have ---------------------------------------------------------------------------
@@ -105,16 +110,22 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
     const Session& session = *client.session;
     const bool waits_everywhere = has_wait_everywhere(session);
     if (session.waiting == nullptr && !waits_everywhere) return;
-    std::string text;
+    std::string text = "a command that waits on its server was ended: ";
+    text.append(why);
+    // What the server may have popped already is the client's.
+    if (!why.empty() && asks_in_turn(session)) {
+        session.turns->end = text;
+        return;
+    }
     if (why.empty()) {
+        text.clear();
         take_no_more(client);
         // What is answered already would be heard in the place of this.
         for (Request* next = client.requests.front(); next != nullptr; next = next->next) {
             next->mute = true;
         }
     } else {
-        text = "a command that waits on its server was ended: ";
-        text = error_line(*client.pool, text.append(why));
+        text = error_line(*client.pool, text);
     }
     if (waits_everywhere) {
         Request& request = *session.steps->request;
@@ -152,9 +163,8 @@ void Leases::on_client_end(ClientConn& client) {
         return;
     }
     if (session.waiting == nullptr) return;
-    // The questions of a turn are answered at once; take_turn() sees that no wait follows.
-    const bool asks = session.turns != nullptr && session.turns->next < session.turns->keys.size();
-    if (!asks) end_side(*session.waiting);
+    // take_turn() sees that no wait follows.
+    if (!asks_in_turn(session)) end_side(*session.waiting);
 }
 
 void Leases::end_side(ServerConn& conn) {
@@ -355,12 +365,13 @@ void Leases::retire(Server& server, std::string_view why) {
         if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
         Session* session = conn.lessee == nullptr ? nullptr : conn.lessee->session.get();
         const bool has_steps = session != nullptr && find_in_steps(*session, conn) != nullptr;
-        if (conn.fragments.empty() || is_waited_on(conn)) {
+        const bool asks = session != nullptr && session->waiting == &conn && asks_in_turn(*session);
+        if (conn.fragments.empty() || (is_waited_on(conn) && !asks)) {
             proxy_->lose(conn, why, Blame::Nobody);
             continue;
         }
-        // With the answer the steps end, or go on to where they end.
-        if (session == nullptr || has_steps) continue;
+        // With the answer the steps end, or go on to where they end, and so do turns.
+        if (session == nullptr || has_steps || asks) continue;
         // With EXEC or UNWATCH on the way it has an end already.
         if (session->watching == &conn && !session->ends_watch) {
             session->lost = "server " + server.title() + " " + std::string(why);

@@ -331,6 +331,7 @@ Taken RespFront::forward_by_keys(const Command& command) {
                 return combine(
                     proxy_, client_, {command, bytes_, arguments()}, proxy_.scratch().keys);
             }
+            if (command.crossing == Crossing::Popped) return pop_in_turns(command);
             if (command.crossing != Crossing::Refused) return take_crossing(command);
             refuse_crossing("the keys of '" + upper_case(command.name) + "' live");
             break;

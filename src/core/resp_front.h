@@ -64,8 +64,7 @@ class RespFront {
     // resp_wait.cc
     [[nodiscard]] bool blocks(const Command& command);
     Taken wait_for(const Command& command);
-    [[nodiscard]] bool may_take_turns(const Command& command);
-    Taken wait_in_turns(const Command& command);
+    Taken pop_in_turns(const Command& command);
 
     // resp_steps.cc
     [[nodiscard]] bool is_emulated(const Command& command);

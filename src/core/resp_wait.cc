@@ -1,4 +1,5 @@
-// Commands that wait on their server: each on a connection that its client has for itself.
+// Commands that wait on their server, each on a connection that its client has for itself; and pops
+// that look at several servers.
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
@@ -8,25 +9,27 @@
 
 namespace ringmain::core {
 
-// BLPOP and BRPOP can be asked of one server after the other.
-bool RespFront::may_take_turns(const Command& command) {
-    return (command.name == "blpop" || command.name == "brpop") &&
-           frame_.argument_count - 2 <= Turns::keys_max && bytes_.size() <= Turns::keys_size_max;
-}
-
-Taken RespFront::wait_in_turns(const Command& command) {
-    const std::optional<int64_t> wait_ms =
-        resp::wait_ms_of(command, bytes_, arguments(), proxy_.scratch().text);
-    if (!wait_ms.has_value()) {
-        error("-ERR timeout is not a float or out of range\r\n");
+// The keys of a pop live on several servers: scratch.keys has their positions.
+Taken RespFront::pop_in_turns(const Command& command) {
+    Scratch& scratch = proxy_.scratch();
+    if (scratch.keys.size() > Turns::keys_max || bytes_.size() > Turns::keys_size_max) {
+        refuse_crossing("more than " + std::to_string(Turns::keys_max) + " keys, or " +
+                        std::to_string(Turns::keys_size_max) + " bytes, of '" +
+                        upper_case(command.name) + "' live");
         return Taken::Yes;
     }
+    std::vector<std::string> words;
+    for (const ByteRange& range : arguments()) {
+        words.emplace_back(bytes_.view(range, scratch.text));
+    }
     auto turns = std::make_unique<Turns>();
-    turns->from_right = command.name == "brpop";
-    if (*wait_ms > 0) turns->until = proxy_.now() + Duration::millis(*wait_ms);
-    const std::span<const ByteRange> all = arguments();
-    for (const ByteRange& key : all.subspan(1, all.size() - 2)) {
-        turns->keys.emplace_back(bytes_.view(key, proxy_.scratch().text));
+    const std::string_view mistake = resp::read_pop(command, words, scratch.keys, turns->pop);
+    if (!mistake.empty()) {
+        error(mistake);
+        return Taken::Yes;
+    }
+    if (turns->pop.wait_ms > 0) {
+        turns->until = proxy_.now() + Duration::millis(turns->pop.wait_ms);
     }
     Request* request = proxy_.make_request(client_);
     if (request == nullptr) {
@@ -34,7 +37,7 @@ Taken RespFront::wait_in_turns(const Command& command) {
         return Taken::Yes;
     }
     note(*request);
-    client_.session->turns = std::move(turns);
+    proxy_.leases().session_of(client_).turns = std::move(turns);
     proxy_.leases().take_turn(*request);
     return Taken::Yes;
 }
@@ -59,7 +62,7 @@ Taken RespFront::wait_for(const Command& command) {
             index = pool_.first_live();
             break;
         case Place::Several:
-            if (may_take_turns(command)) return wait_in_turns(command);
+            if (command.crossing == Crossing::Popped) return pop_in_turns(command);
             refuse_crossing("the keys of '" + upper_case(command.name) + "' live");
             return Taken::Yes;
         case Place::Refused:

@@ -90,6 +90,8 @@ void Leases::begin_steps(Request& request) {
                        steps.sources[0].server,
                        request_text({"SISMEMBER", steps.sources[0].key, steps.words[3]}));
             return;
+        case Crossing::Popped:
+            break;
         case Crossing::Refused:
             RM_ASSERT(steps.command->id == CommandId::Wait);
             wait_everywhere(request);

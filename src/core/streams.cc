@@ -37,7 +37,8 @@ void Streams::consider(ServerConn& conn, uint64_t size) {
     // A server that announces much and brings nothing is told of; so the beginning is held back.
     if (conn.partial.size() <= std::min<uint64_t>(threshold, stream_held_back)) return;
     const Fragment& head = *conn.fragments.front();
-    if (!is_wanted(head) || head.request->join != nullptr || head.special != Special::No) return;
+    if (!is_wanted(head) || head.request->join != nullptr) return;
+    if (head.special != Special::No && head.special != Special::Turn) return;
     // Nothing of it may leave, or messages might fall into its middle.
     if (head.request->mute || is_subscribed(*head.request->client)) return;
     begin_response(conn);

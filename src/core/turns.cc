@@ -12,46 +12,38 @@
 
 namespace ringmain::core {
 
-namespace {
-
-std::string seconds_of(Duration duration) {
-    const int64_t ms = std::max<int64_t>((duration.ns + 999'999) / 1'000'000, 1);
-    const std::string rest = std::to_string(1000 + ms % 1000).substr(1);
-    return std::to_string(ms / 1000) + "." + rest;
+// The key that is asked next, those behind it that may be asked with it, and their server.
+uint32_t Leases::next_question(const Pool& pool, Turns& turns, std::string& text) {
+    const std::vector<std::string>& keys = turns.pop.keys;
+    const uint32_t server = pool.server_of(keys[turns.next], proxy_->now(), proxy_->prng());
+    turns.asked = 1;
+    while (turns.pop.counts_keys && turns.next + turns.asked < keys.size()) {
+        const std::string& key = keys[turns.next + turns.asked];
+        if (pool.server_of(key, proxy_->now(), proxy_->prng()) != server) break;
+        turns.asked += 1;
+    }
+    text = resp::question_text(turns.pop, turns.next, turns.asked);
+    return server;
 }
 
-}  // namespace
-
-// What is asked next, and of which server.
-uint32_t Leases::next_turn(const Pool& pool, Turns& turns, std::string& text, Duration* wait) {
-    const std::string_view letter = turns.from_right ? "R" : "L";
-    if (turns.next < turns.keys.size()) {
-        const std::string& key = turns.keys[turns.next];
-        resp::write_array_header(text, 2);
-        resp::write_bulk(text, std::string(letter) + "POP");
-        resp::write_bulk(text, key);
-        *wait = {};
-        return pool.server_of(key, proxy_->now(), proxy_->prng());
-    }
-    // The servers in the order of their first keys, and the keys of the one whose turn it is.
+// The servers in the order of their first keys, and the keys of the one whose turn it is.
+uint32_t Leases::next_wait(const Pool& pool, Turns& turns, std::string& text, Duration* wait) {
     std::vector<uint32_t> places;
     std::vector<uint32_t> servers;
-    for (const std::string& key : turns.keys) {
+    for (const std::string& key : turns.pop.keys) {
         places.push_back(pool.server_of(key, proxy_->now(), proxy_->prng()));
         if (std::find(servers.begin(), servers.end(), places.back()) == servers.end()) {
             servers.push_back(places.back());
         }
     }
     const uint32_t server = servers[turns.taken++ % servers.size()];
+    std::vector<std::string_view> keys;
+    for (size_t i = 0; i < places.size(); ++i) {
+        if (places[i] == server) keys.emplace_back(turns.pop.keys[i]);
+    }
     const bool ends = turns.until != Instant::never();
     *wait = ends ? std::min(Turns::length, turns.until - proxy_->now()) : Turns::length;
-    const auto count = static_cast<uint32_t>(std::count(places.begin(), places.end(), server));
-    resp::write_array_header(text, count + 2);
-    resp::write_bulk(text, "B" + std::string(letter) + "POP");
-    for (size_t i = 0; i < places.size(); ++i) {
-        if (places[i] == server) resp::write_bulk(text, turns.keys[i]);
-    }
-    resp::write_bulk(text, seconds_of(*wait));
+    text = resp::wait_text(turns.pop, keys, *wait);
     return server;
 }
 
@@ -65,13 +57,18 @@ void Leases::take_turn(Request& request) {
     ClientConn& client = *request.client;
     Pool& pool = *client.pool;
     Turns& turns = *client.session->turns;
-    if (turns.next == turns.keys.size() && proxy_->now() >= turns.until) {
+    const bool waits = turns.pop.waits;
+    if (!turns.asks() && (!waits || proxy_->now() >= turns.until)) {
         end_turns(request, client.resp3 ? "_\r\n" : "*-1\r\n");
         return;
     }
+    if (!turns.end.empty()) {
+        end_turns(request, error_line(pool, turns.end));
+        return;
+    }
     // Each key is asked once for a client that has ended its side; it is not waited for.
-    const bool is_last = turns.taken > 0 || turns.next == turns.keys.size();
-    if (is_last && has_ended(client)) {
+    const bool is_last = turns.taken > 0 || !turns.asks();
+    if (waits && is_last && has_ended(client)) {
         take_no_more(client);
         end_turns(request, {});
         return;
@@ -82,10 +79,14 @@ void Leases::take_turn(Request& request) {
     }
     std::string text;
     Duration wait;
-    Server& server = pool.server(next_turn(pool, turns, text, &wait));
+    Server& server = pool.server(turns.asks() ? next_question(pool, turns, text)
+                                              : next_wait(pool, turns, text, &wait));
     std::string_view why = "out of memory for requests; see buffer_memory";
-    ServerConn* conn =
-        proxy_->has_room_for(text.size()) ? take(server, client, Need::Wait, &why) : nullptr;
+    ServerConn* conn = nullptr;
+    if (proxy_->has_room_for(text.size())) {
+        conn = waits ? take(server, client, Need::Wait, &why)
+                     : proxy_->usable_connection(server, client, text.size(), &why);
+    }
     if (conn == nullptr) {
         end_turns(request, error_line(pool, why));
         return;
@@ -93,8 +94,14 @@ void Leases::take_turn(Request& request) {
     const bool written = conn->out.append_copy(text, nullptr);
     RM_ASSERT(written);
     request.fragments_waiting = 0;
-    request.only.special = Special::Wait;
+    request.only.special = waits ? Special::Wait : Special::Turn;
     proxy_->enqueue(*conn, request.only);
+    if (!waits) {
+        // What the client asks behind it is answered behind it, and not before on other servers.
+        client.session->must_wait = true;
+        note_change(client);
+        return;
+    }
     const int64_t timeout_ms = pool.options->timeout_ms;
     begin_waiting(client,
                   *conn,
@@ -103,23 +110,42 @@ void Leases::take_turn(Request& request) {
                       : proxy_->now() + wait + Duration::millis(timeout_ms) + wait_margin);
 }
 
-// A turn's answer; the connection is given back.
+// Whether it can be an answer to what is under way.
+bool Leases::fits_turn(const Turns& turns, const resp::ResponseFrame& frame) {
+    if (frame.type == '-' || frame.type == '!') return true;
+    return turns.asks() ? resp::fits_question(turns.pop, frame) : resp::fits_wait(turns.pop, frame);
+}
+
+// A turn's answer, which fits; the connection is given back.
 void Leases::on_turn(Request& request, const resp::ResponseFrame& frame, const Bytes& bytes) {
     Turns& turns = *request.client->session->turns;
-    if (frame.is_null || frame.type == '_') {
-        turns.next = turns.next < turns.keys.size() ? turns.next + 1 : 0;
+    if (resp::is_nothing(frame)) {
+        turns.next = turns.asks() ? turns.next + turns.asked : 0;
         take_turn(request);
         return;
     }
-    std::string head;
-    if (frame.type == '$') {
-        resp::write_array_header(head, 2);
-        resp::write_bulk(head, turns.keys[turns.next]);
-    }
-    const bool kept = (head.empty() || request.response.append_copy(head, &proxy_->open_)) &&
-                      bytes.append_to(request.response, {0, bytes.size()}, &proxy_->open_);
+    resp::PopHead head;
+    const bool is_error = frame.type == '-' || frame.type == '!';
+    if (turns.asks() && !is_error) head = resp::head_of(turns.pop, turns.next);
+    bool kept = head.text.empty() || request.response.append_copy(head.text, &proxy_->open_);
+    kept = kept &&
+           bytes.append_to(request.response, {head.skip, bytes.size() - head.skip}, &proxy_->open_);
     if (!kept) proxy_->give_up(*request.client);
     end_turns(request, {});
+}
+
+// To a question on a connection that others use, too.
+void Leases::on_asked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
+    const Fragment& head = *conn.fragments.front();
+    if (!is_wanted(head)) {
+        proxy_->free_if_done(take_request(conn));
+        return;
+    }
+    if (!fits_turn(*head.request->client->session->turns, frame)) {
+        proxy_->lose(conn, "sent a response that does not fit the request");
+        return;
+    }
+    on_turn(take_request(conn), frame, bytes);
 }
 
 }  // namespace ringmain::core

@@ -99,6 +99,8 @@ std::string_view text_of(Crossing crossing) {
     switch (crossing) {
         case Crossing::Refused:
             return "";
+        case Crossing::Popped:
+            return ", or in turn: each server is asked in the order of the keys, one at a time";
         case Crossing::Carried:
             return ", or in steps: the sources are read, then the destination is written at once";
         case Crossing::Renamed:
@@ -148,7 +150,13 @@ std::string how_served(const Command& command) {
                 return "all servers: the smallest of their numbers, waiting on connections of the "
                        "client's own";
             }
-            return "by keys, waiting on a connection of the client's own";
+            text = "by keys, waiting on a connection of the client's own";
+            if (command.crossing == Crossing::Popped) {
+                text +=
+                    ", or in turn: each server is asked in the order of the keys, then one after "
+                    "the other is waited on";
+            }
+            return text;
         case Handling::Publish:
             return "by channel, placed like a key; clients of ringmain are counted one by one";
         case Handling::Subscribe:

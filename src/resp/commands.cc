@@ -194,17 +194,22 @@ uint32_t destination_of(const Command& command, const Arguments& arguments) {
 // What is longer would not fit a clock of nanoseconds.
 constexpr int64_t wait_ms_max = 100LL * 365 * 24 * 3600 * 1000;
 
-// Seconds with a fraction, as BLPOP has them. The server takes more spellings; few use them.
-std::optional<int64_t> ms_of_seconds(std::string_view text) {
+}  // namespace
+
+// With a fraction. The server takes hexadecimal spellings, too; nobody uses them.
+std::string_view read_seconds(std::string_view text, int64_t& wait_ms) {
+    if (text.starts_with('+') && text.size() > 1 && text[1] != '-') text.remove_prefix(1);
     double seconds = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    constexpr double refused_from = 9.2e15;
     const bool whole = read.ec == std::errc() && read.ptr == text.data() + text.size();
-    if (!whole || !(seconds >= 0 && seconds < refused_from)) return std::nullopt;
-    return std::min(static_cast<int64_t>(std::ceil(seconds * 1000)), wait_ms_max);
+    if (!whole || std::isnan(seconds)) return "-ERR timeout is not a float or out of range\r\n";
+    // What is too large for its clock is negative to the server.
+    constexpr double refused_from = 9.2e15;
+    const double ms = std::ceil(seconds * 1000);
+    if (ms < 0 || seconds >= refused_from) return "-ERR timeout is negative\r\n";
+    wait_ms = std::min(static_cast<int64_t>(ms), wait_ms_max);
+    return "";
 }
-
-}  // namespace
 
 std::span<const Command> commands() {
     return numbered;
@@ -326,7 +331,9 @@ std::optional<int64_t> wait_ms_of(const Command& command,
     }
     // Where keys are counted the time stands before the count, else behind everything.
     const bool first = command.key_specs[0].find == KeySpec::Find::KeyNumber;
-    return ms_of_seconds(all.view(first ? 1 : all.size() - 1));
+    int64_t wait_ms = 0;
+    if (!read_seconds(all.view(first ? 1 : all.size() - 1), wait_ms).empty()) return std::nullopt;
+    return wait_ms;
 }
 
 }  // namespace ringmain::resp

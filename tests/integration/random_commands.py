@@ -74,17 +74,18 @@ LTRIM <list> <index> <index>
 LPOS <list> <member> [ RANK <index> ] [ COUNT <count> ] [ MAXLEN <count> ]
 =LMOVE <list> <list> LEFT|RIGHT LEFT|RIGHT|x
 =RPOPLPUSH <list> <list>
-=LMPOP # <list>+ LEFT|RIGHT [ COUNT <count>|<bad> ]
+LMPOP # <list>+ LEFT|RIGHT|x [ COUNT <count>|<bad> ]
 LMPOP <bad> <list> LEFT
 =BLPOP <list>+ 0.01
 =BRPOP <list>+ 0.01
 BLPOP|BRPOP <list>+ 0.01
 BLPOP <list> <bad>
-=BLMPOP 0.01 # <list>+ LEFT|RIGHT|x [ COUNT <count> ]
+BLMPOP 0.01|0.01|<bad> # <list>+ LEFT|RIGHT|x [ COUNT <count> ]
 =BLMOVE <list> <list> LEFT RIGHT|x 0.01
 =BRPOPLPUSH <list> <list> 0.01
 =BZPOPMIN|BZPOPMAX <zset>+ 0.01
-=BZMPOP 0.01 # <zset>+ MIN|MAX|x [ COUNT <count> ]
+BZPOPMIN|BZPOPMAX <zset>+ 0.01
+BZMPOP 0.01|0.01|<bad> # <zset>+ MIN|MAX|x [ COUNT <count> ]
 SADD <set> <member> [ <member> <member> ]
 SREM <set> <member> [ <member> ]
 SCARD <set>
@@ -128,7 +129,7 @@ ZREMRANGEBYLEX <zset> <lex> <lex>
 =ZRANGESTORE <zset> <zset> <border> <border> BYSCORE|BYLEX [ REV ] [ LIMIT <count> <index> ]
 =ZUNIONSTORE|ZINTERSTORE|ZDIFFSTORE <zset> # <zset>+
 =ZUNIONSTORE|ZINTERSTORE <zset> 2 <zset> <set> [ WEIGHTS <score> 2 ] [ AGGREGATE SUM|MIN|MAX|x ]
-=ZMPOP # <zset>+ MIN|MAX [ COUNT <count> ]
+ZMPOP # <zset>+ MIN|MAX|x [ COUNT <count>|<bad> ]
 ZUNION|ZINTER # <zset>+ [ AGGREGATE SUM|MIN|MAX ] [ WITHSCORES ]
 ZDIFF # <zset>+ [ WITHSCORES ]
 ZINTERCARD # <zset>+ [ LIMIT <count>|<bad> ]

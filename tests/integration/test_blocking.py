@@ -211,8 +211,7 @@ class Waiting(RedisCase):
     def test_keys_of_several_servers(self):
         client = self.client()
         a, b = self.key(0, "a"), self.key(1, "b")
-        for words in (["BLMOVE", a, b, "LEFT", "LEFT", "0"],
-                      ["BLMPOP", "0", "2", a, b, "LEFT"],
+        for words in (["BLMOVE", a, b, "LEFT", "LEFT", "0"], ["BRPOPLPUSH", a, b, "0"],
                       ["XREAD", "BLOCK", "0", "STREAMS", a, b, "$", "$"]):
             self.expect_error(client, resp(*words), "-CROSSSLOT ringmain", "hash tag")
         self.working(client)

@@ -136,7 +136,7 @@ class OfOneServer(RedisCase):
                       ["BITOP", "NOT", a, b], ["PFMERGE", a, b], ["MSETNX", a, "1", b, "2"],
                       ["ZUNIONSTORE", a, "1", b], ["ZINTERSTORE", a, "2", a, b],
                       ["ZDIFFSTORE", a, "1", b], ["ZRANGESTORE", a, b, "0", "1"], ["GEOSEARCHSTORE", a, b, "FROMLONLAT", "1", "1", "BYRADIUS", "1",
-                      "m"], ["LMPOP", "2", a, b, "LEFT"], ["ZMPOP", "2", a, b, "MIN"],
+                      "m"],
                       ["XREAD", "STREAMS", a, b, "0", "0"],
                       ["XREADGROUP", "GROUP", "g", "c", "STREAMS", a, b, ">", ">"],
                       ["SORT", a, "STORE", b], ["SORT", a, "LIMIT", "0", "1", "STORE", b],

@@ -71,8 +71,8 @@ class Leases {
     // latest.
     void begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_by);
 
-    // The next question of a command that waits on several servers (Session::turns). Its request is
-    // answered in the end.
+    // The next question of a pop over several servers (Session::turns). Its request is answered in
+    // the end.
     void take_turn(Request& request);
 
     // The first step of a command that is done in several (Session::steps). Its request has a
@@ -154,7 +154,10 @@ class Leases {
     void on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_turn(Request& request, const resp::ResponseFrame& frame, const Bytes& bytes);
     void end_turns(Request& request, std::string_view text);
-    [[nodiscard]] uint32_t next_turn(const Pool& pool,
+    void on_asked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    [[nodiscard]] static bool fits_turn(const Turns& turns, const resp::ResponseFrame& frame);
+    [[nodiscard]] uint32_t next_question(const Pool& pool, Turns& turns, std::string& text);
+    [[nodiscard]] uint32_t next_wait(const Pool& pool,
                                      Turns& turns,
                                      std::string& text,
                                      Duration* wait);

@@ -37,6 +37,7 @@ enum class Special : uint8_t {
     Watch,    // with or without the same in front of it
     Unwatch,  // and with it the end of the lease
     Wait,     // a command that waits on the server
+    Turn,     // a question of a pop over several servers (core/turns.h)
     Select,   // of a connection of that database
     Step,     // of a command that is done in several (core/steps.h)
     Publish,  // how many have heard it, of whom the server knows fewer

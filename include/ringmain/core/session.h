@@ -87,7 +87,7 @@ struct Session {
     bool ends_watch = false;         // EXEC or UNWATCH is on the way to it
     ServerConn* waiting = nullptr;   // has a command that waits
     bool left = false;               // while it waited the client has ended its side
-    std::unique_ptr<Turns> turns;    // that command, when it waits on several servers in turn
+    std::unique_ptr<Turns> turns;    // a pop over several servers, one that waits or not
     std::unique_ptr<Steps> steps;    // a command that is done in steps; null: none is under way
 
     // --- messages --------------------------------------------------------------------------------

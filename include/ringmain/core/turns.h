@@ -1,22 +1,26 @@
-// ringmain/core/turns.h - BLPOP and BRPOP whose keys live on several servers (src/design/0009).
+// ringmain/core/turns.h - pops whose keys live on several servers (src/design/0009).
 //
-//   ask key 1, key 2, ... (LPOP, RPOP) --all empty--> wait on one server for a moment (BLPOP,
-//   BRPOP)
-//        ^                                                              |
-//        +----------------- nothing; the next time on another ----------+
+//   BLPOP   ask key 1, key 2, ... (LPOP) --all empty--> wait on one server for a moment (BLPOP)
+//                ^                                                     |
+//                +------- nothing; the next time on another -----------+
+//   LMPOP   ask key 1, key 2, ... --all empty--> nothing
 //
-// One thing is asked at a time, each on a connection leased for it, so no element is ever taken
-// that nobody gets. What the order of the keys promises holds at the moment of each question. An
-// element for a server that is not waited on is found after a turn.
+// One thing is asked at a time, so no element is ever taken that nobody gets. Of commands that
+// count their keys a question has all that stand behind each other and live on one server. What the
+// order of the keys promises holds at the moment of each question. An element for a server that is
+// not waited on is found after a turn.
+//
+// Who waits has a connection for itself, for the questions, too; others ask on those that clients
+// share.
 
 #pragma once
 
 #include "ringmain/base/time.h"
+#include "ringmain/resp/pop.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
 namespace ringmain::core {
 
@@ -25,11 +29,15 @@ struct Turns {
     static constexpr size_t keys_size_max = 64 * 1024;
     static constexpr Duration length = Duration::millis(100);
 
-    bool from_right = false;  // BRPOP
+    // What is under way is a question, which is answered at once; else a wait.
+    [[nodiscard]] bool asks() const { return next < pop.keys.size(); }
+
+    resp::Pop pop;
     Instant until = Instant::never();
-    std::vector<std::string> keys;
     size_t next = 0;     // key to ask; behind the last: a server's turn
+    size_t asked = 0;    // how many from it on
     uint64_t taken = 0;  // turns
+    std::string end;     // why no other question follows; empty: one does
 };
 
 }  // namespace ringmain::core

@@ -67,10 +67,11 @@ enum class Gathering : uint8_t {
     Lcs,
 };
 
-// What becomes of a forwarded command whose keys live on several servers, where the pool says
-// cross_server_writes = "emulate" (core/steps.h, src/design/0014).
+// What becomes of a command whose keys live on several servers. Unless it is Popped, where the pool
+// says cross_server_writes = "emulate" (core/steps.h, src/design/0014).
 enum class Crossing : uint8_t {
     Refused,    // CROSSSLOT, there too
+    Popped,     // its keys are asked in their order: BLPOP, LMPOP ... (core/turns.h)
     Carried,    // copies of the sources' values go to the destination's server
     Renamed,    // the same, then the source is removed: RENAME
     RenamedNx,  // the same, unless there is a destination

@@ -131,4 +131,8 @@ void find_patterns(const Bytes& bytes,
                                                 std::span<const ByteRange> arguments,
                                                 std::string& scratch);
 
+// The same of a time in seconds, as BLPOP has it. Empty: it is in `wait_ms`. Else what redis says
+// of it.
+[[nodiscard]] std::string_view read_seconds(std::string_view text, int64_t& wait_ms);
+
 }  // namespace ringmain::resp

@@ -25,6 +25,12 @@ TEST_CASE("a line says how a command is served") {
     for (const char* line : {
              "GET                         by key",
              "LMOVE                       by keys",
+             "LMPOP                       by keys, or in turn: each server is asked in the order "
+             "of the keys, one at a time",
+             "BLMOVE                      by keys, waiting on a connection of the client's own",
+             "BLPOP                       by keys, waiting on a connection of the client's own, or "
+             "in turn: each server is asked in the order of the keys, then one after the other is "
+             "waited on",
              "COPY                        by keys, or in steps: the sources are read, then the "
              "destination is written at once",
              "WAIT                        all servers: the smallest of their numbers, waiting on "

@@ -129,7 +129,11 @@ TEST_CASE("every row says what its handling needs") {
         // WAIT asks every server.
         if (command.handling == Handling::Blocking) CHECK(command.key_specs.empty() == has_code);
         const bool crosses = command.crossing != Crossing::Refused;
-        if (crosses) CHECK(command.handling == Handling::Forward);
+        if (crosses) {
+            const bool may_wait =
+                command.crossing == Crossing::Popped && command.handling == Handling::Blocking;
+            CHECK((command.handling == Handling::Forward || may_wait));
+        }
         const bool is_container = !command.subcommands.empty();
         const bool has_channel =
             (command.flags & command_flag::pubsub) != 0 && command.only_key == 1;
@@ -218,9 +222,17 @@ TEST_CASE("commands whose keys may live on several servers know their destinatio
         CHECK(command->crossing != Crossing::Refused);
         CHECK(find_destination(*command, one.words) == one.destination);
     }
-    for (const std::string_view name : {"lmove", "rpoplpush", "msetnx", "lmpop", "eval", "get"}) {
+    for (const std::string_view name : {"lmove", "rpoplpush", "msetnx", "blmove", "eval", "get"}) {
         CHECK(row(name).crossing == Crossing::Refused);
     }
+}
+
+TEST_CASE("pops that look at several keys are asked in turn") {
+    std::string names;
+    for (const Command& command : commands()) {
+        if (command.crossing == Crossing::Popped) names.append(command.name).append(" ");
+    }
+    CHECK(names == "blmpop blpop brpop bzmpop bzpopmax bzpopmin lmpop zmpop ");
 }
 
 TEST_CASE("split commands know how their responses are joined") {
