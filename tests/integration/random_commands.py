@@ -394,6 +394,21 @@ class RandomCommands:
     def next(self):
         return self.from_template(self.random.choice(self.templates), None)
 
+    def scan(self):
+        """A scan from its beginning, and where its cursor stands. Pages are small, so that there are
+        several."""
+        random = self.random
+        name = random.choice(["SCAN", "scan", "HSCAN", "SSCAN", "ZSCAN"])
+        kind = {"H": "hash", "S": "set", "Z": "zset"}[name[0].upper()]
+        words = [name] if name.lower() == "scan" else [name, self.key(kind)]
+        patterns = (["*", f"{kind}:*", "*:3", "{t1}*", "[", "no such"] if len(words) == 1
+                    else ["*", "f*", "m1*", "m?", "\xff*"])
+        options = [["COUNT", random.choice([1, 2, 5, 100])], ["MATCH", random.choice(patterns)]]
+        if len(words) == 1:
+            options.append(["TYPE", random.choice(["string", "LIST", "hash", "zset", "nothing"])])
+        options = random.sample(options, random.randint(0, len(options)))
+        return [*words, 0, *(word for option in options for word in option)], len(words)
+
     def transaction(self):
         """MULTI, commands for one server, EXEC or DISCARD: what is sent, in order."""
         tag = self.random.randrange(TAGS)

@@ -64,6 +64,60 @@ class Differential(RedisCase):
             count += len(batch)
         self.same_data(client, reference)
 
+    def scan_all(self, connection, words, at):
+        """All elements, each once; of a hash or a sorted set with what belongs to it. Or an error."""
+        found, pages = set(), 0
+        while True:
+            raw = connection.call(*words)
+            if raw[:1] == b"-":
+                return raw
+            cursor, elements = decode(raw)
+            if words[0] in ("HSCAN", "ZSCAN"):
+                elements = list(zip(elements[::2], elements[1::2]))
+            found.update(elements)
+            pages += 1
+            self.assertLess(pages, 10_000, f"{words} comes to no end")
+            if int(cursor) == 0:
+                return found
+            words = [*words[:at], cursor, *words[at + 1:]]
+
+    def compare_scan(self, client, reference, words, at):
+        wanted = self.scan_all(reference, words, at)
+        got = self.scan_all(client, words, at)
+        if got != wanted:
+            self.fail(f"\n  scanned {words}\nexpected {wanted}\n     got {got}")
+
+    def check_random_key(self, client, reference):
+        key = client.value("RANDOMKEY")
+        if key is None:
+            self.assertEqual(reference.value("DBSIZE"), 0)
+        else:
+            self.assertEqual(reference.value("EXISTS", key), 1, key)
+        return key
+
+    def scans(self, version):
+        """Scans and random keys, between commands that change what there is."""
+        client, reference = self.start(version)
+        self.check_random_key(client, reference)
+        chance = seeded_random("test_differential")
+        commands = RandomCommands(chance)
+        keys, count = set(), 0
+        while count < COMMANDS:
+            self.compare(client, reference, [commands.next() for _ in range(BATCH)])
+            for _ in range(4):
+                self.compare_scan(client, reference, *commands.scan())
+            keys.add(self.check_random_key(client, reference))
+            count += 2 * BATCH
+        self.assertEqual(self.scan_all(client, ["SCAN", 0], 1),
+                         self.scan_all(reference, ["SCAN", 0], 1))
+        # Of every server: there are many keys on each.
+        for _ in range(100):
+            keys.add(self.check_random_key(client, reference))
+        self.assertGreater(len(keys), 20)
+        if self.database == 0:
+            self.assertEqual({id(self.server_of(key)) for key in keys if key is not None},
+                             {id(server) for server in self.servers})
+
     def same_data(self, client, reference):
         keys = sorted(reference.value("KEYS", "*"))
         self.assertEqual(sorted(client.value("KEYS", "*")), keys)
@@ -91,6 +145,12 @@ class Differential(RedisCase):
     def test_single_commands_in_version_3(self):
         self.single(3)
 
+    def test_scans_in_version_2(self):
+        self.scans(2)
+
+    def test_scans_in_version_3(self):
+        self.scans(3)
+
     def test_transactions_in_version_2(self):
         self.transactions(2)
 
@@ -102,6 +162,7 @@ class Emulated(Differential):
     """The same with keys on several servers, where they are written in steps."""
     pool_options = {"cross_server_writes": "emulate"}
     test_transactions_in_version_2 = test_transactions_in_version_3 = None
+    test_scans_in_version_2 = test_scans_in_version_3 = None
 
     def single(self, version):
         commands = RandomCommands(seeded_random("test_differential"), emulated=True)
@@ -113,6 +174,7 @@ class InADatabase(Differential):
     """The same in another database than the pool's, where there are other keys already."""
     database = 5
     test_single_commands_in_version_2 = test_transactions_in_version_3 = None
+    test_scans_in_version_2 = None
 
     def start(self, version):
         for connection in (self.client(), self.reference_client()):
