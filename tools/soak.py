@@ -215,7 +215,7 @@ class Soak:
                 "threads": len(os.listdir(f"/proc/{pid}/task")),
                 "clients": int(numbers["connected_clients"]) - 1,
                 "server connections": int(numbers["server_connections"]),
-                "buffers": int(numbers["used_memory"]),
+                "buffers": int(numbers["buffer_memory"]),
                 "timeouts": int(numbers["timeouts"])}
 
     def quiet_sample(self):

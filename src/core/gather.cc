@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "info_section.h"
 #include "resp_local.h"
 #include "script_front.h"
 #include "split.h"
@@ -206,10 +207,14 @@ Taken take_info(Proxy& proxy, ClientConn& client, const Asked& asked) {
     for (const ByteRange& section : asked.arguments.subspan(1)) {
         sections.emplace_back(asked.bytes.view(section, scratch.text));
     }
-    constexpr std::string_view question = "*2\r\n$4\r\nINFO\r\n$8\r\nkeyspace\r\n";
+    const std::string_view section = info_question(sections);
+    std::string question;
+    resp::write_array_header(question, 2);
+    resp::write_bulk(question, "INFO");
+    resp::write_bulk(question, section);
     scratch.servers.clear();
     scratch.connections.clear();
-    for (size_t i = 0; i < pool.servers.size() && info_has_keyspace(sections); ++i) {
+    for (size_t i = 0; i < pool.servers.size() && !section.empty(); ++i) {
         std::string_view why;
         ServerConn* conn = proxy.usable_connection(*pool.servers[i], client, question.size(), &why);
         if (conn == nullptr) continue;
@@ -220,7 +225,7 @@ Taken take_info(Proxy& proxy, ClientConn& client, const Asked& asked) {
         std::string text;
         const resp::Version version = client.resp3 ? resp::Version::Resp3 : resp::Version::Resp2;
         resp::write_text(
-            text, info_text(proxy, pool, sections, keyspace_text(pool, {}, {})), version);
+            text, info_text(proxy, pool, sections, read_server_info(pool, {}, {})), version);
         proxy.answer(client, text);
         return Taken::Yes;
     }

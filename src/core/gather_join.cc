@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gather.h"
+#include "info_section.h"
 #include "resp_local.h"
 #include "script_front.h"
 
@@ -230,9 +231,9 @@ bool Joiner::listeners() {
 bool Joiner::info() {
     flatten();
     const std::vector<std::string> words = arguments();
-    const std::string keyspace = keyspace_text(pool_, request_.join->owners, parts_);
+    const ServerInfo servers = read_server_info(pool_, request_.join->owners, parts_);
     const auto sections = std::span(words).subspan(1);
-    resp::write_text(out_, info_text(proxy_, pool_, sections, keyspace), version());
+    resp::write_text(out_, info_text(proxy_, pool_, sections, servers), version());
     return append(out_);
 }
 

@@ -2,36 +2,16 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/version.h"
-#include "ringmain/resp/keyspace.h"
-#include "ringmain/resp/reader.h"
 
 #include <algorithm>
 #include <array>
-#include <optional>
-#include <vector>
 
+#include "info_section.h"
 #include "resp_local.h"
 
 namespace ringmain::core {
 
 namespace {
-
-class Section {
-  public:
-    Section(std::string& text, std::string_view title) : text_(text) {
-        if (!text_.empty()) text_ += "\r\n";
-        text_.append("# ").append(title).append("\r\n");
-    }
-
-    void add(std::string_view name, std::string_view value) {
-        text_.append(name).append(":").append(value).append("\r\n");
-    }
-
-    void add(std::string_view name, uint64_t value) { add(name, std::to_string(value)); }
-
-  private:
-    std::string& text_;
-};
 
 void write_server(std::string& text, const Proxy& proxy) {
     const Environment& environment = proxy.environment();
@@ -46,33 +26,43 @@ void write_server(std::string& text, const Proxy& proxy) {
     section.add("multiplexing_api", environment.io_backend);
     section.add("process_id", static_cast<uint64_t>(environment.process_id));
     section.add("tcp_port", environment.tcp_port);
+    section.add("server_time_usec", static_cast<uint64_t>(proxy.wall().ns / 1000));
     section.add("uptime_in_seconds", static_cast<uint64_t>(uptime_s));
     section.add("uptime_in_days", static_cast<uint64_t>(uptime_s / 86400));
     section.add("config_file", proxy.config().file);
 }
 
-void write_clients(std::string& text, const Totals& totals) {
+// The least of the limits that there are; 0: none is.
+uint64_t clients_limit(const Proxy& proxy, const Pool& pool) {
+    uint64_t least = UINT64_MAX;
+    for (const uint64_t limit :
+         {uint64_t{pool.options->client_connections},
+          uint64_t{proxy.config().proxy.client_connections},
+          proxy.environment().shared->clients_max.load(std::memory_order_relaxed)}) {
+        if (limit != 0) least = std::min(least, limit);
+    }
+    return least == UINT64_MAX ? 0 : least;
+}
+
+void write_clients(std::string& text, const Proxy& proxy, const Pool& pool, const Totals& totals) {
     Section section(text, "Clients");
     section.add("connected_clients", totals.of(&Counters::clients));
+    const uint64_t limit = clients_limit(proxy, pool);
+    if (limit != 0) section.add("maxclients", limit);
     section.add("blocked_clients", totals.of(&Counters::clients_waiting));
     section.add("rejected_connections", totals.of(&Counters::clients_refused));
 }
 
-void write_memory(std::string& text, const Totals& totals) {
-    Section section(text, "Memory");
-    section.add("used_memory", totals.of(&stats::WorkerCounters::buffer_memory));
-    section.add("maxmemory", 0);
-}
-
-// Always the same: a proxy keeps no data. Here so that ready checks and --stat find them.
-void write_persistence(std::string& text) {
+// A proxy loads nothing and saves nothing: ready checks and --stat find that.
+void write_persistence(std::string& text, const ServerInfo& servers) {
     Section section(text, "Persistence");
     section.add("loading", 0);
     section.add("rdb_bgsave_in_progress", 0);
     section.add("aof_rewrite_in_progress", 0);
+    add_persistence(section, servers);
 }
 
-void write_stats(std::string& text, const Totals& totals) {
+void write_stats(std::string& text, const Totals& totals, const ServerInfo& servers) {
     Section section(text, "Stats");
     section.add("total_connections_received", totals.of(&Counters::clients_accepted));
     section.add("total_commands_processed", totals.of(&Counters::requests));
@@ -80,6 +70,7 @@ void write_stats(std::string& text, const Totals& totals) {
     section.add("total_net_output_bytes", totals.of(&Counters::bytes_sent));
     section.add("rejected_connections", totals.of(&Counters::clients_refused));
     section.add("total_error_replies", totals.of(&Counters::errors));
+    add_stats(section, servers);
 }
 
 void write_replication(std::string& text) {
@@ -91,6 +82,7 @@ void write_replication(std::string& text) {
 void write_proxy(std::string& text, const Proxy& proxy, const Totals& totals) {
     Section section(text, "Proxy");
     section.add("workers", proxy.environment().worker_count);
+    section.add("buffer_memory", totals.of(&stats::WorkerCounters::buffer_memory));
     section.add("pools", proxy.pools().size());
     section.add("fragments", totals.of(&Counters::fragments));
     section.add("server_connections", totals.of(&Counters::server_connections));
@@ -122,47 +114,56 @@ void write_cluster(std::string& text) {
     section.add("cluster_enabled", 0);
 }
 
-void write_keyspace(std::string& text, std::string_view lines) {
-    const Section section(text, "Keyspace");
-    text += lines;
-}
+// In the order of redis. The servers say something about those with `asks`, and only who asks for
+// all gets those that are not `usual`.
+struct Title {
+    std::string_view name;
+    bool asks = false;
+    bool is_usual = true;
+};
 
-constexpr std::array<std::string_view, 10> titles = {"server",
-                                                     "clients",
-                                                     "memory",
-                                                     "persistence",
-                                                     "stats",
-                                                     "replication",
-                                                     "proxy",
-                                                     "servers",
-                                                     "cluster",
-                                                     "keyspace"};
+constexpr std::array titles = {Title{"server"},
+                               Title{"clients"},
+                               Title{"memory", true},
+                               Title{"persistence", true},
+                               Title{"stats", true},
+                               Title{"replication"},
+                               Title{"cpu", true},
+                               Title{"commandstats", true, false},
+                               Title{"errorstats", true},
+                               Title{"proxy"},
+                               Title{"servers"},
+                               Title{"cluster"},
+                               Title{"keyspace", true}};
 
 void write_section(std::string& text,
                    std::string_view title,
                    const Proxy& proxy,
                    const Pool& pool,
-                   std::string_view keyspace) {
+                   const ServerInfo& servers) {
     const Totals totals(proxy.environment().all_counters);
     if (title == "server") write_server(text, proxy);
-    if (title == "clients") write_clients(text, totals);
-    if (title == "memory") write_memory(text, totals);
-    if (title == "persistence") write_persistence(text);
-    if (title == "stats") write_stats(text, totals);
+    if (title == "clients") write_clients(text, proxy, pool, totals);
+    if (title == "memory") write_memory(text, servers);
+    if (title == "persistence") write_persistence(text, servers);
+    if (title == "stats") write_stats(text, totals, servers);
     if (title == "replication") write_replication(text);
+    if (title == "cpu") write_cpu(text, servers);
+    if (title == "commandstats") write_command_stats(text, servers);
+    if (title == "errorstats") write_error_stats(text, servers);
     if (title == "proxy") write_proxy(text, proxy, totals);
     if (title == "servers") write_servers(text, pool);
     if (title == "cluster") write_cluster(text);
-    if (title == "keyspace") write_keyspace(text, keyspace);
+    if (title == "keyspace") write_keyspace(text, servers);
 }
 
-bool asks_for(std::span<const std::string> sections, std::string_view title) {
-    if (sections.empty()) return true;
-    return std::any_of(sections.begin(), sections.end(), [title](const std::string& section) {
-        return ascii::equal_ignoring_case(section, title) ||
+bool asks_for(std::span<const std::string> sections, const Title& title) {
+    if (sections.empty()) return title.is_usual;
+    return std::any_of(sections.begin(), sections.end(), [&title](const std::string& section) {
+        return ascii::equal_ignoring_case(section, title.name) ||
                ascii::equal_ignoring_case(section, "all") ||
-               ascii::equal_ignoring_case(section, "default") ||
-               ascii::equal_ignoring_case(section, "everything");
+               ascii::equal_ignoring_case(section, "everything") ||
+               (title.is_usual && ascii::equal_ignoring_case(section, "default"));
     });
 }
 
@@ -171,40 +172,25 @@ bool asks_for(std::span<const std::string> sections, std::string_view title) {
 std::string info_text(const Proxy& proxy,
                       const Pool& pool,
                       std::span<const std::string> sections,
-                      std::string_view keyspace) {
+                      const ServerInfo& servers) {
     std::string text;
-    for (const std::string_view title : titles) {
-        if (asks_for(sections, title)) write_section(text, title, proxy, pool, keyspace);
+    for (const Title& title : titles) {
+        if (asks_for(sections, title)) write_section(text, title.name, proxy, pool, servers);
     }
     return text;
 }
 
-bool info_has_keyspace(std::span<const std::string> sections) {
-    return asks_for(sections, "keyspace");
-}
-
-std::string keyspace_text(const Pool& pool,
-                          std::span<const uint16_t> owners,
-                          std::span<const std::string_view> responses) {
-    std::vector<std::string_view> bodies(pool.servers.size());
-    std::vector<bool> known(pool.servers.size());
-    for (size_t i = 0; i < owners.size(); ++i) {
-        const std::optional<resp::Value> value = resp::Reader(responses[i]).next();
-        // After a reload in between the servers may be others.
-        if (!value.has_value() || value->is_error() || owners[i] >= known.size()) continue;
-        bodies[owners[i]] = value->text;
-        known[owners[i]] = true;
+// Servers before 7.0 take one section, or all.
+std::string_view info_question(std::span<const std::string> sections) {
+    std::string_view question;
+    bool are_usual = true;
+    for (const Title& title : titles) {
+        if (!title.asks || !asks_for(sections, title)) continue;
+        are_usual = are_usual && title.is_usual;
+        const bool is_first = question.empty();
+        question = is_first ? title.name : are_usual ? "default" : "all";
     }
-    std::string missing;
-    for (size_t i = 0; i < known.size(); ++i) {
-        if (known[i]) continue;
-        missing += missing.empty() ? "" : ",";
-        missing += pool.servers[i]->options().ring_name;
-    }
-    if (!missing.empty()) return "servers_without_answer:" + missing + "\r\n";
-    std::string lines;
-    resp::add_up_keyspaces(bodies, lines);
-    return lines;
+    return question;
 }
 
 }  // namespace ringmain::core

@@ -21,20 +21,15 @@ namespace ringmain::core {
                                    const Bytes& bytes,
                                    std::span<const ByteRange> arguments);
 
-// INFO: the sections that tools read. `sections` empty: the default ones. `keyspace` are the lines
-// of that section.
+struct ServerInfo;
+
+// INFO: the sections that tools read. `sections` empty: the default ones.
 [[nodiscard]] std::string info_text(const Proxy& proxy,
                                     const Pool& pool,
                                     std::span<const std::string> sections,
-                                    std::string_view keyspace);
+                                    const ServerInfo& servers);
 
-[[nodiscard]] bool info_has_keyspace(std::span<const std::string> sections);
-
-// Its lines, of what servers have answered to INFO keyspace: `owners` are the indexes of those
-// whose `responses` they are, which may be errors. Numbers of some that look like those of all
-// would be worse than none: then the line says who is missing.
-[[nodiscard]] std::string keyspace_text(const Pool& pool,
-                                        std::span<const uint16_t> owners,
-                                        std::span<const std::string_view> responses);
+// The section that servers are asked for, "all" and "default" among them; empty: none.
+[[nodiscard]] std::string_view info_question(std::span<const std::string> sections);
 
 }  // namespace ringmain::core

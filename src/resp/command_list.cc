@@ -57,7 +57,7 @@ std::string_view text_of(Gathering gathering) {
         case Gathering::Running:
             return "that of a server which runs a script, else the first's";
         case Gathering::Keyspace:
-            return "ringmain, and of all servers how many keys they hold, added up";
+            return "ringmain, and of all servers what they hold and do, added up";
         case Gathering::Largest:
             return "the largest of their numbers";
         case Gathering::PerChannel:

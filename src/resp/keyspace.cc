@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "text.h"
+
 namespace ringmain::resp {
 
 namespace {
@@ -19,14 +21,6 @@ constexpr std::string_view weight_name = "expires";
 
 // "keys=3,expires=1,avg_ttl=500": newer servers have more than that.
 using Fields = std::vector<std::pair<std::string_view, int64_t>>;
-
-// The first `until` of the text, which is taken off with it.
-std::string_view cut(std::string_view& text, std::string_view until) {
-    const size_t end = std::min(text.find(until), text.size());
-    const std::string_view head = text.substr(0, end);
-    text.remove_prefix(std::min(end + until.size(), text.size()));
-    return head;
-}
 
 std::optional<Fields> parse_fields(std::string_view text) {
     Fields fields;

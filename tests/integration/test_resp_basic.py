@@ -1,7 +1,10 @@
 """What ringmain answers by itself, in redis's words, in both versions of the protocol."""
+import re
+import subprocess
 import time
 
-from harness import Case, PLAIN, RedisCase, RedisServer, Ringmain, main, needs_ringmain
+from harness import (Case, PLAIN, RedisCase, RedisServer, Ringmain, main, needs_ringmain,
+                     needs_several_servers)
 from wire import ErrorReply, decode, resp
 
 
@@ -123,6 +126,65 @@ class LocalAnswers(RedisCase):
                      "total_connections_received", "total_commands_processed", "role"):
             self.assertIn(name, fields)
         self.assertEqual(fields.get("loading", "0"), "0")
+
+    @needs_several_servers
+    def test_info_of_the_servers_is_added_up(self):
+        """Each section against what the servers say themselves; heads and line ends are redis's."""
+        client, reference = self.client(), self.reference_client()
+        for number in range(40):
+            client.call("SET", f"key{number}", "v" * 1000, "EX", 1000)
+            client.call("GET", f"key{number}")
+        client.call("LPUSH", "key0", "x")
+
+        def told(one, *words):
+            return dict(line.split(":", 1) for line in one.call(*words).decode().split("\r\n")
+                        if ":" in line)
+
+        for section, names in (
+                ("stats", ["keyspace_hits", "keyspace_misses", "expired_keys", "evicted_keys"]),
+                ("persistence", ["rdb_changes_since_last_save"]),
+                ("errorstats", ["errorstat_WRONGTYPE"])):
+            got = told(client, "INFO", section)
+            servers = [told(server, "INFO", section) for server in self.servers]
+            for name in names:
+                # Of errors a server has a line when it has had one.
+                parts = [server[name] for server in servers if name in server]
+                wanted = sum(int(part.rpartition("=")[2]) for part in parts)
+                self.assertEqual(int(got[name].rpartition("=")[2]), wanted, name)
+        memory = told(client, "INFO", "memory")
+        self.assertEqual(memory["maxmemory_policy"], "noeviction")
+        used = sum(int(told(server, "INFO", "memory")["used_memory"]) for server in self.servers)
+        self.assertLess(abs(int(memory["used_memory"]) - used), 1 << 20)
+        self.assertRegex(memory["used_memory_human"], r"^\d+\.\d\d[KM]$")
+        set_line = told(client, "INFO", "commandstats")["cmdstat_set"]
+        self.assertRegex(set_line, r"^calls=\d+,usec=\d+,usec_per_call=\d+\.\d\d,"
+                                   r"rejected_calls=\d+,failed_calls=\d+$")
+        self.assertGreaterEqual(int(set_line.split(",")[0][6:]), 40)
+        self.assertGreater(float(told(client, "INFO", "cpu")["used_cpu_user"]), 0)
+
+        def heads(one, *words):
+            text = one.value(*words).decode()
+            self.assertNotIn("\n", text.replace("\r\n", ""))
+            parts = text.rstrip("\r\n").split("\r\n\r\n")
+            self.assertTrue(all(part.startswith("# ") for part in parts), text)
+            return [part.split("\r\n")[0] for part in parts]
+
+        ours, absent = {"# Proxy", "# Servers"}, {"# Modules", "# Latencystats"}
+        for words in (["INFO"], ["INFO", "all"], ["INFO", "default"], ["INFO", "EVERYTHING"],
+                      ["INFO", "cpu", "Server"], ["INFO", "nosuch", "memory", "commandstats"],
+                      ["INFO", "default", "commandstats"], ["INFO", "errorstats"]):
+            reference.call("LPUSH", "list")  # an error, as the servers have had some
+            wanted = [head for head in heads(reference, *words) if head not in absent]
+            self.assertEqual([head for head in heads(client, *words) if head not in ours], wanted)
+        self.assertEqual(client.call("INFO", "nosuch"), reference.call("INFO", "nosuch"))
+
+    def test_redis_cli_shows_figures(self):
+        done = subprocess.run(["timeout", "1", "stdbuf", "-oL", "redis-cli", "-p",
+                               str(self.proxy.port()), "--stat", "-i", "0.1"],
+                              capture_output=True, text=True, timeout=10, check=False)
+        lines = [line for line in done.stdout.splitlines() if re.match(r"^\d", line)]
+        self.assertGreater(len(lines), 2, done.stdout + done.stderr)
+        self.assertRegex(lines[0], r"^\d+ +\d+\.\d\dM +\d+ +0 +\d+ \(\+\d+\) +\d+")
 
     def test_reset_forgets_name_and_version(self):
         client = self.client()

@@ -95,7 +95,7 @@ class Values(RedisCase):
             wait_for(lambda: self.proxy.resident_bytes() - before < 8 * MEBIBYTE, "", 10)
         except TimeoutError:
             with self.proxy.client() as client:
-                told = client.value("INFO", "memory").decode()
+                told = client.value("INFO", "proxy").decode()
             self.fail(f"{self.proxy.resident_bytes() - before} bytes more than before are still "
                       f"held; {told}")
 

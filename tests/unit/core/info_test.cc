@@ -90,6 +90,160 @@ TEST_CASE("the section Keyspace is the sum over the servers, wherever it is aske
           "=32\r\ntxt:# Keyspace\r\ndb1:keys=2,x=2\r\n\r\n");
 }
 
+namespace {
+
+std::string says(std::initializer_list<std::string_view> lines) {
+    std::string text;
+    for (const std::string_view line : lines) {
+        text.append(line).append("\r\n");
+    }
+    return bulk(text);
+}
+
+}  // namespace
+
+TEST_CASE("what the servers hold and do is added up") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    world.server(0).redis.canned["INFO"] =
+        says({"# Memory",
+              "used_memory:1048576",
+              "used_memory_peak:2048",
+              "used_memory_rss:10",
+              "maxmemory:4096",
+              "maxmemory_policy:noeviction",
+              "",
+              "# Persistence",
+              "rdb_changes_since_last_save:3",
+              "rdb_last_save_time:200",
+              "rdb_last_bgsave_status:ok",
+              "aof_enabled:1",
+              "aof_last_write_status:ok",
+              "",
+              "# Stats",
+              "instantaneous_ops_per_sec:5",
+              "expired_keys:1",
+              "evicted_keys:0",
+              "keyspace_hits:7",
+              "keyspace_misses:2",
+              "pubsub_channels:1",
+              "pubsub_patterns:4",
+              "",
+              "# CPU",
+              "used_cpu_sys:1.250000",
+              "used_cpu_user:0.5",
+              "",
+              "# Commandstats",
+              "cmdstat_get:calls=3,usec=10,usec_per_call=3.33,rejected_calls=1,failed_calls=0",
+              "cmdstat_config|get:calls=1,usec=5,usec_per_call=5.00",
+              "",
+              "# Errorstats",
+              "errorstat_ERR:count=2"});
+    world.server(1).redis.canned["INFO"] =
+        says({"# Memory",
+              "used_memory:1048576",
+              "used_memory_peak:1000",
+              "used_memory_rss:1",
+              "maxmemory:0",
+              "maxmemory_policy:allkeys-lru",
+              "",
+              "# Persistence",
+              "rdb_changes_since_last_save:4",
+              "rdb_last_save_time:100",
+              "rdb_last_bgsave_status:err",
+              "aof_enabled:0",
+              "aof_last_write_status:ok",
+              "",
+              "# Stats",
+              "instantaneous_ops_per_sec:6",
+              "expired_keys:2",
+              "evicted_keys:1",
+              "keyspace_hits:1",
+              "keyspace_misses:1",
+              "pubsub_channels:2",
+              "pubsub_patterns:4",
+              "",
+              "# CPU",
+              "used_cpu_sys:0.25",
+              "used_cpu_user:x",
+              "",
+              "# Commandstats",
+              "cmdstat_get:calls=1,usec=10,usec_per_call=10.00,rejected_calls=0,failed_calls=2",
+              "",
+              "# Errorstats",
+              "errorstat_ERR:count=1",
+              "errorstat_WRONGTYPE:count=9"});
+    CHECK(world.ask(client, resp({"INFO", "memory"})) ==
+          says({"# Memory",
+                "used_memory:2097152",
+                "used_memory_human:2.00M",
+                "used_memory_rss:11",
+                "used_memory_rss_human:11B",
+                "used_memory_peak:3048",
+                "used_memory_peak_human:2.98K",
+                "maxmemory:0",
+                "maxmemory_human:0B",
+                "maxmemory_policy:noeviction,allkeys-lru"}));
+    CHECK(world.ask(client, resp({"INFO", "persistence"})) == says({"# Persistence",
+                                                                    "loading:0",
+                                                                    "rdb_bgsave_in_progress:0",
+                                                                    "aof_rewrite_in_progress:0",
+                                                                    "rdb_changes_since_last_save:7",
+                                                                    "rdb_last_save_time:100",
+                                                                    "rdb_last_bgsave_status:err",
+                                                                    "aof_last_write_status:ok",
+                                                                    "aof_enabled:0"}));
+    const std::string stats = world.ask(client, resp({"INFO", "stats"}));
+    CHECK(
+        stats.ends_with("instantaneous_ops_per_sec:11\r\nexpired_keys:3\r\nevicted_keys:1\r\n"
+                        "keyspace_hits:8\r\nkeyspace_misses:3\r\npubsub_channels:3\r\n"
+                        "pubsub_patterns:4\r\n\r\n"));
+    CHECK(stats.find("total_commands_processed:3\r\n") != std::string::npos);
+    // What one of them does not tell as a number is left out.
+    CHECK(world.ask(client, resp({"INFO", "cpu"})) == says({"# CPU", "used_cpu_sys:1.500000"}));
+    CHECK(world.ask(client, resp({"INFO", "commandstats"})) ==
+          says({"# Commandstats",
+                "cmdstat_config|get:calls=1,usec=5,usec_per_call=5.00",
+                "cmdstat_get:calls=4,usec=20,usec_per_call=5.00,rejected_calls=1,failed_calls=2"}));
+    CHECK(world.ask(client, resp({"INFO", "errorstats"})) ==
+          says({"# Errorstats", "errorstat_ERR:count=3", "errorstat_WRONGTYPE:count=9"}));
+}
+
+TEST_CASE("servers are asked for what the client wants and no more") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    std::vector<std::string>& log = world.server(0).redis.log;
+    world.server(0).redis.canned["INFO"] = says({"used_memory:1"});
+    for (const auto& [words, wanted] :
+         std::vector<std::pair<std::vector<std::string>, std::string>>{
+             {{"INFO"}, "INFO default"},
+             {{"INFO", "default"}, "INFO default"},
+             {{"INFO", "Memory"}, "INFO memory"},
+             {{"INFO", "memory", "keyspace"}, "INFO default"},
+             {{"INFO", "server", "stats"}, "INFO stats"},
+             {{"INFO", "commandstats"}, "INFO commandstats"},
+             {{"INFO", "commandstats", "clients"}, "INFO commandstats"},
+             {{"INFO", "commandstats", "cpu"}, "INFO all"},
+             {{"INFO", "commandstats", "errorstats"}, "INFO all"},
+             {{"INFO", "all"}, "INFO all"},
+             {{"INFO", "cpu", "EVERYTHING"}, "INFO all"},
+             {{"INFO", "server", "clients", "replication", "proxy", "servers", "cluster"}, ""},
+             {{"INFO", "latencystats"}, ""},
+         }) {
+        CAPTURE(words);
+        log.clear();
+        CHECK(world.ask(client, resp(words)).starts_with("$"));
+        CHECK(log ==
+              (wanted.empty() ? std::vector<std::string>{} : std::vector<std::string>{wanted}));
+    }
+    // As redis has it: what is many lines comes for who asks for all.
+    const std::string usual = world.ask(client, resp({"INFO"}));
+    const std::string all = world.ask(client, resp({"INFO", "all"}));
+    CHECK(usual.find("# Commandstats") == std::string::npos);
+    CHECK(usual.find("# Errorstats") != std::string::npos);
+    CHECK(all.find("\r\n\r\n# Commandstats\r\n\r\n# Errorstats\r\n") != std::string::npos);
+}
+
 TEST_CASE("a server that does not say what it holds is named, and INFO has all the rest") {
     config::Pool pool = redis_pool(2);
     pool.timeout_ms = 100;
@@ -123,6 +277,14 @@ TEST_CASE("a server that does not say what it holds is named, and INFO has all t
     const std::string none = world.ask(client, resp({"INFO"}));
     CHECK(none.find("# Keyspace\r\nservers_without_answer:s0,s1\r\n") != std::string::npos);
     CHECK(none.find("redis_version:") != std::string::npos);
+    for (const char* section : {"Memory", "CPU", "Errorstats"}) {
+        CAPTURE(section);
+        CHECK(none.find("# " + std::string(section) + "\r\nservers_without_answer:s0,s1\r\n\r\n") !=
+              std::string::npos);
+    }
+    CHECK(none.find("total_error_replies:0\r\nservers_without_answer:s0,s1\r\n") !=
+          std::string::npos);
+    CHECK(none.find("rdb_last_save_time") == std::string::npos);
 
     for (uint32_t i = 0; i < 2; ++i) {
         world.server(i).mood = Mood::Up;

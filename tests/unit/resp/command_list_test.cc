@@ -44,7 +44,7 @@ TEST_CASE("a line says how a command is served") {
              "COMMAND                     ringmain",
              "COMMAND DOCS                ringmain",
              "LOLWUT                      any server",
-             "INFO                        ringmain, and of all servers how many keys they hold, "
+             "INFO                        ringmain, and of all servers what they hold and do, "
              "added up",
              "EVALSHA                     by keys, which is told first what SCRIPT LOAD or EVAL "
              "has left anywhere",

@@ -1,0 +1,56 @@
+#include "ringmain/resp/info_sums.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::resp {
+
+TEST_CASE("a figure is added up when each server has it") {
+    const std::vector<std::string_view> texts = {
+        "# Memory\r\nused_memory:10\r\nmaxmemory:-1\r\nx:1\r\npolicy:a\r\n\r\n# "
+        "CPU\r\nsys:0.125\r\n",
+        "used_memory:5\r\nmaxmemory:7\r\nx:y\r\npolicy:b\r\nsys:1e2",
+        "used_memory:1\r\nmaxmemory:0\r\nx:3\r\npolicy:a\r\nsys:0\r\nonly:1\r\n",
+    };
+    const InfoSums sums(texts);
+    CHECK(sums.sum("used_memory") == 16);
+    CHECK(sums.smallest("used_memory") == 1);
+    CHECK(sums.largest("used_memory") == 10);
+    CHECK(sums.smallest("maxmemory") == -1);
+    CHECK(sums.decimal_sum("sys", 3) == "100.125");
+    CHECK(sums.values("policy") == "a,b");
+    for (const char* name : {"x", "only", "nowhere", "", "# Memory"}) {
+        CAPTURE(name);
+        CHECK_FALSE(sums.sum(name).has_value());
+        CHECK_FALSE(sums.smallest(name).has_value());
+        CHECK_FALSE(sums.largest(name).has_value());
+        CHECK(sums.decimal_sum(name, 2).empty());
+    }
+    CHECK(sums.values("only").empty());
+
+    const InfoSums none((std::vector<std::string_view>()));
+    CHECK_FALSE(none.sum("used_memory").has_value());
+    CHECK(none.values("policy").empty());
+}
+
+TEST_CASE("lines of a kind are added up by name and field") {
+    const std::vector<std::string_view> texts = {
+        "cmdstat_set:calls=1,usec=7,usec_per_call=7.00,rejected_calls=0,failed_calls=1\r\n"
+        "cmdstat_get:calls=0,usec=0,usec_per_call=0.00\r\nother:1\r\n",
+        "cmdstat_set:calls=3,usec=2,usec_per_call=0.67,rejected_calls=5,failed_calls=0\r\n"
+        "cmdstat_broken:calls=x,=1,,y\r\n",
+    };
+    std::string out;
+    InfoSums(texts).add_up("cmdstat_", out);
+    CHECK(out ==
+          "cmdstat_get:calls=0,usec=0,usec_per_call=0.00\r\n"
+          "cmdstat_set:calls=4,usec=9,usec_per_call=2.25,rejected_calls=5,failed_calls=1\r\n");
+    out.clear();
+    InfoSums(texts).add_up("errorstat_", out);
+    CHECK(out.empty());
+}
+
+}  // namespace ringmain::resp
