@@ -155,11 +155,11 @@ std::string Server::check_redis(Link& link) {
         return {};
     }
     const size_t step = name == "MSET" ? 2 : 1;
-    const bool waits = is_one_of(name, {"BLPOP", "BRPOP"});
+    const bool pops = is_one_of(name, {"BLPOP", "BRPOP", "LMPOP", "BLMPOP"});
     const bool several =
-        waits || is_one_of(name, {"MSET", "MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"});
-    const size_t end = waits ? arguments_.size() - 1 : arguments_.size();
-    for (size_t i = 1; i < end; i += step) {
+        pops || is_one_of(name, {"MSET", "MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"});
+    const KeySpan span = pops ? popped_keys() : KeySpan{1, arguments_.size()};
+    for (size_t i = span.first; i < span.end; i += step) {
         if (std::string wrong = check_key(arguments_[i], placed, placed); !wrong.empty()) {
             return wrong;
         }
@@ -197,7 +197,7 @@ std::string Server::answer_redis(Link& link, Instant now, Prng& prng) {
     }
     if (is_one_of(name, {"LPUSH", "RPUSH"})) return answer_push(link, now, prng);
     if (is_one_of(name, {"LPOP", "RPOP"})) return answer_pop(link);
-    if (is_one_of(name, {"BLPOP", "BRPOP"})) return answer_wait(link, now);
+    if (is_one_of(name, {"BLPOP", "BRPOP", "LMPOP", "BLMPOP"})) return answer_pops(link, now);
     if (name == "PUBLISH") return answer_publish(link, now, prng);
     if (name == "EXEC") return execute(link, now);
     if (link.session.in_transaction) return redis.answer(arguments_, link.session);

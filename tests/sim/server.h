@@ -107,7 +107,18 @@ class Server {
     // server_lists.cc
     [[nodiscard]] std::string answer_push(Link& link, Instant now, Prng& prng);
     [[nodiscard]] std::string answer_pop(Link& link);
-    [[nodiscard]] std::string answer_wait(Link& link, Instant now);
+
+    // Positions of arguments.
+    struct KeySpan {
+        size_t first;
+        size_t end;
+    };
+
+    [[nodiscard]] KeySpan popped_keys() const;
+    [[nodiscard]] std::string answer_pops(Link& link, Instant now);
+    [[nodiscard]] static std::string popped(const std::string& key,
+                                            const std::string& element,
+                                            bool counts);
     [[nodiscard]] std::string pop(const std::string& key, bool from_right, const Link& link);
     void feed_waiting(const std::string& key, Instant now, Prng& prng);
     // server_steps.cc
@@ -147,6 +158,7 @@ class Server {
         Link* link;
         std::vector<std::string> keys;
         bool from_right;
+        bool counts;  // BLMPOP
         Instant until;
     };
 

@@ -37,9 +37,14 @@ std::string Server::pop(const std::string& key, bool from_right, const Link& lin
     }
     truth_->elements_taken += 1;
     const core::ServerConn* conn = link.channel->server;
+    const Tag tag = tag_of(key, element);
+    // LMPOP, like LPOP: it asks on everybody's connections, and takes it whoever hears of it.
+    if (arguments_[0] == "LMPOP" && link.lessee == 0) {
+        truth_->taken_by_some.insert(tag);
+        return element;
+    }
     if (link.channel->closed || conn == nullptr) return element;
     const core::Fragment* head = conn->fragments.front();
-    const Tag tag = tag_of(key, element);
     if (link.lessee == 0 || head == nullptr || !core::is_wanted(*head)) {
         wrong_ = "a client that waits and is gone: it takes element " + std::to_string(tag);
     } else if (link.lessee != Link::nobody && !truth_->taken.try_emplace(link.lessee, tag).second) {
@@ -54,16 +59,35 @@ std::string Server::answer_pop(Link& link) {
     return link.session.resp3 ? "_\r\n" : "$-1\r\n";
 }
 
-std::string Server::answer_wait(Link& link, Instant now) {
-    const std::vector<std::string> keys(arguments_.begin() + 1, arguments_.end() - 1);
-    const bool from_right = arguments_[0] == "BRPOP";
+// Where the keys of a pop of several are.
+Server::KeySpan Server::popped_keys() const {
+    const std::string& name = arguments_[0];
+    if (!name.ends_with("MPOP")) return {1, arguments_.size() - 1};
+    const size_t first = name == "LMPOP" ? 2 : 3;
+    return {first, first + std::stoul(arguments_[first - 1])};
+}
+
+// BLPOP, BRPOP, LMPOP, BLMPOP.
+std::string Server::answer_pops(Link& link, Instant now) {
+    const std::string& name = arguments_[0];
+    const KeySpan span = popped_keys();
+    const std::vector<std::string> keys(arguments_.begin() + static_cast<ptrdiff_t>(span.first),
+                                        arguments_.begin() + static_cast<ptrdiff_t>(span.end));
+    const bool counts = name.ends_with("MPOP");
+    const bool from_right = name == "BRPOP" || (counts && arguments_[span.end] == "RIGHT");
     for (const std::string& key : keys) {
         const std::string element = pop(key, from_right, link);
-        if (!element.empty()) return "*2\r\n" + bulk(key) + bulk(element);
+        if (!element.empty()) return popped(key, element, counts);
     }
-    const Instant until = arguments_.back() == "0" ? Instant::never() : on_grid(now + wait_span);
-    waiting_.push_back({&link, keys, from_right, until});
+    if (name == "LMPOP") return link.session.resp3 ? "_\r\n" : "*-1\r\n";
+    const bool forever = (counts ? arguments_[1] : arguments_.back()) == "0";
+    const Instant until = forever ? Instant::never() : on_grid(now + wait_span);
+    waiting_.push_back({&link, keys, from_right, counts, until});
     return {};
+}
+
+std::string Server::popped(const std::string& key, const std::string& element, bool counts) {
+    return "*2\r\n" + bulk(key) + (counts ? "*1\r\n" : "") + bulk(element);
 }
 
 // Whoever has waited longest.
@@ -74,8 +98,9 @@ void Server::feed_waiting(const std::string& key, Instant now, Prng& prng) {
         if (is_gone || std::ranges::find(at->keys, key) == at->keys.end()) continue;
         const std::string element = pop(key, at->from_right, link);
         if (element.empty()) return;
+        const std::string answer = popped(key, element, at->counts);
         waiting_.erase(at);
-        send(link, "*2\r\n" + bulk(key) + bulk(element), now, prng);
+        send(link, answer, now, prng);
         return;
     }
 }

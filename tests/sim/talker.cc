@@ -513,7 +513,7 @@ std::string Talker::judge(const Expected& next,
         case Kind::Keys:
             return judge_keys(next, answer, values);
         case Kind::Wait:
-            return judge_wait(answer, values);
+            return judge_wait(next, answer, values);
         case Kind::Topic:
             return judge_topic(next, answer, values);
         case Kind::Push:

@@ -31,6 +31,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -67,6 +68,7 @@ struct Truth {
     bool changes_auth = false;      // reloads change passwords and users
     std::vector<Doorkeeper> doors;  // by worker
     std::map<uint64_t, Tag> taken;  // by talker: the element that its command has got
+    std::set<Tag> taken_by_some;    // elements that LMPOP has got
     uint64_t elements_taken = 0;
     News news;
     // How many clients of a worker have heard that they are subscribed, and want to be.
@@ -128,11 +130,12 @@ struct Expected {
     bool replaces = false;  // Step: whatever is there
     Tag member = 0;         // Step: that is moved
     bool waits = false;
-    size_t turns = 1;      // Wait: questions to servers, most of them short
-    size_t news = 0;       // Topic: of it, when that was asked
-    uint32_t rest = 0;     // Topic: how many more there are in the command
-    int32_t selects = -1;  // the place of the database that it asks for
-    uint32_t silent = 0;   // requests without an answer between the one before and this
+    bool takes_some = false;  // Wait: LMPOP, of which it is not known whose an element is
+    size_t turns = 1;         // Wait: questions to servers, most of them short
+    size_t news = 0;          // Topic: of it, when that was asked
+    uint32_t rest = 0;        // Topic: how many more there are in the command
+    int32_t selects = -1;     // the place of the database that it asks for
+    uint32_t silent = 0;      // requests without an answer between the one before and this
 };
 
 class Talker {
@@ -285,7 +288,9 @@ class Talker {
     [[nodiscard]] bool is_shut_out(const Expected& next,
                                    std::string_view answer,
                                    std::string* wrong);
-    [[nodiscard]] std::string judge_wait(std::string_view answer, const std::vector<Value>& values);
+    [[nodiscard]] std::string judge_wait(const Expected& expected,
+                                         std::string_view answer,
+                                         const std::vector<Value>& values);
     [[nodiscard]] std::string judge_step(const Expected& next,
                                          std::string_view answer,
                                          Instant now);

@@ -13,14 +13,25 @@ using Kind = Expected::Kind;
 std::string Talker::speak_wait(Prng& prng) {
     Expected& expected = expect(Kind::Wait, {});
     const bool takes_left = prng.below(2) == 0;
-    std::vector<std::string> request = {takes_left ? "BLPOP" : "BRPOP"};
+    const uint64_t kind = prng.below(4);
     const uint64_t first = prng.below(lists);
+    std::vector<std::string> request;
     for (uint64_t i = 0; i == 0 || (i < lists && prng.below(3) == 0); ++i) {
         const std::string key = "s:kL" + std::to_string((first + i) % lists) + suffix();
         expected.uses.push_back({.key = key});
         request.push_back(key);
     }
-    request.emplace_back("0.02");
+    if (kind < 2) {
+        request.insert(request.begin(), takes_left ? "BLPOP" : "BRPOP");
+        request.emplace_back("0.02");
+    } else {
+        const std::string count = std::to_string(request.size());
+        std::vector<std::string> head = {"BLMPOP", "0.02", count};
+        if (kind == 3) head = {"LMPOP", count};
+        request.insert(request.begin(), head.begin(), head.end());
+        request.emplace_back(takes_left ? "LEFT" : "RIGHT");
+        expected.takes_some = kind == 3;
+    }
     expected.waits = true;
     is_waiting_ = true;
     expected.turns = expected.uses.size() == 1 ? 1 : 2 * expected.uses.size() + 2;
@@ -79,7 +90,9 @@ std::string Talker::miss_last() const {
 }
 
 // What a server has taken out of a list for this talker is not lost and nobody else's.
-std::string Talker::judge_wait(std::string_view answer, const std::vector<Value>& values) {
+std::string Talker::judge_wait(const Expected& expected,
+                               std::string_view answer,
+                               const std::vector<Value>& values) {
     const auto taken = truth_->taken.find(number_);
     const Tag tag = taken == truth_->taken.end() ? 0 : taken->second;
     if (taken != truth_->taken.end()) truth_->taken.erase(taken);
@@ -90,6 +103,7 @@ std::string Talker::judge_wait(std::string_view answer, const std::vector<Value>
     const Tag heard = tag_of(values[0].text, values[1].text);
     if (heard == 0) return "no element of " + values[0].text;
     if (heard == tag) return {};
+    if (expected.takes_some && truth_->taken_by_some.erase(heard) == 1) return {};
     return "element " + std::to_string(heard) + " was not taken for this client, but " +
            std::to_string(tag);
 }
