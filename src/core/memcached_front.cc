@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -134,7 +135,36 @@ void group_keys(const Join& join, Scratch& scratch) {
     }
 }
 
-// get, gets, gat, gats with several keys: one fragment per server.
+// A line for one server becomes as many fragments as it needs to be short enough there.
+void keep_lines_short(const RequestFrame& frame, Scratch& scratch) {
+    const auto head =
+        static_cast<uint32_t>(memcached::word_of(frame.verb).size() + 1 + frame.argument.size + 2);
+    const size_t servers = scratch.connections.size();
+    std::vector<uint32_t>& sizes = scratch.keys;  // per fragment
+    sizes.assign(servers, head);
+    std::vector<uint16_t>& open = scratch.fragment_of;  // per server: which of its fragments grows
+    open.resize(servers);
+    std::iota(open.begin(), open.end(), uint16_t{0});
+    for (size_t i = 0; i < scratch.key_ranges.size(); ++i) {
+        uint16_t& fragment = open[scratch.servers[i]];
+        const uint32_t size = 1 + scratch.key_ranges[i].size;
+        if (sizes[fragment] > head && sizes[fragment] + size > memcached::server_line_size_max) {
+            fragment = static_cast<uint16_t>(scratch.connections.size());
+            scratch.connections.push_back(scratch.connections[scratch.servers[i]]);
+            sizes.push_back(head);
+        }
+        sizes[fragment] += size;
+        scratch.servers[i] = fragment;
+    }
+}
+
+// A gat that a server may not take as one line.
+bool is_long_gat(const RequestFrame& frame, const Bytes& bytes) {
+    return (frame.verb == Verb::Gat || frame.verb == Verb::Gats) &&
+           bytes.size() > memcached::server_line_size_max;
+}
+
+// get, gets, gat, gats with several keys: one fragment per server, if lines have no limit there.
 void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Scratch& scratch = proxy.scratch();
     memcached::keys_of(frame, bytes, scratch.text, scratch.key_ranges);
@@ -146,6 +176,7 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
             static_cast<uint16_t>(client.pool->server_of(view, proxy.now(), proxy.prng())));
     }
     if (!choose_connections(proxy, client, bytes.size())) return;
+    if (is_long_gat(frame, bytes)) keep_lines_short(frame, scratch);
     Request* request = make_split_request(proxy, client, 2 * uint64_t{bytes.size()});
     if (request == nullptr) return;
     describe(*request, frame);
@@ -342,7 +373,8 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, co
         case Verb::Gets:
         case Verb::Gat:
         case Verb::Gats:
-            if (frame.key_count > 1 && client.pool->servers.size() > 1) {
+            if (frame.key_count > 1 &&
+                (client.pool->servers.size() > 1 || is_long_gat(frame, bytes))) {
                 split(proxy, client, frame, bytes);
             } else {
                 forward(proxy, client, frame, bytes);

@@ -17,15 +17,16 @@ namespace {
 // A buffer that grew beyond this is given back when its line is done.
 constexpr size_t line_capacity_kept = 512;
 
-// As memcached does it, which resets a connection that sends any other line of more than 2048
-// bytes: behind at most 100 blanks.
+// A get may follow as many, as in memcached, which resets a connection that sends another long
+// line. It takes a long gat when it happens to have all of it at once: clients send those, too.
 constexpr size_t leading_blanks_max = 100;
 
 bool is_get_line(std::string_view line) {
     const size_t begin = line.substr(0, leading_blanks_max + 1).find_first_not_of(' ');
     if (begin == std::string_view::npos) return false;
     line.remove_prefix(begin);
-    return line.starts_with("get ") || line.starts_with("gets ");
+    return line.starts_with("get ") || line.starts_with("gets ") || line.starts_with("gat ") ||
+           line.starts_with("gats ");
 }
 
 }  // namespace

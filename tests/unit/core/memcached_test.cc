@@ -61,6 +61,32 @@ TEST_CASE("memcached: a get of many keys is joined in the order of the keys") {
     }
 }
 
+// memcached takes a longer line for a get only, unless it happens to have all of it at once.
+TEST_CASE("memcached: a gat of many keys reaches a server in lines that it takes") {
+    for (const uint32_t servers : {1U, 3U}) {
+        CAPTURE(servers);
+        World world(memcached_pool(servers), {.seed = servers, .cut = true});
+        Channel& client = world.client();
+        for (const std::string word : {"gat", "gats"}) {
+            std::string line = word + " 100";
+            std::string expected;
+            for (int i = 0; i < 200; ++i) {
+                const std::string key = std::to_string(i) + std::string(40, 'k');
+                line += " " + key;
+                if (i % 3 == 0) continue;
+                CHECK(world.ask(client, set(key, "v")) == "STORED\r\n");
+                expected += "VALUE " + key + " 0 1" + (word == "gats" ? " 7" : "") + "\r\nv\r\n";
+            }
+            CHECK(world.ask(client, line + "\r\n") == expected + "END\r\n");
+        }
+        for (uint32_t i = 0; i < servers; ++i) {
+            for (const std::string& line : world.server(i).memcached.log) {
+                CHECK(line.size() + 2 <= 2048);
+            }
+        }
+    }
+}
+
 TEST_CASE("memcached: noreply is silent, whatever happens, and the order stays") {
     World world(memcached_pool(2));
     Channel& client = world.client();
