@@ -324,6 +324,12 @@ bool is_local(const RequestFrame& frame, const Bytes& bytes) {
            frame.verb == Verb::Quit || frame.verb == Verb::Invalid;
 }
 
+// Whether a response may say whose it is. In base64 a server may write the key in another way.
+bool names_key(const RequestFrame& frame) {
+    const bool is_meta = frame.verb >= Verb::MetaGet && frame.verb <= Verb::MetaArithmetic;
+    return frame.verb <= Verb::Gats || (is_meta && !frame.base64_key);
+}
+
 }  // namespace
 
 void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
@@ -349,7 +355,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     }
     describe(*request, frame);
     note(proxy, *request, key);
-    if (frame.verb <= Verb::Gats) {
+    if (names_key(frame)) {
         request->only.keys = frame.key_count;
         request->only.key_hash = proxy.key_check_hash(key);
     }

@@ -318,9 +318,10 @@ void Proxy::on_response(ServerConn& conn,
         on_shared_response(conn, frame, bytes);
         return;
     }
-    if (is_wanted(head) && frame.value_count > 0 &&
+    const bool names_key = head.keys > 0 && frame.first_key.size > 0;
+    if (is_wanted(head) &&
         (frame.value_count > head.keys ||
-         !has_key(head, bytes.view(frame.first_key, scratch_.text)))) {
+         (names_key && !has_key(head, bytes.view(frame.first_key, scratch_.text))))) {
         lose(conn, "sent a value for a key that was not asked for");
         return;
     }

@@ -163,6 +163,7 @@ ResponseParser::Step ResponseParser::first_line(std::string_view head) {
         return Step::Complete;
     }
     frame_.word_size = word_size_of(head);
+    if (frame_.word_size == 2) note_key(head, 2);
     const bool is_right = frame_.word_size > 0 || is_number_line(head);
     return is_right ? Step::Complete : fail("not a response");
 }
@@ -223,7 +224,20 @@ ResponseParser::Step ResponseParser::begin_value(std::string_view key,
 ResponseParser::Step ResponseParser::meta_value_line(std::string_view head) {
     frame_.kind = ResponseKind::MetaValue;
     Words words(head.substr(3));
-    return begin_body(read_length(words.next()));
+    const std::string_view size = words.next();
+    if (size.empty()) return fail("a malformed length");
+    note_key(head, static_cast<size_t>(size.data() + size.size() - head.data()));
+    return begin_body(read_length(size));
+}
+
+// The flag k of a meta response, among the words behind `from`.
+void ResponseParser::note_key(std::string_view head, size_t from) {
+    Words words(head.substr(from));
+    for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
+        if (word.front() != 'k') continue;
+        frame_.first_key = {static_cast<uint32_t>(word.data() + 1 - head.data()),
+                            static_cast<uint32_t>(word.size() - 1)};
+    }
 }
 
 ResponseParser::Step ResponseParser::begin_body(std::optional<uint32_t> size) {

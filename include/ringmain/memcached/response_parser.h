@@ -38,8 +38,9 @@ struct ResponseFrame {
     // A line of one letter has 0 in the lower half.
     uint16_t code = 0;
     uint16_t word_size = 0;  // of the first word; 2 tells EX from EXISTS
-    ByteRange first_key;     // of the first VALUE line: what a server says that it answers
-    bool singly = false;     // one VALUE block, or END, or an error: one of several frames
+    // Of the first VALUE line, or flag k of a meta response: what a server says that it answers.
+    ByteRange first_key;
+    bool singly = false;  // one VALUE block, or END, or an error: one of several frames
 };
 
 class ResponseParser {
@@ -83,6 +84,7 @@ class ResponseParser {
     [[nodiscard]] Step unusual_value_line(std::string_view head);
     [[nodiscard]] Step begin_value(std::string_view key, std::optional<uint32_t> size);
     [[nodiscard]] Step meta_value_line(std::string_view head);
+    void note_key(std::string_view head, size_t from);
     [[nodiscard]] Step begin_body(std::optional<uint32_t> size);
     [[nodiscard]] Step take_body(std::string_view bytes);
     [[nodiscard]] Step fail(std::string_view text);

@@ -284,6 +284,34 @@ TEST_CASE("memcached: a value for another key closes the connection") {
     CHECK(world.link(0) == nullptr);
 }
 
+TEST_CASE("memcached: a meta response that names another key closes the connection") {
+    World world(memcached_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const auto said = [&](std::string_view request, const std::string& response) {
+        CHECK(world.ask(client, request) == "");
+        world.reply(0, response);
+        world.settle();
+        return World::heard(client);
+    };
+    SUBCASE("its own") {
+        CHECK(said("mg a k v\r\n", "VA 1 ka\r\n1\r\n") == "VA 1 ka\r\n1\r\n");
+        CHECK(said("ms a 1 k\r\n1\r\n", "HD ka\r\n") == "HD ka\r\n");
+        CHECK(said("mg a v\r\n", "VA 1\r\n1\r\n") == "VA 1\r\n1\r\n");
+        // Which of several ways of writing it in base64 comes back is the server's affair.
+        CHECK(said("mg YWI= b k v\r\n", "VA 1 b kYWI=\r\n1\r\n") == "VA 1 b kYWI=\r\n1\r\n");
+        CHECK(world.link(0) != nullptr);
+    }
+    SUBCASE("another with a value") {
+        CHECK(said("mg a k v\r\n", "VA 1 s1 kb O1\r\n1\r\n").ends_with("was not asked for\r\n"));
+        CHECK(world.link(0) == nullptr);
+    }
+    SUBCASE("another without a value") {
+        CHECK(said("ma a k\r\n", "HD kb\r\n").ends_with("was not asked for\r\n"));
+        CHECK(world.link(0) == nullptr);
+    }
+}
+
 TEST_CASE("memcached: a response that does not fit closes the connection") {
     World world(memcached_pool(1));
     world.server(0).mood = Mood::Mute;

@@ -145,6 +145,20 @@ TEST_CASE("stats end with END") {
     CHECK(story_of("PREFIX a get 1\r\nEND\r\n") == "stats");
 }
 
+TEST_CASE("a meta response may name its key") {
+    const auto key_in = [](std::string_view text) {
+        ResponseParser parser;
+        CHECK(parser.feed(text).status == ParseStatus::Complete);
+        const ByteRange key = parser.frame().first_key;
+        return std::string(text.substr(key.offset, key.size));
+    };
+    CHECK(key_in("VA 1 s1 kfoo O1\r\nx\r\n") == "foo");
+    CHECK(key_in("HD kfoo\r\n") == "foo");
+    CHECK(key_in("EN\r\n").empty());
+    CHECK(key_in("HD O1 s2\r\n").empty());
+    CHECK(key_in("STORED\r\n").empty());
+}
+
 TEST_CASE("VA has a data block") {
     CHECK(story_of("VA 1\r\n7\r\nHD\r\n") == "va | line HD");
     CHECK(story_of("VA 4 s4 t-1 kfoo O1\r\nEN\r\n\r\n") == "va");
