@@ -38,7 +38,7 @@ Client::Client(uint64_t number, const Scenario& scenario, Truth& truth, Prng& pr
       talker_(number, truth),
       manner_(draw_manner(scenario, prng)),
       left_(5 + static_cast<uint32_t>(prng.below(120))) {
-    if (scenario.waits && manner_ == Manner::Polite && number % 3 == 2) manner_ = Manner::Parting;
+    if (manner_ == Manner::Polite && number % 3 == 2) manner_ = Manner::Parting;
 }
 
 void Client::on_connected(Link& link, Instant now) {
@@ -92,7 +92,8 @@ std::string Client::act(Instant now, Prng& prng) {
     }
     if (now >= leaves_at_ && !leaving_) {
         const bool owed = listens() && talker_.waiting() > 0 && manner_ != Manner::Rude;
-        if (owed) return {};
+        const bool wants_wait = truth_->waits && manner_ == Manner::Parting;
+        if (owed && (manner_ != Manner::Parting || wants_wait)) return {};
         if (manner_ == Manner::Parting && !is_sent_away_ && part(now, prng)) return {};
         leave(now, listens() && manner_ != Manner::Rude);
         return {};
@@ -144,6 +145,7 @@ bool Client::may_seem_idle(Instant now) const {
     if (limit.ns == 0) return false;
     const Duration crossing = {4 * link_->latency.ns + Duration::millis(10).ns};
     if (talker_.waiting() > 0) return now - talker_.oldest().asked <= crossing;
+    if (now - sent_until_ <= crossing) return true;  // without an answer
     return now + crossing >= std::max(last_heard_, sent_until_) + limit;
 }
 
@@ -209,7 +211,8 @@ void Client::speak(Instant now, Prng& prng) {
     if (!bytes.empty()) send(std::move(bytes), now, prng);
     next_speech_ = on_grid(now + grid + some_time(prng, scenario_->think));
     if (left_ > 0) return;
-    leaves_at_ = now + some_time(prng, Duration::millis(50));
+    const Duration rest = some_time(prng, Duration::millis(50));
+    leaves_at_ = manner_ == Manner::Parting ? now : now + rest;
 }
 
 void Client::send(std::string bytes, Instant now, Prng& prng) {

@@ -23,7 +23,7 @@ class Client {
         Rude,       // leaves in the middle, without a word; perhaps in that of a request
         Deaf,       // asks and never reads
         Babbling,   // what it says is no request
-        Parting,    // ends its side behind a command that waits, and hears the rest
+        Parting,    // ends its side before it has its answers, or behind a command that waits
     };
 
     Client(uint64_t number, const Scenario& scenario, Truth& truth, Prng& prng);

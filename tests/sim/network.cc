@@ -113,7 +113,13 @@ void World::batch(Worker& worker) {
         if (i == turn) adopt(worker);
         // What a client has said may still be in its socket when the proxy is told to stop.
         if (worker.is_told_to_drain && link.client != nullptr && prng_.below(2) == 0) continue;
-        if (link.worker == index) happen(link);
+        if (link.worker != index) continue;
+        const bool is_out = connects_in_vain(link);
+        happen(link);
+        const core::ServerConn* conn = link.channel->server;
+        if (is_out && conn != nullptr && conn->state == core::ServerConn::State::Ready) {
+            fail(conn->server->title() + ": is out, and gets what waited for a connection");
+        }
     }
     adopt(worker);
     if (std::exchange(worker.is_told_to_drain, false)) drain(worker);
@@ -130,6 +136,13 @@ void World::batch(Worker& worker) {
         tell("worker ", index, " says: ", notice);
     }
     worker.loop->notices().clear();
+}
+
+// To a server that was ejected earlier in this batch, perhaps.
+bool World::connects_in_vain(const Link& link) {
+    const core::ServerConn* conn = link.channel->server;
+    return conn != nullptr && !conn->is_probe && conn->state != core::ServerConn::State::Ready &&
+           !conn->server->health().accepts_traffic();
 }
 
 // Other connections to the servers, or other servers.

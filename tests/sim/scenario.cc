@@ -68,10 +68,14 @@ Scenario::Scenario(uint64_t seed) {
     }
     carries = chance(prng, 40);
     if (!calm && selects && pool().databases_max == 1) {
-        // Servers are away, and not ejected for it, when their connections change hands.
+        // Servers are away, and not ejected for it, when their connections change hands; and come
+        // back before they are asked for the first time then.
         config.pools[0].auto_eject_hosts = false;
-        weights[static_cast<size_t>(Mishap::Die)] += 10;
-        weight_sum += 10;
+        weights[static_cast<size_t>(Mishap::Die)] += 20;
+        weight_sum += 20;
+        think = Duration::millis(40);
+        depth_max = 1;
+        clients = std::min(clients, 3 * workers);
     }
     for (config::Pool& each : config.pools) {
         if (carries) each.cross_server_writes = config::CrossServerWrites::Emulate;

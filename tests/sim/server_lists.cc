@@ -107,6 +107,7 @@ void Server::feed_waiting(const std::string& key, Instant now, Prng& prng) {
 
 void Server::end_waits(Instant now, Prng& prng) {
     if (stands_still(now)) return;
+    arguments_ = {"BLPOP"};  // which is answered now, and not the latest request
     for (const Waiting& one : waiting_) {
         if (one.until > now) continue;
         send(*one.link, one.link->session.resp3 ? "_\r\n" : "*-1\r\n", now, prng);

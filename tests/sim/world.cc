@@ -291,7 +291,7 @@ bool World::step() {
         if (!check(worker)) return false;
     }
     forget_links();
-    return check_patience();
+    return wrong_.empty() && check_patience();
 }
 
 Instant World::next_moment() const {

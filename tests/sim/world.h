@@ -116,6 +116,7 @@ class World {
     void happen_to_server(Link& link);
     void bring_messages(Link& link);
     [[nodiscard]] bool ends_unseen(const Link& link) const;
+    [[nodiscard]] static bool connects_in_vain(const Link& link);
     [[nodiscard]] bool is_certain(const Link& link, const Link::Message& message);
     void note_lessee(Link& link);
     void collect(Worker& worker);
