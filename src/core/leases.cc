@@ -107,27 +107,36 @@ void Leases::take_no_more(ClientConn& client) {
 
 void Leases::end_wait(ClientConn& client, std::string_view why) {
     if (client.session == nullptr) return;
-    const Session& session = *client.session;
+    Session& session = *client.session;
     const bool waits_everywhere = has_wait_everywhere(session);
     if (session.waiting == nullptr && !waits_everywhere) return;
-    std::string text = "a command that waits on its server was ended: ";
-    text.append(why);
-    // What the server may have popped already is the client's.
-    if (!why.empty() && asks_in_turn(session)) {
-        session.turns->end = text;
+    if (why.empty()) {
+        finish_wait(client, "");
         return;
     }
-    if (why.empty()) {
-        text.clear();
+    std::string text = "a command that waits on its server was ended: ";
+    text.append(why);
+    session.wait_end = error_line(*client.pool, text);
+    if (waits_everywhere) {
+        finish_wait(client, session.wait_end);
+        return;
+    }
+    // What the server has popped by then is the client's: it answers, or closes the connection.
+    if (session.turns != nullptr) session.turns->end = text;
+    if (!asks_in_turn(session)) end_side(*session.waiting);
+}
+
+// `text` is the answer. Empty: none, nor to what is behind it.
+void Leases::finish_wait(ClientConn& client, std::string text) {
+    const Session& session = *client.session;
+    if (text.empty()) {
         take_no_more(client);
         // What is answered already would be heard in the place of this.
         for (Request* next = client.requests.front(); next != nullptr; next = next->next) {
             next->mute = true;
         }
-    } else {
-        text = error_line(*client.pool, text);
     }
-    if (waits_everywhere) {
+    if (has_wait_everywhere(session)) {
         Request& request = *session.steps->request;
         request.failed = true;
         if (!request.response.append_copy(text, nullptr)) proxy_->give_up(client);
@@ -179,7 +188,7 @@ void Leases::end_side(ServerConn& conn) {
 
 bool Leases::on_closed(ServerConn& conn) {
     if (!is_waited_on(conn) || conn.fragments.empty()) return false;
-    end_wait(*conn.lessee, "");
+    finish_wait(*conn.lessee, conn.lessee->session->wait_end);
     return true;
 }
 
@@ -324,6 +333,7 @@ void Leases::begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_
     Session& session = *client.session;
     session.waiting = &conn;
     session.must_wait = true;
+    session.wait_end.clear();
     conn.answer_by = answer_by;
     if (answer_by != Instant::never()) proxy_->wake_at(answer_by);
     proxy_->waiting_.add(conn);
@@ -407,7 +417,7 @@ void Leases::check(ServerConn& conn) {
             return;
         }
         if (conn.ends && is_waited_on(conn)) {
-            end_wait(*conn.lessee, "");
+            finish_wait(*conn.lessee, conn.lessee->session->wait_end);
             return;
         }
         proxy_->counters().timeouts.add(1);

@@ -89,9 +89,11 @@ class Leases {
     // The connection with its WATCHed keys is closed, if there is one. `why`: what EXEC will say.
     void stop_watching(ClientConn& client, std::string_view why);
 
-    // What waits on a server for this client has an end, with an error that says why. Without a
-    // word when `why` is empty, and nothing that the client has sent behind it is taken: redis
-    // closes a connection that ends while a command waits, and clients that close one count on it.
+    // What waits on a server for this client has an end: this side of the connection is ended, and
+    // there is an answer of the server's yet, or none and an error that says why. When `why` is
+    // empty it has an end at once, without a word, and nothing that the client has sent behind it
+    // is taken: redis closes a connection that ends while a command waits, and clients that close
+    // one count on it.
     void end_wait(ClientConn& client, std::string_view why);
 
     // The client has ended its side of the connection and is only to be answered. What waits for it
@@ -144,6 +146,7 @@ class Leases {
     void give_up_watch(ServerConn& conn);
     [[nodiscard]] bool may_keep(const ServerConn& conn) const;
     void end_waiting(ClientConn& client);
+    void finish_wait(ClientConn& client, std::string text);
     void end_side(ServerConn& conn);
     void take_no_more(ClientConn& client);
     void on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);

@@ -321,12 +321,81 @@ TEST_CASE("a stop ends what waits, and begins nothing new") {
     world.proxy().drain();
     world.loop().end();
     world.settle();
+    REQUIRE(world.leases(0).size() == 1);
+    world.leases(0)[0]->arrived.clear();
+    CHECK(world.leases(0)[0]->shut);
+    CHECK(World::heard(*waiting.client).empty());
+    world.server(0).mood = Mood::Up;  // which closes what was ended
+    world.settle();
     CHECK(
         World::heard(*waiting.client) ==
         "-ERR ringmain: a command that waits on its server was ended: ringmain is being stopped\r\n"
         "-ERR ringmain: 'BLPOP' is not begun: the connection is about to end\r\n");
     CHECK(waiting.client->closed);
     CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("what a server has popped when ringmain stops is delivered") {
+    for (const bool several : {false, true}) {
+        CAPTURE(several);
+        World world(redis_pool(2));
+        const std::vector<std::string> keys = {world.key_on(0), world.key_on(several ? 1 : 0, 1)};
+        for (const uint32_t server : {0U, 1U}) {
+            world.server(server).redis.canned["LPOP"] = "$-1\r\n";
+        }
+        Channel& client = world.client();
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"BLPOP", keys[0], keys[1], "0"})).empty());
+        if (several) {
+            world.leases(0)[0]->inbound += "$-1\r\n";  // and it waits there
+            world.settle();
+        }
+        REQUIRE(world.leases(0).size() == 1);
+        Channel* lease = world.leases(0)[0];
+        world.loop().begin();
+        world.proxy().drain();
+        world.loop().end();
+        world.settle();
+        CHECK(lease->shut);
+        lease->inbound += popped;
+        world.settle();
+        CHECK(World::heard(client) == popped);
+        CHECK(client.closed);
+        CHECK(lease->closed);
+        CHECK(world.proxy().is_idle());
+        CHECK(world.counters().clients_waiting.get() == 0);
+    }
+}
+
+TEST_CASE("a stop does not wait for a server that says nothing for longer than a request") {
+    for (const bool several : {false, true}) {
+        CAPTURE(several);
+        World world(redis_pool(2));
+        world.server(0).redis.canned["LPOP"] = world.server(1).redis.canned["LPOP"] = "$-1\r\n";
+        Channel& client = world.client();
+        world.server(0).mood = Mood::Mute;
+        CHECK(world
+                  .ask(client,
+                       resp({"BLPOP", world.key_on(0), world.key_on(several ? 1 : 0, 1), "0"}))
+                  .empty());
+        if (several) {
+            world.leases(0)[0]->inbound += "$-1\r\n";
+            world.settle();
+        }
+        world.loop().begin();
+        world.proxy().drain();
+        world.loop().end();
+        world.pass(1300);
+        CHECK(World::heard(client).empty());
+        // The end of a turn's wait, too, is followed by no other question.
+        if (several) world.leases(0)[0]->inbound += "*-1\r\n";
+        world.pass(200);
+        CHECK(World::heard(client) ==
+              "-ERR ringmain: a command that waits on its server was ended: ringmain is being "
+              "stopped\r\n");
+        CHECK(client.closed);
+        CHECK(world.proxy().is_idle());
+    }
 }
 
 TEST_CASE("a reload keeps what waits, unless its server or its pool is gone") {
