@@ -22,6 +22,14 @@ bool others_wait(const ServerConn& conn) {
     return false;
 }
 
+// Of the answer to a question of LMPOP: after nothing another server is asked.
+bool begins_element(const Chain& partial) {
+    constexpr std::string_view begin = "*2\r\n";
+    std::string scratch;
+    return partial.size() > begin.size() &&
+           Bytes(partial).view({0, begin.size()}, scratch) == begin;
+}
+
 }  // namespace
 
 // What may wait of one value.
@@ -38,7 +46,8 @@ void Streams::consider(ServerConn& conn, uint64_t size) {
     if (conn.partial.size() <= std::min<uint64_t>(threshold, stream_held_back)) return;
     const Fragment& head = *conn.fragments.front();
     if (!is_wanted(head) || head.request->join != nullptr) return;
-    if (head.special != Special::No && head.special != Special::Turn) return;
+    const bool is_element = head.special == Special::Turn && begins_element(conn.partial);
+    if (head.special != Special::No && !is_element) return;
     // Nothing of it may leave, or messages might fall into its middle.
     if (head.request->mute || is_subscribed(*head.request->client)) return;
     begin_response(conn);

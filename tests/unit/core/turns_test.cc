@@ -296,6 +296,26 @@ TEST_CASE("a response that is none to the question costs the connection") {
     }
 }
 
+TEST_CASE("of an answer to LMPOP nothing is passed on before it is an element") {
+    config::Pool pool = redis_pool(2);
+    pool.stream_threshold = 1;
+    for (uint64_t seed = 1; seed <= 40; ++seed) {
+        World world(pool, {.seed = seed, .cut = true});
+        Channel& client = world.client();
+        const std::string a = world.key_on(0);
+        const std::string b = world.key_on(1);
+        const std::string ask = resp({"LMPOP", "2", a, b, "LEFT"});
+        world.server(0).redis.canned["LMPOP"] = nothing;
+        world.server(1).redis.canned["LMPOP"] = nothing;
+        CHECK(world.ask(client, ask) == nothing);
+        world.server(1).redis.canned["LMPOP"] = mpop(b, {"element"});
+        CHECK(world.ask(client, ask) == mpop(b, {"element"}));
+        world.server(0).redis.canned["LMPOP"] = ":1\r\n";
+        CHECK(world.ask(client, ask).starts_with("-ERR ringmain: "));
+        CHECK_FALSE(client.closed);
+    }
+}
+
 TEST_CASE("LMPOP ends where a server fails, and its client goes on") {
     Pair pair;
     World& world = pair.world;
