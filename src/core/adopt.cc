@@ -42,6 +42,9 @@ bool places_alike(const config::Pool& a, const config::Pool& b) {
                a.servers.begin(), a.servers.end(), b.servers.begin(), b.servers.end(), is_same);
 }
 
+// The driver closes connections behind the batch that says so, and there may be no other.
+constexpr Duration sweep_again = Duration::millis(1000);
+
 bool is_in_use(const ServerConn& conn) {
     return conn.state != ServerConn::State::Closed || conn.channel != 0 ||
            conn.disconnect_link.linked;
@@ -197,7 +200,10 @@ void Proxy::sweep_retired() {
             }
             in_use = in_use || is_in_use(*server);
         }
-        if (in_use) continue;
+        if (in_use) {
+            wake_at(now_ + sweep_again);
+            continue;
+        }
         for (const auto& server : pool->servers) {
             for (const auto& conn : server->connections()) {
                 waiting_.remove(*conn);
