@@ -170,7 +170,7 @@ bool World::healing() {
     }
     for (const auto& link : links_) {
         // A server that has lost count of its answers does not come back with them.
-        if (!link->mute || link->server == nullptr) continue;
+        if (!link->mute || link->is_half || link->server == nullptr) continue;
         link->server->truth().faults[link->server->index()] |= Reset;
         reset(*link);
     }
