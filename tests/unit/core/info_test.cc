@@ -214,8 +214,7 @@ TEST_CASE("servers are asked for what the client wants and no more") {
     Channel& client = world.client();
     std::vector<std::string>& log = world.server(0).redis.log;
     world.server(0).redis.canned["INFO"] = says({"used_memory:1"});
-    for (const auto& [words, wanted] :
-         std::vector<std::pair<std::vector<std::string>, std::string>>{
+    for (const auto& asked : std::vector<std::pair<std::vector<std::string>, std::string>>{
              {{"INFO"}, "INFO default"},
              {{"INFO", "default"}, "INFO default"},
              {{"INFO", "Memory"}, "INFO memory"},
@@ -230,6 +229,8 @@ TEST_CASE("servers are asked for what the client wants and no more") {
              {{"INFO", "server", "clients", "replication", "proxy", "servers", "cluster"}, ""},
              {{"INFO", "latencystats"}, ""},
          }) {
+        const std::vector<std::string>& words = asked.first;
+        const std::string& wanted = asked.second;
         CAPTURE(words);
         log.clear();
         CHECK(world.ask(client, resp(words)).starts_with("$"));
