@@ -360,8 +360,7 @@ TEST_CASE("a client that has ended its side hears what LMPOP finds, nothing incl
 
 TEST_CASE("mistakes are named before any server is asked") {
     Pair pair;
-    for (const auto& [words, wanted] :
-         std::vector<std::pair<std::vector<std::string>, std::string>>{
+    for (const auto& asked : std::vector<std::pair<std::vector<std::string>, std::string>>{
              {{"LMPOP", "2", pair.a, pair.b}, "-ERR syntax error\r\n"},
              {{"ZMPOP", "2", pair.a, pair.b, "LEFT"}, "-ERR syntax error\r\n"},
              {{"BLMPOP", "1", "2", pair.a, pair.b, "LEFT", "COUNT", "0"},
@@ -369,6 +368,8 @@ TEST_CASE("mistakes are named before any server is asked") {
              {{"BZPOPMIN", pair.a, pair.b, "x"}, "-ERR timeout is not a float or out of range\r\n"},
              {{"BLPOP", pair.a, pair.b, "-1"}, "-ERR timeout is negative\r\n"},
          }) {
+        const auto& words = asked.first;
+        const auto& wanted = asked.second;
         CAPTURE(words[0]);
         CHECK(pair.world.ask(*pair.client, resp(words)) == wanted);
     }

@@ -103,7 +103,7 @@ TEST_CASE("mistakes are named in redis's words and order") {
     const std::string count = "-ERR count should be greater than 0\r\n";
     const std::string no_float = "-ERR timeout is not a float or out of range\r\n";
     const std::string negative = "-ERR timeout is negative\r\n";
-    for (const auto& [line, wanted] : std::vector<std::pair<std::string, std::string>>{
+    for (const auto& row : std::vector<std::pair<std::string, std::string>>{
              {"LMPOP 2 a b", syntax},
              {"LMPOP 2 a b MIN", syntax},
              {"ZMPOP 2 a b LEFT", syntax},
@@ -127,6 +127,8 @@ TEST_CASE("mistakes are named in redis's words and order") {
              {"BZPOPMIN a b -inf", negative},
              {"BZPOPMIN a b inf", negative},
          }) {
+        const auto& line = row.first;
+        const auto& wanted = row.second;
         CAPTURE(line);
         CHECK(mistake_of(line) == wanted);
     }
