@@ -111,14 +111,15 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
     const bool waits_everywhere = has_wait_everywhere(session);
     if (session.waiting == nullptr && !waits_everywhere) return;
     if (why.empty()) {
-        finish_wait(client, "");
+        session.wait_end.clear();
+        finish_wait(client);
         return;
     }
     std::string text = "a command that waits on its server was ended: ";
     text.append(why);
     session.wait_end = error_line(*client.pool, text);
     if (waits_everywhere) {
-        finish_wait(client, session.wait_end);
+        finish_wait(client);
         return;
     }
     // What the server has popped by then is the client's: it answers, or closes the connection.
@@ -126,9 +127,10 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
     if (!asks_in_turn(session)) end_side(*session.waiting);
 }
 
-// `text` is the answer. Empty: none, nor to what is behind it.
-void Leases::finish_wait(ClientConn& client, std::string text) {
-    const Session& session = *client.session;
+// Without a `wait_end` there is no answer, nor to what is behind it.
+void Leases::finish_wait(ClientConn& client) {
+    Session& session = *client.session;
+    const std::string text = std::exchange(session.wait_end, {});
     if (text.empty()) {
         take_no_more(client);
         // What is answered already would be heard in the place of this.
@@ -188,7 +190,7 @@ void Leases::end_side(ServerConn& conn) {
 
 bool Leases::on_closed(ServerConn& conn) {
     if (!is_waited_on(conn) || conn.fragments.empty()) return false;
-    finish_wait(*conn.lessee, conn.lessee->session->wait_end);
+    finish_wait(*conn.lessee);
     return true;
 }
 
@@ -417,7 +419,7 @@ void Leases::check(ServerConn& conn) {
             return;
         }
         if (conn.ends && is_waited_on(conn)) {
-            finish_wait(*conn.lessee, conn.lessee->session->wait_end);
+            finish_wait(*conn.lessee);
             return;
         }
         proxy_->counters().timeouts.add(1);

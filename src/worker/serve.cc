@@ -182,8 +182,9 @@ Status Crew::start(const config::Config& config,
         workers[i]->skip();
         let_in_elsewhere(listeners, config, i, roster);
     }
-    for (uint32_t i = 0; i < started; ++i)
+    for (uint32_t i = 0; i < started; ++i) {
         workers[i]->begin();
+    }
     return {};
 }
 

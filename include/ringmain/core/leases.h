@@ -146,7 +146,7 @@ class Leases {
     void give_up_watch(ServerConn& conn);
     [[nodiscard]] bool may_keep(const ServerConn& conn) const;
     void end_waiting(ClientConn& client);
-    void finish_wait(ClientConn& client, std::string text);
+    void finish_wait(ClientConn& client);
     void end_side(ServerConn& conn);
     void take_no_more(ClientConn& client);
     void on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
