@@ -15,6 +15,9 @@ namespace ringmain::core {
 
 namespace {
 
+// Of one server; all sections are some tens of KiB. Reading more would hold up everybody.
+constexpr size_t info_size_max = size_t{1} << 20;
+
 // "1000.55K", as redis writes it.
 std::string human(int64_t bytes) {
     constexpr int64_t step = 1024;
@@ -63,6 +66,7 @@ ServerInfo read_server_info(const Pool& pool,
         const std::optional<resp::Value> value = resp::Reader(responses[i]).next();
         // After a reload in between the servers may be others.
         if (!value.has_value() || value->is_error() || owners[i] >= known.size()) continue;
+        if (value->text.size() > info_size_max) continue;
         info.texts[owners[i]] = value->text;
         known[owners[i]] = true;
     }

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <map>
-#include <numeric>
 #include <utility>
 
 #include "text.h"
@@ -17,6 +17,9 @@ namespace ringmain::resp {
 namespace {
 
 constexpr std::string_view mean_name = "usec_per_call";
+
+// In seconds; no sum of times is as long, and neither is infinity nor what is no number.
+constexpr double decimal_max = 1e15;
 
 std::string with_places(double value, int places) {
     std::array<char, 64> text = {};
@@ -29,9 +32,17 @@ struct Line {
     std::vector<std::pair<std::string_view, int64_t>> fields;
     bool has_mean = false;  // behind the second
 
-    [[nodiscard]] int64_t& field(std::string_view name) {
+    // Null when there are too many.
+    [[nodiscard]] int64_t* field(std::string_view name) {
         const auto found = std::ranges::find(fields, name, &decltype(fields)::value_type::first);
-        return found == fields.end() ? fields.emplace_back(name, 0).second : found->second;
+        if (found != fields.end()) return &found->second;
+        if (fields.size() >= info_fields_max) return nullptr;
+        return &fields.emplace_back(name, 0).second;
+    }
+
+    [[nodiscard]] double number(std::string_view name) {
+        const int64_t* found = field(name);
+        return found == nullptr ? 0 : static_cast<double>(*found);
     }
 
     void add(std::string_view text) {
@@ -43,7 +54,8 @@ struct Line {
                 continue;
             }
             const std::optional<int64_t> number = ascii::parse_int64(value);
-            if (!name.empty() && number.has_value()) field(name) += *number;
+            if (name.empty() || !number.has_value()) continue;
+            if (int64_t* sum = field(name)) add_at_most(*sum, *number);
         }
     }
 
@@ -61,9 +73,8 @@ struct Line {
     }
 
     void write_mean(std::string& out) {
-        const int64_t calls = field("calls");
-        const double mean =
-            calls > 0 ? static_cast<double>(field("usec")) / static_cast<double>(calls) : 0;
+        const double calls = number("calls");
+        const double mean = calls > 0 ? number("usec") / calls : 0;
         out.append(",").append(mean_name).append("=").append(with_places(mean, 2));
     }
 };
@@ -106,7 +117,11 @@ std::optional<std::vector<int64_t>> InfoSums::numbers(std::string_view name) con
 std::optional<int64_t> InfoSums::sum(std::string_view name) const {
     const auto found = numbers(name);
     if (!found.has_value()) return std::nullopt;
-    return std::accumulate(found->begin(), found->end(), int64_t{0});
+    int64_t sum = 0;
+    for (const int64_t number : *found) {
+        if (__builtin_add_overflow(sum, number, &sum)) return std::nullopt;
+    }
+    return sum;
 }
 
 std::optional<int64_t> InfoSums::smallest(std::string_view name) const {
@@ -131,7 +146,7 @@ std::string InfoSums::decimal_sum(std::string_view name, int places) const {
         if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return "";
         sum += value;
     }
-    return with_places(sum, places);
+    return std::abs(sum) <= decimal_max ? with_places(sum, places) : "";
 }
 
 std::string InfoSums::values(std::string_view name) const {

@@ -29,7 +29,7 @@ std::optional<Fields> parse_fields(std::string_view text) {
         const std::string_view name = cut(field, "=");
         const std::optional<int64_t> number = ascii::parse_int64(field);
         if (name.empty() || !number.has_value() || *number < 0) return std::nullopt;
-        fields.emplace_back(name, *number);
+        if (fields.size() < info_fields_max) fields.emplace_back(name, *number);
     }
     return fields.empty() ? std::nullopt : std::optional(fields);
 }
@@ -51,8 +51,8 @@ struct Database {
         }
         for (const auto& [name, number] : more) {
             if (int64_t* sum = find(fields, name)) {
-                *sum += number;
-            } else {
+                add_at_most(*sum, number);
+            } else if (fields.size() < info_fields_max) {
                 fields.emplace_back(name, number);
             }
         }
@@ -63,7 +63,9 @@ struct Database {
         const int64_t* weight = find(fields, weight_name);
         if (mean != nullptr) {
             const bool any = weight != nullptr && *weight > 0;
-            *mean = any ? std::llround(ttls / static_cast<double>(*weight)) : 0;
+            constexpr double mean_max = 9e18;
+            const double value = any ? ttls / static_cast<double>(*weight) : 0;
+            *mean = std::llround(std::min(value, mean_max));
         }
         char before = ':';
         for (const auto& [name, number] : fields) {

@@ -6,11 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace ringmain::resp {
@@ -20,7 +20,8 @@ class InfoSums {
     // `texts` outlive it.
     explicit InfoSums(std::span<const std::string_view> texts);
 
-    // Of "used_memory:1024"; nothing when one of them lacks the field, or it is no number there.
+    // Of "used_memory:1024"; nothing when one of them lacks the field, it is no number there, or
+    // the sum is none of 64 bits.
     [[nodiscard]] std::optional<int64_t> sum(std::string_view name) const;
     [[nodiscard]] std::optional<int64_t> smallest(std::string_view name) const;
     [[nodiscard]] std::optional<int64_t> largest(std::string_view name) const;
@@ -36,7 +37,7 @@ class InfoSums {
     void add_up(std::string_view prefix, std::string& out) const;
 
   private:
-    using Fields = std::unordered_map<std::string_view, std::string_view>;
+    using Fields = std::map<std::string_view, std::string_view>;
 
     [[nodiscard]] std::optional<std::vector<std::string_view>> all(std::string_view name) const;
     [[nodiscard]] std::optional<std::vector<int64_t>> numbers(std::string_view name) const;

@@ -209,6 +209,14 @@ TEST_CASE("what the servers hold and do is added up") {
           says({"# Errorstats", "errorstat_ERR:count=3", "errorstat_WRONGTYPE:count=9"}));
 }
 
+TEST_CASE("a server that says more than INFO has gave no answer") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.server(0).redis.canned["INFO"] = says({std::string(2'000'000, 'x') + ":1"});
+    CHECK(world.ask(client, resp({"INFO", "keyspace"})) ==
+          bulk("# Keyspace\r\nservers_without_answer:s0\r\n"));
+}
+
 TEST_CASE("servers are asked for what the client wants and no more") {
     World world(redis_pool(1));
     Channel& client = world.client();

@@ -1,5 +1,6 @@
 #include "ringmain/resp/info_sums.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,37 @@ TEST_CASE("lines of a kind are added up by name and field") {
     out.clear();
     InfoSums(texts).add_up("errorstat_", out);
     CHECK(out.empty());
+}
+
+// --- what no server would say --------------------------------------------------------------------
+
+TEST_CASE("numbers that do not fit are no figure") {
+    const std::string most = std::to_string(INT64_MAX);
+    const std::string text = "a:" + most + "\r\nb:1e300\r\nc:inf\r\nd:nan\r\ne:-1e300\r\n";
+    const std::vector<std::string_view> texts = {text, text};
+    const InfoSums sums(texts);
+    CHECK_FALSE(sums.sum("a").has_value());
+    CHECK(sums.largest("a") == INT64_MAX);
+    for (const char* name : {"b", "c", "d", "e"}) {
+        CAPTURE(name);
+        CHECK(sums.decimal_sum(name, 6).empty());
+    }
+    const std::string line = "cmdstat_x:calls=" + most + ",usec=" + most + ",usec_per_call=1\r\n";
+    const std::vector<std::string_view> lines = {line, line};
+    std::string out;
+    InfoSums(lines).add_up("cmdstat_", out);
+    CHECK(out == "cmdstat_x:calls=" + most + ",usec=" + most + ",usec_per_call=1.00\r\n");
+}
+
+TEST_CASE("a line has a few fields, however many there are") {
+    std::string line = "cmdstat_x:calls=1";
+    for (int i = 0; i < 200'000; ++i)
+        line += ",f" + std::to_string(i) + "=1";
+    const std::vector<std::string_view> texts = {line};
+    std::string out;
+    InfoSums(texts).add_up("cmdstat_", out);
+    CHECK(out.starts_with("cmdstat_x:calls=1,f0=1,"));
+    CHECK(out.size() < 200);
 }
 
 }  // namespace ringmain::resp

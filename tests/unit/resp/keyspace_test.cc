@@ -1,5 +1,6 @@
 #include "ringmain/resp/keyspace.h"
 
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -42,6 +43,16 @@ TEST_CASE("fields of newer servers are added up, and other lines passed over") {
         "db0:keys=2,expires=0,avg_ttl=0,subexpiry=2\r\n");
     CHECK(sum({"db0:\r\ndbx:keys=1\r\ndb1:keys=x\r\ndb1:keys=-1\r\ndb1\r\ndb1:=1\r\nbd1:keys="
                "1\r\n"}) == "");
+}
+
+TEST_CASE("what no server would say has bounds") {
+    const std::string most = std::to_string(INT64_MAX);
+    const std::string line = "db0:keys=" + most + ",expires=1,avg_ttl=" + most + "\r\n";
+    CHECK(sum({line, line}) == "db0:keys=" + most + ",expires=2,avg_ttl=9000000000000000000\r\n");
+    std::string fields = "db0:keys=1";
+    for (int i = 0; i < 200'000; ++i)
+        fields += ",f" + std::to_string(i) + "=1";
+    CHECK(sum({fields, fields}).size() < 200);
 }
 
 }  // namespace
