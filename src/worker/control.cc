@@ -216,7 +216,7 @@ void Control::change_log(const config::Config& running, const config::Config& ne
 
 void Control::announce(const config::Config& running,
                        const config::Config& next,
-                       const std::string& reopened) const {
+                       const std::string& reopened) {
     const std::vector<std::string> changes = config::changes(running, next);
     for (const std::string& change : changes) {
         options_.log->write(LogLevel::Notice, "HUP: " + change);
@@ -231,12 +231,11 @@ void Control::announce(const config::Config& running,
             LogLevel::Notice,
             "HUP: pool " + next.pools[i].name + ": listens on " + options_.listeners->place_of(i));
     }
-    options_.log->write(
-        LogLevel::Notice,
+    in_use_text_ =
         reopened + ", configuration read from " + next.file +
-            (changes.empty() ? ": no pool changed"
-                             : ": " + std::to_string(changes.size()) +
-                                   (changes.size() == 1 ? " pool changed" : " pools changed")));
+        (changes.empty() ? ": no pool changed"
+                         : ": " + std::to_string(changes.size()) +
+                               (changes.size() == 1 ? " pool changed" : " pools changed"));
 }
 
 // To the workers, each of which adopts it between two batches.
@@ -270,6 +269,7 @@ void Control::follow_progress() {
     if (!adopting_ || adopted != last_number_) return;
     adopting_ = false;
     options_.listeners->close_unwanted();
+    options_.log->write(LogLevel::Notice, in_use_text_);
     if (std::exchange(reload_again_, false)) reload();
 }
 

@@ -74,7 +74,7 @@ class Control {
     void change_log(const config::Config& running, const config::Config& next) const;
     void announce(const config::Config& running,
                   const config::Config& next,
-                  const std::string& reopened) const;
+                  const std::string& reopened);
     void hand_out(config::Config next);
     void follow_progress();
     void watch();
@@ -91,6 +91,7 @@ class Control {
     uint64_t epoch_ = 0;         // of the servers: what the workers were woken for
     bool adopting_ = false;      // some worker has not got the newest yet
     bool reload_again_ = false;  // asked for meanwhile
+    std::string in_use_text_;    // to be said when all have it
     Instant now_;
     Instant next_look_;
     bool draining_ = false;

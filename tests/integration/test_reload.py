@@ -34,6 +34,18 @@ class Reload(Case):
     def lines(self, *numbers):
         return [f"{self.servers[number].address}:1 s{number}" for number in numbers]
 
+    def test_the_log_says_so_when_all_workers_have_it(self):
+        proxy = self.start(32, servers=self.lines(0))
+        clients = [proxy.client() for _ in range(32)]
+        for turn in range(6):
+            now, before = (1, 0) if turn % 2 == 0 else (0, 1)
+            self.reload(servers=self.lines(now))
+            for client in clients:
+                client.send(resp("SET", f"turn{turn}", "x"))
+            for client in clients:
+                self.same(client.read(), b"+OK\r\n")
+            self.assertIsNone(self.servers[before].call("GET", f"turn{turn}"))
+
     def test_a_server_is_added_and_removed_under_load(self):
         for workers in (1, 2):
             with self.subTest(workers=workers):
