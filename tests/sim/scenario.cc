@@ -111,7 +111,7 @@ void Scenario::draw_pool(Prng& prng) {
     if (chance(prng, 25))
         pool.health_check_interval_ms = 20 + static_cast<int64_t>(prng.below(200));
     pool.eject_on_loading = chance(prng, 25);
-    if (chance(prng, 20)) pool.client_idle_timeout_ms = 30 + static_cast<int64_t>(prng.below(100));
+    if (chance(prng, 20)) pool.client_idle_timeout_ms = 4 + static_cast<int64_t>(prng.below(100));
     if (!calm && chance(prng, 20))
         pool.server_queue_max = 1 + static_cast<uint32_t>(prng.below(20));
     if (chance(prng, 25)) {
