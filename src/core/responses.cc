@@ -144,14 +144,32 @@ Bytes all_of(const Chain& parts, const Slice& one) {
 
 }  // namespace
 
-template <class Parser>
-void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
+// `end` is the last part of a whole response, or all of it. False: the connection is gone.
+bool Proxy::take_response(ServerConn& conn, const auto& frame, const Slice& end) {
+    if (conn.streaming) [[unlikely]] {
+        streams_.end_response(conn);
+    }
+    Chain whole(*blocks_);
+    if (!conn.partial.empty()) {
+        if (!keep_response_part(conn, end)) return false;
+        whole = std::move(conn.partial);
+    }
+    const Bytes bytes = all_of(whole, end);
+    if (conn.prelude_answers > 0) {
+        on_prelude_response(conn, frame, bytes);
+    } else {
+        on_response(conn, frame, bytes);
+    }
+    return !conn.disconnect_link.linked && conn.state != ServerConn::State::Closed;
+}
+
+void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
     while (slice.size > 0) {
         if (!awaits_bytes(conn)) {
             lose(conn, unasked_text(conn, slice.view()), blame_for_unasked(conn));
             return;
         }
-        constexpr bool may_share = std::is_same_v<Parser, memcached::ResponseParser>;
+        constexpr bool may_share = std::is_same_v<decltype(parser), memcached::ResponseParser&>;
         if constexpr (may_share) begin_shared(conn, parser);
         const Fed fed = parser.feed(slice.view());
         if (fed.status == ParseStatus::Error) {
@@ -171,21 +189,7 @@ void Proxy::parse_responses(ServerConn& conn, Parser& parser, Slice slice) {
             streams_.consider(conn, parser);
             continue;
         }
-        if (conn.streaming) [[unlikely]] {
-            streams_.end_response(conn);
-        }
-        Chain whole(*blocks_);
-        if (!conn.partial.empty()) {
-            if (!keep_response_part(conn, end)) return;
-            whole = std::move(conn.partial);
-        }
-        const Bytes bytes = all_of(whole, end);
-        if (conn.prelude_answers > 0) {
-            on_prelude_response(conn, parser.frame(), bytes);
-        } else {
-            on_response(conn, parser.frame(), bytes);
-        }
-        if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+        if (!take_response(conn, parser.frame(), end)) return;
         parser.next();
     }
 }

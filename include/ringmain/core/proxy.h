@@ -265,8 +265,8 @@ class Proxy {
     [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;
     bool keep_response_part(ServerConn& conn, const Slice& slice);
     bool admit_part(ServerConn& conn, uint32_t size);
-    template <class Parser>
-    void parse_responses(ServerConn& conn, Parser& parser, Slice slice);
+    [[nodiscard]] bool take_response(ServerConn& conn, const auto& frame, const Slice& end);
+    void parse_responses(ServerConn& conn, auto& parser, Slice slice);
     void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_response(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
     void on_prelude_response(ServerConn& conn,
