@@ -63,14 +63,28 @@ uint32_t cpus_allowed() {
     return static_cast<uint32_t>(CPU_COUNT(&set));
 }
 
-// Reads the configuration and says on standard error what is wrong with it.
-int load(const std::string& path, config::Loaded& loaded, bool always_report) {
-    const Result<std::string> text = config::read_file(path);
+struct Input {
+    std::string name;  // as messages have it
+    Result<std::string> text;
+};
+
+Input read_file(const std::string& file) {
+    return {file, config::read_file(file)};
+}
+
+// With "-" what is piped in.
+Input read_input(const std::string& file) {
+    return file == "-" ? Input{"standard input", config::read_standard_input()} : read_file(file);
+}
+
+// Takes the configuration and says on standard error what is wrong with it.
+int load(const Input& input, config::Loaded& loaded, bool always_report) {
+    const auto& [name, text] = input;
     if (!text.ok()) {
         complain("ringmain: " + text.error());
         return refused;
     }
-    loaded = config::load(text.value(), path, cpus_allowed());
+    loaded = config::load(text.value(), name, cpus_allowed());
     if (!loaded.diagnostics.empty() || always_report) {
         complain(config::report(loaded, text.value()));
     }
@@ -79,18 +93,15 @@ int load(const std::string& path, config::Loaded& loaded, bool always_report) {
 
 int check(const CommandLine& line) {
     config::Loaded loaded;
-    return load(line.file, loaded, true);
+    return load(read_input(line.file), loaded, true);
 }
 
 int migrate(const CommandLine& line) {
-    const bool piped = line.file == "-";
-    const Result<std::string> yaml =
-        piped ? config::read_standard_input() : config::read_file(line.file);
+    const auto [name, yaml] = read_input(line.file);
     if (!yaml.ok()) {
         complain("ringmain: " + yaml.error());
         return refused;
     }
-    const std::string name = piped ? "standard input" : line.file;
     const config::Migrated migrated = config::migrate(yaml.value(), name);
     if (!migrated.diagnostics.empty()) {
         complain(config::render(migrated.diagnostics, name, yaml.value()));
@@ -135,7 +146,8 @@ int locate_lines(const config::Locator& locator, bool hex) {
 
 int locate(const CommandLine& line) {
     config::Loaded loaded;
-    if (const int status = load(line.file, loaded, false); status != success) return status;
+    if (const int status = load(read_file(line.file), loaded, false); status != success)
+        return status;
     const Result<const config::Pool*> pool = config::choose_pool(loaded.config, line.pool);
     if (!pool.ok()) {
         complain("ringmain locate: " + pool.error());
@@ -207,7 +219,8 @@ int doctor(const CommandLine& line) {
     config::Loaded loaded;
     uring::PreflightOptions options;
     if (!line.file.empty()) {
-        if (const int status = load(line.file, loaded, false); status != success) return status;
+        if (const int status = load(read_file(line.file), loaded, false); status != success)
+            return status;
         options.descriptors_wanted = worker::descriptors_wanted(loaded.config);
         options.descriptors_needed = worker::descriptors_needed(loaded.config);
         options.workers = loaded.config.proxy.workers;
@@ -265,7 +278,8 @@ int become_daemon() {
 
 int run(const CommandLine& line) {
     config::Loaded loaded;
-    if (const int status = load(line.file, loaded, false); status != success) return status;
+    if (const int status = load(read_file(line.file), loaded, false); status != success)
+        return status;
     config::Config& config = loaded.config;
     worker::ServeOptions options;
     options.overrides = {

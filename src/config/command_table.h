@@ -34,8 +34,8 @@ inline constexpr std::array verb_table = {
         "check",
         "ringmain check FILE            (also: ringmain -t -c FILE)",
         "say everything that is wrong with a configuration",
-        "Prints every error and warning with its place. Exit status 0 when the file is accepted\n"
-        "(warnings allowed), 1 otherwise.\n"},
+        "Prints every error and warning with its place; '-' reads standard input. Exit status 0\n"
+        "when the configuration is accepted (warnings allowed), 1 otherwise.\n"},
     VerbRow{
         Verb::Doctor,
         "doctor",

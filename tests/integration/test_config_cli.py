@@ -301,6 +301,12 @@ gamma:
         def settings(text):
             return [line for line in text.splitlines() if not line.startswith("#")]
         self.assertEqual(settings(by_input.stdout), settings(by_file.stdout))
+        checked = ringmain("check", "-", input=by_input.stdout)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        self.assertIn("standard input", checked.stderr)
+        done = ringmain("check", "-", input=by_input.stdout.replace("hash_tag", "hash_tga"))
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"standard input:[0-9]+:[0-9]+: error: .*hash_tga")
         done = ringmain("migrate", "-", input="alpha: [")
         self.assertEqual(done.returncode, 1)
         self.assertIn("standard input:1:", done.stderr)
