@@ -121,16 +121,16 @@ class Adviser {
     }
 
     void ring() {
-        const placement::Placement placement(pool_->placement, pool_->nodes());
+        const std::vector<uint32_t> points = placement::Ketama::count_points(pool_->nodes());
         for (uint32_t i = 0; i < pool_->servers.size(); ++i) {
-            if (placement.points_of(i) > 0) continue;
+            if (points[i] > 0) continue;
             warn("servers",
                  "server " + quoted(pool_->servers[i].ring_name) + " has weight " +
                      std::to_string(pool_->servers[i].weight) +
                      ", too little beside the others: it gets no point on the ring and "
                      "no keys; bring the weights closer together");
         }
-        if (pool_->placement.hash == HashKind::Crc32) narrow_hash(placement, 0x7fff);
+        if (pool_->placement.hash == HashKind::Crc32) narrow_hash(0x7fff);
         if (pool_->placement.hash == HashKind::Crc16) {
             warn("hash",
                  "hash 'crc16' spreads short keys badly on a ketama ring; for a new pool "
@@ -139,7 +139,8 @@ class Adviser {
     }
 
     // A hash of few bits reaches only the beginning of the ring, which has 32.
-    void narrow_hash(const placement::Placement& placement, uint32_t hash_max) {
+    void narrow_hash(uint32_t hash_max) {
+        const placement::Placement placement(pool_->placement, pool_->nodes());
         std::vector<bool> is_reached(pool_->servers.size());
         Prng prng(0);
         for (uint32_t hash = 0; hash <= hash_max; ++hash) {

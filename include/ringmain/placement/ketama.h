@@ -22,6 +22,9 @@ class Ketama {
   public:
     explicit Ketama(std::span<const Node> nodes);
 
+    // How many points each would have; without making them.
+    [[nodiscard]] static std::vector<uint32_t> count_points(std::span<const Node> nodes);
+
     // Call only when a node is live.
     [[nodiscard]] uint32_t server_of(uint32_t hash) const {
         // The end mark has the greatest value, so the walk needs no other end.

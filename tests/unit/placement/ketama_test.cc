@@ -73,6 +73,10 @@ TEST_CASE("points follow the weights as 32-bit floats count them") {
     CHECK(thirds.points_of(2) == 240);
 
     const Ketama four(test::weighted_nodes({10, 7, 5, 1}));
+    const std::vector<uint32_t> counts = Ketama::count_points(test::weighted_nodes({10, 7, 5, 1}));
+    for (uint32_t i = 0; i < 4; ++i) {
+        CHECK(counts[i] == four.points_of(i));
+    }
     CHECK(four.points_of(0) == 276);
     CHECK(four.points_of(1) == 192);
     CHECK(four.points_of(2) == 136);
