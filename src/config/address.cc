@@ -85,6 +85,9 @@ Status check_host(std::string_view host) {
         return Error{"the host has " + std::to_string(host.size()) + " bytes, at most " +
                      std::to_string(host_size_max) + " are possible"};
     }
+    if (host == "*") {
+        return Error{"'*' is no address; every interface is 0.0.0.0, or [::] with IPv6 as well"};
+    }
     if (!std::ranges::all_of(host, is_host_character)) {
         return Error{quoted(host) + " is not the name or the address of a host"};
     }
@@ -97,6 +100,12 @@ Status check_host(std::string_view host) {
 Result<uint16_t> parse_port(std::string_view text) {
     const std::optional<uint64_t> port = ascii::parse_uint64(text);
     if (text.empty()) return Error{"the port is missing; ports are 1 to 65535"};
+    if (text.starts_with("//")) {
+        return Error{"an address has no scheme in front; write host:port"};
+    }
+    if (text.starts_with('/')) {
+        return Error{"the path of a unix socket has nothing in front; write " + quoted(text)};
+    }
     if (!port || *port < 1 || *port > 65535) {
         return Error{quoted(text) + " is not a port; ports are 1 to 65535"};
     }

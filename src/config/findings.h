@@ -4,11 +4,24 @@
 
 #include "ringmain/config/diagnostic.h"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace ringmain::config {
+
+// As people count: lines, and characters in a line of UTF-8.
+[[nodiscard]] inline Place place_of_offset(std::string_view text, size_t offset) {
+    const std::string_view before = text.substr(0, offset);
+    const std::string_view line = before.substr(before.rfind('\n') + 1);
+    const auto characters = std::ranges::count_if(
+        line, [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0U) != 0x80; });
+    return {.line = static_cast<uint32_t>(std::ranges::count(before, '\n') + 1),
+            .column = static_cast<uint32_t>(characters + 1),
+            .length = 1};
+}
 
 class Findings {
   public:

@@ -175,9 +175,10 @@ class PoolWriter {
             comment("twemproxy allows 0 here; the least that means something is 1.");
             node.integer = 1;
         }
-        if (name == "server_connections" && node.integer > option->max) {
-            comment("twemproxy has " + std::to_string(node.integer) +
-                    " here; each worker has at most " + std::to_string(option->max) + ".");
+        if (node.kind == Node::Kind::Integer && node.integer > option->max) {
+            comment("twemproxy has " + std::to_string(node.integer) + " here; " +
+                    (name == "server_connections" ? "each worker has at most " : "the most is ") +
+                    std::to_string(option->max) + ".");
             node.integer = option->max;
         }
         const Result<Value> value = read_value(*option, node);
@@ -240,6 +241,7 @@ class PoolWriter {
     }
 
     void write_listen(const YamlDirective* given) {
+        if (given == nullptr && !pool_->is_whole) return;
         if (given == nullptr) {
             return findings_->error(pool_->name.place,
                                     "'listen' is missing in pool " + quoted(pool_->name.text));
@@ -265,6 +267,7 @@ class PoolWriter {
     }
 
     void write_servers(const YamlDirective* given) {
+        if (given == nullptr && !pool_->is_whole) return;
         if (given == nullptr || given->items.empty()) {
             return findings_->error(given == nullptr ? pool_->name.place : given->key.place,
                                     "pool " + quoted(pool_->name.text) + " has no servers");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "findings.h"
 #include "scan.h"
 #include "words.h"
 
@@ -176,6 +177,17 @@ Place clamped(Place place, std::string_view text) {
     return place;
 }
 
+// Texts that went through a word processor or a chat come with those.
+std::string_view without_typographic_quotes(std::string_view text) {
+    // U+2018 to U+201F
+    const auto is_quote = [](std::string_view three) {
+        return three.starts_with("\xe2\x80") && three[2] >= '\x98' && three[2] <= '\x9f';
+    };
+    if (text.size() >= 3 && is_quote(text.substr(0, 3))) text.remove_prefix(3);
+    if (text.size() >= 3 && is_quote(text.substr(text.size() - 3))) text.remove_suffix(3);
+    return text;
+}
+
 // The commonest slip: listen = 127.0.0.1:22121, timeout = 2s, hash = md5.
 std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line, uint32_t number) {
     const std::string_view content = text.substr(line.begin, line.end - line.begin);
@@ -184,6 +196,14 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
     const std::string_view key = trimmed(content.substr(0, equals));
     const std::string_view value =
         trimmed(content.substr(equals + 1, content.find('#') - equals - 1));
+    if (value.starts_with('[') && value.find_first_of("\"'{") == std::string_view::npos) {
+        return Diagnostic{.place = {.line = number,
+                                    .column = static_cast<uint32_t>(content.find('[') + 1),
+                                    .length = 1},
+                          .message =
+                              "each text of a list stands in quotes, as in "
+                              "servers = [\"10.0.0.1:6379:1 cache1\"]"};
+    }
     const bool is_quoted = value.find_first_of("\"'[]{}=,") != std::string_view::npos;
     const bool is_number = value.find_first_not_of("+-0123456789_") == std::string_view::npos;
     const bool is_boolean = value == "true" || value == "false";
@@ -196,7 +216,8 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
                         .length = static_cast<uint32_t>(value.size())};
     diagnostic.message = "this value must be true, false, a number, or text in quotes";
     if (!names_a_secret(key) && value.size() < 60) {
-        diagnostic.message += "; write " + std::string(key) + " = \"" + std::string(value) + "\"";
+        diagnostic.message += "; write " + std::string(key) + " = \"" +
+                              std::string(without_typographic_quotes(value)) + "\"";
     }
     return diagnostic;
 }
@@ -228,6 +249,12 @@ std::string reworded(std::string_view description) {
     }
     if (message.find("not representable in 64 bits") != std::string::npos) {
         message += ": the number is too large";
+    }
+    if (message.find("unescaped control characters") != std::string::npos) {
+        message += "; a text ends on its line: perhaps its closing quote is missing";
+    }
+    if (message.find("encountered end-of-file") != std::string::npos) {
+        message += ": a quote, a bracket or a brace is not closed";
     }
     return message;
 }
@@ -280,6 +307,10 @@ class Recovery {
         Diagnostic diagnostic{.place = place_of(error.source())};
         if (const auto quotes = missing_quotes(text_, line, number); is_value && quotes) {
             diagnostic = *quotes;
+        } else if (description.find("invalid utf-8") != std::string_view::npos) {
+            diagnostic.message =
+                "these bytes are not UTF-8, which TOML is written in; convert "
+                "the file, as in iconv -f latin1 -t utf-8";
         } else if (!scan(view(line)).secrets.empty()) {
             // The library quotes numbers that it cannot read.
             diagnostic.message = "this is not right; a password is text in quotes";
@@ -309,15 +340,6 @@ class Recovery {
     uint32_t last_line_ = 0;
     uint32_t number_ = 0;
 };
-
-Place place_of_offset(std::string_view text, size_t offset) {
-    const std::string_view before = text.substr(0, offset);
-    const size_t line_begin =
-        before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
-    return {.line = static_cast<uint32_t>(std::ranges::count(before, '\n') + 1),
-            .column = static_cast<uint32_t>(offset - line_begin + 1),
-            .length = 1};
-}
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "findings.h"
 #include <yaml.h>
 
 namespace ringmain::config {
@@ -34,6 +35,10 @@ class Event {
     }
 
     [[nodiscard]] yaml_event_type_t type() const { return event_.type; }
+
+    [[nodiscard]] bool is_flow() const {
+        return event_.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
+    }
 
     [[nodiscard]] Place place() const { return place_of(event_.start_mark, event_.end_mark); }
 
@@ -72,6 +77,7 @@ class YamlReader {
                 break;
             }
         } while (event.type() != YAML_STREAM_END_EVENT && take(event));
+        if (!diagnostics_->empty()) cut();
         return std::move(pools_);
     }
 
@@ -95,6 +101,14 @@ class YamlReader {
                 return item(event);
         }
         RM_ASSERT(false);
+    }
+
+    // Reading stopped: what the last pool lacks may follow, and its last directive may go on.
+    void cut() {
+        if (pools_.empty()) return;
+        YamlPool& last = pools_.back();
+        last.is_whole = state_ == State::PoolName || state_ == State::Outside;
+        if (!last.is_whole && !last.directives.empty()) last.directives.pop_back();
     }
 
     bool outside(const Event& event) {
@@ -152,8 +166,13 @@ class YamlReader {
             state_ = State::Key;
             return true;
         }
+        if (event.type() == YAML_MAPPING_START_EVENT && event.is_flow()) {
+            return fail(event,
+                        "text that begins with '{' stands in quotes, as in " + directive.key.text +
+                            ": \"{}\"");
+        }
         if (event.type() != YAML_SEQUENCE_START_EVENT) {
-            return fail(event, "a value or a list is expected: twemproxy knows no deeper nesting");
+            return fail(event, "a value or a list is expected: " + deeper(event));
         }
         directive.is_list = true;
         directive.value.place = event.place();
@@ -167,10 +186,16 @@ class YamlReader {
             return true;
         }
         if (event.type() != YAML_SCALAR_EVENT) {
-            return fail(event, "an entry of a list is text: twemproxy knows no deeper nesting");
+            return fail(event, "an entry of a list is text: " + deeper(event));
         }
         pools_.back().directives.back().items.push_back(event.scalar());
         return true;
+    }
+
+    static std::string deeper(const Event& event) {
+        return event.type() == YAML_ALIAS_EVENT
+                   ? "twemproxy knows no aliases (*); write out what it stands for"
+                   : "twemproxy knows no deeper nesting";
     }
 
     bool fail(const Event& event, std::string_view message) {
@@ -180,9 +205,16 @@ class YamlReader {
 
     void broken() {
         Diagnostic diagnostic;
-        diagnostic.place = place_of(parser_.problem_mark, parser_.problem_mark);
+        const bool is_encoding = parser_.error == YAML_READER_ERROR;
+        diagnostic.place = is_encoding ? place_of_offset(text_, parser_.problem_offset)
+                                       : place_of(parser_.problem_mark, parser_.problem_mark);
         diagnostic.message = "this is not YAML";
         if (parser_.problem != nullptr) diagnostic.message += std::string(": ") + parser_.problem;
+        if (is_encoding) diagnostic.message += "; the file must be UTF-8";
+        const size_t index = parser_.problem_mark.index;
+        if (!is_encoding && index < text_.size() && text_[index] == '\t') {
+            diagnostic.message += "; YAML is indented with blanks, not with tabs";
+        }
         // The rest of a password may stand anywhere in a file that cannot be read.
         diagnostic.shows_line = text_.find("redis_auth") == std::string_view::npos;
         diagnostics_->push_back(std::move(diagnostic));

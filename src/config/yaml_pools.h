@@ -29,6 +29,7 @@ struct YamlDirective {
 struct YamlPool {
     YamlScalar name;
     std::vector<YamlDirective> directives;
+    bool is_whole = true;  // false: an error cut it short
 };
 
 // What could be read before the first error, which is appended to `diagnostics`.

@@ -274,6 +274,24 @@ TEST_CASE("text without quotes gets them in the message") {
     CHECK_FALSE(contains(out, "missing"));
 }
 
+TEST_CASE("the commonest slips of a list, a quote or an address are told in plain words") {
+    CHECK(contains(refused("[pool.a]\nservers = [10.0.0.1:6379:1 a]\n"),
+                   "f:2:11: error: each text of a list stands in quotes, as in servers = "));
+    CHECK(contains(refused("[pool.a]\nservers = ['h:1'\n"),
+                   "end-of-file: a quote, a bracket or a brace is not closed"));
+    CHECK(contains(refused("[pool.a]\nhash = \"md5\ntimeout = 5\n"),
+                   "a text ends on its line: perhaps its closing quote is missing"));
+    CHECK(contains(refused("[pool.a]\nhash = \xe2\x80\x9cmd5\xe2\x80\x9d\n"),
+                   "write hash = \"md5\"\n"));
+    CHECK(contains(refused(pool_with("redis_auth = \"caf\xe9\"")), "these bytes are not UTF-8"));
+    CHECK(contains(refused("[pool.a]\nlisten='*:1'\nservers=['h:1']\n"),
+                   "every interface is 0.0.0.0, or [::] with IPv6 as well"));
+    CHECK(contains(refused("[pool.a]\nlisten='unix:/run/a'\nservers=['redis://h:1']\n"),
+                   "has nothing in front; write '/run/a'"));
+    CHECK(contains(refused("[pool.a]\nlisten='h:2'\nservers=['redis://h:1']\n"),
+                   "servers: an address has no scheme in front; write host:port"));
+}
+
 TEST_CASE("several broken lines are all told, with what follows") {
     const std::string out = refused(
         "[pool.a\nlisten = 'h:1'\n[pool.b]\ntimeout = 2s\nhash = 'md5'\nbacklog 5\nlisten = 3\n");
@@ -314,7 +332,7 @@ TEST_CASE("a YAML file is recognised") {
 
 TEST_CASE("bytes that are no text are refused") {
     CHECK(contains(refused(std::string("[pool.a]\nx\0y", 12)), "f:2:2: error: a NUL byte"));
-    CHECK(contains(refused("\xff\xfe"), "utf-8"));
+    CHECK(contains(refused("\xff\xfe"), "not UTF-8"));
     CHECK(contains(refused(pool_with("hash = \"a\\u0000\"")), "cannot be 'a?'"));
     CHECK(contains(refused(std::string(9 * 1024 * 1024, '#')), "larger than 8 MiB"));
 }

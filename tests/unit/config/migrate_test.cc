@@ -85,6 +85,12 @@ TEST_CASE("what ringmain has less of is cut, with a comment; what it cannot have
     CHECK(contains(toml,
                    "# twemproxy has 1000 here; each worker has at most 512.\n"
                    "server_connections = 512\n"));
+    const std::string most =
+        migrated(pool_with("  timeout: 2147483647\n  server_failure_limit: 10000000\n"));
+    CHECK(contains(most,
+                   "# twemproxy has 2147483647 here; the most is 2145600000.\n"
+                   "timeout = 2145600000\n"));
+    CHECK(contains(most, "server_failure_limit = 1000000\n"));
     CHECK(contains(refused("my pool:\n  listen: 127.0.0.1:1\n  servers:\n   - h:1:1\n"),
                    "the pool's name 'my pool' contains a blank or a control character; rename it, "
                    "to 'my_pool' for example"));
@@ -252,13 +258,39 @@ TEST_CASE("what is not twemproxy's YAML is refused") {
     CHECK(contains(refused("- a\n"), "map of pools"));
     CHECK(contains(refused("a: b\n"), "the pool's directives"));
     CHECK(contains(refused("a:\n  b:\n    c: d\n"), "no deeper nesting"));
-    CHECK(contains(refused("a: &x\n  listen: *x\n"), "no deeper nesting"));
+    CHECK(contains(refused("a: &x\n  listen: *x\n"), "knows no aliases (*); write out"));
     CHECK(contains(refused(pool_with("") + "---\n" + pool_with("")), "second YAML document"));
     CHECK(contains(refused("a:\n\tlisten: x\n"), "n.yml:2:1: error: this is not YAML"));
     CHECK(contains(refused("a: [[[[[[\n"), "pool's directives"));
     CHECK_FALSE(refused(std::string("a:\n  \0", 6)).empty());
     CHECK_FALSE(refused("\xff\xfe\xff").empty());
     CHECK(contains(refused(std::string(9 * 1024 * 1024, ' ')), "larger than 8 MiB"));
+}
+
+TEST_CASE("what stands behind the place where reading stopped is not called missing") {
+    const std::string tag = refused("a:\n  listen: h:1\n  hash_tag: {}\n  servers: ['h:1:1']\n");
+    CHECK(contains(tag,
+                   "n.yml:3:13: error: text that begins with '{' stands in quotes, as in "
+                   "hash_tag: \"{}\"\n"));
+    const std::string tab = refused("a:\n\tlisten: h:1\n  servers: ['h:1:1']\n");
+    CHECK(contains(tab, "YAML is indented with blanks, not with tabs"));
+    const std::string colons = refused("a:\n  listen: h:1\n  hash_tag: ::\n  servers: ['h:1:1']\n");
+    CHECK(contains(colons, "n.yml:3:14: error: this is not YAML"));
+    for (const std::string& text : {tag, tab, colons}) {
+        CAPTURE(text);
+        CHECK_FALSE(contains(text, "missing"));
+        CHECK_FALSE(contains(text, "no servers"));
+        CHECK_FALSE(contains(text, "exactly two"));
+    }
+    // What is wrong in front of it is still told.
+    CHECK(contains(refused("a:\n  hash: md4\n  hash_tag: {}\nb: c\n"), "'md5'"));
+    CHECK(contains(refused("a:\n  servers: ['h:1:1']\nb: c\n"), "'listen' is missing in pool 'a'"));
+}
+
+TEST_CASE("bytes that are not UTF-8 have their place") {
+    const std::string out = refused("a:\n  listen: h:1\n  # \xc3\xa9 caf\xe9\n");
+    CHECK(contains(out, "n.yml:3:10: error: this is not YAML"));
+    CHECK(contains(out, "the file must be UTF-8"));
 }
 
 TEST_CASE("a password stands in no message") {
