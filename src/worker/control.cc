@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <poll.h>
+#include <sys/stat.h>
 
 namespace ringmain::worker {
 
@@ -26,6 +27,17 @@ constexpr uint8_t first_kind_of_ports = 8;
 
 // A batch takes microseconds, a huge one milliseconds.
 constexpr Duration stuck_after = Duration::millis(2000);
+
+// A pipe that nobody writes to would hold up who opens it, and with it all signals.
+Result<std::string> read_again(const std::string& file) {
+    struct stat found = {};
+    const bool is_there = stat(file.c_str(), &found) == 0;
+    if (is_there && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode)) {
+        return Error{"cannot read '" + file +
+                     "' a second time: it is no file but a pipe or a device"};
+    }
+    return config::read_file(file);
+}
 
 }  // namespace
 
@@ -128,16 +140,21 @@ void Control::obey(int signal) {
             log.write(LogLevel::Notice, "USR2: means nothing here; HUP reads the configuration");
             break;
         case SIGTTIN:
-            log.change_level(1);
-            log.write(LogLevel::Error, "TTIN: logging more");
+            tell_level("TTIN", log.change_level(1));
             break;
         case SIGTTOU:
-            log.change_level(-1);
-            log.write(LogLevel::Error, "TTOU: logging less");
+            tell_level("TTOU", log.change_level(-1));
             break;
         default:
             break;
     }
+}
+
+// As an error: it is to be seen whatever the level has become.
+void Control::tell_level(std::string_view signal, LogLevel level) const {
+    options_.log->write(
+        LogLevel::Error,
+        std::string(signal) + ": log_level is " + std::string(level_name(level)) + " now");
 }
 
 // The first time gently, then at once. Each worker lets in who waits before it shuts its listeners.
@@ -157,7 +174,10 @@ void Control::stop() {
 void Control::reload() {
     Log& log = *options_.log;
     const std::string reopened = log.reopen() ? "HUP: log reopened" : "HUP: log not reopened";
-    if (draining_) return;
+    if (draining_) {
+        log.write(LogLevel::Notice, reopened + "; ringmain is stopping: no configuration is read");
+        return;
+    }
     if (adopting_) {
         reload_again_ = true;
         return;
@@ -168,7 +188,7 @@ void Control::reload() {
         reporter_.note_refused_reload();
         log.write(LogLevel::Error, reopened + "; configuration not changed: " + reason);
     };
-    const Result<std::string> text = config::read_file(running.file);
+    const Result<std::string> text = read_again(running.file);
     if (!text.ok()) return refuse(text.error());
     config::Loaded loaded =
         config::load(text.value(), running.file, static_cast<uint32_t>(options_.workers.size()));

@@ -69,6 +69,7 @@ class Control {
     void obey(int signal);
     void stop();
     void reload();
+    void tell_level(std::string_view signal, config::LogLevel level) const;
     void tell_findings(const std::vector<config::Diagnostic>& findings,
                        const std::string& file) const;
     void change_log(const config::Config& running, const config::Config& next) const;

@@ -15,9 +15,7 @@
 
 namespace ringmain::worker {
 
-namespace {
-
-std::string_view name_of(config::LogLevel level) {
+std::string_view level_name(config::LogLevel level) {
     switch (level) {
         case config::LogLevel::Error:
             return "error";
@@ -33,9 +31,11 @@ std::string_view name_of(config::LogLevel level) {
     return "";
 }
 
+namespace {
+
 std::string line_of(config::LogLevel level, std::string_view text) {
     std::string line = uring::wall_time().text();
-    line.append(" ").append(name_of(level)).append(": ").append(text);
+    line.append(" ").append(level_name(level)).append(": ").append(text);
     line.resize(std::min<size_t>(line.size(), PIPE_BUF - 1));
     std::replace_if(
         line.begin(),
@@ -72,6 +72,8 @@ void Log::use(int file) {
     const std::lock_guard lock(mutex_);
     const int old = std::exchange(file_, file);
     if (old != STDERR_FILENO) ::close(old);
+    struct stat found = {};
+    if (fstat(file_, &found) == 0 && found.st_size == 0) is_torn_ = false;
 }
 
 bool Log::reopen() {
@@ -87,21 +89,32 @@ void Log::write(config::LogLevel level, std::string_view text) const {
     const std::string line = line_of(level, text);
     const std::lock_guard lock(mutex_);
     if (lost_ > 0) {
-        const std::string told =
-            line_of(config::LogLevel::Warning,
-                    std::to_string(lost_) + (lost_ == 1 ? " line" : " lines") +
-                        " of the log lost here: whoever reads it was too slow");
+        const std::string told = line_of(
+            config::LogLevel::Warning,
+            std::to_string(lost_) + (lost_ == 1 ? " line" : " lines") + " of the log lost here: " +
+                (lost_why_ == 0 ? "whoever reads it was too slow" : uring::error_text(lost_why_)));
         if (try_write(told)) lost_ = 0;
     }
     if (lost_ > 0 || !try_write(line)) lost_ += 1;
 }
 
-// Not if it would have to wait. A pipe that takes anything takes PIPE_BUF bytes.
+// Not if it would have to wait. A pipe that takes anything takes PIPE_BUF bytes. A full disk must
+// not stop the proxy: it may take the beginning of a line, which is then ended before the next.
 bool Log::try_write(std::string_view line) const {
     pollfd ready = {.fd = file_, .events = POLLOUT, .revents = 0};
+    lost_why_ = 0;
     if (poll(&ready, 1, 0) == 0) return false;
-    const ssize_t written = ::write(file_, line.data(), line.size());
-    static_cast<void>(written);  // a full disk must not stop the proxy
+    const std::string text = (is_torn_ ? "\n" : "") + std::string(line);
+    std::string_view left = text;
+    while (!left.empty()) {
+        const ssize_t written = ::write(file_, left.data(), left.size());
+        if (written <= 0) {
+            lost_why_ = written < 0 ? errno : ENOSPC;
+            return false;
+        }
+        left.remove_prefix(static_cast<size_t>(written));
+        is_torn_ = !left.empty() && text[text.size() - left.size() - 1] != '\n';
+    }
     return true;
 }
 

@@ -403,6 +403,8 @@ class Running(CommandLine):
                 self.working(client)
         # The answer may come before the signal is taken.
         wait_for(lambda: "USR2: " in proxy.log(), "USR2 is taken")
+        self.assertIn("TTIN: log_level is info now", proxy.log())
+        self.assertIn("TTOU: log_level is notice now", proxy.log())
 
     @needs_ringmain
     def test_a_port_in_use_is_refused_with_its_name(self):

@@ -110,6 +110,25 @@ class Reload(Case):
             os.unlink(proxy.config_path)
             self.hang_up("configuration not changed")
             self.working(client)
+            # Nobody writes to that pipe: whoever opened it would take no signal any more.
+            os.mkfifo(proxy.config_path)
+            self.hang_up("it is no file but a pipe or a device")
+            self.working(client)
+
+    def test_a_reload_that_comes_too_late_is_told(self):
+        from fakes import FakeServer
+        mute = self.use(FakeServer(lambda connection: connection.wait_until_closed()))
+        proxy = self.proxy = self.use(Ringmain({"alpha": {"servers": [mute], "timeout": 0}}))
+        with proxy.client() as client:
+            client.send(resp("GET", "a"))
+            wait_for(lambda: mute.connections and b"GET" in mute.connections[0].received,
+                     "GET is sent")
+            proxy.child.send_signal(signal.SIGTERM)
+            wait_for(lambda: "stopping" in proxy.log(), "it drains")
+            self.hang_up("HUP: log reopened; ringmain is stopping: no configuration is read")
+            proxy.child.send_signal(signal.SIGTERM)
+            proxy.child.wait(10)
+        proxy.child = None
 
     def test_a_port_that_is_taken_changes_nothing(self):
         proxy = self.start()

@@ -4,8 +4,8 @@
 //
 // Not for the data path. Control characters in a line are replaced, so nothing that came from
 // outside can forge one. Nobody waits for whoever reads the log: when a pipe, a socket or a
-// terminal takes nothing, lines are lost, and the next one that goes says how many. A line has at
-// most 4096 bytes, which a pipe takes whole.
+// terminal takes nothing, or a disk is full, lines are lost, and the next one that goes says how
+// many and why. A line has at most 4096 bytes, which a pipe takes whole.
 
 #pragma once
 
@@ -19,6 +19,9 @@
 #include <string_view>
 
 namespace ringmain::worker {
+
+// As in the option log_level.
+[[nodiscard]] std::string_view level_name(config::LogLevel level);
 
 class Log {
   public:
@@ -50,6 +53,8 @@ class Log {
     std::string path_;
     mutable std::mutex mutex_;  // of what follows, and of writing
     mutable uint64_t lost_ = 0;
+    mutable int lost_why_ = 0;      // errno of the latest; 0: nobody took it
+    mutable bool is_torn_ = false;  // the file ends within a line
     int file_ = 2;
     std::atomic<config::LogLevel> level_;
 };

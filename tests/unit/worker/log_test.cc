@@ -3,6 +3,7 @@
 #include "tests/unit/worker/folder.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,6 +118,31 @@ TEST_CASE("a pipe that nobody reads is no reason to wait, and its reader gets wh
     CHECK(text.find(" notice: early\n") != std::string::npos);
     CHECK(text.find(" notice: late\n") != std::string::npos);
     close(reader);
+}
+
+TEST_CASE("a file that may not grow loses whole lines, and the next one says how many and why") {
+    const Folder folder;
+    Log log(LogLevel::Notice);
+    REQUIRE(log.open(folder.file("log")).ok());
+    rlimit before = {};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit little = {.rlim_cur = 100, .rlim_max = before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &little) == 0);
+    for (int i = 0; i < 5; ++i) {
+        log.write(LogLevel::Notice, std::string(40, 'x'));
+    }
+    CHECK(log.reopen());
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::signal(SIGXFSZ, handler);
+    log.write(LogLevel::Notice, "again");
+    const std::string text = content_of(folder.file("log"));
+    CAPTURE(text);
+    CHECK(std::ranges::count(text, '\n') == 4);
+    CHECK(text[100] == '\n');
+    CHECK(text.find(" warning: 4 lines of the log lost here: File too large (EFBIG)\n") !=
+          std::string::npos);
+    CHECK(text.ends_with(" notice: again\n"));
 }
 
 TEST_CASE("a line has a limit") {
