@@ -139,6 +139,12 @@ void Proxy::give_up_connecting(ServerConn& conn) {
                  " ms (timeout)");
         return;
     }
+    if (conn.is_sought) {
+        lose(conn,
+             "cannot be found: looking up its name takes longer than " +
+                 std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)");
+        return;
+    }
     lose(conn,
          "did not accept the connection within " + std::to_string(options.connect_timeout_ms) +
              " ms (connect_timeout)");

@@ -556,7 +556,7 @@ void Driver::on_resolved(const Message& message) {
         proxy_.on_server_lost(conn, "cannot be found: " + message.error);
         return;
     }
-    connect_to(conn, message.addresses[conn.failures % message.addresses.size()]);
+    connect_to_next(conn, found_[&conn]);
 }
 
 void Driver::begin_drain() {

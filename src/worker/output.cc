@@ -23,7 +23,7 @@ constexpr size_t entries_per_send = 512;
 // before that, and cancelling costs more than keeping a few blocks.
 constexpr uint64_t paused_input_max = 64ULL * 1024;
 
-// As long as a name's addresses are used without asking again.
+// As long as a name's addresses are used without asking again, each once.
 constexpr Duration found_is_fresh = Duration::millis(5000);
 
 // A socket is silent that brought nothing for so long.
@@ -92,12 +92,16 @@ void Driver::connect(core::ServerConn& conn) {
         connect_to(conn, *numeric);
         return;
     }
-    // What was found a moment ago, by a look-up that took longer than its attempt, still counts.
-    if (const auto found = found_.find(&conn);
-        found != found_.end() && now_ - found->second.at < found_is_fresh) {
-        connect_to(conn, found->second.addresses[conn.failures % found->second.addresses.size()]);
-        return;
+    // What was found a moment ago, by a look-up that took longer than its attempt, still counts,
+    // and so do the other addresses of the name. What was tried may have moved since.
+    if (const auto found = found_.find(&conn); found != found_.end()) {
+        Found& known = found->second;
+        if (known.tried < known.addresses.size() && now_ - known.at < found_is_fresh) {
+            connect_to_next(conn, known);
+            return;
+        }
     }
+    conn.is_sought = true;
     // One question at a time: its answer serves this attempt too.
     if (!asking_.insert(&conn).second) return;
     const uint64_t ticket = next_ticket_++;
@@ -109,7 +113,13 @@ void Driver::connect(core::ServerConn& conn) {
     fail_locally(conn, asked.error());
 }
 
+void Driver::connect_to_next(core::ServerConn& conn, Found& known) {
+    known.tried += 1;
+    connect_to(conn, known.addresses[conn.failures % known.addresses.size()]);
+}
+
 void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& address) {
+    conn.is_sought = false;
     Result<uring::Descriptor> socket = uring::socket_for(address);
     if (!socket.ok()) {
         fail_locally(conn, socket.error());

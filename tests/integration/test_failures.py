@@ -4,9 +4,12 @@ The affected requests get an error that names server and reason; everybody else 
 a reply that comes late goes to nobody.
 """
 import os
+import pathlib
 import signal
+import tempfile
 import threading
 import time
+import unittest
 
 from fakes import FakeServer, fake_redis
 from harness import (Case, Port, RedisServer, Ringmain, key_on, keys_on, main, needs_ringmain,
@@ -123,6 +126,24 @@ class Refused(Failing):
         self.behind(f"localhost:{fake.port}:1 s0")
         client = self.client()
         self.recovers(client, "a", b"a")
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root for a file /etc/hosts of its own")
+    def test_a_name_that_moves_is_followed(self):
+        """An address that was tried in vain is not tried again: the name is looked up anew."""
+        server = self.use(RedisServer())
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        hosts = folder / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n127.0.0.9 moving\n")
+        self.clients = []
+        self.proxy = self.use(Ringmain({"alpha": {"servers": [f"moving:{server.port}:1 s0"]}},
+                                       start=False))
+        self.proxy.inside = ("unshare", "--mount", "sh", "-c",
+                             'mount --bind "$0" /etc/hosts && exec "$@"', hosts)
+        self.proxy.start()
+        client = self.client()
+        self.expect_failure(client, "a", "refused", server="s0")
+        hosts.write_text("127.0.0.1 localhost moving\n")
+        wait_for(lambda: client.call("GET", "a") == b"$-1\r\n", "the new address is used", 4)
 
     def test_reconnections_are_spaced(self):
         """A server that accepts and closes is not stormed: one attempt per pause, not per request."""

@@ -143,6 +143,7 @@ class ServerConn {
     bool knows_transactions = false;  // it was answered +OK to MULTI
     bool has_turn = false;            // it connects for all, to a server that is down
     bool says_ping = false;           // at the end of its prelude
+    bool is_sought = false;           // the address of its server's name is being looked up
     bool streaming = false;           // the head's response goes on as it comes (core/streams.h)
     bool set_apart = false;           // it was everybody's, and will be an idle lease
     bool paused = false;              // is not received from: who is to have it is slow

@@ -77,6 +77,12 @@ class Driver {
     [[nodiscard]] uint64_t starvations() const { return starvations_; }
 
   private:
+    struct Found {
+        std::vector<uring::SocketAddress> addresses;
+        Instant at;
+        size_t tried = 0;
+    };
+
     enum class Operation : uint8_t { Accept, Receive, Send, Connect, Cancel, Wake };
 
     // What the kernel may take addresses of until submission.
@@ -131,6 +137,7 @@ class Driver {
     void flush_server(core::ServerConn& conn);
     void send(Channel& channel);
     void connect(core::ServerConn& conn);
+    void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
     void disconnect(core::ServerConn& conn);
     void throttle(Channel& channel);
@@ -181,11 +188,6 @@ class Driver {
     std::vector<pollfd> polled_;
     std::vector<Channel*> polled_channels_;
     std::vector<Listener> listeners_;
-
-    struct Found {
-        std::vector<uring::SocketAddress> addresses;
-        Instant at;
-    };
 
     struct Watched {
         Channel* channel = nullptr;

@@ -428,6 +428,20 @@ TEST_CASE("a server that does not take the connection fails after connect_timeou
         error(std::string(s0) + "did not accept the connection within 1000 ms (connect_timeout)"));
 }
 
+TEST_CASE("a name that is not looked up in time is told from a server that does not accept") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 5000;
+    World world(pool);
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.proxy().pools()[0]->servers[0]->connection(0, false).is_sought = true;
+    world.pass(1000);
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "cannot be found: looking up its name takes longer than 1000 ms "
+                                  "(connect_timeout)"));
+}
+
 TEST_CASE("a connection that is replaced in the same batch hears nothing of its predecessor") {
     World world(redis_pool(1));
     Channel& client = world.client();
