@@ -64,6 +64,14 @@ class Check(CommandLine):
                 done = ringmain("check", path)
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_the_readme_shows_keys_of_two_servers(self):
+        """Its first example, before the servers of tools/run."""
+        readme = (CONFIGURATIONS.parent / "README.md").read_text()
+        keys = re.search(r"mset (\S+) \S+ (\S+) \S+ +# two servers", readme).groups()
+        done = ringmain("locate", "-c", CONFIGURATIONS / "quickstart.toml", "--pool", "redis", *keys)
+        servers = {line.split("\t")[1] for line in done.stdout.splitlines()}
+        self.assertEqual(len(servers), 2, done.stdout)
+
     def test_position_line_and_caret(self):
         path = self.file(GOOD.replace("listen", "tiemout = 5\nlisten"))
         done = ringmain("check", path)
