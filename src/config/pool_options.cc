@@ -266,7 +266,7 @@ constexpr std::array pool_table = {
            .fetch = fetch<&Pool::redis_auth>,
            .example = "\"secret\"",
            .help = "password that clients must present and that servers are given",
-           .doc = "Any text, any bytes. It is never printed. A server may have a password of its "
+           .doc = "Any text. It is never printed. A server may have a password of its "
                   "own.",
            .redis_only = true,
            .secret = true},
@@ -522,7 +522,7 @@ constexpr std::array server_table = {
            .fetch = fetch<&Server::password>,
            .example = "\"secret\"",
            .help = "password that this server is given; left out: the pool's redis_auth",
-           .doc = "Any text, any bytes. It is never printed.",
+           .doc = "Any text. It is never printed.",
            .redis_only = true,
            .secret = true},
 };
