@@ -248,7 +248,8 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
     end_waiting(client);
     const bool watches = client.session->watching == &conn;
     // It takes nothing any more (on_client_end).
-    if (watches && conn.ends) client.session->lost = ended_where_it_waited;
+    const bool loses_keys = watches && conn.ends;
+    if (loses_keys && client.session->lost.empty()) client.session->lost = ended_where_it_waited;
     if (!watches || conn.ends) give_back(conn);
     note_change(client);
     if (client.session->turns != nullptr && request.client != nullptr) {
@@ -256,6 +257,21 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
     } else {
         deliver(request, &bytes, {});
     }
+}
+
+// A command that waits on it was sent to a server that is well. What that has popped by now is the
+// client's: it answers, or closes the connection that is ended here. A turn ends by itself soon,
+// and the next one is taken elsewhere.
+bool Leases::lets_answer(ServerConn& conn, std::string_view why) {
+    if (!conn.server->live || conn.state != ServerConn::State::Ready) return false;
+    if (conn.lessee == nullptr || conn.lessee->session->waiting != &conn) return false;
+    Session& session = *conn.lessee->session;
+    if (session.turns != nullptr) return true;
+    const std::string text = "server " + conn.server->title() + " " + std::string(why);
+    if (session.watching == &conn) session.lost = text;
+    session.wait_end = error_line(conn.server->pool(), text);
+    end_side(conn);
+    return true;
 }
 
 // Clients of this process listen to it besides the one that the server knows of each worker.

@@ -365,7 +365,8 @@ void Leases::on_lost(ServerConn& conn, Blame blame) {
     if (conn.lessee != nullptr) {
         Session& session = *conn.lessee->session;
         // With EXEC or UNWATCH on the way it is that which fails.
-        if (session.watching == &conn && !session.ends_watch) session.lost = conn.last_error;
+        const bool loses_keys = session.watching == &conn && !session.ends_watch;
+        if (loses_keys && session.lost.empty()) session.lost = conn.last_error;
         release(conn);
     }
     server.closed_leases.add(conn);
@@ -375,6 +376,7 @@ void Leases::retire(Server& server, std::string_view why) {
     for (const auto& one : server.connections()) {
         ServerConn& conn = *one;
         if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
+        if (lets_answer(conn, why)) continue;
         Session* session = conn.lessee == nullptr ? nullptr : conn.lessee->session.get();
         const bool has_steps = session != nullptr && find_in_steps(*session, conn) != nullptr;
         const bool asks = session != nullptr && session->waiting == &conn && asks_in_turn(*session);

@@ -137,11 +137,13 @@ class Leases {
     // It was lost, and who waited for it has been told.
     void on_lost(ServerConn& conn, Blame blame);
     // Nobody may use the server any more: its leased connections get nothing new. What was asked
-    // there is answered; what waits is ended.
+    // there is answered; what waits is ended, at once where the server is out, else as in
+    // end_wait().
     void retire(Server& server, std::string_view why);
 
   private:
     void check_idle(ServerConn& conn);
+    [[nodiscard]] bool lets_answer(ServerConn& conn, std::string_view why);
     void release(ServerConn& conn);
     void give_up_watch(ServerConn& conn);
     [[nodiscard]] bool may_keep(const ServerConn& conn) const;

@@ -70,6 +70,32 @@ TEST_CASE("so do those that are lost while their client waits on another server"
     CHECK(world.ask(client, transaction) == discarded_for(why));
 }
 
+TEST_CASE("a reload that removes the server where keys are watched and waited for") {
+    for (const bool pops : {false, true}) {
+        CAPTURE(pops);
+        World world(redis_pool(1));
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"WATCH", "a"})) == ok);
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"BLPOP", "l", "0"})).empty());
+        REQUIRE(world.leases(0).size() == 1);
+        Channel* lease = world.leases(0)[0];
+        config::Pool other = redis_pool(2);
+        other.servers.erase(other.servers.begin());
+        world.adopt({other});
+        world.settle();
+        lease->arrived.clear();
+        if (pops) lease->inbound += popped;
+        world.server(0).mood = Mood::Up;
+        world.settle();
+        const std::string why = "server s0 (10.0.0.1:7000) is not configured any more";
+        CHECK(World::heard(client) == (pops ? popped : "-ERR ringmain: " + why + "\r\n"));
+        CHECK(lease->closed);
+        CHECK(world.ask(client, transaction) == discarded_for(why));
+        CHECK(world.proxy().is_idle());
+    }
+}
+
 TEST_CASE("EXEC and UNWATCH that are lost on their way say so themselves") {
     for (const bool unwatches : {false, true}) {
         CAPTURE(unwatches);
@@ -139,6 +165,8 @@ TEST_CASE("nothing waits behind the rest of an answer that was too large") {
     SUBCASE("the server is removed") {
         config::Pool other = redis_pool(2);
         other.servers.erase(other.servers.begin());
+        world.leases(0)[0]->arrived.clear();
+        world.server(0).mood = Mood::Up;  // which closes what is ended
         world.adopt({other});
         world.settle();
         CHECK(World::heard(client) ==

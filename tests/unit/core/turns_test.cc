@@ -449,4 +449,34 @@ TEST_CASE("a question to a server that a reload removes is answered") {
     pair.expect_idle();
 }
 
+TEST_CASE("a turn on a server that a reload removes ends by itself, and others follow") {
+    for (const bool finds : {false, true}) {
+        CAPTURE(finds);
+        Pair pair(redis_pool(3));
+        World& world = pair.world;
+        world.server(2).redis.canned["LPOP"] = "$-1\r\n";
+        const std::string c = world.key_on(2);
+        world.server(2).mood = Mood::Mute;
+        CHECK(world.ask(*pair.client, resp({"BLPOP", c, pair.a, "0"})).empty());
+        REQUIRE(world.leases(2).size() == 1);
+        // Nothing is there, nor at the other key: it waits here.
+        world.leases(2)[0]->inbound += "$-1\r\n";
+        world.settle();
+        REQUIRE(world.leases(2).size() == 1);
+        Channel* lease = world.leases(2)[0];
+        world.adopt({redis_pool(2)});
+        world.settle();
+        CHECK(World::heard(*pair.client).empty());
+        const std::string found = "*2\r\n" + bulk(c) + bulk("x");
+        for (const uint32_t server : {0U, 1U}) {
+            world.server(server).redis.canned["LPOP"] = bulk("y");
+        }
+        lease->inbound += finds ? found : "*-1\r\n";
+        world.settle();
+        CHECK(World::heard(*pair.client) == (finds ? found : "*2\r\n" + bulk(c) + bulk("y")));
+        CHECK(lease->closed);
+        pair.expect_idle();
+    }
+}
+
 }  // namespace ringmain::test

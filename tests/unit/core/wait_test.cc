@@ -33,6 +33,25 @@ struct Waiting {
     Channel* other;
 };
 
+config::Pool other_server() {
+    config::Pool pool = redis_pool(2);
+    pool.servers.erase(pool.servers.begin());
+    return pool;
+}
+
+config::Pool other_pool() {
+    config::Pool pool = redis_pool(1);
+    pool.name = "other";
+    return pool;
+}
+
+// Its server closes what was ended, without an answer.
+void close(World& world, Channel& lease) {
+    lease.arrived.clear();
+    world.server(0).mood = Mood::Up;
+    world.settle();
+}
+
 }  // namespace
 
 TEST_CASE("a command that waits gets its answer, whenever it comes") {
@@ -409,25 +428,55 @@ TEST_CASE("a reload keeps what waits, unless its server or its pool is gone") {
         waiting.answer(popped);
         CHECK(World::heard(*waiting.client) == popped);
     }
+    Channel* lease = world.leases(0)[0];
     SUBCASE("the server is another") {
-        config::Pool pool = redis_pool(2);
-        pool.servers.erase(pool.servers.begin());
-        world.adopt({pool});
+        world.adopt({other_server()});
         world.settle();
+        CHECK(World::heard(*waiting.client).empty());
+        CHECK(lease->shut);
+        close(world, *lease);
         CHECK(World::heard(*waiting.client) ==
               "-ERR ringmain: server s0 (10.0.0.1:7000) is not configured any more\r\n");
         CHECK(world.ask(*waiting.client, resp({"PING"})) == "+PONG\r\n");
     }
     SUBCASE("the pool is gone") {
-        config::Pool pool = redis_pool(1);
-        pool.name = "other";
-        world.adopt({pool});
+        world.adopt({other_pool()});
         world.settle();
-        CHECK(World::heard(*waiting.client).ends_with("is not configured any more\r\n"));
+        CHECK(lease->shut);
+        close(world, *lease);
+        CHECK(World::heard(*waiting.client) ==
+              "-ERR ringmain: a command that waits on its server was ended: its pool is not "
+              "configured any more\r\n");
         CHECK(waiting.client->closed);
+    }
+    SUBCASE("the server says nothing for longer than a request") {
+        world.adopt({other_server()});
+        world.pass(1300);
+        CHECK(World::heard(*waiting.client).empty());
+        world.pass(200);
+        CHECK(World::heard(*waiting.client) ==
+              "-ERR ringmain: server s0 (10.0.0.1:7000) is not configured any more\r\n");
     }
     CHECK(world.proxy().is_idle());
     CHECK(waiting.counters().leases.get() == 0);
+}
+
+TEST_CASE("what a server has popped when a reload removes it is delivered") {
+    for (const bool pool_goes : {false, true}) {
+        CAPTURE(pool_goes);
+        Waiting waiting;
+        World& world = waiting.world;
+        Channel* lease = world.leases(0)[0];
+        world.adopt({pool_goes ? other_pool() : other_server()});
+        world.settle();
+        lease->inbound += popped;
+        world.settle();
+        CHECK(World::heard(*waiting.client) == popped);
+        CHECK(waiting.client->closed == pool_goes);
+        CHECK(lease->closed);
+        CHECK(world.counters().clients_waiting.get() == 0);
+        CHECK(world.proxy().is_idle());
+    }
 }
 
 TEST_CASE("an ejected server's connections are given up") {
