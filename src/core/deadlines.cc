@@ -145,9 +145,11 @@ void Proxy::give_up_connecting(ServerConn& conn) {
                  std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)");
         return;
     }
+    const bool is_connected = conn.state == ServerConn::State::Prelude;
     lose(conn,
-         "did not accept the connection within " + std::to_string(options.connect_timeout_ms) +
-             " ms (connect_timeout)");
+         (is_connected ? "accepted the connection but did not answer within "
+                       : "did not accept the connection within ") +
+             std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)");
 }
 
 Duration late_limit(const config::Pool& options) {

@@ -106,6 +106,7 @@ class FaultCase(Case):
                              f"did not answer a probe within|has answered nothing for|"
                              f"has not answered for|closed the connection|reset the connection|"
                              f"refused the connection|did not accept the connection|"
+                             f"accepted the connection but did not answer within|"
                              f"cannot be reached: |does not answer: )")
         errors = errors_by_text(self.load.between(since, until))
         for text in errors:

@@ -23,6 +23,7 @@ constexpr Text of_server[] = {
     {"did not answer a probe within ", Slow | Vanish},
     {"answered a probe with '", Loading | WrongShape},
     {"did not accept the connection within ", Vanish | Slow},
+    {"accepted the connection but did not answer within ", Vanish | Slow},
     {"did not answer within ", Slow | Vanish},
     {"has not answered when the command's time was up", Slow | Vanish},
     {"has not answered for ", Slow | Vanish},
