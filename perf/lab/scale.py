@@ -134,8 +134,8 @@ def idle_clients(rig):
         # Buffers, tables and the code itself are there once a few hundred have come and gone.
         request = b"*2\r\n$3\r\nGET\r\n$7\r\nmissing\r\n"
         connect(500)
-        for _ in range(20):
-            ask_all(clients, request * 16, 16 * len(b"$-1\r\n"))
+        for depth in [16] * 10 + [512] * 10:  # the deep ones fill whole buffers
+            ask_all(clients, request * depth, depth * len(b"$-1\r\n"))
         while clients:
             clients.pop().close()
         before = settled_rss_kib(pid)

@@ -286,6 +286,17 @@ void Driver::cancel_receive(Channel& channel) {
         channel.socket, name(channel, Operation::Receive), name(channel, Operation::Cancel));
 }
 
+namespace {
+
+// What a burst of clients made it grow by goes back.
+template <class T>
+void shrink(std::vector<T>& list) {
+    constexpr size_t spare = 1024;
+    if (list.capacity() > spare + 4 * list.size()) list.shrink_to_fit();
+}
+
+}  // namespace
+
 // A multishot receive misses the reset of a peer that comes together with its last bytes (seen on
 // 6.18), and older kernels miss the end of a stream likewise. A client whose request is unfinished
 // is then never heard of again, and nothing else closes it: its socket is closed already, so that
@@ -312,8 +323,8 @@ void Driver::nudge_quiet() {
         channel.watched = false;
         return true;
     });
-    if (polled_.empty() || poll(polled_.data(), polled_.size(), 0) <= 0) return;
-    for (size_t i = 0; i < polled_.size(); ++i) {
+    const bool any = !polled_.empty() && poll(polled_.data(), polled_.size(), 0) > 0;
+    for (size_t i = 0; any && i < polled_.size(); ++i) {
         if (polled_[i].revents == 0) continue;
         if (polled_channels_[i]->receiving) {
             cancel_receive(*polled_channels_[i]);
@@ -321,6 +332,13 @@ void Driver::nudge_quiet() {
             end_wait(*polled_channels_[i], polled_[i].revents);
         }
     }
+    if (watched_.empty()) {  // there may be no next time
+        polled_.clear();
+        polled_channels_.clear();
+    }
+    shrink(watched_);
+    shrink(polled_);
+    shrink(polled_channels_);
 }
 
 // It is not read any more, and whether it leaves is to be seen all the same.
