@@ -284,9 +284,12 @@ TEST_CASE("a request beyond request_size_max is refused, and the client goes on"
 TEST_CASE("a command whose name does not end is refused, its bytes are not kept") {
     World world(redis_pool(1), {.blocks = 512});
     Channel& client = world.client();
-    CHECK(world.ask(client, "*2\r\n$100000000\r\n" + std::string(20'000'000, 'x')) == "");
-    CHECK(world.loop().blocks().in_use() <= 2);
-    CHECK(world.ask(client, std::string(80'000'000, 'x') + "\r\n$1\r\na\r\nPING\r\n") ==
+    CHECK(world.ask(client, "*2\r\n$100000000\r\n") == "");
+    for (int million = 0; million < 100; ++million) {
+        CHECK(world.ask(client, std::string(1'000'000, 'x')) == "");
+        CHECK(world.loop().blocks().in_use() <= 2);
+    }
+    CHECK(world.ask(client, "\r\n$1\r\na\r\nPING\r\n") ==
           "-ERR ringmain: the command's name is longer than 1048576 bytes\r\n+PONG\r\n");
 }
 
