@@ -37,7 +37,10 @@ constexpr Duration drain_linger_limit = Duration::millis(200);
 
 }  // namespace
 
+// Clients first (design/0011): while they are sent to, they ask again, and what a server is sent
+// after that becomes more at a time.
 void Driver::flush() {
+    flush_clients();
     while (const std::unique_ptr<core::Pool> pool = proxy_.next_finished()) {
         forget(*pool);
     }
@@ -53,9 +56,7 @@ void Driver::flush() {
     while (core::ServerConn* conn = proxy_.next_dirty_server()) {
         flush_server(*conn);
     }
-    while (core::ClientConn* client = proxy_.next_dirty_client()) {
-        flush_client(*client);
-    }
+    flush_clients();  // whom a connect that failed at once or a large request on its way concerns
 }
 
 // --- servers -------------------------------------------------------------------------------------
@@ -142,6 +143,12 @@ void Driver::disconnect(core::ServerConn& conn) {
 }
 
 // --- clients -------------------------------------------------------------------------------------
+
+void Driver::flush_clients() {
+    while (core::ClientConn* client = proxy_.next_dirty_client()) {
+        flush_client(*client);
+    }
+}
 
 void Driver::flush_client(core::ClientConn& client) {
     Channel& channel = *channels_[client.channel];

@@ -133,6 +133,7 @@ class Driver {
 
     // output.cc: what the proxy wants done
     void flush();
+    void flush_clients();
     void flush_client(core::ClientConn& client);
     void flush_server(core::ServerConn& conn);
     void send(Channel& channel);

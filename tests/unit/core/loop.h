@@ -275,6 +275,7 @@ class Loop {
     }
 
     void flush() {
+        flush_clients();
         while (proxy_->next_finished() != nullptr) {
         }
         while (core::ServerConn* conn = proxy_->next_to_disconnect()) {
@@ -300,6 +301,10 @@ class Loop {
             channel.sending.append_chain(std::move(proxy_->take_sendable(*conn)));
             if (channel.sending.empty() && conn->is_to_be_shut()) channel.shut = true;
         }
+        flush_clients();
+    }
+
+    void flush_clients() {
         while (core::ClientConn* client = proxy_->next_dirty_client()) {
             flush_client(*client);
         }
