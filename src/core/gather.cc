@@ -62,8 +62,8 @@ bool flushes_scripts(const Asked& asked, Scratch& scratch) {
 void note_kept_scripts(Pool& pool, const Asked& asked, Request& request) {
     std::string scratch;
     for (const ByteRange& digest : asked.arguments.subspan(2)) {
-        const bool is_kept = find_script(pool, asked.bytes.view(digest, scratch)).is_one();
-        request.join->key_sizes.push_back(is_kept ? 1 : 0);
+        const ScriptId script = find_script(pool, asked.bytes.view(digest, scratch));
+        request.join->kept.push_back(script.number);
     }
 }
 

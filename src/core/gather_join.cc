@@ -343,15 +343,15 @@ bool Joiner::exist() {
     const std::string counted = std::move(out_);
     resp::Reader reader(counted);
     const auto items = static_cast<uint64_t>(reader.next()->number);
-    const std::vector<uint16_t>& kept = request_.join->key_sizes;
+    const std::vector<uint64_t>& kept = request_.join->kept;
     if (items + 2 != words.size() || items != kept.size()) return fail(misfit);
     const bool is_flushed = pool_.scripts.generation() != request_.join->scripts;
     out_.clear();
     resp::write_array_header(out_, items);
     for (uint64_t i = 0; i < items; ++i) {
         const bool everywhere = reader.next()->number == 1;
-        const bool is_kept =
-            kept[i] == 1 && (is_flushed || find_script(pool_, words[2 + i]).is_one());
+        const bool is_kept = kept[i] != 0 && !pool_.scripts.is_none(kept[i]) &&
+                             (is_flushed || find_script(pool_, words[2 + i]).is_one());
         resp::write_integer(out_, everywhere || is_kept ? 1 : 0);
     }
     return append(out_);

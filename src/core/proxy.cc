@@ -420,11 +420,14 @@ void Proxy::free_if_done(Request& request) {
         join.fragments.clear();
         join.keys.clear();
         join.gathered = 0;
-        constexpr size_t kept_max = 16 * 1024;
-        for (auto* list : {&join.owners, &join.key_sizes}) {
-            list->clear();
-            if (list->capacity() > kept_max) list->shrink_to_fit();
-        }
+        const auto clear = [](auto& list) {
+            constexpr size_t kept_max = 16 * 1024;
+            list.clear();
+            if (list.capacity() > kept_max) list.shrink_to_fit();
+        };
+        clear(join.owners);
+        clear(join.key_sizes);
+        clear(join.kept);
         stores_.joins.put(join);
     }
     stores_.requests.free(&request);

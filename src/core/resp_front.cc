@@ -392,7 +392,7 @@ void RespFront::run_text(uint32_t server_index) {
     if (!script.is_one()) return;
     request->policy = ResponsePolicy::Script;
     request->command = command_;
-    request->extra = static_cast<int32_t>(script.place);
+    request->extra = script.pack();
 }
 
 // Null when it was answered with an error instead.

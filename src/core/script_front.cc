@@ -61,7 +61,7 @@ void doubt_scripts(ServerConn& conn, const Request& request, std::string_view an
     const bool is_none = std::ranges::any_of(refusals, [&](std::string_view refusal) {
         return answer.substr(std::min(code_size, answer.size())).starts_with(refusal);
     });
-    if (is_none) conn.server->pool().scripts.drop(static_cast<uint32_t>(request.extra));
+    if (is_none) conn.server->pool().scripts.drop(ScriptId::unpack(request.extra));
 }
 
 // What somebody has written into a value that says so costs no more than a script told again.

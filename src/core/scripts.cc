@@ -9,6 +9,22 @@
 
 namespace ringmain::core {
 
+namespace {
+
+constexpr int64_t places = 8192;
+static_assert(scripts_max + run_scripts_max <= places);
+
+}  // namespace
+
+int64_t ScriptId::pack() const {
+    return static_cast<int64_t>(number) * places + place;
+}
+
+ScriptId ScriptId::unpack(int64_t packed) {
+    return {.place = static_cast<uint32_t>(packed % places),
+            .number = static_cast<uint64_t>(packed / places)};
+}
+
 // --- of all workers ------------------------------------------------------------------------------
 
 ScriptId Scripts::find(std::string_view digest) const {
@@ -86,9 +102,16 @@ ScriptId Scripts::keep(std::string_view digest, std::string_view text, Origin or
     return id;
 }
 
-void Scripts::drop(uint32_t place) {
+void Scripts::drop(ScriptId id) {
     const Lock lock(busy_);
-    if (place < by_place_.size() && by_place_[place] != nullptr) let_go(*by_place_[place]);
+    // Its place may be another's by now.
+    if (id.place < by_place_.size() && is_kept(id)) let_go(*by_place_[id.place]);
+    none_[none_next_++ % none_.size()] = id.number;
+}
+
+bool Scripts::is_none(uint64_t number) const {
+    const Lock lock(busy_);
+    return std::ranges::find(none_, number) != none_.end();
 }
 
 void Scripts::forget() {

@@ -82,12 +82,13 @@ struct Fragment {
 // What a split request keeps until its last fragment is in. Reused with its memory.
 struct Join {
     std::vector<Fragment*> fragments;
-    std::vector<uint16_t> owners;     // per key: the fragment that has it
-    Chain keys;                       // memcached: the requested keys, a blank behind each but the
-                                      // last; of a gather: the request
-    std::vector<uint16_t> key_sizes;  // of SCRIPT EXISTS: 1 for each script that was kept then
-    uint64_t gathered = 0;            // of a gather: bytes of all responses that are counted
-    uint64_t scripts = 0;             // of a gather: KnownScripts::generation() when it was asked
+    std::vector<uint16_t> owners;  // per key: the fragment that has it
+    Chain keys;                    // memcached: the requested keys, a blank behind each but the
+                                   // last; of a gather: the request
+    std::vector<uint16_t> key_sizes;
+    std::vector<uint64_t> kept;  // of SCRIPT EXISTS: numbers of scripts that were kept then
+    uint64_t gathered = 0;       // of a gather: bytes of all responses that are counted
+    uint64_t scripts = 0;        // of a gather: KnownScripts::generation() when it was asked
 
     explicit Join(BlockPool& pool) : keys(pool) {}
 };
@@ -111,9 +112,9 @@ struct Request {
     bool noreply = false;      // memcached: whatever comes is swallowed
     bool quiet = false;        // memcached meta flag q
     bool failed = false;       // of a split request: `response` holds the first error
-    // Of ResponsePolicy::Script, EVAL: the place of its script (core/scripts.h). Of
-    // Special::Publish: what is added to the server's number.
-    int32_t extra = 0;
+    // Of ResponsePolicy::Script, EVAL: ScriptId::pack() of its script. Of Special::Publish: what is
+    // added to the server's number.
+    int64_t extra = 0;
     // For the slow log, while it is on; of a gather and of scripts always.
     const Command* command = nullptr;  // null: memcached, or not in the table
     uint32_t key_size = 0;

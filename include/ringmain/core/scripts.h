@@ -40,6 +40,10 @@ struct ScriptId {
 
     [[nodiscard]] bool is_one() const { return number != 0; }
 
+    // Both in one number, and back.
+    [[nodiscard]] int64_t pack() const;
+    [[nodiscard]] static ScriptId unpack(int64_t packed);
+
     friend bool operator==(const ScriptId&, const ScriptId&) = default;
 };
 
@@ -66,8 +70,11 @@ class Scripts {
     // A copy; nothing when it is not kept.
     [[nodiscard]] std::optional<std::string> text(ScriptId id) const;
 
-    // The one at that place was none: a server could not compile it.
-    void drop(uint32_t place);
+    // It was none: a server could not compile it.
+    void drop(ScriptId id);
+
+    // Whether drop() was told of it, one of the last it was told.
+    [[nodiscard]] bool is_none(uint64_t number) const;
 
     // SCRIPT FLUSH: none is kept any more.
     void forget();
@@ -94,7 +101,9 @@ class Scripts {
     std::vector<std::unique_ptr<Script>> by_place_;                               // null: free
     std::vector<uint32_t> free_places_;                                           // of by_place_
     std::unordered_map<std::string_view, Script*> by_digest_;
-    std::deque<Script*> run_;  // the oldest first
+    std::deque<Script*> run_;          // the oldest first
+    std::array<uint64_t, 64> none_{};  // numbers that drop() was told last
+    uint32_t none_next_ = 0;           // the oldest of them
     uint64_t run_size_ = 0;
     uint32_t loaded_count_ = 0;
     uint64_t loaded_size_ = 0;
@@ -117,7 +126,9 @@ class KnownScripts {
 
     [[nodiscard]] std::optional<std::string> text(ScriptId id) const { return scripts_->text(id); }
 
-    void drop(uint32_t place) { scripts_->drop(place); }
+    void drop(ScriptId id) { scripts_->drop(id); }
+
+    [[nodiscard]] bool is_none(uint64_t number) const { return scripts_->is_none(number); }
 
     void forget() { scripts_->forget(); }
 

@@ -60,6 +60,10 @@ std::string FakeRedis::bulk(const std::string& key, const Session& session) cons
 std::string FakeRedis::answer(const std::vector<std::string>& arguments, Session& session) {
     const std::string& name = arguments[0];
     const bool is_queued = session.in_transaction && name != "EXEC" && name != "DISCARD";
+    if (!is_queued && arguments.size() > 1) {
+        const auto found = canned.find(name + " " + arguments[1]);
+        if (found != canned.end()) return found->second;
+    }
     if (canned.contains(name) && !is_queued) return canned[name];
     if (name == "AUTH") {
         const bool is_user = user == (arguments.size() == 3 ? arguments[1] : "default");

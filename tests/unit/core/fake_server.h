@@ -38,9 +38,10 @@ class FakeRedis {
     [[nodiscard]] std::string answer(const std::vector<std::string>& arguments, Session& session);
 
     std::map<std::string, std::string> values;
-    std::vector<std::string> log;               // "GET a", in the order of arrival
-    std::map<std::string, std::string> canned;  // answers by command name, before all else
-    std::string user = "default";               // that has the password
+    std::vector<std::string> log;  // "GET a", in the order of arrival
+    // Answers by a command's name, or by it and its first argument, before all else.
+    std::map<std::string, std::string> canned;
+    std::string user = "default";  // that has the password
     std::string password;
     bool knows_resp3 = true;
     bool has_databases = true;

@@ -73,7 +73,7 @@ TEST_CASE("what EVAL has run is found by its digest") {
     CHECK(again.number == 2);
     CHECK(other.find(one_digest) == again);
 
-    other.drop(again.place);
+    other.drop(again);
     CHECK_FALSE(one.find(one_digest).is_one());
     CHECK(one.keep_run("return 1", 7).number == 3);
 }
@@ -342,6 +342,25 @@ TEST_CASE("SCRIPT EXISTS says 1 of what would be told, and SCRIPT FLUSH forgets 
     CHECK(log == std::vector<std::string>{"SCRIPT FLUSH",
                                           load_line("return 1"),
                                           "EVALSHA " + one_digest + " 1 " + there});
+}
+
+// Its place is another's by the time that its error comes.
+TEST_CASE("what was no script is none although it is flushed before its error has come") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    give_answers(world);
+    for (uint32_t i = 0; i < 2; ++i) {
+        world.server(i).redis.canned["SCRIPT EXISTS"] = "*1\r\n:0\r\n";
+        world.server(i).redis.canned["SCRIPT FLUSH"] = "+OK\r\n";
+    }
+    const std::string refusal = "-ERR Error compiling script (new function): user_script:1: x\r\n";
+    world.server(0).redis.canned["EVAL"] = refusal;
+    const std::string wrong = resp({"EVAL", "return (", "1", world.key_on(0)});
+    const std::string right = resp({"EVAL", "return 4", "1", world.key_on(1)});
+    const std::string exists = resp({"SCRIPT", "EXISTS", sha1_hex("return (")});
+    CHECK(world.ask(client, wrong + exists + resp({"SCRIPT", "FLUSH"}) + right + exists) ==
+          refusal + "*1\r\n:0\r\n+OK\r\n:1\r\n*1\r\n:0\r\n");
+    CHECK(world.ask(client, resp({"SCRIPT", "EXISTS", sha1_hex("return 4")})) == "*1\r\n:1\r\n");
 }
 
 TEST_CASE("what is flushed behind SCRIPT LOAD is not kept when that is answered") {
