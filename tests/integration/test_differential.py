@@ -29,6 +29,37 @@ def canonical(mark, raw):
     return raw[:1], sorted(map(repr, value))
 
 
+def same_but_order(one, other):
+    """Values whose elements are the same: in which order a redis has those of a set or a hash depends
+    on a secret of its own, and keys change their kind (RENAME). So does what it dumps: the same
+    bytes in another order, before a version and a checksum."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and (
+            all(map(same_but_order, one, other)) or sorted(map(repr, one)) == sorted(map(repr, other)))
+    if type(one) is bytes and type(other) is bytes and len(one) == len(other) > 10:
+        return sorted(one[:-8]) == sorted(other[:-8])
+    return type(one) is type(other) and one == other
+
+
+def is_chance(words, one, other):
+    """Whether both values may be the answer of one redis or the other."""
+    name = str(words[0]).upper()
+    if name in ("SRANDMEMBER", "ZRANDMEMBER", "HRANDFIELD"):
+        return type(one) is type(other) and (type(one) is not list or len(one) == len(other))
+    if name in ("EXPIRE", "PEXPIRE"):  # of two deadlines at the same time one may be later
+        return words[-1] in ("GT", "LT") and {one, other} == {0, 1}
+    if name in ("SORT", "SORT_RO") and "nosort" in words and "LIMIT" in words:
+        return type(one) is type(other) is list and len(one) == len(other)
+    return name in ("DUMP", "SORT", "SORT_RO") and same_but_order(one, other)
+
+
+def is_chance_of_all(queued, one, other):
+    """The same of the answers to a transaction."""
+    return (type(one) is type(other) is list and len(one) == len(other) == len(queued) and
+            all(mine == theirs or is_chance(words, mine, theirs)
+                for words, mine, theirs in zip(queued, one, other)))
+
+
 class Differential(RedisCase):
     server_count = 4
     database = 0
@@ -47,13 +78,19 @@ class Differential(RedisCase):
         reference.send(sent)
         wanted = reference.read_many(len(commands))
         got = client.read_many(len(commands))
+        queued = []
         for (mark, words), one, other in zip(commands, got, wanted):
             # A set that was put together here has its members in another order inside.
             is_dump = words[0] == "DUMP" and isinstance(self, Emulated)
             if is_dump and one[:1] == other[:1]:
                 continue
             if one != other and canonical(mark, one) != canonical(mark, other):
-                self.fail(f"\n    sent {words}\nexpected {brief(other)}\n     got {brief(one)}")
+                mine, theirs = decode(one), decode(other)
+                is_exec = str(words[0]).upper() == "EXEC"
+                if not (is_chance_of_all(queued, mine, theirs) if is_exec
+                        else is_chance(words, mine, theirs)):
+                    self.fail(f"\n    sent {words}\nexpected {brief(other)}\n     got {brief(one)}")
+            queued = [] if words[0] == "MULTI" else [*queued, words]
 
     def run_stream(self, version, next_batch):
         client, reference = self.start(version)
