@@ -126,7 +126,9 @@ class SeenErrors {
 
 // Nothing to tell but at the end.
 struct AtTheEnd : doctest::IReporter {
-    explicit AtTheEnd(const doctest::ContextOptions&) { SeenErrors::instance(); }
+    explicit AtTheEnd(const doctest::ContextOptions& options) : options_(&options) {
+        SeenErrors::instance();
+    }
 
     void report_query(const doctest::QueryData&) override {}
 
@@ -138,7 +140,8 @@ struct AtTheEnd : doctest::IReporter {
             std::fprintf(stderr, "not in src/config/errors.def: %s\n", line.c_str());
             is_right = false;
         }
-        const bool is_whole = run.numTestCasesPassingFilters == run.numTestCases;
+        const bool is_whole = run.numTestCasesPassingFilters == run.numTestCases &&
+                              options_->first <= 1 && options_->last >= run.numTestCases;
         if (is_whole && run.numTestCasesFailed == 0) {
             for (const std::string_view text : SeenErrors::instance().missing()) {
                 std::fprintf(stderr,
@@ -168,6 +171,9 @@ struct AtTheEnd : doctest::IReporter {
     void log_message(const doctest::MessageData&) override {}
 
     void test_case_skipped(const doctest::TestCaseData&) override {}
+
+  private:
+    const doctest::ContextOptions* options_;
 };
 
 REGISTER_LISTENER("seen_errors", 1, AtTheEnd);
