@@ -497,6 +497,13 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
 
 namespace {
 
+// Nothing asked, nothing answered; but CLIENT REPLY SKIP was for this, as with redis.
+Taken take_nothing(ClientConn& client) {
+    using Replies = ClientConn::Replies;
+    if (client.replies == Replies::SkipNext) client.replies = Replies::On;
+    return Taken::Yes;
+}
+
 // Of a client that has said CLIENT REPLY OFF or SKIP.
 Taken take_mutely(Proxy& proxy,
                   ClientConn& client,
@@ -515,7 +522,7 @@ Taken take_array(Proxy& proxy,
                  ClientConn& client,
                  const resp::RequestFrame& frame,
                  const Bytes& bytes) {
-    if (frame.argument_count == 0 && !frame.oversized) return Taken::Yes;
+    if (frame.argument_count == 0 && !frame.oversized) return take_nothing(client);
     if (client.replies != ClientConn::Replies::On) [[unlikely]] {
         return take_mutely(proxy, client, frame, bytes);
     }
@@ -542,7 +549,7 @@ Taken take_inline(Proxy& proxy,
             stats::Reason::Protocol);
         return Taken::Yes;
     }
-    if (*count == 0) return Taken::Yes;
+    if (*count == 0) return take_nothing(client);
     if (*count > client.pool->resp_limits.arguments_max) {
         proxy.answer_error(client,
                            "-ERR Protocol error: invalid multibulk length\r\n",

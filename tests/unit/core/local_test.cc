@@ -464,6 +464,10 @@ TEST_CASE("CLIENT REPLY SKIP leaves out the next answer alone") {
     World world(redis_pool(1));
     Channel& client = world.client();
     const std::string skip = resp({"CLIENT", "REPLY", "SKIP"});
+    // An empty request is one, too.
+    for (const char* nothing : {"*0\r\n", "*-1\r\n", "\r\n", " \r\n"}) {
+        CHECK(world.ask(client, skip + nothing + resp({"PING"})) == "+PONG\r\n");
+    }
     CHECK(world.ask(client, skip + resp({"SET", "a", "1"}) + resp({"GET", "a"})) == bulk("1"));
     CHECK(world.ask(client, skip + resp({"PING"}) + resp({"ECHO", "x"})) == bulk("x"));
     CHECK(world.ask(client, skip + "PING\r\nPING\r\n") == "+PONG\r\n");
