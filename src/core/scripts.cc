@@ -103,9 +103,11 @@ ScriptId Scripts::keep(std::string_view digest, std::string_view text, Origin or
 }
 
 void Scripts::drop(ScriptId id) {
+    if (!id.is_one()) return;
     const Lock lock(busy_);
     // Its place may be another's by now.
-    if (id.place < by_place_.size() && is_kept(id)) let_go(*by_place_[id.place]);
+    if (is_kept(id)) let_go(*by_place_[id.place]);
+    if (std::ranges::find(none_, id.number) != none_.end()) return;
     none_[none_next_++ % none_.size()] = id.number;
 }
 

@@ -128,10 +128,9 @@ void Subscriptions::count_receivers(Request& request,
         if (count > 0) more += static_cast<int64_t>(count) - 1;
         if (has_patterns) more += static_cast<int64_t>(listeners.more_by_patterns(channel));
     }
-    constexpr int64_t more_max = INT32_MAX;
     if (more == 0) return;
     request.only.special = Special::Publish;
-    request.extra = static_cast<int32_t>(std::clamp(more, -more_max, more_max));
+    request.extra = more;
 }
 
 TopicKind publishes_to(const Command& command) {

@@ -56,7 +56,7 @@ void Driver::flush() {
     while (core::ServerConn* conn = proxy_.next_dirty_server()) {
         flush_server(*conn);
     }
-    flush_clients();  // whom a connect that failed at once or a large request on its way concerns
+    flush_clients();  // whom a connect that failed at once concerns
 }
 
 // --- servers -------------------------------------------------------------------------------------
