@@ -3,7 +3,8 @@
 
 usage: check_headers.py ROOT CACHE COMPILER [ARGUMENT...]
 
-What a file of src/ includes before all else is compiled alone by the build already. The others:
+What a file of src/ or tests/ includes before all else is compiled alone by the build already. The
+others:
 Headers are compiled in parallel, and only those that changed since they last compiled, themselves
 or through a header of ours that they include: CACHE is a file with one digest per header.
 """
@@ -51,10 +52,11 @@ def is_once(root, name):
 
 
 def first_in_sources(root):
-    """The headers that some source of the product includes before anything else."""
+    """The headers that some source includes before anything else; one that every build has."""
     first = set()
     for name in tree.files(root):
-        if name.suffix == ".cc" and name.parts[0] == "src":
+        is_built = name.parts[0] in {"src", "tests"} and name.parts[1] != "fuzz"
+        if name.suffix == ".cc" and is_built:
             text = (root / name).read_text()
             start = re.search(r"^\s*#", text, re.MULTILINE)
             found = INCLUDE.match(text, start.start()) if start else None
