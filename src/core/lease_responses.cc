@@ -281,8 +281,10 @@ void Leases::on_published(ServerConn& conn, const resp::ResponseFrame& frame, co
         deliver(request, &bytes, {});
         return;
     }
+    int64_t count = 0;
+    if (__builtin_add_overflow(frame.number, request.extra, &count)) count = frame.number;
     std::string line;
-    resp::write_integer(line, std::max<int64_t>(frame.number + request.extra, 0));
+    resp::write_integer(line, std::max<int64_t>(count, 0));
     deliver(request, nullptr, line);
 }
 

@@ -69,6 +69,12 @@ TEST_CASE("whom a server does not reach it does not count, and its errors are it
     CHECK(world.ask(publisher, publish) == "-NOPERM no\r\n");
     world.server(1).redis.canned.clear();
 
+    // What no server can mean is no more than a number, at either end.
+    world.server(1).redis.canned["PUBLISH"] = ":9223372036854775807\r\n";
+    CHECK(world.ask(publisher, publish) == ":9223372036854775807\r\n");
+    world.server(1).redis.canned["PUBLISH"] = ":-9223372036854775808\r\n";
+    CHECK(world.ask(publisher, publish) == ":0\r\n");
+
     // In a transaction, as in a script, the number is the server's.
     world.server(1).redis.canned["PUBLISH"] = ":2\r\n";
     CHECK(world.ask(publisher, resp({"MULTI"}) + publish + resp({"EXEC"})) ==
