@@ -421,7 +421,7 @@ void Proxy::free_if_done(Request& request) {
         join.keys.clear();
         join.gathered = 0;
         const auto clear = [](auto& list) {
-            constexpr size_t kept_max = 16 * 1024;
+            constexpr size_t kept_max = 32 * 1024 / sizeof(list[0]);
             list.clear();
             if (list.capacity() > kept_max) list.shrink_to_fit();
         };
