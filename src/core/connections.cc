@@ -38,7 +38,7 @@ void Proxy::preconnect(Server& server) {
         if (!server.live || server.health().is_down()) {
             watch(*conn);
         } else {
-            start_connect(*conn);
+            connect_in_turn(*conn);
         }
     }
 }
@@ -67,6 +67,7 @@ ServerConn* Proxy::usable_connection(Server& server,
     }
     if (!may_connect(server, conn, why)) return nullptr;
     if (conn.state == ServerConn::State::Closed) start_connect(conn);
+    connect_.move_to_front(conn);  // should it still be in the line
     return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
 }
 
@@ -117,19 +118,44 @@ bool Proxy::may_wait(const ServerConn& conn, std::string_view* why) {
     return false;
 }
 
+// Its time begins now: what it has waited in the line is not the server's doing.
+ServerConn* Proxy::next_to_connect() {
+    ServerConn* conn = connect_.pop_front();
+    if (conn == nullptr) return nullptr;
+    conn->since = now_;
+    conn->ready_by = now_ + Duration::millis(conn->server->pool().options->connect_timeout_ms);
+    wake_at(conn->ready_by);
+    return conn;
+}
+
+bool Proxy::has_to_connect() const {
+    return !connect_.empty();
+}
+
+ServerConn* Proxy::next_to_disconnect() {
+    return disconnect_.pop_front();
+}
+
+// Nobody waits for it.
+void Proxy::connect_in_turn(ServerConn& conn) {
+    start_connect(conn);
+    connect_.remove(conn);
+    connect_.add(conn);
+}
+
+// Somebody waits for it.
 void Proxy::start_connect(ServerConn& conn) {
     RM_DCHECK(conn.state == ServerConn::State::Closed);
-    const config::Pool& options = *conn.server->pool().options;
     conn.state = ServerConn::State::Connecting;
     conn.since = now_;
-    conn.ready_by = now_ + Duration::millis(options.connect_timeout_ms);
+    conn.ready_by = Instant::never();
     conn.spoke_since_connect = false;
     conn.prelude_answers = 0;
     conn.ends = false;
     conn.knows_transactions = false;
     connect_.add(conn);
+    connect_.move_to_front(conn);
     waiting_.add(conn);
-    wake_at(conn.ready_by);
 }
 
 void Proxy::on_connected(ServerConn& conn) {

@@ -33,7 +33,7 @@ void Proxy::on_pause(Duration gap) {
     for (ServerConn* conn = waiting_.front(); conn != nullptr;
          conn = decltype(waiting_)::after(*conn)) {
         conn->since = conn->since + gap;
-        conn->ready_by = conn->ready_by + gap;
+        if (conn->ready_by != Instant::never()) conn->ready_by = conn->ready_by + gap;
         conn->used_at = conn->used_at + gap;
         conn->moved_at = conn->moved_at + gap;
         if (conn->answer_by != Instant::never()) conn->answer_by = conn->answer_by + gap;
@@ -127,7 +127,7 @@ void Proxy::check_closed(ServerConn& conn) {
         }
         conn.has_turn = true;
     }
-    start_connect(conn);
+    connect_in_turn(conn);
 }
 
 void Proxy::give_up_connecting(ServerConn& conn) {

@@ -152,7 +152,7 @@ void Driver::wait() {
     timekeeper_.end_batch(worker_);
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
     // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
-    const bool at_once = !starved_.empty() && buffers_.held() > 0;
+    const bool at_once = (!starved_.empty() && buffers_.held() > 0) || proxy_.has_to_connect();
     const Instant before = now_;
     const Duration timeout = at_once                        ? Duration{}
                              : deadline == Instant::never() ? uring::Ring::forever
@@ -549,8 +549,9 @@ void Driver::on_resolved(const Message& message) {
     if (!message.addresses.empty()) {
         found_[&conn] = {.addresses = message.addresses, .at = now_};
     }
-    // The attempt that asked may have been given up.
-    const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting;
+    // The attempt that asked may have been given up, and the next one not have begun.
+    const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting &&
+                       !conn.connect_link.linked;
     if (!waits) return;
     if (message.addresses.empty()) {
         proxy_.on_server_lost(conn, "cannot be found: " + message.error);

@@ -1,6 +1,7 @@
 // The driver's way out: what the proxy wants done becomes submissions.
 
 #include "ringmain/base/assert.h"
+#include "ringmain/core/limits.h"
 #include "ringmain/uring/socket.h"
 #include "ringmain/worker/driver.h"
 #include "ringmain/worker/roster.h"
@@ -47,9 +48,7 @@ void Driver::flush() {
     while (core::ServerConn* conn = proxy_.next_to_disconnect()) {
         disconnect(*conn);
     }
-    while (core::ServerConn* conn = proxy_.next_to_connect()) {
-        connect(*conn);
-    }
+    connect_some();
     while (core::ServerConn* conn = proxy_.streams().next_throttled()) {
         if (conn->channel != 0) throttle(*channels_[conn->channel]);
     }
@@ -73,6 +72,14 @@ void Driver::flush_server(core::ServerConn& conn) {
         send(channel);
     } else if (conn.is_to_be_shut() && !std::exchange(channel.shut, true)) {
         shutdown(channel.socket, SHUT_WR);
+    }
+}
+
+void Driver::connect_some() {
+    for (uint32_t count = 0; count < core::connects_per_batch; ++count) {
+        core::ServerConn* conn = proxy_.next_to_connect();
+        if (conn == nullptr) return;
+        connect(*conn);
     }
 }
 

@@ -48,6 +48,25 @@ class Workers(Case):
                 for client in clients:
                     client.close()
 
+    def test_it_serves_while_it_connects_to_hundreds_of_servers(self):
+        hosts = ("127.0.0.1", "localhost")
+        names = [f"{hosts[number % 4 // 2]}:{self.servers[number % 2].port}:1 s{number}"
+                 for number in range(400)]
+        self.servers, servers = names, self.servers
+        for workers in (1, 2):
+            before = [self.connections(server) for server in servers]
+            with self.subTest(workers=workers), self.start(workers).client() as client:
+                client.send(b"".join(resp("SET", f"m{key}", key) for key in range(1000)))
+                wanted = b"+OK\r\n" * 1000
+                self.same(client.read_exactly(len(wanted)), wanted)
+                for server, others in zip(servers, before):
+                    wait_for(lambda server=server, others=others:
+                             self.connections(server) == others + 200 * workers,
+                             "each of 400 servers is connected once by each worker")
+
+    def connections(self, server):
+        return int(server.info("clients", "connected_clients"))
+
     def workers_of(self, clients, workers):
         """How many of the clients each worker has; their ids tell."""
         counts = [0] * workers

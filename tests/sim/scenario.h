@@ -52,6 +52,7 @@ struct Scenario {
     uint32_t blocks = 512;  // of each worker's arena
     bool scarce = false;    // so few that requests may fail over it
     bool cut = true;        // receives and sends end anywhere
+    uint32_t connects = 2;  // that a batch begins
     bool calm = false;      // nothing fails
     uint32_t clients = 4;   // at a time
     uint32_t requests = 600;

@@ -107,16 +107,15 @@ class Proxy {
     void on_server_bytes(ServerConn& conn, const Slice& slice);
     // Refused, reset, closed, unresolvable: `reason` completes "server NAME ...".
     void on_server_lost(ServerConn& conn, std::string_view reason);
-
     // There was no descriptor or memory to try with: not the server's doing.
     void on_connect_impossible(ServerConn& conn, std::string_view reason);
 
     // --- output --------------------------------------------------------------------------------
 
-    // Each returns null when there is no more.
-    [[nodiscard]] ServerConn* next_to_connect() { return connect_.pop_front(); }
-
-    [[nodiscard]] ServerConn* next_to_disconnect() { return disconnect_.pop_front(); }
+    // Null when there is no more. Who is waited for comes first; some will do (connects_per_batch).
+    [[nodiscard]] ServerConn* next_to_connect();
+    [[nodiscard]] bool has_to_connect() const;
+    [[nodiscard]] ServerConn* next_to_disconnect();
 
     [[nodiscard]] ServerConn* next_dirty_server() { return dirty_servers_.pop_front(); }
 
@@ -304,6 +303,7 @@ class Proxy {
     void preconnect(Server& server);
     [[nodiscard]] bool may_connect(Server& server, ServerConn& conn, std::string_view* why);
     void start_connect(ServerConn& conn);
+    void connect_in_turn(ServerConn& conn);
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
     void lose(ServerConn& conn, std::string_view reason, Blame blame = Blame::Server);

@@ -2,7 +2,7 @@
 //
 // The only code that stands between the ring and the proxy. One round of its loop:
 //
-//   wait -> reap all -> feed all -> flush servers -> flush clients -> give buffers back -> submit
+//   wait -> reap all -> feed all -> flush clients -> flush servers -> give buffers back -> submit
 //
 // Rules that keep it right:
 //  1. One send under way per socket; what becomes ready meanwhile leaves with the next one.
@@ -137,6 +137,7 @@ class Driver {
     void flush_client(core::ClientConn& client);
     void flush_server(core::ServerConn& conn);
     void send(Channel& channel);
+    void connect_some();
     void connect(core::ServerConn& conn);
     void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);

@@ -10,6 +10,7 @@
 #include "ringmain/base/prng.h"
 #include "ringmain/buffer/block_pool.h"
 #include "ringmain/config/config.h"
+#include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
@@ -65,8 +66,9 @@ class Loop {
     struct Options {
         uint32_t blocks = 512;
         uint64_t seed = 1;
-        bool cut = false;            // receives and sends end anywhere
-        uint32_t clients_max = 0;    // what the descriptors allow; 0: any number
+        bool cut = false;          // receives and sends end anywhere
+        uint32_t clients_max = 0;  // what the descriptors allow; 0: any number
+        uint32_t connects = core::connects_per_batch;
         int64_t slow_log_ms = 0;     // 0: off
         uint32_t requests_max = 0;   // 0: as the configuration says
         uint32_t workers = 1;        // of a process of its own
@@ -85,6 +87,7 @@ class Loop {
           blocks_(std::span(arena_.get(), arena_size(options)), {}),
           prng_(options.seed),
           cut_(options.cut),
+          connects_(options.connects),
           counters_(&process_->counters[options.worker]) {
         channels_.push_back(std::make_unique<Channel>(blocks_));  // 0 names no channel
         process_->shared.clients_max = options.clients_max;
@@ -283,7 +286,9 @@ class Loop {
             conn->channel = 0;
             close(channel);
         }
-        while (core::ServerConn* conn = proxy_->next_to_connect()) {
+        for (uint32_t count = 0; count < connects_; ++count) {
+            core::ServerConn* conn = proxy_->next_to_connect();
+            if (conn == nullptr) break;
             Channel& channel = make_channel();
             channel.server = conn;
             conn->channel = channel.index;
@@ -342,6 +347,7 @@ class Loop {
     BlockPool blocks_;
     Prng prng_;
     bool cut_;
+    uint32_t connects_;
     Instant now_ = {1'000'000'000};
     Instant last_tick_ = {};
     uint64_t events_ = 0;

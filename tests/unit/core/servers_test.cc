@@ -48,6 +48,54 @@ TEST_CASE("a server without a name is told by its address") {
           error("server 10.0.0.1:7000 refused the connection"));
 }
 
+TEST_CASE("of many connections to begin, those that are waited for come first") {
+    config::Pool pool = redis_pool(8);
+    pool.preconnect = true;
+    World world(pool, {.connects = 2});
+    Channel& client = world.client();
+    world.proxy().preconnect();
+    world.step();
+    CHECK(world.link(0) != nullptr);
+    CHECK(world.link(1) != nullptr);
+    CHECK(world.link(2) == nullptr);
+    World::say(client, resp({"GET", world.key_on(7)}) + resp({"GET", world.key_on(5)}));
+    world.step();
+    CHECK(world.link(5) != nullptr);
+    CHECK(world.link(7) != nullptr);
+    CHECK(world.link(2) == nullptr);
+    CHECK(world.proxy().has_to_connect());
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n$-1\r\n");
+    for (uint32_t server = 0; server < 8; ++server) {
+        CHECK(world.link(server) != nullptr);
+    }
+    CHECK_FALSE(world.proxy().has_to_connect());
+}
+
+TEST_CASE("what a connection waited for its turn to begin is not the server's time") {
+    config::Pool pool = redis_pool(4);
+    pool.preconnect = true;
+    pool.connect_timeout_ms = 100;
+    World world(pool, {.connects = 1});
+    for (uint32_t server = 0; server < 4; ++server) {
+        world.server(server).mood = Mood::Vanished;
+    }
+    world.proxy().preconnect();
+    world.step();  // s0 begins
+    world.loop().advance(Duration::millis(90));
+    world.step();  // s1
+    CHECK(world.counters().server_failures.get() == 0);
+    world.loop().advance(Duration::millis(20));
+    world.step();
+    CHECK(world.counters().server_failures.get() == 1);
+    CHECK(world.health(0).is_down());
+    CHECK_FALSE(world.health(1).is_down());
+    world.loop().advance(Duration::millis(90));
+    world.step();
+    CHECK(world.health(1).is_down());
+    CHECK_FALSE(world.health(2).is_down());
+}
+
 TEST_CASE("after a failure requests fail at once until the server is connected again") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Refusing;
