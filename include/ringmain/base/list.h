@@ -83,6 +83,7 @@ class List {
     void move_to_front(T& element) {
         if (!contains(element) || head_ == &element) return;
         remove(element);
+        RM_DCHECK(head_ != nullptr);  // another one was there
         element.*Link = {.previous = nullptr, .next = head_, .linked = true};
         (head_->*Link).previous = &element;
         head_ = &element;

@@ -307,7 +307,7 @@ class Proxy {
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
     void lose(ServerConn& conn, std::string_view reason, Blame blame = Blame::Server);
-    void judge_loss(ServerConn& conn, std::string_view reason, Blame blame);
+    void judge_loss(ServerConn& conn, std::string_view reason, Blame reported);
     [[nodiscard]] Instant after_backoff(uint32_t failures);
     void watch(ServerConn& conn);
     void watch_for_all(ServerConn& conn);
