@@ -195,25 +195,44 @@ def write(folder):
     return "\n\n".join(text for text in (target_table(raw), case_table(raw)) if text)
 
 
-SUMMARY = ["redis get 64 B P1 c50 s3", "redis get 64 B P16 c50 s3", "redis get 64 B P100 c50 s3",
-           "redis set 64 B P16 c50 s3", "redis get 64 B P16 c1000 s3", "redis get 16 KiB P16 c50 s3",
-           "redis mget 100 keys 64 B P1 c50 s4", "memcached get 64 B P1 c50 s3",
-           "memcached get 64 B P16 c50 s3", "memcached set 64 B P100 c50 s3",
-           "memcached get 64 B P1 c10000 s3"]
+# What the README shows: a table each with its title, figure, unit, digits and cases.
+SUMMARY = [
+    ("CPU us per request", "cpu_us", 1, 2,
+     ["redis get 64 B P1 c50 s3", "redis get 64 B P16 c50 s3", "redis get 64 B P100 c50 s3",
+      "redis set 64 B P16 c50 s3", "redis get 64 B P16 c1000 s3", "redis get 16 KiB P16 c50 s3",
+      "redis mget 100 keys 64 B P1 c50 s4", "memcached get 64 B P1 c50 s3",
+      "memcached get 64 B P16 c50 s3", "memcached set 64 B P100 c50 s3",
+      "memcached get 64 B P1 c10000 s3"]),
+    ("thousand requests per second", "rate", 1e3, 0,
+     ["redis get 64 B P32 c50 s3", "redis set 64 B P32 c50 s3", "memcached get 64 B P32 c50 s3"]),
+    ("p99 us at half of nutcracker's most", "p99_us", 1, 0,
+     ["redis get 64 B P1 c50 s3 fixed rate", "redis set 64 B P1 c50 s3 fixed rate",
+      "memcached get 64 B P1 c50 s3 fixed rate"]),
+    ("peak MiB", "peak_kib", 1024, 1,
+     ["redis get 64 B P16 c1000 s3", "memcached get 64 B P1 c10000 s3"]),
+]
+SUMMARY_PROXIES = ["ringmain", "ringmain-epoll", "nutcracker", "haproxy", "forwarder-shared"]
 
 
-def summary(raw):
-    """CPU time of some cases, the proxies beside each other."""
-    names = ["ringmain", "ringmain-epoll", "nutcracker", "haproxy", "forwarder-shared"]
+def summary_rows(raw, figure, divisor, digits, wanted):
+    """The proxies beside each other; ratios are medians of those of the rounds."""
     measured = {case["name"]: case for case in raw["cases"]}
-    rows = []
-    for name in SUMMARY:
+    for name in wanted:
         if name not in measured:
             continue
         found = medians(measured[name])
-        rows.append([name, *(number(found.get(one, {}).get("cpu_us")) for one in names),
-                     spread(ratios(measured[name], "cpu_us", "nutcracker"))[0]])
-    return table(["CPU us per request", *names, "ringmain / nutcracker"], rows)
+        values = [found.get(one, {}).get(figure) for one in SUMMARY_PROXIES]
+        yield [name, *("" if value is None else number(value / divisor, digits)
+                       for value in values),
+               spread(ratios(measured[name], figure, "nutcracker"))[0]]
+
+
+def summary(raw):
+    """CPU time of some cases, and what else counts, the proxies beside each other."""
+    head = [*SUMMARY_PROXIES, "ringmain / nutcracker"]
+    tables = [table([title, *head], rows) for title, *what in SUMMARY
+              if (rows := list(summary_rows(raw, *what)))]
+    return "\n\n".join(tables)
 
 
 def main():
