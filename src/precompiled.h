@@ -1,8 +1,7 @@
 // src/precompiled.h - what most sources take from the standard library, read once per target.
 //
-// Nothing includes it: Meson puts it in front of each file of a target where it was asked to
-// (-Db_pch=true, clang only: GCC loses sight of what is a system header's). Sources include what
-// they use all the same; a build without it tells.
+// Nothing includes it: Meson puts it in front of each file when clang compiles (meson.build).
+// Sources include what they use all the same; GCC tells.
 
 #pragma once
 
