@@ -38,7 +38,7 @@ void Proxy::preconnect(Server& server) {
         if (!server.live || server.health().is_down()) {
             watch(*conn);
         } else {
-            connect_in_turn(*conn);
+            start_preconnect(*conn);
         }
     }
 }
@@ -67,7 +67,7 @@ ServerConn* Proxy::usable_connection(Server& server,
     }
     if (!may_connect(server, conn, why)) return nullptr;
     if (conn.state == ServerConn::State::Closed) start_connect(conn);
-    connect_.move_to_front(conn);  // should it still be in the line
+    hurry(conn);
     return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
 }
 
@@ -118,44 +118,56 @@ bool Proxy::may_wait(const ServerConn& conn, std::string_view* why) {
     return false;
 }
 
-// Its time begins now: what it has waited in the line is not the server's doing.
 ServerConn* Proxy::next_to_connect() {
-    ServerConn* conn = connect_.pop_front();
-    if (conn == nullptr) return nullptr;
-    conn->since = now_;
-    conn->ready_by = now_ + Duration::millis(conn->server->pool().options->connect_timeout_ms);
-    wake_at(conn->ready_by);
+    return connect_.pop_front();
+}
+
+// Its time begins now: what it has waited for its turn is not the server's doing.
+ServerConn* Proxy::next_to_preconnect() {
+    ServerConn* conn = preconnect_.pop_front();
+    if (conn != nullptr) begin_attempt(*conn);
     return conn;
 }
 
-bool Proxy::has_to_connect() const {
-    return !connect_.empty();
+bool Proxy::has_to_preconnect() const {
+    return !preconnect_.empty();
 }
 
 ServerConn* Proxy::next_to_disconnect() {
     return disconnect_.pop_front();
 }
 
-// Nobody waits for it.
-void Proxy::connect_in_turn(ServerConn& conn) {
-    start_connect(conn);
-    connect_.remove(conn);
-    connect_.add(conn);
-}
-
 // Somebody waits for it.
 void Proxy::start_connect(ServerConn& conn) {
+    start_preconnect(conn);
+    hurry(conn);
+}
+
+// Nobody waits for it yet.
+void Proxy::start_preconnect(ServerConn& conn) {
     RM_DCHECK(conn.state == ServerConn::State::Closed);
     conn.state = ServerConn::State::Connecting;
-    conn.since = now_;
     conn.ready_by = Instant::never();
     conn.spoke_since_connect = false;
     conn.prelude_answers = 0;
     conn.ends = false;
     conn.knows_transactions = false;
-    connect_.add(conn);
-    connect_.move_to_front(conn);
+    preconnect_.add(conn);
     waiting_.add(conn);
+}
+
+// Somebody waits for it now.
+void Proxy::hurry(ServerConn& conn) {
+    if (!decltype(preconnect_)::contains(conn)) return;
+    preconnect_.remove(conn);
+    begin_attempt(conn);
+    connect_.add(conn);
+}
+
+void Proxy::begin_attempt(ServerConn& conn) {
+    conn.since = now_;
+    conn.ready_by = now_ + Duration::millis(conn.server->pool().options->connect_timeout_ms);
+    wake_at(conn.ready_by);
 }
 
 void Proxy::on_connected(ServerConn& conn) {
@@ -307,6 +319,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
         conn.parser.emplace<memcached::ResponseParser>();
     }
     connect_.remove(conn);
+    preconnect_.remove(conn);
     dirty_servers_.remove(conn);
     if (conn.channel != 0) disconnect_.add(conn);
     if (conn.is_lease) {

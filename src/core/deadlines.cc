@@ -127,7 +127,7 @@ void Proxy::check_closed(ServerConn& conn) {
         }
         conn.has_turn = true;
     }
-    connect_in_turn(conn);
+    start_preconnect(conn);
 }
 
 void Proxy::give_up_connecting(ServerConn& conn) {

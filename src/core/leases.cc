@@ -580,6 +580,7 @@ bool Leases::ask_for_database(ClientConn& client,
         return false;
     }
     if (closed) proxy_->start_connect(conn);
+    proxy_->hurry(conn);
     const bool written = conn.out.append_copy(text, nullptr);
     RM_ASSERT(written);
     request->only.special = Special::Select;

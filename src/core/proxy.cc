@@ -242,6 +242,22 @@ void Proxy::reconsider(ClientConn& client) {
     resumable_.add(client);
 }
 
+bool Proxy::is_idle() const {
+    return stores_.requests.live() == 0;
+}
+
+bool Proxy::is_settled() const {
+    return retired_.empty() && finished_.empty();
+}
+
+size_t Proxy::live_requests() const {
+    return stores_.requests.live();
+}
+
+ClientConn* Proxy::first_client() const {
+    return clients_.front();
+}
+
 void Proxy::drain() {
     draining_ = true;
     for (ClientConn* client = clients_.front(); client != nullptr;

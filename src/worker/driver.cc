@@ -152,12 +152,12 @@ void Driver::wait() {
     timekeeper_.end_batch(worker_);
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
     // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
-    const bool at_once = (!starved_.empty() && buffers_.held() > 0) || proxy_.has_to_connect();
+    const bool at_once = (!starved_.empty() && buffers_.held() > 0) || proxy_.has_to_preconnect();
     const Instant before = now_;
     const Duration timeout = at_once                        ? Duration{}
                              : deadline == Instant::never() ? uring::Ring::forever
                                                             : deadline + fallback_wait - now_;
-    if (!look_busily()) ring_.submit_and_wait(timeout);
+    if (at_once || !look_busily()) ring_.submit_and_wait(timeout);
     timekeeper_.begin_batch(worker_);
     read_clock();
     paused_for_ = pause_watch_.judge(before, deadline, now_);
@@ -551,7 +551,7 @@ void Driver::on_resolved(const Message& message) {
     }
     // The attempt that asked may have been given up, and the next one not have begun.
     const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting &&
-                       !conn.connect_link.linked;
+                       !conn.is_to_begin();
     if (!waits) return;
     if (message.addresses.empty()) {
         proxy_.on_server_lost(conn, "cannot be found: " + message.error);

@@ -48,7 +48,10 @@ void Driver::flush() {
     while (core::ServerConn* conn = proxy_.next_to_disconnect()) {
         disconnect(*conn);
     }
-    connect_some();
+    while (core::ServerConn* conn = proxy_.next_to_connect()) {
+        connect(*conn);
+    }
+    preconnect();
     while (core::ServerConn* conn = proxy_.streams().next_throttled()) {
         if (conn->channel != 0) throttle(*channels_[conn->channel]);
     }
@@ -75,9 +78,9 @@ void Driver::flush_server(core::ServerConn& conn) {
     }
 }
 
-void Driver::connect_some() {
-    for (uint32_t count = 0; count < core::connects_per_batch; ++count) {
-        core::ServerConn* conn = proxy_.next_to_connect();
+void Driver::preconnect() {
+    for (uint32_t count = 0; count < core::preconnects_per_batch; ++count) {
+        core::ServerConn* conn = proxy_.next_to_preconnect();
         if (conn == nullptr) return;
         connect(*conn);
     }

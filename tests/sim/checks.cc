@@ -140,10 +140,10 @@ bool World::check_connection(const Worker& worker, const core::ServerConn& conn)
         return conn.out.empty() || fail(title + ": bytes wait for a closed connection");
     }
     if (conn.channel == 0) {
-        if (!conn.connect_link.linked) return fail(title + ": nobody connects");
-        return check_deadlines(worker, conn);
+        if (!conn.preconnect_link.linked) return fail(title + ": nobody connects");
+        return conn.fragments.empty() || fail(title + ": requests wait for its turn");
     }
-    if (conn.connect_link.linked) return fail(title + ": would be connected twice");
+    if (conn.is_to_begin()) return fail(title + ": would be connected twice");
     const test::Channel& channel = *worker.loop->channels()[conn.channel];
     if (conn.state == State::Ready && !conn.out.empty() && channel.sending.empty()) {
         return fail(title + ": output that nobody was told of");

@@ -41,7 +41,6 @@ struct Link {
     test::Session session;
     uint64_t requests = 0;
     std::map<uint64_t, Tag> last_writes;  // by client
-    bool is_new = true;                   // what waited for it is not noted yet
     std::deque<Instant> queued;           // redis: when the requests to come were placed here
     static constexpr uint64_t nobody = UINT64_MAX;
     uint64_t lessee = 0;  // the client that has it for itself; 0: none

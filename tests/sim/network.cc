@@ -49,7 +49,7 @@ Instant World::next_of(const Worker& worker) const {
 bool World::is_ready(const Worker& worker) const {
     if (worker.is_woken || !worker.arrivals.empty()) return true;
     if (worker.next_config != nullptr || worker.is_told_to_drain) return true;
-    if (worker.loop->proxy().has_to_connect()) return true;
+    if (worker.loop->proxy().has_to_preconnect()) return true;
     if (worker.loop->proxy().next_deadline() <= now_ &&
         now_ - worker.last_tick >= test::Loop::tick) {
         return true;
@@ -395,7 +395,7 @@ void World::note_lessee(Link& link) {
     }
 }
 
-// Which requests were placed on the link in this batch, or before it began. In redis each has one
+// Which requests were placed on the link in this batch. In redis each has one
 // answer, which those of a transaction count; lines of memcached's that several requests share do
 // not tell how many they are.
 void World::note_queued(const Worker& worker, Link& link) {
@@ -403,12 +403,9 @@ void World::note_queued(const Worker& worker, Link& link) {
     for (const core::Fragment* fragment = link.channel->server->fragments.front();
          fragment != nullptr;
          fragment = fragment->next) {
-        const bool is_new = fragment->batch == worker.batches;
-        if (!is_new && !link.is_new) continue;
-        const Instant placed = is_new ? now_ : fragment->queued;
-        link.queued.insert(link.queued.end(), 1 + fragment->leading, placed);
+        if (fragment->batch != worker.batches) continue;
+        link.queued.insert(link.queued.end(), 1 + fragment->leading, now_);
     }
-    link.is_new = false;
 }
 
 void World::forget_links() {

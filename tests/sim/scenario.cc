@@ -25,7 +25,7 @@ Scenario::Scenario(uint64_t seed) {
     calm = chance(prng, 25);
     workers = one_of<uint32_t>(prng, {1, 1, 1, 2, 2, 3});
     cut = chance(prng, 70);
-    if (!cut) connects = core::connects_per_batch;
+    if (!cut) preconnects = core::preconnects_per_batch;
     scarce = !calm && chance(prng, 15);
     blocks = scarce ? 80 + static_cast<uint32_t>(prng.below(150)) : 3000;
     clients = 1 + static_cast<uint32_t>(prng.below(8));

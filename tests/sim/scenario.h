@@ -49,12 +49,12 @@ struct Scenario {
 
     config::Config config;
     uint32_t workers = 1;
-    uint32_t blocks = 512;  // of each worker's arena
-    bool scarce = false;    // so few that requests may fail over it
-    bool cut = true;        // receives and sends end anywhere
-    uint32_t connects = 2;  // that a batch begins
-    bool calm = false;      // nothing fails
-    uint32_t clients = 4;   // at a time
+    uint32_t blocks = 512;     // of each worker's arena
+    bool scarce = false;       // so few that requests may fail over it
+    bool cut = true;           // receives and sends end anywhere
+    uint32_t preconnects = 2;  // that a batch begins
+    bool calm = false;         // nothing fails
+    uint32_t clients = 4;      // at a time
     uint32_t requests = 600;
     uint32_t steps_max = 0;  // of the story; then everything heals
     Duration think = {};     // of a client, between two pipelines, at most

@@ -64,7 +64,7 @@ World::World(const Scenario& scenario, uint64_t seed, bool tells)
         const test::Loop::Options options = {.blocks = scenario.blocks,
                                              .seed = seed + i,
                                              .cut = scenario.cut,
-                                             .connects = scenario.connects,
+                                             .preconnects = scenario.preconnects,
                                              .process = &process_,
                                              .worker = i};
         workers_[i].loop = std::make_unique<test::Loop>(scenario.config, options);

@@ -79,16 +79,6 @@ class List {
         tail_ = &element;
     }
 
-    // Before all others. Does nothing when the element is not in.
-    void move_to_front(T& element) {
-        if (!contains(element) || head_ == &element) return;
-        remove(element);
-        RM_DCHECK(head_ != nullptr);  // another one was there
-        element.*Link = {.previous = nullptr, .next = head_, .linked = true};
-        (head_->*Link).previous = &element;
-        head_ = &element;
-    }
-
     // Does nothing when the element is not in.
     void remove(T& element) {
         ListLink<T>& link = element.*Link;

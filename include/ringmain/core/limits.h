@@ -38,9 +38,9 @@ inline constexpr uint32_t command_name_size_max = 64;
 inline constexpr Duration backoff_first = Duration::millis(20);
 inline constexpr Duration backoff_max = Duration::millis(500);
 
-// A batch begins so many connections, those that are waited for first, and the next one goes on:
+// A batch begins so many of the connections that nobody waits for yet, and the next one goes on:
 // who is served already does not wait for a thousand of them.
-inline constexpr uint32_t connects_per_batch = 32;
+inline constexpr uint32_t preconnects_per_batch = 32;
 
 // Who waits for another connection's attempt looks again after at most this.
 inline constexpr Duration backoff_look = Duration::millis(100);

@@ -112,9 +112,10 @@ class Proxy {
 
     // --- output --------------------------------------------------------------------------------
 
-    // Null when there is no more. Who is waited for comes first; some will do (connects_per_batch).
+    // Null when there is no more. Of the second, which nobody waits for, some will do in a batch.
     [[nodiscard]] ServerConn* next_to_connect();
-    [[nodiscard]] bool has_to_connect() const;
+    [[nodiscard]] ServerConn* next_to_preconnect();
+    [[nodiscard]] bool has_to_preconnect() const;
     [[nodiscard]] ServerConn* next_to_disconnect();
 
     [[nodiscard]] ServerConn* next_dirty_server() { return dirty_servers_.pop_front(); }
@@ -127,10 +128,8 @@ class Proxy {
     // A pool of an earlier configuration of which nothing is left: whoever knows one of its
     // connections forgets it, and frees the pool.
     [[nodiscard]] std::unique_ptr<Pool> next_finished();
-
     // Nothing of an earlier configuration is in use any more.
-    [[nodiscard]] bool is_settled() const { return retired_.empty() && finished_.empty(); }
-
+    [[nodiscard]] bool is_settled() const;
     [[nodiscard]] std::optional<Notice> take_notice();
     // Whether a server went or came here since the last call: workers that sleep are to be told.
     [[nodiscard]] bool take_announcement();
@@ -144,11 +143,9 @@ class Proxy {
     // `unread` bytes that the driver has noted for each of them before; the rest is dropped.
     void drain();
 
-    [[nodiscard]] bool is_idle() const { return stores_.requests.live() == 0; }
-
-    [[nodiscard]] size_t live_requests() const { return stores_.requests.live(); }
-
-    [[nodiscard]] ClientConn* first_client() const { return clients_.front(); }
+    [[nodiscard]] bool is_idle() const;
+    [[nodiscard]] size_t live_requests() const;
+    [[nodiscard]] ClientConn* first_client() const;
 
     // --- for the fronts (src/core/*_front.cc), which turn frames into requests ------------------
 
@@ -303,7 +300,9 @@ class Proxy {
     void preconnect(Server& server);
     [[nodiscard]] bool may_connect(Server& server, ServerConn& conn, std::string_view* why);
     void start_connect(ServerConn& conn);
-    void connect_in_turn(ServerConn& conn);
+    void start_preconnect(ServerConn& conn);
+    void hurry(ServerConn& conn);
+    void begin_attempt(ServerConn& conn);
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
     void lose(ServerConn& conn, std::string_view reason, Blame blame = Blame::Server);
@@ -393,6 +392,7 @@ class Proxy {
     List<ClientConn, &ClientConn::resume_link> resumable_;
     List<ServerConn, &ServerConn::dirty_link> dirty_servers_;
     List<ServerConn, &ServerConn::connect_link> connect_;
+    List<ServerConn, &ServerConn::preconnect_link> preconnect_;  // nobody waits for these
     List<ServerConn, &ServerConn::disconnect_link> disconnect_;
     List<ServerConn, &ServerConn::waiting_link> waiting_;
 };

@@ -71,6 +71,9 @@ class ServerConn {
     // Its oldest request was not answered in time, nor later.
     [[nodiscard]] bool is_late() const { return first_in_time != fragments.front(); }
 
+    // Wanted, and the driver has not begun yet.
+    [[nodiscard]] bool is_to_begin() const { return connect_link.linked || preconnect_link.linked; }
+
     // Made when a client needed it, and not everybody's.
     [[nodiscard]] bool is_on_demand() const { return is_lease || is_subscriber; }
 
@@ -176,6 +179,7 @@ class ServerConn {
 
     ListLink<ServerConn> dirty_link;
     ListLink<ServerConn> connect_link;
+    ListLink<ServerConn> preconnect_link;
     ListLink<ServerConn> disconnect_link;
     ListLink<ServerConn> waiting_link;  // has a deadline or a retry to look at
     ListLink<ServerConn> stream_link;

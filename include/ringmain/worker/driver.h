@@ -137,7 +137,7 @@ class Driver {
     void flush_client(core::ClientConn& client);
     void flush_server(core::ServerConn& conn);
     void send(Channel& channel);
-    void connect_some();
+    void preconnect();
     void connect(core::ServerConn& conn);
     void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);

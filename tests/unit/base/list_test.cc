@@ -50,25 +50,4 @@ TEST_CASE("a list keeps the order in which its elements came") {
     CHECK(list.empty());
 }
 
-TEST_CASE("an element can go before all others") {
-    std::array<Element, 3> all = {{{'a', {}}, {'b', {}}, {'c', {}}}};
-    Elements list;
-    list.move_to_front(all[0]);  // is not in
-    CHECK(list.empty());
-    for (Element& one : all) {
-        list.add(one);
-    }
-    list.move_to_front(all[0]);
-    CHECK(names(list) == "abc");
-    list.move_to_front(all[1]);
-    CHECK(names(list) == "bac");
-    list.move_to_front(all[2]);
-    CHECK(names(list) == "cba");
-    list.remove(all[0]);  // the last one
-    list.add(all[0]);
-    CHECK(names(list) == "cba");
-    list.remove(all[2]);
-    CHECK(names(list) == "ba");
-}
-
 }  // namespace ringmain

@@ -68,7 +68,7 @@ class Loop {
         uint64_t seed = 1;
         bool cut = false;          // receives and sends end anywhere
         uint32_t clients_max = 0;  // what the descriptors allow; 0: any number
-        uint32_t connects = core::connects_per_batch;
+        uint32_t preconnects = core::preconnects_per_batch;
         int64_t slow_log_ms = 0;     // 0: off
         uint32_t requests_max = 0;   // 0: as the configuration says
         uint32_t workers = 1;        // of a process of its own
@@ -87,7 +87,7 @@ class Loop {
           blocks_(std::span(arena_.get(), arena_size(options)), {}),
           prng_(options.seed),
           cut_(options.cut),
-          connects_(options.connects),
+          preconnects_(options.preconnects),
           counters_(&process_->counters[options.worker]) {
         channels_.push_back(std::make_unique<Channel>(blocks_));  // 0 names no channel
         process_->shared.clients_max = options.clients_max;
@@ -286,13 +286,13 @@ class Loop {
             conn->channel = 0;
             close(channel);
         }
-        for (uint32_t count = 0; count < connects_; ++count) {
-            core::ServerConn* conn = proxy_->next_to_connect();
+        while (core::ServerConn* conn = proxy_->next_to_connect()) {
+            connect(*conn);
+        }
+        for (uint32_t count = 0; count < preconnects_; ++count) {
+            core::ServerConn* conn = proxy_->next_to_preconnect();
             if (conn == nullptr) break;
-            Channel& channel = make_channel();
-            channel.server = conn;
-            conn->channel = channel.index;
-            events_ += 1;
+            connect(*conn);
         }
         while (proxy_->streams().next_throttled() != nullptr) {
         }
@@ -307,6 +307,13 @@ class Loop {
             if (channel.sending.empty() && conn->is_to_be_shut()) channel.shut = true;
         }
         flush_clients();
+    }
+
+    void connect(core::ServerConn& conn) {
+        Channel& channel = make_channel();
+        channel.server = &conn;
+        conn.channel = channel.index;
+        events_ += 1;
     }
 
     void flush_clients() {
@@ -347,7 +354,7 @@ class Loop {
     BlockPool blocks_;
     Prng prng_;
     bool cut_;
-    uint32_t connects_;
+    uint32_t preconnects_;
     Instant now_ = {1'000'000'000};
     Instant last_tick_ = {};
     uint64_t events_ = 0;

@@ -48,35 +48,36 @@ TEST_CASE("a server without a name is told by its address") {
           error("server 10.0.0.1:7000 refused the connection"));
 }
 
-TEST_CASE("of many connections to begin, those that are waited for come first") {
+TEST_CASE("connections that nobody waits for begin some at a time, others at once") {
     config::Pool pool = redis_pool(8);
     pool.preconnect = true;
-    World world(pool, {.connects = 2});
+    World world(pool, {.preconnects = 2});
     Channel& client = world.client();
     world.proxy().preconnect();
     world.step();
     CHECK(world.link(0) != nullptr);
     CHECK(world.link(1) != nullptr);
     CHECK(world.link(2) == nullptr);
-    World::say(client, resp({"GET", world.key_on(7)}) + resp({"GET", world.key_on(5)}));
+    World::say(client,
+               resp({"GET", world.key_on(7)}) + resp({"GET", world.key_on(6)}) +
+                   resp({"GET", world.key_on(5)}));
     world.step();
-    CHECK(world.link(5) != nullptr);
-    CHECK(world.link(7) != nullptr);
-    CHECK(world.link(2) == nullptr);
-    CHECK(world.proxy().has_to_connect());
-    world.settle();
-    CHECK(World::heard(client) == "$-1\r\n$-1\r\n");
-    for (uint32_t server = 0; server < 8; ++server) {
+    for (const uint32_t server : {2U, 3U, 5U, 6U, 7U}) {
         CHECK(world.link(server) != nullptr);
     }
-    CHECK_FALSE(world.proxy().has_to_connect());
+    CHECK(world.link(4) == nullptr);
+    CHECK(world.proxy().has_to_preconnect());
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n$-1\r\n$-1\r\n");
+    CHECK(world.link(4) != nullptr);
+    CHECK_FALSE(world.proxy().has_to_preconnect());
 }
 
 TEST_CASE("what a connection waited for its turn to begin is not the server's time") {
     config::Pool pool = redis_pool(4);
     pool.preconnect = true;
     pool.connect_timeout_ms = 100;
-    World world(pool, {.connects = 1});
+    World world(pool, {.preconnects = 1});
     for (uint32_t server = 0; server < 4; ++server) {
         world.server(server).mood = Mood::Vanished;
     }
