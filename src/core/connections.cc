@@ -66,8 +66,7 @@ ServerConn* Proxy::usable_connection(Server& server,
         return may_wait(conn, why) ? &conn : nullptr;
     }
     if (!may_connect(server, conn, why)) return nullptr;
-    if (conn.state == ServerConn::State::Closed) start_connect(conn);
-    hurry(conn);
+    start_connect(conn);
     return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
 }
 
@@ -137,10 +136,13 @@ ServerConn* Proxy::next_to_disconnect() {
     return disconnect_.pop_front();
 }
 
-// Somebody waits for it.
+// Somebody waits for it: unless it has begun, it does in this batch.
 void Proxy::start_connect(ServerConn& conn) {
-    start_preconnect(conn);
-    hurry(conn);
+    if (conn.state == ServerConn::State::Closed) start_preconnect(conn);
+    if (!decltype(preconnect_)::contains(conn)) return;
+    preconnect_.remove(conn);
+    begin_attempt(conn);
+    connect_.add(conn);
 }
 
 // Nobody waits for it yet.
@@ -154,14 +156,6 @@ void Proxy::start_preconnect(ServerConn& conn) {
     conn.knows_transactions = false;
     preconnect_.add(conn);
     waiting_.add(conn);
-}
-
-// Somebody waits for it now.
-void Proxy::hurry(ServerConn& conn) {
-    if (!decltype(preconnect_)::contains(conn)) return;
-    preconnect_.remove(conn);
-    begin_attempt(conn);
-    connect_.add(conn);
 }
 
 void Proxy::begin_attempt(ServerConn& conn) {

@@ -560,8 +560,8 @@ bool Leases::ask_for_database(ClientConn& client,
                               uint16_t slot,
                               std::string* why) {
     std::string_view reason;
-    const bool closed = conn.state == ServerConn::State::Closed;
-    if (closed && !proxy_->may_connect(*conn.server, conn, &reason)) {
+    if (conn.state == ServerConn::State::Closed &&
+        !proxy_->may_connect(*conn.server, conn, &reason)) {
         *why = reason;
         return false;
     }
@@ -579,8 +579,7 @@ bool Leases::ask_for_database(ClientConn& client,
         *why = "out of memory for requests; see buffer_memory";
         return false;
     }
-    if (closed) proxy_->start_connect(conn);
-    proxy_->hurry(conn);
+    proxy_->start_connect(conn);
     const bool written = conn.out.append_copy(text, nullptr);
     RM_ASSERT(written);
     request->only.special = Special::Select;

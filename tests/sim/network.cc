@@ -395,9 +395,9 @@ void World::note_lessee(Link& link) {
     }
 }
 
-// Which requests were placed on the link in this batch. In redis each has one
-// answer, which those of a transaction count; lines of memcached's that several requests share do
-// not tell how many they are.
+// Which requests were placed on the link in this batch. In redis each has one answer, which those
+// of a transaction count; lines of memcached's that several requests share do not tell how many
+// they are.
 void World::note_queued(const Worker& worker, Link& link) {
     if (link.server->truth().pool->protocol != config::Protocol::Redis) return;
     for (const core::Fragment* fragment = link.channel->server->fragments.front();

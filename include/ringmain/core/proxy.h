@@ -301,7 +301,6 @@ class Proxy {
     [[nodiscard]] bool may_connect(Server& server, ServerConn& conn, std::string_view* why);
     void start_connect(ServerConn& conn);
     void start_preconnect(ServerConn& conn);
-    void hurry(ServerConn& conn);
     void begin_attempt(ServerConn& conn);
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
