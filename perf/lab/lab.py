@@ -163,7 +163,7 @@ class Measurement:
         self.names = [name for name in names if name not in self.skipped]
         self.failed = {}
         self.runs = {name: [] for name in self.names}
-        self.syscalls = {}
+        self.syscalls = {}  # those per request, of each time that they were counted
         self.rate = 0.0
 
     def attempt(self, name, action):
@@ -189,13 +189,19 @@ class Measurement:
                 order = list(proxies)
                 for name in order if number % 2 == 0 else reversed(order):
                     self.measure(name, proxies[name])
-            if not self.options.no_syscalls and not self.case.fixed_rate:
-                for name, proxy in proxies.items():
-                    if self.options.full or name in ("ringmain", "other"):
-                        self.count(name, proxy)
+                for name in self.counted(order, number):
+                    self.count(name, proxies[name])
         finally:
             for proxy in proxies.values():
                 proxy.stop()
+
+    def counted(self, names, number):
+        """Whose system calls are counted in this round: ours in each, the others' once."""
+        if self.options.no_syscalls or self.case.fixed_rate:
+            return []
+        others = names if self.options.full else ["forwarder-shared"]
+        return [name for name in names
+                if name in ("ringmain", "other") or (number == 0 and name in others)]
 
     def choose_rate(self, proxies):
         if "nutcracker" not in proxies:
@@ -220,7 +226,7 @@ class Measurement:
         count = self.attempt(name, lambda: count_syscalls(self.rig, proxy, self.case,
                                                           min(self.options.seconds, 0.3)))
         if count is not None:
-            self.syscalls[name] = count
+            self.syscalls.setdefault(name, []).append(count)
 
     def raw(self):
         return {"name": self.case.name, "family": self.case.family, "rate": self.rate,

@@ -26,6 +26,12 @@ def dump(raw):
     return text.replace('"cases": []', '"cases": [\n ' + ",\n ".join(blocks) + "]") + "\n"
 
 
+def syscalls(case, name):
+    """Per request, each time that they were counted; older raw data has one count."""
+    counts = case["syscalls"].get(name, [])
+    return counts if isinstance(counts, list) else [counts]
+
+
 def medians(case):
     """proxy -> figure -> median over the rounds."""
     result = {}
@@ -43,8 +49,8 @@ def medians(case):
             cpu = result[name]["cpu_us"]
             result[name]["user_us"] = cpu * user / total if total else 0.0
             result[name]["system_us"] = cpu - result[name]["user_us"]
-        if name in case["syscalls"]:
-            result[name]["syscalls"] = case["syscalls"][name]
+        if counts := syscalls(case, name):
+            result[name]["syscalls"] = statistics.median(counts)
     return result
 
 
@@ -115,9 +121,11 @@ def target_rows(raw):
             values = [both[0] / both[1]] if all(both) else []
         elif target.against:
             values = ratios(case, target.figure, target.against)
-        elif target.figure in ("syscalls", "user_us"):
+        elif target.figure == "syscalls":
+            values = syscalls(case, "ringmain")
+        elif target.figure == "user_us":
             found = medians(case).get("ringmain", {})
-            values = [found[target.figure]] if target.figure in found else []
+            values = [found["user_us"]] if "user_us" in found else []
         else:
             values = [run[target.figure] for run in case["runs"].get("ringmain", [])
                       if target.figure in run]
