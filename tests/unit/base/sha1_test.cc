@@ -1,20 +1,13 @@
 #include "ringmain/base/sha1.h"
 
+#include "tests/unit/base/counting.h"
+
 #include <string>
 
 #include <doctest/doctest.h>
 
 namespace ringmain {
 namespace {
-
-// 00 01 02 ... FF 00 ...
-std::string counting(size_t size) {
-    std::string bytes;
-    for (size_t i = 0; i < size; ++i) {
-        bytes.push_back(static_cast<char>(i & 0xFF));
-    }
-    return bytes;
-}
 
 TEST_CASE("sha1 gives the digests of its standard") {
     CHECK(sha1_hex("abc") == "a9993e364706816aba3e25717850c26c9cd0d89d");

@@ -1,19 +1,13 @@
 #include "ringmain/base/siphash.h"
 
+#include "tests/unit/base/counting.h"
+
 #include <string>
 
 #include <doctest/doctest.h>
 
 namespace ringmain {
 namespace {
-
-// 00 01 02 ...
-std::string counting(size_t size) {
-    std::string bytes;
-    for (size_t i = 0; i < size; ++i)
-        bytes.push_back(static_cast<char>(i));
-    return bytes;
-}
 
 TEST_CASE("siphash 2-4 gives the vectors of its paper") {
     const SipKey key = {.low = 0x0706050403020100U, .high = 0x0F0E0D0C0B0A0908U};

@@ -1,5 +1,7 @@
 #include "ringmain/config/command_line.h"
 
+#include "tests/unit/config/text.h"
+
 #include <initializer_list>
 
 #include <doctest/doctest.h>
@@ -10,10 +12,6 @@ namespace {
 
 CommandLine parse(std::initializer_list<const char*> arguments) {
     return parse_command_line(std::span(arguments.begin(), arguments.size()));
-}
-
-bool contains(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
 #include "ringmain/config/reload.h"
+#include "tests/unit/config/text.h"
 
 #include <doctest/doctest.h>
 
@@ -10,27 +11,23 @@ namespace ringmain::config {
 
 namespace {
 
-std::string pool_with(std::string_view lines) {
+std::string plain_pool(std::string_view lines) {
     return "[pool.a]\nlisten = '127.0.0.1:1'\n" + std::string(lines) + "\n";
 }
 
-Config parse(std::string_view lines) {
-    const std::string text = pool_with(lines);
+Config parsed_pool(std::string_view lines) {
+    const std::string text = plain_pool(lines);
     Loaded loaded = load(text, "f");
     CAPTURE(report(loaded, text));
     REQUIRE(loaded.accepted());
     return loaded.config;
 }
 
-std::string refused(std::string_view lines) {
-    const std::string text = pool_with(lines);
+std::string refused_pool(std::string_view lines) {
+    const std::string text = plain_pool(lines);
     const Loaded loaded = load(text, "f");
     CHECK_FALSE(loaded.accepted());
     return report(loaded, text);
-}
-
-bool contains(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
 }
 
 constexpr std::string_view mixed =
@@ -44,47 +41,49 @@ constexpr std::string_view mixed =
 }  // namespace
 
 TEST_CASE("a server has its own user and password, or those of its pool, one by one") {
-    const Config config = parse(mixed);
+    const Config config = parsed_pool(mixed);
     const Pool& pool = config.pools[0];
     const auto told = [&pool](size_t i) { return pool.credentials_of(pool.servers[i]); };
     CHECK(told(0) == Credentials{.user = "us", .password = "hunter1"});
     CHECK(told(1) == Credentials{.user = "one", .password = "hunter2"});
     CHECK(told(2) == Credentials{.user = "us", .password = "hunter3"});
     CHECK(told(3) == Credentials{.user = "default", .password = "hunter1"});
-    const Config plain = parse("servers = ['h:1']");
+    const Config plain = parsed_pool("servers = ['h:1']");
     CHECK(plain.pools[0].credentials_of(plain.pools[0].servers[0]) == Credentials{});
-    CHECK(parse("redis_user = 'us'\nservers = [{ address = 'h:1', password = 'x' }]")
+    CHECK(parsed_pool("redis_user = 'us'\nservers = [{ address = 'h:1', password = 'x' }]")
               .pools[0]
               .redis_auth.empty());
 }
 
 TEST_CASE("what is wrong with the credentials of servers is told") {
-    CHECK(contains(refused("servers = [{ address = 'h:1', user = 'one', name = 's0' }]"),
+    CHECK(contains(refused_pool("servers = [{ address = 'h:1', user = 'one', name = 's0' }]"),
                    "server 's0' has a user and no password: give it one, or set redis_auth"));
-    CHECK(contains(refused("redis_user = 'us'\nservers = ['h:1', { address = 'h:2', password = "
-                           "'x' }]"),
-                   "'redis_user' needs a password: set redis_auth, or give each server one"));
-    CHECK(contains(refused("redis_user = 'u s'\nredis_auth = 'x'\nservers = ['h:1']"),
-                   "redis_user 'u s' contains a blank"));
-    CHECK(contains(refused("servers = [{ address = 'h:1', user = 'u s', password = 'x' }]"),
-                   "the server's user 'u s' contains a blank"));
     CHECK(
-        contains(refused("servers = [{ address = 'h:1', password = '' }]"), "'password' is empty"));
-    CHECK(contains(refused("servers = [{ address = 'h:1', redis_auth = 'x' }]"),
+        contains(refused_pool("redis_user = 'us'\nservers = ['h:1', { address = 'h:2', password = "
+                              "'x' }]"),
+                 "'redis_user' needs a password: set redis_auth, or give each server one"));
+    CHECK(contains(refused_pool("redis_user = 'u s'\nredis_auth = 'x'\nservers = ['h:1']"),
+                   "redis_user 'u s' contains a blank"));
+    CHECK(contains(refused_pool("servers = [{ address = 'h:1', user = 'u s', password = 'x' }]"),
+                   "the server's user 'u s' contains a blank"));
+    CHECK(contains(refused_pool("servers = [{ address = 'h:1', password = '' }]"),
+                   "'password' is empty"));
+    CHECK(contains(refused_pool("servers = [{ address = 'h:1', redis_auth = 'x' }]"),
                    "unknown key 'redis_auth' in a server; the password of a server is password"));
-    CHECK(contains(refused("servers = [{ address = 'h:1', usr = 'x' }]"), "did you mean 'user'?"));
-    CHECK(contains(refused("user = 'us'\nservers = ['h:1']"),
+    CHECK(contains(refused_pool("servers = [{ address = 'h:1', usr = 'x' }]"),
+                   "did you mean 'user'?"));
+    CHECK(contains(refused_pool("user = 'us'\nservers = ['h:1']"),
                    "who ringmain is to the servers is redis_user"));
     const std::string memcached = "protocol = 'memcached'\n";
     CHECK(contains(
-        refused(memcached + "servers = [{ address = 'h:1', name = 's0', password = 'x' }]"),
+        refused_pool(memcached + "servers = [{ address = 'h:1', name = 's0', password = 'x' }]"),
         "server 's0' has a user or a password, which is for redis pools"));
-    CHECK(contains(refused(memcached + "redis_user = 'us'\nservers = ['h:1']"),
+    CHECK(contains(refused_pool(memcached + "redis_user = 'us'\nservers = ['h:1']"),
                    "'redis_user' is for redis pools"));
 }
 
 TEST_CASE("passwords of servers are shown nowhere") {
-    const std::string shown = running_toml(parse(mixed));
+    const std::string shown = running_toml(parsed_pool(mixed));
     CHECK(contains(shown, R"(redis_user = "us")"));
     CHECK(contains(
         shown, R"({ address = "h:2", weight = 1, name = "s1", user = "one", password = "***" })"));
@@ -96,16 +95,16 @@ TEST_CASE("passwords of servers are shown nowhere") {
                                           "{ password = 'hunter2' }",
                                           "{ address = 'h:x', password = 'hunter2' }",
                                           "{ address = 'h:1', passwd = 'hunter2' }"}) {
-        CHECK_FALSE(contains(refused("servers = [" + std::string(server) + "]"), "hunter2"));
+        CHECK_FALSE(contains(refused_pool("servers = [" + std::string(server) + "]"), "hunter2"));
     }
 }
 
 TEST_CASE("a change of credentials is told without them") {
-    const Config running = parse(mixed);
+    const Config running = parsed_pool(mixed);
     const auto with = [](std::string_view from, std::string_view to) {
         std::string text(mixed);
         text.replace(text.find(from), from.size(), to);
-        return parse(text);
+        return parsed_pool(text);
     };
     using Lines = std::vector<std::string>;
     CHECK(changes(running, running).empty());

@@ -1,6 +1,7 @@
 // What is refused, where, and in which words.
 
 #include "ringmain/config/load.h"
+#include "tests/unit/config/text.h"
 
 #include <doctest/doctest.h>
 
@@ -18,10 +19,6 @@ std::string refused(std::string_view text) {
 std::string pool_with(std::string_view lines) {
     return "[pool.a]\nlisten = \"127.0.0.1:22121\"\nservers = [\"127.0.0.1:6379:1 one\"]\n" +
            std::string(lines) + "\n";
-}
-
-bool contains(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
 }
 
 }  // namespace

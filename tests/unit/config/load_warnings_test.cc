@@ -1,6 +1,7 @@
 // What is accepted with a warning, and what is not worth one.
 
 #include "ringmain/config/load.h"
+#include "tests/unit/config/text.h"
 
 #include <doctest/doctest.h>
 
@@ -15,41 +16,37 @@ std::string warnings(std::string_view text) {
     return render(loaded.diagnostics, "f", text);
 }
 
-std::string pool_with(std::string_view lines) {
+std::string four_servers(std::string_view lines) {
     return "[pool.a]\nlisten = \"127.0.0.1:22121\"\n"
            "servers = [\"h:1:1 cache1\", \"h:2:1 cache2\", \"h:3:1 cache3\", \"h:4:1 cache4\"]\n" +
            std::string(lines) + "\n";
 }
 
-bool contains(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
-}
-
 }  // namespace
 
 TEST_CASE("a plain pool gives no warning, nor do several server connections") {
-    CHECK(warnings(pool_with("")).empty());
-    CHECK(warnings(pool_with("server_connections = 4")).empty());
-    CHECK(warnings(pool_with("auto_eject_hosts = false")).empty());
+    CHECK(warnings(four_servers("")).empty());
+    CHECK(warnings(four_servers("server_connections = 4")).empty());
+    CHECK(warnings(four_servers("auto_eject_hosts = false")).empty());
 }
 
 TEST_CASE("a pattern of keys is none") {
     for (const std::string key : {"shop:*", "~shop:", "*"}) {
-        const std::string out = warnings(pool_with(
+        const std::string out = warnings(four_servers(
             "users = [{ name = \"u\", password = \"x\", keys = [\"a:\", \"" + key + "\"] }]"));
         CAPTURE(out);
         CHECK(contains(out, "f:4:1: warning: user 'u': '" + key + "' is no pattern but the "));
     }
-    CHECK(warnings(pool_with("users = [{ name = \"u\", password = \"x\", keys = [\"a*b\"] }]"))
+    CHECK(warnings(four_servers("users = [{ name = \"u\", password = \"x\", keys = [\"a*b\"] }]"))
               .empty());
 }
 
 TEST_CASE("crc32 with ketama names the one server that gets every key") {
-    const std::string out = warnings(pool_with("hash = \"crc32\""));
+    const std::string out = warnings(four_servers("hash = \"crc32\""));
     CHECK(contains(out, "f:4:1: warning: hash 'crc32' gives 15-bit values"));
     CHECK(contains(out, "every key maps to server 'cache"));
-    CHECK(warnings(pool_with("hash = \"crc32\"\ndistribution = \"modula\"")).empty());
-    CHECK(warnings(pool_with("hash = \"crc32a\"")).empty());
+    CHECK(warnings(four_servers("hash = \"crc32\"\ndistribution = \"modula\"")).empty());
+    CHECK(warnings(four_servers("hash = \"crc32a\"")).empty());
 }
 
 TEST_CASE("crc32 with ketama and one server is as good as any hash") {
@@ -57,7 +54,7 @@ TEST_CASE("crc32 with ketama and one server is as good as any hash") {
 }
 
 TEST_CASE("crc16 with ketama is warned about") {
-    CHECK(contains(warnings(pool_with("hash = \"crc16\"")), "spreads short keys badly"));
+    CHECK(contains(warnings(four_servers("hash = \"crc16\"")), "spreads short keys badly"));
 }
 
 TEST_CASE("a server without a point on the ring is named") {
@@ -69,20 +66,22 @@ TEST_CASE("a server without a point on the ring is named") {
 }
 
 TEST_CASE("ejection is warned about where it cannot do what it is meant to do") {
-    CHECK(warnings(pool_with("auto_eject_hosts = true\nserver_failure_limit = 3\nslow_start = 1"))
-              .empty());
     CHECK(
-        contains(warnings(pool_with("auto_eject_hosts = true\ntimeout = 0")), "is never ejected"));
-    CHECK(contains(warnings(pool_with("slow_start = '10s'")),
+        warnings(four_servers("auto_eject_hosts = true\nserver_failure_limit = 3\nslow_start = 1"))
+            .empty());
+    CHECK(contains(warnings(four_servers("auto_eject_hosts = true\ntimeout = 0")),
+                   "is never ejected"));
+    CHECK(contains(warnings(four_servers("slow_start = '10s'")),
                    "slow_start has no effect without auto_eject_hosts"));
-    CHECK(contains(warnings(pool_with("eject_on_loading = true")),
+    CHECK(contains(warnings(four_servers("eject_on_loading = true")),
                    "eject_on_loading has no effect without auto_eject_hosts"));
-    CHECK(contains(warnings(pool_with("late_connection_timeout = 100")), "shorter than timeout"));
+    CHECK(
+        contains(warnings(four_servers("late_connection_timeout = 100")), "shorter than timeout"));
 }
 
 TEST_CASE("settings that are hardly meant are warned about") {
-    CHECK(contains(warnings(pool_with("distribution = \"random\"")), "drawn anew"));
-    CHECK(contains(warnings(pool_with("timeout = 0")), "for ever"));
+    CHECK(contains(warnings(four_servers("distribution = \"random\"")), "drawn anew"));
+    CHECK(contains(warnings(four_servers("timeout = 0")), "for ever"));
     CHECK(
         contains(warnings("[pool.a]\nlisten='127.0.0.1:1'\nservers=['h:1']\nauto_eject_hosts=true"),
                  "no name"));

@@ -1,6 +1,7 @@
 #include "ringmain/config/migrate.h"
 
 #include "ringmain/config/load.h"
+#include "tests/unit/config/text.h"
 
 #include <doctest/doctest.h>
 
@@ -23,20 +24,16 @@ Config loaded(std::string_view yaml) {
     return std::move(result.config);
 }
 
-std::string refused(std::string_view yaml) {
+std::string not_migrated(std::string_view yaml) {
     const Migrated result = migrate(yaml, "n.yml");
     CHECK_FALSE(result.accepted());
     CHECK(result.toml.empty());
     return render(result.diagnostics, "n.yml", yaml);
 }
 
-std::string pool_with(std::string_view lines) {
+std::string yaml_with(std::string_view lines) {
     return "alpha:\n  listen: 127.0.0.1:22121\n" + std::string(lines) +
            "  servers:\n   - 127.0.0.1:6379:1 one\n";
-}
-
-bool contains(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
 }
 
 constexpr std::string_view readme = R"(alpha:
@@ -81,20 +78,20 @@ gamma:
 }  // namespace
 
 TEST_CASE("what ringmain has less of is cut, with a comment; what it cannot have is told") {
-    const std::string toml = migrated(pool_with("  server_connections: 1000\n"));
+    const std::string toml = migrated(yaml_with("  server_connections: 1000\n"));
     CHECK(contains(toml,
                    "# twemproxy has 1000 here; each worker has at most 512.\n"
                    "server_connections = 512\n"));
     const std::string most =
-        migrated(pool_with("  timeout: 2147483647\n  server_failure_limit: 10000000\n"));
+        migrated(yaml_with("  timeout: 2147483647\n  server_failure_limit: 10000000\n"));
     CHECK(contains(most,
                    "# twemproxy has 2147483647 here; the most is 2145600000.\n"
                    "timeout = 2145600000\n"));
     CHECK(contains(most, "server_failure_limit = 1000000\n"));
-    CHECK(contains(refused("my pool:\n  listen: 127.0.0.1:1\n  servers:\n   - h:1:1\n"),
+    CHECK(contains(not_migrated("my pool:\n  listen: 127.0.0.1:1\n  servers:\n   - h:1:1\n"),
                    "the pool's name 'my pool' contains a blank or a control character; rename it, "
                    "to 'my_pool' for example"));
-    CHECK(contains(refused("a:\n  listen: 7001\n  servers:\n   - h:1:1\n"),
+    CHECK(contains(not_migrated("a:\n  listen: 7001\n  servers:\n   - h:1:1\n"),
                    "listen: '7001' is a port without a host; write 127.0.0.1:7001, or 0.0.0.0:7001 "
                    "for every interface"));
 }
@@ -191,19 +188,19 @@ TEST_CASE("defaults are written out, and what changes has a comment") {
 
 TEST_CASE("passwords and databases come over") {
     const Config config =
-        loaded(pool_with("  redis: true\n  redis_auth: 'p\"a\\ss'\n  redis_db: 3\n"));
+        loaded(yaml_with("  redis: true\n  redis_auth: 'p\"a\\ss'\n  redis_db: 3\n"));
     CHECK(config.pools.front().redis_auth == "p\"a\\ss");
     CHECK(config.pools.front().redis_db == 3);
-    CHECK(loaded(pool_with("  redis: true\n  redis_auth: 12345\n")).pools.front().redis_auth ==
+    CHECK(loaded(yaml_with("  redis: true\n  redis_auth: 12345\n")).pools.front().redis_auth ==
           "12345");
-    CHECK(contains(migrated(pool_with("  redis_db: 3\n")), "# redis_db: 3 is left out"));
+    CHECK(contains(migrated(yaml_with("  redis_db: 3\n")), "# redis_db: 3 is left out"));
 }
 
 TEST_CASE("oddities that twemproxy takes are taken, with a comment") {
-    CHECK(contains(migrated(pool_with("  reuseport: true\n")), "# reuseport is gone"));
-    CHECK(loaded(pool_with("  server_failure_limit: 0\n")).pools.front().server_failure_limit == 1);
-    CHECK(loaded(pool_with("  backlog: 0\n")).pools.front().backlog == 1);
-    CHECK(loaded(pool_with("  timeout: 0\n")).pools.front().timeout_ms == 0);
+    CHECK(contains(migrated(yaml_with("  reuseport: true\n")), "# reuseport is gone"));
+    CHECK(loaded(yaml_with("  server_failure_limit: 0\n")).pools.front().server_failure_limit == 1);
+    CHECK(loaded(yaml_with("  backlog: 0\n")).pools.front().backlog == 1);
+    CHECK(loaded(yaml_with("  timeout: 0\n")).pools.front().timeout_ms == 0);
     const std::string mode = migrated("a:\n  listen: /tmp/a 0888\n  servers:\n  - h:1:1\n");
     CHECK(contains(mode, "listen = \"/tmp/a\""));
     CHECK(contains(mode, "as no mode at all"));
@@ -214,67 +211,72 @@ TEST_CASE("oddities that twemproxy takes are taken, with a comment") {
 
 TEST_CASE("errors have the line of the YAML file") {
     CHECK(
-        contains(refused(pool_with("  tiemout: 400\n")),
+        contains(not_migrated(yaml_with("  tiemout: 400\n")),
                  "n.yml:3:3: error: twemproxy has no directive 'tiemout'; did you mean 'timeout'?\n"
                  "    3 |   tiemout: 400\n"));
-    CHECK(contains(refused(pool_with("  timeout: 4294967297\n")), "n.yml:3:12: error: 'timeout'"));
-    CHECK(contains(refused(pool_with("  timeout: 1s\n")), "must be a number"));
-    CHECK(contains(refused(pool_with("  timeout: -1\n")), "must be a number"));
-    CHECK(contains(refused(pool_with("  redis: yes\n")), "must be true or false"));
-    CHECK(contains(refused(pool_with("  hash: md4\n")), "'md5'"));
-    CHECK(contains(refused(pool_with("  hash_tag: \"{\"\n")), "exactly two characters"));
-    CHECK(contains(refused(pool_with("  hash_tag: \"\"\n")), "exactly two characters"));
-    CHECK(contains(refused(pool_with("  hash: md5\n  hash: md5\n")),
+    CHECK(contains(not_migrated(yaml_with("  timeout: 4294967297\n")),
+                   "n.yml:3:12: error: 'timeout'"));
+    CHECK(contains(not_migrated(yaml_with("  timeout: 1s\n")), "must be a number"));
+    CHECK(contains(not_migrated(yaml_with("  timeout: -1\n")), "must be a number"));
+    CHECK(contains(not_migrated(yaml_with("  redis: yes\n")), "must be true or false"));
+    CHECK(contains(not_migrated(yaml_with("  hash: md4\n")), "'md5'"));
+    CHECK(contains(not_migrated(yaml_with("  hash_tag: \"{\"\n")), "exactly two characters"));
+    CHECK(contains(not_migrated(yaml_with("  hash_tag: \"\"\n")), "exactly two characters"));
+    CHECK(contains(not_migrated(yaml_with("  hash: md5\n  hash: md5\n")),
                    "n.yml:4:3: error: 'hash' is set twice"));
-    CHECK(contains(refused(pool_with("  server_connections: 0\n")), "1 to 512"));
-    CHECK(contains(refused(pool_with("  redis_auth: x\n")), "lacks 'redis: true'"));
-    CHECK(contains(refused(pool_with("  hash: [md5]\n")), "not a list"));
-    CHECK(contains(refused("a:\n  listen: h:1\n  servers: h:1:1\n"), "must be a list"));
-    CHECK(contains(refused("a:\n  listen: h:1\n"), "n.yml:1:1: error: pool 'a' has no servers"));
-    CHECK(contains(refused("a:\n  servers:\n  - h:1:1\n"), "'listen' is missing"));
-    CHECK(contains(refused("a:\n  listen: h:1\n  servers: []\n"), "has no servers"));
+    CHECK(contains(not_migrated(yaml_with("  server_connections: 0\n")), "1 to 512"));
+    CHECK(contains(not_migrated(yaml_with("  redis_auth: x\n")), "lacks 'redis: true'"));
+    CHECK(contains(not_migrated(yaml_with("  hash: [md5]\n")), "not a list"));
+    CHECK(contains(not_migrated("a:\n  listen: h:1\n  servers: h:1:1\n"), "must be a list"));
+    CHECK(
+        contains(not_migrated("a:\n  listen: h:1\n"), "n.yml:1:1: error: pool 'a' has no servers"));
+    CHECK(contains(not_migrated("a:\n  servers:\n  - h:1:1\n"), "'listen' is missing"));
+    CHECK(contains(not_migrated("a:\n  listen: h:1\n  servers: []\n"), "has no servers"));
     CHECK(contains(
-        refused("a:\n  listen: h:0\n  servers:\n  - h:1:0\n  - h:0:1\n  - h:1:1 a\n  - h:2:1 a\n"),
+        not_migrated(
+            "a:\n  listen: h:0\n  servers:\n  - h:1:0\n  - h:0:1\n  - h:1:1 a\n  - h:2:1 a\n"),
         "n.yml:7:5: error: two servers have the name 'a'"));
     CHECK(contains(
-        refused(
+        not_migrated(
             "a:\n  listen: h:1\n  servers: ['h:1:1']\nb:\n  listen: h:1\n  servers: ['h:1:1']\n"),
         "n.yml:5:11: error: pools 'a' and 'b' both listen on 'h:1'"));
     CHECK(contains(
-        refused(
+        not_migrated(
             "a:\n  listen: h:1\n  servers: ['h:1:1']\na:\n  listen: h:2\n  servers: ['h:1:1']\n"),
         "two pools have the name 'a'"));
     for (const char* server :
          {"h:1", "h", ":6379:1", "h:1:x", "h:1:1 two words", "h:1:2000000000", "h:4294973675:1"}) {
         CAPTURE(server);
-        CHECK(
-            contains(refused("a:\n  listen: h:1\n  servers:\n  - '" + std::string(server) + "'\n"),
-                     "n.yml:4:5: error: servers: "));
+        CHECK(contains(
+            not_migrated("a:\n  listen: h:1\n  servers:\n  - '" + std::string(server) + "'\n"),
+            "n.yml:4:5: error: servers: "));
     }
 }
 
 TEST_CASE("what is not twemproxy's YAML is refused") {
-    CHECK(contains(refused(""), "no pools"));
-    CHECK(contains(refused("- a\n"), "map of pools"));
-    CHECK(contains(refused("a: b\n"), "the pool's directives"));
-    CHECK(contains(refused("a:\n  b:\n    c: d\n"), "no deeper nesting"));
-    CHECK(contains(refused("a: &x\n  listen: *x\n"), "knows no aliases (*); write out"));
-    CHECK(contains(refused(pool_with("") + "---\n" + pool_with("")), "second YAML document"));
-    CHECK(contains(refused("a:\n\tlisten: x\n"), "n.yml:2:1: error: this is not YAML"));
-    CHECK(contains(refused("a: [[[[[[\n"), "pool's directives"));
-    CHECK_FALSE(refused(std::string("a:\n  \0", 6)).empty());
-    CHECK_FALSE(refused("\xff\xfe\xff").empty());
-    CHECK(contains(refused(std::string(9 * 1024 * 1024, ' ')), "larger than 8 MiB"));
+    CHECK(contains(not_migrated(""), "no pools"));
+    CHECK(contains(not_migrated("- a\n"), "map of pools"));
+    CHECK(contains(not_migrated("a: b\n"), "the pool's directives"));
+    CHECK(contains(not_migrated("a:\n  b:\n    c: d\n"), "no deeper nesting"));
+    CHECK(contains(not_migrated("a: &x\n  listen: *x\n"), "knows no aliases (*); write out"));
+    CHECK(contains(not_migrated(yaml_with("") + "---\n" + yaml_with("")), "second YAML document"));
+    CHECK(contains(not_migrated("a:\n\tlisten: x\n"), "n.yml:2:1: error: this is not YAML"));
+    CHECK(contains(not_migrated("a: [[[[[[\n"), "pool's directives"));
+    CHECK_FALSE(not_migrated(std::string("a:\n  \0", 6)).empty());
+    CHECK_FALSE(not_migrated("\xff\xfe\xff").empty());
+    CHECK(contains(not_migrated(std::string(9 * 1024 * 1024, ' ')), "larger than 8 MiB"));
 }
 
 TEST_CASE("what stands behind the place where reading stopped is not called missing") {
-    const std::string tag = refused("a:\n  listen: h:1\n  hash_tag: {}\n  servers: ['h:1:1']\n");
+    const std::string tag =
+        not_migrated("a:\n  listen: h:1\n  hash_tag: {}\n  servers: ['h:1:1']\n");
     CHECK(contains(tag,
                    "n.yml:3:13: error: text that begins with '{' stands in quotes, as in "
                    "hash_tag: \"{}\"\n"));
-    const std::string tab = refused("a:\n\tlisten: h:1\n  servers: ['h:1:1']\n");
+    const std::string tab = not_migrated("a:\n\tlisten: h:1\n  servers: ['h:1:1']\n");
     CHECK(contains(tab, "YAML is indented with blanks, not with tabs"));
-    const std::string colons = refused("a:\n  listen: h:1\n  hash_tag: ::\n  servers: ['h:1:1']\n");
+    const std::string colons =
+        not_migrated("a:\n  listen: h:1\n  hash_tag: ::\n  servers: ['h:1:1']\n");
     CHECK(contains(colons, "n.yml:3:14: error: this is not YAML"));
     for (const std::string& text : {tag, tab, colons}) {
         CAPTURE(text);
@@ -283,12 +285,13 @@ TEST_CASE("what stands behind the place where reading stopped is not called miss
         CHECK_FALSE(contains(text, "exactly two"));
     }
     // What is wrong in front of it is still told.
-    CHECK(contains(refused("a:\n  hash: md4\n  hash_tag: {}\nb: c\n"), "'md5'"));
-    CHECK(contains(refused("a:\n  servers: ['h:1:1']\nb: c\n"), "'listen' is missing in pool 'a'"));
+    CHECK(contains(not_migrated("a:\n  hash: md4\n  hash_tag: {}\nb: c\n"), "'md5'"));
+    CHECK(contains(not_migrated("a:\n  servers: ['h:1:1']\nb: c\n"),
+                   "'listen' is missing in pool 'a'"));
 }
 
 TEST_CASE("bytes that are not UTF-8 have their place") {
-    const std::string out = refused("a:\n  listen: h:1\n  # \xc3\xa9 caf\xe9\n");
+    const std::string out = not_migrated("a:\n  listen: h:1\n  # \xc3\xa9 caf\xe9\n");
     CHECK(contains(out, "n.yml:3:10: error: this is not YAML"));
     CHECK(contains(out, "the file must be UTF-8"));
 }
@@ -300,13 +303,13 @@ TEST_CASE("a password stands in no message") {
                               "  redis_auth: \"hunter2\n",
                               "  redis_auht: hunter2\n"}) {
         CAPTURE(lines);
-        CHECK_FALSE(contains(refused(pool_with(lines)), "hunter2"));
+        CHECK_FALSE(contains(not_migrated(yaml_with(lines)), "hunter2"));
     }
 }
 
 TEST_CASE("a name in the YAML file cannot break out of the TOML file") {
-    CHECK_FALSE(contains(migrate(pool_with(""), "x\n[evil]\n").toml, "\n[evil]"));
-    CHECK(contains(refused("\"a\\n[evil\":\n  listen: h:1\n  servers: ['h:1:1']\n"),
+    CHECK_FALSE(contains(migrate(yaml_with(""), "x\n[evil]\n").toml, "\n[evil]"));
+    CHECK(contains(not_migrated("\"a\\n[evil\":\n  listen: h:1\n  servers: ['h:1:1']\n"),
                    "control character"));
     CHECK(loaded("'a\"]b':\n  listen: h:1\n  servers: ['h:2:1 x\"y']\n").pools.front().name ==
           "a\"]b");

@@ -1,5 +1,6 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
+#include "tests/unit/config/text.h"
 
 #include <string>
 
@@ -13,10 +14,6 @@ Config load_accepted(const std::string& text) {
     const Loaded loaded = load(text, "test.toml");
     REQUIRE_MESSAGE(loaded.accepted(), report(loaded, text));
     return loaded.config;
-}
-
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
 }
 
 constexpr std::string_view sample = R"(

@@ -3,6 +3,7 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
 #include "ringmain/config/reload.h"
+#include "tests/unit/config/text.h"
 
 #include <doctest/doctest.h>
 
@@ -10,26 +11,22 @@ namespace ringmain::config {
 
 namespace {
 
-std::string pool_with(std::string_view users) {
+std::string pool_with_users(std::string_view users) {
     return "[pool.a]\nlisten = '127.0.0.1:1'\nservers = ['h:1']\n" + std::string(users) + "\n";
 }
 
-Config parse(std::string_view users) {
-    Loaded loaded = load(pool_with(users), "f");
+Config parsed_users(std::string_view users) {
+    Loaded loaded = load(pool_with_users(users), "f");
     CAPTURE(report(loaded, users));
     REQUIRE(loaded.accepted());
     return loaded.config;
 }
 
-std::string refused(std::string_view users) {
-    const std::string text = pool_with(users);
+std::string refused_users(std::string_view users) {
+    const std::string text = pool_with_users(users);
     const Loaded loaded = load(text, "f");
     CHECK_FALSE(loaded.accepted());
     return report(loaded, text);
-}
-
-bool contains(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
 }
 
 const std::string digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
@@ -39,7 +36,7 @@ const std::string digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25f
 TEST_CASE("users are tables in a list, in either of TOML's spellings") {
     const std::string last =
         "{ name = 'ops', password_sha256 = '" + digest + "', access = 'read-only' }";
-    const Config config = parse(
+    const Config config = parsed_users(
         "users = [{ name = 'app', password = 's', keys = ['a:', 'b:'], "
         "commands = ['-@dangerous', '+KEYS', '-client|list'] }, " +
         last + "]");
@@ -52,19 +49,21 @@ TEST_CASE("users are tables in a list, in either of TOML's spellings") {
     CHECK(users[0].commands.size() == 3);
     CHECK(users[1].access == Access::ReadOnly);
     CHECK(users[1].password_sha256 == digest);
-    CHECK(parse("[[pool.a.users]]\nname = 'app'\npassword = 's'\n[[pool.a.users]]\nname = 'b'\n"
-                "password = 't'")
+    CHECK(parsed_users(
+              "[[pool.a.users]]\nname = 'app'\npassword = 's'\n[[pool.a.users]]\nname = 'b'\n"
+              "password = 't'")
               .pools[0]
               .users.size() == 2);
 }
 
 TEST_CASE("what is wrong with a user is told") {
     const auto user = [](std::string_view inside) {
-        return refused("users = [{ " + std::string(inside) + " }]");
+        return refused_users("users = [{ " + std::string(inside) + " }]");
     };
-    CHECK(
-        contains(refused("users = 3"), "'users' must be a list of tables, as in users = [{ name"));
-    CHECK(contains(refused("users = ['app']"), "a user is a table { name, password, access, keys"));
+    CHECK(contains(refused_users("users = 3"),
+                   "'users' must be a list of tables, as in users = [{ name"));
+    CHECK(contains(refused_users("users = ['app']"),
+                   "a user is a table { name, password, access, keys"));
     CHECK(contains(user("password = 'x'"), "a user has no 'name'"));
     CHECK(
         contains(user("name = 'a b', password = 'x'"), "contains a blank or a control character"));
@@ -90,24 +89,25 @@ TEST_CASE("what is wrong with a user is told") {
                    "what may be used, as in keys = [\"shop:\"]"));
     CHECK(contains(user("name = 'a', password = 'x', commands = []"),
                    "'commands' is empty, which would be no restriction"));
-    CHECK(contains(refused("users = []"),
+    CHECK(contains(refused_users("users = []"),
                    "'users' is empty: it would keep nobody out; leave it out for that"));
-    CHECK(contains(refused("redis_auth = 'x'\nusers = []"), "'users' is empty"));
+    CHECK(contains(refused_users("redis_auth = 'x'\nusers = []"), "'users' is empty"));
     for (const std::string_view rule : {"get", "+", "+@", "+@nonsense", "+nonsense", "-get|x"}) {
         CHECK(contains(
             user("name = 'a', password = 'x', commands = ['+get', '" + std::string(rule) + "']"),
             "'" + std::string(rule) + "' is no rule: write \"+get\""));
     }
     CHECK(contains(
-        refused("users = [{ name = 'a', password = 'x' }, { name = 'a', password = 'y' }]"),
+        refused_users("users = [{ name = 'a', password = 'x' }, { name = 'a', password = 'y' }]"),
         "two users of [pool.a] have the name 'a'"));
-    CHECK(contains(refused("protocol = 'memcached'\nusers = [{ name = 'a', password = 'x' }]"),
-                   "'users' is for redis pools"));
+    CHECK(
+        contains(refused_users("protocol = 'memcached'\nusers = [{ name = 'a', password = 'x' }]"),
+                 "'users' is for redis pools"));
 }
 
 TEST_CASE("a user's password is shown nowhere") {
     const std::string users = "users = [{ name = 'app', password = 'hunter2' }]";
-    const std::string shown = running_toml(parse(users));
+    const std::string shown = running_toml(parsed_users(users));
     CHECK(contains(shown, R"({ name = "app", password = "***", access = "read-write" })"));
     CHECK_FALSE(contains(shown, "hunter2"));
     for (const std::string_view wrong :
@@ -116,13 +116,13 @@ TEST_CASE("a user's password is shown nowhere") {
           "users = [{ name = 'a', password = hunter2 }]",
           "users = [{ password = 'hunter2' }]",
           "users = [{ name = 'a', password = ['hunter2'] }]"}) {
-        CHECK_FALSE(contains(refused(wrong), "hunter2"));
+        CHECK_FALSE(contains(refused_users(wrong), "hunter2"));
     }
 }
 
 TEST_CASE("a change of users is told without their passwords") {
-    const Config running = parse("users = [{ name = 'a', password = 'hunter2' }]");
-    const Config next = parse("users = [{ name = 'a', password = 'hunter3' }]");
+    const Config running = parsed_users("users = [{ name = 'a', password = 'hunter2' }]");
+    const Config next = parsed_users("users = [{ name = 'a', password = 'hunter3' }]");
     CHECK(changes(running, next) == std::vector<std::string>{"pool a: changed: users"});
     CHECK(changes(running, running).empty());
 }

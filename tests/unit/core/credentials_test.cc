@@ -8,10 +8,6 @@ namespace ringmain::test {
 
 namespace {
 
-std::string error(const std::string& text) {
-    return "-ERR ringmain: " + text + "\r\n";
-}
-
 using Log = std::vector<std::string>;
 
 // s0: the pool's user and password. s1: both of its own. s2: a password of its own.

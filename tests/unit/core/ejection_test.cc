@@ -10,10 +10,6 @@ namespace {
 
 constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
 
-std::string error(std::string_view text) {
-    return "-ERR ringmain: " + std::string(text) + "\r\n";
-}
-
 config::Pool ejecting_pool(uint32_t servers) {
     config::Pool pool = redis_pool(servers);
     pool.auto_eject_hosts = true;

@@ -10,10 +10,6 @@ namespace {
 
 constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
 
-std::string error(std::string_view text) {
-    return "-ERR ringmain: " + std::string(text) + "\r\n";
-}
-
 const stats::ServerCounters& counters_of(World& world, uint32_t server) {
     return world.proxy().pools()[0]->servers[server]->counters();
 }

@@ -9,10 +9,6 @@ namespace ringmain::test {
 
 namespace {
 
-std::string error(const std::string& text) {
-    return "-ERR ringmain: " + text + "\r\n";
-}
-
 struct Dialogue {
     std::vector<std::string> request;
     std::string answer;

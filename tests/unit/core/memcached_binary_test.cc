@@ -17,7 +17,7 @@ using memcached::test::packet;
 using memcached::test::responses_in;
 using memcached::test::set_extras;
 
-std::string set(const std::string& key, const std::string& value, uint8_t opcode = 0x01) {
+std::string set_packet(const std::string& key, const std::string& value, uint8_t opcode = 0x01) {
     return packet({.opcode = opcode, .key = key, .value = value, .extras = set_extras()});
 }
 
@@ -36,7 +36,7 @@ std::string ask(World& world, Channel& client, const std::string& bytes) {
 TEST_CASE("binary: requests reach the key's server in text and come back in binary") {
     World world(memcached_pool(3));
     Channel& client = world.client();
-    CHECK(ask(world, client, set("a", "5")) == "01 s00");
+    CHECK(ask(world, client, set_packet("a", "5")) == "01 s00");
     CHECK(ask(world, client, get("a")) == "00 s00 x00000000 v5 c7");
     CHECK(ask(world, client, get("a", 0x0C)) == "0c s00 x00000000 ka v5 c7");
     CHECK(ask(world, client, get("b")) == "00 s01 vNot found");
@@ -49,7 +49,7 @@ TEST_CASE("binary: requests reach the key's server in text and come back in bina
     CHECK(world.server(world.server_of("n")).memcached.log.back() == "ma n v c D1 MI N3 J2");
     // Text and binary clients meet.
     Channel& text = world.client();
-    CHECK(ask(world, client, set("a", "6")) == "01 s00");
+    CHECK(ask(world, client, set_packet("a", "6")) == "01 s00");
     CHECK(world.ask(text, "get a\r\n") == "VALUE a 0 1\r\n6\r\nEND\r\n");
     CHECK(world.ask(text, "mg a v\r\n") == "VA 1\r\n6\r\n");
 }
@@ -65,22 +65,22 @@ TEST_CASE("binary: a value beyond request_size_max leaves no older one behind") 
             const std::string key = world.key_on(server);
             for (const uint8_t opcode : {uint8_t{0x01}, uint8_t{0x11}}) {  // set, quiet set
                 CAPTURE(int{opcode});
-                CHECK(ask(world, client, set(key, "old")) == "01 s00");
+                CHECK(ask(world, client, set_packet(key, "old")) == "01 s00");
                 const std::string word = opcode == 0x01 ? "01" : "11";
-                CHECK(ask(world, client, set(key, large, opcode) + get(key)) ==
+                CHECK(ask(world, client, set_packet(key, large, opcode) + get(key)) ==
                       word + " s03 vToo large. | 00 s01 vNot found");
             }
-            CHECK(ask(world, client, set(key, "old")) == "01 s00");
-            CHECK(ask(world, client, set(key, large, 0x03) + get(key, 0x09) + noop) ==
+            CHECK(ask(world, client, set_packet(key, "old")) == "01 s00");
+            CHECK(ask(world, client, set_packet(key, large, 0x03) + get(key, 0x09) + noop) ==
                   "03 s03 vToo large. | 09 s00 x00000000 vold c7 | 0a s00");
         }
         const std::string blank = "a b";
-        CHECK(ask(world, client, set(blank, large)) == "01 s03 vToo large.");
+        CHECK(ask(world, client, set_packet(blank, large)) == "01 s03 vToo large.");
         CHECK(world.server(world.server_of(blank)).memcached.log.back() == "md YSBi b");
-        CHECK(ask(world, client, set(std::string(200, ' '), large)) == "01 s03 vToo large.");
+        CHECK(ask(world, client, set_packet(std::string(200, ' '), large)) == "01 s03 vToo large.");
         world.server(0).mood = Mood::Refusing;
         world.cut_off(0);
-        CHECK(ask(world, client, set(world.key_on(0), large)) == "01 s03 vToo large.");
+        CHECK(ask(world, client, set_packet(world.key_on(0), large)) == "01 s03 vToo large.");
     }
 }
 
@@ -108,7 +108,8 @@ TEST_CASE("binary: quiet requests are answered when there is something to say, i
         const std::string a = world.key_on(0);
         const std::string b = world.key_on(1);
         const std::string c = world.key_on(2);
-        CHECK(ask(world, client, set(a, "1", 0x11) + set(c, "3", 0x11) + noop) == "0a s00");
+        CHECK(ask(world, client, set_packet(a, "1", 0x11) + set_packet(c, "3", 0x11) + noop) ==
+              "0a s00");
         CHECK(ask(world,
                   client,
                   get(a, 0x0D) + get(b, 0x0D) + get(c, 0x09) + get("none", 0x09) + get(b) + noop +
@@ -144,7 +145,7 @@ TEST_CASE("binary: gets of several clients, text ones too, share a line") {
     Channel& one = world.client();
     Channel& other = world.client();
     Channel& text = world.client();
-    CHECK(ask(world, one, set("a", "1") + set("c", "3")) == "01 s00 | 01 s00");
+    CHECK(ask(world, one, set_packet("a", "1") + set_packet("c", "3")) == "01 s00 | 01 s00");
     CHECK(world.ask(text, "version\r\n") != "");
     FakeMemcached& server = world.server(0).memcached;
     server.log.clear();
@@ -161,7 +162,7 @@ TEST_CASE("binary: gets of several clients, text ones too, share a line") {
 TEST_CASE("binary: what concerns all servers, and what is answered here") {
     World world(memcached_pool(3));
     Channel& client = world.client();
-    CHECK(ask(world, client, set("a", "1") + packet({.opcode = 0x08})) == "01 s00 | 08 s00");
+    CHECK(ask(world, client, set_packet("a", "1") + packet({.opcode = 0x08})) == "01 s00 | 08 s00");
     for (uint32_t i = 0; i < 3; ++i) {
         CHECK(world.server(i).memcached.values.empty());
     }
@@ -190,7 +191,7 @@ TEST_CASE("binary: what concerns all servers, and what is answered here") {
 TEST_CASE("binary: requests are counted by the verbs that they become") {
     World world(memcached_pool(1));
     Channel& client = world.client();
-    CHECK(ask(world, client, get("a") + set("a", "1") + noop + packet({.opcode = 0x7F})) ==
+    CHECK(ask(world, client, get("a") + set_packet("a", "1") + noop + packet({.opcode = 0x7F})) ==
           "00 s01 vNot found | 01 s00 | 0a s00 | 7f s81 vUnknown command");
     const auto& commands = world.proxy().pools()[0]->counters->commands;
     const auto count_of = [&commands](memcached::Verb verb) {
@@ -206,7 +207,7 @@ TEST_CASE("binary: requests are counted by the verbs that they become") {
 TEST_CASE("binary: hostile input ends its own connection and nobody else's") {
     World world(memcached_pool(2));
     Channel& bystander = world.client();
-    CHECK(ask(world, bystander, set("a", "1")) == "01 s00");
+    CHECK(ask(world, bystander, set_packet("a", "1")) == "01 s00");
     const auto fate = [&world](const std::string& bytes) {
         Channel& client = world.client();
         const std::string answers = ask(world, client, get("a") + bytes + noop);
@@ -231,13 +232,13 @@ TEST_CASE("binary: hostile input ends its own connection and nobody else's") {
 TEST_CASE("binary: a first request that comes byte by byte, and one that never ends") {
     World world(memcached_pool(1));
     Channel& client = world.client();
-    for (const char byte : set("a", "hello")) {
+    for (const char byte : set_packet("a", "hello")) {
         CHECK(client.arrived.empty());
         World::say(client, std::string(1, byte));
         world.settle();
     }
     CHECK(responses_in(World::heard(client)) == "01 s00");
-    CHECK(ask(world, client, set("b", "hello").substr(0, 30)).empty());
+    CHECK(ask(world, client, set_packet("b", "hello").substr(0, 30)).empty());
     client.inbound_end = true;
     world.settle();
     CHECK(client.closed);
@@ -251,13 +252,15 @@ TEST_CASE("binary: errors of servers and of ringmain have a status and a text") 
     const std::string down = " s86 vringmain: server s1 (10.0.0.1:7001) refused the connection";
     const std::string b = world.key_on(1);
     CHECK(ask(world, client, get(b) + noop) == "00" + down + " | 0a s00");
-    CHECK(ask(world, client, get(b, 0x0D) + set(b, "1", 0x11) + packet({.opcode = 0x08}) + noop) ==
+    CHECK(ask(world,
+              client,
+              get(b, 0x0D) + set_packet(b, "1", 0x11) + packet({.opcode = 0x08}) + noop) ==
           "0d" + down + " | 11" + down + " | 08" + down + " | 0a s00");
     CHECK(ask(world, client, packet({.opcode = 0x10}) + noop) == "10" + down + " | 0a s00");
 
     const std::string a = world.key_on(0);
     world.server(0).mood = Mood::Mute;
-    CHECK(ask(world, client, set(a, "1")).empty());
+    CHECK(ask(world, client, set_packet(a, "1")).empty());
     world.reply(0, "SERVER_ERROR out of memory storing object\r\n");
     world.settle();
     CHECK(responses_in(World::heard(client)) == "01 s82 vOut of memory");
@@ -274,18 +277,18 @@ TEST_CASE("binary: a value beyond request_size_max is skipped, and the client go
     pool.request_size_max = 100'000;
     World world(pool, {.cut = true});
     Channel& client = world.client();
-    CHECK(ask(world, client, set("a", std::string(500'000, 'x')) + noop) ==
+    CHECK(ask(world, client, set_packet("a", std::string(500'000, 'x')) + noop) ==
           "01 s03 vToo large. | 0a s00");
     CHECK(world.loop().blocks().in_use() <= 2);
     const std::string large(90'000, 'x');
-    CHECK(ask(world, client, set("a", large, 0x11) + get("a")) ==
+    CHECK(ask(world, client, set_packet("a", large, 0x11) + get("a")) ==
           "00 s00 x00000000 v" + large + " c7");
 }
 
 TEST_CASE("binary: without memory the answer says so, and it is the request's") {
     World world(memcached_pool(1), {.blocks = 32});
     Channel& client = world.client();
-    CHECK(ask(world, client, set("a", "1")) == "01 s00");
+    CHECK(ask(world, client, set_packet("a", "1")) == "01 s00");
     std::vector<Block*> taken;
     while (world.loop().blocks().available() > 4) {
         taken.push_back(world.loop().blocks().take());
@@ -293,7 +296,7 @@ TEST_CASE("binary: without memory the answer says so, and it is the request's") 
     CHECK(ask(world, client, get("a")) ==
           "00 s86 vringmain: out of buffer memory; see buffer_memory");
     // In the middle of a request: its name is known, and where it ends is not.
-    const std::string beginning = set("a", std::string(50'000, 'x')).substr(0, 20'000);
+    const std::string beginning = set_packet("a", std::string(50'000, 'x')).substr(0, 20'000);
     CHECK(ask(world, client, beginning) ==
           "01 s86 vringmain: out of buffer memory for a request; see buffer_memory");
     CHECK(client.closed);
@@ -306,10 +309,10 @@ TEST_CASE("binary: a reload keeps clients and gives them the new limit") {
     config::Pool pool = memcached_pool(2);
     World world(pool);
     Channel& client = world.client();
-    CHECK(ask(world, client, set("a", std::string(2000, 'x'))) == "01 s00");
+    CHECK(ask(world, client, set_packet("a", std::string(2000, 'x'))) == "01 s00");
     pool.request_size_max = 1000;
     world.adopt({pool});
-    CHECK(ask(world, client, set("a", std::string(2000, 'x'))) == "01 s03 vToo large.");
+    CHECK(ask(world, client, set_packet("a", std::string(2000, 'x'))) == "01 s03 vToo large.");
 }
 
 TEST_CASE("binary: who leaves with requests under way leaves nothing behind") {
@@ -319,7 +322,8 @@ TEST_CASE("binary: who leaves with requests under way leaves nothing behind") {
         Channel& client = world.client();
         std::string bytes;
         for (int i = 0; i < 50; ++i) {
-            bytes += get("key" + std::to_string(i), 0x0C) + set("key" + std::to_string(i), "v");
+            bytes +=
+                get("key" + std::to_string(i), 0x0C) + set_packet("key" + std::to_string(i), "v");
         }
         World::say(client, bytes);
         world.step();

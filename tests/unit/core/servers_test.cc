@@ -8,10 +8,6 @@ namespace ringmain::test {
 
 namespace {
 
-std::string error(std::string_view text) {
-    return "-ERR ringmain: " + std::string(text) + "\r\n";
-}
-
 constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include "ringmain/core/counted_commands.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/resp/commands.h"
-#include "tests/unit/core/world.h"
+#include "tests/unit/core/streaming.h"
 
 #include <string>
 #include <vector>
@@ -13,12 +13,6 @@
 namespace ringmain::test {
 
 namespace {
-
-config::Pool streaming_pool() {
-    config::Pool pool = redis_pool(1);
-    pool.stream_threshold = 64 * 1024;
-    return pool;
-}
 
 // A server that has a connection, and says to each further one what redis says at maxclients.
 struct Full {

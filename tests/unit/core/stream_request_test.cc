@@ -3,7 +3,7 @@
 #include "ringmain/core/counted_commands.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/resp/commands.h"
-#include "tests/unit/core/world.h"
+#include "tests/unit/core/streaming.h"
 
 #include <string>
 #include <tuple>
@@ -15,20 +15,8 @@ namespace ringmain::test {
 
 namespace {
 
-constexpr uint64_t threshold = 64 * 1024;
-
-config::Pool streaming_pool(uint32_t servers = 1) {
-    config::Pool pool = redis_pool(servers);
-    pool.stream_threshold = threshold;
-    return pool;
-}
-
-std::string huge() {
+std::string huge_value() {
     return std::string(8 * core::stream_window, 'h');
-}
-
-uint64_t bytes_in_use(World& world) {
-    return uint64_t{world.loop().blocks().in_use()} * block_size;
 }
 
 // The one open connection that no client shares.
@@ -110,11 +98,11 @@ TEST_CASE("a server that does not take a large request stops its client and nobo
     World world(streaming_pool(), {.blocks = 512});
     Channel& client = world.client();
     Channel& other = world.client();
-    World::say(client, resp({"SET", "a", huge()}).substr(0, 100'000));
+    World::say(client, resp({"SET", "a", huge_value()}).substr(0, 100'000));
     world.settle();
     Channel& stream = stream_of(world);
     stream.reads = false;
-    World::say(client, resp({"SET", "a", huge()}).substr(100'000));
+    World::say(client, resp({"SET", "a", huge_value()}).substr(100'000));
     world.settle();
     CHECK(client.inbound.size() > 4 * core::stream_window);
     CHECK_FALSE(client.client->wants_input());
@@ -123,10 +111,10 @@ TEST_CASE("a server that does not take a large request stops its client and nobo
     stream.reads = true;
     world.settle();
     CHECK(World::heard(client) == "+OK\r\n");
-    CHECK(world.ask(other, resp({"GET", "a"})) == bulk(huge()));
+    CHECK(world.ask(other, resp({"GET", "a"})) == bulk(huge_value()));
     // Connections are kept, for either direction: that of all, one for each large value.
-    CHECK(world.ask(client, resp({"SET", "a", huge()})) == "+OK\r\n");
-    CHECK(world.ask(client, resp({"GET", "a"})) == bulk(huge()));
+    CHECK(world.ask(client, resp({"SET", "a", huge_value()})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"GET", "a"})) == bulk(huge_value()));
     CHECK(world.counters().server_connects.get() == 3);
     CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
 }
@@ -179,7 +167,7 @@ TEST_CASE("what is no plain command of one key waits for its end") {
 }
 
 TEST_CASE("a large request without its end is not run, and its connection is closed") {
-    const std::string begun = resp({"SET", "a", huge()}).substr(0, 300'000);
+    const std::string begun = resp({"SET", "a", huge_value()}).substr(0, 300'000);
     SUBCASE("the client is gone") {
         World world(streaming_pool());
         Channel& client = world.client();
@@ -242,7 +230,7 @@ TEST_CASE("a large request without its end is not run, and its connection is clo
 TEST_CASE("a server that is lost in the middle of a large request") {
     World world(streaming_pool(), {.blocks = 512});
     Channel& client = world.client();
-    const std::string all = resp({"SET", "a", huge()});
+    const std::string all = resp({"SET", "a", huge_value()});
     CHECK(world.ask(client, all.substr(0, 300'000)) == "");
     Channel& stream = stream_of(world);
     world.loop().begin();
@@ -266,7 +254,7 @@ TEST_CASE("a large request to a server that is down is refused at once") {
     World world(streaming_pool(), {.blocks = 128});
     world.server(0).mood = Mood::Refusing;
     Channel& client = world.client();
-    const std::string all = resp({"SET", "a", huge()});
+    const std::string all = resp({"SET", "a", huge_value()});
     CHECK(world.ask(client, all + "PING\r\n") ==
           "-ERR ringmain: server s0 (10.0.0.1:7000) refused the connection\r\n+PONG\r\n");
     CHECK(world.ask(client, all + "PING\r\n") ==
@@ -277,7 +265,7 @@ TEST_CASE("a server that refuses the beginning of a request is quoted") {
     World world(streaming_pool());
     world.server(0).mood = Mood::Mute;
     Channel& client = world.client();
-    const std::string all = resp({"SET", "a", huge()});
+    const std::string all = resp({"SET", "a", huge_value()});
     CHECK(world.ask(client, all.substr(0, 300'000)) == "");
     Channel& stream = stream_of(world);
     stream.inbound += "-ERR Protocol error: invalid bulk length\r\n";
@@ -319,7 +307,7 @@ TEST_CASE("a server that takes no more of a large request is given up") {
     World world(pool, {.blocks = 512});
     world.server(0).mood = Mood::Mute;
     Channel& client = world.client();
-    const std::string all = resp({"SET", "a", huge()});
+    const std::string all = resp({"SET", "a", huge_value()});
     CHECK(world.ask(client, all.substr(0, 100'000)) == "");
     stream_of(world).reads = false;
     World::say(client, all.substr(100'000));

@@ -1,7 +1,7 @@
 // Responses that go to their clients as they arrive.
 
 #include "ringmain/core/limits.h"
-#include "tests/unit/core/world.h"
+#include "tests/unit/core/streaming.h"
 
 #include <map>
 #include <string>
@@ -13,14 +13,6 @@ namespace ringmain::test {
 
 namespace {
 
-constexpr uint64_t threshold = 64 * 1024;
-
-config::Pool streaming_pool(uint32_t servers = 1) {
-    config::Pool pool = redis_pool(servers);
-    pool.stream_threshold = threshold;
-    return pool;
-}
-
 // Of a size that is a window's many times over.
 std::string huge() {
     std::string text;
@@ -28,10 +20,6 @@ std::string huge() {
         text += std::to_string(i) + ",";
     }
     return text;
-}
-
-uint64_t bytes_in_use(World& world) {
-    return uint64_t{world.loop().blocks().in_use()} * block_size;
 }
 
 // What is to take the place of another connection shows that it serves.

@@ -25,10 +25,6 @@ std::string message(const std::string& channel, const std::string& payload, bool
     return (resp3 ? ">3\r\n" : "*3\r\n") + bulk("message") + bulk(channel) + bulk(payload);
 }
 
-std::string error(const std::string& text) {
-    return "-ERR ringmain: " + text + "\r\n";
-}
-
 uint64_t logged(World& world, uint32_t server, const std::string& line) {
     const std::vector<std::string>& log = world.server(server).redis.log;
     return static_cast<uint64_t>(std::count(log.begin(), log.end(), line));

@@ -1,4 +1,4 @@
-// tests/unit/core/wire.h - requests as clients write them.
+// tests/unit/core/wire.h - requests as clients write them, and errors as they read them.
 
 #pragma once
 
@@ -19,6 +19,11 @@ inline std::string resp(const std::vector<std::string>& arguments) {
         text += bulk(argument);
     }
     return text;
+}
+
+// What redis clients are told by ringmain itself.
+inline std::string error(std::string_view text) {
+    return "-ERR ringmain: " + std::string(text) + "\r\n";
 }
 
 }  // namespace ringmain::test

@@ -12,10 +12,10 @@ namespace {
 
 using test::Arena;
 
-const RequestLimits limits;
+const RequestLimits default_limits;
 
-RequestFrame frame_of(std::string_view bytes) {
-    RequestParser parser(limits);
+RequestFrame request_of(std::string_view bytes) {
+    RequestParser parser(default_limits);
     const Fed fed = parser.feed(bytes);
     REQUIRE(fed.status == ParseStatus::Complete);
     REQUIRE(fed.consumed == bytes.size());
@@ -24,7 +24,7 @@ RequestFrame frame_of(std::string_view bytes) {
 
 std::string written(std::string_view bytes, size_t piece_size) {
     Arena arena(128);
-    const RequestFrame frame = frame_of(bytes);
+    const RequestFrame frame = request_of(bytes);
     REQUIRE(frame.verb != Verb::Invalid);
     const Chain source = arena.spread(bytes, piece_size);
     Chain target(arena.pool);
@@ -38,8 +38,8 @@ std::string written(std::string_view bytes) {
     CHECK(written(bytes, 1) == text);
     CHECK(written(bytes, 7) == text);
     // It means the same when it is read again, and is written as it is.
-    const RequestFrame first = frame_of(bytes);
-    const RequestFrame again = frame_of(text);
+    const RequestFrame first = request_of(bytes);
+    const RequestFrame again = request_of(text);
     CHECK(again.verb == first.verb);
     CHECK(again.key_count == first.key_count);
     CHECK(again.data.size == first.data.size);
@@ -55,7 +55,7 @@ TEST_CASE("a get takes further keys") {
     Chain target(arena.pool);
     const std::string get = "gets  a\n";
     const Chain source = arena.spread(get, block_size);
-    REQUIRE(write_request(frame_of(get), Bytes(source), target));
+    REQUIRE(write_request(request_of(get), Bytes(source), target));
     CHECK(extend_get("b", target));
     CHECK(extend_get("b", target));
     const std::string longest(key_size_max, 'k');
@@ -122,7 +122,7 @@ TEST_CASE("a length is written as it was understood") {
 TEST_CASE("a large value is shared, not copied") {
     Arena arena(8);
     const std::string bytes = "set k 0 0 9000 noreply\r\n" + std::string(9000, 'x') + "\r\n";
-    const RequestFrame frame = frame_of(bytes);
+    const RequestFrame frame = request_of(bytes);
     const Chain source = arena.spread(bytes, block_size);
     const uint32_t before = arena.pool.in_use();
     Chain target(arena.pool);
@@ -134,7 +134,7 @@ TEST_CASE("a large value is shared, not copied") {
 TEST_CASE("an exhausted arena is reported") {
     Arena arena(1);
     const std::string_view bytes = "get  a\r\n";
-    const RequestFrame frame = frame_of(bytes);
+    const RequestFrame frame = request_of(bytes);
     const Chain source = arena.spread(bytes, block_size);
     Chain target(arena.pool);
     CHECK(!write_request(frame, Bytes(source), target));
@@ -146,7 +146,7 @@ TEST_CASE("all keys are found, also those that the frame does not keep") {
                                          "get a b c d e f g h i jj\r\n",
                                          " gets a b c d e f g h i  jj \r\n",
                                          "gat 0 a b c d e f g h i jj\r\n"}) {
-        const RequestFrame frame = frame_of(bytes);
+        const RequestFrame frame = request_of(bytes);
         for (const size_t piece_size : {size_t{1}, size_t{block_size}}) {
             const Chain source = arena.spread(bytes, piece_size);
             std::string scratch;
@@ -164,7 +164,7 @@ TEST_CASE("a base64 key is placed as the key that it stands for") {
     const auto placed = [&](std::string_view bytes, size_t piece_size) {
         const Chain source = arena.spread(bytes, piece_size);
         std::string scratch;
-        return std::string(placed_key(frame_of(bytes), Bytes(source), scratch));
+        return std::string(placed_key(request_of(bytes), Bytes(source), scratch));
     };
     for (const size_t piece_size : {size_t{1}, size_t{block_size}}) {
         CHECK(placed("mg Zm9v\r\n", piece_size) == "Zm9v");
@@ -185,7 +185,7 @@ TEST_CASE("a base64 key is placed as the key that it stands for") {
 TEST_CASE("a fragment asks for its own keys only") {
     Arena arena(64);
     const std::string_view bytes = "gats  7 a bb  a ccc\r\n";
-    const RequestFrame frame = frame_of(bytes);
+    const RequestFrame frame = request_of(bytes);
     const Chain source = arena.spread(bytes, 3);
     std::string scratch;
     std::vector<ByteRange> keys;
@@ -205,7 +205,7 @@ TEST_CASE("a fragment of many long keys is whole") {
     for (int i = 0; i < 100; ++i)
         bytes += " " + std::string(250, 'k');
     bytes += "\r\n";
-    const RequestFrame frame = frame_of(bytes);
+    const RequestFrame frame = request_of(bytes);
     const Chain source = arena.spread(bytes, block_size);
     std::string scratch;
     std::vector<ByteRange> keys;

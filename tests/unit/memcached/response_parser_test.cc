@@ -27,7 +27,7 @@ std::string describe(const ResponseFrame& frame, std::string_view bytes) {
     return {};
 }
 
-std::string story_of(std::string_view bytes) {
+std::string response_story(std::string_view bytes) {
     return test::story_by(ResponseParser(), describe, bytes);
 }
 
@@ -77,21 +77,23 @@ std::string tell(const std::vector<std::string_view>& pieces) {
 }
 
 TEST_CASE("a line is a response") {
-    CHECK(story_of("STORED\r\nNOT_STORED\r\n") == "line STORED | line NOT_STORED");
-    CHECK(story_of("VERSION 1.6.18\r\n") == "line VERSION 1.6.18");
-    CHECK(story_of("0\r\n18446744073709551615\r\n") == "line 0 | line 18446744073709551615");
-    CHECK(story_of("HD\r\nHD s1 c42 Oabc\r\nMN\r\n") == "line HD | line HD s1 c42 Oabc | line MN");
-    CHECK(story_of("ME k exp=-1 la=0\r\nEN\r\n") == "line ME k exp=-1 la=0 | line EN");
-    CHECK(story_of("STORED\r") == "...");
+    CHECK(response_story("STORED\r\nNOT_STORED\r\n") == "line STORED | line NOT_STORED");
+    CHECK(response_story("VERSION 1.6.18\r\n") == "line VERSION 1.6.18");
+    CHECK(response_story("0\r\n18446744073709551615\r\n") == "line 0 | line 18446744073709551615");
+    CHECK(response_story("HD\r\nHD s1 c42 Oabc\r\nMN\r\n") ==
+          "line HD | line HD s1 c42 Oabc | line MN");
+    CHECK(response_story("ME k exp=-1 la=0\r\nEN\r\n") == "line ME k exp=-1 la=0 | line EN");
+    CHECK(response_story("STORED\r") == "...");
 }
 
 TEST_CASE("values end with END, whatever their bytes look like") {
-    CHECK(story_of("END\r\n") == "values 0 ");
-    CHECK(story_of("VALUE k 0 1\r\nx\r\nEND\r\n") == "values 1 k");
-    CHECK(story_of("VALUE k 4294967295 0 18446744073709551615\r\n\r\nEND\r\n") == "values 1 k");
-    CHECK(story_of("VALUE a 0 5\r\nEND\r\n\r\nVALUE b 1 18\r\nVALUE c 0 3\r\nabc\r\n\r\n"
-                   "END\r\nSTORED\r\n") == "values 2 a | line STORED");
-    CHECK(story_of("VALUE k 0 1\r\nx\r\n") == "...");
+    CHECK(response_story("END\r\n") == "values 0 ");
+    CHECK(response_story("VALUE k 0 1\r\nx\r\nEND\r\n") == "values 1 k");
+    CHECK(response_story("VALUE k 4294967295 0 18446744073709551615\r\n\r\nEND\r\n") ==
+          "values 1 k");
+    CHECK(response_story("VALUE a 0 5\r\nEND\r\n\r\nVALUE b 1 18\r\nVALUE c 0 3\r\nabc\r\n\r\n"
+                         "END\r\nSTORED\r\n") == "values 2 a | line STORED");
+    CHECK(response_story("VALUE k 0 1\r\nx\r\n") == "...");
 }
 
 TEST_CASE("taken singly, each value is a frame and END another") {
@@ -132,17 +134,17 @@ TEST_CASE("the key of a single value is known with its line") {
 }
 
 TEST_CASE("an error may come instead of a value or of END") {
-    CHECK(story_of("ERROR\r\nCLIENT_ERROR x\r\nSERVER_ERROR\r\n") == "error | error | error");
-    CHECK(story_of("ERROR: shutdown not enabled\r\n") == "error");
-    CHECK(story_of("VALUE k 0 1\r\nx\r\nSERVER_ERROR out of memory\r\nEND\r\n") ==
+    CHECK(response_story("ERROR\r\nCLIENT_ERROR x\r\nSERVER_ERROR\r\n") == "error | error | error");
+    CHECK(response_story("ERROR: shutdown not enabled\r\n") == "error");
+    CHECK(response_story("VALUE k 0 1\r\nx\r\nSERVER_ERROR out of memory\r\nEND\r\n") ==
           "error | values 0 ");
-    CHECK(story_of("STAT a 1\r\nSERVER_ERROR x\r\n") == "error");
+    CHECK(response_story("STAT a 1\r\nSERVER_ERROR x\r\n") == "error");
 }
 
 TEST_CASE("stats end with END") {
-    CHECK(story_of("STAT pid 1\r\nSTAT version 1.6.18\r\nEND\r\n") == "stats");
-    CHECK(story_of("ITEM k [1 b; 0 s]\r\nEND\r\nRESET\r\n") == "stats | line RESET");
-    CHECK(story_of("PREFIX a get 1\r\nEND\r\n") == "stats");
+    CHECK(response_story("STAT pid 1\r\nSTAT version 1.6.18\r\nEND\r\n") == "stats");
+    CHECK(response_story("ITEM k [1 b; 0 s]\r\nEND\r\nRESET\r\n") == "stats | line RESET");
+    CHECK(response_story("PREFIX a get 1\r\nEND\r\n") == "stats");
 }
 
 TEST_CASE("a meta response may name its key") {
@@ -160,9 +162,9 @@ TEST_CASE("a meta response may name its key") {
 }
 
 TEST_CASE("VA has a data block") {
-    CHECK(story_of("VA 1\r\n7\r\nHD\r\n") == "va | line HD");
-    CHECK(story_of("VA 4 s4 t-1 kfoo O1\r\nEN\r\n\r\n") == "va");
-    CHECK(story_of("VA 0\r\n\r\n") == "va");
+    CHECK(response_story("VA 1\r\n7\r\nHD\r\n") == "va | line HD");
+    CHECK(response_story("VA 4 s4 t-1 kfoo O1\r\nEN\r\n\r\n") == "va");
+    CHECK(response_story("VA 0\r\n\r\n") == "va");
 }
 
 TEST_CASE("the frame says how large its first line is and how it begins") {
@@ -219,10 +221,10 @@ TEST_CASE("what memcached would not send is an error") {
              "VA 1\r\nxy\r\n",
          }) {
         CAPTURE(bytes);
-        CHECK(story_of(bytes).starts_with("closed: "));
+        CHECK(response_story(bytes).starts_with("closed: "));
     }
     const std::string long_key(251, 'k');
-    CHECK(story_of("VALUE " + long_key + " 0 1\r\n").starts_with("closed: "));
+    CHECK(response_story("VALUE " + long_key + " 0 1\r\n").starts_with("closed: "));
 }
 
 TEST_CASE("a line has a limit, an error line a longer one") {

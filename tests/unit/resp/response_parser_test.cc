@@ -13,7 +13,7 @@ namespace ringmain::resp {
 namespace {
 
 // As for requests: the same however the bytes are cut, and nothing behind a piece is looked at.
-std::string events(std::string_view bytes) {
+std::string response_events(std::string_view bytes) {
     const ResponseParser parser;
     const std::string whole = test::events_of(parser, test::GuardedBytes(bytes).view());
     CAPTURE(bytes);
@@ -26,58 +26,58 @@ std::string events(std::string_view bytes) {
 }
 
 bool is_refused(std::string_view bytes) {
-    return events(bytes).find("error: ") != std::string::npos;
+    return response_events(bytes).find("error: ") != std::string::npos;
 }
 
 TEST_CASE("lines, integers and bulks") {
-    CHECK(events("+OK\r\n") == "<+0 of 5>");
-    CHECK(events("+\r\n") == "<+0 of 3>");
-    CHECK(events("-ERR no such key\r\n") == "<-0 of 18>");
-    CHECK(events(":0\r\n") == "<:0 of 4>");
-    CHECK(events(":-1\r\n:1234\r\n") == "<:-1 of 5><:1234 of 7>");
-    CHECK(events(":9223372036854775807\r\n") == "<:9223372036854775807 of 22>");
-    CHECK(events(":-9223372036854775808\r\n") == "<:-9223372036854775808 of 23>");
-    CHECK(events("$0\r\n\r\n") == "<$0 of 6>");
-    CHECK(events("$5\r\nhello\r\n+OK\r\n") == "<$5 of 11><+0 of 5>");
-    CHECK(events("$4\r\n\r\n\r\n\r\n") == "<$4 of 10>");
+    CHECK(response_events("+OK\r\n") == "<+0 of 5>");
+    CHECK(response_events("+\r\n") == "<+0 of 3>");
+    CHECK(response_events("-ERR no such key\r\n") == "<-0 of 18>");
+    CHECK(response_events(":0\r\n") == "<:0 of 4>");
+    CHECK(response_events(":-1\r\n:1234\r\n") == "<:-1 of 5><:1234 of 7>");
+    CHECK(response_events(":9223372036854775807\r\n") == "<:9223372036854775807 of 22>");
+    CHECK(response_events(":-9223372036854775808\r\n") == "<:-9223372036854775808 of 23>");
+    CHECK(response_events("$0\r\n\r\n") == "<$0 of 6>");
+    CHECK(response_events("$5\r\nhello\r\n+OK\r\n") == "<$5 of 11><+0 of 5>");
+    CHECK(response_events("$4\r\n\r\n\r\n\r\n") == "<$4 of 10>");
 }
 
 TEST_CASE("nulls of both versions") {
-    CHECK(events("$-1\r\n") == "<$null-1 of 5>");
-    CHECK(events("*-1\r\n") == "<*null-1 of 5>");
-    CHECK(events("_\r\n") == "<_null-1 of 3>");
-    CHECK(events("$-1\r\n$-1\r\n") == "<$null-1 of 5><$null-1 of 5>");
+    CHECK(response_events("$-1\r\n") == "<$null-1 of 5>");
+    CHECK(response_events("*-1\r\n") == "<*null-1 of 5>");
+    CHECK(response_events("_\r\n") == "<_null-1 of 3>");
+    CHECK(response_events("$-1\r\n$-1\r\n") == "<$null-1 of 5><$null-1 of 5>");
 }
 
 TEST_CASE("aggregates of any kind are one response with their elements") {
-    CHECK(events("*0\r\n") == "<*0 of 4>");
-    CHECK(events("*2\r\n$1\r\na\r\n$-1\r\n") == "<*2 of 16>");
-    CHECK(events("*3\r\n:1\r\n+x\r\n-ERR y\r\n") == "<*3 of 20>");
-    CHECK(events("%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n+OK\r\n") == "<%2 of 20><+0 of 5>");
-    CHECK(events("~1\r\n#t\r\n") == "<~1 of 8>");
-    CHECK(events(">2\r\n+message\r\n$1\r\nx\r\n:1\r\n") == "<>2 of 21><:1 of 4>");
-    CHECK(events("*1\r\n*-1\r\n") == "<*1 of 9>");
-    CHECK(events("*2\r\n*2\r\n:1\r\n*1\r\n_\r\n%1\r\n~0\r\n,1.5\r\n") == "<*2 of 33>");
+    CHECK(response_events("*0\r\n") == "<*0 of 4>");
+    CHECK(response_events("*2\r\n$1\r\na\r\n$-1\r\n") == "<*2 of 16>");
+    CHECK(response_events("*3\r\n:1\r\n+x\r\n-ERR y\r\n") == "<*3 of 20>");
+    CHECK(response_events("%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n+OK\r\n") == "<%2 of 20><+0 of 5>");
+    CHECK(response_events("~1\r\n#t\r\n") == "<~1 of 8>");
+    CHECK(response_events(">2\r\n+message\r\n$1\r\nx\r\n:1\r\n") == "<>2 of 21><:1 of 4>");
+    CHECK(response_events("*1\r\n*-1\r\n") == "<*1 of 9>");
+    CHECK(response_events("*2\r\n*2\r\n:1\r\n*1\r\n_\r\n%1\r\n~0\r\n,1.5\r\n") == "<*2 of 33>");
 }
 
 TEST_CASE("scalars of RESP3") {
-    CHECK(events("#t\r\n#f\r\n") == "<#0 of 4><#0 of 4>");
+    CHECK(response_events("#t\r\n#f\r\n") == "<#0 of 4><#0 of 4>");
     for (const char* number :
          {"1", "-1.5", "1e5", "1.7976931348623157e+308", "inf", "-inf", "nan"}) {
         const std::string text = "," + std::string(number) + "\r\n";
-        CHECK(events(text) == "<,0 of " + std::to_string(text.size()) + ">");
+        CHECK(response_events(text) == "<,0 of " + std::to_string(text.size()) + ">");
     }
-    CHECK(events("(-3492890328409238509324850943850943825024385\r\n") == "<(0 of 47>");
-    CHECK(events("=15\r\ntxt:Some string\r\n") == "<=15 of 22>");
-    CHECK(events("!11\r\nERR unknown\r\n") == "<!11 of 18>");
+    CHECK(response_events("(-3492890328409238509324850943850943825024385\r\n") == "<(0 of 47>");
+    CHECK(response_events("=15\r\ntxt:Some string\r\n") == "<=15 of 22>");
+    CHECK(response_events("!11\r\nERR unknown\r\n") == "<!11 of 18>");
 }
 
 TEST_CASE("an attribute belongs to the response behind it") {
-    CHECK(events("|1\r\n+ttl\r\n:3600\r\n$1\r\nx\r\n") == "<$1 of 24>");
-    CHECK(events("|1\r\n+a\r\n*1\r\n:2\r\n*1\r\n:7\r\n+OK\r\n") == "<*1 of 24><+0 of 5>");
-    CHECK(events("|0\r\n|0\r\n_\r\n") == "<_null-1 of 11>");
-    CHECK(events("*2\r\n|1\r\n+a\r\n:1\r\n:5\r\n:6\r\n:7\r\n") == "<*2 of 24><:7 of 4>");
-    CHECK(events("|1\r\n+ttl\r\n:3600\r\n") == "kept 17, missing 0");
+    CHECK(response_events("|1\r\n+ttl\r\n:3600\r\n$1\r\nx\r\n") == "<$1 of 24>");
+    CHECK(response_events("|1\r\n+a\r\n*1\r\n:2\r\n*1\r\n:7\r\n+OK\r\n") == "<*1 of 24><+0 of 5>");
+    CHECK(response_events("|0\r\n|0\r\n_\r\n") == "<_null-1 of 11>");
+    CHECK(response_events("*2\r\n|1\r\n+a\r\n:1\r\n:5\r\n:6\r\n:7\r\n") == "<*2 of 24><:7 of 4>");
+    CHECK(response_events("|1\r\n+ttl\r\n:3600\r\n") == "kept 17, missing 0");
 }
 
 TEST_CASE("depth costs nothing") {
@@ -132,8 +132,8 @@ TEST_CASE("scalars that are none are refused") {
 }
 
 TEST_CASE("a script may call anything a big number, and make a line of any size") {
-    CHECK(events("(hello\r\n") == "<(0 of 8>");
-    CHECK(events("(\r\n") == "<(0 of 3>");
+    CHECK(response_events("(hello\r\n") == "<(0 of 8>");
+    CHECK(response_events("(\r\n") == "<(0 of 3>");
     const ResponseParser parser;
     const std::string line = "+" + std::string(2 * 1024 * 1024, 'x') + "\r\n";
     CHECK(test::events_of(parser, line + "+OK\r\n") == "<+0 of 2097155><+0 of 5>");
@@ -163,23 +163,23 @@ TEST_CASE("bytes that start no response are refused") {
         const char type = static_cast<char>(byte);
         if (std::string_view("+-:$*_,#!=(%~>|").find(type) != std::string_view::npos) continue;
         CAPTURE(byte);
-        CHECK(events(std::string(1, type) + "1\r\n") == "error: unknown type of response");
+        CHECK(response_events(std::string(1, type) + "1\r\n") == "error: unknown type of response");
         CHECK(is_refused("*1\r\n" + std::string(1, type) + "1\r\n"));
     }
-    CHECK(events("*1\r\n>1\r\n:1\r\n") == "error: push inside a response");
+    CHECK(response_events("*1\r\n>1\r\n:1\r\n") == "error: push inside a response");
 }
 
 TEST_CASE("hostile counts neither wrap nor allocate") {
     CHECK(is_refused("*99999999999\r\n"));
     CHECK(is_refused("*2147483648\r\n"));
     CHECK(is_refused("$1073741825\r\n"));
-    CHECK(events("*2147483647\r\n") == "kept 13, missing 0");
-    CHECK(events("$1073741824\r\n") == "kept 13, missing 1073741826");
-    CHECK(events("%2147483647\r\n%2147483647\r\n") == "error: too many elements");
+    CHECK(response_events("*2147483647\r\n") == "kept 13, missing 0");
+    CHECK(response_events("$1073741824\r\n") == "kept 13, missing 1073741826");
+    CHECK(response_events("%2147483647\r\n%2147483647\r\n") == "error: too many elements");
     std::string bytes;
     for (int i = 0; i < 10; ++i)
         bytes += "*2147483647\r\n";
-    CHECK(events(bytes) == "error: too many elements");
+    CHECK(response_events(bytes) == "error: too many elements");
 }
 
 TEST_CASE("a long error line passes") {
