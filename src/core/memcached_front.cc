@@ -281,7 +281,7 @@ void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, c
 }
 
 // Unseen by the client, before it gets its error.
-void remove(Proxy& proxy, ClientConn& client, std::string_view removal) {
+void remove_unseen(Proxy& proxy, ClientConn& client, std::string_view removal) {
     if (!client.pool->any_live()) return;
     memcached::RequestParser parser(client.pool->memcached_limits);
     const Fed fed = parser.feed(removal);
@@ -302,7 +302,7 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
         proxy.answer(client, "", true);
     } else {
         RM_ASSERT(frame.verb == Verb::Invalid);
-        if (!frame.removal.empty()) remove(proxy, client, frame.removal);
+        if (!frame.removal.empty()) remove_unseen(proxy, client, frame.removal);
         proxy.answer_error(client, frame.answer);
     }
 }

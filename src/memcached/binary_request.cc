@@ -15,8 +15,6 @@ namespace ringmain::memcached {
 
 namespace {
 
-constexpr std::string_view line_end = "\r\n";
-
 // Room for a key and all numbers that a command may have.
 class Line {
   public:

@@ -15,8 +15,6 @@ namespace ringmain::memcached {
 
 namespace {
 
-constexpr std::string_view line_end = "\r\n";
-
 // Of a response's first line; longer than any that has figures. An error is cut here.
 constexpr uint32_t head_size_max = 512;
 

@@ -183,7 +183,6 @@ bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target)
 }
 
 bool extend_get(std::string_view key, Chain& target) {
-    constexpr std::string_view line_end = "\r\n";
     RM_ASSERT(key.size() <= key_size_max);
     if (!target.take_back(line_end.size())) return false;
     // All that is read is written before.

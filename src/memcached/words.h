@@ -13,6 +13,8 @@
 
 namespace ringmain::memcached {
 
+inline constexpr std::string_view line_end = "\r\n";
+
 // Blank, control character or DEL: what no key may hold.
 [[nodiscard]] constexpr bool is_special(char byte) {
     const auto value = static_cast<unsigned char>(byte);

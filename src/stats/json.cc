@@ -1,17 +1,13 @@
 #include "ringmain/stats/json.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "json_writer.h"
+#include "moments.h"
 
 namespace ringmain::stats {
 
 namespace {
-
-uint64_t count_of(int64_t number) {
-    return static_cast<uint64_t>(std::max<int64_t>(number, 0));
-}
 
 void write_latency(JsonWriter& out, const HistogramValues& latency) {
     out.number("latency_p50_us", latency.quantile_us(0.5));

@@ -2,10 +2,10 @@
 
 #include "ringmain/stats/prometheus.h"
 
-#include <algorithm>
 #include <array>
 #include <string>
 
+#include "moments.h"
 #include "samples.h"
 
 namespace ringmain::stats {
@@ -25,10 +25,6 @@ constexpr MetricType gauge = MetricType::Gauge;
 constexpr MetricType counter = MetricType::Counter;
 constexpr MetricType histogram = MetricType::Histogram;
 constexpr MetricType info = MetricType::Info;
-
-uint64_t count_of(int64_t number) {
-    return static_cast<uint64_t>(std::max<int64_t>(number, 0));
-}
 
 // --- one value per process, pool, server or worker -----------------------------------------------
 

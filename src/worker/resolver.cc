@@ -7,18 +7,14 @@
 
 namespace ringmain::worker {
 
-namespace {
-
-struct Question {
-    std::string host;
-    uint16_t port = 0;
-    uint64_t ticket = 0;
-    Inbox* inbox = nullptr;
-};
-
-}  // namespace
-
 struct Resolver::Shared {
+    struct Question {
+        std::string host;
+        uint16_t port = 0;
+        uint64_t ticket = 0;
+        Inbox* inbox = nullptr;
+    };
+
     std::mutex mutex;
     std::condition_variable asked;
     std::deque<Question> questions;
@@ -85,7 +81,7 @@ void Resolver::run(Shared* shared) {
         if (shared->ending) {
             break;
         }
-        const Question question = std::move(shared->questions.front());
+        const Shared::Question question = std::move(shared->questions.front());
         shared->questions.pop_front();
         lock.unlock();
         Result<std::vector<uring::SocketAddress>> found =
