@@ -37,10 +37,10 @@ class Process:
 
     def __init__(self, name, cpus, folder, command, environment=None):
         self.name = name
-        self.log_path = pathlib.Path(tempfile.mkstemp(prefix=f"{name}-", suffix=".log",
-                                                      dir=folder)[1])
         guard = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        with open(self.log_path, "ab") as log:
+        with tempfile.NamedTemporaryFile(prefix=f"{name}-", suffix=".log", dir=folder,
+                                         delete=False) as log:
+            self.log_path = pathlib.Path(log.name)
             self.child = subprocess.Popen(
                 [str(word) for word in ["taskset", "-c", cpus, *guard, *command]],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,

@@ -23,6 +23,8 @@ BUILD = pathlib.Path(os.environ.get("RINGMAIN_TEST_BUILD") or ".").resolve()
 LOADGEN = BUILD / "perf" / "loadgen"
 FORWARDER = BUILD / "perf" / "forwarder"
 LAB = pathlib.Path(__file__).resolve().parents[2] / "perf" / "lab" / "lab.py"
+sys.path.append(str(LAB.parent))
+import rig  # of the lab
 SIZE = 64
 
 
@@ -296,6 +298,15 @@ class LabRuns(LoadCase):
         subprocess.run([sys.executable, LAB.with_name("report.py"), out / "raw.json"], check=True,
                        stdout=subprocess.DEVNULL, timeout=30)
         self.assertEqual((out / "report.md").read_text(), before)
+
+    def test_what_was_started_and_ended_holds_no_descriptor(self):
+        """A full run starts more than a thousand processes."""
+        with tempfile.TemporaryDirectory() as folder:
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(5):
+                process = rig.Process("sleeper", "0", folder, ["sleep", "60"])
+                process.stop()
+            self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
     def test_a_proxy_that_does_not_start_fails_the_lab_and_not_the_others(self):
         broken = self.folder / "broken"
