@@ -103,9 +103,18 @@ def parse_arguments():
     parser.add_argument("--proxy-cpu", type=int, default=min(os.sched_getaffinity(0)))
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--save", metavar="NAME", help="to perf/results/<date>-NAME")
+    place.add_argument("--again", metavar="FOLDER", type=pathlib.Path,
+                       help="what failed or is missing in the run that is there, in its place")
     place.add_argument("--out", metavar="FOLDER", type=pathlib.Path, help="default: BUILD/lab")
     parser.add_argument("--list", action="store_true", help="print the cases' names and stop")
     options = parser.parse_args()
+    options.earlier = None
+    if options.again:
+        options.earlier = json.loads((options.again / "raw.json").read_text())
+        options.rounds, options.seconds = (options.earlier[of] for of in ("rounds", "seconds"))
+        here = machine()
+        if any(here[of] != options.earlier["machine"][of] for of in ("cpu", "cpus", "kernel")):
+            parser.error(f"{options.again} was measured on another machine")
     options.rounds = options.rounds or (5 if options.full else 4)
     options.seconds = options.seconds or (1.0 if options.full else 0.5)
     if options.rounds < 1 or not 0.05 <= options.seconds <= 60:
@@ -131,6 +140,9 @@ def chosen_cases(options):
         found = [case for case in found if any(asked_for(case, text) for text in options.only)]
     if not found:
         sys.exit(f"lab: no case has {options.only}; --list prints their names")
+    if options.earlier:
+        whole = {case["name"] for case in options.earlier["cases"] if not case["failed"]}
+        found = [case for case in found if case.name not in whole]
     return sorted(found, key=lambda case: (case.protocol, case.servers, case.fixed_rate))
 
 
@@ -277,6 +289,14 @@ def run(options):
     return raw
 
 
+def in_place(raw, earlier):
+    """The earlier run with these cases in it; what is said of the run is said of each part."""
+    cases_ = {case["name"]: case for case in [*earlier["cases"], *raw["cases"]]}
+    part = {of: raw[of] for of in ("date", "commit", "changed")}
+    part["cases"] = [case["name"] for case in raw["cases"]]
+    return {**earlier, "again": [*earlier.get("again", []), part], "cases": list(cases_.values())}
+
+
 def main():
     options = parse_arguments()
     if options.list:
@@ -289,7 +309,9 @@ def main():
         sys.exit(f"lab: {options.against / 'src' / 'ringmain'} is missing")
     begin = time.monotonic()
     raw = run(options)
-    folder = options.out or options.build / "lab"
+    folder = options.out or options.again or options.build / "lab"
+    if options.earlier:
+        raw = in_place(raw, options.earlier)
     if options.save:
         folder = ROOT / "perf" / "results" / f"{raw['date'][:10]}-{options.save}"
     folder.mkdir(parents=True, exist_ok=True)

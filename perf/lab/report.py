@@ -157,6 +157,11 @@ def facts(raw):
         "- " + "; ".join(text for text in raw["versions"].values() if text),
         f"- {raw['rounds']} rounds of {raw['seconds']} s each, order alternating",
     ]
+    for part in raw.get("again", []):
+        names = part["cases"]
+        lines.append(f"- {len(names)} of the cases again, {part['date']}, commit "
+                     f"{part['commit'][:12]}{' with changes' if part['changed'] else ''}: "
+                     f"{names[0]} to {names[-1]}")
     return "\n".join(lines + [f"- without {name}: {why}" for name, why in raw["missing"].items()])
 
 
