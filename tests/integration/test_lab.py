@@ -261,8 +261,8 @@ class LabRuns(LoadCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ringmain-test-lab-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def lab(self, build, *options):
-        command = [sys.executable, LAB, build, "--out", self.folder / "out", "--only", self.case,
+    def lab(self, build, *options, place="--out"):
+        command = [sys.executable, LAB, build, place, self.folder / "out", "--only", self.case,
                    "--rounds", 2, "--seconds", 0.1, *options]
         return subprocess.run([str(word) for word in command], capture_output=True, text=True,
                               timeout=90)
@@ -320,6 +320,16 @@ class LabRuns(LoadCase):
         raw = json.loads((self.folder / "out" / "raw.json").read_text())
         self.assertIn("ringmain ended with status 1", raw["cases"][0]["failed"]["ringmain"])
         self.assertEqual(len(raw["cases"][0]["runs"]["direct"]), 2)
+        self.is_measured_again()
+
+    def is_measured_again(self):
+        done = self.lab(BUILD, "--proxies", "ringmain,direct", place="--again")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        raw = json.loads((self.folder / "out" / "raw.json").read_text())
+        self.assertEqual(raw["cases"][0]["failed"], {})
+        self.assertEqual({len(runs) for runs in raw["cases"][0]["runs"].values()}, {2})
+        self.assertEqual([part["cases"] for part in raw["again"]], [[self.case]])
+        self.assertIn("1 of the cases again", (self.folder / "out" / "report.md").read_text())
 
 
 if __name__ == "__main__":
