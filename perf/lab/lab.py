@@ -104,7 +104,8 @@ def parse_arguments():
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--save", metavar="NAME", help="to perf/results/<date>-NAME")
     place.add_argument("--again", metavar="FOLDER", type=pathlib.Path,
-                       help="what failed or is missing in the run that is there, in its place")
+                       help="what failed or is missing in the run that is there, in its place "
+                            "and with its rounds and seconds")
     place.add_argument("--out", metavar="FOLDER", type=pathlib.Path, help="default: BUILD/lab")
     parser.add_argument("--list", action="store_true", help="print the cases' names and stop")
     options = parser.parse_args()
@@ -143,6 +144,8 @@ def chosen_cases(options):
     if options.earlier:
         whole = {case["name"] for case in options.earlier["cases"] if not case["failed"]}
         found = [case for case in found if case.name not in whole]
+        if not found:
+            sys.exit(f"lab: of these cases nothing failed or is missing in {options.again}")
     return sorted(found, key=lambda case: (case.protocol, case.servers, case.fixed_rate))
 
 

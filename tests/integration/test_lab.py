@@ -301,12 +301,10 @@ class LabRuns(LoadCase):
 
     def test_what_was_started_and_ended_holds_no_descriptor(self):
         """A full run starts more than a thousand processes."""
-        with tempfile.TemporaryDirectory() as folder:
-            before = len(os.listdir("/proc/self/fd"))
-            for _ in range(5):
-                process = rig.Process("sleeper", "0", folder, ["sleep", "60"])
-                process.stop()
-            self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(5):
+            rig.Process("sleeper", "0", self.folder, ["sleep", "60"]).stop()
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
 
     def test_a_proxy_that_does_not_start_fails_the_lab_and_not_the_others(self):
         broken = self.folder / "broken"
@@ -330,6 +328,10 @@ class LabRuns(LoadCase):
         self.assertEqual({len(runs) for runs in raw["cases"][0]["runs"].values()}, {2})
         self.assertEqual([part["cases"] for part in raw["again"]], [[self.case]])
         self.assertIn("1 of the cases again", (self.folder / "out" / "report.md").read_text())
+        done = self.lab(BUILD, "--proxies", "ringmain,direct", place="--again")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("nothing failed or is missing", done.stderr)
+        self.assertEqual(json.loads((self.folder / "out" / "raw.json").read_text()), raw)
 
 
 if __name__ == "__main__":
