@@ -1,6 +1,6 @@
 #include "ringmain/config/command_line.h"
 
-#include "tests/unit/config/text.h"
+#include "tests/unit/config/loading.h"
 
 #include <initializer_list>
 

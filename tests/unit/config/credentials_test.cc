@@ -3,7 +3,7 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
 #include "ringmain/config/reload.h"
-#include "tests/unit/config/text.h"
+#include "tests/unit/config/loading.h"
 
 #include <doctest/doctest.h>
 
@@ -16,18 +16,11 @@ std::string plain_pool(std::string_view lines) {
 }
 
 Config parsed_pool(std::string_view lines) {
-    const std::string text = plain_pool(lines);
-    Loaded loaded = load(text, "f");
-    CAPTURE(report(loaded, text));
-    REQUIRE(loaded.accepted());
-    return loaded.config;
+    return accepted(plain_pool(lines));
 }
 
 std::string refused_pool(std::string_view lines) {
-    const std::string text = plain_pool(lines);
-    const Loaded loaded = load(text, "f");
-    CHECK_FALSE(loaded.accepted());
-    return report(loaded, text);
+    return refused(plain_pool(lines));
 }
 
 constexpr std::string_view mixed =

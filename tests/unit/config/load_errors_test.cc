@@ -1,19 +1,13 @@
 // What is refused, where, and in which words.
 
 #include "ringmain/config/load.h"
-#include "tests/unit/config/text.h"
+#include "tests/unit/config/loading.h"
 
 #include <doctest/doctest.h>
 
 namespace ringmain::config {
 
 namespace {
-
-std::string refused(std::string_view text) {
-    const Loaded loaded = load(text, "f");
-    CHECK_FALSE(loaded.accepted());
-    return report(loaded, text);
-}
 
 // A pool that is right but for the given lines.
 std::string pool_with(std::string_view lines) {

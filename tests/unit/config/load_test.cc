@@ -2,18 +2,13 @@
 
 #include "ringmain/config/load.h"
 
+#include "tests/unit/config/loading.h"
+
 #include <doctest/doctest.h>
 
 namespace ringmain::config {
 
 namespace {
-
-Config accepted(std::string_view text, uint32_t cpus = 1) {
-    Loaded loaded = load(text, "test.toml", cpus);
-    INFO(report(loaded, text));
-    REQUIRE(loaded.accepted());
-    return std::move(loaded.config);
-}
 
 constexpr std::string_view least = R"(
 [pool.a]

@@ -1,7 +1,7 @@
 // What is accepted with a warning, and what is not worth one.
 
 #include "ringmain/config/load.h"
-#include "tests/unit/config/text.h"
+#include "tests/unit/config/loading.h"
 
 #include <doctest/doctest.h>
 

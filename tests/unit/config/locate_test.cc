@@ -1,18 +1,13 @@
 #include "ringmain/config/locate.h"
 
 #include "ringmain/config/load.h"
+#include "tests/unit/config/loading.h"
 
 #include <doctest/doctest.h>
 
 namespace ringmain::config {
 
 namespace {
-
-Config config_of(std::string_view text) {
-    Loaded loaded = load(text, "f");
-    REQUIRE(loaded.accepted());
-    return std::move(loaded.config);
-}
 
 constexpr std::string_view two_pools = R"(
 [pool.alpha]
@@ -28,17 +23,17 @@ servers = ["h:1", "h:2"]
 }  // namespace
 
 TEST_CASE("a pool is chosen by name, or as the only one") {
-    const Config two = config_of(two_pools);
+    const Config two = accepted(two_pools);
     CHECK(choose_pool(two, "beta").value()->name == "beta");
     CHECK(choose_pool(two, "").error().find("alpha or beta") != std::string::npos);
     CHECK(choose_pool(two, "alhpa").error().find("did you mean 'alpha'?") != std::string::npos);
     CHECK(choose_pool(two, "zzz").error().find("alpha and beta") != std::string::npos);
-    const Config one = config_of("[pool.x]\nlisten='h:1'\nservers=['h:2']");
+    const Config one = accepted("[pool.x]\nlisten='h:1'\nservers=['h:2']");
     CHECK(choose_pool(one, "").value()->name == "x");
 }
 
 TEST_CASE("a line has the key, the server, its address and the hash, with tabs between") {
-    const Config config = config_of(two_pools);
+    const Config config = accepted(two_pools);
     const Pool& pool = config.pools.front();
     const Locator locator(pool);
     CHECK(locator.has_fixed_places());
@@ -58,9 +53,9 @@ TEST_CASE("a line has the key, the server, its address and the hash, with tabs b
 }
 
 TEST_CASE("random places are not fixed, unless there is one server") {
-    const Config config = config_of(two_pools);
+    const Config config = accepted(two_pools);
     CHECK_FALSE(Locator(config.pools[1]).has_fixed_places());
-    const Config one = config_of("[pool.x]\nlisten='h:1'\ndistribution='random'\nservers=['h:2']");
+    const Config one = accepted("[pool.x]\nlisten='h:1'\ndistribution='random'\nservers=['h:2']");
     CHECK(Locator(one.pools.front()).has_fixed_places());
 }
 

@@ -1,7 +1,7 @@
 #include "ringmain/config/migrate.h"
 
 #include "ringmain/config/load.h"
-#include "tests/unit/config/text.h"
+#include "tests/unit/config/loading.h"
 
 #include <doctest/doctest.h>
 

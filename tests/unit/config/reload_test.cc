@@ -1,18 +1,13 @@
 #include "ringmain/config/reload.h"
 
 #include "ringmain/config/load.h"
+#include "tests/unit/config/loading.h"
 
 #include <doctest/doctest.h>
 
 namespace ringmain::config {
 
 namespace {
-
-Config parse(std::string_view text) {
-    Loaded loaded = load(text, "ringmain.toml");
-    REQUIRE(loaded.accepted());
-    return loaded.config;
-}
 
 using Lines = std::vector<std::string>;
 
@@ -23,8 +18,8 @@ constexpr std::string_view running_text =
 }  // namespace
 
 TEST_CASE("what is fixed at start stays, and is named when the file wants it otherwise") {
-    const Config running = parse(running_text);
-    Config next = parse(
+    const Config running = accepted(running_text);
+    Config next = accepted(
         "[proxy]\nworkers = 3\nlog_level = 'debug'\nreceive_buffers = 64\n"
         "[pool.a]\nlisten = '127.0.0.1:1'\nservers = ['h:1']\n");
     CHECK(keep_fixed(running, next) == Lines{"[proxy] workers", "[proxy] receive_buffers"});
@@ -35,9 +30,9 @@ TEST_CASE("what is fixed at start stays, and is named when the file wants it oth
 }
 
 TEST_CASE("changes are told pool by pool") {
-    const Config running = parse(running_text);
+    const Config running = accepted(running_text);
     CHECK(changes(running, running).empty());
-    const Config next = parse(
+    const Config next = accepted(
         "[pool.a]\nlisten = '127.0.0.1:1'\ntimeout = 7\nhash = 'md5'\nservers = ['h:1', 'h:3:2']\n"
         "[pool.c]\nlisten = '127.0.0.1:2'\nservers = ['h:1']\n");
     CHECK(changes(running, next) == Lines{"pool a: changed: hash, timeout, servers (2, were 2)",
@@ -46,7 +41,7 @@ TEST_CASE("changes are told pool by pool") {
 }
 
 TEST_CASE("a password is not told") {
-    const Config running = parse(running_text);
+    const Config running = accepted(running_text);
     Config next = running;
     next.pools[0].redis_auth = "secret";
     CHECK(changes(running, next) == Lines{"pool a: changed: redis_auth"});

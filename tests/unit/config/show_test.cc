@@ -1,6 +1,6 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
-#include "tests/unit/config/text.h"
+#include "tests/unit/config/loading.h"
 
 #include <string>
 
@@ -9,12 +9,6 @@
 namespace ringmain::config {
 
 namespace {
-
-Config load_accepted(const std::string& text) {
-    const Loaded loaded = load(text, "test.toml");
-    REQUIRE_MESSAGE(loaded.accepted(), report(loaded, text));
-    return loaded.config;
-}
 
 constexpr std::string_view sample = R"(
 [proxy]
@@ -41,9 +35,9 @@ servers = ["10.0.0.2:11211"]
 }  // namespace
 
 TEST_CASE("what is shown is read back as the same configuration") {
-    const Config config = load_accepted(std::string(sample));
+    const Config config = accepted(std::string(sample));
     const std::string shown = running_toml(config);
-    const Config again = load_accepted(shown);
+    const Config again = accepted(shown);
     CHECK(running_toml(again) == shown);
     CHECK(again.proxy.workers == 3);
     CHECK(again.proxy.log_file == config.proxy.log_file);
@@ -64,7 +58,7 @@ TEST_CASE("what is shown is read back as the same configuration") {
 }
 
 TEST_CASE("every option that has a value is shown, secrets masked") {
-    const std::string shown = running_toml(load_accepted(std::string(sample)));
+    const std::string shown = running_toml(accepted(std::string(sample)));
     CHECK(contains(shown, "\nredis_auth = \"***\"\n"));
     CHECK_FALSE(contains(shown, "hunter2"));
     for (const Section section : sections) {

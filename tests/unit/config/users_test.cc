@@ -3,7 +3,7 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
 #include "ringmain/config/reload.h"
-#include "tests/unit/config/text.h"
+#include "tests/unit/config/loading.h"
 
 #include <doctest/doctest.h>
 
@@ -16,17 +16,11 @@ std::string pool_with_users(std::string_view users) {
 }
 
 Config parsed_users(std::string_view users) {
-    Loaded loaded = load(pool_with_users(users), "f");
-    CAPTURE(report(loaded, users));
-    REQUIRE(loaded.accepted());
-    return loaded.config;
+    return accepted(pool_with_users(users));
 }
 
 std::string refused_users(std::string_view users) {
-    const std::string text = pool_with_users(users);
-    const Loaded loaded = load(text, "f");
-    CHECK_FALSE(loaded.accepted());
-    return report(loaded, text);
+    return refused(pool_with_users(users));
 }
 
 const std::string digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
