@@ -136,18 +136,22 @@ void Proxy::take_servers(Pool& old_pool, Pool& pool) {
     }
 }
 
-// Who has something in flight on a connection that gets nothing new would overtake it on another:
-// it is read on when it has all its answers.
+// It is read on when it has all its answers; who is in the middle of a large request, when it has
+// them and that one's.
+void Proxy::hold_back(ClientConn& client) {
+    if (client.state != ClientConn::State::Open) return;
+    client.barrier = true;
+    if (client.uploading != nullptr) return;
+    client.paused = true;
+    resumable_.remove(client);
+    mark_dirty(client);
+}
+
+// Who has something in flight on a connection that gets nothing new would overtake it on another.
 void Proxy::hold_back_clients(const ServerConn& conn) {
     for (const Fragment* fragment = conn.fragments.front(); fragment != nullptr;
          fragment = fragment->next) {
-        ClientConn* client = fragment->request->client;
-        if (client == nullptr || client->state != ClientConn::State::Open) continue;
-        if (client->uploading != nullptr) continue;  // it stops by itself at the end of its request
-        client->paused = true;
-        client->barrier = true;
-        resumable_.remove(*client);
-        mark_dirty(*client);
+        if (ClientConn* client = fragment->request->client) hold_back(*client);
     }
 }
 

@@ -165,8 +165,7 @@ void Proxy::check_requests(ServerConn& conn) {
     const Fragment* head = conn.fragments.front();
     if (head == nullptr || options.timeout_ms == 0) return;
     if (conn.uploader != nullptr) {
-        streams_.check_request(conn);
-        return;
+        if (!streams_.check_request(conn) || Streams::is_arriving(conn, *head)) return;
     }
     const Duration timeout = Duration::millis(options.timeout_ms);
     const Duration limit = late_limit(options);
@@ -209,8 +208,10 @@ std::string silent_text(const Silence& silence, Instant now) {
 namespace {
 
 // The head's value is being passed on: that is in time, and so is what its client has asked behind
-// it, whose time begins when the value has passed (Streams::end_response).
+// it, whose time begins when the value has passed (Streams::end_response). That of a large request
+// begins with its end.
 bool has_no_time_yet(const ServerConn& conn, const Fragment& fragment) {
+    if (Streams::is_arriving(conn, fragment)) return true;
     if (!conn.streaming) return false;
     const Fragment& head = *conn.fragments.front();
     return &fragment == &head ||

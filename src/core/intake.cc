@@ -130,10 +130,15 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         const auto consumed = static_cast<uint32_t>(fed.consumed);
         const Slice end = slice.cut(0, consumed);
         slice = slice.cut(consumed, slice.size - consumed);
-        if (client.upload != Upload::None && streams_.end_request(client, parser.discarding(), end))
-            [[unlikely]] {
-            parser.next();
-            continue;
+        bool waits = false;
+        if (client.upload != Upload::None) [[unlikely]] {
+            const Streams::Ended ended = streams_.end_request(client, parser.discarding(), end);
+            if (ended == Streams::Ended::Done) {
+                parser.next();
+                pause_if_full(client);
+                continue;
+            }
+            waits = ended == Streams::Ended::Wait;
         }
         Chain whole(*blocks_);
         if (!intake.partial.empty()) {
@@ -143,7 +148,7 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         }
         const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
         requests.count += 1;
-        const Taken taken = take_frame(*this, client, parser.frame(), bytes);
+        const Taken taken = waits ? Taken::Later : take_frame(*this, client, parser.frame(), bytes);
         parser.next();
         if (taken == Taken::Later) {
             requests.count -= 1;  // it will be counted when it is taken
@@ -204,7 +209,7 @@ bool Proxy::keep_beginning(Chain& partial, std::string_view bytes) {
 void Proxy::resume(ClientConn& client) {
     client.paused = false;
     client.paused_by_output = false;
-    client.barrier = false;
+    if (client.uploading == nullptr) client.barrier = false;  // it is for what comes behind that
     if (client.intake != nullptr) read_on(client);
     if (client.end_of_stream && !client.paused) end_reading(client);
     mark_dirty(client);

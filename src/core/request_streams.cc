@@ -34,6 +34,23 @@ const Command* command_of(const resp::RequestParser& parser,
     return is_forwarded ? command : nullptr;
 }
 
+// Its commands are what they seem, and it wants their answers.
+bool is_plain(const ClientConn& client) {
+    return !client.special && client.authenticated && client.replies == ClientConn::Replies::On;
+}
+
+// The connection on which large requests of the client are under way to the server.
+ServerConn* find_uploads(const Server& server, const ClientConn& client) {
+    for (const auto& conn : server.connections()) {
+        if (conn->uploads_of == client.id && !conn->fragments.empty()) return conn.get();
+    }
+    return nullptr;
+}
+
+bool may_follow(const ServerConn& conn) {
+    return conn.state == ServerConn::State::Ready && !conn.is_late() && !conn.is_cut;
+}
+
 // Whose keys are limited is looked at when all of the request is there.
 bool is_free_to(const ClientConn& client, const Command& command) {
     const User* user = client.user;
@@ -46,19 +63,19 @@ void Streams::consider_request(ClientConn& client, const resp::RequestParser& pa
     const Pool& pool = *client.pool;
     std::string& scratch = proxy_->scratch().text;
     const Bytes bytes(client.intake->partial);
-    client.upload = Upload::Kept;
-    if (client.special || !client.authenticated) return;
-    if (client.replies != ClientConn::Replies::On) return;
-    const Command* command = command_of(parser, bytes, scratch);
-    if (command == nullptr || !is_free_to(client, *command)) return;
+    const Command* command = is_plain(client) ? command_of(parser, bytes, scratch) : nullptr;
+    if (command == nullptr || !is_free_to(client, *command) || !proxy_->has_fragments(1)) {
+        keep_or_wait(client);
+        return;
+    }
     const ByteRange key = parser.frame().arguments[command->only_key];
-    if (key.size > pool.options->key_size_max || !proxy_->has_fragments(1)) return;
-    if (!client.requests.empty()) {
+    if (key.size > pool.options->key_size_max) {
+        keep_or_wait(client);
+        return;
+    }
+    if (!client.requests.empty() && client.upload != Upload::Behind) {
         // On another connection it might overtake them. It is considered again (resume).
-        client.upload = Upload::None;
-        client.paused = true;
-        client.barrier = true;
-        proxy_->mark_dirty(client);
+        proxy_->hold_back(client);
         return;
     }
     if (!pool.any_live()) {
@@ -67,6 +84,16 @@ void Streams::consider_request(ClientConn& client, const resp::RequestParser& pa
     }
     const uint32_t server = pool.server_of(bytes.view(key, scratch), proxy_->now(), proxy_->prng());
     begin_request(client, *pool.servers[server], *command, key);
+}
+
+// It is taken when its end is there; but behind large ones it is considered again when they are
+// answered (resume).
+void Streams::keep_or_wait(ClientConn& client) {
+    if (client.upload == Upload::Behind && !client.requests.empty()) {
+        proxy_->hold_back(client);
+    } else {
+        client.upload = Upload::Kept;
+    }
 }
 
 // The rest of it is counted to its end and not kept.
@@ -81,20 +108,42 @@ void Streams::refuse(ClientConn& client,
     proxy_->refuse_forward(client, error_line(*client.pool, why), reason);
 }
 
+// That on which its earlier ones are under way to the server, or one of its own. Null: what becomes
+// of the request is decided.
+ServerConn* Streams::connection_for(ClientConn& client, Server& server, const Command& command) {
+    ServerConn* before = client.requests.empty() ? nullptr : find_uploads(server, client);
+    if (before != nullptr) {
+        if (may_follow(*before)) return before;
+        proxy_->hold_back(client);
+        return nullptr;
+    }
+    if (server.set_apart >= set_apart_max) {
+        keep_or_wait(client);
+        return nullptr;
+    }
+    std::string_view why;
+    ServerConn* conn = take(server, client.resp3, client.pool->options->redis_db, &why);
+    if (conn != nullptr) {
+        mark_apart(*conn);
+        conn->uploads_of = client.id;
+        return conn;
+    }
+    // In one piece it may go the common way.
+    const ServerConn& shared = server.connection(client.affinity, client.resp3);
+    if (shared.state == ServerConn::State::Ready && server.takes_requests) {
+        keep_or_wait(client);
+    } else {
+        refuse(client, command, why, proxy_->scratch().why_reason);
+    }
+    return nullptr;
+}
+
 void Streams::begin_request(ClientConn& client,
                             Server& server,
                             const Command& command,
                             ByteRange key) {
-    if (server.set_apart >= set_apart_max) return;
-    std::string_view why;
-    ServerConn* conn = take(server, client.resp3, client.pool->options->redis_db, &why);
-    if (conn == nullptr) {
-        // In one piece it may go the common way.
-        const ServerConn& shared = server.connection(client.affinity, client.resp3);
-        if (shared.state == ServerConn::State::Ready && server.takes_requests) return;
-        refuse(client, command, why, proxy_->scratch().why_reason);
-        return;
-    }
+    ServerConn* conn = connection_for(client, server, command);
+    if (conn == nullptr) return;
     Request* request = proxy_->make_request(client);
     RM_ASSERT(request != nullptr);  // the limit was checked
     client.pool->counters->commands[command.number].add(1);
@@ -111,7 +160,6 @@ void Streams::begin_request(ClientConn& client,
         proxy_->subscriptions().count_receivers(
             *request, server, publishes_to(command), bytes.view(key, proxy_->scratch().text));
     }
-    mark_apart(*conn);
     server.large_keys.note(
         proxy_->key_check_hash(Bytes(client.intake->partial).view(key, proxy_->scratch().text)) |
         1);
@@ -119,6 +167,7 @@ void Streams::begin_request(ClientConn& client,
     conn->moved_at = proxy_->now();
     conn->out.append_chain(std::move(client.intake->partial));
     proxy_->enqueue(*conn, request->only);
+    conn->note_incomplete();
     proxy_->waiting_.add(*conn);
     client.upload = Upload::Sending;
     client.uploading = conn;
@@ -140,7 +189,7 @@ void Streams::pass_on(ClientConn& client, const Slice& slice) {
             conn, "cannot be sent more: buffer memory is exhausted (buffer_memory)", Blame::Us);
         return;
     }
-    conn.note_grown(*conn.fragments.front());
+    conn.note_grown(*conn.fragments.back());
     if (conn.state == ServerConn::State::Ready) proxy_->mark_dirty(conn);
     if (conn.out.size() < window_of(pool)) return;
     client.paused = true;
@@ -157,53 +206,66 @@ bool Streams::has_room(const ClientConn& client) {
     return client.uploading->out.size() < window_of(client.uploading->server->pool()) / 2;
 }
 
-bool Streams::end_request(ClientConn& client, bool oversized, const Slice& end) {
+Streams::Ended Streams::end_request(ClientConn& client, bool oversized, const Slice& end) {
+    if (client.upload == Upload::Behind) {
+        if (client.requests.empty()) client.upload = Upload::None;
+        // What is refused here keeps its place among them.
+        return client.requests.empty() || oversized ? Ended::Take : Ended::Wait;
+    }
     if (client.upload == Upload::Sending && oversized) {
         abandon(client);
-        return false;
+        return Ended::Take;
     }
     pass_on(client, end);
-    const Upload was = std::exchange(client.upload, Upload::None);
-    if (was != Upload::Sending) return was == Upload::Dropping;
+    const Upload was = client.upload;
+    client.upload = was == Upload::Kept || client.requests.empty() ? Upload::None : Upload::Behind;
+    if (was == Upload::Kept) return Ended::Take;
+    if (was == Upload::Dropping) return Ended::Done;
     ServerConn& conn = *std::exchange(client.uploading, nullptr);
     conn.uploader = nullptr;
-    // Its time begins, and what comes behind it waits for its answer.
-    Fragment& fragment = *conn.fragments.front();
+    // Its time begins.
+    Fragment& fragment = *conn.fragments.back();
+    conn.note_complete(fragment);
     fragment.queued = proxy_->now();
     fragment.sent = proxy_->now();
     const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
     if (timeout_ms > 0) proxy_->wake_at(proxy_->now() + Duration::millis(timeout_ms));
-    client.paused = true;
-    client.barrier = true;
-    proxy_->mark_dirty(client);
-    return true;
+    if (client.barrier) proxy_->hold_back(client);
+    return Ended::Done;
 }
 
 // The client is gone, or will not send the rest, or has sent what is no request: a request without
-// its end is not run.
+// its end is not run. Those before it on the connection are answered first.
 void Streams::abandon(ClientConn& client) {
-    if (std::exchange(client.upload, Upload::None) != Upload::Sending) return;
+    const Upload was = std::exchange(client.upload, Upload::None);
+    if (was != Upload::Sending) return;
     ServerConn& conn = *std::exchange(client.uploading, nullptr);
     conn.uploader = nullptr;
-    Request& request = *client.requests.pop_front();
+    Request& request = *client.requests.pop_back();
+    if (!client.requests.empty()) client.upload = Upload::Behind;
     proxy_->detach(request);
-    proxy_->lose(conn, "was left by its client", Blame::Nobody);
+    if (conn.fragments.size() > 1) {
+        conn.is_cut = true;
+    } else {
+        proxy_->lose(conn, "was left by its client", Blame::Nobody);
+    }
 }
 
-void Streams::check_request(ServerConn& conn) {
+bool Streams::check_request(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     const bool waits = conn.state == ServerConn::State::Ready && !conn.out.empty();
-    if (options.timeout_ms == 0 || !waits) return;
+    if (options.timeout_ms == 0 || !waits) return true;
     const Duration limit = late_limit(options);
     const Instant due = conn.moved_at + limit;
     if (proxy_->now() < due) {
         proxy_->wake_at(due);
-        return;
+        return true;
     }
     conn.server->counters().late.add(1);
     proxy_->lose(conn,
                  "has taken no more of a request for " + std::to_string(limit.to_millis()) +
                      " ms (late_connection_timeout)");
+    return false;
 }
 
 }  // namespace ringmain::core

@@ -235,8 +235,14 @@ bool Streams::check(ServerConn& conn) {
 }
 
 void Streams::on_answered(ServerConn& conn) {
-    if (!conn.fragments.empty() || !conn.set_apart) return;
+    if (!conn.set_apart) return;
+    if (conn.is_cut && conn.fragments.size() <= 1) {
+        proxy_->lose(conn, "was left by its client", Blame::Nobody);
+        return;
+    }
+    if (!conn.fragments.empty()) return;
     conn.set_apart = false;
+    conn.uploads_of = 0;
     conn.server->set_apart -= 1;
     conn.server->large_keys.forget(std::exchange(conn.large_key, 0));
     if (!return_to_place(conn)) proxy_->leases().give_back(conn);
@@ -277,20 +283,23 @@ void Streams::fall_back(ServerConn& conn) {
     request.fragments_waiting -= 1;
     other->out.append_chain(std::move(conn.out));
     proxy_->enqueue(*other, fragment);
+    // The next large one would go on a connection of its own.
+    proxy_->hold_back(client);
 }
 
 // It waits in memory for its end, like any.
 void Streams::keep_request(ServerConn& conn, ClientConn& client) {
     conn.uploader = nullptr;
     client.uploading = nullptr;
-    client.upload = Upload::Kept;
     client.intake->partial = std::move(conn.out);
-    Request& request = *client.requests.pop_front();
+    Request& request = *client.requests.pop_back();
+    client.upload = Upload::Behind;
     // It is counted when it is taken.
     client.pool->counters->commands[request.command->number].subtract(1);
     proxy_->counters().requests.subtract(1);
     proxy_->detach(request);
-    if (client.paused) proxy_->resumable_.add(client);
+    keep_or_wait(client);
+    if (client.upload == Upload::Kept && client.paused) proxy_->resumable_.add(client);
 }
 
 void Streams::on_lost(ServerConn& conn) {
@@ -298,6 +307,8 @@ void Streams::on_lost(ServerConn& conn) {
     if (std::exchange(conn.is_stand_in, false)) conn.server->stand_ins -= 1;
     conn.paused = false;
     conn.large_key = 0;
+    conn.uploads_of = 0;
+    conn.is_cut = false;
     if (std::exchange(conn.set_apart, false)) {
         conn.server->set_apart -= 1;
         // One of everybody's finds out when the server is there again.

@@ -194,6 +194,45 @@ class Memory(Large):
 
 
 @needs_ringmain
+class Pipelines(Large):
+    """Large requests of one client behind each other."""
+
+    server_count = 3
+    pool_options = {"timeout": "20s"}
+
+    def values(self):
+        """A hundred values for nine keys, of sizes that have nothing in common with buffers."""
+        block = pattern(MEBIBYTE)
+        for number in range(100):
+            yield (self.key(number % 3, prefix=f"k{number % 9}"),
+                   block[number:number * 7919 % 700_000 + 300_000])
+
+    def test_the_last_of_each_key_stays(self):
+        client, last = self.client(), {}
+        for key, value in self.values():
+            last[key] = value
+        sent = b"".join(resp("SET", key, value) for key, value in self.values())
+        sent += b"".join(resp("GET", key) for key in last)
+        wanted = b"+OK\r\n" * 100 + b"".join(map(bulk, last.values()))
+        with self.little_memory():
+            self.assertTrue(client.exchange(sent, len(wanted), timeout=60) == wanted)
+        self.working(client)
+
+    def test_one_server_does_not_wait_for_another(self):
+        value = pattern(400_000)
+        first, second = self.key(0), self.key(1)
+        client, server = self.client(), self.servers[1].client()
+        self.addCleanup(server.close)
+        with self.servers[0].client() as admin:
+            self.same(admin.exchange(resp("CLIENT", "PAUSE", 10_000, "WRITE"), 5), b"+OK\r\n")
+            client.send(resp("SET", first, value) + resp("SET", second, value))
+            stored = b":%d\r\n" % len(value)
+            wait_for(lambda: server.call("STRLEN", second) == stored, "the second value", 5)
+            self.same(admin.exchange(resp("CLIENT", "UNPAUSE"), 5), b"+OK\r\n")
+        self.same(client.read_exactly(10), b"+OK\r\n+OK\r\n")
+
+
+@needs_ringmain
 class Neighbours(Large):
     pool_options = {"timeout": "20s"}
 

@@ -1,7 +1,8 @@
 // ringmain/base/list.h - intrusive queues: the link lives in the element, nothing allocates.
 //
-// Fifo is singly linked: push at the back, pop at the front. List is doubly linked: an element can
-// leave from anywhere, and knows whether it is in. Neither owns its elements.
+// Fifo is singly linked: push at the back, pop at the front; to pop at the back walks it. List is
+// doubly linked: an element can leave from anywhere, and knows whether it is in. Neither owns its
+// elements.
 
 #pragma once
 
@@ -18,6 +19,8 @@ class Fifo {
     [[nodiscard]] bool empty() const { return head_ == nullptr; }
 
     [[nodiscard]] T* front() const { return head_; }
+
+    [[nodiscard]] T* back() const { return tail_; }
 
     [[nodiscard]] size_t size() const { return size_; }
 
@@ -37,6 +40,19 @@ class Fifo {
         T* element = head_;
         head_ = element->*Next;
         if (head_ == nullptr) tail_ = nullptr;
+        size_ -= 1;
+        return element;
+    }
+
+    T* pop_back() {
+        RM_DCHECK(head_ != nullptr);
+        T* before = nullptr;
+        for (T* element = head_; element != tail_; element = element->*Next) {
+            before = element;
+        }
+        T* element = tail_;
+        tail_ = before;
+        (before == nullptr ? head_ : before->*Next) = nullptr;
         size_ -= 1;
         return element;
     }

@@ -33,8 +33,9 @@ class ServerConn;
 // What becomes of a large request that is arriving (core/streams.h).
 enum class Upload : uint8_t {
     None,
+    Behind,    // none is; what is not answered of `requests` are large ones, on connections apart
     Kept,      // it waits in `partial` for its end, like any
-    Sending,   // it is on its way to `uploading`
+    Sending,   // it is on its way to `uploading`; before it as with Behind
     Dropping,  // it has its answer, an error: the rest is dropped
 };
 

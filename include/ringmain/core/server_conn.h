@@ -97,6 +97,16 @@ class ServerConn {
             fragment.size = static_cast<uint32_t>(out.size() - traffic.out_size);
             traffic.out_size = out.size();
         }
+        note_complete(fragment);
+    }
+
+    // The fragment queued last is not all there: it does not count before it is.
+    void note_incomplete() {
+        traffic.unsent -= 1;
+        if (traffic.unsent == 0) traffic.first_unsent = nullptr;
+    }
+
+    void note_complete(Fragment& fragment) {
         if (traffic.unsent == 0) traffic.first_unsent = &fragment;
         traffic.unsent += 1;
     }
@@ -114,8 +124,8 @@ class ServerConn {
     // The head of the FIFO, which leaves it: true when it was lost before it was sent.
     [[nodiscard]] bool note_unsent(const Fragment& fragment) {
         if (traffic.first_unsent != &fragment) return false;
-        traffic.first_unsent = fragment.next;
         traffic.unsent -= 1;
+        traffic.first_unsent = traffic.unsent == 0 ? nullptr : fragment.next;
         return true;
     }
 
@@ -162,6 +172,8 @@ class ServerConn {
     Instant since = {};              // when the connect began
     Instant ready_by = {};           // when it will have taken too long
     ClientConn* uploader = nullptr;  // whose request it has, and not its end
+    uint64_t uploads_of = 0;         // the client whose large requests it has; 0: none
+    bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
     Instant moved_at = {};           // when a part of a large value passed last

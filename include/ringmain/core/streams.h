@@ -12,8 +12,9 @@
 //                      paused
 //
 // A request is passed on likewise when its key is there and its large argument is not, on a
-// connection that is set apart for it. Its client's earlier requests are answered by then, and its
-// later ones wait for its answer.
+// connection that is set apart for it. Its client's earlier requests are answered by then, but for
+// large ones: those for one server follow each other on one connection. Whatever else the client
+// says waits until they are answered.
 //
 // Part of the Proxy, one thread.
 
@@ -69,7 +70,7 @@ class Streams {
 
     // The beginning of an unfinished request is in `partial`, and that much is known to be missing.
     void consider(ClientConn& client, const resp::RequestParser& parser) {
-        if (client.upload != Upload::None || client.intake->partial.empty()) return;
+        if (client.upload > Upload::Behind || client.intake->partial.empty()) return;
         const uint64_t threshold = client.pool->options->stream_threshold;
         if (threshold > 0 && parser.bytes_missing() > threshold) consider_request(client, parser);
     }
@@ -80,8 +81,15 @@ class Streams {
 
     // A part of a request that is Sending or Dropping.
     void pass_on(ClientConn& client, const Slice& slice);
-    // The last part of a large request. False: it is to be taken as if it had come in one piece.
-    [[nodiscard]] bool end_request(ClientConn& client, bool oversized, const Slice& end);
+    // Of a request whose end has come, to a client whose `upload` is not None.
+    enum class Ended : uint8_t {
+        Done,  // it was on its way, or dropped
+        Take,  // as if it had come in one piece
+        Wait,  // it is to be taken when those before it are answered
+    };
+
+    // The last part of it.
+    [[nodiscard]] Ended end_request(ClientConn& client, bool oversized, const Slice& end);
     // Whatever is on its way of a request will have no end.
     void abandon(ClientConn& client);
     // Of a client that is Sending.
@@ -89,12 +97,17 @@ class Streams {
 
     // --- the proxy's -----------------------------------------------------------------------------
 
-    // Whether a part of a large request is still to leave: no answer to it can have come.
+    // Whether a part of the oldest request, a large one, is still to leave: no answer to it can
+    // have come.
     [[nodiscard]] static bool is_leaving(const ServerConn& conn) {
-        if (!conn.set_apart) return false;
         const Fragment* head = conn.fragments.front();
-        const bool is_only = head != nullptr && head->next == nullptr;
-        return conn.uploader != nullptr || (is_only && !conn.out.empty());
+        if (!conn.set_apart || head == nullptr) return false;
+        return head == conn.traffic.first_unsent || is_arriving(conn, *head);
+    }
+
+    // Its end has not come from its client.
+    [[nodiscard]] static bool is_arriving(const ServerConn& conn, const Fragment& fragment) {
+        return conn.uploader != nullptr && fragment.next == nullptr;
     }
 
     // One that was ordered for the place of another has shown that it serves.
@@ -104,8 +117,8 @@ class Streams {
     void fall_back(ServerConn& conn);
     // Whether the server goes on sending; else the connection was lost over it, and false.
     bool check(ServerConn& conn);
-    // Whether the server goes on taking a request.
-    void check_request(ServerConn& conn);
+    // Whether the server goes on taking a request; else the connection was lost over it, and false.
+    bool check_request(ServerConn& conn);
     void on_taken(ServerConn& conn);
     // Something was answered on a connection that was set apart.
     void on_answered(ServerConn& conn);
@@ -141,6 +154,10 @@ class Streams {
                                    std::string_view* why);
     void consider_request(ClientConn& client, const resp::RequestParser& parser);
     void begin_request(ClientConn& client, Server& server, const Command& command, ByteRange key);
+    [[nodiscard]] ServerConn* connection_for(ClientConn& client,
+                                             Server& server,
+                                             const Command& command);
+    void keep_or_wait(ClientConn& client);
     void refuse(ClientConn& client,
                 const Command& command,
                 std::string_view why,

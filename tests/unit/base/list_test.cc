@@ -26,6 +26,31 @@ std::string names(const Elements& list) {
 
 }  // namespace
 
+TEST_CASE("a queue ends where its last element was taken back") {
+    struct Waiting {
+        Waiting* next = nullptr;
+    };
+
+    std::array<Waiting, 3> all;
+    Fifo<Waiting, &Waiting::next> queue;
+    for (Waiting& one : all) {
+        queue.push_back(&one);
+    }
+    CHECK(queue.back() == &all[2]);
+    CHECK(queue.pop_back() == &all[2]);
+    CHECK(queue.back() == &all[1]);
+    CHECK(all[1].next == nullptr);
+    queue.push_back(&all[2]);
+    CHECK(queue.pop_front() == &all[0]);
+    CHECK(queue.pop_back() == &all[2]);
+    CHECK(queue.pop_back() == &all[1]);
+    CHECK(queue.empty());
+    CHECK(queue.back() == nullptr);
+    queue.push_back(&all[0]);
+    CHECK(queue.front() == &all[0]);
+    CHECK(queue.size() == 1);
+}
+
 TEST_CASE("a list keeps the order in which its elements came") {
     std::array<Element, 4> all = {{{'a', {}}, {'b', {}}, {'c', {}}, {'d', {}}}};
     Elements list;
