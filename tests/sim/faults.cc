@@ -53,6 +53,7 @@ constexpr Text of_proxy[] = {
     {"out of buffer memory", Scarce},
     {"clients of this worker use ", Narrow},
     {"every server of pool '", AllOut},
+    {"its server did not confirm the subscription within ", Any | Moved},
     {"the response does not fit into buffer memory", Scarce},
     {"servers came or went since its first command", Moved},
     {"servers came or went meanwhile; try again", Moved},
