@@ -6,6 +6,12 @@
 
 namespace ringmain {
 
+namespace {
+
+constexpr uintptr_t page_size = 4096;
+
+}  // namespace
+
 BlockPool::BlockPool(std::span<char> arena, const Options& options)
     // A block's header is first touched when its memory is.
     : headers_(
@@ -27,7 +33,7 @@ Block* BlockPool::take_untouched() {
     }
     if (touched_ == capacity_) return nullptr;
     static_assert(std::is_trivially_destructible_v<Block>);
-    auto* block = new (headers_.get() + size_t{touched_} * sizeof(Block)) Block;
+    auto* block = new (block_at(touched_)) Block;
     block->data = arena_ + static_cast<size_t>(touched_) * block_size;
     touched_ += 1;
     return open(block);
@@ -52,14 +58,30 @@ uint32_t BlockPool::begin_trim() {
     return count;
 }
 
-Block* BlockPool::trim() {
+Block* BlockPool::block_at(size_t index) const {
+    return reinterpret_cast<Block*>(headers_.get()) + index;
+}
+
+bool BlockPool::is_free(size_t index) const {
+    return index >= touched_ || block_at(index)->references == 0;
+}
+
+std::span<char> BlockPool::trim() {
     Block* block = cold_;
     RM_ASSERT(block != nullptr);
     cold_ = block->next_free;
     cold_count_ -= 1;
     block->next_free = given_;
     given_ = block;
-    return block;
+    // What is outside the arena is not ours, nor are the pages at its ends.
+    const auto index = static_cast<size_t>(block->data - arena_) / block_size;
+    const size_t before = reinterpret_cast<uintptr_t>(block->data) % page_size;
+    const size_t behind = before == 0 ? 0 : page_size - before;
+    const bool takes_first = before > 0 && index > 0 && is_free(index - 1);
+    const bool takes_last = behind > 0 && index + 1 < capacity_ && is_free(index + 1);
+    char* begin = takes_first ? block->data - before : block->data + behind;
+    char* end = block->data + block_size - before + (takes_last ? page_size : 0);
+    return {begin, end};
 }
 
 }  // namespace ringmain

@@ -7,6 +7,7 @@
 #include "ringmain/worker/roster.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "channel.h"
@@ -433,7 +434,8 @@ void Driver::give_back_memory() {
     if (now_ - last_trim_ < Duration::millis(100)) return;
     last_trim_ = now_;
     for (uint32_t count = blocks_.begin_trim(); count > 0; --count) {
-        madvise(blocks_.trim()->data, block_size, MADV_DONTNEED);
+        const std::span<char> pages = blocks_.trim();
+        madvise(pages.data(), pages.size(), MADV_DONTNEED);
     }
     blocks_.trim_nodes();
     proxy_.stores().trim();

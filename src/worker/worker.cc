@@ -15,12 +15,13 @@ namespace ringmain::worker {
 
 namespace {
 
-// Address space for all buffers of a worker. Pages come when they are first used.
+// Address space for all buffers of a worker, from the middle of a page on (src/design/0004). Pages
+// come when they are first used.
 class Arena {
   public:
-    explicit Arena(uint64_t size) : size_(size - size % block_size) {
+    explicit Arena(uint64_t size) : size_(size - size % block_size), mapped_(size_ + block_skew) {
         void* memory = mmap(nullptr,
-                            size_,
+                            mapped_,
                             PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                             -1,
@@ -28,23 +29,24 @@ class Arena {
         if (memory == MAP_FAILED) return;
         memory_ = static_cast<char*>(memory);
         // A huge page would make 2 MiB resident for one block.
-        madvise(memory_, size_, MADV_NOHUGEPAGE);
+        madvise(memory_, mapped_, MADV_NOHUGEPAGE);
     }
 
     Arena(const Arena&) = delete;
     Arena& operator=(const Arena&) = delete;
 
     ~Arena() {
-        if (memory_ != nullptr) munmap(memory_, size_);
+        if (memory_ != nullptr) munmap(memory_, mapped_);
     }
 
     [[nodiscard]] bool ok() const { return memory_ != nullptr; }
 
-    [[nodiscard]] std::span<char> bytes() const { return {memory_, size_}; }
+    [[nodiscard]] std::span<char> bytes() const { return {memory_ + block_skew, size_}; }
 
   private:
     char* memory_ = nullptr;
     uint64_t size_;
+    uint64_t mapped_;
 };
 
 void pin_to(int cpu) {

@@ -21,4 +21,7 @@ static_assert(sizeof(Block) == 24, "one per 16 KiB: keep it small");
 
 inline constexpr uint32_t block_size = 16 * 1024;
 
+// Where in its page the memory of a worker's blocks begins (src/design/0004).
+inline constexpr uint32_t block_skew = 2048;
+
 }  // namespace ringmain

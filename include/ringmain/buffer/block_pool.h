@@ -72,8 +72,9 @@ class BlockPool {
     // How many blocks have been cold since the last call: trim() that many times.
     [[nodiscard]] uint32_t begin_trim();
 
-    // A cold block whose pages may go back to the kernel. The block is free and stays usable.
-    [[nodiscard]] Block* trim();
+    // The pages of a cold block, which may go back to the kernel: whole ones, and one that it
+    // shares with a neighbour only when that is free, too. The block is free and stays usable.
+    [[nodiscard]] std::span<char> trim();
 
     // The same for nodes.
     void trim_nodes() { nodes_.trim(); }
@@ -97,6 +98,8 @@ class BlockPool {
 
     Block* take_untouched();
     void put_back(Block* block);
+    [[nodiscard]] Block* block_at(size_t index) const;
+    [[nodiscard]] bool is_free(size_t index) const;
 
     // Room for a header of each block; those of the first `touched_` are there.
     std::unique_ptr<std::byte[]> headers_;
