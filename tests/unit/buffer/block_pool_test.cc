@@ -19,8 +19,8 @@ namespace {
 constexpr size_t page = 4096;
 
 // Blocks that begin so far behind the beginning of a page.
-struct Arena {
-    explicit Arena(uint32_t blocks, size_t skew, uint32_t warm_max = 0)
+struct PagedArena {
+    explicit PagedArena(uint32_t blocks, size_t skew, uint32_t warm_max = 0)
         : mapped((size_t{blocks} * block_size + skew + page - 1) / page * page),
           memory(static_cast<char*>(std::aligned_alloc(page, mapped)), &std::free),
           pool({memory.get() + skew, size_t{blocks} * block_size}, {.warm_max = warm_max}) {}
@@ -61,7 +61,7 @@ bool holds(const Block& block, char letter) {
 }  // namespace
 
 TEST_CASE("a page that two blocks share goes back when both are free") {
-    Arena arena(4, block_skew);
+    PagedArena arena(4, block_skew);
     std::vector<Block*> blocks;
     for (char letter : {'a', 'b', 'c'}) {
         blocks.push_back(arena.pool.take());
@@ -86,7 +86,7 @@ TEST_CASE("a page that two blocks share goes back when both are free") {
 }
 
 TEST_CASE("of blocks that are whole pages all goes back") {
-    Arena arena(3, 0);
+    PagedArena arena(3, 0);
     Block* block = arena.pool.take();
     Block* other = arena.pool.take();
     fill(*other, 'o');
@@ -103,7 +103,7 @@ TEST_CASE("what is in use keeps its bytes, whatever goes back around it") {
         CAPTURE(seed);
         Prng prng(seed);
         constexpr uint32_t count = 12;
-        Arena arena(count, prng.below(2) == 0 ? block_skew : 64 * prng.below(page / 64), 2);
+        PagedArena arena(count, prng.below(2) == 0 ? block_skew : 64 * prng.below(page / 64), 2);
         std::vector<std::pair<Block*, char>> in_use;
         for (int step = 0; step < 400; ++step) {
             if (prng.below(2) == 0 && arena.pool.available() > 0) {
