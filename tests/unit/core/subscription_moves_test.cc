@@ -8,11 +8,11 @@ namespace ringmain::test {
 
 namespace {
 
-std::string confirmed(const std::string& name) {
+std::string subscribed(const std::string& name) {
     return "*3\r\n" + bulk("subscribe") + bulk(name) + ":1\r\n";
 }
 
-std::string message(const std::string& channel, const std::string& text) {
+std::string published(const std::string& channel, const std::string& text) {
     return "*3\r\n" + bulk("message") + bulk(channel) + bulk(text);
 }
 
@@ -42,9 +42,9 @@ TEST_CASE("the loss of a server that a channel has left is no error for who wait
     world.settle();
     CHECK(World::heard(other).empty());
     REQUIRE(world.subscription(1) != nullptr);
-    world.subscription(1)->inbound += confirmed("beta");
+    world.subscription(1)->inbound += subscribed("beta");
     world.settle();
-    CHECK(World::heard(other) == confirmed("beta"));
+    CHECK(World::heard(other) == subscribed("beta"));
 }
 
 TEST_CASE("messages go on coming where a reload wants other connections to the same servers") {
@@ -60,14 +60,14 @@ TEST_CASE("messages go on coming where a reload wants other connections to the s
     CHECK(world.subscription(0) == before);
     CHECK_FALSE(before->closed);
     CHECK(world.ask(world.client(), resp({"PUBLISH", a, "x"})) == ":1\r\n");
-    CHECK(World::heard(client) == message(a, "x"));
+    CHECK(World::heard(client) == published(a, "x"));
     // Without the second server its channel moves to the first, on the connection that there is.
     config::Pool one = redis_pool(1);
     world.adopt({one});
     world.settle();
     CHECK(world.subscription(0) == before);
     CHECK(world.ask(world.client(), resp({"PUBLISH", b, "y"})) == ":1\r\n");
-    CHECK(World::heard(client) == message(b, "y"));
+    CHECK(World::heard(client) == published(b, "y"));
     // The next connection is as the configuration now says.
     world.adopt({other_connections()});
     world.settle();
