@@ -6,19 +6,14 @@
 
 namespace ringmain {
 
-namespace {
-
-constexpr uintptr_t page_size = 4096;
-
-}  // namespace
-
 BlockPool::BlockPool(std::span<char> arena, const Options& options)
     // A block's header is first touched when its memory is.
     : headers_(
           std::make_unique_for_overwrite<std::byte[]>(arena.size() / block_size * sizeof(Block))),
       arena_(arena.data()),
       capacity_(static_cast<uint32_t>(arena.size() / block_size)),
-      warm_max_(options.warm_max) {}
+      warm_max_(options.warm_max),
+      page_size_(options.page_size) {}
 
 Block* BlockPool::take_untouched() {
     Block** list = cold_ != nullptr ? &cold_ : &given_;
@@ -73,14 +68,15 @@ std::span<char> BlockPool::trim() {
     cold_count_ -= 1;
     block->next_free = given_;
     given_ = block;
+    if (page_size_ > block_size) return {};
     // What is outside the arena is not ours, nor are the pages at its ends.
     const auto index = static_cast<size_t>(block->data - arena_) / block_size;
-    const size_t before = reinterpret_cast<uintptr_t>(block->data) % page_size;
-    const size_t behind = before == 0 ? 0 : page_size - before;
+    const size_t before = reinterpret_cast<uintptr_t>(block->data) % page_size_;
+    const size_t behind = before == 0 ? 0 : page_size_ - before;
     const bool takes_first = before > 0 && index > 0 && is_free(index - 1);
     const bool takes_last = behind > 0 && index + 1 < capacity_ && is_free(index + 1);
     char* begin = takes_first ? block->data - before : block->data + behind;
-    char* end = block->data + block_size - before + (takes_last ? page_size : 0);
+    char* end = block->data + block_size - before + (takes_last ? page_size_ : 0);
     return {begin, end};
 }
 

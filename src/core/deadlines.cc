@@ -36,6 +36,7 @@ void Proxy::on_pause(Duration gap) {
         if (conn->ready_by != Instant::never()) conn->ready_by = conn->ready_by + gap;
         conn->used_at = conn->used_at + gap;
         conn->moved_at = conn->moved_at + gap;
+        conn->taken_at = conn->taken_at + gap;
         if (conn->answer_by != Instant::never()) conn->answer_by = conn->answer_by + gap;
         // Of a probe that is not planned it is never.
         if (conn->retry_at != Instant::never()) conn->retry_at = conn->retry_at + gap;

@@ -216,7 +216,8 @@ void Proxy::resume(ClientConn& client) {
 }
 
 void Proxy::read_on(ClientConn& client) {
-    if (const auto* parser = std::get_if<resp::RequestParser>(&client.intake->parser)) {
+    const auto* parser = std::get_if<resp::RequestParser>(&client.intake->parser);
+    if (parser != nullptr && client.state == ClientConn::State::Open) {
         streams_.consider(client, *parser);  // it may have waited for its turn
     }
     Chain work = std::move(client.intake->input);

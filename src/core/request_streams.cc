@@ -164,7 +164,7 @@ void Streams::begin_request(ClientConn& client,
         proxy_->key_check_hash(Bytes(client.intake->partial).view(key, proxy_->scratch().text)) |
         1);
     conn->uploader = &client;
-    conn->moved_at = proxy_->now();
+    conn->taken_at = proxy_->now();
     conn->out.append_chain(std::move(client.intake->partial));
     proxy_->enqueue(*conn, request->only);
     conn->note_incomplete();
@@ -178,9 +178,9 @@ void Streams::pass_on(ClientConn& client, const Slice& slice) {
     ServerConn& conn = *client.uploading;
     const Pool& pool = conn.server->pool();
     if (conn.out.empty()) {
-        conn.moved_at = proxy_->now();
+        conn.taken_at = proxy_->now();
         if (pool.options->timeout_ms > 0) {
-            proxy_->wake_at(conn.moved_at + late_limit(*pool.options));
+            proxy_->wake_at(conn.taken_at + late_limit(*pool.options));
         }
     }
     const bool has_room = proxy_->blocks().available() > proxy_->reserve();
@@ -198,7 +198,7 @@ void Streams::pass_on(ClientConn& client, const Slice& slice) {
 
 // All that waited is with the driver.
 void Streams::on_taken(ServerConn& conn) {
-    conn.moved_at = proxy_->now();
+    conn.taken_at = proxy_->now();
     if (conn.uploader->paused) proxy_->resumable_.add(*conn.uploader);
 }
 
@@ -246,9 +246,11 @@ void Streams::abandon(ClientConn& client) {
     proxy_->detach(request);
     if (conn.fragments.size() > 1) {
         conn.is_cut = true;
+        conn.fragments.back()->abandoned = true;
     } else {
         proxy_->lose(conn, "was left by its client", Blame::Nobody);
     }
+    if (client.barrier && !client.requests.empty()) proxy_->hold_back(client);
 }
 
 bool Streams::check_request(ServerConn& conn) {
@@ -256,7 +258,7 @@ bool Streams::check_request(ServerConn& conn) {
     const bool waits = conn.state == ServerConn::State::Ready && !conn.out.empty();
     if (options.timeout_ms == 0 || !waits) return true;
     const Duration limit = late_limit(options);
-    const Instant due = conn.moved_at + limit;
+    const Instant due = conn.taken_at + limit;
     if (proxy_->now() < due) {
         proxy_->wake_at(due);
         return true;

@@ -321,6 +321,7 @@ void Streams::on_lost(ServerConn& conn) {
         ClientConn& client = *std::exchange(conn.uploader, nullptr);
         client.uploading = nullptr;
         client.upload = Upload::Dropping;
+        if (client.barrier) proxy_->hold_back(client);
     }
     if (!std::exchange(conn.streaming, false)) return;
     streaming_.remove(conn);

@@ -125,7 +125,7 @@ void Worker::run() {
                      "limit (ulimit -v)"});
         return;
     }
-    BlockPool blocks(arena.bytes(), {});
+    BlockPool blocks(arena.bytes(), {.page_size = static_cast<size_t>(sysconf(_SC_PAGESIZE))});
     {
         core::Proxy proxy(*options_.config, blocks, *options_.counters, options_.environment);
         Driver driver(proxy, blocks, options_.surroundings);

@@ -36,6 +36,7 @@ class BlockPool {
   public:
     struct Options {
         uint32_t warm_max = 256;  // free blocks whose pages stay resident: 4 MiB
+        size_t page_size = 4096;  // the kernel's; larger than a block: none is given back
     };
 
     BlockPool(std::span<char> arena, const Options& options);
@@ -109,6 +110,7 @@ class BlockPool {
     uint32_t in_use_ = 0;
     uint32_t free_count_ = 0;
     uint32_t warm_max_;
+    size_t page_size_;
     uint32_t cold_count_ = 0;
     uint32_t cold_low_ = 0;   // the lowest cold_count_ since the last begin_trim()
     Block* free_ = nullptr;   // resident pages

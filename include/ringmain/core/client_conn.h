@@ -36,7 +36,7 @@ enum class Upload : uint8_t {
     Behind,    // none is; what is not answered of `requests` are large ones, on connections apart
     Kept,      // it waits in `partial` for its end, like any
     Sending,   // it is on its way to `uploading`; before it as with Behind
-    Dropping,  // it has its answer, an error: the rest is dropped
+    Dropping,  // it has its answer, an error: the rest is dropped; before it as with Behind
 };
 
 // What a client calls itself, for CLIENT.
@@ -99,7 +99,7 @@ class ClientConn {
     bool authenticated = false;
     const User* user = nullptr;  // of its pool; null: may do everything
     bool resp3 = false;
-    bool barrier = false;  // the next frame waits until `requests` is empty
+    bool barrier = false;  // the next frame that begins waits until `requests` is empty
     bool broken = false;   // its output could not be kept: close without a word
     Upload upload = Upload::None;
     bool is_stalling = false;  // the driver is asked what the kernel still has for it

@@ -158,7 +158,7 @@ class ServerConn {
     bool says_ping = false;           // at the end of its prelude
     bool is_sought = false;           // the address of its server's name is being looked up
     bool streaming = false;           // the head's response goes on as it comes (core/streams.h)
-    bool set_apart = false;           // it was everybody's, and will be an idle lease
+    bool set_apart = false;           // for large values; it will be an idle lease
     bool paused = false;              // is not received from: who is to have it is slow
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come
@@ -176,7 +176,8 @@ class ServerConn {
     bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
-    Instant moved_at = {};           // when a part of a large value passed last
+    Instant moved_at = {};           // when a part of a large response passed last
+    Instant taken_at = {};           // when a part of a large request left last, or had to wait
     std::string last_error;          // why it is closed
     uint32_t channel = 0;            // the driver's name for it; 0 while it has none
     uint32_t database;               // what its prelude selects

@@ -98,6 +98,15 @@ TEST_CASE("of blocks that are whole pages all goes back") {
     arena.pool.release(other);
 }
 
+TEST_CASE("of pages that hold several blocks none goes back") {
+    std::vector<char> memory(size_t{4} * block_size);
+    BlockPool pool(memory, {.warm_max = 0, .page_size = 64 * 1024});
+    pool.release(pool.take());
+    CHECK(pool.begin_trim() == 0);
+    REQUIRE(pool.begin_trim() == 1);
+    CHECK(pool.trim().empty());
+}
+
 TEST_CASE("what is in use keeps its bytes, whatever goes back around it") {
     for (uint64_t seed = 1; seed < 20; ++seed) {
         CAPTURE(seed);

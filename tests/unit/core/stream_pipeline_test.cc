@@ -271,7 +271,7 @@ TEST_CASE("each large request has its own time") {
     CHECK(on.heard() == "");
     on.world.pass(40);
     CHECK(on.heard() == late);
-    on.world.pass(200);
+    on.world.pass(100);
     CHECK(on.heard() == "");
     on.say(on.set(0, 'b').substr(100'000));
     SUBCASE("and its late answer is not the next one's") {
@@ -342,6 +342,46 @@ TEST_CASE("a client has no more large requests under way than others") {
     on.answer(on.stream(0), "+C\r\n+D\r\n");
     CHECK(on.heard() == "+A\r\n+B\r\n+C\r\n+D\r\n");
     on.check_clean();
+}
+
+TEST_CASE("who is held back stays so when what it sends is lost") {
+    for (const bool beyond : {false, true}) {
+        CAPTURE(beyond);
+        config::Pool pool = streaming_pool(2);
+        pool.request_size_max = 300'000;
+        Pipeline on(pool);
+        const std::string second =
+            beyond
+                ? resp({"HSET", on.keys[0], std::string(200'000, 'h'), std::string(200'000, 'h')})
+                : on.set(0, 'b');
+        on.say(on.set(1, 'a') + second.substr(0, 100'000));
+        Channel& first = on.stream(1);
+        Channel& lost_one = on.stream(0);
+        pool.server_connections = 2;  // the servers are other ones, at the same addresses
+        on.world.adopt({pool});
+        on.world.settle();
+        if (!beyond) {
+            on.world.loop().begin();
+            on.world.loop().reset(lost_one);
+            on.world.loop().end();
+        }
+        on.say(second.substr(100'000) + on.set(1, 'c'));
+        CHECK_FALSE(on.client->client->wants_input());
+        CHECK(on.world.leases(1).empty());
+        on.answer(first, "+A\r\n");
+        CHECK(on.heard().starts_with("+A\r\n-ERR"));
+        CHECK(on.stream(1).arrived == on.set(1, 'c'));
+    }
+}
+
+TEST_CASE("a large request that is late counts, though the next one moves") {
+    Pipeline on(with_timeout());
+    on.say(on.set(0, 'a') + on.set(0, 'b').substr(0, 100'000));
+    on.world.pass(10);
+    on.say(on.set(0, 'b').substr(100'000, 50'000));
+    on.world.pass(100);
+    CHECK(on.heard().starts_with("-ERR"));
+    CHECK(on.world.health(0).failures() == 1);
 }
 
 TEST_CASE("a reload holds back what comes behind large requests") {
