@@ -237,8 +237,7 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, const Sl
 // The client is gone, or will not send the rest, or has sent what is no request: a request without
 // its end is not run. Those before it on the connection are answered first.
 void Streams::abandon(ClientConn& client) {
-    const Upload was = std::exchange(client.upload, Upload::None);
-    if (was != Upload::Sending) return;
+    if (std::exchange(client.upload, Upload::None) != Upload::Sending) return;
     ServerConn& conn = *std::exchange(client.uploading, nullptr);
     conn.uploader = nullptr;
     Request& request = *client.requests.pop_back();
