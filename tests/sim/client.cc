@@ -156,9 +156,12 @@ bool Client::may_seem_slow() const {
 
 // A server was lost when the client had the beginning of its answer.
 bool Client::may_be_cut_short() const {
-    const bool streams = truth_->pool->stream_threshold < config::Pool{}.stream_threshold;
-    return streams && !truth_->calm && talker_.waiting() > 0 &&
-           talker_.oldest().asked < truth_->calm_from;
+    if (truth_->calm || talker_.waiting() == 0) return false;
+    const Expected& oldest = talker_.oldest();
+    // Of what streams by default no value is large enough, but several together are.
+    const bool is_small = oldest.kind != Expected::Kind::Values || oldest.uses.size() < 2;
+    const bool is_default = truth_->pool->stream_threshold >= config::Pool{}.stream_threshold;
+    return !(is_default && is_small) && oldest.asked < truth_->calm_from;
 }
 
 // False: it has nothing to wait for.
