@@ -174,6 +174,15 @@ void Streams::begin_request(ClientConn& client,
 }
 
 void Streams::pass_on(ClientConn& client, const Slice& slice) {
+    give_part(client, slice);
+    if (client.upload != Upload::Sending) return;
+    const ServerConn& conn = *client.uploading;
+    if (conn.out.size() < window_of(conn.server->pool())) return;
+    client.paused = true;
+    proxy_->mark_dirty(client);
+}
+
+void Streams::give_part(const ClientConn& client, const Slice& slice) {
     if (client.upload != Upload::Sending) return;
     ServerConn& conn = *client.uploading;
     const Pool& pool = conn.server->pool();
@@ -191,9 +200,6 @@ void Streams::pass_on(ClientConn& client, const Slice& slice) {
     }
     conn.note_grown(*conn.fragments.back());
     if (conn.state == ServerConn::State::Ready) proxy_->mark_dirty(conn);
-    if (conn.out.size() < window_of(pool)) return;
-    client.paused = true;
-    proxy_->mark_dirty(client);
 }
 
 // All that waited is with the driver.
@@ -216,7 +222,8 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, const Sl
         abandon(client);
         return Ended::Take;
     }
-    pass_on(client, end);
+    // However much waits: what is to come is another request's.
+    give_part(client, end);
     const Upload was = client.upload;
     client.upload = was == Upload::Kept || client.requests.empty() ? Upload::None : Upload::Behind;
     if (was == Upload::Kept) return Ended::Take;

@@ -157,6 +157,7 @@ class Streams {
     [[nodiscard]] ServerConn* connection_for(ClientConn& client,
                                              Server& server,
                                              const Command& command);
+    void give_part(const ClientConn& client, const Slice& slice);
     void keep_or_wait(ClientConn& client);
     void refuse(ClientConn& client,
                 const Command& command,

@@ -374,6 +374,30 @@ TEST_CASE("who is held back stays so when what it sends is lost") {
     }
 }
 
+TEST_CASE("whose request has come to its end is read on, however much of it waits") {
+    Pipeline on;
+    const uint64_t window = 4 * threshold;
+    const std::string request = resp({"SET", on.keys[0], std::string(100'000 + window, 'v')});
+    const size_t rest = request.size() - window;
+    on.say(request.substr(0, rest - 10));
+    Channel& stream = on.stream(0);
+    stream.reads = false;
+    on.say(request.substr(rest - 10, 10));  // is with the driver
+    on.say(request.substr(rest));
+    CHECK(on.client->client->wants_input());
+    // Of the next one no more is taken than has room.
+    on.say(on.set(0, 'b').substr(0, 100'000));
+    CHECK_FALSE(on.client->client->wants_input());
+    stream.reads = true;
+    on.world.settle();
+    CHECK(on.client->client->wants_input());
+    on.say(on.set(0, 'b').substr(100'000));
+    CHECK(stream.arrived == request + on.set(0, 'b'));
+    on.answer(stream, "+A\r\n+B\r\n");
+    CHECK(on.heard() == "+A\r\n+B\r\n");
+    on.check_clean();
+}
+
 TEST_CASE("a large request that is late counts, though the next one moves") {
     Pipeline on(with_timeout());
     on.say(on.set(0, 'a') + on.set(0, 'b').substr(0, 100'000));
