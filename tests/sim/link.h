@@ -41,7 +41,8 @@ struct Link {
     test::Session session;
     uint64_t requests = 0;
     std::map<uint64_t, Tag> last_writes;  // by client
-    std::deque<Instant> queued;           // redis: when the requests to come were placed here
+    std::deque<Ledger::Span> queued;      // redis: when the requests to come were placed here
+    bool was_given_up = false;            // with them, by the proxy
     static constexpr uint64_t nobody = UINT64_MAX;
     uint64_t lessee = 0;  // the client that has it for itself; 0: none
 

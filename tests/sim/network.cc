@@ -365,6 +365,7 @@ void World::collect(Worker& worker) {
         tell("worker ", link->worker, " connects to s", link->server->index());
         links_.push_back(std::move(link));
     }
+    const std::map<const Server*, Instant> given_up = note_given_up(worker);
     for (const auto& link : links_) {
         if (link->worker != index_of(worker)) continue;
         test::Channel& channel = *link->channel;
@@ -376,7 +377,8 @@ void World::collect(Worker& worker) {
         }
         if (link->server != nullptr && channel.server != nullptr) {
             note_lessee(*link);
-            note_queued(worker, *link);
+            const auto found = given_up.find(link->server);
+            note_queued(worker, *link, found == given_up.end() ? now_ : found->second);
             // What it has sent in this batch was somebody's who left in this batch.
             link->is_lost = channel.server->state == core::ServerConn::State::Closed;
         }
@@ -395,16 +397,31 @@ void World::note_lessee(Link& link) {
     }
 }
 
+// Since when a request for the server may have been placed that this batch has moved: from a
+// connection of its own that was not to be had.
+std::map<const Server*, Instant> World::note_given_up(const Worker& worker) {
+    std::map<const Server*, Instant> since;
+    for (const auto& link : links_) {
+        if (link->worker != index_of(worker) || link->queued.empty()) continue;
+        const core::ServerConn* conn = link->channel->server;
+        const bool is_closed = conn == nullptr || conn->state == core::ServerConn::State::Closed;
+        if (!is_closed || std::exchange(link->was_given_up, true)) continue;
+        Instant& first = since.try_emplace(link->server, now_).first->second;
+        first = std::min(first, link->queued.front().from);
+    }
+    return since;
+}
+
 // Which requests were placed on the link in this batch. In redis each has one answer, which those
 // of a transaction count; lines of memcached's that several requests share do not tell how many
 // they are.
-void World::note_queued(const Worker& worker, Link& link) {
+void World::note_queued(const Worker& worker, Link& link, Instant from) {
     if (link.server->truth().pool->protocol != config::Protocol::Redis) return;
     for (const core::Fragment* fragment = link.channel->server->fragments.front();
          fragment != nullptr;
          fragment = fragment->next) {
         if (fragment->batch != worker.batches) continue;
-        link.queued.insert(link.queued.end(), 1 + fragment->leading, now_);
+        link.queued.insert(link.queued.end(), 1 + fragment->leading, Ledger::Span{from, now_});
     }
 }
 

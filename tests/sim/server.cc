@@ -144,13 +144,13 @@ std::string Server::check_redis(Link& link) {
     if (name.ends_with("subscribe")) return {};
     if (std::string wrong = check_database(link.session.database); !wrong.empty()) return wrong;
     if (link.queued.empty()) return link.is_lost ? "" : "a request that no queue knows of: " + name;
-    const Instant placed = link.queued.front();
+    const auto [from, to] = link.queued.front();
     link.queued.pop_front();
     // What is carried is removed where it was, wherever it lives by now.
     if (link.session.in_transaction && is_one_of(name, {"UNLINK", "SREM"})) return {};
     if (is_step(arguments_)) {
         for (const std::string& key : step_keys()) {
-            if (std::string wrong = check_key(key, placed, placed); !wrong.empty()) return wrong;
+            if (std::string wrong = check_key(key, from, to); !wrong.empty()) return wrong;
         }
         return {};
     }
@@ -160,7 +160,7 @@ std::string Server::check_redis(Link& link) {
         pops || is_one_of(name, {"MSET", "MGET", "DEL", "UNLINK", "EXISTS", "TOUCH"});
     const KeySpan span = pops ? popped_keys() : KeySpan{1, arguments_.size()};
     for (size_t i = span.first; i < span.end; i += step) {
-        if (std::string wrong = check_key(arguments_[i], placed, placed); !wrong.empty()) {
+        if (std::string wrong = check_key(arguments_[i], from, to); !wrong.empty()) {
             return wrong;
         }
         if (!several) break;

@@ -120,7 +120,8 @@ class World {
     [[nodiscard]] bool is_certain(const Link& link, const Link::Message& message);
     void note_lessee(Link& link);
     void collect(Worker& worker);
-    void note_queued(const Worker& worker, Link& link);
+    void note_queued(const Worker& worker, Link& link, Instant from);
+    [[nodiscard]] std::map<const Server*, Instant> note_given_up(const Worker& worker);
     void forget_links();
     [[nodiscard]] bool is_ready(const Worker& worker) const;
     [[nodiscard]] bool is_ready(const Link& link) const;
