@@ -72,7 +72,7 @@ bool Chain::append_copy(std::string_view bytes, OpenBlock* open) {
     return true;
 }
 
-bool Chain::append_shared(const Slice& slice) {
+bool Chain::append_shared(Slice slice) {
     if (slice.size == 0) return true;
     if (tail_ != nullptr && tail_->block == slice.block &&
         tail_->offset + tail_->size == slice.offset) {
@@ -85,7 +85,7 @@ bool Chain::append_shared(const Slice& slice) {
     return true;
 }
 
-bool Chain::append_growing(const Slice& slice) {
+bool Chain::append_growing(Slice slice) {
     if (slice.size < copy_max && !empty()) return append_copy(slice.view(), nullptr);
     const bool wasteful = size_ >= large_frame_size && slice.size < well_filled;
     return wasteful ? append_copy(slice.view(), nullptr) : append_shared(slice);

@@ -53,7 +53,7 @@ Intake& Proxy::intake_of(ClientConn& client) {
     return intake;
 }
 
-void Proxy::take_bytes(ClientConn& client, const Slice& slice) {
+void Proxy::take_bytes(ClientConn& client, Slice slice) {
     if (client.state == ClientConn::State::Closing) return;
     const bool waits = client.intake != nullptr && !client.intake->input.empty();
     if (client.paused || waits) {
@@ -78,7 +78,7 @@ void Proxy::end_reading(ClientConn& client) {
 namespace {
 
 // What cannot be taken yet is read again when what came before it is done.
-void postpone(ClientConn& client, const Slice& end, Chain whole) {
+void postpone(ClientConn& client, Slice end, Chain whole) {
     client.paused = true;
     client.barrier = true;
     const bool kept = whole.empty() ? client.intake->input.append_shared(end)
@@ -88,7 +88,7 @@ void postpone(ClientConn& client, const Slice& end, Chain whole) {
 
 }  // namespace
 
-void Proxy::read_requests(ClientConn& client, const Slice& slice) {
+void Proxy::read_requests(ClientConn& client, Slice slice) {
     Intake& intake = intake_of(client);
     bool at_start = false;
     if (auto* parser = std::get_if<resp::RequestParser>(&intake.parser)) {
@@ -167,7 +167,7 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
 
 // Of an unfinished request, to its end.
 template <class Parser>
-void Proxy::take_part(ClientConn& client, const Parser& parser, const Slice& slice) {
+void Proxy::take_part(ClientConn& client, const Parser& parser, Slice slice) {
     const bool is_on_its_way = client.upload >= Upload::Sending;
     if (parser.discarding()) {
         client.intake->partial.clear();
@@ -181,7 +181,7 @@ void Proxy::take_part(ClientConn& client, const Parser& parser, const Slice& sli
 }
 
 // Of an unfinished request. The reserve keeps the receive buffers of everybody else filled.
-void Proxy::keep_partial(ClientConn& client, const Slice& slice) {
+void Proxy::keep_partial(ClientConn& client, Slice slice) {
     Chain& partial = client.intake->partial;
     if (blocks_->available() > reserve()) {
         const bool small = partial.size() + slice.size < copy_max;

@@ -170,7 +170,7 @@ void Proxy::remove_client(ClientConn& client) {
     stores_.clients.free(&client);
 }
 
-void Proxy::on_client_bytes(ClientConn& client, const Slice& slice) {
+void Proxy::on_client_bytes(ClientConn& client, Slice slice) {
     counters_->bytes_received.add(slice.size);
     client.pool->counters->request_bytes.add(slice.size);
     client.heard_at = now_;

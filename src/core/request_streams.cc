@@ -173,7 +173,7 @@ void Streams::begin_request(ClientConn& client,
     client.uploading = conn;
 }
 
-void Streams::pass_on(ClientConn& client, const Slice& slice) {
+void Streams::pass_on(ClientConn& client, Slice slice) {
     give_part(client, slice);
     if (client.upload != Upload::Sending) return;
     const ServerConn& conn = *client.uploading;
@@ -182,7 +182,7 @@ void Streams::pass_on(ClientConn& client, const Slice& slice) {
     proxy_->mark_dirty(client);
 }
 
-void Streams::give_part(const ClientConn& client, const Slice& slice) {
+void Streams::give_part(const ClientConn& client, Slice slice) {
     if (client.upload != Upload::Sending) return;
     ServerConn& conn = *client.uploading;
     const Pool& pool = conn.server->pool();
@@ -212,7 +212,7 @@ bool Streams::has_room(const ClientConn& client) {
     return client.uploading->out.size() < window_of(client.uploading->server->pool()) / 2;
 }
 
-Streams::Ended Streams::end_request(ClientConn& client, bool oversized, const Slice& end) {
+Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice end) {
     if (client.upload == Upload::Behind) {
         if (client.requests.empty()) client.upload = Upload::None;
         // What is refused here keeps its place among them.

@@ -17,7 +17,7 @@
 
 namespace ringmain::core {
 
-void Proxy::on_server_bytes(ServerConn& conn, const Slice& slice) {
+void Proxy::on_server_bytes(ServerConn& conn, Slice slice) {
     // Bytes that were under way when the connection was given up belong to nobody.
     if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
     conn.server->counters().response_bytes.add(slice.size);
@@ -78,7 +78,7 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 }
 
 // Of a response that crosses receives. False: the connection was lost over it.
-bool Proxy::keep_response_part(ServerConn& conn, const Slice& slice) {
+bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     if (conn.prelude_answers == 0 && !is_one_wanted(conn.fragments.front(), awaiting(conn))) {
         conn.partial.clear();  // only its end matters
         return true;
@@ -138,14 +138,14 @@ Blame blame_for_unasked(const ServerConn& conn) {
 }
 
 // What came in parts, or else in one.
-Bytes all_of(const Chain& parts, const Slice& one) {
+Bytes all_of(const Chain& parts, Slice one) {
     return parts.empty() ? Bytes(one) : Bytes(parts);
 }
 
 }  // namespace
 
 // `end` is the last part of a whole response, or all of it. False: the connection is gone.
-bool Proxy::take_response(ServerConn& conn, const auto& frame, const Slice& end) {
+bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
     if (conn.streaming) [[unlikely]] {
         streams_.end_response(conn);
     }

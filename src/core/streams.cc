@@ -177,7 +177,7 @@ ServerConn* Streams::take(Server& server, bool resp3, uint32_t database, std::st
     return &conn;
 }
 
-void Streams::pass_on(ServerConn& conn, const Slice& slice) {
+void Streams::pass_on(ServerConn& conn, Slice slice) {
     Request& request = *conn.fragments.front()->request;
     ClientConn& client = *request.client;
     conn.moved_at = proxy_->now();

@@ -113,7 +113,7 @@ void Subscriptions::on_bytes(ServerConn& conn, Slice slice) {
 
 // Of a message that crosses receives. One for which there is no memory is dropped: others are not
 // to miss theirs for it.
-void Subscriptions::keep_part(ServerConn& conn, const Slice& slice) {
+void Subscriptions::keep_part(ServerConn& conn, Slice slice) {
     Link& link = *conn.server->link;
     if (link.is_dropping) return;
     const bool fits = conn.partial.size() + slice.size <= response_size_max &&

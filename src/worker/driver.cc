@@ -443,7 +443,7 @@ Block* Driver::take_buffer(const uring::Completion& done) {
     return block;
 }
 
-void Driver::feed(Channel& channel, const Slice& slice) {
+void Driver::feed(Channel& channel, Slice slice) {
     if (channel.client != nullptr) {
         proxy_.on_client_bytes(*channel.client, slice);
     } else if (channel.server != nullptr) {

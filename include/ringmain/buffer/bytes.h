@@ -15,7 +15,7 @@ namespace ringmain {
 
 class Bytes {
   public:
-    explicit Bytes(const Slice& slice) : slice_(slice), size_(slice.size) {}
+    explicit Bytes(Slice slice) : slice_(slice), size_(slice.size) {}
 
     explicit Bytes(const Chain& chain) : size_(static_cast<uint32_t>(chain.size())) {
         if (!chain.empty() && chain.is_contiguous()) {
@@ -52,7 +52,7 @@ class Bytes {
     // For whoever reads in order: the chain, or null when all bytes lie in slice().
     [[nodiscard]] const Chain* chain() const { return chain_; }
 
-    [[nodiscard]] const Slice& slice() const { return slice_; }
+    [[nodiscard]] Slice slice() const { return slice_; }
 
   private:
     Slice slice_;

@@ -82,17 +82,17 @@ class Chain {
     [[nodiscard]] bool append_copy(std::string_view bytes, OpenBlock* open);
 
     // Shares the slice by reference, whatever its size.
-    [[nodiscard]] bool append_shared(const Slice& slice);
+    [[nodiscard]] bool append_shared(Slice slice);
 
     // Copies when small, shares when large.
-    [[nodiscard]] bool append(const Slice& slice, OpenBlock* open) {
+    [[nodiscard]] bool append(Slice slice, OpenBlock* open) {
         if (slice.size < copy_max) return append_copy(slice.view(), open);
         return append_shared(slice);
     }
 
     // Keeps the bytes of a frame that is still growing: shares, except where that would pin a
     // block for few bytes of a large frame.
-    [[nodiscard]] bool append_growing(const Slice& slice);
+    [[nodiscard]] bool append_growing(Slice slice);
 
     // A part of another chain; small pieces are copied, large ones shared.
     [[nodiscard]] bool append_range(const Chain& source, ByteRange range, OpenBlock* open);

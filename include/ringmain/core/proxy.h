@@ -94,7 +94,7 @@ class Proxy {
     [[nodiscard]] ClientConn* accept_client(uint32_t pool_index, std::string peer);
     [[nodiscard]] std::string refusal(uint32_t pool_index) const;
 
-    void on_client_bytes(ClientConn& client, const Slice& slice);
+    void on_client_bytes(ClientConn& client, Slice slice);
     void on_client_end(ClientConn& client);
     // The driver sent some of a client's bytes: reading may go on.
     void on_client_sent(ClientConn& client, uint64_t bytes);
@@ -104,7 +104,7 @@ class Proxy {
     void remove_client(ClientConn& client);
 
     void on_connected(ServerConn& conn);
-    void on_server_bytes(ServerConn& conn, const Slice& slice);
+    void on_server_bytes(ServerConn& conn, Slice slice);
     // Refused, reset, closed, unresolvable: `reason` completes "server NAME ...".
     void on_server_lost(ServerConn& conn, std::string_view reason);
     // There was no descriptor or memory to try with: not the server's doing.
@@ -233,13 +233,13 @@ class Proxy {
     friend class Streams;
 
     [[nodiscard]] Intake& intake_of(ClientConn& client);
-    void take_bytes(ClientConn& client, const Slice& slice);
-    void read_requests(ClientConn& client, const Slice& slice);
+    void take_bytes(ClientConn& client, Slice slice);
+    void read_requests(ClientConn& client, Slice slice);
     template <class Parser>
     void parse_requests(ClientConn& client, Parser& parser, Slice slice);
     template <class Parser>
-    void take_part(ClientConn& client, const Parser& parser, const Slice& slice);
-    void keep_partial(ClientConn& client, const Slice& slice);
+    void take_part(ClientConn& client, const Parser& parser, Slice slice);
+    void keep_partial(ClientConn& client, Slice slice);
     [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
     void end_reading(ClientConn& client);
     void resume(ClientConn& client);
@@ -259,9 +259,9 @@ class Proxy {
     void append_response(ClientConn& client, const Bytes* bytes, std::string_view tail);
 
     [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;
-    bool keep_response_part(ServerConn& conn, const Slice& slice);
+    bool keep_response_part(ServerConn& conn, Slice slice);
     bool admit_part(ServerConn& conn, uint32_t size);
-    [[nodiscard]] bool take_response(ServerConn& conn, const auto& frame, const Slice& end);
+    [[nodiscard]] bool take_response(ServerConn& conn, const auto& frame, Slice end);
     void parse_responses(ServerConn& conn, auto& parser, Slice slice);
     void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_response(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);

@@ -53,7 +53,7 @@ class Streams {
     static void consider(const ServerConn&, const memcached::ResponseParser&) {}
 
     // A part of a streaming response that somebody waits for.
-    void pass_on(ServerConn& conn, const Slice& slice);
+    void pass_on(ServerConn& conn, Slice slice);
     // What is left of it is the last part, which is delivered like any response.
     void end_response(ServerConn& conn);
     static void begin_time_of_own(const ServerConn& conn);
@@ -80,7 +80,7 @@ class Streams {
     static void consider(const ClientConn&, const memcached::BinaryParser&) {}
 
     // A part of a request that is Sending or Dropping.
-    void pass_on(ClientConn& client, const Slice& slice);
+    void pass_on(ClientConn& client, Slice slice);
     // Of a request whose end has come, to a client whose `upload` is not None.
     enum class Ended : uint8_t {
         Done,  // it was on its way, or dropped
@@ -89,7 +89,7 @@ class Streams {
     };
 
     // The last part of it.
-    [[nodiscard]] Ended end_request(ClientConn& client, bool oversized, const Slice& end);
+    [[nodiscard]] Ended end_request(ClientConn& client, bool oversized, Slice end);
     // Whatever is on its way of a request will have no end.
     void abandon(ClientConn& client);
     // Of a client that is Sending.
@@ -157,7 +157,7 @@ class Streams {
     [[nodiscard]] ServerConn* connection_for(ClientConn& client,
                                              Server& server,
                                              const Command& command);
-    void give_part(const ClientConn& client, const Slice& slice);
+    void give_part(const ClientConn& client, Slice slice);
     void keep_or_wait(ClientConn& client);
     void refuse(ClientConn& client,
                 const Command& command,

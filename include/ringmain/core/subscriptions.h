@@ -142,7 +142,7 @@ class Subscriptions {
 
     // subscription_messages.cc
     [[nodiscard]] static bool awaits_bytes(const ServerConn& conn);
-    void keep_part(ServerConn& conn, const Slice& slice);
+    void keep_part(ServerConn& conn, Slice slice);
     void on_frame(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_array(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] bool confirms(const Link& link, std::string_view word, std::string_view name);

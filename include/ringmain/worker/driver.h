@@ -107,7 +107,7 @@ class Driver {
     void close_door(const Listener& listener);
     void on_receive(Channel& channel, const uring::Completion& done);
     [[nodiscard]] Block* take_buffer(const uring::Completion& done);
-    void feed(Channel& channel, const Slice& slice);
+    void feed(Channel& channel, Slice slice);
     void on_stream_end(Channel& channel, int error);
     void on_send(Channel& channel, int32_t result);
     void on_connect(Channel& channel, int32_t result);
