@@ -27,11 +27,16 @@ class Ketama {
 
     // Call only when a node is live.
     [[nodiscard]] uint32_t server_of(uint32_t hash) const {
-        // The end mark has the greatest value, so the walk needs no other end.
+        // The end mark has the greatest value, so the walk needs no other end. Whether its first
+        // steps are taken no branch could guess: one that does, and waits for the hash to be told
+        // that it was wrong, costs as much as the hash.
         const Point* point = &ring_[first_of_bucket_[hash >> bucket_shift_]];
-        while (point->value < hash) {
-            ++point;
-        }
+        point += point->value < hash ? 1 : 0;
+        point += point->value < hash ? 1 : 0;
+        while (point->value < hash)
+            [[unlikely]] {
+                ++point;
+            }
         return point->server;
     }
 
