@@ -47,7 +47,7 @@ constexpr Duration sweep_again = Duration::millis(1000);
 
 bool is_in_use(const ServerConn& conn) {
     return conn.state != ServerConn::State::Closed || conn.channel != 0 ||
-           conn.disconnect_link.linked;
+           conn.disconnect_link.is_linked();
 }
 
 bool is_in_use(const Server& server) {

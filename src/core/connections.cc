@@ -165,7 +165,7 @@ void Proxy::begin_attempt(ServerConn& conn) {
 }
 
 void Proxy::on_connected(ServerConn& conn) {
-    if (conn.disconnect_link.linked || conn.state != ServerConn::State::Connecting) return;
+    if (conn.disconnect_link.is_linked() || conn.state != ServerConn::State::Connecting) return;
     counters_->server_connects.add(1);
     counters_->server_connections.add(1);
     conn.server->counters().connects.add(1);
@@ -190,7 +190,7 @@ void Proxy::become_ready(ServerConn& conn) {
 }
 
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
-    if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+    if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     if (conn.ends && reason == end_of_stream_reason && leases_.on_closed(conn)) return;
     // A server that closes an idle connection has done nothing wrong.
     const bool idle = conn.state == ServerConn::State::Ready && conn.fragments.empty() &&
@@ -269,7 +269,7 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
 }
 
 void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
-    if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+    if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     // Told by whoever knows what there was none of.
     lose(conn, reason, conn.is_probe ? Blame::Us : Blame::Nobody);
 }

@@ -19,7 +19,7 @@ namespace ringmain::core {
 
 void Proxy::on_server_bytes(ServerConn& conn, Slice slice) {
     // Bytes that were under way when the connection was given up belong to nobody.
-    if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+    if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     conn.server->counters().response_bytes.add(slice.size);
     conn.server->note_heard(now_);
     if (conn.is_subscriber) {
@@ -160,7 +160,7 @@ bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
     } else {
         on_response(conn, frame, bytes);
     }
-    return !conn.disconnect_link.linked && conn.state != ServerConn::State::Closed;
+    return !conn.disconnect_link.is_linked() && conn.state != ServerConn::State::Closed;
 }
 
 void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {

@@ -46,7 +46,7 @@ bool Server::replace(const ServerConn& late, Instant now) {
         return conn->is_spare && conn->resp3 == late.resp3;
     });
     const bool is_free = (*spare)->state == ServerConn::State::Closed && (*spare)->channel == 0 &&
-                         !(*spare)->disconnect_link.linked && now >= (*spare)->retry_at;
+                         !(*spare)->disconnect_link.is_linked() && now >= (*spare)->retry_at;
     if (!is_free) return false;
     std::swap(*place, *spare);
     (*place)->is_spare = false;
@@ -58,7 +58,7 @@ ServerConn* Server::failed_place(bool resp3) const {
     for (uint32_t i = 0; i < per_kind_; ++i) {
         ServerConn& conn = *connections_[resp3 ? per_kind_ + i : i];
         const bool is_closed = conn.state == ServerConn::State::Closed && conn.channel == 0 &&
-                               !conn.disconnect_link.linked;
+                               !conn.disconnect_link.is_linked();
         if (is_closed && conn.failures > 0) return &conn;
     }
     return nullptr;

@@ -106,7 +106,7 @@ void Subscriptions::on_bytes(ServerConn& conn, Slice slice) {
         } else {
             on_frame(conn, parser.frame(), whole.empty() ? Bytes(end) : Bytes(whole));
         }
-        if (conn.disconnect_link.linked || conn.state == ServerConn::State::Closed) return;
+        if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
         parser.next();
     }
 }

@@ -28,7 +28,7 @@ std::string whose_timers(const core::Proxy& proxy) {
     std::string text;
     for (const core::Server* server : servers_in(proxy)) {
         for (const auto& conn : server->connections()) {
-            if (!conn->waiting_link.linked) continue;
+            if (!conn->waiting_link.is_linked()) continue;
             text += server->title() + (conn->is_probe ? " probe" : "") +
                     (conn->resp3 ? " resp3" : "") + " state " +
                     std::to_string(static_cast<int>(conn->state)) + " queue " +
@@ -140,7 +140,7 @@ bool World::check_connection(const Worker& worker, const core::ServerConn& conn)
         return conn.out.empty() || fail(title + ": bytes wait for a closed connection");
     }
     if (conn.channel == 0) {
-        if (!conn.preconnect_link.linked) return fail(title + ": nobody connects");
+        if (!conn.preconnect_link.is_linked()) return fail(title + ": nobody connects");
         return conn.fragments.empty() || fail(title + ": requests wait for its turn");
     }
     if (conn.is_to_begin()) return fail(title + ": would be connected twice");
@@ -150,7 +150,7 @@ bool World::check_connection(const Worker& worker, const core::ServerConn& conn)
     }
     const bool is_nobodys = conn.is_lease && !conn.set_apart && conn.lessee == nullptr;
     if (conn.state == State::Ready && is_nobodys && conn.fragments.empty() &&
-        !conn.idle_lease_link.linked) {
+        !conn.idle_lease_link.is_linked()) {
         return fail(title + ": a connection is neither idle nor anybody's");
     }
     const uint64_t queue_max = uint64_t{scenario_.blocks} * block_size / 8 + 1024 * 1024;

@@ -9,6 +9,7 @@
 #include "ringmain/base/assert.h"
 
 #include <cstddef>
+#include <cstdint>
 
 namespace ringmain {
 
@@ -65,9 +66,13 @@ class Fifo {
 
 template <class T>
 struct ListLink {
-    T* previous = nullptr;
+    // No element is there.
+    static T* nowhere() { return reinterpret_cast<T*>(uintptr_t{1}); }
+
+    [[nodiscard]] bool is_linked() const { return previous != nowhere(); }
+
+    T* previous = nowhere();  // while the element is outside
     T* next = nullptr;
-    bool linked = false;
 };
 
 // T has a public member `ListLink<T> link`, given as `Link`.
@@ -78,15 +83,15 @@ class List {
 
     [[nodiscard]] T* front() const { return head_; }
 
-    [[nodiscard]] static bool contains(const T& element) { return (element.*Link).linked; }
+    [[nodiscard]] static bool contains(const T& element) { return (element.*Link).is_linked(); }
 
     [[nodiscard]] static T* after(const T& element) { return (element.*Link).next; }
 
     // Does nothing when the element is in already.
     void add(T& element) {
         ListLink<T>& link = element.*Link;
-        if (link.linked) return;
-        link = {.previous = tail_, .next = nullptr, .linked = true};
+        if (link.is_linked()) return;
+        link = {.previous = tail_, .next = nullptr};
         if (tail_ == nullptr) {
             head_ = &element;
         } else {
@@ -98,7 +103,7 @@ class List {
     // Does nothing when the element is not in.
     void remove(T& element) {
         ListLink<T>& link = element.*Link;
-        if (!link.linked) return;
+        if (!link.is_linked()) return;
         if (link.previous == nullptr) {
             head_ = link.next;
         } else {

@@ -72,7 +72,9 @@ class ServerConn {
     [[nodiscard]] bool is_late() const { return first_in_time != fragments.front(); }
 
     // Wanted, and the driver has not begun yet.
-    [[nodiscard]] bool is_to_begin() const { return connect_link.linked || preconnect_link.linked; }
+    [[nodiscard]] bool is_to_begin() const {
+        return connect_link.is_linked() || preconnect_link.is_linked();
+    }
 
     // Made when a client needed it, and not everybody's.
     [[nodiscard]] bool is_on_demand() const { return is_lease || is_subscriber; }
