@@ -1,6 +1,7 @@
 #include "ringmain/core/proxy.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/base/prefetch.h"
 #include "ringmain/core/limits.h"
 
 #include <algorithm>
@@ -151,6 +152,7 @@ void Proxy::remove_client(ClientConn& client) {
     streams_.abandon(client);
     while (!client.requests.empty()) {
         Request& request = *client.requests.pop_front();
+        prefetch(client.requests.front(), cache_line_size);
         detach(request);
         free_if_done(request);
     }

@@ -1,6 +1,7 @@
 // The way back: a server's bytes become responses, responses find their requests.
 
 #include "ringmain/base/assert.h"
+#include "ringmain/base/prefetch.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/memcached/forward.h"
@@ -374,6 +375,7 @@ void Proxy::deliver(Request& request, const Bytes* bytes, std::string_view tail)
         return;
     }
     client->requests.pop_front();
+    prefetch(client->requests.front(), cache_line_size);
     if (!request.mute) append_response(*client, bytes, tail);
     detach(request);
     free_if_done(request);

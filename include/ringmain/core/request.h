@@ -15,6 +15,7 @@
 #pragma once
 
 #include "ringmain/base/list.h"
+#include "ringmain/base/prefetch.h"
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/memcached/request_parser.h"
@@ -58,8 +59,9 @@ enum class StatsKind : uint8_t {
 struct Fragment {
     explicit Fragment(BlockPool& pool) : response(pool) {}
 
-    Fragment* next = nullptr;    // in the server connection's FIFO
-    Request* request = nullptr;  // never null while in a FIFO
+    Fragment* next = nullptr;        // in the server connection's FIFO
+    Request* request = nullptr;      // never null while in a FIFO
+    const Request* ahead = nullptr;  // to be prefetched (core/fragment_fifo.h), or gone
     Instant queued = {};
     Instant sent = {};      // when its bytes were handed to the driver; `queued` until then
     Chain response;         // of a split request, until all are there
@@ -93,7 +95,7 @@ struct Join {
     explicit Join(BlockPool& pool) : keys(pool) {}
 };
 
-struct Request {
+struct alignas(cache_line_size) Request {
     Request(BlockPool& pool, ClientConn* owner) : client(owner), only(pool), response(pool) {}
 
     Request* next = nullptr;         // in the client's FIFO

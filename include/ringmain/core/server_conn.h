@@ -13,6 +13,7 @@
 #include "ringmain/base/list.h"
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
+#include "ringmain/core/fragment_fifo.h"
 #include "ringmain/core/request.h"
 #include "ringmain/memcached/response_parser.h"
 #include "ringmain/resp/response_parser.h"
@@ -200,7 +201,7 @@ class ServerConn {
     ListLink<ServerConn> stream_link;
     ListLink<ServerConn> throttle_link;
 
-    Fifo<Fragment, &Fragment::next> fragments;
+    FragmentFifo fragments;
     Fragment* first_in_time = nullptr;   // those before it were late
     std::vector<uint64_t> scripts_told;  // by ScriptId::place, its number: since it was connected
     Chain prelude_out;
