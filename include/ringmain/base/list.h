@@ -9,7 +9,6 @@
 #include "ringmain/base/assert.h"
 
 #include <cstddef>
-#include <cstdint>
 
 namespace ringmain {
 
@@ -66,12 +65,9 @@ class Fifo {
 
 template <class T>
 struct ListLink {
-    // No element is there.
-    static T* nowhere() { return reinterpret_cast<T*>(uintptr_t{1}); }
+    [[nodiscard]] bool is_linked() const { return previous != nullptr; }
 
-    [[nodiscard]] bool is_linked() const { return previous != nowhere(); }
-
-    T* previous = nowhere();  // while the element is outside
+    T* previous = nullptr;  // of the first one: the last one
     T* next = nullptr;
 };
 
@@ -91,29 +87,28 @@ class List {
     void add(T& element) {
         ListLink<T>& link = element.*Link;
         if (link.is_linked()) return;
-        link = {.previous = tail_, .next = nullptr};
-        if (tail_ == nullptr) {
+        if (head_ == nullptr) {
             head_ = &element;
-        } else {
-            (tail_->*Link).next = &element;
+            link.previous = &element;
+            return;
         }
-        tail_ = &element;
+        T*& last = (head_->*Link).previous;
+        link.previous = last;
+        (last->*Link).next = &element;
+        last = &element;
     }
 
     // Does nothing when the element is not in.
     void remove(T& element) {
         ListLink<T>& link = element.*Link;
         if (!link.is_linked()) return;
-        if (link.previous == nullptr) {
+        if (&element == head_) {
             head_ = link.next;
         } else {
             (link.previous->*Link).next = link.next;
         }
-        if (link.next == nullptr) {
-            tail_ = link.previous;
-        } else {
-            (link.next->*Link).previous = link.previous;
-        }
+        T* behind = link.next == nullptr ? head_ : link.next;
+        if (behind != nullptr) (behind->*Link).previous = link.previous;
         link = {};
     }
 
@@ -125,7 +120,6 @@ class List {
 
   private:
     T* head_ = nullptr;
-    T* tail_ = nullptr;
 };
 
 }  // namespace ringmain
