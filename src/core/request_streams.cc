@@ -171,11 +171,16 @@ void Streams::begin_request(ClientConn& client,
     proxy_->waiting_.add(*conn);
     client.upload = Upload::Sending;
     client.uploading = conn;
+    wait_if_full(client);
 }
 
 void Streams::pass_on(ClientConn& client, Slice slice) {
     give_part(client, slice);
-    if (client.upload != Upload::Sending) return;
+    if (client.upload == Upload::Sending) wait_if_full(client);
+}
+
+// It is read on when what waits is with the driver (on_taken).
+void Streams::wait_if_full(ClientConn& client) {
     const ServerConn& conn = *client.uploading;
     if (conn.out.size() < window_of(conn.server->pool())) return;
     client.paused = true;

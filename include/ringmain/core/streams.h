@@ -158,6 +158,7 @@ class Streams {
                                              Server& server,
                                              const Command& command);
     void give_part(const ClientConn& client, Slice slice);
+    void wait_if_full(ClientConn& client);
     void keep_or_wait(ClientConn& client);
     void refuse(ClientConn& client,
                 const Command& command,

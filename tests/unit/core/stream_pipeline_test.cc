@@ -398,6 +398,24 @@ TEST_CASE("whose request has come to its end is read on, however much of it wait
     on.check_clean();
 }
 
+TEST_CASE("requests that begin in one part and end in the next are bounded like longer ones") {
+    config::Pool pool = streaming_pool(1);
+    pool.stream_threshold = 1000;
+    Pipeline on(pool);
+    const std::string request = resp({"SET", on.keys[0], std::string(5000, 'v')});
+    on.say(request.substr(0, 3000));
+    Channel& stream = on.stream(0);
+    stream.reads = false;
+    on.say(request.substr(3000));
+    int begun = 1;
+    for (; begun < 20 && on.client->client->wants_input(); ++begun) {
+        on.say(request.substr(0, 3000));
+        if (on.client->client->wants_input()) on.say(request.substr(3000));
+    }
+    CHECK(begun < 5);
+    CHECK(stream.server->out.size() < 4 * pool.stream_threshold + request.size());
+}
+
 TEST_CASE("a large request that is late counts, though the next one moves") {
     Pipeline on(with_timeout());
     on.say(on.set(0, 'a') + on.set(0, 'b').substr(0, 100'000));
