@@ -161,8 +161,10 @@ class Cable(NetworkFaults):
         time.sleep(1.5)
         self.others_unharmed(since, time.monotonic())
         self.network.mend()
+        # What was lost several times TCP sends again after seconds; until then, or until the timeout,
+        # all of a connection wait.
+        self.serves_again(within=6.0, since=time.monotonic())
         self.settles(within=6.0)
-        self.serves_again(within=1.0, since=time.monotonic())
         self.finish_load()
 
 
