@@ -73,11 +73,13 @@ bool World::is_ready(const Link& link) const {
 // --- bytes on their way --------------------------------------------------------------------------
 
 void World::deliver() {
+    std::string bytes;
     for (const auto& link : links_) {
         if (!link->channel->closed) {
-            const size_t before = link->channel->inbound.size();
-            link->to_proxy.take(now_, link->channel->inbound);
-            link->taken_bytes += link->channel->inbound.size() - before;
+            bytes.clear();
+            link->to_proxy.take(now_, bytes);
+            link->channel->inbound += bytes;
+            link->taken_bytes += bytes.size();
         }
         link->to_peer.take(now_, link->arrived);
         if (link->server == nullptr) continue;

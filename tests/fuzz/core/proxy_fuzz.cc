@@ -109,7 +109,8 @@ void happen(Loop& loop, Input& input) {
             return;
         case 8:
             // A large piece: the same byte many times.
-            channel->inbound.append(size_t{64} * input.byte(), static_cast<char>(input.byte()));
+            channel->inbound +=
+                std::string(size_t{64} * input.byte(), static_cast<char>(input.byte()));
             break;
         default:
             channel->inbound += input.piece();

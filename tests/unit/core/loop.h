@@ -23,6 +23,8 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/mman.h>
+
 namespace ringmain::test {
 
 // What the workers of one process share.
@@ -39,6 +41,69 @@ struct Process {
     std::vector<const core::Counters*> all_counters;
 };
 
+// Bytes that are received off the front: in all, each is copied twice at most.
+class Inbound {
+  public:
+    [[nodiscard]] size_t size() const { return bytes_.size() - received_; }
+
+    [[nodiscard]] bool empty() const { return size() == 0; }
+
+    [[nodiscard]] const char* data() const { return bytes_.data() + received_; }
+
+    Inbound& operator=(std::string_view bytes) {
+        clear();
+        return *this += bytes;
+    }
+
+    Inbound& operator+=(std::string_view bytes) {
+        bytes_ += bytes;
+        return *this;
+    }
+
+    Inbound& operator+=(char byte) {
+        bytes_ += byte;
+        return *this;
+    }
+
+    void pop_front(size_t size) {
+        received_ += size;
+        if (received_ < bytes_.size() - received_) return;
+        bytes_.erase(0, received_);
+        received_ = 0;
+    }
+
+    void clear() {
+        bytes_.clear();
+        received_ = 0;
+    }
+
+  private:
+    std::string bytes_;
+    size_t received_ = 0;  // of `bytes_`
+};
+
+// As a worker's: what is never used costs nothing.
+class Arena {
+  public:
+    explicit Arena(size_t size)
+        : size_(size),
+          data_(static_cast<char*>(
+              mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+        RM_ASSERT(data_ != MAP_FAILED);
+    }
+
+    ~Arena() { munmap(data_, size_); }
+
+    Arena(const Arena&) = delete;
+    Arena& operator=(const Arena&) = delete;
+
+    [[nodiscard]] std::span<char> bytes() const { return {data_, size_}; }
+
+  private:
+    size_t size_;
+    char* data_;
+};
+
 // A socket: the proxy's side of it, and what the peer has sent and got.
 struct Channel {
     explicit Channel(BlockPool& blocks) : sending(blocks) {}
@@ -53,7 +118,7 @@ struct Channel {
     bool inbound_end = false;  // the peer closes behind `inbound`
     uint64_t untaken = 0;      // of what was sent, with the kernel
     Chain sending;             // what the proxy gave, not yet with the peer
-    std::string inbound;       // from the peer, not yet received
+    Inbound inbound;           // from the peer, not yet received
     std::string arrived;       // with the peer
     std::string line;          // of what arrived at a client, for seen_errors.cc
 };
@@ -83,8 +148,8 @@ class Loop {
                            ? std::make_unique<Process>(config, options.workers)
                            : nullptr),
           process_(options.process == nullptr ? own_process_.get() : options.process),
-          arena_(std::make_unique_for_overwrite<char[]>(arena_size(options))),
-          blocks_(std::span(arena_.get(), arena_size(options)), {}),
+          arena_(size_t{options.blocks} * block_size),
+          blocks_(arena_.bytes(), {}),
           prng_(options.seed),
           cut_(options.cut),
           preconnects_(options.preconnects),
@@ -199,7 +264,7 @@ class Loop {
         size_t size = std::min<size_t>(channel.inbound.size(), block_size);
         if (cut_) size = 1 + prng_.below(size);
         std::memcpy(block->data, channel.inbound.data(), size);
-        channel.inbound.erase(0, size);
+        channel.inbound.pop_front(size);
         block->used = static_cast<uint32_t>(size);
         const Slice slice = {block, 0, block->used};
         if (channel.client != nullptr) {
@@ -246,8 +311,6 @@ class Loop {
     }
 
   private:
-    static size_t arena_size(const Options& options) { return size_t{options.blocks} * block_size; }
-
     Channel& make_channel() {
         channels_.push_back(std::make_unique<Channel>(blocks_));
         channels_.back()->index = static_cast<uint32_t>(channels_.size() - 1);
@@ -350,7 +413,7 @@ class Loop {
     std::unique_ptr<Process> own_process_;  // null when it is one of several workers
     Process* process_;
     std::deque<std::vector<core::PoolShared>> shared_pools_;  // of adopted configurations
-    std::unique_ptr<char[]> arena_;
+    Arena arena_;
     BlockPool blocks_;
     Prng prng_;
     bool cut_;

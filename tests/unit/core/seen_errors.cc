@@ -75,16 +75,16 @@ class SeenErrors {
         // What a client got so far of a line; no error has more bytes.
         constexpr size_t longest = 4096;
         std::string& line = channel.line;
-        for (const char byte : bytes) {
-            if (byte == '\n') {
-                if (line.ends_with('\r')) {
-                    line.pop_back();
-                    note_line(line);
-                }
-                line.clear();
-            } else if (line.size() < longest) {
-                line += byte;
+        while (true) {
+            const size_t end = bytes.find('\n');
+            line += bytes.substr(0, std::min(end, longest - line.size()));
+            if (end == std::string_view::npos) return;
+            bytes.remove_prefix(end + 1);
+            if (line.ends_with('\r')) {
+                line.pop_back();
+                note_line(line);
             }
+            line.clear();
         }
     }
 

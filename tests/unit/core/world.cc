@@ -178,11 +178,13 @@ void World::adopt(std::vector<config::Pool> pools) {
 void World::serve(Channel& channel) {
     FakeServer& server = servers_[index_of(*channel.server)];
     if (server.mood != Mood::Up || channel.inbound_end) return;
+    std::string answers;
     if (pool().protocol == config::Protocol::Redis) {
-        server.redis.serve(channel.arrived, channel.inbound, sessions_[channel.index]);
+        server.redis.serve(channel.arrived, answers, sessions_[channel.index]);
     } else {
-        server.memcached.serve(channel.arrived, channel.inbound);
+        server.memcached.serve(channel.arrived, answers);
     }
+    channel.inbound += answers;
     if (channel.shut) channel.inbound_end = true;  // as redis, whatever waits on it
 }
 
