@@ -41,6 +41,12 @@ void forward(Proxy& proxy,
              const memcached::RequestFrame& frame,
              const Bytes& bytes);
 
+// What a request is remembered by, beside its place: for its response.
+void note_frame(const Proxy& proxy,
+                Request& request,
+                const memcached::RequestFrame& frame,
+                std::string_view placed_key);
+
 // Answers bytes that are no request of the protocol, and closes.
 void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& parser);
 void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::RequestParser& parser);
@@ -74,7 +80,8 @@ inline constexpr std::string_view loading_reason = "is loading its data (eject_o
 
 // The answer of a server that has as many connections as it takes, before it closes this one.
 [[nodiscard]] inline bool is_full(std::string_view answer) {
-    return answer.starts_with("-ERR max number of clients");
+    return answer.starts_with("-ERR max number of clients") ||
+           answer.starts_with("ERROR Too many open connections");
 }
 
 // What the slow log will say of a request; `command` may be null.

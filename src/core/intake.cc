@@ -216,9 +216,9 @@ void Proxy::resume(ClientConn& client) {
 }
 
 void Proxy::read_on(ClientConn& client) {
-    const auto* parser = std::get_if<resp::RequestParser>(&client.intake->parser);
-    if (parser != nullptr && client.state == ClientConn::State::Open) {
-        streams_.consider(client, *parser);  // it may have waited for its turn
+    if (client.state == ClientConn::State::Open) {
+        std::visit([&](const auto& parser) { streams_.consider(client, parser); },
+                   client.intake->parser);  // it may have waited for its turn
     }
     Chain work = std::move(client.intake->input);
     while (!work.empty() && client.wants_input()) {

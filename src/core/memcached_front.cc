@@ -332,6 +332,16 @@ bool names_key(const RequestFrame& frame) {
 
 }  // namespace
 
+void note_frame(const Proxy& proxy,
+                Request& request,
+                const memcached::RequestFrame& frame,
+                std::string_view placed_key) {
+    describe(request, frame);
+    if (!names_key(frame)) return;
+    request.only.keys = frame.key_count;
+    request.only.key_hash = proxy.key_check_hash(placed_key);
+}
+
 void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Pool& pool = *client.pool;
     const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
@@ -353,12 +363,8 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
         refuse(proxy, client, frame, too_many_requests(proxy));
         return;
     }
-    describe(*request, frame);
     note(proxy, *request, key);
-    if (names_key(frame)) {
-        request->only.keys = frame.key_count;
-        request->only.key_hash = proxy.key_check_hash(key);
-    }
+    note_frame(proxy, *request, frame, key);
     if (frame.verb <= Verb::Gets && frame.key_count == 1) {
         send_get(proxy, *conn, *request, frame, bytes);
         return;

@@ -173,7 +173,14 @@ void Proxy::on_prelude_response(ServerConn& conn,
                                 const Bytes& bytes) {
     RM_DCHECK(conn.says_ping);
     conn.prelude_answers -= 1;
-    conn.is_probe ? end_probe(conn, first_line(bytes)) : become_ready(conn);
+    const std::string answer = first_line(bytes);
+    if (conn.is_probe) {
+        end_probe(conn, answer);
+    } else if (is_full(answer)) {
+        lose(conn, "takes no more connections: " + answer);
+    } else {
+        become_ready(conn);
+    }
 }
 
 }  // namespace ringmain::core

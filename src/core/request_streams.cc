@@ -1,8 +1,10 @@
 // Large requests, on their way while they are still arriving.
 
 #include "ringmain/base/assert.h"
+#include "ringmain/core/counted_commands.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/memcached/forward.h"
 #include "ringmain/resp/commands.h"
 
 #include <algorithm>
@@ -11,6 +13,18 @@
 #include "front.h"
 
 namespace ringmain::core {
+
+struct Streams::Begun {
+    const Command* command = nullptr;                // redis
+    ByteRange key = {};                              // of that
+    const memcached::RequestFrame* frame = nullptr;  // memcached
+
+    [[nodiscard]] uint32_t number() const {
+        return frame == nullptr ? number_of(command) : number_of(frame->verb);
+    }
+
+    [[nodiscard]] bool is_mute() const { return frame != nullptr && frame->noreply; }
+};
 
 namespace {
 
@@ -60,16 +74,37 @@ bool is_free_to(const ClientConn& client, const Command& command) {
 }  // namespace
 
 void Streams::consider_request(ClientConn& client, const resp::RequestParser& parser) {
-    const Pool& pool = *client.pool;
     std::string& scratch = proxy_->scratch().text;
     const Bytes bytes(client.intake->partial);
     const Command* command = is_plain(client) ? command_of(parser, bytes, scratch) : nullptr;
-    if (command == nullptr || !is_free_to(client, *command) || !proxy_->has_fragments(1)) {
+    if (command == nullptr || !is_free_to(client, *command)) {
         keep_or_wait(client);
         return;
     }
     const ByteRange key = parser.frame().arguments[command->only_key];
-    if (key.size > pool.options->key_size_max) {
+    if (key.size > client.pool->options->key_size_max) {
+        keep_or_wait(client);
+    } else {
+        place(client, {.command = command, .key = key});
+    }
+}
+
+// It has a key and a data block: the line was found right.
+void Streams::consider_request(ClientConn& client, const memcached::RequestParser& parser) {
+    const memcached::RequestFrame& frame = parser.frame();
+    if (frame.verb != memcached::Verb::Invalid) place(client, {.frame = &frame});
+}
+
+std::string_view Streams::key_of(const ClientConn& client, const Begun& begun) const {
+    const Bytes bytes(client.intake->partial);
+    std::string& scratch = proxy_->scratch().text;
+    return begun.frame == nullptr ? bytes.view(begun.key, scratch)
+                                  : memcached::placed_key(*begun.frame, bytes, scratch);
+}
+
+void Streams::place(ClientConn& client, const Begun& begun) {
+    const Pool& pool = *client.pool;
+    if (!proxy_->has_fragments(1) || !proxy_->has_room_for(client.intake->partial.size())) {
         keep_or_wait(client);
         return;
     }
@@ -79,11 +114,11 @@ void Streams::consider_request(ClientConn& client, const resp::RequestParser& pa
         return;
     }
     if (!pool.any_live()) {
-        refuse(client, *command, proxy_->no_server_text(pool), stats::Reason::NoServer);
+        refuse(client, begun, proxy_->no_server_text(pool), stats::Reason::NoServer);
         return;
     }
-    const uint32_t server = pool.server_of(bytes.view(key, scratch), proxy_->now(), proxy_->prng());
-    begin_request(client, *pool.servers[server], *command, key);
+    const uint32_t server = pool.server_of(key_of(client, begun), proxy_->now(), proxy_->prng());
+    begin_request(client, *pool.servers[server], begun);
 }
 
 // It is taken when its end is there; but behind large ones it is considered again when they are
@@ -98,19 +133,20 @@ void Streams::keep_or_wait(ClientConn& client) {
 
 // The rest of it is counted to its end and not kept.
 void Streams::refuse(ClientConn& client,
-                     const Command& command,
+                     const Begun& begun,
                      std::string_view why,
                      stats::Reason reason) {
-    client.pool->counters->commands[command.number].add(1);
+    client.pool->counters->commands[begun.number()].add(1);
     proxy_->counters().requests.add(1);
     client.intake->partial.clear();
     client.upload = Upload::Dropping;
-    proxy_->refuse_forward(client, error_line(*client.pool, why), reason);
+    proxy_->refuse_forward(
+        client, begun.is_mute() ? std::string() : error_line(*client.pool, why), reason);
 }
 
 // That on which its earlier ones are under way to the server, or one of its own. Null: what becomes
 // of the request is decided.
-ServerConn* Streams::connection_for(ClientConn& client, Server& server, const Command& command) {
+ServerConn* Streams::connection_for(ClientConn& client, Server& server, const Begun& begun) {
     ServerConn* before = client.requests.empty() ? nullptr : find_uploads(server, client);
     if (before != nullptr) {
         if (may_follow(*before)) return before;
@@ -133,39 +169,50 @@ ServerConn* Streams::connection_for(ClientConn& client, Server& server, const Co
     if (shared.state == ServerConn::State::Ready && server.takes_requests) {
         keep_or_wait(client);
     } else {
-        refuse(client, command, why, proxy_->scratch().why_reason);
+        refuse(client, begun, why, proxy_->scratch().why_reason);
     }
     return nullptr;
 }
 
-void Streams::begin_request(ClientConn& client,
-                            Server& server,
-                            const Command& command,
-                            ByteRange key) {
-    ServerConn* conn = connection_for(client, server, command);
+// What is remembered of it until it is answered.
+void Streams::describe(Request& request, Server& server, const Begun& begun) {
+    const std::string_view key = key_of(*request.client, begun);
+    if (proxy_->notes_commands()) {
+        note_command(request, begun.command, key.substr(0, noted_key_size_max));
+        request.key_size = static_cast<uint32_t>(key.size());
+    }
+    if (begun.frame != nullptr) {
+        note_frame(*proxy_, request, *begun.frame, key);
+        return;
+    }
+    request.command = begun.command;
+    server.large_keys.note(proxy_->key_check_hash(key) | 1);
+    if (begun.command->handling == Handling::Publish) {
+        proxy_->subscriptions().count_receivers(request, server, publishes_to(*begun.command), key);
+    }
+}
+
+void Streams::begin_request(ClientConn& client, Server& server, const Begun& begun) {
+    ServerConn* conn = connection_for(client, server, begun);
     if (conn == nullptr) return;
     Request* request = proxy_->make_request(client);
     RM_ASSERT(request != nullptr);  // the limit was checked
-    client.pool->counters->commands[command.number].add(1);
+    client.pool->counters->commands[begun.number()].add(1);
     proxy_->counters().requests.add(1);
-    request->command = &command;
-    if (proxy_->notes_commands()) {
-        const ByteRange head = {key.offset, std::min(key.size, noted_key_size_max)};
-        note_command(
-            *request, &command, Bytes(client.intake->partial).view(head, proxy_->scratch().text));
-        request->key_size = key.size;
-    }
-    if (command.handling == Handling::Publish) {
-        const Bytes bytes(client.intake->partial);
-        proxy_->subscriptions().count_receivers(
-            *request, server, publishes_to(command), bytes.view(key, proxy_->scratch().text));
-    }
-    server.large_keys.note(
-        proxy_->key_check_hash(Bytes(client.intake->partial).view(key, proxy_->scratch().text)) |
-        1);
+    describe(*request, server, begun);
     conn->uploader = &client;
     conn->taken_at = proxy_->now();
-    conn->out.append_chain(std::move(client.intake->partial));
+    Chain& partial = client.intake->partial;
+    if (begun.frame != nullptr && !begun.frame->is_canonical) {
+        const Bytes bytes(partial);
+        const bool written =
+            memcached::write_request(*begun.frame, bytes, conn->out) &&
+            bytes.append_to(conn->upload_line, {0, begun.frame->data.offset}, nullptr);
+        RM_ASSERT(written);  // there was room
+        partial.clear();
+    } else {
+        conn->out.append_chain(std::move(partial));
+    }
     proxy_->enqueue(*conn, request->only);
     conn->note_incomplete();
     proxy_->waiting_.add(*conn);
@@ -235,6 +282,7 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice en
     if (was == Upload::Dropping) return Ended::Done;
     ServerConn& conn = *std::exchange(client.uploading, nullptr);
     conn.uploader = nullptr;
+    conn.upload_line.clear();
     // Its time begins.
     Fragment& fragment = *conn.fragments.back();
     conn.note_complete(fragment);
@@ -262,6 +310,46 @@ void Streams::abandon(ClientConn& client) {
         proxy_->lose(conn, "was left by its client", Blame::Nobody);
     }
     if (client.barrier && !client.requests.empty()) proxy_->hold_back(client);
+}
+
+bool Streams::keep_early(ServerConn& conn, Slice slice) {
+    constexpr uint64_t size_max = 1024;
+    if (conn.server->pool().is_redis() || !is_leaving(conn)) return false;
+    const bool goes_on = decltype(early_)::contains(conn);
+    RM_DCHECK(goes_on || conn.partial.empty());
+    if (conn.partial.size() + slice.size > size_max || !conn.partial.append_growing(slice)) {
+        return false;
+    }
+    // An error that is not about the line: after a bare ERROR it would run the data.
+    const Bytes bytes(conn.partial);
+    std::string scratch;
+    const std::string_view text = bytes.view({0, bytes.size()}, scratch);
+    constexpr std::string_view server_error = "SERVER_ERROR ";
+    constexpr std::string_view client_error = "CLIENT_ERROR ";
+    const std::string_view begin = text.substr(0, server_error.size());
+    if (!server_error.starts_with(begin) && !client_error.starts_with(begin)) return false;
+    // It is counted when it is taken.
+    conn.server->counters().response_bytes.subtract(slice.size);
+    if (!goes_on) early_.add(conn);
+    return true;
+}
+
+// The rest of their requests has left.
+void Streams::take_early() {
+    for (ServerConn* conn = early_.front(); conn != nullptr;) {
+        if (!proxy_->awaits_bytes(*conn)) {
+            conn = decltype(early_)::after(*conn);
+            continue;
+        }
+        early_.remove(*conn);
+        Chain bytes = std::move(conn->partial);
+        while (!bytes.empty()) {
+            const Slice slice = bytes.front();
+            proxy_->on_server_bytes(*conn, slice);
+            bytes.pop_front(slice.size);
+        }
+        conn = early_.front();  // it may have taken others with it
+    }
 }
 
 bool Streams::check_request(ServerConn& conn) {

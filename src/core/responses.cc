@@ -147,9 +147,8 @@ Bytes all_of(const Chain& parts, Slice one) {
 
 // `end` is the last part of a whole response, or all of it. False: the connection is gone.
 bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
-    if (conn.streaming) [[unlikely]] {
-        streams_.end_response(conn);
-    }
+    if (conn.streaming && !streams_.end_response(conn, frame)) [[unlikely]]
+        return false;
     Chain whole(*blocks_);
     if (!conn.partial.empty()) {
         if (!keep_response_part(conn, end)) return false;
@@ -167,6 +166,7 @@ bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
 void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
     while (slice.size > 0) {
         if (!awaits_bytes(conn)) {
+            if (streams_.keep_early(conn, slice)) return;
             lose(conn, unasked_text(conn, slice.view()), blame_for_unasked(conn));
             return;
         }

@@ -1,8 +1,10 @@
 #include "ringmain/core/streams.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/core/counted_commands.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/memcached/forward.h"
 
 #include <algorithm>
 #include <utility>
@@ -39,18 +41,34 @@ uint64_t Streams::window_of(const Pool& pool) {
 
 // --- responses -----------------------------------------------------------------------------------
 
-void Streams::consider(ServerConn& conn, uint64_t size) {
+bool Streams::is_to_stream(const ServerConn& conn, uint64_t missing) {
     const uint64_t threshold = conn.server->pool().options->stream_threshold;
-    if (threshold == 0 || size <= threshold || conn.prelude_answers > 0) return;
+    if (threshold == 0 || conn.partial.size() + missing <= threshold) return false;
     // A server that announces much and brings nothing is told of; so the beginning is held back.
-    if (conn.partial.size() <= std::min<uint64_t>(threshold, stream_held_back)) return;
+    if (conn.partial.size() <= std::min<uint64_t>(threshold, stream_held_back)) return false;
+    if (conn.prelude_answers > 0) return false;
     const Fragment& head = *conn.fragments.front();
-    if (!is_wanted(head) || head.request->join != nullptr) return;
+    if (!is_wanted(head) || head.request->join != nullptr) return false;
     const bool is_element = head.special == Special::Turn && begins_element(conn.partial);
-    if (head.special != Special::No && !is_element) return;
+    if (head.special != Special::No && !is_element) return false;
     // Nothing of it may leave, or messages might fall into its middle.
-    if (head.request->mute || is_subscribed(*head.request->client)) return;
-    begin_response(conn);
+    return !head.request->mute && !is_subscribed(*head.request->client);
+}
+
+// What is looked at when a response is whole (Proxy::on_response): of this one it will be gone.
+bool Streams::is_asked_for(const ServerConn& conn, const memcached::ResponseParser& parser) const {
+    const Fragment& head = *conn.fragments.front();
+    const memcached::Verb verb = head.request->verb;
+    const bool reads = verb <= memcached::Verb::Gats || verb == memcached::Verb::MetaGet;
+    // An answer in the binary protocol is another one, made of the whole.
+    if (!reads || head.request->client->binary != nullptr) return false;
+    const memcached::ResponseFrame& frame = parser.frame();
+    const bool is_shared = head.in_line > 1;
+    if (!memcached::fits(verb, frame) || frame.singly != is_shared) return false;
+    if (is_shared) return parser.in_single_value();  // and its owner is the head
+    if (frame.value_count > head.keys) return false;
+    if (head.keys == 0 || frame.first_key.size == 0) return true;
+    return proxy_->has_key(head, Bytes(conn.partial).view(frame.first_key, proxy_->scratch().text));
 }
 
 void Streams::begin_response(ServerConn& conn) {
@@ -58,10 +76,12 @@ void Streams::begin_response(ServerConn& conn) {
     conn.moved_at = proxy_->now();
     conn.large_key = 0;
     streaming_.add(conn);
-    LargeKeys& large_keys = conn.server->large_keys;
-    large_keys.use();
-    const uint64_t key_hash = conn.fragments.front()->key_hash;
-    if (key_hash != 0) large_keys.note(key_hash);
+    if (conn.server->pool().is_redis()) {  // memcached does not take long to begin an answer
+        LargeKeys& large_keys = conn.server->large_keys;
+        large_keys.use();
+        const uint64_t key_hash = conn.fragments.front()->key_hash;
+        if (key_hash != 0) large_keys.note(key_hash);
+    }
     conn.streamed = conn.partial.size();
     conn.fragments.front()->request->response = std::move(conn.partial);
     give_what_waits(conn);
@@ -195,6 +215,16 @@ void Streams::pass_on(ServerConn& conn, Slice slice) {
     if (has_turn) note_output(conn, client, slice.size);
 }
 
+bool Streams::end_response(ServerConn& conn, const memcached::ResponseFrame& frame) {
+    const Fragment& head = *conn.fragments.front();
+    if (!memcached::fits(head.request->verb, frame) || frame.value_count > head.keys) {
+        proxy_->lose(conn, "sent a response that does not fit the request");
+        return false;
+    }
+    end_response(conn);
+    return true;
+}
+
 void Streams::end_response(ServerConn& conn) {
     conn.streaming = false;
     conn.moved_at = proxy_->now();
@@ -291,15 +321,30 @@ void Streams::fall_back(ServerConn& conn) {
 void Streams::keep_request(ServerConn& conn, ClientConn& client) {
     conn.uploader = nullptr;
     client.uploading = nullptr;
-    client.intake->partial = std::move(conn.out);
+    restore(conn, client);
     Request& request = *client.requests.pop_back();
     client.upload = Upload::Behind;
     // It is counted when it is taken.
-    client.pool->counters->commands[request.command->number].subtract(1);
+    const bool is_redis = client.pool->is_redis();
+    const uint32_t number = is_redis ? number_of(request.command) : number_of(request.verb);
+    client.pool->counters->commands[number].subtract(1);
     proxy_->counters().requests.subtract(1);
     proxy_->detach(request);
     keep_or_wait(client);
     if (client.upload == Upload::Kept && client.paused) proxy_->resumable_.add(client);
+}
+
+// What had come of it, as it came.
+void Streams::restore(ServerConn& conn, ClientConn& client) {
+    Chain& partial = client.intake->partial;
+    if (!conn.upload_line.empty()) {
+        const auto& parser = std::get<memcached::RequestParser>(client.intake->parser);
+        const uint64_t block = parser.frame().size - parser.frame().data.offset;
+        const uint64_t data = block - parser.bytes_missing();
+        conn.out.pop_front(conn.out.size() - data);
+        partial = std::move(conn.upload_line);
+    }
+    partial.append_chain(std::move(conn.out));
 }
 
 void Streams::on_lost(ServerConn& conn) {
@@ -309,6 +354,8 @@ void Streams::on_lost(ServerConn& conn) {
     conn.large_key = 0;
     conn.uploads_of = 0;
     conn.is_cut = false;
+    conn.upload_line.clear();
+    early_.remove(conn);
     if (std::exchange(conn.set_apart, false)) {
         conn.server->set_apart -= 1;
         // One of everybody's finds out when the server is there again.

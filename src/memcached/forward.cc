@@ -3,6 +3,7 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
@@ -159,7 +160,8 @@ std::string_view placed_key(const RequestFrame& frame, const Bytes& bytes, std::
 
 bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target) {
     RM_ASSERT(frame.verb != Verb::Invalid);
-    if (frame.is_canonical) return bytes.append_to(target, {0, frame.size}, nullptr);
+    const uint32_t size = std::min(frame.size, bytes.size());
+    if (frame.is_canonical) return bytes.append_to(target, {0, size}, nullptr);
 
     std::string scratch;
     Words words(bytes.view(frame.line, scratch));
@@ -178,8 +180,7 @@ bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target)
     }
     if (!line.end()) return false;
     if (!has_data_block(frame.verb)) return true;
-    const ByteRange data = {frame.data.offset, frame.data.size + DataBlock::line_end_size};
-    return bytes.append_to(target, data, nullptr);
+    return bytes.append_to(target, {frame.data.offset, size - frame.data.offset}, nullptr);
 }
 
 bool extend_get(std::string_view key, Chain& target) {

@@ -67,8 +67,27 @@ class Neighbour(threading.Thread):
             raise self.wrong
 
 
-class Large(RedisCase):
-    """A proxy whose memory is watched, in front of one server with a huge value."""
+class Watched:
+    """A case of a proxy whose memory is watched."""
+
+    def peak(self):
+        if SANITIZED:
+            return 0
+        with open(f"/proc/{self.proxy.pid}/status") as status:
+            line = next(line for line in status if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
+    @contextlib.contextmanager
+    def little_memory(self):
+        before = self.proxy.resident_bytes()
+        with open(f"/proc/{self.proxy.pid}/clear_refs", "w") as refs:
+            refs.write("5")
+        yield
+        self.assertLess(self.peak() - before, MEMORY)
+
+
+class Large(Watched, RedisCase):
+    """In front of one server with a huge value."""
 
     server_count = 1
     value = pattern(HUGE)
@@ -98,21 +117,6 @@ class Large(RedisCase):
     def take(self, client, **options):
         self.assertEqual(drain(client, HUGE, **options), self.digest)
         self.same(client.read_exactly(2), b"\r\n")
-
-    def peak(self):
-        if SANITIZED:
-            return 0
-        with open(f"/proc/{self.proxy.pid}/status") as status:
-            line = next(line for line in status if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-
-    @contextlib.contextmanager
-    def little_memory(self):
-        before = self.proxy.resident_bytes()
-        with open(f"/proc/{self.proxy.pid}/clear_refs", "w") as refs:
-            refs.write("5")
-        yield
-        self.assertLess(self.peak() - before, MEMORY)
 
     def connections(self):
         return int(self.servers[0].info("clients", "connected_clients"))

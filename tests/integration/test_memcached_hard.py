@@ -280,6 +280,8 @@ class Data(Hostile):
     def test_m06_an_error_to_a_quiet_request_shifts_nothing(self):
         value = b"x" * (1 << 20)
         client = self.client()
+        self.expect(client, b"set k 0 0 %d\r\n%b\r\n" % (len(value), value), TOO_LARGE)
+        self.opened = self.opened_by_servers()  # large values have one of their own, which is kept
         for _ in range(20):
             client.send(b"set k 0 0 %d noreply\r\n%b\r\n" % (len(value), value)
                         + b"incr %b 1 noreply\r\n" % self.watched[0].encode()

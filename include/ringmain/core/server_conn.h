@@ -175,6 +175,7 @@ class ServerConn {
     Instant since = {};              // when the connect began
     Instant ready_by = {};           // when it will have taken too long
     ClientConn* uploader = nullptr;  // whose request it has, and not its end
+    Chain upload_line;               // of that as it came, when it was written anew
     uint64_t uploads_of = 0;         // the client whose large requests it has; 0: none
     bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
@@ -200,6 +201,8 @@ class ServerConn {
     ListLink<ServerConn> waiting_link;  // has a deadline or a retry to look at
     ListLink<ServerConn> stream_link;
     ListLink<ServerConn> throttle_link;
+    ListLink<ServerConn>
+        early_link;  // `partial` is an answer that came before its request had left
 
     FragmentFifo fragments;
     Fragment* first_in_time = nullptr;   // those before it were late

@@ -46,16 +46,27 @@ class Streams {
         if (conn.streaming || conn.partial.empty()) return;
         const char type = parser.frame().type;
         if (type == 0 || type == '-' || type == '!' || type == '>') return;
-        consider(conn, conn.partial.size() + parser.bytes_missing());
+        if (is_to_stream(conn, parser.bytes_missing())) begin_response(conn);
     }
 
-    // A value's key must be looked at first, and the largest that a server takes is small.
-    static void consider(const ServerConn&, const memcached::ResponseParser&) {}
+    void consider(ServerConn& conn, memcached::ResponseParser& parser) {
+        if (conn.streaming || conn.partial.empty() || parser.bytes_missing() == 0) return;
+        if (!is_to_stream(conn, parser.bytes_missing()) || !is_asked_for(conn, parser)) return;
+        parser.forget_key();
+        begin_response(conn);
+    }
 
     // A part of a streaming response that somebody waits for.
     void pass_on(ServerConn& conn, Slice slice);
-    // What is left of it is the last part, which is delivered like any response.
-    void end_response(ServerConn& conn);
+
+    // What is left of it is the last part, which is delivered like any response. False: it is not
+    // what it began as, and the connection was lost over it.
+    [[nodiscard]] bool end_response(ServerConn& conn, const resp::ResponseFrame&) {
+        end_response(conn);
+        return true;
+    }
+
+    [[nodiscard]] bool end_response(ServerConn& conn, const memcached::ResponseFrame& frame);
     static void begin_time_of_own(const ServerConn& conn);
 
     // A read of a key whose value was large lately goes on a connection that is set apart for it
@@ -70,13 +81,14 @@ class Streams {
 
     // The beginning of an unfinished request is in `partial`, and that much is known to be missing.
     void consider(ClientConn& client, const resp::RequestParser& parser) {
-        if (client.upload > Upload::Behind || client.intake->partial.empty()) return;
-        const uint64_t threshold = client.pool->options->stream_threshold;
-        if (threshold > 0 && parser.bytes_missing() > threshold) consider_request(client, parser);
+        if (is_to_stream(client, parser.bytes_missing())) consider_request(client, parser);
     }
 
-    static void consider(const ClientConn&, const memcached::RequestParser&) {}
+    void consider(ClientConn& client, const memcached::RequestParser& parser) {
+        if (is_to_stream(client, parser.bytes_missing())) consider_request(client, parser);
+    }
 
+    // What a server gets is another request, made of the whole.
     static void consider(const ClientConn&, const memcached::BinaryParser&) {}
 
     // A part of a request that is Sending or Dropping.
@@ -125,10 +137,17 @@ class Streams {
     // Before those who wait for it are told.
     void on_lost(ServerConn& conn);
 
+    // A memcached server that refuses a request when it has its line takes the data all the same:
+    // its answer is kept until the data is there to be taken. False when it is none to be kept.
+    [[nodiscard]] bool keep_early(ServerConn& conn, Slice slice);
+
     // Pauses and goes on.
     void end_batch() {
         if (!streaming_.empty()) [[unlikely]] {
             drive();
+        }
+        if (!early_.empty()) [[unlikely]] {
+            take_early();
         }
     }
 
@@ -138,14 +157,28 @@ class Streams {
     [[nodiscard]] ServerConn* next_throttled() { return throttled_.pop_front(); }
 
   private:
+    // What is known of a request that has not come to its end.
+    struct Begun;
+
+    [[nodiscard]] static bool is_to_stream(const ClientConn& client, uint64_t missing) {
+        if (client.upload > Upload::Behind || client.intake->partial.empty()) return false;
+        const uint64_t threshold = client.pool->options->stream_threshold;
+        return threshold > 0 && missing > threshold;
+    }
+
     void drive();
-    void consider(ServerConn& conn, uint64_t size);
+    void take_early();
+    [[nodiscard]] static bool is_to_stream(const ServerConn& conn, uint64_t missing);
+    [[nodiscard]] bool is_asked_for(const ServerConn& conn,
+                                    const memcached::ResponseParser& parser) const;
     void begin_response(ServerConn& conn);
+    void end_response(ServerConn& conn);
     [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;
     void set_apart(ServerConn& conn);
     bool change_places(ServerConn& conn);
     void order_stand_in(Server& server, bool resp3);
     void keep_request(ServerConn& conn, ClientConn& client);
+    static void restore(ServerConn& conn, ClientConn& client);
     [[nodiscard]] bool return_to_place(ServerConn& conn);
     static void mark_apart(ServerConn& conn);
     [[nodiscard]] ServerConn* take(Server& server,
@@ -153,17 +186,18 @@ class Streams {
                                    uint32_t database,
                                    std::string_view* why);
     void consider_request(ClientConn& client, const resp::RequestParser& parser);
-    void begin_request(ClientConn& client, Server& server, const Command& command, ByteRange key);
+    void consider_request(ClientConn& client, const memcached::RequestParser& parser);
+    void place(ClientConn& client, const Begun& begun);
+    [[nodiscard]] std::string_view key_of(const ClientConn& client, const Begun& begun) const;
+    void begin_request(ClientConn& client, Server& server, const Begun& begun);
+    void describe(Request& request, Server& server, const Begun& begun);
     [[nodiscard]] ServerConn* connection_for(ClientConn& client,
                                              Server& server,
-                                             const Command& command);
+                                             const Begun& begun);
     void give_part(const ClientConn& client, Slice slice);
     void wait_if_full(ClientConn& client);
     void keep_or_wait(ClientConn& client);
-    void refuse(ClientConn& client,
-                const Command& command,
-                std::string_view why,
-                stats::Reason reason);
+    void refuse(ClientConn& client, const Begun& begun, std::string_view why, stats::Reason reason);
     [[nodiscard]] static uint64_t window_of(const Pool& pool);
     void give_what_waits(ServerConn& conn);
     void note_output(const ServerConn& conn, ClientConn& client, uint64_t size);
@@ -173,6 +207,7 @@ class Streams {
     Proxy* proxy_;
     List<ServerConn, &ServerConn::stream_link> streaming_;
     List<ServerConn, &ServerConn::throttle_link> throttled_;
+    List<ServerConn, &ServerConn::early_link> early_;
 };
 
 }  // namespace ringmain::core

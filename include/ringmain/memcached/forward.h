@@ -30,7 +30,8 @@ void keys_of(const RequestFrame& frame,
                                           const Bytes& bytes,
                                           std::string& scratch);
 
-// Appends the whole request as a server shall see it. False when the arena is exhausted.
+// Appends the whole request as a server shall see it; of one that is unfinished the line and what
+// is there of its data. False when the arena is exhausted.
 [[nodiscard]] bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target);
 
 // Appends a get/gets/gat/gats for some of its keys, in order.

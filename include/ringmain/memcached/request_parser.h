@@ -116,9 +116,10 @@ class RequestParser {
     // Of the unfinished frame: bytes known to be still missing; 0 while in a line.
     [[nodiscard]] uint64_t bytes_missing() const { return data_.left(); }
 
-    // True while the bytes of a refused data block pass by: they need not be kept.
+    // True while the bytes of a refused data block pass by: they need not be kept. When the frame
+    // is complete: whether it is refused.
     [[nodiscard]] bool discarding() const {
-        return data_.left() > 0 && frame_.verb == Verb::Invalid;
+        return (state_ == State::Data || state_ == State::Complete) && frame_.verb == Verb::Invalid;
     }
 
     [[nodiscard]] std::string_view error() const { return error_; }

@@ -64,6 +64,12 @@ class ResponseParser {
     // This value is the last after all: the frame goes on to END, as if it had been taken whole.
     void go_on_to_end();
 
+    // Of the unfinished frame: bytes known to be still missing; 0 while in a line.
+    [[nodiscard]] uint64_t bytes_missing() const { return body_.left(); }
+
+    // The first bytes of the frame are gone: first_key has been looked at and names none any more.
+    void forget_key() { frame_.first_key = {}; }
+
     // True between frames: the next byte starts a response.
     [[nodiscard]] bool at_start() const { return frame_.size == 0 && line_size_ == 0; }
 

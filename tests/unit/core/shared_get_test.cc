@@ -23,10 +23,18 @@ std::string get(const std::string& key) {
     return "get " + key + "\r\n";
 }
 
+// Servers whose values pass when they are whole.
+config::Pool whole(config::Pool pool) {
+    pool.stream_threshold = 0;
+    return pool;
+}
+
 // One server, which is connected, and clients.
 struct Lines {
-    explicit Lines(size_t count, const Loop::Options& options = {})
-        : world(memcached_pool(1), options) {
+    explicit Lines(size_t count,
+                   const Loop::Options& options = {},
+                   const config::Pool& pool = memcached_pool(1))
+        : world(pool, options) {
         for (size_t i = 0; i < count; ++i) {
             clients.push_back(&world.client());
         }
@@ -394,7 +402,7 @@ TEST_CASE("shared get: a lost connection fails each once") {
 }
 
 TEST_CASE("shared get: a value beyond memory fails its own request only") {
-    Lines lines(3, {.blocks = 128});
+    Lines lines(3, {.blocks = 128}, whole(memcached_pool(1)));
     lines.data("a") = "1";
     lines.data("b") = std::string(3'000'000, 'x');
     lines.data("c") = "3";
@@ -409,7 +417,7 @@ TEST_CASE("shared get: a value beyond memory fails its own request only") {
 }
 
 TEST_CASE("shared get: what failed for want of memory has one answer, also when it must wait") {
-    World world(memcached_pool(2), {.blocks = 128});
+    World world(whole(memcached_pool(2)), {.blocks = 128});
     Channel& first = world.client();
     Channel& second = world.client();
     const std::string large = world.key_on(0, 0);

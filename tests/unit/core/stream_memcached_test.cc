@@ -1,0 +1,397 @@
+// Large values of memcached, passed on as they arrive, in either direction.
+
+#include "ringmain/core/limits.h"
+#include "tests/unit/core/streaming.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+constexpr std::string_view refusal = "SERVER_ERROR object too large for cache\r\n";
+
+config::Pool pool_of(uint32_t servers) {
+    config::Pool pool = memcached_pool(servers);
+    pool.stream_threshold = threshold;
+    return pool;
+}
+
+std::string huge() {
+    return std::string(8 * core::stream_window, 'h');
+}
+
+std::string block(const std::string& data) {
+    return std::to_string(data.size()) + "\r\n" + data + "\r\n";
+}
+
+std::string set(const std::string& key, const std::string& data) {
+    return "set " + key + " 0 0 " + block(data);
+}
+
+std::string value(const std::string& key, const std::string& data) {
+    return "VALUE " + key + " 0 " + block(data);
+}
+
+std::string down(const std::string& why) {
+    return "SERVER_ERROR ringmain: server s0 (10.0.0.1:7000) " + why + "\r\n";
+}
+
+Channel& only_lease(World& world) {
+    const std::vector<Channel*> found = world.leases(0);
+    REQUIRE(found.size() == 1);
+    return *found.front();
+}
+
+// A silent server, and a client that has asked it.
+struct Asked {
+    explicit Asked(std::string_view request) : world(pool_of(1)), client(&world.client()) {
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(*client, request) == "");
+        link = world.link(0);
+        REQUIRE(link != nullptr);
+    }
+
+    // What the client hears of what the server says.
+    std::string hear(std::string_view bytes) {
+        link->inbound += bytes;
+        world.settle();
+        return World::heard(*client);
+    }
+
+    World world;
+    Channel* client;
+    Channel* link;
+};
+
+// A silent server that has the beginning of a request, and its client.
+struct Begun {
+    explicit Begun(std::string request) : world(pool_of(1)), all(std::move(request)) {
+        client = &world.client();
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(*client, all.substr(0, half)) == "");
+        link = &only_lease(world);
+    }
+
+    // The rest of it, and what the client hears then.
+    std::string end() { return world.ask(*client, all.substr(half)); }
+
+    std::string hear(std::string_view bytes) {
+        link->inbound += bytes;
+        world.settle();
+        return World::heard(*client);
+    }
+
+    static constexpr size_t half = 50'000;
+
+    World world;
+    std::string all;
+    Channel* client;
+    Channel* link;
+};
+
+}  // namespace
+
+// --- requests ------------------------------------------------------------------------------------
+
+TEST_CASE("memcached: a large value reaches its server before its end is there") {
+    const std::string data(200'000, 'a');
+    for (const auto& [head, seen, answer] : std::vector<std::array<std::string, 3>>{
+             {"set a 0 0 ", "set a 0 0 ", "STORED\r\n"},
+             {"  add  a 7 60  ", "add a 7 60 ", "NOT_STORED\r\n"},
+             {"append a 0 0 00", "append a 0 0 ", "STORED\r\n"},
+             {"ms a ", "ms a ", "HD\r\n"}}) {
+        CAPTURE(head);
+        Begun begun(head + block(data));
+        const std::string all = seen + block(data);
+        const size_t there = Begun::half - head.size() + seen.size();
+        CHECK(begun.link->arrived == all.substr(0, there));
+        CHECK(begun.end() == "");
+        CHECK(begun.link->arrived == all);
+        CHECK(begun.hear(answer) == answer);
+        CHECK(begun.world.counters().requests.get() == 1);
+    }
+}
+
+TEST_CASE("memcached: flags of a large ms stay, but for the one that asks for silence") {
+    Begun begun("ms Zm9v 200000 b q T0\r\n" + std::string(200'000, 'a') + "\r\n");
+    CHECK(begun.end() == "");
+    CHECK(begun.link->arrived.starts_with("ms Zm9v 200000 b T0\r\naaa"));
+    CHECK(begun.hear("HD\r\n") == "");
+    begun.world.server(0).mood = Mood::Up;
+    CHECK(begun.world.ask(*begun.client, "mn\r\n") == "MN\r\n");
+}
+
+TEST_CASE("memcached: a large set without an answer has none, whatever becomes of it") {
+    const std::string request = "set a 0 0 200000 noreply\r\n" + std::string(200'000, 'a') + "\r\n";
+    Begun begun(request);
+    CHECK(begun.end() == "");
+    CHECK(begun.link->arrived.starts_with("set a 0 0 200000\r\n"));
+    CHECK(begun.hear("STORED\r\n") == "");
+    Begun lost(request);
+    lost.world.loop().reset(*lost.link);
+    CHECK(lost.end() == "");
+    lost.world.server(0).mood = Mood::Up;
+    lost.world.pass(5000);
+    CHECK(lost.world.ask(*lost.client, "get a\r\n") == "END\r\n");
+}
+
+TEST_CASE("memcached: large values take their turn, and no more memory than a window") {
+    for (uint64_t seed = 1; seed < 12; ++seed) {
+        CAPTURE(seed);
+        World world(pool_of(2), {.blocks = 2048, .seed = seed, .cut = true});
+        Channel& client = world.client();
+        const std::string a = world.key_on(0);
+        const std::string b = world.key_on(1);
+        const std::string one(150'000, '1');
+        const std::string two(150'000, '2');
+        const std::string stored = "STORED\r\n";
+        CHECK(world.ask(client,
+                        set(a, "0") + set(b, "0") + set(a, one) + "get " + a + "\r\n" +
+                            set(a, two) + set(b, two) + "get " + a + "\r\nmn\r\nget " + a + " " +
+                            b + "\r\n") == stored + stored + stored + value(a, one) + "END\r\n" +
+                                               stored + stored + value(a, two) + "END\r\nMN\r\n" +
+                                               value(a, two) + value(b, two) + "END\r\n");
+    }
+    World world(pool_of(1), {.blocks = 512});
+    Channel& client = world.client();
+    CHECK(world.ask(client, set("a", "0")) == "STORED\r\n");
+    World::say(client, set("a", huge()).substr(0, 100'000));
+    world.settle();
+    Channel& stream = only_lease(world);
+    stream.reads = false;
+    World::say(client, set("a", huge()).substr(100'000));
+    world.settle();
+    CHECK_FALSE(client.client->wants_input());
+    CHECK(bytes_in_use(world) < 2 * core::stream_window);
+    CHECK(world.ask(world.client(), "get a\r\n") == value("a", "0") + "END\r\n");
+    stream.reads = true;
+    world.settle();
+    CHECK(World::heard(client) == "STORED\r\n");
+    CHECK(world.server(0).memcached.values["a"] == huge());
+}
+
+TEST_CASE("memcached: a data block that ends elsewhere than its line says is not stored") {
+    World world(pool_of(1));
+    Channel& client = world.client();
+    std::string wrong = set("a", std::string(200'000, 'a'));
+    wrong.replace(wrong.size() - 2, 2, "xy");
+    const std::string bad = "CLIENT_ERROR bad data chunk\r\n";
+    CHECK(world.ask(client, wrong.substr(0, 100'000)) == "");
+    CHECK(world.ask(client, wrong.substr(100'000) + "get a\r\n") == bad + "END\r\n");
+    CHECK(world.server(0).memcached.values.empty());
+    CHECK(world.counters().requests.get() == 3);  // it is counted where it ends once more
+}
+
+TEST_CASE("memcached: a server that refuses a large value at its line is heard when it has it") {
+    const std::string data(200'000, 'a');
+    for (const bool in_pieces : {false, true}) {
+        CAPTURE(in_pieces);
+        Begun begun(set("a", data));
+        if (in_pieces) {
+            for (const char byte : refusal) {
+                CHECK(begun.hear({&byte, 1}) == "");
+            }
+        } else {
+            CHECK(begun.hear(refusal) == "");
+        }
+        CHECK_FALSE(begun.link->closed);
+        CHECK(begun.end() == refusal);
+        CHECK(begun.link->arrived == set("a", data));
+        // And the next one goes the same way.
+        begun.link->arrived.clear();
+        CHECK(begun.world.ask(*begun.client, set("b", data)) == "");
+        CHECK(begun.link->arrived == set("b", data));
+        CHECK(begun.hear("STORED\r\n") == "STORED\r\n");
+        CHECK(begun.world.counters().server_failures.get() == 0);
+    }
+}
+
+TEST_CASE("memcached: whatever else comes before a large value is there is no answer to it") {
+    for (const std::string_view early :
+         {"STORED\r\n", "ERROR\r\n", "SERVER_EROR x\r\n", "VALUE a 0 1\r\n", "\r\n"}) {
+        CAPTURE(early);
+        Begun begun(set("a", std::string(200'000, 'a')));
+        const std::string told = begun.hear(early);
+        CHECK(told.starts_with(
+            "SERVER_ERROR ringmain: server s0 (10.0.0.1:7000) sent bytes that nobody asked for"));
+        CHECK(begun.link->closed);
+        begun.world.server(0).mood = Mood::Up;
+        CHECK(begun.end() == "");
+        CHECK(begun.world.ask(*begun.client, "get a\r\n") == "END\r\n");
+    }
+    Begun begun(set("a", std::string(200'000, 'a')));
+    CHECK(begun.hear("SERVER_ERROR " + std::string(2000, 'x')) != "");
+    CHECK(begun.link->closed);
+    Begun lost(set("a", std::string(200'000, 'a')));
+    CHECK(lost.hear(refusal) == "");
+    lost.world.loop().reset(*lost.link);
+    CHECK(lost.end() == down("reset the connection"));
+}
+
+TEST_CASE("memcached: where no other connection is to be had a large value waits for its end") {
+    const std::string data(200'000, 'a');
+    for (const std::string& request :
+         {set("a", data), "set  a 0 0 200000 noreply\r\n" + data + "\r\n"}) {
+        const bool is_mute = request.starts_with("set  ");
+        World world(pool_of(1));
+        Channel& client = world.client();
+        CHECK(world.ask(client, set("a", "0")) == "STORED\r\n");
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, request.substr(0, 100'000)) == "");
+        Channel& lease = only_lease(world);
+        CHECK(lease.arrived == "version\r\n");
+        lease.inbound += "ERROR Too many open connections\r\n";
+        world.server(0).mood = Mood::Up;
+        world.settle();
+        CHECK(lease.closed);
+        CHECK(world.ask(client, request.substr(100'000) + "get b\r\n") ==
+              std::string(is_mute ? "" : "STORED\r\n") + "END\r\n");
+        CHECK(world.server(0).memcached.values["a"] == data);
+        CHECK(std::ranges::count(world.server(0).memcached.log, "set a 0 0 200000") == 1);
+        CHECK(world.counters().requests.get() == 3);
+        CHECK(world.counters().server_failures.get() == 0);
+    }
+}
+
+TEST_CASE("memcached: who is lost in the middle of a large value costs its client an error") {
+    Begun begun(set("a", std::string(200'000, 'a')));
+    begun.world.loop().reset(*begun.link);
+    begun.world.settle();
+    CHECK(World::heard(*begun.client) == down("reset the connection"));
+    begun.world.server(0).mood = Mood::Up;
+    CHECK(begun.end() == "");
+    begun.world.pass(5000);
+    CHECK(begun.world.ask(*begun.client, "get a\r\n") == "END\r\n");
+    // And who leaves costs the server nothing.
+    Begun left(set("a", std::string(200'000, 'a')));
+    left.world.drop(*left.client);
+    left.world.settle();
+    CHECK(left.link->closed);
+    CHECK(left.world.counters().server_failures.get() == 0);
+}
+
+// --- responses -----------------------------------------------------------------------------------
+
+TEST_CASE("memcached: a large value reaches its client before its end is there") {
+    const std::string data(200'000, 'a');
+    const std::string classic = value("a", data) + "END\r\n";
+    const std::string meta = "VA 200000 ka\r\n" + data + "\r\n";
+    for (const auto& [request, answer] : std::vector<std::pair<std::string, std::string>>{
+             {"get a\r\n", classic},
+             {"gat 60 a\r\n", classic},
+             {"get a b\r\n", classic},
+             {"get b a\r\n", value("b", "small") + classic},
+             {"mg a v k\r\n", meta},
+             {"mg a v q\r\n", "VA 200000\r\n" + data + "\r\n"}}) {
+        CAPTURE(request);
+        Asked asked(request);
+        CHECK(asked.hear(answer.substr(0, 50'000)) == answer.substr(0, 50'000));
+        // The server shows that it takes another connection, which is everybody's then.
+        Channel& other = only_lease(asked.world);
+        CHECK(other.arrived == "version\r\n");
+        other.inbound += "VERSION 1.6.0\r\n";
+        asked.world.settle();
+        CHECK(asked.world.link(0) == &other);
+        CHECK(asked.hear(answer.substr(50'000)) == answer.substr(50'000));
+        CHECK(asked.world.proxy().pools()[0]->servers[0]->set_apart == 0);
+    }
+}
+
+TEST_CASE("memcached: what is no value that was asked for does not begin") {
+    const std::string data(200'000, 'a');
+    for (const auto& [request, answer] : std::vector<std::pair<std::string, std::string>>{
+             {"get a\r\n", value("b", data)},
+             {"get a\r\n", value("b", "small") + value("a", data)},
+             {"get a\r\n", "VA 200000\r\n" + data + "\r\n"},
+             {"mg a v\r\n", value("a", data)},
+             {"mg a v k\r\n", "VA 200000 kb\r\n" + data + "\r\n"},
+             {"set a 0 0 1\r\nx\r\n", value("a", data)}}) {
+        CAPTURE(request);
+        Asked asked(request);
+        CHECK(asked.hear(answer.substr(0, 100'000)) == "");
+        CHECK(
+            asked.hear(answer.substr(100'000) + "END\r\n").starts_with(down("sent").substr(0, 40)));
+        CHECK(asked.link->closed);
+    }
+}
+
+TEST_CASE("memcached: a large value that ends wrong closes the client that has its beginning") {
+    const std::string data(200'000, 'a');
+    std::string wrong_end = value("a", data);
+    wrong_end.replace(wrong_end.size() - 2, 2, "xy");
+    for (const std::string& answer : {value("a", data) + value("a", "again") + "END\r\n",
+                                      value("a", data) + "STORED\r\n",
+                                      wrong_end}) {
+        Asked asked("get a\r\n");
+        CHECK(asked.hear(answer.substr(0, 100'000)) == answer.substr(0, 100'000));
+        CHECK(answer.starts_with(answer.substr(0, 100'000) + asked.hear(answer.substr(100'000))));
+        CHECK(asked.link->closed);
+        CHECK(asked.client->closed);
+    }
+    // An error behind a value is one of memcached's answers.
+    Asked asked("get a b\r\n");
+    const std::string answer = value("a", data) + "SERVER_ERROR out of memory\r\n";
+    CHECK(asked.hear(answer.substr(0, 100'000)) == answer.substr(0, 100'000));
+    CHECK(asked.hear(answer.substr(100'000)) == answer.substr(100'000));
+    CHECK_FALSE(asked.client->closed);
+}
+
+TEST_CASE("memcached: gets that share a line have their large values one by one") {
+    for (uint64_t seed = 1; seed < 12; ++seed) {
+        CAPTURE(seed);
+        World world(pool_of(1), {.blocks = 2048, .seed = seed, .cut = true});
+        Channel& first = world.client();
+        Channel& second = world.client();
+        CHECK(world.ask(first, "get warm\r\n") == "END\r\n");
+        auto& values = world.server(0).memcached.values;
+        values["a"] = std::string(150'000, 'a');
+        values["b"] = std::string(300'000, 'b');
+        values["c"] = "c";
+        World::say(first, "get a\r\nget none\r\nget b\r\nget c\r\n");
+        World::say(second, "get c\r\nget b\r\nget a\r\n");
+        world.settle();
+        const std::string a = value("a", values["a"]) + "END\r\n";
+        const std::string b = value("b", values["b"]) + "END\r\n";
+        const std::string c = value("c", values["c"]) + "END\r\n";
+        CHECK(World::heard(first) == a + "END\r\n" + b + c);
+        CHECK(World::heard(second) == c + b + a);
+    }
+}
+
+TEST_CASE("memcached: a slow client stops the connection of its large value and nobody else") {
+    World world(pool_of(1), {.blocks = 512});
+    world.server(0).memcached.values["a"] = huge();
+    Channel& slow = world.client();
+    slow.reads = false;
+    CHECK(world.ask(slow, "get a\r\n") == "");
+    CHECK(bytes_in_use(world) < 2 * core::stream_window);
+    CHECK(only_lease(world).server->paused);
+    CHECK(world.ask(world.client(), "get b\r\n") == "END\r\n");
+    slow.reads = true;
+    world.settle();
+    CHECK(World::heard(slow) == value("a", huge()) + "END\r\n");
+}
+
+TEST_CASE("memcached: what a client of the binary protocol gets is whole") {
+    World world(pool_of(1));
+    const std::string data(200'000, 'a');
+    world.server(0).memcached.values["a"] = data;
+    Channel& client = world.client();
+    const std::string get(
+        "\x80\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"
+        "\x00\x00\x00\x00\x00\x00\x00\x00"
+        "a",
+        25);
+    const std::string answer = world.ask(client, get);
+    CHECK(answer.size() == 24 + 4 + data.size());
+    CHECK(answer.ends_with(data));
+}
+
+}  // namespace ringmain::test
