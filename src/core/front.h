@@ -84,6 +84,9 @@ inline constexpr std::string_view loading_reason = "is loading its data (eject_o
            answer.starts_with("ERROR Too many open connections");
 }
 
+// Of bytes that nobody awaits.
+[[nodiscard]] std::string unasked_text(const ServerConn& conn, std::string_view bytes);
+
 // What the slow log will say of a request; `command` may be null.
 inline constexpr uint32_t noted_key_size_max = 27;
 [[nodiscard]] Duration slow_threshold_of(const config::Config& config);

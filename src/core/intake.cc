@@ -7,6 +7,7 @@
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "front.h"
@@ -110,6 +111,19 @@ void Proxy::read_requests(ClientConn& client, Slice slice) {
     }
 }
 
+namespace {
+
+// Whether a complete frame is answered where it stands, and no server hears of it.
+template <class Parser>
+bool is_refused(const Parser& parser) {
+    if constexpr (std::is_same_v<Parser, memcached::RequestParser>) {
+        if (!parser.frame().removal.empty()) return false;
+    }
+    return parser.discarding();
+}
+
+}  // namespace
+
 template <class Parser>
 void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
     Intake& intake = *client.intake;
@@ -132,7 +146,7 @@ void Proxy::parse_requests(ClientConn& client, Parser& parser, Slice slice) {
         slice = slice.cut(consumed, slice.size - consumed);
         bool waits = false;
         if (client.upload != Upload::None) [[unlikely]] {
-            const Streams::Ended ended = streams_.end_request(client, parser.discarding(), end);
+            const Streams::Ended ended = streams_.end_request(client, is_refused(parser), end);
             if (ended == Streams::Ended::Done) {
                 parser.next();
                 pause_if_full(client);
@@ -172,6 +186,11 @@ void Proxy::take_part(ClientConn& client, const Parser& parser, Slice slice) {
     if (parser.discarding()) {
         client.intake->partial.clear();
         if (client.upload == Upload::Sending) streams_.abandon(client);
+        if constexpr (std::is_same_v<Parser, memcached::RequestParser>) {
+            // At its end it removes something, on another connection than what is under way.
+            const bool is_behind = client.upload == Upload::Behind && !client.requests.empty();
+            if (is_behind && !parser.frame().removal.empty()) hold_back(client);
+        }
     } else if (is_on_its_way) {
         streams_.pass_on(client, slice);
     } else {

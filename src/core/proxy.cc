@@ -77,6 +77,7 @@ void Proxy::begin_batch(Instant now, Instant wall) {
 }
 
 void Proxy::end_batch() {
+    streams_.take_early();
     while (ClientConn* client = resumable_.pop_front()) {
         resume(*client);
     }

@@ -65,6 +65,17 @@ bool may_follow(const ServerConn& conn) {
     return conn.state == ServerConn::State::Ready && !conn.is_late() && !conn.is_cut;
 }
 
+// Whether a memcached that says so, or has begun to, takes the data of the request all the same:
+// when it has found something wrong with a line of classic words, it runs them as commands.
+bool is_refusal(memcached::Verb verb, std::string_view text) {
+    constexpr std::string_view server_error = "SERVER_ERROR ";
+    constexpr std::string_view client_error = "CLIENT_ERROR ";
+    const std::string_view begin = text.substr(0, server_error.size());
+    const bool is_meta = verb == memcached::Verb::MetaSet;
+    if (!is_meta && (verb < memcached::Verb::Set || verb > memcached::Verb::Cas)) return false;
+    return server_error.starts_with(begin) || (is_meta && client_error.starts_with(begin));
+}
+
 // Whose keys are limited is looked at when all of the request is there.
 bool is_free_to(const ClientConn& client, const Command& command) {
     const User* user = client.user;
@@ -313,43 +324,48 @@ void Streams::abandon(ClientConn& client) {
 }
 
 bool Streams::keep_early(ServerConn& conn, Slice slice) {
-    constexpr uint64_t size_max = 1024;
+    constexpr size_t size_max = 1024;
     if (conn.server->pool().is_redis() || !is_leaving(conn)) return false;
-    const bool goes_on = decltype(early_)::contains(conn);
-    RM_DCHECK(goes_on || conn.partial.empty());
-    if (conn.partial.size() + slice.size > size_max || !conn.partial.append_growing(slice)) {
-        return false;
-    }
-    // An error that is not about the line: after a bare ERROR it would run the data.
-    const Bytes bytes(conn.partial);
-    std::string scratch;
-    const std::string_view text = bytes.view({0, bytes.size()}, scratch);
-    constexpr std::string_view server_error = "SERVER_ERROR ";
-    constexpr std::string_view client_error = "CLIENT_ERROR ";
-    const std::string_view begin = text.substr(0, server_error.size());
-    if (!server_error.starts_with(begin) && !client_error.starts_with(begin)) return false;
+    RM_DCHECK(conn.early_link.is_linked() || conn.partial.empty());
+    const memcached::Verb verb = conn.fragments.front()->request->verb;
+    std::string text = conn.partial.to_string();
+    text += slice.view();
+    const bool has_more = text.find('\n') < text.size() - 1;  // than a line
+    if (has_more || text.size() > size_max || !is_refusal(verb, text)) return false;
+    if (!conn.partial.append_growing(slice)) return false;
     // It is counted when it is taken.
     conn.server->counters().response_bytes.subtract(slice.size);
-    if (!goes_on) early_.add(conn);
+    early_.add(conn);
     return true;
 }
 
-// The rest of their requests has left.
-void Streams::take_early() {
-    for (ServerConn* conn = early_.front(); conn != nullptr;) {
-        if (!proxy_->awaits_bytes(*conn)) {
-            conn = decltype(early_)::after(*conn);
-            continue;
-        }
-        early_.remove(*conn);
-        Chain bytes = std::move(conn->partial);
-        while (!bytes.empty()) {
-            const Slice slice = bytes.front();
-            proxy_->on_server_bytes(*conn, slice);
-            bytes.pop_front(slice.size);
-        }
-        conn = early_.front();  // it may have taken others with it
+// If the rest of its request has left.
+void Streams::take_early(ServerConn& conn) {
+    if (!proxy_->awaits_bytes(conn)) return;
+    early_.remove(conn);
+    Chain bytes = std::move(conn.partial);
+    while (!bytes.empty()) {
+        const Slice slice = bytes.front();
+        proxy_->on_server_bytes(conn, slice);
+        bytes.pop_front(slice.size);
     }
+}
+
+void Streams::take_all_early() {
+    for (ServerConn* conn = early_.front(); conn != nullptr;) {
+        ServerConn& one = *conn;
+        conn = decltype(early_)::after(one);
+        take_early(one);
+        if (!one.early_link.is_linked()) conn = early_.front();  // it may have taken others with it
+    }
+}
+
+bool Streams::end_early(ServerConn& conn) {
+    take_early(conn);
+    if (conn.early_link.is_linked()) {
+        proxy_->lose(conn, unasked_text(conn, conn.partial.to_string()), Blame::Us);
+    }
+    return conn.state != ServerConn::State::Closed;
 }
 
 bool Streams::check_request(ServerConn& conn) {

@@ -21,6 +21,10 @@ namespace ringmain::core {
 void Proxy::on_server_bytes(ServerConn& conn, Slice slice) {
     // Bytes that were under way when the connection was given up belong to nobody.
     if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
+    if (conn.early_link.is_linked()) [[unlikely]] {
+        streams_.take_early(conn);
+        if (conn.state == ServerConn::State::Closed) return;
+    }
     conn.server->counters().response_bytes.add(slice.size);
     conn.server->note_heard(now_);
     if (conn.is_subscriber) {
@@ -45,8 +49,6 @@ bool Proxy::awaits_bytes(const ServerConn& conn) const {
            head->batch != batch_ && conn.ready_batch != batch_;
 }
 
-namespace {
-
 // What a server says of itself on a new connection, "-DENIED Redis is running in protected mode" or
 // "ERROR Too many open connections", is quoted. Once it has answered, bytes may be somebody's data.
 std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
@@ -59,6 +61,8 @@ std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
     text += line.size() > shown_max ? "...\"" : "\"";
     return text;
 }
+
+namespace {
 
 // One of the first `count` of the FIFO is.
 bool is_one_wanted(const Fragment* fragment, uint32_t count) {
@@ -147,8 +151,9 @@ Bytes all_of(const Chain& parts, Slice one) {
 
 // `end` is the last part of a whole response, or all of it. False: the connection is gone.
 bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
-    if (conn.streaming && !streams_.end_response(conn, frame)) [[unlikely]]
-        return false;
+    if (conn.streaming) [[unlikely]] {
+        streams_.end_response(conn);
+    }
     Chain whole(*blocks_);
     if (!conn.partial.empty()) {
         if (!keep_response_part(conn, end)) return false;
@@ -180,6 +185,10 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
         ParseStatus status = fed.status;
         if constexpr (may_share) {
             if (!continue_shared(conn, parser, status)) return;
+            if (conn.streaming && !Streams::goes_on(conn, parser.frame())) {
+                lose(conn, "sent a response that does not fit the request");
+                return;
+            }
         }
 
         const auto consumed = static_cast<uint32_t>(fed.consumed);

@@ -215,14 +215,9 @@ void Streams::pass_on(ServerConn& conn, Slice slice) {
     if (has_turn) note_output(conn, client, slice.size);
 }
 
-bool Streams::end_response(ServerConn& conn, const memcached::ResponseFrame& frame) {
+bool Streams::goes_on(const ServerConn& conn, const memcached::ResponseFrame& frame) {
     const Fragment& head = *conn.fragments.front();
-    if (!memcached::fits(head.request->verb, frame) || frame.value_count > head.keys) {
-        proxy_->lose(conn, "sent a response that does not fit the request");
-        return false;
-    }
-    end_response(conn);
-    return true;
+    return memcached::fits(head.request->verb, frame) && frame.value_count <= head.keys;
 }
 
 void Streams::end_response(ServerConn& conn) {

@@ -148,6 +148,10 @@ bool World::check_connection(const Worker& worker, const core::ServerConn& conn)
     if (conn.state == State::Ready && !conn.out.empty() && channel.sending.empty()) {
         return fail(title + ": output that nobody was told of");
     }
+    const bool may_be_early = core::Streams::is_leaving(conn) || !channel.sending.empty();
+    if (conn.early_link.is_linked() && (conn.partial.empty() || !may_be_early)) {
+        return fail(title + ": an early answer that was not taken when it was time");
+    }
     const bool is_nobodys = conn.is_lease && !conn.set_apart && conn.lessee == nullptr;
     if (conn.state == State::Ready && is_nobodys && conn.fragments.empty() &&
         !conn.idle_lease_link.is_linked()) {
@@ -169,7 +173,7 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
         return now_.ns - conn.answer_by.ns <= resolution.ns ||
                fail(conn.server->title() + ": a command that waits is past its time");
     }
-    if (conn.uploader != nullptr) return true;  // its time begins with the end of its request
+    if (core::Streams::is_arriving(conn, *head)) return true;  // its time begins with its end
     const Duration timeout = Duration::millis(pool.timeout_ms);
     const int64_t late_ms = pool.late_connection_timeout_ms == 0
                                 ? pool.timeout_ms * core::late_timeouts_max
@@ -183,6 +187,7 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
         if (fragment->abandoned || now_.ns - fragment->queued.ns <= timeout.ns + resolution.ns) {
             continue;
         }
+        if (core::Streams::is_arriving(conn, *fragment)) continue;
         // A client waits for its own large value as long as it takes, and nobody for what a client
         // has asked behind one that it did not wait for.
         const core::ClientConn* client = fragment->request->client;

@@ -32,6 +32,8 @@ constexpr Text of_server[] = {
     {"has answered nothing for ", Slow | Vanish},
     {"does not keep up: ", Slow | Vanish | Scarce | Narrow},
     {"sent a malformed response: ", Malformed},
+    // A refusal, behind which it closed before it had the rest of the request.
+    {"sent bytes that nobody asked for: \"S", Loading | Unasked | Malformed | Push},
     {"sent bytes that nobody asked for", Unasked | Malformed | Push},
     {"sent a response that does not fit the request", WrongShape | Malformed},
     {"sent a value for a key that was not asked for", WrongKey | Malformed},

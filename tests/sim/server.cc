@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace ringmain::sim {
 
@@ -27,6 +28,8 @@ bool is_talkers(std::string_view key) {
 
 // In keys of the proxy's own, behind the talker's key beside which they are.
 constexpr std::string_view ringmains = ":ringmain:";
+
+constexpr std::string_view out_of_memory = "SERVER_ERROR out of memory storing object\r\n";
 
 std::string_view client_of(std::string_view key) {
     return key.substr(0, key.find(':'));
@@ -75,6 +78,7 @@ std::string Server::serve(Link& link, Instant now, Prng& prng) {
     for (uint32_t count = 0; count < requests_at_once && take(link); ++count) {
         requests_ += 1;
         link.requests += 1;
+        if (std::exchange(link.is_told, false)) continue;
         wrong_ = is_redis_ ? check_redis(link) : check_memcached(now);
         if (!wrong_.empty()) break;
         std::string answer =
@@ -84,7 +88,21 @@ std::string Server::serve(Link& link, Instant now, Prng& prng) {
         if (!answer.empty()) send(link, std::move(answer), now, prng);
     }
     if (!wrong_.empty()) wrong_ = "server s" + std::to_string(index_) + " got " + wrong_;
+    refuse_beginning(link, now, prng);
     return wrong_;
+}
+
+// A memcached that has no memory says so when it has the line, and takes the data all the same.
+void Server::refuse_beginning(Link& link, Instant now, Prng& prng) {
+    const bool is_set = link.arrived.starts_with("set ") || link.arrived.starts_with("ms ");
+    if (now >= loads_until || !is_set || link.is_told) return;
+    if (link.arrived.find("\r\n") == std::string::npos || prng.below(2) == 0) return;
+    link.is_told = true;
+    if (link.mute) return;
+    const size_t half = prng.below(out_of_memory.size());
+    const Instant at = now + link.latency;
+    put(link, std::string(out_of_memory.substr(0, half)), at);
+    put(link, std::string(out_of_memory.substr(half)), at + link.latency);
 }
 
 bool Server::take(Link& link) {
@@ -250,7 +268,7 @@ std::map<std::string, std::string> Server::removed_by(
 std::string Server::answer_memcached(Link& link, Instant now) {
     const std::string& verb = request_.words[0];
     if (now < loads_until && verb != "version") {
-        return "SERVER_ERROR out of memory storing object\r\n";
+        return std::string(out_of_memory);
     }
     if (verb == "version") return "VERSION 1.6.18\r\n";
     if (verb == "flush_all") {
@@ -283,7 +301,8 @@ void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
         at = at + Duration{static_cast<int64_t>(prng.below(static_cast<uint64_t>(crawl_max.ns)))};
     }
     // Of single large values, if there are any.
-    const bool is_large = answer[0] == '$' && answer.size() > truth_->pool->stream_threshold;
+    const bool is_value = answer[0] == '$' || answer.starts_with("VA");
+    const bool is_large = is_value && answer.size() > truth_->pool->stream_threshold;
     const bool is_worth_it = is_large || prng.below(20) == 0;
     if (swallows && is_worth_it) {
         swallows = false;

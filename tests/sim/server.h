@@ -96,6 +96,7 @@ class Server {
 
   private:
     [[nodiscard]] bool take(Link& link);
+    void refuse_beginning(Link& link, Instant now, Prng& prng);
     [[nodiscard]] std::string check_redis(Link& link);
     [[nodiscard]] std::string check_memcached(Instant now) const;
     [[nodiscard]] std::string check_database(const std::string& database) const;

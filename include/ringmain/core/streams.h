@@ -58,15 +58,11 @@ class Streams {
 
     // A part of a streaming response that somebody waits for.
     void pass_on(ServerConn& conn, Slice slice);
-
-    // What is left of it is the last part, which is delivered like any response. False: it is not
-    // what it began as, and the connection was lost over it.
-    [[nodiscard]] bool end_response(ServerConn& conn, const resp::ResponseFrame&) {
-        end_response(conn);
-        return true;
-    }
-
-    [[nodiscard]] bool end_response(ServerConn& conn, const memcached::ResponseFrame& frame);
+    // Whether it is still what it began as.
+    [[nodiscard]] static bool goes_on(const ServerConn& conn,
+                                      const memcached::ResponseFrame& frame);
+    // What is left of it is the last part, which is delivered like any response.
+    void end_response(ServerConn& conn);
     static void begin_time_of_own(const ServerConn& conn);
 
     // A read of a key whose value was large lately goes on a connection that is set apart for it
@@ -109,8 +105,8 @@ class Streams {
 
     // --- the proxy's -----------------------------------------------------------------------------
 
-    // Whether a part of the oldest request, a large one, is still to leave: no answer to it can
-    // have come.
+    // Whether a part of the oldest request, a large one, is still to leave: no answer to all of it
+    // can have come.
     [[nodiscard]] static bool is_leaving(const ServerConn& conn) {
         const Fragment* head = conn.fragments.front();
         if (!conn.set_apart || head == nullptr) return false;
@@ -138,16 +134,24 @@ class Streams {
     void on_lost(ServerConn& conn);
 
     // A memcached server that refuses a request when it has its line takes the data all the same:
-    // its answer is kept until the data is there to be taken. False when it is none to be kept.
+    // its answer is kept until the data has left. False when it is none to be kept.
     [[nodiscard]] bool keep_early(ServerConn& conn, Slice slice);
+    // What was kept is taken as if it came now, if it may: before anything that comes behind it.
+    void take_early(ServerConn& conn);
+
+    void take_early() {
+        if (!early_.empty()) [[unlikely]] {
+            take_all_early();
+        }
+    }
+
+    // The server of one with an early answer says no more. False: the connection was lost for that.
+    [[nodiscard]] bool end_early(ServerConn& conn);
 
     // Pauses and goes on.
     void end_batch() {
         if (!streaming_.empty()) [[unlikely]] {
             drive();
-        }
-        if (!early_.empty()) [[unlikely]] {
-            take_early();
         }
     }
 
@@ -167,12 +171,11 @@ class Streams {
     }
 
     void drive();
-    void take_early();
+    void take_all_early();
     [[nodiscard]] static bool is_to_stream(const ServerConn& conn, uint64_t missing);
     [[nodiscard]] bool is_asked_for(const ServerConn& conn,
                                     const memcached::ResponseParser& parser) const;
     void begin_response(ServerConn& conn);
-    void end_response(ServerConn& conn);
     [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;
     void set_apart(ServerConn& conn);
     bool change_places(ServerConn& conn);

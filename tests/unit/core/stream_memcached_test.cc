@@ -214,8 +214,13 @@ TEST_CASE("memcached: a server that refuses a large value at its line is heard w
 }
 
 TEST_CASE("memcached: whatever else comes before a large value is there is no answer to it") {
-    for (const std::string_view early :
-         {"STORED\r\n", "ERROR\r\n", "SERVER_EROR x\r\n", "VALUE a 0 1\r\n", "\r\n"}) {
+    for (const std::string_view early : {"STORED\r\n",
+                                         "ERROR\r\n",
+                                         "SERVER_EROR x\r\n",
+                                         "VALUE a 0 1\r\n",
+                                         "\r\n",
+                                         "CLIENT_ERROR bad command line format\r\n",
+                                         "SERVER_ERROR a\r\nSTORED\r\n"}) {
         CAPTURE(early);
         Begun begun(set("a", std::string(200'000, 'a')));
         const std::string told = begun.hear(early);
@@ -232,7 +237,61 @@ TEST_CASE("memcached: whatever else comes before a large value is there is no an
     Begun lost(set("a", std::string(200'000, 'a')));
     CHECK(lost.hear(refusal) == "");
     lost.world.loop().reset(*lost.link);
-    CHECK(lost.end() == down("reset the connection"));
+    CHECK(lost.end() ==
+          down("sent bytes that nobody asked for: \"SERVER_ERROR object too large for "
+               "cache\""));
+    CHECK(lost.world.counters().server_failures.get() == 0);
+    // What is wrong with the flags of a meta set is no reason to run its data.
+    const std::string wrong = "CLIENT_ERROR invalid flag\r\n";
+    Begun meta("ms a " + block(std::string(200'000, 'a')));
+    CHECK(meta.hear(wrong) == "");
+    CHECK(meta.end() == wrong);
+}
+
+TEST_CASE("memcached: what comes behind an early answer is taken behind it") {
+    const std::string data(200'000, 'a');
+    const std::string second = set("b", data);
+    for (const bool in_pieces : {false, true}) {
+        CAPTURE(in_pieces);
+        Begun begun(set("a", data));
+        World& world = begun.world;
+        CHECK(begun.hear(refusal.substr(0, in_pieces ? 20 : refusal.size())) == "");
+        const size_t last = begun.all.size() - 100;
+        CHECK(world.ask(*begun.client, begun.all.substr(Begun::half, last - Begun::half)) == "");
+        // In one batch its end comes, and the next one's beginning; in the one behind that the
+        // server has them, and says more.
+        World::say(*begun.client, begun.all.substr(last) + second.substr(0, 10'000));
+        world.step();
+        CHECK(begun.client->inbound.empty());
+        begun.link->inbound += in_pieces ? refusal.substr(20) : refusal;
+        world.settle();
+        CHECK(World::heard(*begun.client) == refusal);
+        CHECK(world.ask(*begun.client, second.substr(10'000)) == (in_pieces ? "" : refusal));
+        if (in_pieces) CHECK(begun.hear("STORED\r\n") == "STORED\r\n");
+        CHECK(begun.world.ask(*begun.client, "mn\r\n") == "MN\r\n");
+        CHECK(begun.world.counters().server_failures.get() == 0);
+    }
+}
+
+TEST_CASE("memcached: what a value beyond request_size_max removes is removed in its turn") {
+    config::Pool pool = pool_of(1);
+    pool.request_size_max = 300'000;
+    const std::string fits(200'000, 'a');
+    const std::string too_large = set("a", std::string(400'000, 'b'));
+    for (const size_t cut : {size_t{10}, size_t{70'000}, too_large.size()}) {
+        CAPTURE(cut);
+        World world(pool, {.blocks = 2048});
+        Channel& client = world.client();
+        const std::string all = set("a", fits) + too_large + set("a", fits) + "get a\r\n";
+        const size_t at = set("a", fits).size() + cut;
+        std::string heard = world.ask(client, all.substr(0, at));
+        heard += world.ask(client, all.substr(at));
+        CHECK(heard ==
+              "STORED\r\n" + std::string(refusal) + "STORED\r\n" + value("a", fits) + "END\r\n");
+        CHECK(
+            world.server(0).memcached.log ==
+            std::vector<std::string>{"set a 0 0 200000", "delete a", "set a 0 0 200000", "get a"});
+    }
 }
 
 TEST_CASE("memcached: where no other connection is to be had a large value waits for its end") {
