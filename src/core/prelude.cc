@@ -39,7 +39,18 @@ std::string origin_of(const Server& server) {
                             : "user of the server, and redis_auth";
 }
 
+std::string refused_resp3_text(const std::string& answer) {
+    if (wants_password(answer)) return password_text(answer);
+    return "refused RESP3 (HELLO 3); connect with RESP2: " + answer;
+}
+
+std::string refused_database_text(const ServerConn& conn, const std::string& answer) {
+    if (wants_password(answer)) return password_text(answer);
+    return "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
+}
+
 std::string refused_text(const Server& server, const std::string& answer) {
+    if (wants_password(answer)) return password_text(answer);
     const std::string_view user = credentials_of(server).user;
     std::string text = "refused ";
     if (user.empty()) {
@@ -146,12 +157,9 @@ void Proxy::on_prelude_response(ServerConn& conn,
     const uint8_t hello_index = credentials_of(*conn.server).password.empty() ? 0 : 1;
     const bool is_auth = index < hello_index;
     const bool is_hello = conn.resp3 && index == hello_index;
-    const std::string reason =
-        wants_password(answer) ? password_text(answer)
-        : is_auth              ? refused_text(*conn.server, answer)
-        : is_hello
-            ? "refused RESP3 (HELLO 3); connect with RESP2: " + answer
-            : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
+    const std::string reason = is_auth    ? refused_text(*conn.server, answer)
+                               : is_hello ? refused_resp3_text(answer)
+                                          : refused_database_text(conn, answer);
     const bool is_clients = conn.is_selected || conn.database != options.redis_db;
     if (!is_auth && !is_hello && is_clients) {
         // A client asked for it, and is told what the server says.

@@ -325,9 +325,15 @@ void Streams::abandon(ClientConn& client) {
 
 bool Streams::keep_early(ServerConn& conn, Slice slice) {
     constexpr size_t size_max = 1024;
-    if (conn.server->pool().is_redis() || !is_leaving(conn)) return false;
+    if (conn.server->pool().is_redis() || conn.uploads_of == 0 || !is_leaving(conn)) return false;
+    // Some of it must have left for that: in an earlier batch.
+    const Fragment& head = *conn.fragments.front();
+    const uint32_t batch = proxy_->batch_;
+    const bool has_begun =
+        conn.prelude_answers == 0 && head.batch != batch && conn.ready_batch != batch;
+    if (!has_begun) return false;
     RM_DCHECK(conn.early_link.is_linked() || conn.partial.empty());
-    const memcached::Verb verb = conn.fragments.front()->request->verb;
+    const memcached::Verb verb = head.request->verb;
     std::string text = conn.partial.to_string();
     text += slice.view();
     const bool has_more = text.find('\n') < text.size() - 1;  // than a line
@@ -377,6 +383,10 @@ bool Streams::check_request(ServerConn& conn) {
     if (proxy_->now() < due) {
         proxy_->wake_at(due);
         return true;
+    }
+    if (conn.early_link.is_linked()) {  // it has said why
+        proxy_->lose(conn, unasked_text(conn, conn.partial.to_string()), Blame::Us);
+        return false;
     }
     conn.server->counters().late.add(1);
     proxy_->lose(conn,

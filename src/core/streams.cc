@@ -36,7 +36,8 @@ bool begins_element(const Chain& partial) {
 
 // What may wait of one value.
 uint64_t Streams::window_of(const Pool& pool) {
-    return std::min(stream_window, 4 * pool.options->stream_threshold);
+    const uint64_t threshold = pool.options->stream_threshold;
+    return threshold == 0 ? stream_window : std::min(stream_window, 4 * threshold);
 }
 
 // --- responses -----------------------------------------------------------------------------------

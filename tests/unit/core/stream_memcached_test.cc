@@ -107,7 +107,8 @@ TEST_CASE("memcached: a large value reaches its server before its end is there")
              {"  add  a 7 60  ", "add a 7 60 ", "NOT_STORED\r\n"},
              {"append a 0 0 00", "append a 0 0 ", "STORED\r\n"},
              {"ms a ", "ms a ", "HD\r\n"}}) {
-        CAPTURE(head);
+        const std::string& said = head;
+        CAPTURE(said);
         Begun begun(head + block(data));
         const std::string all = seen + block(data);
         const size_t there = Begun::half - head.size() + seen.size();
@@ -349,7 +350,8 @@ TEST_CASE("memcached: a large value reaches its client before its end is there")
              {"get b a\r\n", value("b", "small") + classic},
              {"mg a v k\r\n", meta},
              {"mg a v q\r\n", "VA 200000\r\n" + data + "\r\n"}}) {
-        CAPTURE(request);
+        const std::string& said = request;
+        CAPTURE(said);
         Asked asked(request);
         CHECK(asked.hear(answer.substr(0, 50'000)) == answer.substr(0, 50'000));
         // The server shows that it takes another connection, which is everybody's then.
@@ -372,7 +374,8 @@ TEST_CASE("memcached: what is no value that was asked for does not begin") {
              {"mg a v\r\n", value("a", data)},
              {"mg a v k\r\n", "VA 200000 kb\r\n" + data + "\r\n"},
              {"set a 0 0 1\r\nx\r\n", value("a", data)}}) {
-        CAPTURE(request);
+        const std::string& said = request;
+        CAPTURE(said);
         Asked asked(request);
         CHECK(asked.hear(answer.substr(0, 100'000)) == "");
         CHECK(

@@ -52,6 +52,30 @@ TEST_CASE("a large response reaches its client before its end is there") {
     CHECK(World::heard(client) == all.substr(50'000));
 }
 
+TEST_CASE("what has begun goes on when a reload wants it no more") {
+    World world(streaming_pool());
+    world.server(0).mood = Mood::Mute;
+    Channel& reader = world.client();
+    Channel& writer = world.client();
+    CHECK(world.ask(reader, resp({"GET", "a"})) == "");
+    const std::string all = bulk(std::string(2'000'000, 'a'));
+    Channel* link = world.link(0);
+    link->inbound += all.substr(0, 50'000);
+    world.settle();
+    CHECK(World::heard(reader) == all.substr(0, 50'000));
+    answer_ping(world);
+    const std::string request = resp({"SET", "b", std::string(2'000'000, 'b')});
+    CHECK(world.ask(writer, request.substr(0, 50'000)) == "");
+    config::Pool whole = streaming_pool();
+    whole.stream_threshold = 0;
+    world.adopt({whole});
+    link->inbound += all.substr(50'000);
+    world.settle();
+    CHECK(World::heard(reader) == all.substr(50'000));
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(writer, request.substr(50'000)) == "+OK\r\n");
+}
+
 TEST_CASE("a response within the threshold comes in one piece") {
     World world(streaming_pool());
     world.server(0).mood = Mood::Mute;
