@@ -113,13 +113,19 @@ void Proxy::read_requests(ClientConn& client, Slice slice) {
 
 namespace {
 
+// Whether the frame is refused, and what its server has of its key is removed: in its turn.
+template <class Parser>
+bool removes(const Parser& parser) {
+    if constexpr (std::is_same_v<Parser, memcached::RequestParser>) {
+        return !parser.frame().removal.empty();
+    }
+    return false;
+}
+
 // Whether a complete frame is answered where it stands, and no server hears of it.
 template <class Parser>
 bool is_refused(const Parser& parser) {
-    if constexpr (std::is_same_v<Parser, memcached::RequestParser>) {
-        if (!parser.frame().removal.empty()) return false;
-    }
-    return parser.discarding();
+    return parser.discarding() && !removes(parser);
 }
 
 }  // namespace
@@ -186,11 +192,9 @@ void Proxy::take_part(ClientConn& client, const Parser& parser, Slice slice) {
     if (parser.discarding()) {
         client.intake->partial.clear();
         if (client.upload == Upload::Sending) streams_.abandon(client);
-        if constexpr (std::is_same_v<Parser, memcached::RequestParser>) {
-            // At its end it removes something, on another connection than what is under way.
-            const bool is_behind = client.upload == Upload::Behind && !client.requests.empty();
-            if (is_behind && !parser.frame().removal.empty()) hold_back(client);
-        }
+        // On another connection than what is under way:
+        const bool is_behind = client.upload == Upload::Behind && !client.requests.empty();
+        if (is_behind && removes(parser)) hold_back(client);
     } else if (is_on_its_way) {
         streams_.pass_on(client, slice);
     } else {

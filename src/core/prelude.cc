@@ -39,18 +39,7 @@ std::string origin_of(const Server& server) {
                             : "user of the server, and redis_auth";
 }
 
-std::string refused_resp3_text(const std::string& answer) {
-    if (wants_password(answer)) return password_text(answer);
-    return "refused RESP3 (HELLO 3); connect with RESP2: " + answer;
-}
-
-std::string refused_database_text(const ServerConn& conn, const std::string& answer) {
-    if (wants_password(answer)) return password_text(answer);
-    return "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
-}
-
 std::string refused_text(const Server& server, const std::string& answer) {
-    if (wants_password(answer)) return password_text(answer);
     const std::string_view user = credentials_of(server).user;
     std::string text = "refused ";
     if (user.empty()) {
@@ -136,15 +125,7 @@ void Proxy::on_prelude_response(ServerConn& conn,
     }
     conn.prelude_answers -= 1;
     if (conn.says_ping && conn.prelude_answers == 0) {
-        // For all but a probe any answer will do that is one to PING.
-        const std::string answer = first_line(bytes);
-        if (conn.is_probe) {
-            end_probe(conn, answer);
-        } else if (is_full(answer)) {
-            lose(conn, "takes no more connections: " + answer);
-        } else {
-            become_ready(conn);
-        }
+        on_ping_answered(conn, first_line(bytes));
         return;
     }
     if (frame.type != '-' && frame.type != '!') {
@@ -157,9 +138,12 @@ void Proxy::on_prelude_response(ServerConn& conn,
     const uint8_t hello_index = credentials_of(*conn.server).password.empty() ? 0 : 1;
     const bool is_auth = index < hello_index;
     const bool is_hello = conn.resp3 && index == hello_index;
-    const std::string reason = is_auth    ? refused_text(*conn.server, answer)
-                               : is_hello ? refused_resp3_text(answer)
-                                          : refused_database_text(conn, answer);
+    const std::string reason =
+        wants_password(answer) ? password_text(answer)
+        : is_auth              ? refused_text(*conn.server, answer)
+        : is_hello
+            ? "refused RESP3 (HELLO 3); connect with RESP2: " + answer
+            : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
     const bool is_clients = conn.is_selected || conn.database != options.redis_db;
     if (!is_auth && !is_hello && is_clients) {
         // A client asked for it, and is told what the server says.
@@ -181,7 +165,11 @@ void Proxy::on_prelude_response(ServerConn& conn,
                                 const Bytes& bytes) {
     RM_DCHECK(conn.says_ping);
     conn.prelude_answers -= 1;
-    const std::string answer = first_line(bytes);
+    on_ping_answered(conn, first_line(bytes));
+}
+
+// For all but a probe any answer will do, if the server has room for the connection.
+void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer) {
     if (conn.is_probe) {
         end_probe(conn, answer);
     } else if (is_full(answer)) {

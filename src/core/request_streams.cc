@@ -366,11 +366,14 @@ void Streams::take_all_early() {
     }
 }
 
+// The server does not take the rest, and has said why.
+void Streams::lose_early(ServerConn& conn) {
+    proxy_->lose(conn, unasked_text(conn, conn.partial.to_string()), Blame::Us);
+}
+
 bool Streams::end_early(ServerConn& conn) {
     take_early(conn);
-    if (conn.early_link.is_linked()) {
-        proxy_->lose(conn, unasked_text(conn, conn.partial.to_string()), Blame::Us);
-    }
+    if (conn.early_link.is_linked()) lose_early(conn);
     return conn.state != ServerConn::State::Closed;
 }
 
@@ -384,8 +387,8 @@ bool Streams::check_request(ServerConn& conn) {
         proxy_->wake_at(due);
         return true;
     }
-    if (conn.early_link.is_linked()) {  // it has said why
-        proxy_->lose(conn, unasked_text(conn, conn.partial.to_string()), Blame::Us);
+    if (conn.early_link.is_linked()) {
+        lose_early(conn);
         return false;
     }
     conn.server->counters().late.add(1);

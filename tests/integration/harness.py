@@ -154,10 +154,20 @@ class Process:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def resident_bytes(self):
+        return self.memory("VmRSS:")
+
+    def peak_bytes(self):
+        """The most that was resident since the process began, or since forget_peak()."""
+        return self.memory("VmHWM:")
+
+    def forget_peak(self):
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def memory(self, name):
         if SANITIZED:
             return 0
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        line = next(line for line in status.splitlines() if line.startswith(name))
         return int(line.split()[1]) * 1024
 
 

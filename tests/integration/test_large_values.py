@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from harness import RedisCase, SANITIZED, main, needs_ringmain, wait_for
+from harness import RedisCase, main, needs_ringmain, wait_for
 from wire import Closed, bulk, resp
 
 MEBIBYTE = 1 << 20
@@ -70,20 +70,12 @@ class Neighbour(threading.Thread):
 class Watched:
     """A case of a proxy whose memory is watched."""
 
-    def peak(self):
-        if SANITIZED:
-            return 0
-        with open(f"/proc/{self.proxy.pid}/status") as status:
-            line = next(line for line in status if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-
     @contextlib.contextmanager
     def little_memory(self):
         before = self.proxy.resident_bytes()
-        with open(f"/proc/{self.proxy.pid}/clear_refs", "w") as refs:
-            refs.write("5")
+        self.proxy.forget_peak()
         yield
-        self.assertLess(self.peak() - before, MEMORY)
+        self.assertLess(self.proxy.peak_bytes() - before, MEMORY)
 
 
 class Large(Watched, RedisCase):

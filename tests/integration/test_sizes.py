@@ -4,7 +4,7 @@ import os
 import time
 import unittest
 
-from harness import RedisCase, SANITIZED, main, needs_ringmain, place, wait_for
+from harness import RedisCase, main, needs_ringmain, place, wait_for
 from wire import Closed, bulk, resp
 
 MEBIBYTE = 1 << 20
@@ -64,9 +64,9 @@ class Values(RedisCase):
     def test_64_mebibytes_and_the_memory_is_given_back(self):
         self.round_trip(MEBIBYTE)
         before = self.proxy.resident_bytes()
-        self.reset_peak()
+        self.proxy.forget_peak()
         self.round_trip(64 * MEBIBYTE)
-        peak = self.peak() - before
+        peak = self.proxy.peak_bytes() - before
         self.assertLess(peak, 1.2 * 64 * MEBIBYTE)
         self.given_back(before)
 
@@ -78,17 +78,6 @@ class Values(RedisCase):
         client = self.client()
         self.expect_close(client, b"*3\r\n$3\r\nSET\r\n$4\r\nhuge\r\n$536870913\r\n",
                           b"-ERR Protocol error: invalid bulk length\r\n")
-
-    def reset_peak(self):
-        with open(f"/proc/{self.proxy.pid}/clear_refs", "w") as refs:
-            refs.write("5")
-
-    def peak(self):
-        if SANITIZED:
-            return 0
-        with open(f"/proc/{self.proxy.pid}/status") as status:
-            line = next(line for line in status if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
 
     def given_back(self, before):
         try:

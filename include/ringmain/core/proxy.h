@@ -268,9 +268,8 @@ class Proxy {
     void on_prelude_response(ServerConn& conn,
                              const resp::ResponseFrame& frame,
                              const Bytes& bytes);
-    void on_prelude_response(ServerConn& conn,
-                             const memcached::ResponseFrame& frame,
-                             const Bytes& bytes);
+    void on_prelude_response(ServerConn& conn, const memcached::ResponseFrame&, const Bytes& bytes);
+    void on_ping_answered(ServerConn& conn, const std::string& answer);
 
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
 

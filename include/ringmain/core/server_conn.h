@@ -201,8 +201,7 @@ class ServerConn {
     ListLink<ServerConn> waiting_link;  // has a deadline or a retry to look at
     ListLink<ServerConn> stream_link;
     ListLink<ServerConn> throttle_link;
-    ListLink<ServerConn>
-        early_link;  // `partial` is an answer that came before its request had left
+    ListLink<ServerConn> early_link;  // `partial` is an answer to what has not wholly left
 
     FragmentFifo fragments;
     Fragment* first_in_time = nullptr;   // those before it were late

@@ -172,6 +172,7 @@ class Streams {
 
     void drive();
     void take_all_early();
+    void lose_early(ServerConn& conn);
     [[nodiscard]] static bool is_to_stream(const ServerConn& conn, uint64_t missing);
     [[nodiscard]] bool is_asked_for(const ServerConn& conn,
                                     const memcached::ResponseParser& parser) const;
