@@ -74,6 +74,27 @@ bool is_one_wanted(const Fragment* fragment, uint32_t count) {
 
 }  // namespace
 
+namespace {
+
+// Whether the answer says in what state the connection is for whoever comes next.
+bool tells_state(const Fragment& fragment) {
+    return fragment.special != Special::No || fragment.request->policy == ResponsePolicy::Script;
+}
+
+void keep_first_words(Chain& partial, Slice slice) {
+    constexpr uint32_t kept_max = 256;
+    if (partial.size() > kept_max) {
+        std::string scratch;
+        const std::string words(partial.view({.offset = 0, .size = kept_max}, scratch));
+        partial.clear();
+        static_cast<void>(partial.append_copy(words, nullptr));
+    }
+    const uint64_t room = kept_max - partial.size();
+    static_cast<void>(partial.append_copy(slice.view().substr(0, room), nullptr));
+}
+
+}  // namespace
+
 // How many fragments, from the head on, the bytes that now come may be for: one, except at the
 // beginning of a value of a shared get.
 uint32_t Proxy::awaiting(const ServerConn& conn) {
@@ -85,7 +106,11 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 // Of a response that crosses receives. False: the connection was lost over it.
 bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     if (conn.prelude_answers == 0 && !is_one_wanted(conn.fragments.front(), awaiting(conn))) {
-        conn.partial.clear();  // only its end matters
+        if (tells_state(*conn.fragments.front())) {
+            keep_first_words(conn.partial, slice);
+        } else {
+            conn.partial.clear();  // only its end matters
+        }
         return true;
     }
     if (conn.streaming) {

@@ -214,6 +214,22 @@ TEST_CASE("a server that could not take the script, or has lost it, is told agai
     CHECK(redis.log.size() == 2);
     CHECK(world.ask(client, run) == "-ERR of the script's own\r\n");
     CHECK(redis.log.size() == 3);
+
+    // So it is when who asked is gone before all of the answer is there.
+    Channel& leaving = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(leaving, run) == "");
+    world.drop(leaving);
+    world.settle();
+    for (const std::string_view part : {"-NOSC", "RIPT No matching", " script.\r\n"}) {
+        world.link(0)->inbound += part;
+        world.settle();
+    }
+    world.link(0)->arrived.clear();
+    world.server(0).mood = Mood::Up;
+    redis.log.clear();
+    CHECK(world.ask(client, run) == "-ERR of the script's own\r\n");
+    CHECK(redis.log.size() == 2);
 }
 
 TEST_CASE("after SCRIPT FLUSH nothing is told, and a lost server says so once") {

@@ -169,6 +169,33 @@ TEST_CASE("what the server refuses while it is queued is told by EXEC") {
     CHECK(world.server(0).redis.values.empty());
 }
 
+TEST_CASE("how a transaction ended is understood when its client is gone, wherever that is cut") {
+    for (size_t cut = 0; cut <= aborted.size(); ++cut) {
+        CAPTURE(cut);
+        World world(redis_pool(1));
+        Channel& client = world.client();
+        Channel& other = world.client();
+        const std::string good = requests({{"MULTI"}, {"SET", "a", "1"}, {"EXEC"}});
+        CHECK(world.ask(client, good) == ok + queued + "*1\r\n+OK\r\n");
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, requests({{"MULTI"}, {"BAD", "a"}, {"EXEC"}})) == ok + queued);
+        CHECK(world.ask(other, resp({"GET", "a"})) == "");
+        world.drop(client);
+        world.settle();
+        Channel& link = *world.link(0);
+        link.inbound += ok + "-OOM no\r\n" + aborted.substr(0, cut);
+        world.settle();
+        link.inbound += aborted.substr(cut) + bulk("1");
+        world.settle();
+        CHECK(World::heard(other) == bulk("1"));
+        CHECK_FALSE(link.closed);
+        CHECK(world.loop().notices().empty());
+        link.arrived.clear();
+        world.server(0).mood = Mood::Up;
+        CHECK(world.ask(other, good) == ok + queued + "*1\r\n+OK\r\n");
+    }
+}
+
 TEST_CASE("WATCH takes a connection, EXEC gives it back") {
     World world(redis_pool(1));
     Channel& client = world.client();
