@@ -2,6 +2,7 @@
 
 #include "ringmain/base/prng.h"
 #include "ringmain/buffer/bytes.h"
+#include "tests/mapped.h"
 
 #include <algorithm>
 #include <string>
@@ -14,9 +15,9 @@ namespace {
 
 struct Arena {
     explicit Arena(uint32_t blocks, uint32_t warm_max = 4)
-        : memory(static_cast<size_t>(blocks) * block_size), pool(memory, {.warm_max = warm_max}) {}
+        : memory(size_t{blocks} * block_size), pool(memory.bytes(), {.warm_max = warm_max}) {}
 
-    std::vector<char> memory;
+    test::Mapped memory;
     BlockPool pool;
 };
 

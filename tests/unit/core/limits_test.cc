@@ -180,13 +180,25 @@ TEST_CASE("as many arguments as redis allows, and what they take goes back") {
     pool.stream_threshold = 0;
     World world(pool, {.blocks = 2048});
     Channel& client = world.client();
+    CHECK(world.ask(client, resp({"DEL", "a"})) == ":0\r\n");
     constexpr uint32_t count = 1024 * 1024 + 2;
-    std::vector<std::string> arguments = {"DEL"};
-    arguments.resize(count, "a");
-    CHECK(world.ask(client, resp(arguments)) == ":0\r\n");
+    const std::string head = "*" + std::to_string(count) + "\r\n";
+    std::string names;
+    for (uint32_t i = 1; i < count; ++i) {
+        names += "$1\r\na\r\n";
+    }
+    const std::string request = head + bulk("DEL") + names;
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, request) == "");
     CHECK(world.proxy().scratch().arguments.capacity() == 0);
-    arguments[0] = "UNSUBSCRIBE";
-    CHECK(world.ask(client, resp(arguments)) ==
+    Channel& link = *world.link(0);
+    CHECK(link.arrived == request);
+    link.inbound += ":1\r\n";
+    world.settle();
+    CHECK(World::heard(client) == ":1\r\n");
+    world.server(0).mood = Mood::Up;
+    link.arrived.clear();
+    CHECK(world.ask(client, head + bulk("UNSUBSCRIBE") + names) ==
           "-ERR ringmain: 1048578 arguments for 'unsubscribe', which takes at most 1048576\r\n");
     CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
 }

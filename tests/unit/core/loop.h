@@ -12,18 +12,16 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "tests/mapped.h"
 
 #include <algorithm>
 #include <cstring>
 #include <deque>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <sys/mman.h>
 
 namespace ringmain::test {
 
@@ -80,28 +78,6 @@ class Inbound {
   private:
     std::string bytes_;
     size_t received_ = 0;  // of `bytes_`
-};
-
-// As a worker's: what is never used costs nothing.
-class Arena {
-  public:
-    explicit Arena(size_t size)
-        : size_(size),
-          data_(static_cast<char*>(
-              mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
-        RM_ASSERT(data_ != MAP_FAILED);
-    }
-
-    ~Arena() { munmap(data_, size_); }
-
-    Arena(const Arena&) = delete;
-    Arena& operator=(const Arena&) = delete;
-
-    [[nodiscard]] std::span<char> bytes() const { return {data_, size_}; }
-
-  private:
-    size_t size_;
-    char* data_;
 };
 
 // A socket: the proxy's side of it, and what the peer has sent and got.
@@ -413,7 +389,7 @@ class Loop {
     std::unique_ptr<Process> own_process_;  // null when it is one of several workers
     Process* process_;
     std::deque<std::vector<core::PoolShared>> shared_pools_;  // of adopted configurations
-    Arena arena_;
+    Mapped arena_;
     BlockPool blocks_;
     Prng prng_;
     bool cut_;

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "ringmain/buffer/bytes.h"
+#include "tests/mapped.h"
 
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <string_view>
 
 #include <doctest/doctest.h>
@@ -14,11 +14,8 @@
 namespace ringmain::memcached::test {
 
 struct Arena {
-    // Only the pages that are used cost anything.
     explicit Arena(uint32_t blocks)
-        : size(size_t{blocks} * block_size),
-          memory(std::make_unique_for_overwrite<char[]>(size)),
-          pool({memory.get(), size}, {}) {}
+        : memory(size_t{blocks} * block_size), pool(memory.bytes(), {}) {}
 
     // A block of its own for every `piece_size` bytes.
     Chain spread(std::string_view bytes, size_t piece_size) {
@@ -36,8 +33,7 @@ struct Arena {
         return chain;
     }
 
-    size_t size;
-    std::unique_ptr<char[]> memory;
+    ringmain::test::Mapped memory;
     BlockPool pool;
 };
 

@@ -5,17 +5,17 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/buffer/block_pool.h"
 #include "ringmain/buffer/chain.h"
+#include "tests/mapped.h"
 
 #include <cstddef>
 #include <string_view>
-#include <vector>
 
 namespace ringmain::test {
 
 struct Arena {
-    explicit Arena(size_t blocks) : memory(blocks * block_size), pool(memory, {}) {}
+    explicit Arena(size_t blocks) : memory(blocks * block_size), pool(memory.bytes(), {}) {}
 
-    std::vector<char> memory;
+    Mapped memory;
     BlockPool pool;
 };
 
