@@ -3,10 +3,10 @@
 
 usage: check_headers.py ROOT CACHE COMPILER [ARGUMENT...]
 
-What a file of src/ or tests/ includes before all else is compiled alone by the build already. The
-others:
-Headers are compiled in parallel, and only those that changed since they last compiled, themselves
-or through a header of ours that they include: CACHE is a file with one digest per header.
+What a file of src/ or tests/ includes before all else is compiled alone by the build already, and so
+is what such a header includes before all else. The others are compiled in parallel, and only those
+that changed since they last compiled, themselves or through a header of ours that they include: CACHE
+is a file with one digest per header.
 """
 import concurrent.futures
 import hashlib
@@ -51,17 +51,24 @@ def is_once(root, name):
     return "\n#pragma once\n" in (root / name).read_text()
 
 
+def first_include(root, name):
+    """The header of ours that the file includes before anything else; or None."""
+    text = (root / name).read_text().replace("\n#pragma once\n", "\n")
+    start = re.search(r"^\s*#", text, re.MULTILINE)
+    found = INCLUDE.match(text, start.start()) if start else None
+    return resolve(root, name, found[1]) if found else None
+
+
 def first_in_sources(root):
-    """The headers that some source includes before anything else; one that every build has."""
+    """The headers that are the first thing a compiler sees of some source that every build has."""
     first = set()
     for name in tree.files(root):
         is_built = name.parts[0] in {"src", "tests"} and name.parts[1] != "fuzz"
-        if name.suffix == ".cc" and is_built:
-            text = (root / name).read_text()
-            start = re.search(r"^\s*#", text, re.MULTILINE)
-            found = INCLUDE.match(text, start.start()) if start else None
-            first.add(found and resolve(root, name, found[1]))
-    return first - {None}
+        header = first_include(root, name) if name.suffix == ".cc" and is_built else None
+        while header is not None and header not in first:
+            first.add(header)
+            header = first_include(root, header)
+    return first
 
 
 def digest(root, name, command):
