@@ -438,18 +438,16 @@ constexpr std::array pool_table = {
            .help = "let clients use CONFIG, on all servers of the pool at once",
            .doc = "CONFIG GET answers when all servers say the same.",
            .redis_only = true},
-    Option{
-        .section = Section::Pool,
-        .name = "stream_threshold",
-        .type = Type::Size,
-        .max = 2 * gib,
-        .store = store<&Pool::stream_threshold>,
-        .fetch = fetch<&Pool::stream_threshold>,
-        .help = "requests and answers larger than this are passed on as they arrive; 0: when "
-                "they are whole",
-        .doc = "So a value of any size takes little memory. A server that is lost in the middle "
-               "of an answer then costs its client the connection. What memcached clients say and "
-               "hear in the binary protocol is always whole."},
+    Option{.section = Section::Pool,
+           .name = "stream_threshold",
+           .type = Type::Size,
+           .max = 2 * gib,
+           .store = store<&Pool::stream_threshold>,
+           .fetch = fetch<&Pool::stream_threshold>,
+           .help = "requests and answers larger than this are passed on as they arrive; 0: when "
+                   "they are whole",
+           .doc = "So a value of any size takes little memory. A server that is lost in the middle "
+                  "of an answer then costs its client the connection."},
     Option{.section = Section::Pool,
            .name = "output_pause_size",
            .type = Type::Size,

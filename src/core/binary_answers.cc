@@ -2,6 +2,7 @@
 
 #include "ringmain/base/assert.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringmain::core {
@@ -14,12 +15,29 @@ memcached::BinaryWaiting& BinaryAnswers::expect(const memcached::BinaryFrame& fr
                                                           .key = {}});
 }
 
+bool BinaryAnswers::write_part(const Bytes& part, Chain& target, OpenBlock* open) {
+    uint32_t begin = 0;
+    if (!value_left_.has_value()) {
+        const auto begun = memcached::begin_response(waiting_.front(), part, target, open);
+        if (!begun.has_value()) return false;
+        begin = begun->line_size;
+        value_left_ = begun->value_size;
+    }
+    const uint32_t size = std::min(part.size() - begin, *value_left_);
+    *value_left_ -= size;
+    return size == 0 || part.append_to(target, {.offset = begin, .size = size}, open);
+}
+
 bool BinaryAnswers::write_next(const Bytes* head,
                                std::string_view tail,
                                Chain& target,
                                OpenBlock* open) {
     RM_ASSERT(!waiting_.empty());
-    const bool written = memcached::write_response(waiting_.front(), head, tail, target, open);
+    const bool has_begun = value_left_.has_value();
+    const bool written =
+        has_begun ? head == nullptr || write_part(*head, target, open)
+                  : memcached::write_response(waiting_.front(), head, tail, target, open);
+    value_left_.reset();
     waiting_.pop_front();
     return written;
 }

@@ -7,7 +7,6 @@
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
 #include "front.h"
@@ -114,12 +113,16 @@ void Proxy::read_requests(ClientConn& client, Slice slice) {
 namespace {
 
 // Whether the frame is refused, and what its server has of its key is removed: in its turn.
-template <class Parser>
-bool removes(const Parser& parser) {
-    if constexpr (std::is_same_v<Parser, memcached::RequestParser>) {
-        return !parser.frame().removal.empty();
-    }
+bool removes(const resp::RequestParser&) {
     return false;
+}
+
+bool removes(const memcached::RequestParser& parser) {
+    return !parser.frame().removal.empty();
+}
+
+bool removes(const memcached::BinaryParser& parser) {
+    return !parser.frame().removes.empty();
 }
 
 // Whether a complete frame is answered where it stands, and no server hears of it.

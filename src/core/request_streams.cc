@@ -18,6 +18,8 @@ struct Streams::Begun {
     const Command* command = nullptr;                // redis
     ByteRange key = {};                              // of that
     const memcached::RequestFrame* frame = nullptr;  // memcached
+    Chain* line = nullptr;                           // of that, where a packet has come
+    const memcached::BinaryFrame* packet = nullptr;  // which it is
 
     [[nodiscard]] uint32_t number() const {
         return frame == nullptr ? number_of(command) : number_of(frame->verb);
@@ -106,8 +108,23 @@ void Streams::consider_request(ClientConn& client, const memcached::RequestParse
     if (frame.verb != memcached::Verb::Invalid) place(client, {.frame = &frame});
 }
 
+// A packet becomes a line and what has come of the value; it has both when its key is there.
+void Streams::consider_request(ClientConn& client, const memcached::BinaryParser& parser) {
+    const memcached::BinaryFrame& packet = parser.frame();
+    const Chain& partial = client.intake->partial;
+    if (partial.size() < packet.value.offset) return;
+    Chain line(proxy_->blocks());
+    memcached::RequestFrame frame;
+    // What cannot be written is refused when its end is there.
+    if (memcached::rewrite_line(packet, Bytes(partial), line, frame) == memcached::Rewritten::Yes) {
+        place(client, {.frame = &frame, .line = &line, .packet = &packet});
+    } else {
+        keep_or_wait(client);
+    }
+}
+
 std::string_view Streams::key_of(const ClientConn& client, const Begun& begun) const {
-    const Bytes bytes(client.intake->partial);
+    const Bytes bytes(begun.line != nullptr ? *begun.line : client.intake->partial);
     std::string& scratch = proxy_->scratch().text;
     return begun.frame == nullptr ? bytes.view(begun.key, scratch)
                                   : memcached::placed_key(*begun.frame, bytes, scratch);
@@ -149,6 +166,7 @@ void Streams::refuse(ClientConn& client,
                      stats::Reason reason) {
     client.pool->counters->commands[begun.number()].add(1);
     proxy_->counters().requests.add(1);
+    if (begun.packet != nullptr) client.binary->expect(*begun.packet);
     client.intake->partial.clear();
     client.upload = Upload::Dropping;
     proxy_->refuse_forward(
@@ -203,6 +221,26 @@ void Streams::describe(Request& request, Server& server, const Begun& begun) {
     }
 }
 
+// As the server gets it. What it was before, up to the value, is kept where it was something else.
+void Streams::write_beginning(ServerConn& conn, Chain& partial, const Begun& begun) {
+    const Bytes bytes(partial);
+    bool written = true;
+    if (begun.packet != nullptr) {
+        const uint32_t head_size = begun.packet->value.offset;
+        written = bytes.append_to(conn.upload_line, {0, head_size}, nullptr);
+        conn.out.append_chain(std::move(*begun.line));
+        partial.pop_front(head_size);
+        conn.out.append_chain(std::move(partial));
+    } else if (begun.frame != nullptr && !begun.frame->is_canonical) {
+        written = memcached::write_request(*begun.frame, bytes, conn.out) &&
+                  bytes.append_to(conn.upload_line, {0, begun.frame->data.offset}, nullptr);
+        partial.clear();
+    } else {
+        conn.out.append_chain(std::move(partial));
+    }
+    RM_ASSERT(written);  // there was room
+}
+
 void Streams::begin_request(ClientConn& client, Server& server, const Begun& begun) {
     ServerConn* conn = connection_for(client, server, begun);
     if (conn == nullptr) return;
@@ -213,17 +251,8 @@ void Streams::begin_request(ClientConn& client, Server& server, const Begun& beg
     describe(*request, server, begun);
     conn->uploader = &client;
     conn->taken_at = proxy_->now();
-    Chain& partial = client.intake->partial;
-    if (begun.frame != nullptr && !begun.frame->is_canonical) {
-        const Bytes bytes(partial);
-        const bool written =
-            memcached::write_request(*begun.frame, bytes, conn->out) &&
-            bytes.append_to(conn->upload_line, {0, begun.frame->data.offset}, nullptr);
-        RM_ASSERT(written);  // there was room
-        partial.clear();
-    } else {
-        conn->out.append_chain(std::move(partial));
-    }
+    write_beginning(*conn, client.intake->partial, begun);
+    if (begun.packet != nullptr) client.binary->expect(*begun.packet);
     proxy_->enqueue(*conn, request->only);
     conn->note_incomplete();
     proxy_->waiting_.add(*conn);
@@ -245,7 +274,7 @@ void Streams::wait_if_full(ClientConn& client) {
     proxy_->mark_dirty(client);
 }
 
-void Streams::give_part(const ClientConn& client, Slice slice) {
+void Streams::give_part(const ClientConn& client, Slice slice, std::string_view behind) {
     if (client.upload != Upload::Sending) return;
     ServerConn& conn = *client.uploading;
     const Pool& pool = conn.server->pool();
@@ -256,7 +285,7 @@ void Streams::give_part(const ClientConn& client, Slice slice) {
         }
     }
     const bool has_room = proxy_->blocks().available() > proxy_->reserve();
-    if (!has_room || !conn.out.append_growing(slice)) {
+    if (!has_room || !conn.out.append_growing(slice) || !conn.out.append_copy(behind, nullptr)) {
         proxy_->lose(
             conn, "cannot be sent more: buffer memory is exhausted (buffer_memory)", Blame::Us);
         return;
@@ -286,7 +315,8 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice en
         return Ended::Take;
     }
     // However much waits: what is to come is another request's.
-    give_part(client, end);
+    // A packet ends with its value, which is a line to its server.
+    give_part(client, end, client.binary != nullptr ? "\r\n" : "");
     const Upload was = client.upload;
     client.upload = was == Upload::Kept || client.requests.empty() ? Upload::None : Upload::Behind;
     if (was == Upload::Kept) return Ended::Take;
@@ -314,6 +344,7 @@ void Streams::abandon(ClientConn& client) {
     Request& request = *client.requests.pop_back();
     if (!client.requests.empty()) client.upload = Upload::Behind;
     proxy_->detach(request);
+    if (client.binary != nullptr) client.binary->forget_last();
     if (conn.fragments.size() > 1) {
         conn.is_cut = true;
         conn.fragments.back()->abandoned = true;

@@ -61,8 +61,7 @@ bool Streams::is_asked_for(const ServerConn& conn, const memcached::ResponsePars
     const Fragment& head = *conn.fragments.front();
     const memcached::Verb verb = head.request->verb;
     const bool reads = verb <= memcached::Verb::Gats || verb == memcached::Verb::MetaGet;
-    // An answer in the binary protocol is another one, made of the whole.
-    if (!reads || head.request->client->binary != nullptr) return false;
+    if (!reads) return false;
     const memcached::ResponseFrame& frame = parser.frame();
     const bool is_shared = head.in_line > 1;
     if (!memcached::fits(verb, frame) || frame.singly != is_shared) return false;
@@ -96,8 +95,14 @@ void Streams::give_what_waits(ServerConn& conn) {
     if (!is_wanted(head) || request.client->requests.front() != &request) return;
     const uint64_t size = request.response.size();
     if (size == 0) return;
-    request.client->out.append_chain(std::move(request.response));
-    note_output(conn, *request.client, size);
+    ClientConn& client = *request.client;
+    if (client.binary == nullptr) {
+        client.out.append_chain(std::move(request.response));
+    } else {
+        const Chain part = std::move(request.response);
+        if (!client.binary->write_part(Bytes(part), client.out, nullptr)) proxy_->give_up(client);
+    }
+    note_output(conn, client, size);
 }
 
 // One response may have any size: what has come of this one is one.
@@ -207,7 +212,11 @@ void Streams::pass_on(ServerConn& conn, Slice slice) {
     const bool has_turn = client.requests.front() == &request;
     const bool has_room = proxy_->blocks().available() > proxy_->reserve();
     Chain& target = has_turn ? client.out : request.response;
-    if (!has_room || !target.append_growing(slice)) {
+    const bool is_packet = has_turn && client.binary != nullptr;
+    const bool kept =
+        has_room && (is_packet ? client.binary->write_part(Bytes(slice), target, nullptr)
+                               : target.append_growing(slice));
+    if (!kept) {
         proxy_->close_slow(client,
                            "buffer memory is exhausted by what waits for it (buffer_memory)");
         return;
@@ -326,6 +335,7 @@ void Streams::keep_request(ServerConn& conn, ClientConn& client) {
     client.pool->counters->commands[number].subtract(1);
     proxy_->counters().requests.subtract(1);
     proxy_->detach(request);
+    if (client.binary != nullptr) client.binary->forget_last();
     keep_or_wait(client);
     if (client.upload == Upload::Kept && client.paused) proxy_->resumable_.add(client);
 }
@@ -334,10 +344,10 @@ void Streams::keep_request(ServerConn& conn, ClientConn& client) {
 void Streams::restore(ServerConn& conn, ClientConn& client) {
     Chain& partial = client.intake->partial;
     if (!conn.upload_line.empty()) {
-        const auto& parser = std::get<memcached::RequestParser>(client.intake->parser);
-        const uint64_t block = parser.frame().size - parser.frame().data.offset;
-        const uint64_t data = block - parser.bytes_missing();
-        conn.out.pop_front(conn.out.size() - data);
+        const uint64_t all = std::visit(
+            [](const auto& parser) { return parser.frame().size - parser.bytes_missing(); },
+            client.intake->parser);
+        conn.out.pop_front(conn.out.size() - (all - conn.upload_line.size()));
         partial = std::move(conn.upload_line);
     }
     partial.append_chain(std::move(conn.out));

@@ -256,10 +256,10 @@ std::string_view stat_name(std::string_view key) {
 
 }  // namespace
 
-Rewritten rewrite_request(const BinaryFrame& frame,
-                          const Bytes& bytes,
-                          Chain& target,
-                          RequestFrame& request) {
+Rewritten rewrite_line(const BinaryFrame& frame,
+                       const Bytes& bytes,
+                       Chain& target,
+                       RequestFrame& request) {
     RM_ASSERT(frame.refusal == BinaryStatus::Success);
     std::string extras_scratch;
     std::string key_scratch;
@@ -285,10 +285,19 @@ Rewritten rewrite_request(const BinaryFrame& frame,
     request.is_canonical = request.key_count > 0;  // as the text parser has it
     request.size = static_cast<uint32_t>(text.size());
     if (!target.append_copy(text, nullptr)) return Rewritten::NoMemory;
-    if (request.verb != Verb::MetaSet) return Rewritten::Yes;
+    if (request.verb == Verb::MetaSet) {
+        request.data = {.offset = request.size, .size = frame.value.size};
+        request.size += frame.value.size + DataBlock::line_end_size;
+    }
+    return Rewritten::Yes;
+}
 
-    request.data = {.offset = request.size, .size = frame.value.size};
-    request.size += frame.value.size + DataBlock::line_end_size;
+Rewritten rewrite_request(const BinaryFrame& frame,
+                          const Bytes& bytes,
+                          Chain& target,
+                          RequestFrame& request) {
+    const Rewritten done = rewrite_line(frame, bytes, target, request);
+    if (done != Rewritten::Yes || request.verb != Verb::MetaSet) return done;
     const bool written =
         bytes.append_to(target, frame.value, nullptr) && target.append_copy(line_end, nullptr);
     return written ? Rewritten::Yes : Rewritten::NoMemory;

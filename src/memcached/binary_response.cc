@@ -27,6 +27,14 @@ struct Packet {
     uint64_t cas = 0;
 };
 
+using Number = std::array<char, sizeof(uint32_t)>;
+
+Number flags_of(uint32_t flags) {
+    Number bytes = {};
+    write_number(flags, bytes.size(), bytes.data());
+    return bytes;
+}
+
 bool append_packet(const BinaryWaiting& request,
                    const Packet& packet,
                    Chain& target,
@@ -200,8 +208,7 @@ class Writer {
             return add_failure(
                 {.status = BinaryStatus::InternalError, .text = "ringmain: no value"});
         }
-        std::array<char, sizeof(uint32_t)> flags = {};
-        write_number(figures.flags, flags.size(), flags.data());
+        const Number flags = flags_of(figures.flags);
         return add({.extras = {flags.data(), flags.size()},
                     .key = request_->key,
                     .shared_size = data.size,
@@ -267,6 +274,27 @@ bool write_response(const BinaryWaiting& request,
     const Failure failure = judge(request.meaning.command, line);
     return failure.status == BinaryStatus::Success ? writer.add_success(line)
                                                    : writer.add_failure(failure);
+}
+
+std::optional<BinaryBegun> begin_response(const BinaryWaiting& request,
+                                          const Bytes& head,
+                                          Chain& target,
+                                          OpenBlock* open) {
+    std::string scratch;
+    const std::string_view text =
+        head.view({.offset = 0, .size = std::min(head.size(), head_size_max)}, scratch);
+    const std::string_view line = text.substr(0, text.find(line_end));
+    const Figures figures = read_figures(line);
+    // A touch did not ask for the value.
+    const uint32_t value_size = is_read(request.meaning.command) ? figures.size : 0;
+    const Number flags = flags_of(figures.flags);
+    const Packet packet = {.extras = {flags.data(), flags.size()},
+                           .key = request.key,
+                           .shared_size = value_size,
+                           .cas = figures.cas};
+    if (!append_packet(request, packet, target, open)) return std::nullopt;
+    return BinaryBegun{.line_size = static_cast<uint32_t>(line.size() + line_end.size()),
+                       .value_size = value_size};
 }
 
 }  // namespace ringmain::memcached

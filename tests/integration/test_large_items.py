@@ -5,6 +5,7 @@ import time
 
 from harness import MemcachedCase, MemcachedServer, main, needs_ringmain
 from test_large_values import HUGE, MEBIBYTE, Watched, drain, pattern
+from test_memcached_binary import (GETK, GETQ, HEADER, NOOP, OPAQUE, SETQ, packet, read_packet, update)
 
 VALUE = pattern(HUGE)
 DIGEST = hashlib.md5(VALUE).hexdigest()
@@ -58,6 +59,20 @@ class LargeItems(Watched, MemcachedCase):
             self.take(client, b"VA %d\r\n" % HUGE)
             self.same(client.read_exactly(2), b"\r\n")
         self.same(client.call(b"get none"), b"END\r\n")
+
+    def test_a_huge_value_in_the_binary_protocol(self):
+        client = self.client()
+        client.send(packet(NOOP))
+        read_packet(client)
+        for key in b"huge", b"a huge":  # the second is written in base64
+            with self.little_memory():
+                client.send(update(SETQ, key, VALUE, flags=5) + packet(GETK, key))
+                head = HEADER.unpack(client.read_exactly(HEADER.size, timeout=60))
+                self.assertEqual(head[1:7], (GETK, len(key), 4, 0, 0, HUGE + 4 + len(key)))
+                self.same(client.read_exactly(4 + len(key)), b"\0\0\0\5" + key)
+                self.assertEqual(drain(client, HUGE), DIGEST)
+            client.send(packet(GETQ, b"none") + packet(NOOP))
+            self.same(read_packet(client), HEADER.pack(0x81, NOOP, 0, 0, 0, 0, 0, OPAQUE, 0))
 
     def test_a_huge_value_without_an_answer(self):
         client = self.client()

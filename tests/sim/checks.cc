@@ -280,8 +280,7 @@ bool World::check_patience() {
         if (pool.timeout_ms == 0) continue;
         const Instant since = client->waits_since();
         if (since == Instant::never()) continue;
-        // Requests whose answers nobody hears may have stood in front of it.
-        const int64_t turns = 1 + client->talker().oldest().silent;
+        const int64_t turns = client->turns();
         const auto questions = static_cast<int64_t>(client->talker().oldest().turns);
         const int64_t more =
             client->talker().oldest().waits ? wait_span.ns + questions * core::wait_margin.ns : 0;

@@ -39,6 +39,8 @@ Client::Client(uint64_t number, const Scenario& scenario, Truth& truth, Prng& pr
       manner_(draw_manner(scenario, prng)),
       left_(5 + static_cast<uint32_t>(prng.below(120))) {
     if (manner_ == Manner::Polite && number % 3 == 2) manner_ = Manner::Parting;
+    const bool is_memcached = truth.pool->protocol == config::Protocol::Memcached;
+    if (is_memcached && listens() && number % 5 < 2) packets_.emplace();
 }
 
 void Client::on_connected(Link& link, Instant now) {
@@ -80,6 +82,12 @@ Instant Client::waits_since() const {
     return std::max({talker_.oldest().asked, last_heard_, patience_from_, sent_until_});
 }
 
+int64_t Client::turns() const {
+    const Expected& oldest = talker_.oldest();
+    return 1 + oldest.silent +
+           (packets_.has_value() ? static_cast<int64_t>(oldest.uses.size()) : 0);
+}
+
 std::string Client::act(Instant now, Prng& prng) {
     if (gone_ || link_ == nullptr) return {};
     std::string wrong = listen(now);
@@ -105,7 +113,7 @@ std::string Client::act(Instant now, Prng& prng) {
 std::string Client::listen(Instant now) {
     if (!link_->arrived.empty()) {
         if (listens()) {
-            heard_ += link_->arrived;
+            take(link_->arrived);
             const size_t waiting = talker_.waiting();
             const std::string wrong = talker_.listen(heard_, now);
             if (!wrong.empty()) return "client c" + std::to_string(number_) + ": " + wrong;
@@ -115,6 +123,20 @@ std::string Client::listen(Instant now) {
     }
     if (!link_->to_peer.has_ended(now)) return {};
     return on_closed(now);
+}
+
+std::string Client::encode(std::string request) {
+    if (!packets_.has_value() || request.empty()) return request;
+    return packets_->encode(request);
+}
+
+void Client::take(std::string_view bytes) {
+    if (!packets_.has_value()) {
+        heard_ += bytes;
+        return;
+    }
+    heard_packets_ += bytes;
+    heard_ += packets_->decode(heard_packets_);
 }
 
 // The proxy closes a client that has said goodbye, and none before it has its answers.
@@ -200,7 +222,7 @@ void Client::speak(Instant now, Prng& prng) {
     const bool waits = listens() && talker_.waiting() > 2 * scenario_->depth_max;
     for (uint32_t i = 0; i < depth && left_ > 0 && !waits; ++i) {
         const std::string request =
-            manner_ == Manner::Babbling ? babble(prng) : talker_.speak(prng, now);
+            manner_ == Manner::Babbling ? babble(prng) : encode(talker_.speak(prng, now));
         if (request.empty()) {
             if (!listens()) left_ = 0;  // it will never hear that it is let in
             break;

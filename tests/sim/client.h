@@ -5,10 +5,12 @@
 #include "ringmain/base/prng.h"
 #include "ringmain/base/time.h"
 #include "tests/sim/link.h"
+#include "tests/sim/packets.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/talker.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -65,6 +67,10 @@ class Client {
     // not read it.
     [[nodiscard]] Instant waits_since() const;
 
+    // How many requests may have to be answered one after another until it has its answer: some
+    // that nobody hears of stand in front of it, and each key of a get may be a packet.
+    [[nodiscard]] int64_t turns() const;
+
     // What the waiting does not count: workers stood still until now.
     void forgive(Instant until) { patience_from_ = std::max(patience_from_, until); }
 
@@ -88,6 +94,8 @@ class Client {
     [[nodiscard]] bool may_seem_idle(Instant now) const;
     [[nodiscard]] bool may_seem_slow() const;
     [[nodiscard]] bool may_be_cut_short() const;
+    [[nodiscard]] std::string encode(std::string request);
+    void take(std::string_view bytes);
     void speak(Instant now, Prng& prng);
     void send(std::string bytes, Instant now, Prng& prng);
     [[nodiscard]] std::string babble(Prng& prng) const;
@@ -101,7 +109,9 @@ class Client {
     Manner manner_;
     Link* link_ = nullptr;
     std::string heard_;
-    uint32_t left_;  // requests
+    std::optional<Packets> packets_;  // where it speaks the binary protocol
+    std::string heard_packets_;       // not to their end yet
+    uint32_t left_;                   // requests
     uint64_t spoken_ = 0;
     bool leaving_ = false;      // has said its last
     bool ends_within_ = false;  // its last request

@@ -9,7 +9,8 @@
 //   waiting:      [opcode, opaque, key] ...          the same order; while a request is being taken
 //                                                    one more, the last
 //
-// Every answer takes the oldest, a silent one too.
+// Every answer takes the oldest, a silent one too. One that is passed on as it comes begins as a
+// packet when it is its turn, and takes it when its end has come.
 
 #pragma once
 
@@ -18,7 +19,9 @@
 #include "ringmain/memcached/binary_parser.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <optional>
 #include <string_view>
 
 namespace ringmain::core {
@@ -34,8 +37,15 @@ class BinaryAnswers {
         if (waiting_.size() <= requests) expect(frame);
     }
 
-    // The answer to the oldest, in text: `head`, which may be null, and `tail`. Appends it to
-    // `target` in packets. False when the arena is exhausted.
+    // Of the last request there will be no answer here: it is taken again, or has no end.
+    void forget_last() { waiting_.pop_back(); }
+
+    // A part of the answer to the oldest, which brings a value: in text, the first with all of its
+    // line. Of what comes behind the value nothing is written. False when the arena is exhausted.
+    [[nodiscard]] bool write_part(const Bytes& part, Chain& target, OpenBlock* open);
+
+    // The answer to the oldest, in text, or what is left of it: `head`, which may be null, and
+    // `tail`. Appends it to `target` in packets. False when the arena is exhausted.
     [[nodiscard]] bool write_next(const Bytes* head,
                                   std::string_view tail,
                                   Chain& target,
@@ -46,6 +56,7 @@ class BinaryAnswers {
 
   private:
     std::deque<memcached::BinaryWaiting> waiting_;
+    std::optional<uint32_t> value_left_;  // of the answer to the oldest, which has begun
 };
 
 }  // namespace ringmain::core

@@ -84,8 +84,9 @@ class Streams {
         if (is_to_stream(client, parser.bytes_missing())) consider_request(client, parser);
     }
 
-    // What a server gets is another request, made of the whole.
-    static void consider(const ClientConn&, const memcached::BinaryParser&) {}
+    void consider(ClientConn& client, const memcached::BinaryParser& parser) {
+        if (is_to_stream(client, parser.bytes_missing())) consider_request(client, parser);
+    }
 
     // A part of a request that is Sending or Dropping.
     void pass_on(ClientConn& client, Slice slice);
@@ -191,6 +192,7 @@ class Streams {
                                    std::string_view* why);
     void consider_request(ClientConn& client, const resp::RequestParser& parser);
     void consider_request(ClientConn& client, const memcached::RequestParser& parser);
+    void consider_request(ClientConn& client, const memcached::BinaryParser& parser);
     void place(ClientConn& client, const Begun& begun);
     [[nodiscard]] std::string_view key_of(const ClientConn& client, const Begun& begun) const;
     void begin_request(ClientConn& client, Server& server, const Begun& begun);
@@ -198,7 +200,8 @@ class Streams {
     [[nodiscard]] ServerConn* connection_for(ClientConn& client,
                                              Server& server,
                                              const Begun& begun);
-    void give_part(const ClientConn& client, Slice slice);
+    static void write_beginning(ServerConn& conn, Chain& partial, const Begun& begun);
+    void give_part(const ClientConn& client, Slice slice, std::string_view behind = {});
     void wait_if_full(ClientConn& client);
     void keep_or_wait(ClientConn& client);
     void refuse(ClientConn& client, const Begun& begun, std::string_view why, stats::Reason reason);

@@ -23,6 +23,7 @@
 #include "ringmain/memcached/request_parser.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,13 @@ enum class Rewritten : uint8_t {
                                         Chain& target,
                                         RequestFrame& request);
 
+// The line of it alone, of one with a value, which need not be there: the rest of the text is the
+// value and the end of a line. Its description is that of the whole.
+[[nodiscard]] Rewritten rewrite_line(const BinaryFrame& frame,
+                                     const Bytes& bytes,
+                                     Chain& target,
+                                     RequestFrame& request);
+
 // What is kept of a request until its answer is there.
 struct BinaryWaiting {
     uint8_t opcode = 0;
@@ -67,5 +75,18 @@ struct BinaryWaiting {
                                   std::string_view tail,
                                   Chain& target,
                                   OpenBlock* open);
+
+// What is in front of the value in a response that brings one.
+struct BinaryBegun {
+    uint32_t line_size = 0;   // in text
+    uint32_t value_size = 0;  // which follows, in text and in the packet
+};
+
+// Appends the packet that answers a read up to its value; of the response no more has to be there
+// than its line. Null when the arena is exhausted.
+[[nodiscard]] std::optional<BinaryBegun> begin_response(const BinaryWaiting& request,
+                                                        const Bytes& head,
+                                                        Chain& target,
+                                                        OpenBlock* open);
 
 }  // namespace ringmain::memcached

@@ -59,10 +59,8 @@ class BinaryParser {
     // Of the unfinished frame: bytes known to be still missing; 0 while in the header.
     [[nodiscard]] uint64_t bytes_missing() const { return body_left_; }
 
-    // True while the body of a refused request passes by: it need not be kept.
-    [[nodiscard]] bool discarding() const {
-        return body_left_ > 0 && frame_.refusal != BinaryStatus::Success;
-    }
+    // True from a refusal on, to next(): what is left of the body need not be kept.
+    [[nodiscard]] bool discarding() const { return frame_.refusal != BinaryStatus::Success; }
 
     [[nodiscard]] std::string_view error() const { return {}; }
 
