@@ -85,10 +85,11 @@ bool Chain::append_shared(Slice slice) {
     return true;
 }
 
-bool Chain::append_growing(Slice slice) {
-    if (slice.size < copy_max && !empty()) return append_copy(slice.view(), nullptr);
-    const bool wasteful = size_ >= large_frame_size && slice.size < well_filled;
-    return wasteful ? append_copy(slice.view(), nullptr) : append_shared(slice);
+bool Chain::append_growing(Slice slice, uint64_t waiting, OpenBlock* open) {
+    waiting += size_;
+    const bool small = slice.size < copy_max && waiting > 0;
+    const bool wasteful = slice.size < well_filled && waiting >= large_frame_size;
+    return small || wasteful ? append_copy(slice.view(), open) : append_shared(slice);
 }
 
 bool Chain::append_range(const Chain& source, ByteRange range, OpenBlock* open) {

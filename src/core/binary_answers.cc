@@ -23,9 +23,15 @@ bool BinaryAnswers::write_part(const Bytes& part, Chain& target, OpenBlock* open
         begin = begun->line_size;
         value_left_ = begun->value_size;
     }
-    const uint32_t size = std::min(part.size() - begin, *value_left_);
-    *value_left_ -= size;
+    const uint32_t size = take(part.size() - begin);
     return size == 0 || part.append_to(target, {.offset = begin, .size = size}, open);
+}
+
+uint32_t BinaryAnswers::take(uint32_t size) {
+    RM_ASSERT(value_left_.has_value());
+    size = std::min(size, *value_left_);
+    *value_left_ -= size;
+    return size;
 }
 
 bool BinaryAnswers::write_next(const Bytes* head,

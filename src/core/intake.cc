@@ -121,8 +121,11 @@ bool removes(const memcached::RequestParser& parser) {
     return !parser.frame().removal.empty();
 }
 
+// Before its key is there, too.
 bool removes(const memcached::BinaryParser& parser) {
-    return !parser.frame().removes.empty();
+    const memcached::BinaryFrame& frame = parser.frame();
+    return frame.refusal == memcached::BinaryStatus::TooLarge &&
+           frame.meaning.command == memcached::BinaryCommand::Set;
 }
 
 // Whether a complete frame is answered where it stands, and no server hears of it.

@@ -25,10 +25,11 @@ bool is_error(const resp::ResponseFrame& frame) {
 }
 
 // The answer, or one in front of it that was an error.
-bool says_loading(const Fragment& head, const Bytes& bytes) {
+bool says_loading(const Fragment& head, const resp::ResponseFrame& frame, const Bytes& bytes) {
     constexpr uint32_t begin_size = 8;
     std::string scratch;
-    if (is_loading(bytes.view({0, std::min(bytes.size(), begin_size)}, scratch))) return true;
+    const std::string_view begin = bytes.view({0, std::min(bytes.size(), begin_size)}, scratch);
+    if (is_error(frame) && is_loading(begin)) return true;
     return !head.response.empty() && is_loading(head.response.to_string());
 }
 
@@ -55,7 +56,7 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
     }
     if (is_error(frame)) proxy_->note_error(conn, *head.request, bytes);
     const bool is_failure =
-        conn.server->pool().options->eject_on_loading && says_loading(head, bytes);
+        conn.server->pool().options->eject_on_loading && says_loading(head, frame, bytes);
     if (is_failure) {
         proxy_->report_failure(*conn.server, head.queued, loading_reason);
     } else if (!head.abandoned && head.special != Special::Unwatch) {
@@ -166,6 +167,10 @@ void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const B
     bool clean = !failed;
     if (failed) {
         const std::string line = proxy_->first_line(bytes);
+        if (!line.starts_with(frame.type)) {  // there was no memory for its beginning
+            proxy_->lose(conn, "is in an unknown state", Blame::Nobody);
+            return;
+        }
         clean = line.starts_with("-EXECABORT");
         const Chain& reason = conn.fragments.front()->response;
         if (clean && !reason.empty()) {
@@ -176,7 +181,7 @@ void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const B
     }
     const std::string refusal = clean ? "" : proxy_->first_line(bytes);
     Request& request = take_request(conn);
-    if (request.policy == ResponsePolicy::Script) doubt_scripts(conn, bytes);
+    if (request.policy == ResponsePolicy::Script) doubt_scripts(conn, frame, bytes);
     end_lease(conn, clean);
     deliver(request, text.empty() ? &bytes : nullptr, text);
     const bool is_shared = !conn.is_lease || conn.set_apart;

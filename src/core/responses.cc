@@ -106,7 +106,7 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 // Of a response that crosses receives. False: the connection was lost over it.
 bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     if (conn.prelude_answers == 0 && !is_one_wanted(conn.fragments.front(), awaiting(conn))) {
-        if (tells_state(*conn.fragments.front())) {
+        if (tells_state(*conn.fragments.front()) && !conn.streaming) {
             keep_first_words(conn.partial, slice);
         } else {
             conn.partial.clear();  // only its end matters

@@ -27,6 +27,6 @@ inline constexpr uint32_t doubt_size = 48;
 void doubt_scripts(ServerConn& conn, const Request& request, std::string_view answer);
 
 // The same of a transaction with scripts: one of its answers may be such an error.
-void doubt_scripts(ServerConn& conn, const Bytes& answers);
+void doubt_scripts(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& answers);
 
 }  // namespace ringmain::core

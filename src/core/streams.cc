@@ -209,13 +209,15 @@ void Streams::pass_on(ServerConn& conn, Slice slice) {
     conn.moved_at = proxy_->now();
     if (client.broken) return;
     give_what_waits(conn);
+    if (client.broken) return;
     const bool has_turn = client.requests.front() == &request;
     const bool has_room = proxy_->blocks().available() > proxy_->reserve();
     Chain& target = has_turn ? client.out : request.response;
-    const bool is_packet = has_turn && client.binary != nullptr;
+    const Slice part =
+        has_turn && client.binary != nullptr ? client.binary->of_value(slice) : slice;
+    const uint64_t waiting = has_turn ? client.unsent : 0;
     const bool kept =
-        has_room && (is_packet ? client.binary->write_part(Bytes(slice), target, nullptr)
-                               : target.append_growing(slice));
+        part.size == 0 || (has_room && target.append_growing(part, waiting, &conn.stream_block));
     if (!kept) {
         proxy_->close_slow(client,
                            "buffer memory is exhausted by what waits for it (buffer_memory)");
@@ -232,6 +234,7 @@ bool Streams::goes_on(const ServerConn& conn, const memcached::ResponseFrame& fr
 
 void Streams::end_response(ServerConn& conn) {
     conn.streaming = false;
+    conn.stream_block.close();
     conn.moved_at = proxy_->now();
     const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
     if (timeout_ms > 0) proxy_->wake_at(conn.moved_at + Duration::millis(timeout_ms));
@@ -377,13 +380,17 @@ void Streams::on_lost(ServerConn& conn) {
         if (client.barrier) proxy_->hold_back(client);
     }
     if (!std::exchange(conn.streaming, false)) return;
+    conn.stream_block.close();
     streaming_.remove(conn);
     const Fragment& head = *conn.fragments.front();
     if (!is_wanted(head)) return;
     Request& request = *head.request;
     ClientConn& client = *request.client;
+    const bool is_kept = request.response.size() == conn.streamed;  // nothing of it has left
     request.response.clear();
-    if (client.requests.front() != &request || client.broken) return;
+    if (is_kept || client.requests.front() != &request || client.broken) return;
+    // What is missing is no part of a packet.
+    if (client.binary != nullptr && client.binary->has_all_of_value()) return;
     // It has the beginning of a response that has no end.
     proxy_->tell_closing(client, conn.last_error + ", in the middle of a response to it");
     proxy_->give_up(client);

@@ -3,6 +3,7 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/memcached/binary_forward.h"
+#include "ringmain/memcached/response_parser.h"
 
 #include <algorithm>
 #include <array>
@@ -15,8 +16,18 @@ namespace ringmain::memcached {
 
 namespace {
 
-// Of a response's first line; longer than any that has figures. An error is cut here.
-constexpr uint32_t head_size_max = 512;
+// Of a line; longer than any that memcached writes. An error is cut here.
+constexpr uint32_t usual_line_size = 512;
+
+// A response's first line with its end, or the beginning of a longer one.
+std::string_view beginning_of(const Bytes& head, std::string& scratch) {
+    constexpr auto line_max = static_cast<uint32_t>(response_line_size_max + line_end.size());
+    std::string_view text = head.view({0, std::min(head.size(), usual_line_size)}, scratch);
+    if (text.find(line_end) != std::string_view::npos || head.size() <= usual_line_size)
+        return text;
+    text = head.view({0, std::min(head.size(), line_max)}, scratch);
+    return text.find(line_end) != std::string_view::npos ? text : text.substr(0, usual_line_size);
+}
 
 struct Packet {
     BinaryStatus status = BinaryStatus::Success;
@@ -250,9 +261,7 @@ bool write_response(const BinaryWaiting& request,
     std::string scratch;
     std::string_view text = tail;
     if (head != nullptr) {
-        text = head->view(
-            {.offset = 0, .size = is_stat ? head->size() : std::min(head->size(), head_size_max)},
-            scratch);
+        text = is_stat ? head->view({0, head->size()}, scratch) : beginning_of(*head, scratch);
     }
     if (text.empty()) return true;
 
@@ -260,7 +269,7 @@ bool write_response(const BinaryWaiting& request,
     if (request.refusal != BinaryStatus::Success) {
         // It may be the response to the removal of an older value.
         if (request.refusal == BinaryStatus::TooLarge) text = text_of(request.refusal);
-        return writer.add({.status = request.refusal, .value = text});
+        return writer.add({.status = request.refusal, .value = text.substr(0, usual_line_size)});
     }
     const std::string_view line = text.substr(0, text.find(line_end));
     if (is_stat && request.key == binary_detail_name &&
@@ -271,7 +280,7 @@ bool write_response(const BinaryWaiting& request,
         (line.starts_with("STAT ") || line == "RESET" || line == "END" || line == "OK")) {
         return writer.add_stats(text);
     }
-    const Failure failure = judge(request.meaning.command, line);
+    const Failure failure = judge(request.meaning.command, line.substr(0, usual_line_size));
     return failure.status == BinaryStatus::Success ? writer.add_success(line)
                                                    : writer.add_failure(failure);
 }
@@ -281,9 +290,10 @@ std::optional<BinaryBegun> begin_response(const BinaryWaiting& request,
                                           Chain& target,
                                           OpenBlock* open) {
     std::string scratch;
-    const std::string_view text =
-        head.view({.offset = 0, .size = std::min(head.size(), head_size_max)}, scratch);
-    const std::string_view line = text.substr(0, text.find(line_end));
+    const std::string_view text = beginning_of(head, scratch);
+    const size_t line_size = text.find(line_end);
+    if (line_size == std::string_view::npos) return std::nullopt;
+    const std::string_view line = text.substr(0, line_size);
     const Figures figures = read_figures(line);
     // A touch did not ask for the value.
     const uint32_t value_size = is_read(request.meaning.command) ? figures.size : 0;

@@ -16,7 +16,6 @@ namespace ringmain::memcached {
 
 namespace {
 
-constexpr uint32_t line_size_max = 8 * 1024;
 constexpr uint32_t error_line_size_max = 64 * 1024;
 
 // How much of a line is looked at: all of a VALUE or VA line, the first word of others.
@@ -112,7 +111,7 @@ ResponseParser::Step ResponseParser::keep_line(std::string_view bytes) {
     line_.append(bytes.substr(0, head_size_max - std::min<size_t>(head_size_max, line_.size())));
     last_byte_ = bytes.back();
     // The first bytes are kept from here on, and the error words are shorter than any limit.
-    const uint32_t size_max = is_error_line(line_) ? error_line_size_max : line_size_max;
+    const uint32_t size_max = is_error_line(line_) ? error_line_size_max : response_line_size_max;
     if (line_size_ + bytes.size() > size_max) return fail("a line is too long");
     line_size_ += static_cast<uint32_t>(bytes.size());
     return Step::More;
@@ -120,7 +119,7 @@ ResponseParser::Step ResponseParser::keep_line(std::string_view bytes) {
 
 // `head` is the line with its CR, cut to the size that is looked at.
 ResponseParser::Step ResponseParser::end_line(std::string_view head) {
-    if (line_size_ > line_size_max) {
+    if (line_size_ > response_line_size_max) {
         const bool may_be_long = is_error_line(head) && line_size_ <= error_line_size_max;
         if (!may_be_long) return fail("a line is too long");
     }

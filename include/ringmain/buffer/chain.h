@@ -91,8 +91,8 @@ class Chain {
     }
 
     // Keeps the bytes of a frame that is still growing: shares, except where that would pin a
-    // block for few bytes of a large frame.
-    [[nodiscard]] bool append_growing(Slice slice);
+    // block for few bytes of a large frame. So many of its bytes wait in front of this chain.
+    [[nodiscard]] bool append_growing(Slice slice, uint64_t waiting = 0, OpenBlock* open = nullptr);
 
     // A part of another chain; small pieces are copied, large ones shared.
     [[nodiscard]] bool append_range(const Chain& source, ByteRange range, OpenBlock* open);

@@ -41,8 +41,15 @@ class BinaryAnswers {
     void forget_last() { waiting_.pop_back(); }
 
     // A part of the answer to the oldest, which brings a value: in text, the first with all of its
-    // line. Of what comes behind the value nothing is written. False when the arena is exhausted.
+    // line. Of what comes behind the value nothing is written. False when the arena is exhausted,
+    // or it is no such answer.
     [[nodiscard]] bool write_part(const Bytes& part, Chain& target, OpenBlock* open);
+
+    // Of a later part what is the value's.
+    [[nodiscard]] Slice of_value(Slice part) { return part.cut(0, take(part.size)); }
+
+    // The answer to the oldest has begun, and all of its value is written.
+    [[nodiscard]] bool has_all_of_value() const { return value_left_ == 0; }
 
     // The answer to the oldest, in text, or what is left of it: `head`, which may be null, and
     // `tail`. Appends it to `target` in packets. False when the arena is exhausted.
@@ -55,6 +62,8 @@ class BinaryAnswers {
     [[nodiscard]] bool rewrite_next(BlockPool& blocks, Chain& response, OpenBlock* open);
 
   private:
+    [[nodiscard]] uint32_t take(uint32_t size);
+
     std::deque<memcached::BinaryWaiting> waiting_;
     std::optional<uint32_t> value_left_;  // of the answer to the oldest, which has begun
 };

@@ -21,6 +21,9 @@
 
 namespace ringmain::memcached {
 
+// Without its end; an error may be longer.
+inline constexpr uint32_t response_line_size_max = 8 * 1024;
+
 enum class ResponseKind : uint8_t {
     Line,       // STORED, DELETED, 42, HD ..., OK, VERSION ..., ME ...
     Values,     // zero or more VALUE blocks and END

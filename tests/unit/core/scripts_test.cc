@@ -402,6 +402,38 @@ TEST_CASE("what is flushed behind SCRIPT LOAD is not kept when that is answered"
           std::vector<std::string>{"EVALSHA " + one_digest + " 1 " + key});
 }
 
+TEST_CASE("what a transaction says of scripts is heeded when its client is gone") {
+    World world(redis_pool(2));
+    give_answers(world);
+    const std::string key = world.key_on(0);
+    Channel& client = world.client();
+    Channel& other = world.client();
+    FakeRedis& redis = world.server(0).redis;
+    const std::string run = resp({"EVALSHA", one_digest, "1", key});
+    const std::string transaction = resp({"MULTI"}) + run + resp({"EXEC"});
+    CHECK(world.ask(client, resp({"EVAL", "return 1", "1", key})) == ":1\r\n");
+    CHECK(world.ask(client, transaction) == "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
+    redis.log.clear();
+    CHECK(world.ask(other, run) == ":1\r\n");
+    CHECK(redis.log.size() == 1);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, transaction) == "+OK\r\n+QUEUED\r\n");
+    world.drop(client);
+    world.settle();
+    Channel& link = *world.link(0);
+    for (const std::string& part : {std::string("+OK\r\n+QUEUED\r\n*2\r\n$300\r\n"),
+                                    std::string(300, 'x') + "\r\n-NOSC",
+                                    std::string("RIPT No matching script.\r\n")}) {
+        link.inbound += part;
+        world.settle();
+    }
+    link.arrived.clear();
+    redis.log.clear();
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(other, run) == ":1\r\n");
+    CHECK(redis.log.size() == 2);
+}
+
 TEST_CASE("a transaction's server is told ahead of it, and what it has is kept when it is sent") {
     World world(redis_pool(2));
     Channel& client = world.client();

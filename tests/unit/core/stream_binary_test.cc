@@ -374,4 +374,48 @@ TEST_CASE("binary: a large value that has no end closes the client that has its 
     CHECK_FALSE(client.closed);
 }
 
+TEST_CASE("binary: a client that has all of a large value does not need the end of the response") {
+    const std::string data = data_of('a');
+    Pair pair;
+    CHECK(pair.ask(read(0x00, "a") + noop) == "");
+    Channel& link = *pair.world.link(0);
+    const std::string heard = pair.hear(link, "VALUE a 5 200000 7\r\n" + data + "\r\n");
+    CHECK(responses_in(heard) == "00 s00 x00000005 v" + data + " c7");
+    pair.world.loop().reset(link);
+    pair.world.settle();
+    CHECK_FALSE(pair.client->closed);
+    CHECK(responses_in(World::heard(*pair.client)) == "0a s00");
+}
+
+TEST_CASE("binary: the line of a large value may be as long as a line may be") {
+    const std::string data = data_of('a');
+    for (const uint64_t threshold_of_pool : {uint64_t{100}, threshold, uint64_t{0}}) {
+        for (const size_t line_size :
+             std::vector<size_t>{511, 512, 513, 514, 515, 600, 2047, 2048}) {
+            CAPTURE(threshold_of_pool);
+            CAPTURE(line_size);
+            config::Pool pool = binary_pool();
+            pool.stream_threshold = threshold_of_pool;
+            World world(pool, {.blocks = 2048});
+            world.server(0).mood = Mood::Mute;
+            Channel& client = world.client();
+            CHECK(world.ask(client, read(0x00, "a b")) == "");
+            std::string line = "VA 200000 f5 c7 ";
+            line += std::string(line_size - line.size(), 'x');
+            Channel& link = *world.link(0);
+            std::string heard;
+            for (const std::string& part : {line + "\r\n", data + "\r\n"}) {
+                link.inbound += part;
+                world.settle();
+                heard += World::heard(client);
+            }
+            if (line_size > 2047) {
+                CHECK(responses_in(heard).starts_with("00 s86 vringmain: server s0"));
+            } else {
+                CHECK(responses_in(heard) == "00 s00 x00000005 v" + data + " c7");
+            }
+        }
+    }
+}
+
 }  // namespace ringmain::test

@@ -456,4 +456,57 @@ TEST_CASE("memcached: what a client of the binary protocol gets is whole") {
     CHECK(answer.ends_with(data));
 }
 
+TEST_CASE("memcached: a large value of which nothing has left is lost with an error") {
+    const std::string data(200'000, 'b');
+    World world(pool_of(2), {.blocks = 2048});
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    CHECK(world.ask(client, "get " + a + "\r\nget " + b + "\r\n") == "");
+    Channel& first = *world.link(0);
+    Channel& second = *world.link(1);
+    second.inbound += value(b, data).substr(0, 100'000);
+    world.settle();
+    // In one batch its turn comes, and it is lost.
+    world.loop().begin();
+    first.inbound += "END\r\n";
+    static_cast<void>(world.loop().receive(first));
+    world.loop().reset(second);
+    world.loop().end();
+    world.settle();
+    CHECK(World::heard(client) ==
+          "END\r\nSERVER_ERROR ringmain: server s1 (10.0.0.1:7001) reset the connection\r\n");
+    CHECK_FALSE(client.closed);
+}
+
+TEST_CASE("what comes in small pieces for a slow client takes little more memory than it is") {
+    constexpr uint64_t all = 4 * core::stream_window;
+    for (const size_t piece : std::vector<size_t>{100, 2100, 9000}) {
+        for (const bool others_wait : {false, true}) {
+            CAPTURE(piece);
+            CAPTURE(others_wait);
+            config::Pool pool = pool_of(1);
+            pool.client_output_limit = 0;
+            World world(pool, {.blocks = 4096});
+            world.server(0).mood = Mood::Mute;
+            Channel& client = world.client();
+            client.reads = false;
+            CHECK(world.ask(client, "get a\r\n") == "");
+            if (others_wait) CHECK(world.ask(world.client(), "delete b\r\n") == "");
+            Channel& link = *world.link(0);
+            const std::string answer = value("a", std::string(all, 'v')) + "END\r\n";
+            uint64_t most = 0;
+            for (size_t at = 0; at < answer.size() && !link.server->paused; at += piece) {
+                link.inbound += answer.substr(at, piece);
+                world.step();
+                most = std::max(most, bytes_in_use(world));
+            }
+            CHECK(link.server->paused != others_wait);
+            CHECK(most < (others_wait ? all : core::stream_window) * 9 / 8 + core::stream_window);
+        }
+    }
+}
+
 }  // namespace ringmain::test

@@ -479,4 +479,37 @@ TEST_CASE("a turn on a server that a reload removes ends by itself, and others f
     }
 }
 
+TEST_CASE("what stands in a large element is not what its server says of itself") {
+    config::Pool pool = redis_pool(2);
+    pool.stream_threshold = 64 * 1024;
+    pool.eject_on_loading = true;
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    for (const bool leaves : {false, true}) {
+        CAPTURE(leaves);
+        World world(pool, {.blocks = 2048});
+        Channel& client = world.client();
+        const std::string a = world.key_on(0);
+        const std::string b = world.key_on(1);
+        CHECK(world.ask(client, resp({"SET", a, "1"})) == "+OK\r\n");
+        world.server(0).mood = Mood::Mute;
+        world.server(1).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"LMPOP", "2", a, b, "LEFT"})) == "");
+        Channel& link = *world.link(0);
+        link.inbound += "*2\r\n" + bulk(a) + "*1\r\n$200016\r\n" + std::string(200'000, 'x');
+        world.settle();
+        CHECK(World::heard(client).size() > 200'000);
+        if (leaves) {
+            world.drop(client);
+            world.settle();
+        }
+        for (const std::string_view part : {"-LOADING", "-LOADING\r\n"}) {
+            link.inbound += part;
+            world.settle();
+        }
+        CHECK(world.counters().server_failures.get() == 0);
+        CHECK(world.loop().notices().empty());
+    }
+}
+
 }  // namespace ringmain::test
