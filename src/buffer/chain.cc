@@ -11,6 +11,7 @@ namespace {
 
 // A growing frame of this size is a large one: from here on, blocks are filled.
 constexpr uint64_t large_frame_size = 64ULL * 1024;
+constexpr uint64_t much_waiting = 256ULL * 1024;
 constexpr uint32_t well_filled = block_size - block_size / 8;
 
 uint32_t room_behind(const ChainNode& node) {
@@ -85,11 +86,10 @@ bool Chain::append_shared(Slice slice) {
     return true;
 }
 
-bool Chain::append_growing(Slice slice, uint64_t waiting, OpenBlock* open) {
-    waiting += size_;
-    const bool small = slice.size < copy_max && waiting > 0;
-    const bool wasteful = slice.size < well_filled && waiting >= large_frame_size;
-    return small || wasteful ? append_copy(slice.view(), open) : append_shared(slice);
+bool Chain::append_growing(Slice slice) {
+    if (slice.size < copy_max && !empty()) return append_copy(slice.view(), nullptr);
+    const bool wasteful = size_ >= large_frame_size && slice.size < well_filled;
+    return wasteful ? append_copy(slice.view(), nullptr) : append_shared(slice);
 }
 
 bool Chain::append_range(const Chain& source, ByteRange range, OpenBlock* open) {
@@ -122,6 +122,32 @@ void Chain::append_chain(Chain&& source) {
     source.head_ = nullptr;
     source.tail_ = nullptr;
     source.size_ = 0;
+}
+
+bool Chain::is_to_be_packed(const ChainNode& node) const {
+    const bool fits = room_behind(*tail_) >= node.size;
+    if (!fits && pool_->available() == 0) return false;
+    // One that has room itself is where the next ones go.
+    if (node.size < copy_max) return fits || room_behind(node) == 0;
+    return node.size < well_filled && size_ >= much_waiting;
+}
+
+void Chain::append_packed(Chain&& source) {
+    while (!empty() && !source.empty()) {
+        ChainNode* node = source.head_;
+        if (is_to_be_packed(*node)) {
+            const bool copied = append_copy(source.front().view(), nullptr);
+            RM_ASSERT(copied);
+            source.pop_front(node->size);
+        } else {
+            source.head_ = node->next;
+            source.size_ -= node->size;
+            if (source.head_ == nullptr) source.tail_ = nullptr;
+            node->next = nullptr;
+            push_node(node);
+        }
+    }
+    append_chain(std::move(source));
 }
 
 void Chain::pop_front(uint64_t bytes) {

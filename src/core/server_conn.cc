@@ -9,7 +9,6 @@ ServerConn::ServerConn(BlockPool& blocks, Server& owner, bool speaks_resp3)
     : server(&owner),
       resp3(speaks_resp3),
       upload_line(blocks),
-      stream_block(blocks),
       database(owner.pool().options->redis_db),
       prelude_out(blocks),
       out(blocks),

@@ -215,9 +215,7 @@ void Streams::pass_on(ServerConn& conn, Slice slice) {
     Chain& target = has_turn ? client.out : request.response;
     const Slice part =
         has_turn && client.binary != nullptr ? client.binary->of_value(slice) : slice;
-    const uint64_t waiting = has_turn ? client.unsent : 0;
-    const bool kept =
-        part.size == 0 || (has_room && target.append_growing(part, waiting, &conn.stream_block));
+    const bool kept = part.size == 0 || (has_room && target.append_growing(part));
     if (!kept) {
         proxy_->close_slow(client,
                            "buffer memory is exhausted by what waits for it (buffer_memory)");
@@ -234,7 +232,6 @@ bool Streams::goes_on(const ServerConn& conn, const memcached::ResponseFrame& fr
 
 void Streams::end_response(ServerConn& conn) {
     conn.streaming = false;
-    conn.stream_block.close();
     conn.moved_at = proxy_->now();
     const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
     if (timeout_ms > 0) proxy_->wake_at(conn.moved_at + Duration::millis(timeout_ms));
@@ -380,7 +377,6 @@ void Streams::on_lost(ServerConn& conn) {
         if (client.barrier) proxy_->hold_back(client);
     }
     if (!std::exchange(conn.streaming, false)) return;
-    conn.stream_block.close();
     streaming_.remove(conn);
     const Fragment& head = *conn.fragments.front();
     if (!is_wanted(head)) return;

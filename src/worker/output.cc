@@ -171,7 +171,7 @@ void Driver::flush_client(core::ClientConn& client) {
         return;
     }
     client.unsent += client.out.size();
-    channel.sending.append_chain(std::move(client.out));
+    channel.sending.append_packed(std::move(client.out));
     if (!channel.send_pending) {
         if (!channel.sending.empty()) {
             send(channel);

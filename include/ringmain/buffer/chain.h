@@ -91,14 +91,18 @@ class Chain {
     }
 
     // Keeps the bytes of a frame that is still growing: shares, except where that would pin a
-    // block for few bytes of a large frame. So many of its bytes wait in front of this chain.
-    [[nodiscard]] bool append_growing(Slice slice, uint64_t waiting = 0, OpenBlock* open = nullptr);
+    // block for few bytes of a large frame.
+    [[nodiscard]] bool append_growing(Slice slice);
 
     // A part of another chain; small pieces are copied, large ones shared.
     [[nodiscard]] bool append_range(const Chain& source, ByteRange range, OpenBlock* open);
 
     // All of another chain, which is left empty. Moves nodes, copies nothing.
     void append_chain(Chain&& source);
+
+    // The same behind what waits for somebody slow: pieces are copied together, small ones always
+    // and others where much waits, so that he pins little more than is to be sent to him.
+    void append_packed(Chain&& source);
 
     void pop_front(uint64_t bytes);
 
@@ -140,6 +144,7 @@ class Chain {
 
   private:
     void drop();
+    [[nodiscard]] bool is_to_be_packed(const ChainNode& node) const;
     void push_node(ChainNode* node);
 
     BlockPool* pool_;

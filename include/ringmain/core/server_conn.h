@@ -180,7 +180,6 @@ class ServerConn {
     bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
-    OpenBlock stream_block;          // where few of them lie together, for a client that is slow
     Instant moved_at = {};           // when a part of a large response passed last
     Instant taken_at = {};           // when a part of a large request left last, or had to wait
     std::string last_error;          // why it is closed

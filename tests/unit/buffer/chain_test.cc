@@ -212,6 +212,54 @@ TEST_CASE("views in ascending order go on where the one before began") {
     CHECK(chain.view({3, 2}, scratch, place) == "de");
 }
 
+TEST_CASE("what is packed takes few blocks, however it comes") {
+    struct Piece {
+        uint32_t size;
+        bool is_shared;  // of a block that has more, of others
+        uint32_t blocks_max;
+    };
+
+    for (const Piece& piece : {Piece{10, false, 8},
+                               Piece{100, true, 8},
+                               Piece{3000, true, 90},
+                               Piece{block_size - 1, true, 400}}) {
+        const uint32_t piece_size = piece.size;
+        CAPTURE(piece_size);
+        Arena arena(512);
+        Chain waiting(arena.pool);
+        std::string model;
+        for (int i = 0; i < 400; ++i) {
+            const std::string bytes(piece.size, static_cast<char>('a' + i % 26));
+            model += bytes;
+            Chain more(arena.pool);
+            if (piece.is_shared) {
+                Block* block = filled_block(arena.pool, bytes);
+                block->used = block_size;
+                REQUIRE(more.append_shared({block, 0, piece.size}));
+                arena.pool.release(block);
+            } else {
+                REQUIRE(more.append_copy(bytes, nullptr));
+            }
+            waiting.append_packed(std::move(more));
+        }
+        CHECK(waiting.to_string() == model);
+        CHECK(arena.pool.in_use() <= piece.blocks_max + model.size() / block_size);
+    }
+}
+
+TEST_CASE("what there is no block for is moved as it is") {
+    Arena arena(2);
+    Chain waiting(arena.pool);
+    Chain more(arena.pool);
+    REQUIRE(waiting.append_copy(std::string(block_size, 'a'), nullptr));
+    REQUIRE(more.append_copy("b", nullptr));
+    more.nodes()->block->used = block_size;
+    CHECK(arena.pool.available() == 0);
+    waiting.append_packed(std::move(more));
+    CHECK(waiting.size() == block_size + 1);
+    CHECK(waiting.to_string().back() == 'b');
+}
+
 TEST_CASE("a chain behaves as a string") {
     for (uint64_t seed = 1; seed <= 60; ++seed) {
         CAPTURE(seed);
@@ -260,7 +308,12 @@ TEST_CASE("a chain behaves as a string") {
                         REQUIRE(other.append_range(chain, {from, count}, target));
                         CHECK(other.to_string() == model.substr(from, count));
                         if (chain.size() < 100000) {
-                            chain.append_chain(std::move(other));
+                            if (prng.below(2) == 0) {
+                                chain.append_chain(std::move(other));
+                            } else {
+                                chain.append_packed(std::move(other));
+                            }
+                            CHECK(other.empty());
                             model += model.substr(from, count);
                         }
                         break;

@@ -369,7 +369,7 @@ class Loop {
             return;
         }
         client.unsent += client.out.size();
-        channel.sending.append_chain(std::move(client.out));
+        channel.sending.append_packed(std::move(client.out));
         if (channel.sending.empty() && client.is_finished()) drop_client(channel);
     }
 

@@ -3,6 +3,10 @@
 #include "tests/unit/core/hog.h"
 #include "tests/unit/core/world.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -117,6 +121,24 @@ TEST_CASE("a client that does not read its responses is not read from") {
         CHECK(World::heard(client) == times(40, bulk(std::string(40'000, 'x')) + bulk("e")));
         CHECK(client.client->unsent == 0);
         CHECK(client.client->wants_input());
+    }
+}
+
+TEST_CASE("what waits for a slow client takes little more memory than it is, one by one as well") {
+    for (const size_t size : std::vector<size_t>{10, 500, 3000, 12'000}) {
+        CAPTURE(size);
+        World world(redis_pool(1), {.blocks = 1024});
+        world.server(0).redis.values["a"] = std::string(size, 'x');
+        Channel& client = world.client();
+        client.reads = false;
+        uint64_t most = 0;
+        while (client.client->wants_input()) {
+            World::say(client, resp({"GET", "a"}));
+            world.settle();
+            most = std::max(most, uint64_t{world.loop().blocks().in_use()} * block_size);
+        }
+        CHECK(client.client->unsent > 1024 * 1024);
+        CHECK(most < 4 * 1024 * 1024);
     }
 }
 
