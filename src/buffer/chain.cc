@@ -127,13 +127,16 @@ void Chain::append_chain(Chain&& source) {
 bool Chain::is_to_be_packed(const ChainNode& node) const {
     const bool fits = room_behind(*tail_) >= node.size;
     if (!fits && pool_->available() == 0) return false;
-    // One that has room itself is where the next ones go.
-    if (node.size < copy_max) return fits || room_behind(node) == 0;
-    return node.size < well_filled && size_ >= much_waiting;
+    // One that has room in a block of its own is where the next ones go.
+    const bool is_shared = node.block->references > 1;
+    if (node.size < copy_max) return fits || is_shared || room_behind(node) == 0;
+    // What many hold costs each of them a part.
+    const uint64_t filled = uint64_t{node.size} * node.block->references;
+    return filled < well_filled && size_ >= much_waiting;
 }
 
 void Chain::append_packed(Chain&& source) {
-    while (!empty() && !source.empty()) {
+    while (tail_ != nullptr && source.head_ != nullptr) {
         ChainNode* node = source.head_;
         if (is_to_be_packed(*node)) {
             const bool copied = append_copy(source.front().view(), nullptr);

@@ -42,8 +42,8 @@ Request* begin(Proxy& proxy, ClientConn& client, const Asked& asked, uint64_t si
     request->gathering = asked.command.gathering;
     client.gathers += 1;
     if (keeps_request(asked.command)) {
-        const bool kept =
-            asked.bytes.append_to(request->join->keys, {0, asked.bytes.size()}, nullptr);
+        const bool kept = asked.bytes.append_to(
+            request->join->keys, {0, asked.bytes.size()}, &proxy.beginnings());
         RM_ASSERT(kept);
     }
     return request;

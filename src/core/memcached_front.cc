@@ -100,19 +100,20 @@ void note(const Proxy& proxy, Request& request, std::string_view key) {
 }
 
 // For the join: in order, one blank between them.
-void keep_keys(Join& join, const RequestFrame& frame, const Bytes& bytes, const Scratch& scratch) {
-    const std::vector<ByteRange>& keys = scratch.key_ranges;
+void keep_keys(Proxy& proxy, Join& join, const RequestFrame& frame, const Bytes& bytes) {
+    const std::vector<ByteRange>& keys = proxy.scratch().key_ranges;
+    OpenBlock* open = &proxy.beginnings();
     for (const ByteRange key : keys) {
         join.key_sizes.push_back(static_cast<uint16_t>(key.size));
     }
     const uint32_t begin = keys.front().offset;
     bool kept = true;
     if (frame.is_canonical) {
-        kept = bytes.append_to(join.keys, {begin, keys.back().end() - begin}, nullptr);
+        kept = bytes.append_to(join.keys, {begin, keys.back().end() - begin}, open);
     } else {
         for (const ByteRange key : keys) {
-            kept = kept && bytes.append_to(join.keys, key, nullptr) &&
-                   join.keys.append_copy(" ", nullptr);
+            kept =
+                kept && bytes.append_to(join.keys, key, open) && join.keys.append_copy(" ", open);
         }
     }
     RM_ASSERT(kept);
@@ -186,7 +187,7 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
     for (const uint16_t owner : join.owners) {
         join.fragments[owner]->keys += 1;
     }
-    keep_keys(join, frame, bytes, scratch);
+    keep_keys(proxy, join, frame, bytes);
     group_keys(join, scratch);
     const ByteRange* keys = scratch.grouped_keys.data();
     for (size_t i = 0; i < join.fragments.size(); ++i) {
@@ -230,8 +231,8 @@ void broadcast(Proxy& proxy,
     request->stats_kind = kind;
     for (const std::string_view name : names) {
         request->join->key_sizes.push_back(static_cast<uint16_t>(name.size()));
-        const bool kept = request->join->keys.append_copy(name, nullptr) &&
-                          request->join->keys.append_copy(" ", nullptr);
+        const bool kept = request->join->keys.append_copy(name, &proxy.beginnings()) &&
+                          request->join->keys.append_copy(" ", &proxy.beginnings());
         RM_ASSERT(kept);
     }
     for (size_t i = 0; i < copies; ++i) {

@@ -315,7 +315,7 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
             std::get<memcached::BinaryParser>(client.intake->parser).frame());
     }
     if (client.requests.empty()) {
-        OpenBlock* open = client.out.empty() ? &open_ : nullptr;
+        OpenBlock* open = client.unsent == 0 ? &open_ : nullptr;
         const bool kept = client.binary == nullptr
                               ? client.out.append_copy(text, open)
                               : client.binary->write_next(nullptr, text, client.out, open);

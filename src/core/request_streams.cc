@@ -354,6 +354,13 @@ void Streams::abandon(ClientConn& client) {
     if (client.barrier && !client.requests.empty()) proxy_->hold_back(client);
 }
 
+void Streams::take_unasked(ServerConn& conn, Slice slice) {
+    if (keep_early(conn, slice)) return;
+    // Of a large request a server may refuse the beginning.
+    const Blame blame = is_leaving(conn) ? Blame::Us : Blame::Server;
+    proxy_->lose(conn, unasked_text(conn, slice.view()), blame);
+}
+
 bool Streams::keep_early(ServerConn& conn, Slice slice) {
     constexpr size_t size_max = 1024;
     if (conn.server->pool().is_redis() || conn.uploads_of == 0 || !is_leaving(conn)) return false;

@@ -34,6 +34,16 @@ bool may_be_queued(const Command& command) {
            std::ranges::find(ids, command.id) != ids.end();
 }
 
+// Packed: it may stay for long.
+bool keep(Chain& queued, const Bytes& bytes) {
+    if (bytes.chain() == nullptr) return queued.append_growing(bytes.slice());
+    bool kept = true;
+    for (const ChainNode* node = bytes.chain()->nodes(); node != nullptr; node = node->next) {
+        kept = kept && queued.append_growing({node->block, node->offset, node->size});
+    }
+    return kept;
+}
+
 std::string discarded(std::string_view why) {
     std::string line = "-EXECABORT ringmain: transaction discarded: ";
     return line.append(why).append("\r\n");
@@ -152,8 +162,7 @@ void RespFront::queue() {
     }
     if (!session.aborted) {
         note_script();
-        const bool kept = proxy_.has_room_for(bytes_.size()) &&
-                          bytes_.append_to(session.queued, {0, bytes_.size()}, nullptr);
+        const bool kept = proxy_.has_room_for(bytes_.size()) && keep(session.queued, bytes_);
         if (!kept) {
             session.queued.clear();
             session.scripts.clear();

@@ -162,11 +162,6 @@ bool Proxy::admit_part(ServerConn& conn, uint32_t size) {
 
 namespace {
 
-// Of a large request a server may refuse the beginning.
-Blame blame_for_unasked(const ServerConn& conn) {
-    return Streams::is_leaving(conn) ? Blame::Us : Blame::Server;
-}
-
 // What came in parts, or else in one.
 Bytes all_of(const Chain& parts, Slice one) {
     return parts.empty() ? Bytes(one) : Bytes(parts);
@@ -196,8 +191,7 @@ bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
 void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
     while (slice.size > 0) {
         if (!awaits_bytes(conn)) {
-            if (streams_.keep_early(conn, slice)) return;
-            lose(conn, unasked_text(conn, slice.view()), blame_for_unasked(conn));
+            streams_.take_unasked(conn, slice);
             return;
         }
         constexpr bool may_share = std::is_same_v<decltype(parser), memcached::ResponseParser&>;
@@ -419,7 +413,7 @@ void Proxy::deliver(Request& request, const Bytes* bytes, std::string_view tail)
 // One client's responses of one batch lie together in the open block. What comes while a send is
 // under way goes into a block of the client's own, so that a slow client pins its own memory only.
 void Proxy::append_response(ClientConn& client, const Bytes* bytes, std::string_view tail) {
-    OpenBlock* open = client.out.empty() && client.unsent == 0 ? &open_ : nullptr;
+    OpenBlock* open = client.unsent == 0 ? &open_ : nullptr;
     const uint64_t before = client.out.size();
     const bool kept = client.binary == nullptr
                           ? append_both(client.out, bytes, tail, open)

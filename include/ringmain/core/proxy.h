@@ -175,6 +175,8 @@ class Proxy {
 
     [[nodiscard]] Scratch& scratch() { return scratch_; }
 
+    [[nodiscard]] OpenBlock& beginnings() { return beginnings_; }
+
     [[nodiscard]] std::span<const std::unique_ptr<Pool>> pools() const { return pools_; }
 
     // Answers a request here and now, in its turn. `text` is complete wire text.
@@ -190,9 +192,8 @@ class Proxy {
     // "every server of pool 'main' is ejected ...". Only while that is so.
     [[nodiscard]] std::string no_server_text(const Pool& pool) const;
 
-    // A connection that takes a request of `bytes` now; null when the server is down, or has so
-    // much waiting for it already that it would take the memory of requests to others: then `why`
-    // says so, until the next call.
+    // A connection that takes a request of `bytes` now; null when the server is down, or has too
+    // much waiting for it already: then `why` says so, until the next call.
     [[nodiscard]] ServerConn* usable_connection(Server& server,
                                                 const ClientConn& client,
                                                 uint64_t bytes,
@@ -384,7 +385,7 @@ class Proxy {
     std::vector<std::unique_ptr<Pool>> finished_;  // not in use any more
     Stores stores_;
     OpenBlock open_;        // small responses of all clients, one behind the other
-    OpenBlock beginnings_;  // and the first bytes of their unfinished requests
+    OpenBlock beginnings_;  // and what is kept of their requests, if it is little
 
     List<ClientConn, &ClientConn::all_link> clients_;
     List<ClientConn, &ClientConn::dirty_link> dirty_clients_;

@@ -134,9 +134,10 @@ class Streams {
     // Before those who wait for it are told.
     void on_lost(ServerConn& conn);
 
-    // A memcached server that refuses a request when it has its line takes the data all the same:
-    // its answer is kept until the data has left. False when it is none to be kept.
-    [[nodiscard]] bool keep_early(ServerConn& conn, Slice slice);
+    // No answer can have come yet. But a memcached server that refuses a request when it has its
+    // line takes the data all the same: its answer is kept until the data has left. For anything
+    // else the connection is lost.
+    void take_unasked(ServerConn& conn, Slice slice);
     // What was kept is taken as if it came now, if it may: before anything that comes behind it.
     void take_early(ServerConn& conn);
 
@@ -172,6 +173,7 @@ class Streams {
     }
 
     void drive();
+    [[nodiscard]] bool keep_early(ServerConn& conn, Slice slice);
     void take_all_early();
     void lose_early(ServerConn& conn);
     [[nodiscard]] static bool is_to_stream(const ServerConn& conn, uint64_t missing);

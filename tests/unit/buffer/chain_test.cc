@@ -5,6 +5,7 @@
 #include "tests/mapped.h"
 
 #include <algorithm>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -245,6 +246,51 @@ TEST_CASE("what is packed takes few blocks, however it comes") {
         CHECK(waiting.to_string() == model);
         CHECK(arena.pool.in_use() <= piece.blocks_max + model.size() / block_size);
     }
+}
+
+TEST_CASE("what lies in a block of everybody's is packed into one of its own") {
+    Arena arena(256);
+    Chain waiting(arena.pool);
+    REQUIRE(waiting.append_copy(std::string(block_size, 'w'), nullptr));
+    OpenBlock open(arena.pool);
+    for (int i = 0; i < 100; ++i) {
+        Chain more(arena.pool);
+        REQUIRE(more.append_copy("m", &open));
+        waiting.append_packed(std::move(more));
+        Chain others(arena.pool);
+        REQUIRE(others.append_copy(std::string(block_size, 'o'), &open));
+    }
+    CHECK(waiting.size() == block_size + 100);
+    CHECK(arena.pool.in_use() <= 4);
+}
+
+TEST_CASE("what many hold in one block stays there") {
+    Arena arena(256);
+    const std::string message(3000, 'm');
+    std::deque<Chain> slow;
+    for (int i = 0; i < 20; ++i) {
+        Chain& waiting = slow.emplace_back(arena.pool);
+        Block* block = filled_block(arena.pool, std::string(block_size, 'w'));
+        for (int j = 0; j < 16; ++j) {
+            REQUIRE(waiting.append_shared({block, 0, block_size}));
+        }
+        arena.pool.release(block);
+    }
+    const uint32_t before = arena.pool.in_use();
+    for (int i = 0; i < 10; ++i) {
+        Block* block = filled_block(arena.pool, message);
+        std::deque<Chain> pushes;
+        for (int j = 0; j < 20; ++j) {
+            REQUIRE(pushes.emplace_back(arena.pool).append_shared({block, 0, 3000}));
+        }
+        for (Chain& waiting : slow) {
+            waiting.append_packed(std::move(pushes.front()));
+            pushes.pop_front();
+        }
+        arena.pool.release(block);
+    }
+    // The last ones of each block, which few still held elsewhere, are copied.
+    CHECK(arena.pool.in_use() - before <= 10 + 20);
 }
 
 TEST_CASE("what there is no block for is moved as it is") {

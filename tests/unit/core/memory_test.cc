@@ -142,6 +142,27 @@ TEST_CASE("what waits for a slow client takes little more memory than it is, one
     }
 }
 
+TEST_CASE("the keys of many requests that wait for the same server lie together") {
+    World world(memcached_pool(2), {.blocks = 2048});
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Mute;
+    const std::string request = "get " + world.key_on(0) + " " + world.key_on(1) + "\r\n";
+    CHECK(world.ask(client, times(500, request)) == "");
+    CHECK(world.loop().blocks().in_use() < 40);
+}
+
+TEST_CASE("a transaction takes little more memory than its requests") {
+    World world(redis_pool(1), {.blocks = 2048});
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"MULTI"})) == "+OK\r\n");
+    const std::string both = resp({"SET", "a", std::string(2048, 'v')}) + resp({"GET", "a"});
+    for (int i = 0; i < 1000; ++i) {
+        CHECK(world.ask(client, both) == "+QUEUED\r\n+QUEUED\r\n");
+    }
+    CHECK(world.loop().blocks().in_use() * uint64_t{block_size} < 4 * 1024 * 1024);
+    CHECK(world.ask(client, resp({"EXEC"})).starts_with("*2000\r\n+OK\r\n$2048\r\n"));
+}
+
 TEST_CASE("a paused client that has sent its last byte is answered all the same") {
     config::Pool pool = redis_pool(1);
     pool.requests_in_flight_max = 2;
