@@ -23,8 +23,9 @@ constexpr uint32_t usual_line_size = 512;
 std::string_view beginning_of(const Bytes& head, std::string& scratch) {
     constexpr auto line_max = static_cast<uint32_t>(response_line_size_max + line_end.size());
     std::string_view text = head.view({0, std::min(head.size(), usual_line_size)}, scratch);
-    if (text.find(line_end) != std::string_view::npos || head.size() <= usual_line_size)
+    if (text.find(line_end) != std::string_view::npos || head.size() <= usual_line_size) {
         return text;
+    }
     text = head.view({0, std::min(head.size(), line_max)}, scratch);
     return text.find(line_end) != std::string_view::npos ? text : text.substr(0, usual_line_size);
 }
@@ -37,14 +38,6 @@ struct Packet {
     uint32_t shared_size = 0;  // of a value that is appended behind it
     uint64_t cas = 0;
 };
-
-using Number = std::array<char, sizeof(uint32_t)>;
-
-Number flags_of(uint32_t flags) {
-    Number bytes = {};
-    write_number(flags, bytes.size(), bytes.data());
-    return bytes;
-}
 
 bool append_packet(const BinaryWaiting& request,
                    const Packet& packet,
@@ -98,6 +91,23 @@ Figures read_figures(std::string_view line) {
         if (word.front() == 'c') figures.cas = read_unsigned(number, UINT64_MAX).value_or(0);
     }
     return figures;
+}
+
+// Of a read that found something; the value is not appended.
+bool append_hit(const BinaryWaiting& request,
+                const Figures& figures,
+                uint32_t value_size,
+                Chain& target,
+                OpenBlock* open) {
+    std::array<char, sizeof(uint32_t)> flags = {};
+    write_number(figures.flags, flags.size(), flags.data());
+    return append_packet(request,
+                         {.extras = {flags.data(), flags.size()},
+                          .key = request.key,
+                          .shared_size = value_size,
+                          .cas = figures.cas},
+                         target,
+                         open);
 }
 
 struct Failure {
@@ -219,11 +229,7 @@ class Writer {
             return add_failure(
                 {.status = BinaryStatus::InternalError, .text = "ringmain: no value"});
         }
-        const Number flags = flags_of(figures.flags);
-        return add({.extras = {flags.data(), flags.size()},
-                    .key = request_->key,
-                    .shared_size = data.size,
-                    .cas = figures.cas}) &&
+        return append_hit(*request_, figures, data.size, *target_, open_) &&
                (data.size == 0 || head_->append_to(*target_, data, open_));
     }
 
@@ -297,12 +303,7 @@ std::optional<BinaryBegun> begin_response(const BinaryWaiting& request,
     const Figures figures = read_figures(line);
     // A touch did not ask for the value.
     const uint32_t value_size = is_read(request.meaning.command) ? figures.size : 0;
-    const Number flags = flags_of(figures.flags);
-    const Packet packet = {.extras = {flags.data(), flags.size()},
-                           .key = request.key,
-                           .shared_size = value_size,
-                           .cas = figures.cas};
-    if (!append_packet(request, packet, target, open)) return std::nullopt;
+    if (!append_hit(request, figures, value_size, target, open)) return std::nullopt;
     return BinaryBegun{.line_size = static_cast<uint32_t>(line.size() + line_end.size()),
                        .value_size = value_size};
 }

@@ -1,5 +1,7 @@
 #include "tests/sim/packets.h"
 
+#include "tests/unit/memcached/packet.h"
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -7,6 +9,9 @@
 namespace ringmain::sim {
 
 namespace {
+
+using memcached::test::number;
+using memcached::test::number_at;
 
 constexpr size_t header_size = 24;
 
@@ -21,22 +26,6 @@ constexpr uint8_t op_stat = 0x10;
 constexpr uint8_t op_set_quiet = 0x11;
 constexpr uint8_t op_touch = 0x1C;
 constexpr uint8_t op_none = 0x1F;
-
-std::string number(uint64_t value, uint32_t size) {
-    std::string bytes;
-    for (uint32_t i = size; i > 0; --i) {
-        bytes += static_cast<char>(value >> (8 * (i - 1)) & 0xFF);
-    }
-    return bytes;
-}
-
-uint64_t number_at(std::string_view bytes, size_t at, size_t size) {
-    uint64_t value = 0;
-    for (const char byte : bytes.substr(at, size)) {
-        value = value << 8U | static_cast<unsigned char>(byte);
-    }
-    return value;
-}
 
 // The next of the words that blanks part; they get shorter by it.
 std::string_view take_word(std::string_view& words) {
@@ -105,11 +94,11 @@ std::string Packets::ask(Shape shape,
                          bool cas) {
     asked_ += 1;
     waiting_.push_back({.shape = shape, .opaque = asked_, .cas = cas});
-    std::string packet = number(0x80, 1) + number(opcode, 1) + number(key.size(), 2);
-    packet += number(extras.size(), 1) + number(0, 3);
-    packet += number(extras.size() + key.size() + value.size(), 4) + number(asked_, 4);
-    packet += number(0, 8);
-    return packet.append(extras).append(key).append(value);
+    return memcached::test::packet({.opcode = opcode,
+                                    .key = std::string(key),
+                                    .value = std::string(value),
+                                    .extras = std::string(extras),
+                                    .opaque = asked_});
 }
 
 std::string Packets::encode(std::string_view request) {

@@ -1,7 +1,7 @@
 // tests/sim/packets.h - a client of memcached that speaks the binary protocol.
 //
 // What a talker says, in text, becomes packets, and packets become what it would have heard in
-// text. Written by the protocol's description and not with the code that is tested.
+// text.
 
 #pragma once
 

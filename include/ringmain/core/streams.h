@@ -76,15 +76,8 @@ class Streams {
     // --- requests --------------------------------------------------------------------------------
 
     // The beginning of an unfinished request is in `partial`, and that much is known to be missing.
-    void consider(ClientConn& client, const resp::RequestParser& parser) {
-        if (is_to_stream(client, parser.bytes_missing())) consider_request(client, parser);
-    }
-
-    void consider(ClientConn& client, const memcached::RequestParser& parser) {
-        if (is_to_stream(client, parser.bytes_missing())) consider_request(client, parser);
-    }
-
-    void consider(ClientConn& client, const memcached::BinaryParser& parser) {
+    template <class Parser>
+    void consider(ClientConn& client, const Parser& parser) {
         if (is_to_stream(client, parser.bytes_missing())) consider_request(client, parser);
     }
 

@@ -83,7 +83,7 @@ struct BinaryBegun {
 };
 
 // Appends the packet that answers a read up to its value; of the response no more has to be there
-// than its line. Null when the arena is exhausted.
+// than its line. Null when the arena is exhausted, or the line is not all there.
 [[nodiscard]] std::optional<BinaryBegun> begin_response(const BinaryWaiting& request,
                                                         const Bytes& head,
                                                         Chain& target,

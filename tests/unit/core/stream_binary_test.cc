@@ -77,6 +77,23 @@ struct Pair {
     Channel* client;
 };
 
+// A client of two servers that say what the test says, each with a key.
+struct Two {
+    Two()
+        : world(binary_pool(2), {.blocks = 2048}),
+          client(&world.client()),
+          a(world.key_on(0)),
+          b(world.key_on(1)) {
+        world.server(0).mood = Mood::Mute;
+        world.server(1).mood = Mood::Mute;
+    }
+
+    World world;
+    Channel* client;
+    std::string a;
+    std::string b;
+};
+
 }  // namespace
 
 // --- requests ------------------------------------------------------------------------------------
@@ -305,12 +322,11 @@ TEST_CASE("binary: a large value waits for its turn") {
     const std::string data = data_of('b');
     for (const bool whole : {false, true}) {
         CAPTURE(whole);
-        World world(binary_pool(2), {.blocks = 2048});
-        Channel& client = world.client();
-        const std::string a = world.key_on(0);
-        const std::string b = world.key_on(1);
-        world.server(0).mood = Mood::Mute;
-        world.server(1).mood = Mood::Mute;
+        Two two;
+        World& world = two.world;
+        Channel& client = *two.client;
+        const std::string& a = two.a;
+        const std::string& b = two.b;
         CHECK(world.ask(client, read(0x00, a) + read(0x0C, b) + read(0x00, a)) == "");
         const std::string answer = "VALUE " + b + " 5 200000 7\r\n" + data + "\r\nEND\r\n";
         const std::string small = "VALUE " + a + " 0 1 3\r\nx\r\nEND\r\n";
@@ -355,23 +371,19 @@ TEST_CASE("binary: a large value that has no end closes the client that has its 
     pair.world.settle();
     CHECK(pair.client->closed);
     // Of which nothing has left: it gets the error.
-    World world(binary_pool(2), {.blocks = 2048});
-    Channel& client = world.client();
-    const std::string a = world.key_on(0);
-    const std::string b = world.key_on(1);
-    world.server(0).mood = Mood::Mute;
-    world.server(1).mood = Mood::Mute;
-    CHECK(world.ask(client, read(0x00, a) + read(0x00, b)) == "");
+    Two two;
+    World& world = two.world;
+    CHECK(world.ask(*two.client, read(0x00, two.a) + read(0x00, two.b)) == "");
     Channel& second = *world.link(1);
-    second.inbound += "VALUE " + b + " 5 200000 7\r\n" + data_of('b');
+    second.inbound += "VALUE " + two.b + " 5 200000 7\r\n" + data_of('b');
     world.settle();
     world.loop().reset(second);
     world.settle();
     world.link(0)->inbound += "END\r\n";
     world.settle();
-    CHECK(responses_in(World::heard(client)) ==
+    CHECK(responses_in(World::heard(*two.client)) ==
           "00 s01 vNot found | 00 s86 vringmain: server s1 (10.0.0.1:7001) reset the connection");
-    CHECK_FALSE(client.closed);
+    CHECK_FALSE(two.client->closed);
 }
 
 TEST_CASE("binary: a client that has all of a large value does not need the end of the response") {
