@@ -1,7 +1,7 @@
 // src/precompiled.h - what most sources take from the standard library, read once per target.
 //
 // Nothing includes it: Meson puts it in front of each file when clang compiles (meson.build).
-// Sources include what they use all the same; GCC tells.
+// Sources include what they use all the same: tools/check_includes.py tells.
 
 #pragma once
 

@@ -7,6 +7,7 @@
 
 #include "perf/lab/forwarder.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>

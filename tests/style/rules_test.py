@@ -178,6 +178,33 @@ class CheckHeaders(Tree):
         status, output = self.check("struct A {};\n")
         self.assertEqual(status, 1, output)
 
+    def test_what_a_header_begins_with_is_compiled_with_it(self):
+        once = "// A header.\n\n#pragma once\n\n"
+        status, output = self.run_on(
+            {"include/ringmain/core/a.h": once + '#include "ringmain/core/b.h"\n',
+             "include/ringmain/core/b.h": once + "std::string b();\n"}, "ROOT/cache", "c++")
+        self.assertEqual(status, 1, output)
+        self.assertIn("1 headers, 1 compiled, 1 failed", output)
+
+
+class CheckIncludes(Tree):
+    script = "check_includes.py"
+
+    def test_a_header_comes_itself_or_through_one_of_ours(self):
+        self.assert_clean({"src/core/a.cc": '#include "b.h"\nstd::string_view a();\n',
+                           "src/core/b.h": "#include <string>\nstd::string b();\n"})
+
+    def test_a_missing_one_is_named(self):
+        self.assert_found({"src/core/a.cc": "#include <string>\nstd::span<char> a();\n"},
+                          "src/core/a.cc: says std::span and does not include <span>")
+
+    def test_comments_and_texts_say_nothing(self):
+        self.assert_clean({"src/core/a.cc": '// std::vector\nconst char* a = "std::span";\n'})
+
+    def test_all_that_is_precompiled_is_known(self):
+        self.assert_found({"src/precompiled.h": "#include <string>\n#include <regex>\n"},
+                          "src/precompiled.h: <regex> is not in tools/check_includes.py")
+
 
 if __name__ == "__main__":
     unittest.main()
