@@ -86,6 +86,10 @@ bool Chain::append_shared(Slice slice) {
     return true;
 }
 
+bool Chain::is_wasteful(Slice slice) const {
+    return slice.size < well_filled && size_ >= much_waiting;
+}
+
 bool Chain::append_growing(Slice slice) {
     if (slice.size < copy_max && !empty()) return append_copy(slice.view(), nullptr);
     const bool wasteful = size_ >= large_frame_size && slice.size < well_filled;

@@ -128,7 +128,7 @@ void Leases::on_leading(ServerConn& conn, const resp::ResponseFrame& frame, cons
         proxy_->lose(conn, "refused MULTI: " + line);
         return;
     }
-    const bool kept = !head.response.empty() || head.response.append_copy(line, &proxy_->open_);
+    const bool kept = !head.response.empty() || head.response.append_copy(line, &proxy_->kept_);
     if (!kept) proxy_->lose(conn, "refused a command; buffer memory is exhausted", Blame::Us);
 }
 

@@ -4,7 +4,7 @@
 // not cost others their requests. While less than an eighth of the arena is free (more of a small
 // one), the client that holds most is closed, one every few milliseconds, since its memory comes
 // back only when the kernel has let go of it. One that holds little is not, unless there is next to
-// nothing left for a while.
+// nothing left for a while. A server connection that holds more is closed in its place.
 
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
@@ -36,15 +36,27 @@ uint64_t held_by(const ClientConn& client) {
     return held;
 }
 
-// On which the largest response is arriving; null when none holds more than `size`.
-ServerConn* find_arriving(std::span<const std::unique_ptr<Pool>> pools, uint64_t size) {
-    ServerConn* found = nullptr;
+// Requests that the server does not take: those of this batch have not been sent yet.
+uint64_t untaken_by(const ServerConn& conn, uint32_t batch) {
+    const Fragment* first = conn.traffic.first_unsent;
+    return first != nullptr && first->batch != batch ? conn.out.size() : 0;
+}
+
+struct Fullest {
+    ServerConn* conn = nullptr;
+    uint64_t size = 0;
+    bool is_arriving = false;  // it is a response, else requests
+};
+
+// The connection that holds most of either, and more than `size`.
+Fullest find_fullest(std::span<const std::unique_ptr<Pool>> pools, uint32_t batch, uint64_t size) {
+    Fullest found = {.size = size};
     for (const auto& pool : pools) {
         for (const auto& server : pool->servers) {
             for (const auto& conn : server->connections()) {
-                if (conn->partial.size() <= size) continue;
-                found = conn.get();
-                size = conn->partial.size();
+                const uint64_t untaken = untaken_by(*conn, batch);
+                const uint64_t held = std::max(untaken, conn->partial.size());
+                if (held > found.size) found = {conn.get(), held, held != untaken};
             }
         }
     }
@@ -76,11 +88,14 @@ void Proxy::relieve() {
         worst = client;
         most = held;
     }
-    // A response that holds more fails by itself when there is no room for the rest of it; unless
-    // the rest does not come.
-    if (ServerConn* arriving = find_arriving(pools(), most); arriving != nullptr) {
-        if (lasting) {
-            lose(*arriving,
+    if (const Fullest fullest = find_fullest(pools(), batch_, most); fullest.conn != nullptr) {
+        if (!fullest.is_arriving) {
+            lose(*fullest.conn,
+                 "does not take " + std::to_string(fullest.size) +
+                     " bytes of requests, and buffer memory runs low (buffer_memory)",
+                 Blame::Us);
+        } else if (lasting) {  // else it fails by itself, unless the rest does not come
+            lose(*fullest.conn,
                  "has begun a response that fills buffer memory (buffer_memory) and does not end",
                  Blame::Us);
         }

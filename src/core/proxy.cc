@@ -40,6 +40,7 @@ Proxy::Proxy(const config::Config& config,
       prng_(environment.seed),
       stores_(config.proxy.requests_max),
       open_(blocks),
+      kept_(blocks),
       beginnings_(blocks) {
     slow_threshold_ = slow_threshold_of(config);
     roomy_ = std::max(relief_below(blocks.capacity()), 2 * reserve() + 1);
@@ -325,7 +326,7 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
         return;
     }
     Request* request = make_request(client);
-    if (request == nullptr || !request->response.append_copy(text, &open_)) {
+    if (request == nullptr || !request->response.append_copy(text, &kept_)) {
         give_up(client);
         return;
     }
@@ -351,7 +352,7 @@ void Proxy::refuse_forward(ClientConn& client, std::string_view text, stats::Rea
 }
 
 void Proxy::finish(Request& request, std::string_view text) {
-    if (!request.response.append_copy(text, &open_)) give_up(*request.client);
+    if (!request.response.append_copy(text, &kept_)) give_up(*request.client);
     make_ready(request);
 }
 

@@ -398,7 +398,7 @@ void Proxy::deliver(Request& request, const Bytes* bytes, std::string_view tail)
         return;
     }
     if (client->requests.front() != &request) {
-        if (!append_both(request.response, bytes, tail, &open_)) give_up(*client);
+        if (!append_both(request.response, bytes, tail, &kept_)) give_up(*client);
         request.ready = true;
         return;
     }
@@ -435,7 +435,7 @@ void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error
         request.failed = is_error;
         Chain& target = is_error ? request.response : fragment.response;
         const bool wanted = !is_error || !request.noreply;
-        if (wanted && !bytes.append_to(target, {0, bytes.size()}, &open_)) {
+        if (wanted && !bytes.append_to(target, {0, bytes.size()}, &kept_)) {
             give_up(*request.client);
             request.failed = true;  // a prefix of a response cannot be joined
         }
@@ -449,7 +449,7 @@ void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error
                            ? "out of buffer memory; see buffer_memory"
                            : "the servers' responses to the parts do not fit the request");
         request.response.clear();
-        if (!request.response.append_copy(text, &open_)) give_up(*request.client);
+        if (!request.response.append_copy(text, &kept_)) give_up(*request.client);
     }
     make_ready(request);
 }
@@ -465,7 +465,7 @@ bool Proxy::join_responses(Request& request) {
     if (!request.client->pool->is_redis()) {
         if (request.verb == memcached::Verb::FlushAll ||
             request.verb == memcached::Verb::Verbosity) {
-            return request.noreply || request.response.append_copy("OK\r\n", &open_);
+            return request.noreply || request.response.append_copy("OK\r\n", &kept_);
         }
         const std::string_view text =
             Bytes(join.keys).view({0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);
@@ -479,9 +479,9 @@ bool Proxy::join_responses(Request& request) {
         if (request.verb == memcached::Verb::Stats) {
             return request.response.append_copy(
                 join_stats(*this, request.stats_kind, {.responses = responses, .names = keys}),
-                &open_);
+                &kept_);
         }
-        return memcached::join_values(keys, join.owners, responses, request.response, &open_);
+        return memcached::join_values(keys, join.owners, responses, request.response, &kept_);
     }
 
     switch (request.policy) {
@@ -495,18 +495,18 @@ bool Proxy::join_responses(Request& request) {
                         .version = request.resp3 ? resp::Version::Resp3 : resp::Version::Resp2},
                        scratch_.join_sources,
                        request.response,
-                       &open_) == resp::JoinStatus::Joined;
+                       &kept_) == resp::JoinStatus::Joined;
         case ResponsePolicy::AggSum: {
             const std::optional<int64_t> sum = resp::sum_integers(responses);
             if (!sum.has_value()) return false;
             const resp::Header line(':', static_cast<uint64_t>(*sum));
-            return request.response.append_copy(line.view(), &open_);
+            return request.response.append_copy(line.view(), &kept_);
         }
         case ResponsePolicy::AllSucceeded:
             return resp::all_ok(responses) &&
-                   request.response.append_copy(resp::ok_response, &open_);
+                   request.response.append_copy(resp::ok_response, &kept_);
         case ResponsePolicy::Gathered:
-            return join_gather(*this, request, responses, &open_);
+            return join_gather(*this, request, responses, &kept_);
     }
     return false;
 }
@@ -517,7 +517,7 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
     if (request.gathering == Gathering::Keyspace) {
         // The answer names the server.
         Chain part(*blocks_);
-        static_cast<void>(part.append_copy(text, &open_));
+        static_cast<void>(part.append_copy(text, &kept_));
         complete_split(fragment, Bytes(part), false);
         return;
     }
@@ -544,7 +544,7 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         request.client->session->lost = text.substr(begin, text.size() - begin - 2);
     }
     if (!request.failed && !request.noreply) {
-        if (!request.response.append_copy(text, &open_)) give_up(*request.client);
+        if (!request.response.append_copy(text, &kept_)) give_up(*request.client);
     }
     request.failed = true;
     if (in_steps) {

@@ -105,7 +105,7 @@ void Leases::stop_steps(Request& request, std::string_view why, stats::Reason re
     const Pool& pool = *request.client->pool;
     proxy_->count_error(pool, reason);
     const std::string text = with_state(request, error_line(pool, why));
-    if (!request.response.append_copy(text, &proxy_->open_)) proxy_->give_up(*request.client);
+    if (!request.response.append_copy(text, &proxy_->kept_)) proxy_->give_up(*request.client);
     request.failed = true;
     end_steps(request);
 }
@@ -260,13 +260,13 @@ void Leases::keep_answer(ServerConn& conn,
                 refusal);
     } else if (is_too_large(request)) {
         line = too_large_text(request);
-    } else if (!bytes.append_to(fragment.response, {0, bytes.size()}, &proxy_->open_)) {
+    } else if (!bytes.append_to(fragment.response, {0, bytes.size()}, &proxy_->kept_)) {
         line = error_line(pool, no_memory);
     }
     if (line.empty()) return;
     fragment.response.clear();
     proxy_->count_error(pool, stats::Reason::Other);
-    if (!request.response.append_copy(with_state(request, line), &proxy_->open_)) {
+    if (!request.response.append_copy(with_state(request, line), &proxy_->kept_)) {
         proxy_->give_up(*request.client);
     }
     request.failed = true;
@@ -476,7 +476,7 @@ void Leases::on_removed(Request& request) {
     }
     if (line == "*1") {
         give_back(*steps.leases[0]);
-        if (!request.response.append_copy(steps.answer, &proxy_->open_)) {
+        if (!request.response.append_copy(steps.answer, &proxy_->kept_)) {
             proxy_->give_up(*request.client);
         }
         end_steps(request);
@@ -515,7 +515,7 @@ void Leases::on_moving(Request& request) {
         // Whether the destination has the member is nothing to one who did not move it.
         if (!is_error(answer) && is_one) {
             answer.clear();
-            const bool kept = answer.append_copy(":0\r\n", &proxy_->open_);
+            const bool kept = answer.append_copy(":0\r\n", &proxy_->kept_);
             if (!kept) proxy_->give_up(*request.client);
         }
         answer_steps(request, answer);

@@ -247,8 +247,21 @@ void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
     mark(link);
 }
 
-// To all clients that have the topic. RESP3 says '>' where RESP2 says '*': the rest is shared, or
-// copied where that is cheaper (buffer/chain.h).
+namespace {
+
+// RESP3 says '>' where RESP2 says '*'. What fits a block lies in one: a client that is slow would
+// otherwise hold one for the '>' and one for the rest, of each message.
+[[nodiscard]] bool make_push(const Bytes& bytes, Chain& push) {
+    const ByteRange rest = {1, bytes.size() - 1};
+    if (!push.append_copy(">", nullptr)) return false;
+    if (bytes.size() > block_size) return bytes.append_to(push, rest, nullptr);
+    std::string scratch;
+    return push.append_copy(bytes.view(rest, scratch), nullptr);
+}
+
+}  // namespace
+
+// To all clients that have the topic.
 void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
     pool.counters->messages.add(1);
     Chain push(proxy_->blocks());
@@ -256,9 +269,7 @@ void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
     for (ClientConn* client : topic.clients) {
         if (client->broken || client->state != ClientConn::State::Open) continue;
         if (client->resp3 && push.empty()) {
-            const bool made = push.append_copy(">", &proxy_->open_) &&
-                              bytes.append_to(push, {1, bytes.size() - 1}, &proxy_->open_);
-            if (!made) {
+            if (!make_push(bytes, push)) {
                 pool.counters->messages_dropped.add(1);
                 return;
             }

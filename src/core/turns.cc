@@ -127,9 +127,9 @@ void Leases::on_turn(Request& request, const resp::ResponseFrame& frame, const B
     resp::PopHead head;
     const bool is_error = frame.type == '-' || frame.type == '!';
     if (turns.asks() && !is_error) head = resp::head_of(turns.pop, turns.next);
-    bool kept = head.text.empty() || request.response.append_copy(head.text, &proxy_->open_);
+    bool kept = head.text.empty() || request.response.append_copy(head.text, &proxy_->kept_);
     kept = kept &&
-           bytes.append_to(request.response, {head.skip, bytes.size() - head.skip}, &proxy_->open_);
+           bytes.append_to(request.response, {head.skip, bytes.size() - head.skip}, &proxy_->kept_);
     if (!kept) proxy_->give_up(*request.client);
     end_turns(request, {});
 }

@@ -68,7 +68,7 @@ void Leases::on_waited_everywhere(Request& request) {
     }
     std::string line;
     resp::write_integer(line, least);
-    if (!request.response.append_copy(line, &proxy_->open_)) proxy_->give_up(*request.client);
+    if (!request.response.append_copy(line, &proxy_->kept_)) proxy_->give_up(*request.client);
     end_steps(request);
 }
 

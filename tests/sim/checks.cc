@@ -357,9 +357,9 @@ bool World::check_nothing_left(Worker& worker) {
         }
         if (proxy.next_deadline() != Instant::never()) return fail("a timer is left: " + timers);
     }
-    // The proxy's own: small responses and beginnings of requests, one behind the other; and what a
-    // check of health is saying.
-    const size_t busy = 2 + (watches ? servers.size() : 0);
+    // The proxy's own: small responses, those that wait for others and beginnings of requests, one
+    // behind the other; and what a check of health is saying.
+    const size_t busy = 3 + (watches ? servers.size() : 0);
     if (worker.loop->blocks().in_use() > busy) {
         return fail(std::to_string(worker.loop->blocks().in_use()) + " blocks are left");
     }

@@ -84,10 +84,11 @@ class Chain {
     // Shares the slice by reference, whatever its size.
     [[nodiscard]] bool append_shared(Slice slice);
 
-    // Copies when small, shares when large.
+    // Copies when small, shares when large: where much waits, with `open` null, only what fills its
+    // block.
     [[nodiscard]] bool append(Slice slice, OpenBlock* open) {
-        if (slice.size < copy_max) return append_copy(slice.view(), open);
-        return append_shared(slice);
+        const bool is_small = slice.size < copy_max || (open == nullptr && is_wasteful(slice));
+        return is_small ? append_copy(slice.view(), open) : append_shared(slice);
     }
 
     // Keeps the bytes of a frame that is still growing: shares, except where that would pin a
@@ -144,6 +145,7 @@ class Chain {
 
   private:
     void drop();
+    [[nodiscard]] bool is_wasteful(Slice slice) const;
     [[nodiscard]] bool is_to_be_packed(const ChainNode& node) const;
     void push_node(ChainNode* node);
 

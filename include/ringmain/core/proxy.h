@@ -385,8 +385,8 @@ class Proxy {
     std::vector<std::unique_ptr<Pool>> finished_;  // not in use any more
     Stores stores_;
     OpenBlock open_;        // small responses of all clients, one behind the other
+    OpenBlock kept_;        // those that wait for others, and would keep what leaves at once
     OpenBlock beginnings_;  // and what is kept of their requests, if it is little
-
     List<ClientConn, &ClientConn::all_link> clients_;
     List<ClientConn, &ClientConn::dirty_link> dirty_clients_;
     List<ClientConn, &ClientConn::resume_link> resumable_;

@@ -102,6 +102,36 @@ TEST_CASE("a response that fills the arena and stops does not hold it for ever")
     CHECK(world.ask(bystander, resp({"SET", "a", "1"})) == "+OK\r\n");
 }
 
+TEST_CASE("a server that takes nothing and holds most of the arena is closed, and no client") {
+    config::Pool pool = redis_pool(2);
+    pool.server_queue_size_max = 1'000'000'000;
+    pool.timeout_ms = 0;
+    pool.client_output_timeout_ms = 0;
+    World world(pool, {.blocks = 1024});
+    Channel& loader = world.client();
+    Channel& second = world.client();  // who has no more in flight than it may
+    Channel& slow = world.client();
+    const std::string key = world.key_on(0);
+    CHECK(world.ask(loader, resp({"SET", key, "1"})) == "+OK\r\n");
+    slow.reads = false;
+    CHECK(world.ask(slow, resp({"ECHO", std::string(600'000, 'e')})).empty());
+    world.link(0)->reads = false;
+    const std::string request = resp({"SET", key, std::string(10'000, 'v')});
+    for (int i = 0; i < 1500; ++i) {
+        World::say(i % 2 == 0 ? loader : second, request);
+        world.settle();
+        world.pass(10);
+    }
+    const std::string heard = World::heard(loader);
+    CHECK(heard.find(" bytes of requests, and buffer memory runs low (buffer_memory)") !=
+          std::string::npos);
+    CHECK_FALSE(loader.closed);
+    CHECK_FALSE(second.closed);
+    CHECK_FALSE(slow.closed);
+    CHECK(world.loop().blocks().in_use() < 950);
+    CHECK(world.ask(loader, resp({"SET", world.key_on(1), "1"})).ends_with("+OK\r\n"));
+}
+
 // --- requests without an end ---------------------------------------------------------------------
 
 TEST_CASE("the beginnings of many requests lie together") {
@@ -167,7 +197,7 @@ TEST_CASE("a client that takes no byte for client_output_timeout is closed") {
     CHECK(mentions(world.loop().notices(),
                    "client 10.9.9.9:1234 is closed: slow client: it has taken none of 40010 bytes "
                    "for 3000 ms (client_output_timeout)"));
-    CHECK(world.loop().blocks().in_use() <= 2);
+    CHECK(world.loop().blocks().in_use() <= 3);
 }
 
 TEST_CASE("a client that takes little by little, or has nothing to take, is not slow") {

@@ -59,7 +59,7 @@ World::~World() {
     }
     loop_->end();
     CHECK(proxy().is_idle());
-    CHECK(loop_->blocks().in_use() <= 2);  // the open blocks
+    CHECK(loop_->blocks().in_use() <= 3);  // the open blocks
     CHECK(counters().clients.get() == 0);
     CHECK(counters().server_connections.get() == 0);
     for (const auto& server : proxy().pools()[0]->servers) {
