@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import socket
 import statistics
 import sys
@@ -21,7 +22,7 @@ import time
 import cases
 from lab import build_facts, machine, output_of
 from measure import measure, status_numbers
-from rig import Port, Process, Proxy, Rig, ringmain_config
+from rig import Port, Process, Proxy, Rig, nutcracker_config, ringmain_config
 
 SERVER_PROCESSES = 4  # behind any number of servers: each has its own name and connection
 SERVER_COUNTS = [1, 10, 100, 1000]
@@ -29,20 +30,40 @@ CLIENT_COUNTS = [50, 1000, 10000]
 IDLE_CLIENTS = 15000
 START_RUNS = 10
 
+# (clients of a worker, requests of each under way). With one of one every request is alone in its
+# batch, whatever is behind the proxy; with more, those to one server travel together.
+LOADS = {"one request at a time": (1, 1), "50 clients, pipeline 1": (50, 1),
+         "50 clients, pipeline 16": (50, 16)}
+
 
 class ScaleRig(Rig):
     """Starts ringmain with so many servers and workers, on so many CPUs."""
 
     def start_ringmain(self, case, servers, workers=1, cpus=None):
-        ports = self.servers_for(case).ports
         port = Port()
         path = self.folder / "scale.conf"
-        config = ringmain_config(port.number, case.protocol,
-                                 [ports[i % len(ports)] for i in range(servers)], [])
+        config = ringmain_config(port.number, case.protocol, self.named(case, servers), [])
         path.write_text(config.replace("workers = 1", f"workers = {workers}"))
-        process = Process("ringmain", cpus or self.proxy_cpu, self.folder,
-                          [self.binary("ringmain"), "-c", path])
-        proxy = Proxy("ringmain", process, [port.number], [port])
+        return self.begin("ringmain", cpus or self.proxy_cpu, [self.binary("ringmain"), "-c", path],
+                          [port])
+
+    def start_nutcracker(self, case, servers):
+        port, statistics = Port(), Port()
+        path = self.folder / "nutcracker.conf"
+        path.write_text(nutcracker_config(port.number, case.protocol, self.named(case, servers)))
+        return self.begin("nutcracker", self.proxy_cpu,
+                          ["nutcracker", "-c", path, "-v", "4", "-s", statistics.number, "-a",
+                           "127.0.0.1"], [port, statistics])
+
+    def named(self, case, servers):
+        """The ports of so many servers, which are few processes."""
+        ports = self.servers_for(case).ports
+        return [ports[i % len(ports)] for i in range(servers)]
+
+    def begin(self, name, cpus, command, held):
+        port = held[0]
+        process = Process(name, cpus, self.folder, command)
+        proxy = Proxy(name, process, [port.number], held)
         try:
             process.wait_until_accepting(port.number)
         except BaseException:
@@ -71,29 +92,35 @@ def compared(rig, options, variants):
             for name, found in runs.items()}
 
 
-def by_servers(rig, options, pipeline):
-    case = cases.Case("redis", "get", 64, pipeline, 50, servers=SERVER_PROCESSES)
+def by_servers(rig, options, clients, pipeline):
+    case = cases.Case("redis", "get", 64, pipeline, clients, servers=SERVER_PROCESSES)
+    starts = {"ringmain": rig.start_ringmain}
+    if shutil.which("nutcracker"):
+        starts["nutcracker"] = rig.start_nutcracker
     return compared(rig, options, [
-        (f"{count} servers", case, lambda count=count: rig.start_ringmain(case, count))
-        for count in SERVER_COUNTS])
+        (f"{name}, {count} servers", case, lambda count=count, start=start: start(case, count))
+        for name, start in starts.items() for count in SERVER_COUNTS])
 
 
 def by_clients(rig, options, pipeline):
     variants = []
     for count in CLIENT_COUNTS:
         case = cases.Case("redis", "get", 64, pipeline, count, servers=SERVER_PROCESSES)
-        variants.append((f"{count} clients", case, lambda case=case: rig.start_ringmain(
+        variants.append((f"ringmain, {count} clients", case, lambda case=case: rig.start_ringmain(
             case, SERVER_PROCESSES)))
     return compared(rig, options, variants)
 
 
-def by_workers(rig, options, pipeline):
-    case = cases.Case("redis", "get", 64, pipeline, 50, servers=SERVER_PROCESSES)
+def by_workers(rig, options, clients, pipeline):
+    """Each worker has as many clients as one alone."""
     everywhere = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-    return compared(rig, options, [
-        (f"{count} workers", case,
-         lambda count=count: rig.start_ringmain(case, SERVER_PROCESSES, count, everywhere))
-        for count in (1, 2)])
+    variants = []
+    for count in (1, 2):
+        case = cases.Case("redis", "get", 64, pipeline, count * clients, servers=SERVER_PROCESSES)
+        variants.append((f"ringmain, {count} workers", case,
+                         lambda case=case, count=count: rig.start_ringmain(
+                             case, SERVER_PROCESSES, count, everywhere)))
+    return compared(rig, options, variants)
 
 
 def settled_rss_kib(pid):
@@ -158,11 +185,9 @@ def start_time(rig, servers):
     case = cases.Case("redis", "get", 64, 1, 50, servers=SERVER_PROCESSES)
     took = []
     for _ in range(START_RUNS):
-        ports = rig.servers_for(case).ports
         port = Port()
         path = rig.folder / "start.conf"
-        path.write_text(ringmain_config(port.number, case.protocol,
-                                        [ports[i % len(ports)] for i in range(servers)], []))
+        path.write_text(ringmain_config(port.number, case.protocol, rig.named(case, servers), []))
         begin = time.monotonic()
         process = Process("ringmain", rig.proxy_cpu, rig.folder,
                           [rig.binary("ringmain"), "-c", path])
@@ -182,10 +207,11 @@ def start_time(rig, servers):
 
 
 def table_of(title, figures):
-    first = next(iter(figures.values()))["cpu_us"]
     lines = [f"| {title} | CPU us | user | system | to the first | k/s | p50 us | peak MiB |",
              "| --- | --: | --: | --: | --: | --: | --: | --: |"]
+    firsts = {}
     for name, found in figures.items():
+        first = firsts.setdefault(name.split(",")[0], found["cpu_us"])  # of the same proxy
         lines.append(f"| {name} | {found['cpu_us']:.2f} | {found['user_us']:.2f} "
                      f"| {found['system_us']:.2f} | {found['cpu_us'] / first:.2f} "
                      f"| {found['rate'] / 1e3:.1f} | {found['p50_us']:.0f} "
@@ -195,9 +221,9 @@ def table_of(title, figures):
 
 def report_of(raw):
     lines = []
-    for pipeline, groups in raw["load"].items():
+    for load, groups in raw["load"].items():
         for name, figures in groups.items():
-            lines += [*table_of(f"GET 64 B, pipeline {pipeline}, by {name}", figures), ""]
+            lines += [*table_of(f"GET 64 B, {load}, by {name}", figures), ""]
     for name in ("idle", "start"):
         found = raw[name]
         lines += ["| " + " | ".join(found) + " |", "| " + " | ".join("--:" for _ in found) + " |",
@@ -223,10 +249,11 @@ def main():
            "build": build_facts(options.build), "rounds": options.rounds,
            "seconds": options.seconds, "load": {}}
     try:
+        for name, (clients, pipeline) in LOADS.items():
+            raw["load"][name] = {"servers": by_servers(rig, options, clients, pipeline),
+                                 "workers": by_workers(rig, options, clients, pipeline)}
         for pipeline in (1, 16):
-            raw["load"][pipeline] = {"servers": by_servers(rig, options, pipeline),
-                                     "clients": by_clients(rig, options, pipeline),
-                                     "workers": by_workers(rig, options, pipeline)}
+            raw["load"][f"pipeline {pipeline}"] = {"clients": by_clients(rig, options, pipeline)}
         raw["idle"] = idle_clients(rig)
         raw["start"] = start_time(rig, max(SERVER_COUNTS))
     finally:
