@@ -96,7 +96,7 @@ bool Chain::append_growing(Slice slice) {
     return wasteful ? append_copy(slice.view(), nullptr) : append_shared(slice);
 }
 
-bool Chain::append_range(const Chain& source, ByteRange range, OpenBlock* open) {
+bool Chain::append_range(const Chain& source, ByteRange range, OpenBlock* open, Sharing sharing) {
     uint64_t skip = range.offset;
     uint32_t left = range.size;
     for (const ChainNode* node = source.head_; node != nullptr && left > 0; node = node->next) {
@@ -106,7 +106,7 @@ bool Chain::append_range(const Chain& source, ByteRange range, OpenBlock* open) 
         }
         const auto from = static_cast<uint32_t>(skip);
         const uint32_t count = std::min(left, node->size - from);
-        if (!append({node->block, node->offset + from, count}, open)) return false;
+        if (!append({node->block, node->offset + from, count}, open, sharing)) return false;
         skip = 0;
         left -= count;
     }

@@ -84,7 +84,7 @@ void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
     }
     for (size_t i = 0; i < scratch.connections.size(); ++i) {
         ServerConn& conn = *scratch.connections[i];
-        const bool written = asked.bytes.append_to(conn.out, {0, size}, nullptr);
+        const bool written = asked.bytes.append_to(conn.out, {0, size}, nullptr, Sharing::Sparing);
         RM_ASSERT(written);
         proxy.enqueue(conn, *request->join->fragments[i]);
     }
@@ -126,8 +126,9 @@ void ask_for_page(Proxy& proxy, ClientConn& client, const Asked& asked) {
     resp::write_bulk(head, std::to_string(*cursor / page_step));
     ServerConn& conn = *scratch.connections[0];
     const uint32_t rest = asked.arguments[1].end() + 2;
-    const bool written = conn.out.append_copy(head, nullptr) &&
-                         asked.bytes.append_to(conn.out, {rest, size - rest}, nullptr);
+    const bool written =
+        conn.out.append_copy(head, nullptr) &&
+        asked.bytes.append_to(conn.out, {rest, size - rest}, nullptr, Sharing::Sparing);
     RM_ASSERT(written);
     proxy.enqueue(conn, *request->join->fragments[0]);
 }

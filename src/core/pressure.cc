@@ -36,27 +36,28 @@ uint64_t held_by(const ClientConn& client) {
     return held;
 }
 
-// Requests that the server does not take: those of this batch have not been sent yet.
-uint64_t untaken_by(const ServerConn& conn, uint32_t batch) {
+// An error to each request that is lost with a connection takes no more than this.
+constexpr uint64_t error_size = 256;
+
+// Bytes of requests that the server has not taken for a while, and that to refuse frees.
+uint64_t untaken_by(const ServerConn& conn, Instant now) {
     const Fragment* first = conn.traffic.first_unsent;
-    return first != nullptr && first->batch != batch ? conn.out.size() : 0;
+    if (conn.state != ServerConn::State::Ready || first == nullptr) return 0;
+    if (now - first->queued < exhaustion_max) return 0;
+    const uint64_t size = conn.out.size();
+    return size > conn.fragments.size() * error_size ? size : 0;
 }
 
-struct Fullest {
-    ServerConn* conn = nullptr;
-    uint64_t size = 0;
-    bool is_arriving = false;  // it is a response, else requests
-};
-
-// The connection that holds most of either, and more than `size`.
-Fullest find_fullest(std::span<const std::unique_ptr<Pool>> pools, uint32_t batch, uint64_t size) {
-    Fullest found = {.size = size};
+// The connection with the largest figure, if that is more than `size`; else null.
+template <class Figure>
+ServerConn* find_most(std::span<const std::unique_ptr<Pool>> pools, uint64_t size, Figure figure) {
+    ServerConn* found = nullptr;
     for (const auto& pool : pools) {
         for (const auto& server : pool->servers) {
             for (const auto& conn : server->connections()) {
-                const uint64_t untaken = untaken_by(*conn, batch);
-                const uint64_t held = std::max(untaken, conn->partial.size());
-                if (held > found.size) found = {conn.get(), held, held != untaken};
+                if (figure(*conn) <= size) continue;
+                found = conn.get();
+                size = figure(*conn);
             }
         }
     }
@@ -88,14 +89,20 @@ void Proxy::relieve() {
         worst = client;
         most = held;
     }
-    if (const Fullest fullest = find_fullest(pools(), batch_, most); fullest.conn != nullptr) {
-        if (!fullest.is_arriving) {
-            lose(*fullest.conn,
-                 "does not take " + std::to_string(fullest.size) +
-                     " bytes of requests, and buffer memory runs low (buffer_memory)",
-                 Blame::Us);
-        } else if (lasting) {  // else it fails by itself, unless the rest does not come
-            lose(*fullest.conn,
+    const auto untaken = [this](const ServerConn& conn) { return untaken_by(conn, now_); };
+    if (ServerConn* conn = find_most(pools(), most, untaken); conn != nullptr) {
+        lose(*conn,
+             "does not take " + std::to_string(conn->out.size()) +
+                 " bytes of requests, and buffer memory runs low (buffer_memory)",
+             Blame::Us);
+        return;
+    }
+    // A response that holds more fails by itself when there is no room for the rest of it; unless
+    // the rest does not come.
+    const auto arriving = [](const ServerConn& conn) { return conn.partial.size(); };
+    if (ServerConn* conn = find_most(pools(), most, arriving); conn != nullptr) {
+        if (lasting) {
+            lose(*conn,
                  "has begun a response that fills buffer memory (buffer_memory) and does not end",
                  Blame::Us);
         }

@@ -414,7 +414,7 @@ Request* RespFront::forward_to(uint32_t server_index) {
         return nullptr;
     }
     note(*request);
-    const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr);
+    const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr, Sharing::Sparing);
     RM_ASSERT(written);
     proxy_.enqueue(*conn, request->only);
     return request;
@@ -431,7 +431,7 @@ void RespFront::forward_on(ServerConn& conn,
     request->only.special = special;
     request->only.leading = leading;
     bool written = before.empty() || conn.out.append_copy(before, nullptr);
-    written = written && bytes_.append_to(conn.out, {0, bytes_.size()}, nullptr);
+    written = written && bytes_.append_to(conn.out, {0, bytes_.size()}, nullptr, Sharing::Sparing);
     RM_ASSERT(written);
     proxy_.enqueue(conn, request->only);
 }

@@ -35,7 +35,11 @@ bool may_be_queued(const Command& command) {
 }
 
 // Packed: it may stay for long.
-bool keep(Chain& queued, const Bytes& bytes) {
+bool keep(Proxy& proxy, Chain& queued, const Bytes& bytes) {
+    const bool is_small = queued.size() + bytes.size() < copy_max;
+    if (is_small && bytes.is_contiguous()) {
+        return proxy.keep_beginning(queued, bytes.slice().view());
+    }
     if (bytes.chain() == nullptr) return queued.append_growing(bytes.slice());
     bool kept = true;
     for (const ChainNode* node = bytes.chain()->nodes(); node != nullptr; node = node->next) {
@@ -162,7 +166,8 @@ void RespFront::queue() {
     }
     if (!session.aborted) {
         note_script();
-        const bool kept = proxy_.has_room_for(bytes_.size()) && keep(session.queued, bytes_);
+        const bool kept =
+            proxy_.has_room_for(bytes_.size()) && keep(proxy_, session.queued, bytes_);
         if (!kept) {
             session.queued.clear();
             session.scripts.clear();
@@ -278,7 +283,8 @@ void RespFront::send_transaction(ServerConn& conn) {
     bool written = conn.out.append_copy(multi_request, nullptr);
     if (session.queued.size() < copy_max) {
         const auto size = static_cast<uint32_t>(session.queued.size());
-        written = written && conn.out.append_range(session.queued, {0, size}, nullptr);
+        written =
+            written && conn.out.append_range(session.queued, {0, size}, nullptr, Sharing::Sparing);
     } else {
         conn.out.append_chain(std::move(session.queued));
     }

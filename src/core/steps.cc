@@ -415,8 +415,9 @@ void Leases::carry(Request& request, std::span<const Fetched> values) {
             written = written && conn->out.append_copy(carry_value_head(ttl_ms), &open);
             resp::Cursor cursor(answer);
             cursor.skip(value.dump_offset);
-            written =
-                written && cursor.append_to(conn->out, answer.size() - value.dump_offset, &open);
+            written = written &&
+                      cursor.append_to(
+                          conn->out, answer.size() - value.dump_offset, &open, Sharing::Sparing);
         }
         answer.clear();
     }

@@ -179,7 +179,7 @@ Request* Streams::forward_apart(ClientConn& client,
     Request* request = proxy_->make_request(client);
     RM_ASSERT(request != nullptr);
     request->only.key_hash = key_hash;
-    const bool written = bytes.append_to(conn->out, {0, bytes.size()}, nullptr);
+    const bool written = bytes.append_to(conn->out, {0, bytes.size()}, nullptr, Sharing::Sparing);
     RM_ASSERT(written);
     mark_apart(*conn);
     conn->large_key = key_hash;

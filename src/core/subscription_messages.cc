@@ -249,14 +249,14 @@ void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
 
 namespace {
 
-// RESP3 says '>' where RESP2 says '*'. What fits a block lies in one: a client that is slow would
-// otherwise hold one for the '>' and one for the rest, of each message.
-[[nodiscard]] bool make_push(const Bytes& bytes, Chain& push) {
+// A message as RESP3 or RESP2 has it, which differ in the first byte. What fits a block lies in
+// one: a client that is slow would otherwise hold one for each small piece between large ones.
+[[nodiscard]] bool copy_message(char kind, const Bytes& bytes, Chain& target) {
     const ByteRange rest = {1, bytes.size() - 1};
-    if (!push.append_copy(">", nullptr)) return false;
-    if (bytes.size() > block_size) return bytes.append_to(push, rest, nullptr);
+    if (!target.append_copy({&kind, 1}, nullptr)) return false;
+    if (bytes.size() > block_size) return bytes.append_to(target, rest, nullptr);
     std::string scratch;
-    return push.append_copy(bytes.view(rest, scratch), nullptr);
+    return target.append_copy(bytes.view(rest, scratch), nullptr);
 }
 
 }  // namespace
@@ -264,18 +264,22 @@ namespace {
 // To all clients that have the topic.
 void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
     pool.counters->messages.add(1);
-    Chain push(proxy_->blocks());
+    const bool is_whole = bytes.is_contiguous() || bytes.size() > block_size;
+    Chain resp2(proxy_->blocks());
+    Chain resp3(proxy_->blocks());
     uint64_t delivered = 0;
     for (ClientConn* client : topic.clients) {
         if (client->broken || client->state != ClientConn::State::Open) continue;
-        if (client->resp3 && push.empty()) {
-            if (!make_push(bytes, push)) {
-                pool.counters->messages_dropped.add(1);
-                return;
-            }
+        const bool is_as_it_came = !client->resp3 && is_whole;
+        Chain& copy = client->resp3 ? resp3 : resp2;
+        if (!is_as_it_came && copy.empty() &&
+            !copy_message(client->resp3 ? '>' : '*', bytes, copy)) {
+            copy.clear();
+            pool.counters->messages_dropped.add(1);
+            continue;
         }
-        const Bytes resp3(push);
-        proxy_->append_response(*client, client->resp3 ? &resp3 : &bytes, {});
+        const Bytes copied(copy);
+        proxy_->append_response(*client, is_as_it_came ? &bytes : &copied, {});
         proxy_->mark_dirty(*client);
         delivered += 1;
     }

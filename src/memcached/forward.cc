@@ -161,7 +161,7 @@ std::string_view placed_key(const RequestFrame& frame, const Bytes& bytes, std::
 bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target) {
     RM_ASSERT(frame.verb != Verb::Invalid);
     const uint32_t size = std::min(frame.size, bytes.size());
-    if (frame.is_canonical) return bytes.append_to(target, {0, size}, nullptr);
+    if (frame.is_canonical) return bytes.append_to(target, {0, size}, nullptr, Sharing::Sparing);
 
     std::string scratch;
     Words words(bytes.view(frame.line, scratch));
@@ -180,7 +180,8 @@ bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target)
     }
     if (!line.end()) return false;
     if (!has_data_block(frame.verb)) return true;
-    return bytes.append_to(target, {frame.data.offset, size - frame.data.offset}, nullptr);
+    return bytes.append_to(
+        target, {frame.data.offset, size - frame.data.offset}, nullptr, Sharing::Sparing);
 }
 
 bool extend_get(std::string_view key, Chain& target) {

@@ -125,7 +125,7 @@ bool write_fragment(const Split& split, uint16_t owner, Chain& target, OpenBlock
         }
         const uint64_t end = end_of(key * split.step);
         cursor.skip(begin - cursor.position());
-        if (!cursor.append_to(target, end - begin, open)) return false;
+        if (!cursor.append_to(target, end - begin, open, Sharing::Sparing)) return false;
     }
     return true;
 }

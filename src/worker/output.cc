@@ -71,7 +71,10 @@ void Driver::flush_server(core::ServerConn& conn) {
         conn.publish(now_);  // that more waits
         return;
     }
-    channel.sending.append_chain(std::move(proxy_.take_sendable(conn)));
+    // What waits behind a send that took a part is still counted with the connection's.
+    if (channel.sending.empty()) {
+        channel.sending.append_chain(std::move(proxy_.take_sendable(conn)));
+    }
     if (!channel.sending.empty()) {
         send(channel);
     } else if (conn.is_to_be_shut() && !std::exchange(channel.shut, true)) {

@@ -561,6 +561,34 @@ class Late(Failing):
             self.assertEqual(other.value("GET", alive), alive.encode())
         self.failed(client, "time")
 
+    def test_a_server_that_reads_slowly_has_no_more_waiting_for_it_than_it_may(self):
+        """What a send has not taken counts, however often a part of it is."""
+
+        def sip(connection):
+            while not connection.server.stopping.wait(0.005):
+                connection.socket.recv(1 << 15)
+
+        slow = FakeServer(sip)
+        self.behind(fake_redis(echo), slow, timeout="20s", server_queue_size_max="8MiB",
+                    stream_threshold=0)
+        request = resp("SET", self.key(1), b"x" * 10_000)
+        clients = [self.client() for _ in range(8)]
+        most, until = 0, time.monotonic() + 3
+        with self.proxy.client() as other:
+            while time.monotonic() < until:
+                for client in clients:
+                    client.send(request * 20)
+                self.assertEqual(other.value("GET", self.key(0)), self.key(0).encode())
+                info = other.value("INFO", "proxy").decode()
+                held = next(line for line in info.splitlines() if line.startswith("buffer_memory:"))
+                most = max(most, int(held.split(":")[1]))
+                time.sleep(0.05)
+        self.assertLess(most, 28 << 20)
+        slow.stop()
+        reply = ""
+        while "does not keep up" not in reply:  # behind those that were lost
+            reply = self.failed(clients[-1])
+
     def test_clients_that_leave_do_not_shift_the_replies_of_others(self):
         release = threading.Event()
 

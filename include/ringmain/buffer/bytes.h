@@ -44,9 +44,12 @@ class Bytes {
     }
 
     // Appends a part to `target`: small pieces copied, large ones shared (chain.h).
-    [[nodiscard]] bool append_to(Chain& target, ByteRange range, OpenBlock* open) const {
-        if (chain_ == nullptr) return target.append(slice_.cut(range.offset, range.size), open);
-        return target.append_range(*chain_, range, open);
+    [[nodiscard]] bool append_to(Chain& target,
+                                 ByteRange range,
+                                 OpenBlock* open,
+                                 Sharing sharing = Sharing::Large) const {
+        if (chain_ != nullptr) return target.append_range(*chain_, range, open, sharing);
+        return target.append(slice_.cut(range.offset, range.size), open, sharing);
     }
 
     // For whoever reads in order: the chain, or null when all bytes lie in slice().

@@ -29,6 +29,12 @@ namespace ringmain {
 // Measured crossover between memcpy into one buffer and one more iovec (src/design/0003).
 inline constexpr uint32_t copy_max = 2048;
 
+// What is shared with whoever has the block.
+enum class Sharing : uint8_t {
+    Large,    // from copy_max on
+    Sparing,  // behind much that waits only what fills its block: nobody else has it for long
+};
+
 // A block that is being filled by whoever writes next. Holds one reference.
 class OpenBlock {
   public:
@@ -84,10 +90,10 @@ class Chain {
     // Shares the slice by reference, whatever its size.
     [[nodiscard]] bool append_shared(Slice slice);
 
-    // Copies when small, shares when large: where much waits, with `open` null, only what fills its
-    // block.
-    [[nodiscard]] bool append(Slice slice, OpenBlock* open) {
-        const bool is_small = slice.size < copy_max || (open == nullptr && is_wasteful(slice));
+    // Copies when small, shares when large.
+    [[nodiscard]] bool append(Slice slice, OpenBlock* open, Sharing sharing = Sharing::Large) {
+        const bool is_small =
+            slice.size < copy_max || (sharing == Sharing::Sparing && is_wasteful(slice));
         return is_small ? append_copy(slice.view(), open) : append_shared(slice);
     }
 
@@ -96,7 +102,10 @@ class Chain {
     [[nodiscard]] bool append_growing(Slice slice);
 
     // A part of another chain; small pieces are copied, large ones shared.
-    [[nodiscard]] bool append_range(const Chain& source, ByteRange range, OpenBlock* open);
+    [[nodiscard]] bool append_range(const Chain& source,
+                                    ByteRange range,
+                                    OpenBlock* open,
+                                    Sharing sharing = Sharing::Large);
 
     // All of another chain, which is left empty. Moves nodes, copies nothing.
     void append_chain(Chain&& source);

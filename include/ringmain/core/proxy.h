@@ -204,6 +204,8 @@ class Proxy {
         return blocks_->available() > bytes / block_size + reserve();
     }
 
+    [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
+
     // A request at the tail of the client's FIFO, or nobody's; null at the limit.
     [[nodiscard]] Request* make_request(ClientConn& client);
     [[nodiscard]] Request* make_own_request();
@@ -241,7 +243,6 @@ class Proxy {
     template <class Parser>
     void take_part(ClientConn& client, const Parser& parser, Slice slice);
     void keep_partial(ClientConn& client, Slice slice);
-    [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
     void end_reading(ClientConn& client);
     void resume(ClientConn& client);
     void read_on(ClientConn& client);

@@ -57,11 +57,14 @@ class Cursor {
     }
 
     // Moves on by `count`. False when the arena is exhausted.
-    [[nodiscard]] bool append_to(Chain& target, uint64_t count, OpenBlock* open) {
+    [[nodiscard]] bool append_to(Chain& target,
+                                 uint64_t count,
+                                 OpenBlock* open,
+                                 Sharing sharing = Sharing::Large) {
         while (count > 0) {
             RM_ASSERT(!at_end());
             const auto taken = static_cast<uint32_t>(std::min<uint64_t>(count, piece_.size));
-            if (!target.append(piece_.cut(0, taken), open)) return false;
+            if (!target.append(piece_.cut(0, taken), open, sharing)) return false;
             advance(taken);
             count -= taken;
         }

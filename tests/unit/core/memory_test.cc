@@ -204,6 +204,35 @@ TEST_CASE("a message is kept once for all who are slow to take it") {
     }
 }
 
+TEST_CASE("many messages at once are shared by who takes them") {
+    for (const std::string version : {"2", "3"}) {
+        CAPTURE(version);
+        World world(redis_pool(1), {.blocks = 4096});
+        for (int i = 0; i < 50; ++i) {
+            Channel& client = world.client();
+            const std::string hello = resp({"HELLO", version}) + resp({"SUBSCRIBE", "a"});
+            CHECK_FALSE(world.ask(client, hello).empty());
+            client.reads = false;
+        }
+        Channel& publisher = world.client();
+        const std::string request = resp({"PUBLISH", "a", std::string(4000, 'm')});
+        CHECK(world.ask(publisher, request) == ":50\r\n");
+        CHECK(world.ask(publisher, times(250, request)).size() == 250 * 5);
+        CHECK(world.loop().blocks().in_use() < 700);
+    }
+}
+
+TEST_CASE("a transaction of a few bytes takes a few bytes") {
+    World world(redis_pool(1), {.blocks = 2048});
+    for (int i = 0; i < 500; ++i) {
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"MULTI"})) == "+OK\r\n");
+        CHECK(world.ask(client, resp({"GET", "a"})) == "+QUEUED\r\n");
+        CHECK(world.ask(client, resp({"GET", "b"})) == "+QUEUED\r\n");
+    }
+    CHECK(world.loop().blocks().in_use() < 20);
+}
+
 TEST_CASE("the keys of many requests that wait for the same server lie together") {
     World world(memcached_pool(2), {.blocks = 2048});
     Channel& client = world.client();

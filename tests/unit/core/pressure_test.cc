@@ -2,6 +2,7 @@
 // that has no descriptor left.
 
 #include "ringmain/core/limits.h"
+#include "tests/unit/core/hog.h"
 #include "tests/unit/core/world.h"
 
 #include <algorithm>
@@ -130,6 +131,28 @@ TEST_CASE("a server that takes nothing and holds most of the arena is closed, an
     CHECK_FALSE(slow.closed);
     CHECK(world.loop().blocks().in_use() < 950);
     CHECK(world.ask(loader, resp({"SET", world.key_on(1), "1"})).ends_with("+OK\r\n"));
+}
+
+TEST_CASE("a server that is being sent to is not closed when memory runs low") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 0;
+    World world(pool, {.blocks = 1024});
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
+    world.link(0)->reads = false;
+    World::say(client, times(30, resp({"SET", "a", std::string(10'000, 'v')})));
+    world.settle();
+    World::say(client, times(60, resp({"SET", "a", std::string(10'000, 'v')})));
+    const Hog hog(world.loop().blocks(), 200);
+    world.settle();
+    for (int i = 0; i < 5; ++i) {
+        world.pass(10);
+        CHECK(World::heard(client).empty());
+    }
+    CHECK(world.link(0) != nullptr);
+    world.link(0)->reads = true;
+    world.settle();
+    CHECK(World::heard(client) == times(90, "+OK\r\n"));
 }
 
 // --- requests without an end ---------------------------------------------------------------------
