@@ -22,8 +22,9 @@ import tree
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 HEADER_FOLDERS = {"include", "src", "tests", "perf"}
+PRECOMPILED = pathlib.PurePosixPath("src/precompiled.h")
 OUTPUT_LINES_MAX = 12  # of the compiler, per header: the first error is the one that counts
-FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Werror",
+FLAGS = ["-std=c++20", "-Wall", "-Wshadow", "-Wextra", "-Werror",
          "-DTOML_HEADER_ONLY=1", "-DTOML_EXCEPTIONS=0"]
 
 
@@ -57,14 +58,16 @@ def first_include(root, name):
 
 
 def not_first(root, headers):
-    """Without those that another one begins with: they are compiled alone in compiling that."""
-    first = {first_include(root, name) for name in headers}
+    """Without those that another one of their kind begins with: they are compiled alone in that."""
+    first = {found for name in headers if (found := first_include(root, name))
+             and is_product(found) == is_product(name)}
     return [n for n in headers if n not in first or "\n#pragma once\n" not in (root / n).read_text()]
 
 
 def digest(root, name, command):
-    sha = hashlib.sha256(json.dumps(command).encode())
-    for part in closure(root, name):
+    sha = hashlib.sha256(json.dumps([command, FLAGS]).encode())
+    common = [PRECOMPILED] if (root / PRECOMPILED).exists() else []
+    for part in closure(root, name) + common:
         sha.update(f"\0{part}\0".encode() + (root / part).read_bytes())
     return sha.hexdigest()
 
@@ -84,7 +87,7 @@ class Compiler:
             flags = FLAGS + [f"-I{root / 'include'}", f"-I{root}"]
             flags += ["-fno-exceptions", "-fno-rtti"] if product else []
             self.commands[product] = command + flags + ["-x", "c++", "-fsyntax-only", "-"]
-            common = root / "src" / "precompiled.h"
+            common = root / PRECOMPILED
             if common.exists():
                 base = pathlib.Path(folder) / ("product.h" if product else "test.h")
                 base.write_text(f'#include "{common}"\n')

@@ -11,6 +11,7 @@
 #include "ringmain/base/time.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>

@@ -204,11 +204,10 @@ class Proxy {
         return blocks_->available() > bytes / block_size + reserve();
     }
 
-    [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
-
     // A request at the tail of the client's FIFO, or nobody's; null at the limit.
     [[nodiscard]] Request* make_request(ClientConn& client);
     [[nodiscard]] Request* make_own_request();
+    [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
     // Puts a fragment, whose bytes are in conn.out, at the tail of the connection's FIFO.
     void enqueue(ServerConn& conn, Fragment& fragment);
 
