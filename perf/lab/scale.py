@@ -72,12 +72,19 @@ class ScaleRig(Rig):
         return proxy
 
 
+def proxy_of(variant):
+    return variant.split(",")[0]
+
+
 def median_of(runs, name):
     return statistics.median(run[name] for run in runs)
 
 
 def compared(rig, options, variants):
     """The same load on all variants (name, case, start) in turn; medians by name."""
+    first_of = {}
+    for name, _, _ in variants:
+        first_of.setdefault(proxy_of(name), name)
     proxies, runs = {}, {name: [] for name, _, _ in variants}
     with contextlib.ExitStack() as stack:
         for name, case, start in variants:
@@ -88,7 +95,10 @@ def compared(rig, options, variants):
             for name, case, _ in variants if number % 2 == 0 else reversed(variants):
                 runs[name].append(measure(rig, proxies[name], case, options.seconds))
     names = ("cpu_us", "user_us", "system_us", "rate", "p50_us", "peak_kib")
-    return {name: {figure: median_of(found, figure) for figure in names}
+    for name, found in runs.items():  # of one round, since from one to the next the machine changes
+        for run, first in zip(found, runs[first_of[proxy_of(name)]]):
+            run["to_first"] = run["cpu_us"] / first["cpu_us"]
+    return {name: {figure: median_of(found, figure) for figure in (*names, "to_first")}
             for name, found in runs.items()}
 
 
@@ -99,7 +109,7 @@ def by_servers(rig, options, clients, pipeline):
         starts["nutcracker"] = rig.start_nutcracker
     return compared(rig, options, [
         (f"{name}, {count} servers", case, lambda count=count, start=start: start(case, count))
-        for name, start in starts.items() for count in SERVER_COUNTS])
+        for count in SERVER_COUNTS for name, start in starts.items()])
 
 
 def by_clients(rig, options, pipeline):
@@ -146,9 +156,7 @@ def ask_all(clients, requests, answer_size):
 def idle_clients(rig):
     """Bytes of our memory per client: never used, and after a burst of all of them."""
     case = cases.Case("redis", "get", 64, 1, 50, servers=SERVER_PROCESSES)
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
-    count = min(IDLE_CLIENTS, limit[1] - 500)
+    count = min(IDLE_CLIENTS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500)
     proxy = rig.start_ringmain(case, SERVER_PROCESSES)
     pid, port = proxy.process.pid, proxy.ports[0]
     clients = []
@@ -177,7 +185,6 @@ def idle_clients(rig):
         for client in clients:
             client.close()
         proxy.stop()
-        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
 
 def start_time(rig, servers):
@@ -209,11 +216,9 @@ def start_time(rig, servers):
 def table_of(title, figures):
     lines = [f"| {title} | CPU us | user | system | to the first | k/s | p50 us | peak MiB |",
              "| --- | --: | --: | --: | --: | --: | --: | --: |"]
-    firsts = {}
     for name, found in figures.items():
-        first = firsts.setdefault(name.split(",")[0], found["cpu_us"])  # of the same proxy
         lines.append(f"| {name} | {found['cpu_us']:.2f} | {found['user_us']:.2f} "
-                     f"| {found['system_us']:.2f} | {found['cpu_us'] / first:.2f} "
+                     f"| {found['system_us']:.2f} | {found['to_first']:.2f} "
                      f"| {found['rate'] / 1e3:.1f} | {found['p50_us']:.0f} "
                      f"| {found['peak_kib'] / 1024:.1f} |")
     return lines
@@ -241,6 +246,8 @@ def main():
     for path in ("src/ringmain", "perf/loadgen"):
         if not (options.build / path).exists():
             sys.exit(f"scale: {options.build / path} is missing: ninja -C {options.build} {path}")
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     cpus = sorted(os.sched_getaffinity(0))
     rig = ScaleRig({"ringmain": options.build}, str(cpus[0]),
                    ",".join(map(str, cpus[1:] or cpus)))
