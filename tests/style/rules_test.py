@@ -159,7 +159,7 @@ class Tidy(Tree):
 
 
 class CheckHeaders(Tree):
-    script = "check_headers.py"
+    script = "check_alone.py"
 
     def check(self, text):
         name = "include/ringmain/core/a.h"
@@ -184,7 +184,7 @@ class CheckHeaders(Tree):
             {"include/ringmain/core/a.h": once + '#include "ringmain/core/b.h"\n',
              "include/ringmain/core/b.h": once + "std::string b();\n"}, "ROOT/cache", "c++")
         self.assertEqual(status, 1, output)
-        self.assertIn("1 headers, 1 compiled, 1 failed", output)
+        self.assertIn("1 files, 1 compiled, 1 failed", output)
 
 
 class CheckIncludes(Tree):

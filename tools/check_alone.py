@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Each header compiles alone and may be included twice.
+"""Each header, and each source of the product, compiles alone; a header may be included twice.
 
-usage: check_headers.py ROOT CACHE COMPILER [ARGUMENT...]
+usage: check_alone.py ROOT CACHE COMPILER [ARGUMENT...]
 
 They are compiled in parallel, behind src/precompiled.h, which takes a quarter of the time: what that
 hides of the standard library, check_includes.py tells. Only those are compiled that changed since they
 last compiled, themselves or through a header of ours that they include: CACHE is a file with one digest
-per header.
+per file. Where it is not there yet, the variable RINGMAIN_CHECKED_COMMIT may name a commit in which all
+did (.ci/run).
 """
 import concurrent.futures
 import hashlib
@@ -25,7 +26,7 @@ HEADER_FOLDERS = {"include", "src", "tests", "perf"}
 PRECOMPILED = pathlib.PurePosixPath("src/precompiled.h")
 OUTPUT_LINES_MAX = 12  # of the compiler, per header: the first error is the one that counts
 FLAGS = ["-std=c++20", "-Wall", "-Wshadow", "-Wextra", "-Werror",
-         "-DTOML_HEADER_ONLY=1", "-DTOML_EXCEPTIONS=0"]
+         "-DTOML_HEADER_ONLY=1", "-DTOML_EXCEPTIONS=0", "-DRINGMAIN_VERSION=\"\""]
 
 
 def resolve(root, name, target):
@@ -57,11 +58,18 @@ def first_include(root, name):
     return resolve(root, name, found[1]) if found else None
 
 
-def not_first(root, headers):
-    """Without those that another one of their kind begins with: they are compiled alone in that."""
-    first = {found for name in headers if (found := first_include(root, name))
+def not_first(root, names):
+    """Without the headers that another file of their kind begins with: they are compiled alone in that."""
+    first = {found for name in names if (found := first_include(root, name))
              and is_product(found) == is_product(name)}
-    return [n for n in headers if n not in first or "\n#pragma once\n" not in (root / n).read_text()]
+    return [n for n in names if n not in first or "\n#pragma once\n" not in (root / n).read_text()]
+
+
+def changed_since(root, commit):
+    """The files that differ from a commit's; None where git does not know."""
+    done = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "diff", "--name-only", commit],
+                          capture_output=True, text=True)
+    return None if done.returncode else set(map(pathlib.PurePosixPath, done.stdout.split("\n")))
 
 
 def digest(root, name, command):
@@ -98,8 +106,8 @@ class Compiler:
 
     def complaint(self, name):
         """None, or what the compiler says."""
-        twice = f'#include "{self.root / name}"\n' * 2
-        done = subprocess.run(self.commands[is_product(name)], input=twice, capture_output=True,
+        text = f'#include "{self.root / name}"\n' * (2 if name.suffix == ".h" else 1)
+        done = subprocess.run(self.commands[is_product(name)], input=text, capture_output=True,
                               text=True)
         if done.returncode == 0:
             return None
@@ -110,10 +118,16 @@ def main():
     root, cache = (pathlib.Path(argument).resolve() for argument in sys.argv[1:3])
     command = sys.argv[3:]
     known = json.loads(cache.read_text()) if cache.exists() else {}
-    headers = [n for n in tree.files(root) if n.suffix == ".h" and n.parts[0] in HEADER_FOLDERS]
-    headers = not_first(root, headers)
-    digests = {name.as_posix(): digest(root, name, command) for name in headers}
-    changed = [name for name in headers if known.get(name.as_posix()) != digests[name.as_posix()]]
+    files = tree.files(root)
+    names = [n for n in files if n.suffix == ".h" and n.parts[0] in HEADER_FOLDERS]
+    names += [n for n in files if n.suffix == ".cc" and n.parts[0] == "src"]
+    names = not_first(root, names)
+    digests = {name.as_posix(): digest(root, name, command) for name in names}
+    changed = [name for name in names if known.get(name.as_posix()) != digests[name.as_posix()]]
+    commit = os.environ.get("RINGMAIN_CHECKED_COMMIT")
+    touched = changed_since(root, commit) if commit and not known else None
+    if touched is not None and PRECOMPILED not in touched:
+        changed = [name for name in changed if touched & set(closure(root, name))]
 
     failed = 0
     with (tempfile.TemporaryDirectory() as folder,
@@ -125,7 +139,7 @@ def main():
                 del digests[name.as_posix()]
                 print(f"{name} does not compile alone:\n{output}\n")
     cache.write_text(json.dumps(digests, indent=0))
-    print(f"{len(headers)} headers, {len(changed)} compiled, {failed} failed")
+    print(f"{len(names)} files, {len(changed)} compiled, {failed} failed")
     return 1 if failed else 0
 
 
