@@ -39,13 +39,15 @@ uint64_t held_by(const ClientConn& client) {
 // An error to each request that is lost with a connection takes no more than this.
 constexpr uint64_t error_size = 256;
 
-// Bytes of requests that the server has not taken for a while, and that to refuse frees.
-uint64_t untaken_by(const ServerConn& conn, Instant now) {
+// Bytes of requests that have waited for a while for the server to take them. To refuse them frees
+// more than it takes, unless `lasting`.
+uint64_t untaken_by(const ServerConn& conn, Instant now, bool lasting) {
+    if (conn.state != ServerConn::State::Ready) return 0;
     const Fragment* first = conn.traffic.first_unsent;
-    if (conn.state != ServerConn::State::Ready || first == nullptr) return 0;
-    if (now - first->queued < exhaustion_max) return 0;
-    const uint64_t size = conn.out.size();
-    return size > conn.fragments.size() * error_size ? size : 0;
+    const Instant since = first != nullptr ? first->queued : conn.taken_at;
+    const uint64_t size = conn.out.size() + conn.unsent;
+    if (size == 0 || now - since < exhaustion_max) return 0;
+    return lasting || size > conn.fragments.size() * error_size ? size : 0;
 }
 
 // The connection with the largest figure, if that is more than `size`; else null.
@@ -89,14 +91,9 @@ void Proxy::relieve() {
         worst = client;
         most = held;
     }
-    const auto untaken = [this](const ServerConn& conn) { return untaken_by(conn, now_); };
-    if (ServerConn* conn = find_most(pools(), most, untaken); conn != nullptr) {
-        lose(*conn,
-             "does not take " + std::to_string(conn->out.size()) +
-                 " bytes of requests, and buffer memory runs low (buffer_memory)",
-             Blame::Us);
-        return;
-    }
+    const auto untaken = [&](const ServerConn& conn) { return untaken_by(conn, now_, lasting); };
+    ServerConn* slow = find_most(pools(), most, untaken);
+    if (slow != nullptr) most = untaken(*slow);
     // A response that holds more fails by itself when there is no room for the rest of it; unless
     // the rest does not come.
     const auto arriving = [](const ServerConn& conn) { return conn.partial.size(); };
@@ -106,6 +103,13 @@ void Proxy::relieve() {
                  "has begun a response that fills buffer memory (buffer_memory) and does not end",
                  Blame::Us);
         }
+        return;
+    }
+    if (slow != nullptr) {
+        lose(*slow,
+             "has not taken " + std::to_string(most) +
+                 " bytes of requests, and buffer memory runs low (buffer_memory)",
+             Blame::Us);
         return;
     }
     if (worst == nullptr) return;

@@ -245,8 +245,8 @@ Taken RespFront::exec() {
     ServerConn* conn = proxy_.usable_connection(server, client_, size, &refusal);
     if (conn == nullptr) return abort_exec(discarded(refusal));
     if (!session.scripts.empty() && conn->knows_transactions) announce_scripts(*conn);
-    // The queued bytes have their memory already; what goes around them may open blocks.
-    if (!proxy_.has_room_for(2 * block_size) || !proxy_.has_fragments(1)) {
+    // The queued bytes may be packed; what goes around them may open blocks.
+    if (!proxy_.has_room_for(session.queued.size() + 2 * block_size) || !proxy_.has_fragments(1)) {
         return abort_exec(discarded("out of memory for requests; see buffer_memory"));
     }
     if (!conn->knows_transactions) {
@@ -286,7 +286,7 @@ void RespFront::send_transaction(ServerConn& conn) {
         written =
             written && conn.out.append_range(session.queued, {0, size}, nullptr, Sharing::Sparing);
     } else {
-        conn.out.append_chain(std::move(session.queued));
+        conn.out.append_packed(std::move(session.queued));
     }
     written = written && conn.out.append_copy(exec_request, nullptr);
     RM_ASSERT(written);

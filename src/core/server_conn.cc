@@ -49,6 +49,7 @@ void ServerConn::publish(Instant now) {
 
 void ServerConn::forget_traffic() {
     traffic = {};
+    unsent = 0;
     show({});
 }
 

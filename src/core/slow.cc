@@ -39,7 +39,12 @@ void note_command(Request& request, const Command* command, std::string_view key
 
 // What leaves in the batch in which it was queued did not wait; of the rest the time is noted.
 Chain& Proxy::take_sendable(ServerConn& conn) {
-    if (conn.state != ServerConn::State::Ready) return conn.prelude_out;
+    if (conn.state != ServerConn::State::Ready) {
+        conn.unsent += conn.prelude_out.size();
+        return conn.prelude_out;
+    }
+    if (conn.unsent == 0) conn.taken_at = now_;
+    conn.unsent += conn.out.size();
     Fragment* first = conn.traffic.first_unsent;
     if (first == nullptr && conn.traffic.out_size == 0 && conn.uploader == nullptr) return conn.out;
     if (notes_commands() && first != nullptr && first->batch != batch_) {

@@ -268,6 +268,7 @@ void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
     Chain resp2(proxy_->blocks());
     Chain resp3(proxy_->blocks());
     uint64_t delivered = 0;
+    bool is_dropped = false;
     for (ClientConn* client : topic.clients) {
         if (client->broken || client->state != ClientConn::State::Open) continue;
         const bool is_as_it_came = !client->resp3 && is_whole;
@@ -275,7 +276,7 @@ void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
         if (!is_as_it_came && copy.empty() &&
             !copy_message(client->resp3 ? '>' : '*', bytes, copy)) {
             copy.clear();
-            pool.counters->messages_dropped.add(1);
+            is_dropped = true;
             continue;
         }
         const Bytes copied(copy);
@@ -284,6 +285,7 @@ void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
         delivered += 1;
     }
     pool.counters->messages_delivered.add(delivered);
+    if (is_dropped) pool.counters->messages_dropped.add(1);
 }
 
 }  // namespace ringmain::core

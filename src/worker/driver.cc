@@ -485,10 +485,12 @@ void Driver::on_send(Channel& channel, int32_t result) {
     if (channel.client != nullptr) {
         proxy_.on_client_sent(*channel.client, bytes);
         proxy_.mark_dirty(*channel.client);
-    } else if (channel.server != nullptr &&
-               (!channel.sending.empty() || channel.server->has_sendable() ||
-                channel.server->is_to_be_shut())) {
-        proxy_.mark_dirty(*channel.server);
+    } else if (channel.server != nullptr) {
+        core::ServerConn& server = *channel.server;
+        server.note_sent(bytes, now_);
+        if (!channel.sending.empty() || server.has_sendable() || server.is_to_be_shut()) {
+            proxy_.mark_dirty(server);
+        }
     }
 }
 

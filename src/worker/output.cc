@@ -74,6 +74,8 @@ void Driver::flush_server(core::ServerConn& conn) {
     // What waits behind a send that took a part is still counted with the connection's.
     if (channel.sending.empty()) {
         channel.sending.append_chain(std::move(proxy_.take_sendable(conn)));
+    } else {
+        conn.publish(now_);
     }
     if (!channel.sending.empty()) {
         send(channel);

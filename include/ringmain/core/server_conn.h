@@ -124,6 +124,12 @@ class ServerConn {
     // All of `out` is on its way.
     void note_taken();
 
+    // So much of what was handed out has left.
+    void note_sent(uint64_t bytes, Instant now) {
+        unsent -= bytes;
+        taken_at = now;
+    }
+
     // The head of the FIFO, which leaves it: true when it was lost before it was sent.
     [[nodiscard]] bool note_unsent(const Fragment& fragment) {
         if (traffic.first_unsent != &fragment) return false;
@@ -181,7 +187,8 @@ class ServerConn {
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
     Instant moved_at = {};           // when a part of a large response passed last
-    Instant taken_at = {};           // when a part of a large request left last, or had to wait
+    Instant taken_at = {};           // when something left last, or a part of a request had to wait
+    uint64_t unsent = 0;             // bytes that were handed out and have not left
     std::string last_error;          // why it is closed
     uint32_t channel = 0;            // the driver's name for it; 0 while it has none
     uint32_t database;               // what its prelude selects

@@ -87,16 +87,17 @@ struct Channel {
     uint32_t index = 0;
     core::ClientConn* client = nullptr;
     core::ServerConn* server = nullptr;
-    bool connected = false;    // to a server: accepted
-    bool closed = false;       // by the proxy
-    bool shut = false;         // the proxy has ended its side
-    bool reads = true;         // the peer takes what is sent to it
-    bool inbound_end = false;  // the peer closes behind `inbound`
-    uint64_t untaken = 0;      // of what was sent, with the kernel
-    Chain sending;             // what the proxy gave, not yet with the peer
-    Inbound inbound;           // from the peer, not yet received
-    std::string arrived;       // with the peer
-    std::string line;          // of what arrived at a client, for seen_errors.cc
+    bool connected = false;      // to a server: accepted
+    bool closed = false;         // by the proxy
+    bool shut = false;           // the proxy has ended its side
+    bool reads = true;           // the peer takes what is sent to it
+    uint64_t sip = 1024 * 1024;  // so much of it at a time
+    bool inbound_end = false;    // the peer closes behind `inbound`
+    uint64_t untaken = 0;        // of what was sent, with the kernel
+    Chain sending;               // what the proxy gave, not yet with the peer
+    Inbound inbound;             // from the peer, not yet received
+    std::string arrived;         // with the peer
+    std::string line;            // of what arrived at a client, for seen_errors.cc
 };
 
 // Gets what arrives at clients (seen_errors.cc); null where nobody looks.
@@ -296,7 +297,7 @@ class Loop {
     void complete_send(Channel& channel) {
         if (channel.sending.empty() || !channel.reads || channel.closed) return;
         const auto whole =
-            static_cast<uint32_t>(std::min<uint64_t>(channel.sending.size(), 1024 * 1024));
+            static_cast<uint32_t>(std::min<uint64_t>(channel.sending.size(), channel.sip));
         const auto size = cut_ ? static_cast<uint32_t>(1 + prng_.below(whole)) : whole;
         std::string scratch;
         const std::string_view bytes = channel.sending.view({.offset = 0, .size = size}, scratch);
@@ -309,10 +310,12 @@ class Loop {
         if (channel.client != nullptr) {
             proxy_->on_client_sent(*channel.client, size);
             proxy_->mark_dirty(*channel.client);
-        } else if (channel.server != nullptr &&
-                   (!channel.sending.empty() || channel.server->has_sendable() ||
-                    channel.server->is_to_be_shut())) {
-            proxy_->mark_dirty(*channel.server);
+        } else if (channel.server != nullptr) {
+            core::ServerConn& server = *channel.server;
+            server.note_sent(size, now_);
+            if (!channel.sending.empty() || server.has_sendable() || server.is_to_be_shut()) {
+                proxy_->mark_dirty(server);
+            }
         }
     }
 

@@ -301,6 +301,33 @@ TEST_CASE("the time of a large request begins with its end") {
     CHECK(world.leases(0).empty());
 }
 
+TEST_CASE("a server that takes a large request little by little gets all of it") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    World world(pool, {.blocks = 512});
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", huge_value()});
+    CHECK(world.ask(client, all.substr(0, 100'000)) == "");
+    Channel& stream = stream_of(world);
+    stream.reads = false;
+    World::say(client, all.substr(100'000, 100'000));
+    world.settle();
+    World::say(client, all.substr(200'000, all.size() - 300'000));
+    world.settle();
+    stream.sip = 1000;  // which is not all of what it is being sent, and more waits behind that
+    for (int i = 0; i < 10; ++i) {
+        stream.reads = true;
+        world.step();
+        stream.reads = false;
+        world.pass(100);
+        CHECK(World::heard(client).empty());
+    }
+    stream.sip = all.size();
+    stream.reads = true;
+    world.settle();
+    CHECK(world.ask(client, all.substr(all.size() - 100'000)) == "+OK\r\n");
+}
+
 TEST_CASE("a server that takes no more of a large request is given up") {
     config::Pool pool = streaming_pool();
     pool.timeout_ms = 100;
