@@ -24,20 +24,13 @@ import tree
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 HEADER_FOLDERS = {"include", "src", "tests", "perf"}
 PRECOMPILED = pathlib.PurePosixPath("src/precompiled.h")
-OUTPUT_LINES_MAX = 12  # of the compiler, per header: the first error is the one that counts
+OUTPUT_LINES_MAX = 12  # of the compiler, per file: the first error is the one that counts
 FLAGS = ["-std=c++20", "-Wall", "-Wshadow", "-Wextra", "-Werror",
          "-DTOML_HEADER_ONLY=1", "-DTOML_EXCEPTIONS=0", "-DRINGMAIN_VERSION=\"\""]
 
 
-def resolve(root, name, target):
-    for folder in (name.parent, pathlib.PurePosixPath("include"), pathlib.PurePosixPath(".")):
-        if (root / folder / target).is_file():
-            return folder / target
-    return None
-
-
 def closure(root, name):
-    """The header and every header of ours that it includes, at any depth."""
+    """The file and every header of ours that it includes, at any depth."""
     seen = []
     waiting = [name]
     while waiting:
@@ -46,7 +39,7 @@ def closure(root, name):
             continue
         seen.append(current)
         targets = INCLUDE.findall((root / current).read_text())
-        waiting += [found for found in (resolve(root, current, t) for t in targets) if found]
+        waiting += [found for found in (tree.resolve(root, current, t) for t in targets) if found]
     return sorted(seen)
 
 
@@ -55,7 +48,7 @@ def first_include(root, name):
     text = (root / name).read_text().replace("\n#pragma once\n", "\n")
     start = re.search(r"^\s*#", text, re.MULTILINE)
     found = INCLUDE.match(text, start.start()) if start else None
-    return resolve(root, name, found[1]) if found else None
+    return tree.resolve(root, name, found[1]) if found else None
 
 
 def not_first(root, names):
@@ -85,7 +78,7 @@ def is_product(name):
 
 
 class Compiler:
-    """Reads a header behind the precompiled one, each kind of header behind its own."""
+    """Reads a file behind the precompiled header, each kind of file behind its own."""
 
     def __init__(self, root, command, folder):
         self.root = root

@@ -56,18 +56,11 @@ class Includes:
         self.root = root
         self.known = {}
 
-    def resolve(self, name, target):
-        for folder in (name.parent, pathlib.PurePosixPath("include"), pathlib.PurePosixPath(".")):
-            path = self.root / folder / target
-            if path.is_file():
-                return pathlib.PurePosixPath(path.resolve().relative_to(self.root))
-        return None
-
     def of(self, name):
         if name not in self.known:
             self.known[name] = found = set()
             for bracket, target in INCLUDE.findall((self.root / name).read_text()):
-                ours = self.resolve(name, target) if bracket == '"' else None
+                ours = tree.resolve(self.root, name, target) if bracket == '"' else None
                 found |= self.of(ours) if ours else {target} | BRINGS.get(target, set())
         return self.known[name]
 

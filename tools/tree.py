@@ -17,6 +17,14 @@ def files(root):
     return sorted(name for name in map(pathlib.PurePosixPath, names) if (root / name).is_file())
 
 
+def resolve(root, name, target):
+    """Which of our files `name` means when it includes "target"; None when it is none of ours."""
+    for folder in (name.parent, pathlib.PurePosixPath("include"), pathlib.PurePosixPath(".")):
+        if (root / folder / target).is_file():
+            return folder / target
+    return None
+
+
 def from_git(root):
     if not (root / ".git").exists():
         return None

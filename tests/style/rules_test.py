@@ -158,7 +158,7 @@ class Tidy(Tree):
         self.assert_clean({"src/core/a.cc": "// TODO(#12): more\n"})
 
 
-class CheckHeaders(Tree):
+class CheckAlone(Tree):
     script = "check_alone.py"
 
     def check(self, text):
