@@ -251,11 +251,13 @@ namespace {
 
 // A message as RESP3 or RESP2 has it, which differ in the first byte. What fits a block lies in
 // one: a client that is slow would otherwise hold one for each small piece between large ones.
-[[nodiscard]] bool copy_message(char kind, const Bytes& bytes, Chain& target) {
+[[nodiscard]] bool copy_message(char kind,
+                                const Bytes& bytes,
+                                Chain& target,
+                                std::string& scratch) {
     const ByteRange rest = {1, bytes.size() - 1};
     if (!target.append_copy({&kind, 1}, nullptr)) return false;
     if (bytes.size() > block_size) return bytes.append_to(target, rest, nullptr);
-    std::string scratch;
     return target.append_copy(bytes.view(rest, scratch), nullptr);
 }
 
@@ -274,7 +276,7 @@ void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
         const bool is_as_it_came = !client->resp3 && is_whole;
         Chain& copy = client->resp3 ? resp3 : resp2;
         if (!is_as_it_came && copy.empty() &&
-            !copy_message(client->resp3 ? '>' : '*', bytes, copy)) {
+            !copy_message(client->resp3 ? '>' : '*', bytes, copy, proxy_->scratch().text)) {
             copy.clear();
             is_dropped = true;
             continue;

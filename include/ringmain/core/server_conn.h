@@ -124,8 +124,9 @@ class ServerConn {
     // All of `out` is on its way.
     void note_taken();
 
-    // So much of what was handed out has left.
+    // So much of what was handed out has left. The connection may have been lost in the same batch.
     void note_sent(uint64_t bytes, Instant now) {
+        if (bytes == 0 || unsent == 0) return;
         unsent -= bytes;
         taken_at = now;
     }

@@ -155,6 +155,24 @@ TEST_CASE("a server that is being sent to is not closed when memory runs low") {
     CHECK(World::heard(client) == times(90, "+OK\r\n"));
 }
 
+TEST_CASE("what leaves behind a lost connection counts nowhere") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
+    core::ServerConn& conn = *world.link(0)->server;
+    world.link(0)->reads = false;
+    World::say(client, resp({"SET", "a", "2"}));
+    world.step();
+    CHECK(conn.unsent > 0);
+    const Instant taken_at = conn.taken_at;
+    conn.note_sent(0, taken_at + Duration::millis(5));  // a send that was interrupted
+    CHECK(conn.taken_at == taken_at);
+    world.cut_off(0);
+    CHECK(conn.unsent == 0);
+    conn.note_sent(10, taken_at);
+    CHECK(conn.unsent == 0);
+}
+
 // --- requests without an end ---------------------------------------------------------------------
 
 TEST_CASE("the beginnings of many requests lie together") {
