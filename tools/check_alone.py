@@ -7,7 +7,9 @@ They are compiled in parallel, behind src/precompiled.h, which takes a quarter o
 hides of the standard library, check_includes.py tells. Only those are compiled that changed since they
 last compiled, themselves or through a header of ours that they include: CACHE is a file with one digest
 per file. Where it is not there yet, the variable RINGMAIN_CHECKED_COMMIT may name a commit in which all
-did (.ci/run).
+did (.ci/run). Then a header counts for those who include it only where it has lost a word since: another
+build compiles everything, and what it says is as good for a file that is compiled alone, as long as
+nothing went to where that file does not look.
 """
 import concurrent.futures
 import hashlib
@@ -22,6 +24,8 @@ import tempfile
 import tree
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+COMMENT = re.compile(r"//[^\n]*")
+WORD = re.compile(r'#include [<"][^>"]+|\w+')
 HEADER_FOLDERS = {"include", "src", "tests", "perf"}
 PRECOMPILED = pathlib.PurePosixPath("src/precompiled.h")
 OUTPUT_LINES_MAX = 12  # of the compiler, per file: the first error is the one that counts
@@ -58,11 +62,29 @@ def not_first(root, names):
     return [n for n in names if n not in first or "\n#pragma once\n" not in (root / n).read_text()]
 
 
+def git(root, *arguments):
+    """What git says; None where it does not know."""
+    done = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, *arguments],
+                          capture_output=True, text=True)
+    return None if done.returncode else done.stdout
+
+
 def changed_since(root, commit):
     """The files that differ from a commit's; None where git does not know."""
-    done = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "diff", "--name-only", commit],
-                          capture_output=True, text=True)
-    return None if done.returncode else set(map(pathlib.PurePosixPath, done.stdout.split("\n")))
+    listed = git(root, "diff", "--name-only", commit)
+    return None if listed is None else set(map(pathlib.PurePosixPath, listed.split("\n")))
+
+
+def words(text):
+    """Its names and its includes."""
+    return set(WORD.findall(COMMENT.sub("", text)))
+
+
+def has_lost(root, commit, name):
+    """Whether a file of ours names or includes something no more that it did in that commit."""
+    before = git(root, "show", f"{commit}:{name}")
+    path = root / name
+    return before is not None and bool(words(before) - words(path.read_text() if path.exists() else ""))
 
 
 def digest(root, name, command):
@@ -119,8 +141,9 @@ def main():
     changed = [name for name in names if known.get(name.as_posix()) != digests[name.as_posix()]]
     commit = os.environ.get("RINGMAIN_CHECKED_COMMIT")
     touched = changed_since(root, commit) if commit and not known else None
-    if touched is not None and PRECOMPILED not in touched:
-        changed = [name for name in changed if touched & set(closure(root, name))]
+    if touched is not None:
+        lost = {name for name in touched if name.suffix == ".h" and has_lost(root, commit, name)}
+        changed = [name for name in changed if name in touched or lost & set(closure(root, name))]
 
     failed = 0
     with (tempfile.TemporaryDirectory() as folder,

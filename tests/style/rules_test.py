@@ -1,4 +1,5 @@
 """The checks of house rules find what they are for: each is run on a small tree with one fault."""
+import os
 import pathlib
 import subprocess
 import sys
@@ -185,6 +186,46 @@ class CheckAlone(Tree):
              "include/ringmain/core/b.h": once + "std::string b();\n"}, "ROOT/cache", "c++")
         self.assertEqual(status, 1, output)
         self.assertIn("1 files, 1 compiled, 1 failed", output)
+
+
+class CheckAloneSince(unittest.TestCase):
+    """What is looked at again after a commit in which all was in order."""
+
+    before = {"src/core/a.h": "#pragma once\n#include <cstdint>\nusing Size = uint32_t;\nusing Count = uint8_t;\n",
+              "src/core/b.cc": '#include "a.h"\nSize b() { return Count{1}; }\n'}
+
+    def after(self, changes):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+
+            def write(files):
+                for name, text in files.items():
+                    (root / name).parent.mkdir(parents=True, exist_ok=True)
+                    (root / name).write_text(text)
+
+            write(self.before)
+            identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+            for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "all"]):
+                subprocess.run(["git", "-C", folder, *command], check=True)
+            write(changes)
+            done = subprocess.run([sys.executable, TOOLS / "check_alone.py", root, root / "cache", "c++"],
+                                  env={**os.environ, "RINGMAIN_CHECKED_COMMIT": "HEAD"},
+                                  capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_what_has_not_changed_is_not_compiled(self):
+        self.assertIn("0 compiled", self.after({})[1])
+
+    def test_a_header_that_gained_something_is_compiled_alone(self):
+        more = self.before["src/core/a.h"].replace("8_t;", "8_t;  // few\nusing More = uint64_t;")
+        self.assertIn("1 compiled, 0 failed", self.after({"src/core/a.h": more})[1])
+
+    def test_who_includes_a_header_that_lost_something_is_compiled(self):
+        moved = {"src/core/a.h": self.before["src/core/a.h"].replace("using Count = uint8_t;\n", ""),
+                 "src/core/c.h": "#pragma once\n#include <cstdint>\nusing Count = uint8_t;\n"}
+        status, output = self.after(moved)
+        self.assertEqual(status, 1, output)
+        self.assertIn("src/core/b.cc does not compile alone", output)
 
 
 class CheckIncludes(Tree):
