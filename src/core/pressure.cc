@@ -50,11 +50,14 @@ uint64_t untaken_by(const ServerConn& conn, Instant now, bool lasting) {
     return lasting || size > conn.fragments.size() * error_size ? size : 0;
 }
 
-// The connection with the largest figure, if that is more than `size`; else null.
+using Pools = std::span<const std::unique_ptr<Pool>>;
+
+// The connection with the largest figure, if that is more than `size`; else null. `retired` pools
+// have the servers that a reload has taken away.
 template <class Figure>
-ServerConn* find_most(std::span<const std::unique_ptr<Pool>> pools, uint64_t size, Figure figure) {
+ServerConn* find_most(Pools pools, Pools retired, uint64_t size, Figure figure) {
     ServerConn* found = nullptr;
-    for (const auto& pool : pools) {
+    const auto look = [&](const std::unique_ptr<Pool>& pool) {
         for (const auto& server : pool->servers) {
             for (const auto& conn : server->connections()) {
                 if (figure(*conn) <= size) continue;
@@ -62,7 +65,9 @@ ServerConn* find_most(std::span<const std::unique_ptr<Pool>> pools, uint64_t siz
                 size = figure(*conn);
             }
         }
-    }
+    };
+    std::for_each(pools.begin(), pools.end(), look);
+    std::for_each(retired.begin(), retired.end(), look);
     return found;
 }
 
@@ -92,12 +97,12 @@ void Proxy::relieve() {
         most = held;
     }
     const auto untaken = [&](const ServerConn& conn) { return untaken_by(conn, now_, lasting); };
-    ServerConn* slow = find_most(pools(), most, untaken);
+    ServerConn* slow = find_most(pools_, retired_, most, untaken);
     if (slow != nullptr) most = untaken(*slow);
     // A response that holds more fails by itself when there is no room for the rest of it; unless
     // the rest does not come.
     const auto arriving = [](const ServerConn& conn) { return conn.partial.size(); };
-    if (ServerConn* conn = find_most(pools(), most, arriving); conn != nullptr) {
+    if (ServerConn* conn = find_most(pools_, retired_, most, arriving); conn != nullptr) {
         if (lasting) {
             lose(*conn,
                  "has begun a response that fills buffer memory (buffer_memory) and does not end",

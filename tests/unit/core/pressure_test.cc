@@ -133,6 +133,37 @@ TEST_CASE("a server that takes nothing and holds most of the arena is closed, an
     CHECK(world.ask(loader, resp({"SET", world.key_on(1), "1"})).ends_with("+OK\r\n"));
 }
 
+TEST_CASE("a server that a reload has taken away holds memory like any other") {
+    config::Pool pool = redis_pool(2);
+    pool.timeout_ms = 0;
+    pool.client_output_timeout_ms = 0;
+    World world(pool, {.blocks = 1024});
+    Channel& loader = world.client();
+    Channel& slow = world.client();
+    const std::string key = world.key_on(1);
+    CHECK(world.ask(loader, resp({"SET", key, "1"})) == "+OK\r\n");
+    slow.reads = false;
+    CHECK(world.ask(slow, resp({"ECHO", std::string(300'000, 'e')})).empty());
+    world.link(1)->reads = false;
+    const std::string request = resp({"SET", key, std::string(10'000, 'v')});
+    for (int i = 0; i < 300; ++i) {
+        World::say(loader, request);
+        world.settle();
+        world.pass(10);
+    }
+    pool.servers.pop_back();
+    world.adopt({pool});
+    const Hog hog(world.loop().blocks(), 200);
+    world.settle();
+    for (int i = 0; i < 10; ++i) {
+        world.pass(10);
+        world.pass(10);
+    }
+    CHECK(World::heard(loader).find("has not taken ") != std::string::npos);
+    CHECK_FALSE(loader.closed);
+    CHECK_FALSE(slow.closed);
+}
+
 TEST_CASE("a server that is being sent to is not closed when memory runs low") {
     config::Pool pool = redis_pool(1);
     pool.timeout_ms = 0;
