@@ -40,8 +40,15 @@ Rule rule_of_general(std::string_view name) {
     constexpr std::array<std::string_view, 4> first = {
         "pid", "version", "libevent", "pointer_size"};
     if (std::find(first.begin(), first.end(), name) != first.end()) return Rule::First;
-    if (name == "uptime") return Rule::Smallest;
-    if (name == "time" || name == "max_connections") return Rule::Largest;
+    // States and sizes of one server, which mean nothing when they are added up.
+    constexpr std::array<std::string_view, 6> largest = {"time",
+                                                         "max_connections",
+                                                         "hash_power_level",
+                                                         "hash_is_expanding",
+                                                         "slab_reassign_running",
+                                                         "lru_crawler_running"};
+    if (std::find(largest.begin(), largest.end(), name) != largest.end()) return Rule::Largest;
+    if (name == "uptime" || name == "accepting_conns") return Rule::Smallest;
     return Rule::Sum;
 }
 

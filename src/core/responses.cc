@@ -354,7 +354,7 @@ void Proxy::on_response(ServerConn& conn,
     const bool names_key = head.keys > 0 && frame.first_key.size > 0;
     if (is_wanted(head) &&
         (frame.value_count > head.keys ||
-         (names_key && !has_key(head, bytes.view(frame.first_key, scratch_.text))))) {
+         (names_key && !has_key(head, memcached::named_key(frame, bytes, scratch_.text))))) {
         lose(conn, "sent a value for a key that was not asked for");
         return;
     }

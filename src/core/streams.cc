@@ -68,7 +68,8 @@ bool Streams::is_asked_for(const ServerConn& conn, const memcached::ResponsePars
     if (is_shared) return parser.in_single_value();  // and its owner is the head
     if (frame.value_count > head.keys) return false;
     if (head.keys == 0 || frame.first_key.size == 0) return true;
-    return proxy_->has_key(head, Bytes(conn.partial).view(frame.first_key, proxy_->scratch().text));
+    return proxy_->has_key(
+        head, memcached::named_key(frame, Bytes(conn.partial), proxy_->scratch().text));
 }
 
 void Streams::begin_response(ServerConn& conn) {

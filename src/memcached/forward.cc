@@ -158,6 +158,15 @@ std::string_view placed_key(const RequestFrame& frame, const Bytes& bytes, std::
     return scratch;
 }
 
+std::string_view named_key(const ResponseFrame& frame, const Bytes& bytes, std::string& scratch) {
+    const std::string_view key = bytes.view(frame.first_key, scratch);
+    if (!frame.key_is_base64) return key;
+    // The reader takes no more than a key may have; whoever names a longer one names another.
+    if (key.size() > key_size_max) return {};
+    scratch.assign(decode_base64(key).view());
+    return scratch;
+}
+
 bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target) {
     RM_ASSERT(frame.verb != Verb::Invalid);
     const uint32_t size = std::min(frame.size, bytes.size());

@@ -58,9 +58,16 @@ std::string_view check_argument(std::string_view flag) {
     }
 }
 
+// An item that was not stored with b has no mark that says how its key is to be written: memcached
+// 1.6 writes out what it is.
+bool has_line_end(std::string_view key) {
+    return key.find_first_of("\r\n") != std::string_view::npos;
+}
+
 // Notes q and b. Empty when all is right.
 std::string_view read_flags(const MetaWords& words, size_t first, RequestFrame& frame) {
     std::bitset<127> seen;
+    bool breaks_lines = false;
     std::string_view answer;
     bool is_opaque_too_long = false;
     for (size_t i = first; i < words.count; ++i) {
@@ -74,9 +81,14 @@ std::string_view read_flags(const MetaWords& words, size_t first, RequestFrame& 
         if (letter == 'O') is_opaque_too_long = flag.size() > opaque_size_max;
         if (letter == 'b') {
             frame.base64_key = true;
-            if (decode_base64(words.key()).size == 0) answer = answers::bad_key;
+            const DecodedKey key = decode_base64(words.key());
+            if (key.size == 0) answer = answers::bad_key;
+            breaks_lines = has_line_end(key.view());
         }
     }
+    const bool echoes = frame.verb == Verb::MetaGet || frame.verb == Verb::MetaArithmetic;
+    if (answer.empty() && breaks_lines && echoes && seen.test('k'))
+        answer = answers::unspeakable_key;
     if (answer.empty() && is_opaque_too_long) return answers::opaque_too_long;
     return answer;
 }
@@ -84,7 +96,8 @@ std::string_view read_flags(const MetaWords& words, size_t first, RequestFrame& 
 // md and ma have one text for all that may be wrong with a flag, save the opaque.
 std::string_view answer_of(Verb verb, std::string_view answer) {
     const bool is_terse = verb == Verb::MetaDelete || verb == Verb::MetaArithmetic;
-    return is_terse && answer != answers::opaque_too_long ? answers::bad_or_duplicate_flag : answer;
+    const bool is_own = answer == answers::opaque_too_long || answer == answers::unspeakable_key;
+    return is_terse && !is_own ? answers::bad_or_duplicate_flag : answer;
 }
 
 void keep_key(CommandLine& command, std::string_view key) {
@@ -98,7 +111,9 @@ void read_debug(CommandLine& command, const MetaWords& words) {
     if (words.count > words_max) return command.refuse(answers::flags_too_long);
     if (words.count > 2 && words.words[2] == "b") {
         frame.base64_key = true;
-        if (decode_base64(words.key()).size == 0) return command.refuse(answers::bad_format);
+        const DecodedKey key = decode_base64(words.key());
+        if (key.size == 0) return command.refuse(answers::bad_format);
+        if (has_line_end(key.view())) return command.refuse(answers::unspeakable_debug);
     }
     frame.is_canonical = command.words.is_regular();
     keep_key(command, words.key());

@@ -63,7 +63,7 @@ void RequestParser::next() {
 
 Fed RequestParser::keep_line(std::string_view bytes) {
     append_bounded(bytes);
-    if (is_too_long(line_)) return fail(answers::line_too_long);
+    if (is_too_long(line_, line_.size())) return fail(answers::line_too_long);
     return {.status = ParseStatus::NeedMore, .consumed = bytes.size()};
 }
 
@@ -74,14 +74,16 @@ void RequestParser::append_bounded(std::string_view bytes) {
     line_.append(bytes.substr(0, size_max - std::min(size_max, line_.size())));
 }
 
-bool RequestParser::is_too_long(std::string_view line) const {
-    if (line.size() <= limits_->line_size_max) return false;
-    return line.size() > limits_->get_line_size_max || !is_get_line(line);
+bool RequestParser::is_too_long(std::string_view line, size_t size) const {
+    if (size <= limits_->line_size_max) return false;
+    return size > limits_->get_line_size_max || !is_get_line(line);
 }
 
 // `rest` is what follows the line feed in this piece.
 Fed RequestParser::end_line(std::string_view line, std::string_view rest, size_t consumed) {
-    if (is_too_long(line)) return fail(answers::line_too_long);
+    // With the carriage return that it is sent with.
+    const size_t size_sent = line.size() + (line.ends_with('\r') ? 0 : 1);
+    if (is_too_long(line, size_sent)) return fail(answers::line_too_long);
     const auto size = static_cast<uint32_t>(line.size() + 1);
     const bool has_return = line.size() > 1 && line.back() == '\r';
     if (has_return) line.remove_suffix(1);

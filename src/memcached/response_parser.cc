@@ -229,10 +229,11 @@ ResponseParser::Step ResponseParser::meta_value_line(std::string_view head) {
     return begin_body(read_length(size));
 }
 
-// The flag k of a meta response, among the words behind `from`.
+// The flags k and b of a meta response, among the words behind `from`.
 void ResponseParser::note_key(std::string_view head, size_t from) {
     Words words(head.substr(from));
     for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
+        if (word == "b") frame_.key_is_base64 = true;
         if (word.front() != 'k') continue;
         frame_.first_key = {static_cast<uint32_t>(word.data() + 1 - head.data()),
                             static_cast<uint32_t>(word.size() - 1)};

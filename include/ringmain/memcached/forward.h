@@ -30,6 +30,11 @@ void keys_of(const RequestFrame& frame,
                                           const Bytes& bytes,
                                           std::string& scratch);
 
+// The key that a response names, decoded likewise. There is one (first_key).
+[[nodiscard]] std::string_view named_key(const ResponseFrame& frame,
+                                         const Bytes& bytes,
+                                         std::string& scratch);
+
 // Appends the whole request as a server shall see it; of one that is unfinished the line and what
 // is there of its data. False when the arena is exhausted.
 [[nodiscard]] bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target);

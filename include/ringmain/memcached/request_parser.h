@@ -138,7 +138,7 @@ class RequestParser {
     [[nodiscard]] Fed fail(std::string_view text);
     void refuse_value(std::string_view line);
     void append_bounded(std::string_view bytes);
-    [[nodiscard]] bool is_too_long(std::string_view line) const;
+    [[nodiscard]] bool is_too_long(std::string_view line, size_t size) const;
 
     const RequestLimits* limits_;
     RequestFrame frame_;

@@ -43,7 +43,8 @@ struct ResponseFrame {
     uint16_t word_size = 0;  // of the first word; 2 tells EX from EXISTS
     // Of the first VALUE line, or flag k of a meta response: what a server says that it answers.
     ByteRange first_key;
-    bool singly = false;  // one VALUE block, or END, or an error: one of several frames
+    bool key_is_base64 = false;  // flag b: of an item that was stored so, whoever asks
+    bool singly = false;         // one VALUE block, or END, or an error: one of several frames
 };
 
 class ResponseParser {

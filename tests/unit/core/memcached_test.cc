@@ -284,6 +284,17 @@ TEST_CASE("memcached: a value for another key closes the connection") {
     CHECK(world.link(0) == nullptr);
 }
 
+TEST_CASE("memcached: a key that would end a response's line stays with who sent it") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    // "x\r\nEN\r\nHD"
+    CHECK(world.ask(client, "mg eA0KRU4NCkhE b N30 k\r\n") ==
+          "CLIENT_ERROR ringmain: a response cannot hold this key: leave out the flag k\r\n");
+    CHECK(world.ask(client, "me eA0KRU4NCkhE b\r\n") ==
+          "CLIENT_ERROR ringmain: a response cannot hold this key: ask the server\r\n");
+    CHECK(world.ask(client, "mn\r\n") == "MN\r\n");
+}
+
 TEST_CASE("memcached: a meta response that names another key closes the connection") {
     World world(memcached_pool(1));
     world.server(0).mood = Mood::Mute;
@@ -300,7 +311,14 @@ TEST_CASE("memcached: a meta response that names another key closes the connecti
         CHECK(said("mg a v\r\n", "VA 1\r\n1\r\n") == "VA 1\r\n1\r\n");
         // Which of several ways of writing it in base64 comes back is the server's affair.
         CHECK(said("mg YWI= b k v\r\n", "VA 1 b kYWI=\r\n1\r\n") == "VA 1 b kYWI=\r\n1\r\n");
+        // Of an item that was stored with flag b, whoever asks.
+        CHECK(said("mg ab k v\r\n", "VA 1 kYWI= b\r\n1\r\n") == "VA 1 kYWI= b\r\n1\r\n");
+        CHECK(said("mg ab k\r\n", "HD kYWI= b\r\n") == "HD kYWI= b\r\n");
         CHECK(world.link(0) != nullptr);
+    }
+    SUBCASE("another in base64") {
+        CHECK(said("mg a k\r\n", "HD kYWI= b\r\n").ends_with("was not asked for\r\n"));
+        CHECK(world.link(0) == nullptr);
     }
     SUBCASE("another with a value") {
         CHECK(said("mg a k v\r\n", "VA 1 s1 kb O1\r\n1\r\n").ends_with("was not asked for\r\n"));

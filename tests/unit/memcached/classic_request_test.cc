@@ -335,7 +335,9 @@ TEST_CASE("a line has a limit, a longer one for the keys of a get") {
         CAPTURE(word);
         const std::string line = word + std::string(400 - std::strlen(word), 'a');
         CHECK(story_of(line, limits) == "...");
-        CHECK(story_of(line + "\n", limits) == bad_format);
+        CHECK(story_of(line.substr(0, 399) + "\n", limits) == bad_format);
+        CHECK(story_of(line.substr(0, 399) + "\r\n", limits) == bad_format);
+        CHECK(story_of(line + "\n", limits) == too_long);  // it is sent with a carriage return
         CHECK(story_of(line + "a", limits) == too_long);
         CHECK(story_of(line + "a\n", limits) == too_long);
     }

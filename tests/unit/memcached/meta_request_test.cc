@@ -145,6 +145,25 @@ TEST_CASE("there are at most 19 words") {
           "CLIENT_ERROR options flags are too long");
 }
 
+TEST_CASE("a key that would end a response's line is not asked to be written out") {
+    // "x\r\nEN\r\nHD", "a\nb", "a\rb"
+    for (const std::string key : {"eA0KRU4NCkhE", "YQpi", "YQ1i"}) {
+        for (const std::string command : {"mg", "ma"}) {
+            const std::string refused =
+                "CLIENT_ERROR ringmain: a response cannot hold this key: leave out the flag k";
+            CHECK(story_of(command + " " + key + " b N30 k\r\n") == refused);
+            CHECK(story_of(command + " " + key + " k b\r\n") == refused);
+            CHECK(story_of(command + " " + key + " b O1\r\n") == command + "(" + key + ") base64");
+        }
+        CHECK(story_of("me " + key + " b\r\n") ==
+              "CLIENT_ERROR ringmain: a response cannot hold this key: ask the server");
+        // These write out what was asked for.
+        CHECK(story_of("md " + key + " b k\r\n") == "md(" + key + ") base64");
+        CHECK(story_of("ms " + key + " 2 b k\r\nhi\r\n") == "ms(" + key + ")=hi base64");
+    }
+    CHECK(story_of("mg YSBi b k\r\n") == "mg(YSBi) base64");  // "a b"
+}
+
 TEST_CASE("a key may be base64") {
     CHECK(story_of("mg Zm9v b\r\n") == "mg(Zm9v) base64");
     CHECK(story_of("mg Zm9vYg== b k\r\n") == "mg(Zm9vYg==) base64");
