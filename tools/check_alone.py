@@ -7,9 +7,9 @@ They are compiled in parallel, behind src/precompiled.h, which takes a quarter o
 hides of the standard library, check_includes.py tells. Only those are compiled that changed since they
 last compiled, themselves or through a header of ours that they include: CACHE is a file with one digest
 per file. Where it is not there yet, the variable RINGMAIN_CHECKED_COMMIT may name a commit in which all
-did (.ci/run). Then a header counts for those who include it only where it has lost a word since: another
-build compiles everything, and what it says is as good for a file that is compiled alone, as long as
-nothing went to where that file does not look.
+did (.ci/run). Then a header counts for those who include it only where it has lost an include since, or
+a word that they say: another build compiles everything, and what it says is as good for a file that is
+compiled alone, as long as nothing went to where that file does not look.
 """
 import concurrent.futures
 import hashlib
@@ -80,11 +80,23 @@ def words(text):
     return set(WORD.findall(COMMENT.sub("", text)))
 
 
-def has_lost(root, commit, name):
-    """Whether a file of ours names or includes something no more that it did in that commit."""
-    before = git(root, "show", f"{commit}:{name}")
+def lost_words(root, commit, name):
+    """What a header of ours said in that commit and says no more."""
+    before = git(root, "show", f"{commit}:{name}") if name.suffix == ".h" else None
+    if before is None:
+        return set()
     path = root / name
-    return before is not None and bool(words(before) - words(path.read_text() if path.exists() else ""))
+    return words(before) - words(path.read_text() if path.exists() else "")
+
+
+def is_hit(root, name, lost):
+    """Whether what headers have lost may be missed by a file, or by the header that it begins with."""
+    gone = set().union(*(lost.get(part, set()) for part in closure(root, name)))
+    if any(word.startswith("#") for word in gone):
+        return True
+    begins_with = first_include(root, name)
+    texts = [(root / part).read_text() for part in (name, begins_with) if part]
+    return any(gone & words(text) for text in texts)
 
 
 def digest(root, name, command):
@@ -142,8 +154,8 @@ def main():
     commit = os.environ.get("RINGMAIN_CHECKED_COMMIT")
     touched = changed_since(root, commit) if commit and not known else None
     if touched is not None:
-        lost = {name for name in touched if name.suffix == ".h" and has_lost(root, commit, name)}
-        changed = [name for name in changed if name in touched or lost & set(closure(root, name))]
+        lost = {name: lost_words(root, commit, name) for name in touched}
+        changed = [name for name in changed if name in touched or is_hit(root, name, lost)]
 
     failed = 0
     with (tempfile.TemporaryDirectory() as folder,
