@@ -3,6 +3,7 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
+#include "ringmain/resp/arguments.h"
 #include "ringmain/resp/combine.h"
 #include "ringmain/resp/writer.h"
 
@@ -61,8 +62,9 @@ bool flushes_scripts(const Asked& asked, Scratch& scratch) {
 // Those that EVAL behind it leaves are not meant.
 void note_kept_scripts(Pool& pool, const Asked& asked, Request& request) {
     std::string scratch;
+    ChainPlace place;
     for (const ByteRange& digest : asked.arguments.subspan(2)) {
-        const ScriptId script = find_script(pool, asked.bytes.view(digest, scratch));
+        const ScriptId script = find_script(pool, asked.bytes.view(digest, scratch, place));
         request.join->kept.push_back(script.number);
     }
 }
@@ -148,8 +150,9 @@ void ask_about_channels(Proxy& proxy, ClientConn& client, const Asked& asked) {
         return;
     }
     scratch.servers.clear();
+    ChainPlace place;
     for (const ByteRange& channel : channels) {
-        const std::string_view name = asked.bytes.view(channel, scratch.text);
+        const std::string_view name = asked.bytes.view(channel, scratch.text, place);
         const uint32_t server = pool.server_of(name, proxy.now(), proxy.prng());
         scratch.servers.push_back(static_cast<uint16_t>(server));
     }
@@ -167,7 +170,8 @@ void ask_about_channels(Proxy& proxy, ClientConn& client, const Asked& asked) {
         resp::write_bulk(texts[i], asked.bytes.view(asked.arguments[1], scratch.text));
     }
     for (size_t i = 0; i < channels.size(); ++i) {
-        resp::write_bulk(texts[scratch.servers[i]], asked.bytes.view(channels[i], scratch.text));
+        resp::write_bulk(texts[scratch.servers[i]],
+                         asked.bytes.view(channels[i], scratch.text, place));
     }
     for (size_t i = 0; i < count; ++i) {
         ServerConn& conn = *scratch.connections[i];
@@ -204,10 +208,8 @@ Taken take_info(Proxy& proxy, ClientConn& client, const Asked& asked) {
     if (client.gathers >= gathers_max) return Taken::Later;
     Scratch& scratch = proxy.scratch();
     Pool& pool = *client.pool;
-    std::vector<std::string> sections;
-    for (const ByteRange& section : asked.arguments.subspan(1)) {
-        sections.emplace_back(asked.bytes.view(section, scratch.text));
-    }
+    const std::vector<std::string> sections =
+        resp::texts_of(asked.bytes, asked.arguments.subspan(1));
     const std::string_view section = info_question(sections);
     std::string question;
     resp::write_array_header(question, 2);

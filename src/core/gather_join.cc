@@ -122,13 +122,7 @@ std::vector<std::string> Joiner::arguments() const {
     RM_ASSERT(fed.status == ParseStatus::Complete);
     std::vector<ByteRange> ranges;
     resp::find_arguments(parser.frame(), bytes, ranges);
-    std::vector<std::string> texts;
-    texts.reserve(ranges.size());
-    std::string scratch;
-    for (const ByteRange& range : ranges) {
-        texts.emplace_back(bytes.view(range, scratch));
-    }
-    return texts;
+    return resp::texts_of(bytes, ranges);
 }
 
 bool Joiner::fail(std::string_view text) {

@@ -33,8 +33,9 @@ bool RespFront::is_permitted(const Command& container, const Command& row) {
 
 bool RespFront::may_use_arguments(uint32_t first, uint32_t end) {
     const std::span<const ByteRange> all = arguments();
-    return std::ranges::all_of(all.subspan(first, end - first), [this](ByteRange range) {
-        return client_.user->may_use(bytes_.view(range, proxy_.scratch().text));
+    ChainPlace place;
+    return std::ranges::all_of(all.subspan(first, end - first), [&](ByteRange range) {
+        return client_.user->may_use(bytes_.view(range, proxy_.scratch().text, place));
     });
 }
 

@@ -5,6 +5,7 @@
 #include "ringmain/base/version.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/resp/acl.h"
+#include "ringmain/resp/arguments.h"
 #include "ringmain/resp/command_info.h"
 #include "ringmain/resp/errors.h"
 #include "ringmain/resp/writer.h"
@@ -25,11 +26,7 @@ class LocalAnswer {
                 const Bytes& bytes,
                 std::span<const ByteRange> arguments)
         : proxy_(proxy), client_(client), command_(command), request_size_(bytes.size()) {
-        texts_.reserve(arguments.size());
-        std::string scratch;
-        for (const ByteRange& range : arguments) {
-            texts_.emplace_back(bytes.view(range, scratch));
-        }
+        texts_ = resp::texts_of(bytes, arguments);
     }
 
     Taken give();

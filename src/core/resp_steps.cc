@@ -4,6 +4,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/steps.h"
+#include "ringmain/resp/arguments.h"
 #include "ringmain/resp/commands.h"
 
 #include <algorithm>
@@ -68,9 +69,7 @@ Taken RespFront::take_crossing(const Command& command) {
     Scratch& scratch = proxy_.scratch();
     auto steps = std::make_unique<Steps>();
     steps->command = &command;
-    for (const ByteRange& range : all) {
-        steps->words.emplace_back(bytes_.view(range, scratch.text));
-    }
+    steps->words = resp::texts_of(bytes_, all);
     const uint32_t destination = resp::find_destination(command, bytes_, all, scratch.text);
     const auto at = std::ranges::find(scratch.keys, destination);
     RM_ASSERT(at != scratch.keys.end());

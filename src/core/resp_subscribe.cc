@@ -94,9 +94,10 @@ Taken RespFront::take_subscribe(const Command& command) {
         return Taken::Yes;
     }
     std::vector<std::string> names;
+    ChainPlace place;
     for (const ByteRange& range : arguments().subspan(1)) {
         if (wish.subscribes && !is_short_enough(range)) return Taken::Yes;
-        names.emplace_back(bytes_.view(range, proxy_.scratch().text));
+        names.emplace_back(bytes_.view(range, proxy_.scratch().text, place));
     }
     if (!wish.subscribes) {
         proxy_.subscriptions().unsubscribe(client_, wish.kind, names);

@@ -3,6 +3,7 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
+#include "ringmain/resp/arguments.h"
 #include "ringmain/resp/commands.h"
 
 #include "resp_front.h"
@@ -18,10 +19,7 @@ Taken RespFront::pop_in_turns(const Command& command) {
                         upper_case(command.name) + "' live");
         return Taken::Yes;
     }
-    std::vector<std::string> words;
-    for (const ByteRange& range : arguments()) {
-        words.emplace_back(bytes_.view(range, scratch.text));
-    }
+    const std::vector<std::string> words = resp::texts_of(bytes_, arguments());
     auto turns = std::make_unique<Turns>();
     const std::string_view mistake = resp::read_pop(command, words, scratch.keys, turns->pop);
     if (!mistake.empty()) {

@@ -144,13 +144,14 @@ class FrameArguments {
     [[nodiscard]] uint32_t size() const { return static_cast<uint32_t>(ranges_.size()); }
 
     [[nodiscard]] std::string_view view(uint32_t index) const {
-        return bytes_.view(ranges_[index], scratch_);
+        return bytes_.view(ranges_[index], scratch_, place_);
     }
 
   private:
     const Bytes& bytes_;
     std::span<const ByteRange> ranges_;
     std::string& scratch_;
+    mutable ChainPlace place_;  // they are read in order, and there may be a million
 };
 
 class ViewArguments {

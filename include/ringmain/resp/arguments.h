@@ -10,6 +10,8 @@
 #include "ringmain/resp/request_parser.h"
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace ringmain::resp {
@@ -19,5 +21,9 @@ namespace ringmain::resp {
 void find_arguments(const RequestFrame& frame,
                     const Bytes& bytes,
                     std::vector<ByteRange>& arguments);
+
+// Copies of some of them, which come in order.
+[[nodiscard]] std::vector<std::string> texts_of(const Bytes& bytes,
+                                                std::span<const ByteRange> arguments);
 
 }  // namespace ringmain::resp
