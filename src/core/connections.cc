@@ -47,7 +47,7 @@ namespace {
 
 bool has_room(const ServerConn& conn, uint64_t bytes) {
     const Server& server = *conn.server;
-    return conn.out.size() + bytes <= server.queue_size_max &&
+    return conn.out.size() + conn.unsent + bytes <= server.queue_size_max &&
            conn.fragments.size() < server.queue_max;
 }
 
@@ -111,7 +111,7 @@ bool Proxy::may_wait(const ServerConn& conn, std::string_view* why) {
     scratch_.why = "server " + conn.server->title() + " does not keep up: " +
                    (full ? std::to_string(conn.fragments.size()) + " requests wait for it " +
                                "(server_queue_max)"
-                         : std::to_string(conn.out.size()) + " bytes wait for it " +
+                         : std::to_string(conn.out.size() + conn.unsent) + " bytes wait for it " +
                                "(server_queue_size_max)");
     *why = scratch_.why;
     return false;

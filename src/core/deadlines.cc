@@ -172,7 +172,8 @@ void Proxy::check_requests(ServerConn& conn) {
     const Duration limit = late_limit(options);
     const Duration late = std::max(limit, timeout);
     // Behind a large value its time begins when that has passed.
-    const Instant late_from = std::max(head->queued, conn.moved_at);
+    Instant late_from = std::max(head->queued, conn.moved_at);
+    if (conn.unsent > 0) late_from = std::max(late_from, conn.taken_at);
     if (conn.streaming) {
         if (!streams_.check(conn)) return;
     } else if (now_ >= late_from + late) {
@@ -248,6 +249,16 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
              "; requests to it are refused until it answers");
 }
 
+namespace {
+
+// A large request that the server is taking, or a response that it is giving.
+bool is_moving(const ServerConn& conn, Instant now, Duration timeout) {
+    return (conn.unsent > 0 && conn.taken_at + timeout > now) ||
+           (!conn.partial.empty() && conn.server->silence.heard_at() + timeout > now);
+}
+
+}  // namespace
+
 // True when the server is silent from now on.
 bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     Server& server = *conn.server;
@@ -262,8 +273,10 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     counters_->timeouts.add(1);
     server.counters().timedout.add(1);
     bool falls_silent = false;
-    // Who waits behind what is being passed on says nothing about the server.
-    if (!conn.streaming && fragment.queued >= conn.moved_at) {
+    // Who waits behind what moves, or is that, says nothing about the server.
+    const bool tells =
+        !conn.streaming && fragment.queued >= conn.moved_at && !is_moving(conn, now_, timeout);
+    if (tells) {
         report_failure(server, fragment.queued, reason);
         falls_silent = server.silence.on_late(fragment.queued, now_);
     }

@@ -74,6 +74,11 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::BinaryPars
 
 inline constexpr std::string_view loading_reason = "is loading its data (eject_on_loading)";
 
+// A script says what it likes.
+[[nodiscard]] inline bool is_servers_word(const Request& request) {
+    return request.command == nullptr || (request.command->acl & acl_category::scripting) == 0;
+}
+
 [[nodiscard]] inline bool is_loading(std::string_view answer) {
     return answer.starts_with("-LOADING");
 }
@@ -82,6 +87,10 @@ inline constexpr std::string_view loading_reason = "is loading its data (eject_o
 [[nodiscard]] inline bool is_full(std::string_view answer) {
     return answer.starts_with("-ERR max number of clients") ||
            answer.starts_with("ERROR Too many open connections");
+}
+
+[[nodiscard]] inline std::string crowded_text(const std::string& answer) {
+    return "takes no more connections: " + answer;
 }
 
 // Of bytes that nobody awaits.

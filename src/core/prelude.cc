@@ -138,9 +138,12 @@ void Proxy::on_prelude_response(ServerConn& conn,
     const uint8_t hello_index = credentials_of(*conn.server).password.empty() ? 0 : 1;
     const bool is_auth = index < hello_index;
     const bool is_hello = conn.resp3 && index == hello_index;
+    // One that takes no more connections serves those that it has.
+    const bool is_crowded = is_full(answer) && conn.server->is_connected();
     const std::string reason =
-        wants_password(answer) ? password_text(answer)
-        : is_auth              ? refused_text(*conn.server, answer)
+        is_full(answer)          ? crowded_text(answer)
+        : wants_password(answer) ? password_text(answer)
+        : is_auth                ? refused_text(*conn.server, answer)
         : is_hello
             ? "refused RESP3 (HELLO 3); connect with RESP2: " + answer
             : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
@@ -157,7 +160,7 @@ void Proxy::on_prelude_response(ServerConn& conn,
     // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
     const bool is_well = is_hello || is_excused(conn, answer);
     if (is_well) conn.server->health().allow();
-    lose(conn, reason, is_well ? Blame::Us : Blame::Server);
+    lose(conn, reason, is_well || is_crowded ? Blame::Us : Blame::Server);
 }
 
 void Proxy::on_prelude_response(ServerConn& conn,
@@ -173,7 +176,7 @@ void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer) {
     if (conn.is_probe) {
         end_probe(conn, answer);
     } else if (is_full(answer)) {
-        lose(conn, "takes no more connections: " + answer);
+        lose(conn, crowded_text(answer));
     } else {
         become_ready(conn);
     }

@@ -261,8 +261,9 @@ bool RespFront::reads_elsewhere(const Command& command, uint32_t server) {
     std::vector<uint32_t> patterns;
     resp::find_patterns(bytes_, all, proxy_.scratch().text, patterns);
     const std::string& tag = pool_.options->placement.hash_tag;
+    ChainPlace place;
     return std::ranges::any_of(patterns, [&](uint32_t at) {
-        const std::string_view text = bytes_.view(all[at], proxy_.scratch().text);
+        const std::string_view text = bytes_.view(all[at], proxy_.scratch().text, place);
         const size_t begin = tag.empty() ? std::string_view::npos : text.find(tag[0]);
         const size_t end = begin == std::string_view::npos ? begin : text.find(tag[1], begin + 1);
         const bool is_tagged =
@@ -351,8 +352,8 @@ void RespFront::forward(uint32_t server) {
         run_script(server);
     } else if (command_->id == CommandId::Eval) {
         run_text(server);
-    } else {
-        forward_to(server);
+    } else if (Request* request = forward_to(server); request != nullptr) {
+        request->command = command_;
     }
 }
 
@@ -364,7 +365,8 @@ void RespFront::forward_to_any() {
 void RespFront::run_script(uint32_t server_index) {
     const ScriptId script = find_script(pool_, argument(1));
     if (!script.is_one()) {
-        forward_to(server_index);
+        Request* request = forward_to(server_index);
+        if (request != nullptr) request->command = command_;
         return;
     }
     std::string_view why;
@@ -387,11 +389,12 @@ bool RespFront::has_key_count() {
 // EVAL: EVALSHA of the same may go to another server.
 void RespFront::run_text(uint32_t server_index) {
     Request* request = forward_to(server_index);
-    if (request == nullptr || !has_key_count()) return;
+    if (request == nullptr) return;
+    request->command = command_;
+    if (!has_key_count()) return;
     const ScriptId script = keep_script(proxy_, pool_, argument(1));
     if (!script.is_one()) return;
     request->policy = ResponsePolicy::Script;
-    request->command = command_;
     request->extra = script.pack();
 }
 

@@ -317,7 +317,8 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     if (is_error) [[unlikely]] {
         note_error(conn, *head.request, bytes);
     }
-    if (is_error && conn.server->pool().options->eject_on_loading &&
+    if (is_error && is_servers_word(*head.request) &&
+        conn.server->pool().options->eject_on_loading &&
         is_loading(bytes.view({0, std::min(bytes.size(), 8U)}, scratch_.text))) {
         report_failure(*conn.server, head.queued, loading_reason);
     } else if (!head.abandoned) {

@@ -115,7 +115,8 @@ ServerConn& Server::in_database(uint16_t slot, uint32_t number, uint32_t affinit
 
 void Server::note_change() {
     takes_requests = live && !silence.is_silent();
-    counters_->silent.set(silence.is_silent() ? 1 : 0);
+    // Those that another configuration has may be the same counters.
+    if (!pool_->retired) counters_->silent.set(silence.is_silent() ? 1 : 0);
 }
 
 void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
@@ -125,6 +126,7 @@ void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
     health_ = &owner.shared->servers[index]->health;
     counters_ = &owner.shared->servers[index]->counters[worker];
     title_ = title_of(*options_);
+    note_change();
     const config::Pool& pool = *owner.options;
     queue_max = pool.server_queue_max == 0 ? UINT32_MAX : pool.server_queue_max;
     queue_size_max =

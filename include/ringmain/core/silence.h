@@ -41,6 +41,8 @@ class Silence {
         return true;
     }
 
+    [[nodiscard]] Instant heard_at() const { return heard_at_; }
+
     [[nodiscard]] bool is_silent() const { return silent_; }
 
     // Of a silence: when the first request was queued that got no answer.

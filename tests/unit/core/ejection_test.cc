@@ -287,6 +287,72 @@ TEST_CASE("with eject_on_loading a server that loads is ejected, and back when i
     CHECK(world.health(0).accepts_traffic());
 }
 
+TEST_CASE("what a script says of loading is not the server's word") {
+    config::Pool pool = ejecting_pool(1);
+    pool.eject_on_loading = true;
+    World world(pool);
+    world.server(0).redis.canned["EVAL"] = "-LOADING so it says\r\n";
+    Channel& client = world.client();
+    for (int i = 0; i < 3; ++i) {
+        CHECK(world.ask(client, resp({"EVAL", "return 1", "1", "a"})) == "-LOADING so it says\r\n");
+        world.pass(10);
+    }
+    CHECK(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("a server that takes no more connections and serves those that it has is well") {
+    config::Pool pool = ejecting_pool(1);
+    pool.redis_auth = "secret";
+    pool.server_failure_limit = 1;
+    World world(pool);
+    world.server(0).redis.password = "secret";
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"AUTH", "secret"}) + resp({"SET", "a", "1"})) ==
+          "+OK\r\n+OK\r\n");
+    world.server(0).redis.canned["AUTH"] = "-ERR max number of clients reached\r\n";
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"AUTH", "secret"}) + resp({"SELECT", "5"}) + resp({"GET", "a"})) ==
+          "+OK\r\n" +
+              error(std::string(s0) +
+                    "takes no more connections: -ERR max number of clients reached") +
+              "$1\r\n1\r\n");
+    world.pass(50);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.health(0).failures() == 0);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$1\r\n1\r\n");
+}
+
+TEST_CASE(
+    "a large request that is too late and still being taken says nothing against the server") {
+    config::Pool pool = ejecting_pool(1);
+    pool.server_failure_limit = 1;
+    pool.timeout_ms = 100;
+    World world(pool, {.blocks = 1024});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
+    Channel& link = *world.link(0);
+    link.reads = false;
+    link.sip = 1000;
+    World::say(client, resp({"MSET", "a", std::string(3'000'000, 'v')}));
+    world.settle();
+    World::say(other, resp({"GET", "b"}));
+    for (int i = 0; i < 20; ++i) {
+        link.reads = true;
+        world.step();
+        link.reads = false;
+        world.pass(50);
+    }
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "did not answer within 100 ms (timeout)"));
+    CHECK(World::heard(other).find("did not answer within 100 ms (timeout)") != std::string::npos);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.health(0).failures() == 0);
+    CHECK_FALSE(link.closed);
+    world.pass(1000);  // it takes no more
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
 TEST_CASE("with every server out the answer says so at once, and the client stays") {
     World world(ejecting_pool(2));
     const std::string a = world.key_on(0);

@@ -152,7 +152,8 @@ TEST_CASE("what waits for a server that takes nothing takes little more memory t
     const std::string request = resp({"SET", key, std::string(2100, 'v')});
     uint32_t most = 0;
     size_t count = 0;
-    for (; world.link(0)->server->out.size() + request.size() <= 2 * 1024 * 1024; ++count) {
+    const core::ServerConn& conn = *world.link(0)->server;
+    for (; conn.out.size() + conn.unsent + request.size() <= 2 * 1024 * 1024; ++count) {
         World::say(client, request);
         world.settle();
         most = std::max(most, world.loop().blocks().in_use());
