@@ -7,6 +7,7 @@
 #include "ringmain/config/migrate.h"
 #include "ringmain/resp/command_list.h"
 #include "ringmain/uring/preflight.h"
+#include "ringmain/worker/cpus.h"
 #include "ringmain/worker/descriptors.h"
 #include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/log.h"
@@ -22,7 +23,6 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <sched.h>
 #include <unistd.h>
 #ifdef RINGMAIN_MIMALLOC
 #include <mimalloc.h>
@@ -57,10 +57,9 @@ void complain(std::string_view text) {
     if (!text.ends_with('\n')) std::fputc('\n', stderr);
 }
 
+// What `workers = "auto"` becomes.
 uint32_t cpus_allowed() {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    return static_cast<uint32_t>(CPU_COUNT(&set));
+    return uring::workers_for(uring::cpu_facts(1));
 }
 
 struct Input {
@@ -244,6 +243,8 @@ int doctor(const CommandLine& line) {
         }
         findings.push_back(std::move(finding));
     }
+    findings.push_back(
+        worker::judge_affinity(loaded.config.proxy.cpu_affinity, worker::usable_cpus()));
     findings.push_back(judge_backend(wanted, told));
     int status = success;
     for (const uring::Finding& finding : findings) {

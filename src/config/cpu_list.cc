@@ -45,4 +45,19 @@ Result<std::vector<uint32_t>> parse_cpu_list(std::string_view text) {
     }
 }
 
+std::string cpu_list_text(std::span<const uint32_t> cpus) {
+    std::string text;
+    for (size_t i = 0; i < cpus.size(); ++i) {
+        size_t last = i;
+        while (last + 1 < cpus.size() && cpus[last + 1] == cpus[last] + 1) {
+            last += 1;
+        }
+        if (!text.empty()) text += ',';
+        text += std::to_string(cpus[i]);
+        if (last > i) text.append("-").append(std::to_string(cpus[last]));
+        i = last;
+    }
+    return text;
+}
+
 }  // namespace ringmain::config

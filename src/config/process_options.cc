@@ -29,7 +29,8 @@ constexpr std::array proxy_table = {
            .fetch = fetch<&Proxy::workers>,
            .help = "threads that serve, each with its own ring, memory and server connections",
            .doc =
-               "\"auto\" is one for each CPU that the process may use. They share nothing: with "
+               "\"auto\" is one for each CPU that the process may use, and no more than its cgroup "
+               "allows the time of. They share nothing: with "
                "N workers a server sees N times server_connections. New clients go to the worker "
                "that has fewest.",
            .fixed = true},
@@ -41,8 +42,8 @@ constexpr std::array proxy_table = {
            .fetch = fetch<&Proxy::cpu_affinity>,
            .example = "\"0,2-5\"",
            .help = "CPUs to pin the workers to, one each in turn",
-           .doc = "A list such as \"0,2-5\", or \"auto\" for those that the process may use. Left "
-                  "out, the kernel chooses.",
+           .doc = "A list such as \"0,2-5\", or \"auto\" for those that the process may use. One "
+                  "that it may not use is an error at start. Left out, the kernel chooses.",
            .fixed = true},
     Option{.section = Section::Proxy,
            .name = "buffer_memory",
@@ -119,14 +120,17 @@ constexpr std::array proxy_table = {
                "The parts of requests that are split are counted likewise. Their memory is taken "
                "as they come.",
            .fixed = true},
-    Option{.section = Section::Proxy,
-           .name = "log_level",
-           .type = Type::Enum,
-           .names = log_level_names,
-           .store = store<&Proxy::log_level>,
-           .fetch = fetch<&Proxy::log_level>,
-           .help = "how much the log says",
-           .doc = "-v on the command line goes before it; the signals TTIN and TTOU change it."},
+    Option{
+        .section = Section::Proxy,
+        .name = "log_level",
+        .type = Type::Enum,
+        .names = log_level_names,
+        .store = store<&Proxy::log_level>,
+        .fetch = fetch<&Proxy::log_level>,
+        .help = "how much the log says",
+        .doc =
+            "info adds each connection to a server, with why it was lost, and debug each client. "
+            "-v on the command line goes before it; the signals TTIN and TTOU change it."},
     Option{.section = Section::Proxy,
            .name = "log_file",
            .type = Type::String,

@@ -27,6 +27,14 @@ uint64_t clients_of(const Pool& pool) {
     return sum;
 }
 
+std::string full_text(uint64_t limit, std::string_view where, std::string_view what) {
+    std::string text = std::to_string(limit);
+    return text.append(" clients are connected")
+        .append(where)
+        .append(", the limit of ")
+        .append(what);
+}
+
 }  // namespace
 
 Proxy::Proxy(const config::Config& config,
@@ -97,7 +105,7 @@ void Proxy::end_batch() {
     } else {
         relieve();
     }
-    if (closings_.has_untold()) tell_more_closings();
+    if (closings_.has_untold() || refusals_.has_untold()) tell_more_closings();
     oldest_.end_batch(now_, stores_.requests.live(), pools_, retired_);
     if (!retired_.empty()) sweep_retired();
 }
@@ -115,13 +123,22 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     Pool& pool = *pools_[pool_index];
     const uint32_t limit = pool.options->client_connections;
     // The kernel shares clients out as it likes, so that no worker has a limit of its own.
-    const uint64_t process_limit =
-        smaller_limit(config_->proxy.client_connections,
-                      environment_.shared->clients_max.load(std::memory_order_relaxed));
-    const bool full = (limit != 0 && clients_of(pool) >= limit) ||
-                      (process_limit != 0 &&
-                       Totals(environment_.all_counters).of(&Counters::clients) >= process_limit);
-    if (draining_ || full) {
+    const uint64_t descriptors = environment_.shared->clients_max.load(std::memory_order_relaxed);
+    const uint64_t process_limit = smaller_limit(config_->proxy.client_connections, descriptors);
+    std::string full;
+    if (limit != 0 && clients_of(pool) >= limit) {
+        full = full_text(limit, " to the pool", "its client_connections");
+    } else if (process_limit != 0 &&
+               Totals(environment_.all_counters).of(&Counters::clients) >= process_limit) {
+        full =
+            full_text(process_limit,
+                      "",
+                      process_limit == descriptors
+                          ? "the descriptors of this process (ulimit -n, LimitNOFILE in the unit)"
+                          : "client_connections in [proxy]");
+    }
+    if (draining_ || !full.empty()) {
+        if (!draining_) tell_refusal(pool, peer, full);
         counters_->clients_refused.add(1);
         pool.counters->clients_refused.add(1);
         return nullptr;

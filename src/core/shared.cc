@@ -1,5 +1,7 @@
 #include "ringmain/core/shared.h"
 
+#include <set>
+
 namespace ringmain::core {
 
 Shared::Shared(const config::Config& config, uint32_t workers) : workers_(workers) {
@@ -16,12 +18,27 @@ std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
         shared.listeners = &listeners_by_pool_.try_emplace(pool.name, workers_).first->second;
         for (const config::Server& server : pool.servers) {
             const ServerKey key = {pool_key, server.ring_name, server.address};
-            const auto number = static_cast<uint32_t>(servers_by_key_.size());
-            shared.servers.push_back(
-                &servers_by_key_.try_emplace(key, workers_, number).first->second);
+            const auto [place, is_new] = servers_by_key_.try_emplace(key, workers_, last_number_);
+            if (is_new) last_number_ += 1;
+            shared.servers.push_back(&place->second);
         }
     }
     return result;
+}
+
+void Shared::forget_others(const std::vector<const std::vector<PoolShared>*>& used) {
+    std::set<const ServerShared*> kept;
+    const auto keep = [&kept](const std::vector<PoolShared>& all) {
+        for (const PoolShared& pool : all) {
+            kept.insert(pool.servers.begin(), pool.servers.end());
+        }
+    };
+    keep(pools);
+    for (const std::vector<PoolShared>* some : used) {
+        keep(*some);
+    }
+    std::erase_if(servers_by_key_,
+                  [&kept](const auto& entry) { return !kept.contains(&entry.second); });
 }
 
 }  // namespace ringmain::core

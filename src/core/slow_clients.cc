@@ -29,13 +29,28 @@ void Proxy::tell_closing(const ClientConn& client, std::string_view why) {
     notices_.push_back({.good = false, .text = text.append(why)});
 }
 
+void Proxy::tell_refusal(const Pool& pool, std::string_view peer, std::string_view why) {
+    if (!refusals_.admit(now_)) {
+        wake_at(refusals_.next_at());
+        return;
+    }
+    std::string text = "pool " + pool.options->name + ": client ";
+    notices_.push_back(
+        {.good = false, .text = text.append(peer).append(" is refused: ").append(why)});
+}
+
 void Proxy::tell_more_closings() {
-    const uint64_t more = closings_.take_untold(now_);
-    if (more == 0) return;
-    notices_.push_back({.good = false,
-                        .text = std::to_string(more) +
-                                " more clients were closed in the last second, for being slow or "
-                                "for the buffer memory that they held"});
+    if (const uint64_t more = closings_.take_untold(now_); more != 0) {
+        notices_.push_back({.good = false,
+                            .text = std::to_string(more) +
+                                    " more clients were closed in the last second, for being slow "
+                                    "or for the buffer memory that they held"});
+    }
+    if (const uint64_t more = refusals_.take_untold(now_); more != 0) {
+        const std::string_view rest =
+            more == 1 ? " more client was refused" : " more clients were refused";
+        notices_.push_back({.good = false, .text = std::to_string(more).append(rest)});
+    }
 }
 
 // One response may have any size, so the largest does not count: a client that asks for a huge

@@ -325,6 +325,9 @@ constexpr std::array metrics = {
            "clients connected now"},
     Metric{"client_connections_limit", gauge, "", pool, write_client_limit,
            "most clients that the pool takes; left out where there is no limit"},
+    Metric{"process_client_connections_limit", gauge, "", "", of_process<&P::client_limit>,
+           "most clients that all pools together take: as many as [proxy] client_connections and "
+           "the descriptors of the process allow"},
     Metric{"client_connections_accepted", counter, "", pool, of_pools<&V::clients_accepted>,
            "clients accepted"},
     Metric{"client_connections_rejected", counter, "", pool, of_pools<&V::clients_refused>,

@@ -90,19 +90,11 @@ std::optional<double> cgroup_quota() {
     return own.has_value() ? own : cpu_quota_in(file_text(root + "/cpu.max"));
 }
 
-CpuFacts cpu_facts(uint32_t workers) {
-    CpuFacts facts = {.usable = 1, .cpu_quota = cgroup_quota(), .workers = workers};
-    cpu_set_t set = {};
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        facts.usable = static_cast<uint32_t>(CPU_COUNT(&set));
-    }
-    return facts;
-}
-
 Finding check_descriptors(uint64_t wanted, uint64_t needed) {
     rlimit limit = {};
     getrlimit(RLIMIT_NOFILE, &limit);
-    return judge_descriptors({.limit = limit.rlim_cur,
+    // A start raises the soft limit to the hard one.
+    return judge_descriptors({.limit = limit.rlim_max,
                               .hard_limit = limit.rlim_max,
                               .wanted = wanted,
                               .needed = needed});
@@ -146,6 +138,15 @@ std::vector<Finding> machine_facts() {
          .text = limit + "; buffer rings lock no memory",
          .remedy = ""},
     };
+}
+
+CpuFacts cpu_facts(uint32_t workers) {
+    CpuFacts facts = {.usable = 1, .cpu_quota = cgroup_quota(), .workers = workers};
+    cpu_set_t set = {};
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        facts.usable = static_cast<uint32_t>(CPU_COUNT(&set));
+    }
+    return facts;
 }
 
 std::vector<Finding> preflight(const PreflightOptions& options) {

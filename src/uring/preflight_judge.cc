@@ -4,6 +4,7 @@
 #include "ringmain/uring/preflight.h"
 #include "ringmain/uring/socket.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -212,6 +213,11 @@ Finding judge_cpus(const CpuFacts& facts) {
     finding.text += ": they will take turns, and the slowest response waits for a turn";
     finding.remedy = "fewer workers, or more CPUs for this process";
     return finding;
+}
+
+uint32_t workers_for(const CpuFacts& facts) {
+    if (!facts.cpu_quota.has_value() || *facts.cpu_quota >= facts.usable) return facts.usable;
+    return std::max(1U, static_cast<uint32_t>(*facts.cpu_quota));
 }
 
 std::string finding_text(const Finding& finding) {

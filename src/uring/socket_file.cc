@@ -36,6 +36,11 @@ bool SocketFile::is_ours() const {
            file.st_ino == number_;
 }
 
+bool SocketFile::is_gone() const {
+    struct stat file = {};
+    return !path_.empty() && lstat(path_.c_str(), &file) != 0 && errno == ENOENT;
+}
+
 void SocketFile::remove() {
     if (is_ours()) unlink(path_.c_str());
     path_.clear();

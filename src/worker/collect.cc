@@ -15,7 +15,7 @@ constexpr int64_t ns_per_us = 1'000;
 constexpr int64_t ns_per_second = 1'000'000'000;
 
 // What Health knows of the server. Down is what cannot be connected to and is not, or not yet,
-// ejected.
+// ejected. Since when it is, the snapshots tell (keep_since).
 void describe_health(stats::ServerSnapshot& server,
                      const core::Health& health,
                      Duration wall_offset) {
@@ -114,15 +114,39 @@ stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
     return worker;
 }
 
+const stats::ServerSnapshot* find_server(const stats::Snapshot* snapshot,
+                                         const std::string& pool_name,
+                                         const stats::ServerSnapshot& like) {
+    if (snapshot == nullptr) return nullptr;
+    const auto pool = std::ranges::find(snapshot->pools, pool_name, &stats::PoolSnapshot::name);
+    if (pool == snapshot->pools.end()) return nullptr;
+    const auto server = std::ranges::find_if(pool->servers, [&](const stats::ServerSnapshot& one) {
+        return one.name == like.name && one.address == like.address;
+    });
+    return server == pool->servers.end() ? nullptr : &*server;
+}
+
+// Health knows when a server was ejected or came back. That one went down or is up again is seen by
+// who looks, and stays so until Health knows of something later. `before`: null where there is
+// none.
+void keep_since(stats::ServerSnapshot& server, const stats::ServerSnapshot* before, int64_t now_s) {
+    const auto was = before == nullptr ? stats::ServerState::Up : before->state;
+    const int64_t since_s = before == nullptr ? 0 : before->state_since_s;
+    if (server.state == stats::ServerState::Ejected || server.state_since_s > since_s) return;
+    server.state_since_s = server.state == was ? since_s : now_s;
+    if (server.state != stats::ServerState::Up) return;
+    if (was == stats::ServerState::Down) server.reason = "can be connected to again";
+    if (was == stats::ServerState::Up && before != nullptr) server.reason = before->reason;
+}
+
 // When a server was last ejected is known of those that are out, and of others from before.
-void keep_ejected_at(stats::PoolSnapshot& pool, const stats::Snapshot& before) {
-    const auto old_pool = std::ranges::find(before.pools, pool.name, &stats::PoolSnapshot::name);
-    if (old_pool == before.pools.end()) return;
+void keep_history(stats::PoolSnapshot& pool, const stats::Snapshot* before, int64_t now_s) {
     for (stats::ServerSnapshot& server : pool.servers) {
-        const auto old_server =
-            std::ranges::find(old_pool->servers, server.name, &stats::ServerSnapshot::name);
-        if (server.ejected_at_us != 0 || old_server == old_pool->servers.end()) continue;
-        server.ejected_at_us = old_server->ejected_at_us;
+        const stats::ServerSnapshot* old = find_server(before, pool.name, server);
+        keep_since(server, old, now_s);
+        if (server.ejected_at_us == 0 && old != nullptr) {
+            server.ejected_at_us = old->ejected_at_us;
+        }
     }
 }
 
@@ -132,7 +156,10 @@ stats::Snapshot collect(const CollectSources& sources) {
     stats::Snapshot snapshot;
     snapshot.process = sources.process;
     snapshot.process.taken_at_s = (sources.now + sources.wall_offset).ns / ns_per_second;
-    snapshot.process.client_limit = sources.config->proxy.client_connections;
+    if (const uint64_t wanted = sources.config->proxy.client_connections; wanted != 0) {
+        uint64_t& limit = snapshot.process.client_limit;
+        limit = limit == 0 ? wanted : std::min(limit, wanted);
+    }
     for (size_t i = 0; i < sources.workers.size(); ++i) {
         const stats::WorkerSnapshot* before =
             sources.before == nullptr ? nullptr : &sources.before->workers[i];
@@ -143,9 +170,8 @@ stats::Snapshot collect(const CollectSources& sources) {
     for (size_t i = 0; i < sources.pools.size(); ++i) {
         snapshot.pools.push_back(collect_pool(sources.config->pools[i], sources.pools[i], sources));
     }
-    if (sources.before == nullptr) return snapshot;
     for (stats::PoolSnapshot& pool : snapshot.pools) {
-        keep_ejected_at(pool, *sources.before);
+        keep_history(pool, sources.before, snapshot.process.taken_at_s);
     }
     return snapshot;
 }

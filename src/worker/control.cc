@@ -20,6 +20,7 @@ namespace {
 
 using config::LogLevel;
 
+constexpr uint64_t first_number = 1;  // of the configuration of the start
 constexpr Duration look_interval = Duration::millis(1000);
 
 // Behind Operation.
@@ -226,7 +227,7 @@ void Control::tell_findings(const std::vector<config::Diagnostic>& findings,
 
 void Control::change_log(const config::Config& running, const config::Config& next) const {
     Log& log = *options_.log;
-    if (next.proxy.log_file != running.proxy.log_file) {
+    if (next.proxy.log_file != log.path()) {  // which an earlier reload may have failed to open
         if (Status opened = log.open(next.proxy.log_file); !opened.ok()) {
             log.write(LogLevel::Error, opened.error() + "; the old one is still written to");
         }
@@ -274,6 +275,23 @@ void Control::hand_out(config::Config next) {
     }
 }
 
+// Configurations, and the servers that only those had.
+void Control::free_before(uint64_t settled) {
+    const size_t count = generations_.size();
+    while (generations_.size() > 1 && generations_.front()->number < settled) {
+        generations_.pop_front();
+    }
+    std::vector<core::PoolShared>& started_with = options_.shared->pools;
+    const bool is_start_over = settled > first_number && !started_with.empty();
+    if (generations_.size() == count && !is_start_over) return;
+    if (is_start_over) started_with.clear();
+    std::vector<const std::vector<core::PoolShared>*> used;
+    for (const auto& generation : generations_) {
+        used.push_back(&generation->pools);
+    }
+    options_.shared->forget_others(used);
+}
+
 // When all workers have the newest configuration, what only older ones had is closed, and what no
 // worker uses any more is freed.
 void Control::follow_progress() {
@@ -283,9 +301,7 @@ void Control::follow_progress() {
         adopted = std::min(adopted, worker->progress().adopted.load(std::memory_order_acquire));
         settled = std::min(settled, worker->progress().settled.load(std::memory_order_acquire));
     }
-    while (generations_.size() > 1 && generations_.front()->number < settled) {
-        generations_.pop_front();
-    }
+    free_before(settled);
     if (!adopting_ || adopted != last_number_) return;
     adopting_ = false;
     options_.listeners->close_unwanted();

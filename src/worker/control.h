@@ -78,6 +78,7 @@ class Control {
                   const std::string& reopened);
     void hand_out(config::Config next);
     void follow_progress();
+    void free_before(uint64_t settled);
     void watch();
     [[nodiscard]] bool all_ended() const;
 
@@ -88,7 +89,7 @@ class Control {
     std::vector<Watched> watched_;
     // Oldest first, the newest is in force; empty before the first reload.
     std::deque<std::unique_ptr<Generation>> generations_;
-    uint64_t last_number_ = 1;
+    uint64_t last_number_ = 1;   // of configurations
     uint64_t epoch_ = 0;         // of the servers: what the workers were woken for
     bool adopting_ = false;      // some worker has not got the newest yet
     bool reload_again_ = false;  // asked for meanwhile

@@ -1,5 +1,7 @@
 #include "ringmain/worker/descriptors.h"
 
+#include <algorithm>
+
 #include <sys/resource.h>
 
 namespace ringmain::worker {
@@ -29,8 +31,15 @@ uint64_t fixed(const config::Config& config, bool amply) {
 
 uint64_t descriptors_wanted(const config::Config& config) {
     uint64_t clients = 0;
+    bool is_limited = true;
     for (const config::Pool& pool : config.pools) {
         clients += pool.client_connections;
+        is_limited = is_limited && pool.client_connections != 0;
+    }
+    if (const uint64_t most = config.proxy.client_connections; most != 0) {
+        clients = is_limited ? std::min(clients, most) : most;
+    }
+    for (const config::Pool& pool : config.pools) {
         // Who watches keys or waits has a connection to a server, too.
         const bool redis = pool.protocol == config::Protocol::Redis;
         if (redis) clients += uint64_t{pool.leases_max} * config.proxy.workers;

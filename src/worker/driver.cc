@@ -344,6 +344,7 @@ void Driver::take_client(uint32_t pool, int socket) {
     channel.client = client;
     client->channel = channel.index;
     clients_here_ += 1;
+    tell(*client, "has connected");
     receive(channel);
 }
 
@@ -455,7 +456,7 @@ void Driver::feed(Channel& channel, Slice slice) {
 void Driver::on_stream_end(Channel& channel, int error) {
     channel.ended = true;
     if (channel.server != nullptr) {
-        proxy_.on_server_lost(*channel.server, describe_loss(error));
+        lose_server(*channel.server, describe_loss(error));
     } else if (channel.client != nullptr && error == 0) {
         proxy_.on_client_end(*channel.client);
     } else if (channel.client != nullptr) {
@@ -474,7 +475,7 @@ void Driver::on_send(Channel& channel, int32_t result) {
     if (channel.closing) return;
     if (result < 0 && result != -EINTR && result != -EAGAIN) {
         if (channel.server != nullptr) {
-            proxy_.on_server_lost(*channel.server, describe_loss(-result));
+            lose_server(*channel.server, describe_loss(-result));
         } else if (channel.client != nullptr) {
             lose_client(channel);
         }
@@ -500,12 +501,13 @@ void Driver::on_connect(Channel& channel, int32_t result) {
         if (is_local_shortage(-result)) {
             fail_locally(*channel.server, describe_shortage(-result));
         } else {
-            proxy_.on_server_lost(*channel.server, describe_loss(-result));
+            lose_server(*channel.server, describe_loss(-result));
         }
         return;
     }
     if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
     receive(channel);
+    tell(*channel.server, "is connected to");
     proxy_.on_connected(*channel.server);
 }
 
@@ -556,7 +558,7 @@ void Driver::on_resolved(const Message& message) {
                        !conn.is_to_begin();
     if (!waits) return;
     if (message.addresses.empty()) {
-        proxy_.on_server_lost(conn, "cannot be found: " + message.error);
+        lose_server(conn, "cannot be found: " + message.error);
         return;
     }
     connect_to_next(conn, found_[&conn]);

@@ -3,6 +3,8 @@
 #include "ringmain/uring/socket.h"
 
 #include <algorithm>
+#include <array>
+#include <string>
 #include <utility>
 
 #include <sys/socket.h>
@@ -11,7 +13,18 @@ namespace ringmain::worker {
 
 namespace {
 
-// What of `ports` a new listener may stand in the way of.
+// What of ours a new listener may stand in the way of.
+std::string rival_text(const config::Config& config, const config::Address& listen) {
+    const std::array<std::pair<const char*, const config::Address*>, 2> fixed = {
+        {{"[stats]", &config.stats.listen}, {"[admin]", &config.admin.listen}}};
+    for (const auto& [section, address] : fixed) {
+        if (listen.is_path() || address->empty() || address->port != listen.port) continue;
+        return std::string("; this ringmain itself listens there, as ") + section +
+               " has it, which is fixed at start: its change needs a restart";
+    }
+    return {};
+}
+
 template <class Ports>
 std::string rival_text(const Ports& ports, const config::Address& listen) {
     for (const auto& [address, port] : ports) {
@@ -46,15 +59,17 @@ Status Listeners::change_to(const config::Config& config) {
     }
     Ports opened;
     for (size_t i = 0; i < of_pools.size(); ++i) {
-        if (ports_.contains(of_pools[i])) continue;
+        const auto kept = ports_.find(of_pools[i]);
+        if (kept != ports_.end() && !kept->second.file.is_gone()) continue;
         const config::Pool& pool = config.pools[i];
         Result<Port> port = pool.listen.is_path()
                                 ? open_unix(pool)
                                 : open_tcp(pool, share_leaving(pool.listen.port, of_pools));
         if (!port.ok()) {
-            const std::string rival = rival_text(opened, pool.listen);
-            return Error{"pool '" + pool.name + "': " + port.error() +
-                         (rival.empty() ? rival_text(ports_, pool.listen) : rival)};
+            std::string rival = rival_text(opened, pool.listen);
+            if (rival.empty()) rival = rival_text(ports_, pool.listen);
+            if (rival.empty() && !ports_.empty()) rival = rival_text(config, pool.listen);
+            return Error{"pool '" + pool.name + "': " + port.error() + rival};
         }
         opened.emplace(of_pools[i], std::move(port.value()));
     }
@@ -63,12 +78,19 @@ Status Listeners::change_to(const config::Config& config) {
         if (kept == ports_.end()) continue;
         if (Status done = adjust(kept->second, config.pools[i]); !done.ok()) return done;
     }
+    for (const auto& [address, port] : opened) {
+        if (const auto old = ports_.extract(address); !old.empty()) {
+            old.mapped().file.forget();
+            unreachable_.push_back(std::move(old.mapped()));
+        }
+    }
     ports_.merge(opened);
     of_pools_ = std::move(of_pools);
     return {};
 }
 
 void Listeners::close_unwanted() {
+    unreachable_.clear();
     std::erase_if(ports_, [this](const auto& entry) {
         return std::ranges::find(of_pools_, entry.first) == of_pools_.end();
     });

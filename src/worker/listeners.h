@@ -27,8 +27,9 @@ class Listeners {
 
     ~Listeners() = default;  // and the files of unix sockets go
 
-    // Opens what is not open yet, and gives what is the mode, the backlog and the keepalive that it
-    // shall have now. On error nothing has been opened or closed.
+    // Opens what is not open yet, anew where somebody has removed the file of a unix socket, and
+    // gives what is the mode, the backlog and the keepalive that it shall have now. On error
+    // nothing has been opened or closed.
     Status change_to(const config::Config& config);
 
     // Closes what the configuration does not have.
@@ -64,6 +65,7 @@ class Listeners {
 
     uint32_t workers_;
     Ports ports_;
+    std::vector<Port> unreachable_;  // whose file is gone; until the workers have let go of them
     std::vector<config::Address> of_pools_;  // by pool
 };
 

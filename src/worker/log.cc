@@ -85,7 +85,7 @@ bool Log::reopen() {
 }
 
 void Log::write(config::LogLevel level, std::string_view text) const {
-    if (level > level_.load(std::memory_order_relaxed)) return;
+    if (!sees(level)) return;
     const std::string line = line_of(level, text);
     const std::lock_guard lock(mutex_);
     if (lost_ > 0) {

@@ -97,7 +97,7 @@ void Driver::connect(core::ServerConn& conn) {
     if (address.is_path()) {
         Result<uring::SocketAddress> path = uring::SocketAddress::path(address.path);
         if (!path.ok()) {
-            proxy_.on_server_lost(conn, "cannot be reached: " + path.error());
+            lose_server(conn, "cannot be reached: " + path.error());
             return;
         }
         connect_to(conn, path.value());
@@ -149,6 +149,26 @@ void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& addr
     kept = address;
     ring_.connect(channel.socket, kept, name(channel, Operation::Connect));
     channel.operations += 1;
+}
+
+void Driver::lose_server(core::ServerConn& conn, const std::string& why) {
+    tell(conn, why);
+    proxy_.on_server_lost(conn, why);
+}
+
+// Each connection, for who wants to see them (log_level). What operators must know of a server is
+// told once, by the proxy.
+void Driver::tell(const core::ServerConn& conn, std::string_view what) const {
+    if (!log_.sees(config::LogLevel::Info)) return;
+    std::string text =
+        "pool " + conn.server->pool().options->name + ": server " + conn.server->title();
+    log_.write(config::LogLevel::Info, text.append(" ").append(what));
+}
+
+void Driver::tell(const core::ClientConn& client, std::string_view what) const {
+    if (!log_.sees(config::LogLevel::Debug)) return;
+    std::string text = "pool " + client.pool->options->name + ": client " + client.peer;
+    log_.write(config::LogLevel::Debug, text.append(" ").append(what));
 }
 
 void Driver::disconnect(core::ServerConn& conn) {
@@ -227,6 +247,7 @@ void Driver::lose_client(Channel& channel) {
 }
 
 void Driver::forget_client(Channel& channel) {
+    tell(*channel.client, "has left");
     proxy_.remove_client(*channel.client);
     channel.client = nullptr;
     clients_here_ -= 1;

@@ -2,8 +2,12 @@
 
 #include "ringmain/config/options.h"
 #include "ringmain/uring/clock.h"
+#include "ringmain/uring/socket.h"
+#include "ringmain/worker/descriptors.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "collect.h"
@@ -33,20 +37,34 @@ Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions&
     show(*options.config);
 }
 
+namespace {
+
+Status in_section(std::string_view section, Status status) {
+    if (status.ok()) return status;
+    return Error{std::string(section) + " listen: " + status.error()};
+}
+
+Status is_free(const config::Address& address) {
+    if (address.empty() || address.is_path()) return {};
+    return uring::port_is_free({.host = address.host, .port = address.port});
+}
+
+}  // namespace
+
+Status Reporter::ports_are_free(const config::Config& config) {
+    if (Status free = is_free(config.stats.listen); !free.ok()) return in_section("[stats]", free);
+    return in_section("[admin]", is_free(config.admin.listen));
+}
+
 Status Reporter::open(Instant now) {
     const config::Config& config = *options_.config;
     publish(now);
     if (!config.stats.listen.empty()) {
-        if (Status status = statistics_.open(config.stats.listen); !status.ok()) {
-            return Error{"[stats] listen: " + status.error()};
-        }
+        Status opened = statistics_.open(config.stats.listen);
+        if (!opened.ok()) return in_section("[stats]", opened);
     }
-    if (!config.admin.listen.empty()) {
-        if (Status status = admin_.open(config.admin.listen); !status.ok()) {
-            return Error{"[admin] listen: " + status.error()};
-        }
-    }
-    return {};
+    if (config.admin.listen.empty()) return {};
+    return in_section("[admin]", admin_.open(config.admin.listen));
 }
 
 void Reporter::on_completion(const uring::Completion& done, Instant now) {
@@ -103,6 +121,7 @@ void Reporter::publish(Instant now) {
                            .cpu_time = worker.cpu_time(),
                            .ready_time = ready_time(worker.thread_id())});
     }
+    process_.client_limit = clients_max(*options_.config, descriptor_limit());
     auto next = std::make_unique<const stats::Snapshot>(collect({.config = options_.config,
                                                                  .pools = options_.pools,
                                                                  .workers = workers,

@@ -36,6 +36,9 @@ struct ReporterOptions {
 
 class Reporter {
   public:
+    // Whether open() would find the TCP ports of [stats] and [admin] free.
+    [[nodiscard]] static Status ports_are_free(const config::Config& config);
+
     // Uses kinds of user data from `first_kind` on, Port::kinds for each of two ports. The ring is
     // closed before the reporter goes.
     Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions& options);

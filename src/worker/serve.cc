@@ -2,11 +2,11 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
-#include "ringmain/config/cpu_list.h"
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/descriptor.h"
 #include "ringmain/uring/preflight.h"
 #include "ringmain/uring/socket.h"
+#include "ringmain/worker/cpus.h"
 #include "ringmain/worker/descriptors.h"
 #include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/roster.h"
@@ -22,7 +22,6 @@
 #include "listeners.h"
 #include "pid_file.h"
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -46,19 +45,12 @@ Status raise_descriptor_limit(const config::Config& config, const Log& log) {
     return {};
 }
 
-std::vector<uint32_t> chosen_cpus(const std::string& text) {
-    if (text.empty()) return {};
-    if (text != "auto") {
-        Result<std::vector<uint32_t>> list = config::parse_cpu_list(text);
-        return list.ok() ? list.value() : std::vector<uint32_t>();
-    }
-    std::vector<uint32_t> cpus;
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return cpus;
-    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-        if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-    }
-    return cpus;
+Status check_cpus(const config::Config& config, const Log& log) {
+    const uring::Finding affinity = judge_affinity(config.proxy.cpu_affinity, usable_cpus());
+    if (affinity.level == uring::Level::Fail) return Error{finding_text(affinity)};
+    const uring::Finding enough = judge_cpus(uring::cpu_facts(config.proxy.workers));
+    if (enough.level != uring::Level::Ok) log.write(LogLevel::Warning, finding_text(enough));
+    return {};
 }
 
 void announce(const config::Config& config,
@@ -116,7 +108,7 @@ void Crew::make_workers(const config::Config& config,
                         const Listeners& listeners,
                         const Log& log) {
     const uint32_t count = config.proxy.workers;
-    const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity);
+    const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity, usable_cpus());
     const uring::WallTime started = uring::wall_time();
     for (uint32_t i = 0; i < count; ++i) {
         counters.push_back(std::make_unique<core::Counters>());
@@ -205,13 +197,12 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     if (!io.ok()) return Error{io.error()};
     if (!io.value().why_not.empty()) log.write(LogLevel::Warning, fallback_text(io.value()));
     if (Status enough = raise_descriptor_limit(config, log); !enough.ok()) return enough;
+    if (Status usable = check_cpus(config, log); !usable.ok()) return usable;
 
+    // Who cannot start takes no clients, and leaves the file to who has it.
+    if (Status free = Reporter::ports_are_free(config); !free.ok()) return free;
     Listeners listeners(config.proxy.workers);
     if (Status status = listeners.change_to(config); !status.ok()) return status;
-    PidFile pid_file;
-    if (!config.proxy.pid_file.empty()) {
-        if (Status status = pid_file.write(config.proxy.pid_file); !status.ok()) return status;
-    }
 
     Crew crew(config);
     crew.shared.clients_max = clients_max(config, descriptor_limit());
@@ -227,6 +218,10 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .io_backend = io.value().backend,
                      .workers = crew.workers});
     if (Status status = control.open(io.value()); !status.ok()) return status;
+    PidFile pid_file;
+    if (!config.proxy.pid_file.empty()) {
+        if (Status status = pid_file.write(config.proxy.pid_file); !status.ok()) return status;
+    }
     if (Status status = crew.start(config, listeners, signals); !status.ok()) return status;
     announce(config, io.value(), listeners, log);
     if (options.ready_pipe >= 0) {

@@ -53,7 +53,7 @@ void pin_to(int cpu) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(static_cast<size_t>(cpu), &set);
-    // The list was checked against the allowed CPUs; should it have changed since, any will do.
+    // It was allowed at the start (judge_affinity); should that have changed since, any will do.
     pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 

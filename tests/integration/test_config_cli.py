@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from harness import BINARY, FOLDER, Case, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from harness import BINARY, FOLDER, Case, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
 from wire import Closed, RespClient, resp
 
 GOLDEN = FOLDER.parent / "golden" / "placement.tsv"
@@ -567,6 +567,44 @@ class Running(CommandLine):
         self.assertFalse(os.path.exists(path))
         self.assertFalse(pid_file.exists())
         proxy.child = None
+
+    @needs_ringmain
+    def test_who_cannot_start_disturbs_nobody(self):
+        server, pid_file = self.use(RedisServer()), self.folder / "pid"
+        port = Port()
+        self.addCleanup(port.release)
+        shared = {"proxy": {"pid_file": str(pid_file)},
+                  "other": {"admin": {"listen": f"127.0.0.1:{port.number}"}}}
+        proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, **shared))
+        other = self.use(Ringmain({"alpha": {"servers": [server]}}, start=False, **shared))
+        done = ringmain("-c", other.config_path)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("[admin] listen: ", done.stderr)
+        self.assertEqual(int(pid_file.read_text()), proxy.pid)
+
+    @needs_ringmain
+    def test_a_cpu_that_may_not_be_used_is_named(self):
+        server = self.use(RedisServer())
+        proxy = self.use(Ringmain({"alpha": {"servers": [server]}},
+                                  proxy={"cpu_affinity": "1023"}, start=False))
+        for words in (("-c", proxy.config_path), ("doctor", "-c", proxy.config_path)):
+            done = ringmain(*words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("CPU 1023 is not one that this process may use", done.stdout + done.stderr)
+
+    @needs_ringmain
+    def test_info_tells_of_servers_and_debug_of_clients(self):
+        for level in ("notice", "info", "debug"):
+            server = self.use(RedisServer())
+            proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, proxy={"log_level": level}))
+            with proxy.client() as client:
+                self.working(client)
+            self.assertEqual(proxy.halt(), 0)
+            said = proxy.log()
+            self.assertEqual(" info: pool alpha: server " in said, level != "notice", said)
+            for words in (" has connected", " has left"):
+                self.assertEqual(words in said, level == "debug", said)
+            proxy.child = None
 
     @needs_ringmain
     def test_nobody_waits_for_who_reads_standard_error(self):

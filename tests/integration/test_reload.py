@@ -217,6 +217,24 @@ class Reload(Case):
         self.proxy.child.send_signal(signal.SIGUSR1)
         wait_for(lambda: path.exists() and "USR1: log reopened" in path.read_text(), "the new log")
 
+    def test_a_log_that_could_not_be_opened_is_tried_at_the_next_reload(self):
+        proxy = self.start()
+        path = proxy.folder / "later" / "own.log"
+        proxy.proxy = {"log_file": str(path)}
+        self.reload()
+        self.assertIn("the old one is still written to", proxy.log())
+        path.parent.mkdir()
+        proxy.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: path.exists() and "configuration read from" in path.read_text(), "the new log")
+
+    def test_a_unix_socket_that_somebody_removed_is_there_again(self):
+        path = f"{self.start().folder}/door.sock"
+        self.reload(listen=path)
+        os.unlink(path)
+        self.reload()
+        with RespClient(path) as client:
+            self.assertEqual(client.call("PING"), b"+PONG\r\n")
+
     def test_what_is_fixed_is_named_and_stays(self):
         proxy = self.start()
         proxy.proxy = {"workers": 2, "log_level": "debug"}

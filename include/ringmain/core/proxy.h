@@ -253,6 +253,7 @@ class Proxy {
     void note_output(ClientConn& client, uint64_t size);
     void look_for_stalled();
     void tell_closing(const ClientConn& client, std::string_view why);
+    void tell_refusal(const Pool& pool, std::string_view peer, std::string_view why);
     void tell_more_closings();
     void settle(ClientConn& client);
     // A request gets an error instead of its response.
@@ -332,7 +333,6 @@ class Proxy {
     void give_up_connecting(ServerConn& conn);
     void close_idle(Pool& pool);
     void note_activity(ClientConn& client);
-
     void tell(const ServerConn& conn, std::string_view text, bool good = false);
 
     // The server has answered what began then.
@@ -378,8 +378,8 @@ class Proxy {
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;
-    Throttle closings_;  // of clients that are slow, or hold too much
-
+    Throttle closings_;                            // of clients that are slow, or hold too much
+    Throttle refusals_{Duration::millis(10'000)};  // of clients beyond a limit
     std::vector<std::unique_ptr<Pool>> pools_;
     std::vector<std::unique_ptr<Pool>> retired_;   // of an earlier configuration, still in use
     std::vector<std::unique_ptr<Pool>> finished_;  // not in use any more

@@ -6,6 +6,7 @@
 //
 // A server that a new configuration has too keeps its object, so that its health and its counters
 // outlive a reload, and workers that have not adopted the new one yet agree with those that have.
+// One that no configuration in use has any more is forgotten: should it come back, it begins anew.
 
 #pragma once
 
@@ -61,7 +62,11 @@ class Shared {
     // Of the process, by the descriptors that the configuration leaves; 0: no limit.
     std::atomic<uint64_t> clients_max = 0;
 
-    std::vector<PoolShared> pools;  // of the configuration that the process started with
+    // Forgets the servers that none of these has, nor `pools`. The control thread's.
+    void forget_others(const std::vector<const std::vector<PoolShared>*>& used);
+
+    // Of the configuration that the process started with, until nobody uses that any more.
+    std::vector<PoolShared> pools;
 
   private:
     // Counters of commands mean something within one protocol only.
@@ -75,6 +80,7 @@ class Shared {
     std::map<std::string, Scripts, std::less<>> scripts_by_pool_;
     std::map<std::string, std::deque<Listeners>, std::less<>> listeners_by_pool_;
     std::map<ServerKey, ServerShared> servers_by_key_;
+    uint32_t last_number_ = 0;
 };
 
 }  // namespace ringmain::core

@@ -1,5 +1,5 @@
-// ringmain/core/throttle.h - of events that may come by the thousand the first is told, and a
-// second later how many there were more.
+// ringmain/core/throttle.h - of events that may come by the thousand the first is told, and a while
+// later how many there were more.
 
 #pragma once
 
@@ -12,7 +12,7 @@ namespace ringmain::core {
 
 class Throttle {
   public:
-    static constexpr Duration interval = Duration::millis(1000);
+    explicit Throttle(Duration interval = Duration::millis(1000)) : interval_(interval) {}
 
     // True: this one is to be told. False: it is counted.
     [[nodiscard]] bool admit(Instant now) {
@@ -20,14 +20,14 @@ class Throttle {
             untold_ += 1;
             return false;
         }
-        next_at_ = now + interval;
+        next_at_ = now + interval_;
         return true;
     }
 
     // How many were counted, when it is time to tell; 0: none, or it is not.
     [[nodiscard]] uint64_t take_untold(Instant now) {
         if (untold_ == 0 || now < next_at_) return 0;
-        next_at_ = now + interval;
+        next_at_ = now + interval_;
         return std::exchange(untold_, 0);
     }
 
@@ -37,6 +37,7 @@ class Throttle {
     [[nodiscard]] Instant next_at() const { return next_at_; }
 
   private:
+    Duration interval_;
     Instant next_at_ = {};
     uint64_t untold_ = 0;
 };

@@ -70,11 +70,16 @@ struct CpuFacts {
     uint32_t workers = 1;
 };
 
+[[nodiscard]] CpuFacts cpu_facts(uint32_t workers);  // of this process
+
 [[nodiscard]] Finding judge_io_uring(const SetupFacts& facts);
 [[nodiscard]] Finding judge_features(const Features& features);
 [[nodiscard]] Finding judge_descriptors(const DescriptorFacts& facts);
 [[nodiscard]] Finding judge_backlog(std::optional<uint64_t> somaxconn, uint32_t backlog);
 [[nodiscard]] Finding judge_cpus(const CpuFacts& facts);
+
+// How many workers use all that this process may use of the CPUs; at least 1.
+[[nodiscard]] uint32_t workers_for(const CpuFacts& facts);
 
 // Readers of the kernel's text files.
 [[nodiscard]] int seccomp_mode_in(std::string_view status);

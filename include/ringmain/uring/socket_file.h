@@ -31,6 +31,12 @@ class SocketFile {
 
     void remove();
 
+    // Somebody has removed it, and put nothing in its place.
+    [[nodiscard]] bool is_gone() const;
+
+    // It is gone: what is there later is another, even if the system gives it the same number.
+    void forget() { path_.clear(); }
+
     // 0: as the umask says. What is another's by now is left alone.
     [[nodiscard]] Status set_mode(uint32_t mode) const;
 

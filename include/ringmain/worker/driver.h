@@ -160,6 +160,9 @@ class Driver {
     void give_back_memory();
 
     void tell_shortage(std::string_view text);
+    void lose_server(core::ServerConn& conn, const std::string& why);
+    void tell(const core::ServerConn& conn, std::string_view what) const;
+    void tell(const core::ClientConn& client, std::string_view what) const;
     void fail_locally(core::ServerConn& conn, const std::string& why);
     Channel& make_channel(int socket);
     [[nodiscard]] uring::UserData name(const Channel& channel, Operation operation) const;

@@ -35,11 +35,19 @@ class Log {
     // To a file, appended; "" is standard error.
     Status open(const std::string& path);
 
+    // As in log_file: where it writes to.
+    [[nodiscard]] const std::string& path() const { return path_; }
+
     // The same file anew, after it was moved away. False when it cannot be: the old one goes on,
     // and has been told why.
     bool reopen();
 
     void write(config::LogLevel level, std::string_view text) const;
+
+    // Whether a line of this level is written at all.
+    [[nodiscard]] bool sees(config::LogLevel level) const {
+        return level <= level_.load(std::memory_order_relaxed);
+    }
 
     void set_level(config::LogLevel level) { level_ = level; }
 

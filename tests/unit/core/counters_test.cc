@@ -61,6 +61,26 @@ TEST_CASE("a pool of another protocol under the same name has counters of its ow
     CHECK(again.servers[0] == shared.pools[0].servers[0]);
 }
 
+TEST_CASE("a server that no configuration in use has any more begins anew when it comes back") {
+    config::Config both;
+    both.pools.push_back(redis_pool(2));
+    config::Config one = both;
+    one.pools[0].servers.pop_back();
+    core::Shared shared(one, 1);
+    const std::vector<core::PoolShared> with = shared.pools_of(both);
+    with[0].servers[0]->counters[0].responses.set(1);
+    with[0].servers[1]->counters[0].responses.set(2);
+    with[0].servers[1]->health.forbid_until({1}, "refused the connection");
+    shared.forget_others({&with});
+    CHECK(shared.pools_of(both)[0].servers[1]->counters[0].responses.get() == 2);
+    shared.forget_others({});
+    const core::PoolShared back = shared.pools_of(both)[0];
+    CHECK(back.servers[0]->counters[0].responses.get() == 1);
+    CHECK(back.servers[1]->counters[0].responses.get() == 0);
+    CHECK_FALSE(back.servers[1]->health.is_down());
+    CHECK(back.servers[1]->number != back.servers[0]->number);
+}
+
 TEST_CASE("requests by kind, bytes in every direction, and how long answers took") {
     World world(redis_pool(1));
     Channel& client = world.client();

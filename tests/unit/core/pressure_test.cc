@@ -458,7 +458,15 @@ TEST_CASE("clients beyond what the descriptors allow are refused") {
     static_cast<void>(world.client());
     world.loop().begin();
     CHECK(world.loop().accept() == nullptr);
+    CHECK(world.loop().accept() == nullptr);
     world.loop().end();
+    CHECK(mentions(world.loop().notices(),
+                   " is refused: 2 clients are connected, the limit of the descriptors of this "
+                   "process (ulimit -n, LimitNOFILE in the unit)"));
+    world.pass(9'000);
+    CHECK_FALSE(mentions(world.loop().notices(), " more "));
+    world.pass(2'000);
+    CHECK(mentions(world.loop().notices(), "1 more client was refused"));
     world.drop(first);
     static_cast<void>(world.client());
     // A reload may leave more of them, or fewer.

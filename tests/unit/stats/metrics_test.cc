@@ -125,6 +125,8 @@ TEST_CASE("the limit of clients is the smaller one of pool and process, or none"
     CHECK(contains(to_metrics(now, MetricsFormat::Text), name + "pool=\"alpha\"} 10000\n"));
     now.process.client_limit = 500;
     CHECK(contains(to_metrics(now, MetricsFormat::Text), name + "pool=\"alpha\"} 500\n"));
+    CHECK(contains(to_metrics(now, MetricsFormat::Text),
+                   "ringmain_process_client_connections_limit 500\n"));
     now.process.client_limit = 0;
     now.pools[0].client_limit = 0;
     CHECK_FALSE(contains(to_metrics(now, MetricsFormat::Text), name));

@@ -171,6 +171,12 @@ TEST_CASE("more workers than CPUs are a warning") {
     CHECK(judge_cpus({.usable = 16, .cpu_quota = 1.5, .workers = 2}).level == Level::Warn);
     CHECK(judge_cpus({.usable = 16, .cpu_quota = 0.5, .workers = 1}).level == Level::Ok);
     CHECK(contains(judge_cpus({.usable = 16, .cpu_quota = 1.5, .workers = 2}).text, "1.5"));
+    // As many as that finds in order.
+    CHECK(workers_for({.usable = 4, .cpu_quota = {}}) == 4);
+    CHECK(workers_for({.usable = 4, .cpu_quota = 8.0}) == 4);
+    CHECK(workers_for({.usable = 16, .cpu_quota = 4.0}) == 4);
+    CHECK(workers_for({.usable = 16, .cpu_quota = 1.5}) == 1);
+    CHECK(workers_for({.usable = 16, .cpu_quota = 0.5}) == 1);
 }
 
 TEST_CASE("the kernel's files are read as they are written") {

@@ -112,6 +112,7 @@ TEST_CASE("a server's state is what its health says, with the reason and the cal
     CHECK(look(second(3)).state == stats::ServerState::Down);
     CHECK(look(second(3)).reason == "refused the connection");
     CHECK(look(second(3)).ejections == 0);
+    CHECK(look(second(4)).state_since_s == 1'700'000'003);  // when that was first seen
 
     const core::Health::Failure again = {
         .began = second(5), .now = second(6), .reason = "refused the connection"};
@@ -132,6 +133,49 @@ TEST_CASE("a server's state is what its health says, with the reason and the cal
     CHECK(back.reason == "a probe succeeded");
     CHECK(back.ejections == 1);
     CHECK(back.ejected_at_us == 1'700'000'006'000'000);  // as twemproxy's: the last time
+
+    health.forbid_until(second(21), "timed out");
+    CHECK(look(second(20)).state_since_s == 1'700'000'020);
+    CHECK(look(second(21)).state_since_s == 1'700'000'020);
+    CHECK(look(second(21)).reason == "timed out");
+    health.allow();
+    CHECK(look(second(30)).state_since_s == 1'700'000'030);
+    CHECK(look(second(31)).state_since_s == 1'700'000'030);
+    CHECK(look(second(31)).reason == "can be connected to again");
+}
+
+TEST_CASE("all clients are limited by what the descriptors allow, and by what is asked for") {
+    config::Config config = sample_config();
+    const core::Shared shared(config, 1);
+    const auto limit = [&](uint64_t allowed) {
+        stats::ProcessSnapshot process;
+        process.client_limit = allowed;
+        return collect({.config = &config,
+                        .pools = shared.pools,
+                        .workers = {},
+                        .process = process,
+                        .now = second(1),
+                        .wall_offset = {}})
+            .process.client_limit;
+    };
+    CHECK(limit(4000) == 4000);
+    CHECK(limit(6000) == 5000);
+    config.proxy.client_connections = 0;
+    CHECK(limit(6000) == 6000);
+}
+
+TEST_CASE("a server that is down when it is first looked at is down since then") {
+    const config::Config config = sample_config();
+    core::Shared shared(config, 1);
+    shared.pools[0].servers[0]->health.forbid_until(second(2), "refused the connection");
+    const stats::Snapshot now = collect({.config = &config,
+                                         .pools = shared.pools,
+                                         .workers = {},
+                                         .process = {},
+                                         .now = second(1),
+                                         .wall_offset = second(1'700'000'000) - Instant{}});
+    CHECK(now.pools[0].servers[0].state == stats::ServerState::Down);
+    CHECK(now.pools[0].servers[0].state_since_s == 1'700'000'001);
 }
 
 TEST_CASE("a worker's share of a CPU is of the time since the snapshot before") {

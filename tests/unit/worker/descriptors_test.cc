@@ -30,6 +30,12 @@ TEST_CASE("servers count per worker, connection and version of the protocol, cli
     CHECK(descriptors_needed(four) == 16 + 4 * (2 + 1 + 6) + 8);
     four.pools[0].protocol = config::Protocol::Memcached;
     CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 9) + 1000);
+    four.proxy.client_connections = 700;  // of all pools
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 9) + 700);
+    four.proxy.client_connections = 7000;
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 9) + 1000);
+    four.pools[0].client_connections = 0;
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 9) + 7000);
 }
 
 TEST_CASE("clients get what servers and listeners leave") {

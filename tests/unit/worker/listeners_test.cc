@@ -153,6 +153,40 @@ TEST_CASE("a unix socket that stays gets the mode of the new configuration") {
     CHECK(mode_of(path) == 0640);
 }
 
+TEST_CASE("a unix socket whose file somebody has removed is there again after a reload") {
+    const Folder folder;
+    const std::string path = folder.file("a.sock");
+    const SocketAddress address = SocketAddress::path(path).value();
+    Listeners listeners(1);
+    must_change(listeners, config_of({path_pool(path, 0660)}));
+    const int first = listeners.of_worker(0)[0].socket;
+    REQUIRE(unlink(path.c_str()) == 0);
+    CHECK_FALSE(accepts_at(address));
+    must_change(listeners, config_of({path_pool(path, 0600)}));
+    CHECK(mode_of(path) == 0600);
+    CHECK(accepts_at(address));
+    CHECK(listeners.of_worker(0)[0].socket != first);  // which workers may still be using
+    listeners.close_unwanted();
+    CHECK(accepts_at(address));
+}
+
+TEST_CASE("a port that the statistics have is named") {
+    Listeners listeners(1);
+    config::Config config = config_of({tcp_pool("a", "127.0.0.1", free_port())});
+    must_change(listeners, config);
+    const Result<Descriptor> taken = uring::listen_tcp({.host = "127.0.0.1", .port = 0});
+    REQUIRE(taken.ok());
+    const uint16_t port = uring::local_address(taken.value().get()).value().port();
+    config.pools.push_back(tcp_pool("b", "127.0.0.1", port));
+    config.admin.listen.host = "127.0.0.1";
+    config.admin.listen.port = port;
+    const Status status = listeners.change_to(config);
+    REQUIRE_FALSE(status.ok());
+    CHECK(status.error().ends_with(
+        "; this ringmain itself listens there, as [admin] has it, which is fixed at start: its "
+        "change needs a restart"));
+}
+
 TEST_CASE("a port moves to every interface and back") {
     for (const uint32_t workers : {1U, 2U}) {
         CAPTURE(workers);
