@@ -366,9 +366,9 @@ bool Streams::keep_early(ServerConn& conn, Slice slice) {
     if (conn.server->pool().is_redis() || conn.uploads_of == 0 || !is_leaving(conn)) return false;
     // Some of it must have left for that: in an earlier batch.
     const Fragment& head = *conn.fragments.front();
-    const uint32_t batch = proxy_->batch_;
-    const bool has_begun =
-        conn.prelude_answers == 0 && head.batch != batch && conn.ready_batch != batch;
+    const uint64_t batch = proxy_->batch_;
+    const bool has_begun = conn.prelude_answers == 0 &&
+                           head.batch != static_cast<uint32_t>(batch) && conn.ready_batch != batch;
     if (!has_begun) return false;
     RM_DCHECK(conn.early_link.is_linked() || conn.partial.empty());
     const memcached::Verb verb = head.request->verb;

@@ -21,6 +21,7 @@ constexpr int64_t refused_pause_doublings = 5;
 // Calls in a row that neither fail nor get anything done: there is no such kernel.
 constexpr uint32_t idle_calls_max = 10'000;
 
+constexpr uint32_t size_of_any = 1U << 30;  // more than a buffer has
 constexpr uint32_t get_events = IORING_ENTER_GETEVENTS;
 
 constexpr int64_t close_timeout_ms = 1000;
@@ -114,8 +115,9 @@ Status Ring::open(const RingOptions& options) {
     aside_.clear();
     aside_read_ = 0;
 
-    // Entry i of the queue is always entry i of the array, which publish() counts on.
-    for (uint32_t i = 0; i < ring_->sq.ring_entries; ++i) {
+    // Entry i of the queue is always entry i of the array, which publish() counts on. With liburing
+    // 2.6 and a kernel 6.6 there is no array.
+    for (uint32_t i = 0; ring_->sq.array != nullptr && i < ring_->sq.ring_entries; ++i) {
         ring_->sq.array[i] = i;
     }
 
@@ -318,13 +320,13 @@ void Ring::accept(int listener, Shots shots, UserData user_data) {
 void Ring::receive(int socket, uint16_t group, const ReceiveOptions& options, UserData user_data) {
     if (epoll_ != nullptr) return epoll_->receive(socket, group, options, user_data);
     io_uring_sqe* entry = next_entry();
-    // No size: the buffer's. No MSG_WAITALL ever: with provided buffers it has lost data (6.17).
-    io_uring_prep_recv(entry, socket, nullptr, 0, 0);
+    // No MSG_WAITALL ever: with provided buffers it has lost data (6.17). Many receives take no
+    // size; of one, kernel 5.19 does not take the buffer's for it.
+    const bool is_many = options.shots == Shots::Many && features_.has(Feature::MultishotReceive);
+    io_uring_prep_recv(entry, socket, nullptr, is_many ? 0 : size_of_any, 0);
     entry->flags |= IOSQE_BUFFER_SELECT;
     entry->buf_group = group;
-    if (options.shots == Shots::Many && features_.has(Feature::MultishotReceive)) {
-        entry->ioprio |= IORING_RECV_MULTISHOT;
-    }
+    if (is_many) entry->ioprio |= IORING_RECV_MULTISHOT;
     if (options.poll_first && features_.has(Feature::PollFirst)) {
         entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     }

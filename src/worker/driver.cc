@@ -495,22 +495,6 @@ void Driver::on_send(Channel& channel, int32_t result) {
     }
 }
 
-void Driver::on_connect(Channel& channel, int32_t result) {
-    if (channel.closing || channel.server == nullptr) return;
-    if (result < 0) {
-        if (is_local_shortage(-result)) {
-            fail_locally(*channel.server, describe_shortage(-result));
-        } else {
-            lose_server(*channel.server, describe_loss(-result));
-        }
-        return;
-    }
-    if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
-    receive(channel);
-    tell(*channel.server, "is connected to");
-    proxy_.on_connected(*channel.server);
-}
-
 void Driver::arm_wake() {
     ring_.poll(inbox_.descriptor(),
                POLLIN,
@@ -551,7 +535,7 @@ void Driver::on_resolved(const Message& message) {
     questions_.erase(found);
     asking_.erase(&conn);
     if (!message.addresses.empty()) {
-        found_[&conn] = {.addresses = message.addresses, .at = now_};
+        found_[&conn] = {.addresses = message.addresses, .at = now_, .next = found_[&conn].next};
     }
     // The attempt that asked may have been given up, and the next one not have begun.
     const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting &&

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "channel.h"
+#include "trouble.h"
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -132,7 +133,9 @@ void Driver::connect(core::ServerConn& conn) {
 
 void Driver::connect_to_next(core::ServerConn& conn, Found& known) {
     known.tried += 1;
-    connect_to(conn, known.addresses[conn.failures % known.addresses.size()]);
+    const uring::SocketAddress& address = known.addresses[known.next % known.addresses.size()];
+    known.next += 1;
+    connect_to(conn, address);
 }
 
 void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& address) {
@@ -149,6 +152,39 @@ void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& addr
     kept = address;
     ring_.connect(channel.socket, kept, name(channel, Operation::Connect));
     channel.operations += 1;
+}
+
+// Where nobody listens on a port that the kernel may choose for our end, it can choose that very
+// one: the socket is connected to itself then, and answers each request with the request.
+bool Driver::is_own_end(const Channel& channel) const {
+    const auto peer = addresses_.find(channel.server);
+    const Result<uring::SocketAddress> local = uring::local_address(channel.socket);
+    return peer != addresses_.end() && !peer->second.is_path() && local.ok() &&
+           local.value() == peer->second;
+}
+
+void Driver::on_connect(Channel& channel, int32_t result) {
+    if (channel.closing || channel.server == nullptr) return;
+    if (result < 0) {
+        if (is_local_shortage(-result)) {
+            fail_locally(*channel.server, describe_shortage(-result));
+        } else {
+            lose_server(*channel.server, describe_loss(-result));
+        }
+        return;
+    }
+    if (is_own_end(channel)) {
+        lose_server(*channel.server, "refused the connection");  // nobody else was there
+        return;
+    }
+    // It works: the next attempt begins with it.
+    if (const auto found = found_.find(channel.server); found != found_.end()) {
+        found->second.next -= 1;
+    }
+    if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
+    receive(channel);
+    tell(*channel.server, "is connected to");
+    proxy_.on_connected(*channel.server);
 }
 
 void Driver::lose_server(core::ServerConn& conn, const std::string& why) {

@@ -201,6 +201,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
 
     // Who cannot start takes no clients, and leaves the file to who has it.
     if (Status free = Reporter::ports_are_free(config); !free.ok()) return free;
+    PidFile pid_file;  // it goes last, when the ports are free
     Listeners listeners(config.proxy.workers);
     if (Status status = listeners.change_to(config); !status.ok()) return status;
 
@@ -218,7 +219,6 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .io_backend = io.value().backend,
                      .workers = crew.workers});
     if (Status status = control.open(io.value()); !status.ok()) return status;
-    PidFile pid_file;
     if (!config.proxy.pid_file.empty()) {
         if (Status status = pid_file.write(config.proxy.pid_file); !status.ok()) return status;
     }

@@ -145,6 +145,24 @@ class Refused(Failing):
         hosts.write_text("127.0.0.1 localhost moving\n")
         wait_for(lambda: client.call("GET", "a") == b"$-1\r\n", "the new address is used", 4)
 
+    @unittest.skipIf(os.geteuid() != 0, "needs root for a file /etc/hosts of its own")
+    def test_of_several_addresses_each_gets_its_turn(self):
+        """Where nobody listens at the first, connections and probes come to the second."""
+        server = self.use(RedisServer())
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        hosts = folder / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n127.0.0.9 two\n127.0.0.1 two\n")
+        self.clients = []
+        self.proxy = self.use(Ringmain(
+            {"alpha": {"servers": [f"two:{server.port}:1 s0"], "auto_eject_hosts": True,
+                       "server_failure_limit": 1, "server_retry_timeout": "100ms"}}, start=False))
+        self.proxy.inside = ("unshare", "--mount", "sh", "-c",
+                             'mount --bind "$0" /etc/hosts && exec "$@"', hosts)
+        self.proxy.start()
+        client = self.client()
+        wait_for(lambda: client.call("GET", "a") == b"$-1\r\n", "the second address is used", 4)
+        self.working(client)
+
     def test_reconnections_are_spaced(self):
         """A server that accepts and closes is not stormed: one attempt per pause, not per request."""
         slammed = FakeServer(lambda connection: None)

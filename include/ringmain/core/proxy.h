@@ -368,7 +368,7 @@ class Proxy {
     uint32_t roomy_ = 0;  // free blocks with which no memory is to be looked for
     uint64_t epoch_ = 0;  // of Shared: when servers were last followed
     Duration slow_threshold_ = never_slow;
-    uint32_t batch_ = 0;
+    uint64_t batch_ = 0;
     uint64_t next_client_id_ = 1;
     Scratch scratch_;
     Leases leases_{*this};

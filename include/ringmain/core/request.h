@@ -70,7 +70,7 @@ struct Fragment {
     // Of one key that is read: of memcached to check the response's, of redis for LargeKeys.
     uint64_t key_hash = 0;
     uint32_t size = 0;   // of its bytes
-    uint32_t batch = 0;  // in which it was queued: it leaves at the end of that one
+    uint32_t batch = 0;  // the lower half: in which it was queued; it leaves at the end of that
     // Of the first one in the FIFO: how many, itself included, share one get line
     // (src/design/0007). Those behind it have 1 until it is their turn.
     uint16_t in_line = 1;

@@ -114,7 +114,7 @@ struct Link {
     struct Asked {
         Topic* topic = nullptr;  // null: PING
         bool subscribes = false;
-        uint32_t batch = 0;  // in which it was written: it leaves at the end of that one
+        uint64_t batch = 0;  // in which it was written: it leaves at the end of that one
         Instant at = {};
     };
 

@@ -80,7 +80,8 @@ class Driver {
     struct Found {
         std::vector<uring::SocketAddress> addresses;
         Instant at;
-        size_t tried = 0;
+        size_t tried = 0;  // since then
+        size_t next = 0;   // goes on from one look-up to the next, and stays with one that works
     };
 
     enum class Operation : uint8_t { Accept, Receive, Send, Connect, Cancel, Wake };
@@ -142,6 +143,7 @@ class Driver {
     void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
     void disconnect(core::ServerConn& conn);
+    [[nodiscard]] bool is_own_end(const Channel& channel) const;
     void throttle(Channel& channel);
     [[nodiscard]] static bool wants_receive(const Channel& channel);
     void receive(Channel& channel);
