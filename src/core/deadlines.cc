@@ -159,6 +159,16 @@ Duration late_limit(const config::Pool& options) {
                                    : options.timeout_ms * late_timeouts_max);
 }
 
+namespace {
+
+// When the time of the connection began: while something large moves, it begins anew.
+Instant late_from_of(const ServerConn& conn) {
+    const Instant from = std::max(conn.fragments.front()->queued, conn.moved_at);
+    return conn.unsent > 0 ? std::max(from, conn.taken_at) : from;
+}
+
+}  // namespace
+
 // Each request has its own time, from when it was queued. Its place in the FIFO stays: its late
 // response is to be recognised.
 void Proxy::check_requests(ServerConn& conn) {
@@ -172,8 +182,7 @@ void Proxy::check_requests(ServerConn& conn) {
     const Duration limit = late_limit(options);
     const Duration late = std::max(limit, timeout);
     // Behind a large value its time begins when that has passed.
-    Instant late_from = std::max(head->queued, conn.moved_at);
-    if (conn.unsent > 0) late_from = std::max(late_from, conn.taken_at);
+    const Instant late_from = late_from_of(conn);
     if (conn.streaming) {
         if (!streams_.check(conn)) return;
     } else if (now_ >= late_from + late) {
@@ -187,7 +196,7 @@ void Proxy::check_requests(ServerConn& conn) {
     if (conn.fragments.empty()) return;
     if (conn.is_late() && !conn.streaming) {
         replace_late(conn);
-        wake_at(std::max(conn.fragments.front()->queued, conn.moved_at) + late);
+        wake_at(late_from_of(conn) + late);
     }
 }
 
@@ -251,9 +260,10 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
 
 namespace {
 
-// A large request that the server is taking, or a response that it is giving.
-bool is_moving(const ServerConn& conn, Instant now, Duration timeout) {
-    return (conn.unsent > 0 && conn.taken_at + timeout > now) ||
+// A large request that the server is taking, this one or one before it, or a response that it is
+// giving.
+bool is_moving(const ServerConn& conn, const Fragment& fragment, Instant now, Duration timeout) {
+    return (conn.unsent > 0 && conn.taken_at > fragment.queued && conn.taken_at + timeout > now) ||
            (!conn.partial.empty() && conn.server->silence.heard_at() + timeout > now);
 }
 
@@ -274,8 +284,8 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     server.counters().timedout.add(1);
     bool falls_silent = false;
     // Who waits behind what moves, or is that, says nothing about the server.
-    const bool tells =
-        !conn.streaming && fragment.queued >= conn.moved_at && !is_moving(conn, now_, timeout);
+    const bool tells = !conn.streaming && fragment.queued >= conn.moved_at &&
+                       !is_moving(conn, fragment, now_, timeout);
     if (tells) {
         report_failure(server, fragment.queued, reason);
         falls_silent = server.silence.on_late(fragment.queued, now_);

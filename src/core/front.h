@@ -74,7 +74,7 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::BinaryPars
 
 inline constexpr std::string_view loading_reason = "is loading its data (eject_on_loading)";
 
-// A script says what it likes.
+// A script says what it likes: that is no evidence, for the server or against it.
 [[nodiscard]] inline bool is_servers_word(const Request& request) {
     return request.command == nullptr || (request.command->acl & acl_category::scripting) == 0;
 }

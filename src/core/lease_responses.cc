@@ -55,10 +55,12 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
         return;
     }
     if (is_error(frame)) proxy_->note_error(conn, *head.request, bytes);
-    const bool is_failure = conn.server->pool().options->eject_on_loading &&
-                            is_servers_word(*head.request) && says_loading(head, frame, bytes);
+    const bool is_failure =
+        conn.server->pool().options->eject_on_loading && says_loading(head, frame, bytes);
     if (is_failure) {
-        proxy_->report_failure(*conn.server, head.queued, loading_reason);
+        if (is_servers_word(*head.request)) {
+            proxy_->report_failure(*conn.server, head.queued, loading_reason);
+        }
     } else if (!head.abandoned && head.special != Special::Unwatch) {
         // UNWATCH is answered whatever else a server can do.
         proxy_->note_success(conn, head.queued);

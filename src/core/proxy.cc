@@ -377,7 +377,7 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     Request& request = *fragment.request;
     request.fragments_waiting += 1;
     request.fragments_queued += 1;
-    fragment.batch = batch_;
+    fragment.batch = static_cast<uint32_t>(batch_);
     conn.open_get = {};
     fragment.queued = now_;
     fragment.sent = now_;

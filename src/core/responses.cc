@@ -46,7 +46,7 @@ bool Proxy::awaits_bytes(const ServerConn& conn) const {
     if (conn.prelude_answers > 0) return conn.prelude_out.empty();
     const Fragment* head = conn.fragments.front();
     return head != nullptr && !Streams::is_leaving(conn) && head != conn.traffic.first_unsent &&
-           head->batch != batch_ && conn.ready_batch != batch_;
+           head->batch != static_cast<uint32_t>(batch_) && conn.ready_batch != batch_;
 }
 
 // What a server says of itself on a new connection, "-DENIED Redis is running in protected mode" or
@@ -317,10 +317,11 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     if (is_error) [[unlikely]] {
         note_error(conn, *head.request, bytes);
     }
-    if (is_error && is_servers_word(*head.request) &&
-        conn.server->pool().options->eject_on_loading &&
+    if (is_error && conn.server->pool().options->eject_on_loading &&
         is_loading(bytes.view({0, std::min(bytes.size(), 8U)}, scratch_.text))) {
-        report_failure(*conn.server, head.queued, loading_reason);
+        if (is_servers_word(*head.request)) {
+            report_failure(*conn.server, head.queued, loading_reason);
+        }
     } else if (!head.abandoned) {
         note_success(conn, head.queued);
     }

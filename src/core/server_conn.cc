@@ -50,6 +50,7 @@ void ServerConn::publish(Instant now) {
 void ServerConn::forget_traffic() {
     traffic = {};
     unsent = 0;
+    takes_long = false;
     show({});
 }
 

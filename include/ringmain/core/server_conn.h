@@ -129,6 +129,8 @@ class ServerConn {
         if (bytes == 0 || unsent == 0) return;
         unsent -= bytes;
         taken_at = now;
+        if (unsent == 0 && takes_long) moved_at = now;
+        takes_long = unsent > 0;
     }
 
     // The head of the FIFO, which leaves it: true when it was lost before it was sent.
@@ -176,7 +178,7 @@ class ServerConn {
     bool spoke_since_connect = false;
     bool was_established = false;    // before it was lost
     bool was_told = false;           // in the log, that it is lost over something of its own
-    uint32_t ready_batch = 0;        // in which it became ready: no request left before its end
+    uint64_t ready_batch = 0;        // in which it became ready: no request left before its end
     uint32_t failures = 0;           // in a row, of this connection, without a response in between
     Instant retry_at = {};           // no attempt before; of a probe: when the next one begins
     Instant since = {};              // when the connect began
@@ -187,12 +189,14 @@ class ServerConn {
     bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
-    Instant moved_at = {};           // when a part of a large response passed last
-    Instant taken_at = {};           // when something left last, or a part of a request had to wait
-    uint64_t unsent = 0;             // bytes that were handed out and have not left
-    std::string last_error;          // why it is closed
-    uint32_t channel = 0;            // the driver's name for it; 0 while it has none
-    uint32_t database;               // what its prelude selects
+    // When a part of a large response passed last, or the end of a request that left in parts.
+    Instant moved_at = {};
+    bool takes_long = false;  // a part of what was handed out has left, and not the rest
+    Instant taken_at = {};    // when something left last, or a part of a request had to wait
+    uint64_t unsent = 0;      // bytes that were handed out and have not left
+    std::string last_error;   // why it is closed
+    uint32_t channel = 0;     // the driver's name for it; 0 while it has none
+    uint32_t database;        // what its prelude selects
 
     // Of a lease.
     bool ends = false;             // nothing more is said on it: it is shut once `out` is sent

@@ -349,8 +349,21 @@ TEST_CASE(
     CHECK(world.health(0).accepts_traffic());
     CHECK(world.health(0).failures() == 0);
     CHECK_FALSE(link.closed);
-    world.pass(1000);  // it takes no more
-    CHECK_FALSE(world.health(0).accepts_traffic());
+    SUBCASE("it takes no more") {
+        world.pass(1000);
+        CHECK_FALSE(world.health(0).accepts_traffic());
+    }
+    SUBCASE("it takes the rest, and has its time to answer") {
+        world.server(0).mood = Mood::Mute;
+        link.sip = 4'000'000;
+        link.reads = true;
+        world.settle();
+        world.pass(300);
+        CHECK(world.health(0).accepts_traffic());
+        CHECK_FALSE(link.closed);
+        world.pass(200);  // that it does not use
+        CHECK_FALSE(world.health(0).accepts_traffic());
+    }
 }
 
 TEST_CASE("with every server out the answer says so at once, and the client stays") {

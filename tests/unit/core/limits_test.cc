@@ -123,6 +123,22 @@ TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswe
     CHECK(counters_of(world, 0).late.get() == 1);
 }
 
+TEST_CASE("who waits for a confirmation when its connection is given up is told why") {
+    config::Pool pool = redis_pool(1);
+    pool.late_connection_timeout_ms = 300;
+    World world(pool);
+    Channel& first = world.client();
+    CHECK(world.ask(first, resp({"SUBSCRIBE", "c"})) ==
+          "*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    world.server(0).mood = Mood::Mute;
+    Channel& late = world.client();
+    CHECK(world.ask(late, resp({"SUBSCRIBE", "d"})).empty());
+    world.pass(390);
+    CHECK(World::heard(late) ==
+          error("server s0 (10.0.0.1:7000) has not answered on its subscription connection for 300 "
+                "ms (late_connection_timeout)"));
+}
+
 TEST_CASE("a late_connection_timeout below the timeout lets every request have its time") {
     config::Pool pool = redis_pool(1);
     pool.late_connection_timeout_ms = 100;
