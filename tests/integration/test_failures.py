@@ -151,7 +151,7 @@ class Refused(Failing):
         server = self.use(RedisServer())
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
         hosts = folder / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n127.0.0.9 two\n127.0.0.1 two\n")
+        hosts.write_text("127.0.0.1 localhost\n::1 two\n127.0.0.1 two\n")
         self.clients = []
         self.proxy = self.use(Ringmain(
             {"alpha": {"servers": [f"two:{server.port}:1 s0"], "auto_eject_hosts": True,
