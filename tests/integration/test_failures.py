@@ -127,19 +127,23 @@ class Refused(Failing):
         client = self.client()
         self.recovers(client, "a", b"a")
 
+    def behind_hosts(self, text, server, **options):
+        """A proxy that finds the name of its server in a file /etc/hosts of its own."""
+        hosts = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "hosts"
+        hosts.write_text(text)
+        self.clients = []
+        self.proxy = self.use(Ringmain({"alpha": {"servers": [server], **options}}, start=False))
+        self.proxy.inside = ("unshare", "--mount", "sh", "-c",
+                             'mount --bind "$0" /etc/hosts && exec "$@"', hosts)
+        self.proxy.start()
+        return hosts
+
     @unittest.skipIf(os.geteuid() != 0, "needs root for a file /etc/hosts of its own")
     def test_a_name_that_moves_is_followed(self):
         """An address that was tried in vain is not tried again: the name is looked up anew."""
         server = self.use(RedisServer())
-        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        hosts = folder / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n127.0.0.9 moving\n")
-        self.clients = []
-        self.proxy = self.use(Ringmain({"alpha": {"servers": [f"moving:{server.port}:1 s0"]}},
-                                       start=False))
-        self.proxy.inside = ("unshare", "--mount", "sh", "-c",
-                             'mount --bind "$0" /etc/hosts && exec "$@"', hosts)
-        self.proxy.start()
+        hosts = self.behind_hosts("127.0.0.1 localhost\n127.0.0.9 moving\n",
+                                  f"moving:{server.port}:1 s0")
         client = self.client()
         self.expect_failure(client, "a", "refused", server="s0")
         hosts.write_text("127.0.0.1 localhost moving\n")
@@ -149,16 +153,9 @@ class Refused(Failing):
     def test_of_several_addresses_each_gets_its_turn(self):
         """Where nobody listens at the first, connections and probes come to the second."""
         server = self.use(RedisServer())
-        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        hosts = folder / "hosts"
-        hosts.write_text("127.0.0.1 localhost\n::1 two\n127.0.0.1 two\n")
-        self.clients = []
-        self.proxy = self.use(Ringmain(
-            {"alpha": {"servers": [f"two:{server.port}:1 s0"], "auto_eject_hosts": True,
-                       "server_failure_limit": 1, "server_retry_timeout": "100ms"}}, start=False))
-        self.proxy.inside = ("unshare", "--mount", "sh", "-c",
-                             'mount --bind "$0" /etc/hosts && exec "$@"', hosts)
-        self.proxy.start()
+        self.behind_hosts("127.0.0.1 localhost\n::1 two\n127.0.0.1 two\n",
+                          f"two:{server.port}:1 s0", auto_eject_hosts=True,
+                          server_failure_limit=1, server_retry_timeout="100ms")
         client = self.client()
         wait_for(lambda: client.call("GET", "a") == b"$-1\r\n", "the second address is used", 4)
         self.working(client)
