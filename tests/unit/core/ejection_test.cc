@@ -293,6 +293,10 @@ TEST_CASE("what a script says of loading is not the server's word") {
     World world(pool);
     world.server(0).redis.canned["EVAL"] = "-LOADING so it says\r\n";
     Channel& client = world.client();
+    SUBCASE("on a connection for all") {}
+    SUBCASE("on one of the client's own") {
+        CHECK(world.ask(client, resp({"WATCH", "a"})) == "+OK\r\n");
+    }
     for (int i = 0; i < 3; ++i) {
         CHECK(world.ask(client, resp({"EVAL", "return 1", "1", "a"})) == "-LOADING so it says\r\n");
         world.pass(10);
