@@ -47,7 +47,7 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
     conn.unsent += conn.out.size();
     Fragment* first = conn.traffic.first_unsent;
     if (first == nullptr && conn.traffic.out_size == 0 && conn.uploader == nullptr) return conn.out;
-    if (notes_commands() && first != nullptr && first->batch != batch_) {
+    if (notes_commands() && first != nullptr && first->batch != static_cast<uint32_t>(batch_)) {
         for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
             fragment->sent = now_;
         }
