@@ -183,10 +183,12 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
     if (!conn.paused && (now_ - since).ns > Duration::millis(late_ms).ns + resolution.ns) {
         return fail(conn.server->title() + ": has not answered for long and is still connected");
     }
+    const bool is_leased = conn.is_lease && !conn.set_apart;
     for (const core::Fragment* fragment = head; fragment != nullptr; fragment = fragment->next) {
-        if (fragment->abandoned || now_.ns - fragment->queued.ns <= timeout.ns + resolution.ns) {
-            continue;
-        }
+        // On a lease the time of what left in parts, and of what is behind it, begins when the last
+        // part has left.
+        const Instant begun = is_leased ? since : fragment->queued;
+        if (fragment->abandoned || (now_ - begun).ns <= timeout.ns + resolution.ns) continue;
         if (core::Streams::is_arriving(conn, *fragment)) continue;
         // A client waits for its own large value as long as it takes, and nobody for what a client
         // has asked behind one that it did not wait for.
