@@ -127,6 +127,7 @@ struct Expected {
     std::vector<bool> present = {};  // Keys: whether each of `uses` is there
     std::vector<Tag> writes = {};    // one per key
     Instant asked = {};
+    bool watched = false;   // EXEC, that finds out whether the key was written since
     bool replaces = false;  // Step: whatever is there
     Tag member = 0;         // Step: that is moved
     bool waits = false;
