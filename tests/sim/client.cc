@@ -79,7 +79,14 @@ Instant Client::next_act() const {
 Instant Client::waits_since() const {
     if (link_ == nullptr || gone_ || !listens() || talker_.waiting() == 0) return Instant::never();
     if (!link_->channel->reads) return Instant::never();
-    return std::max({talker_.oldest().asked, last_heard_, patience_from_, sent_until_});
+    const Instant since =
+        std::max({talker_.oldest().asked, last_heard_, patience_from_, sent_until_});
+    // The time of a large request begins when all of it has gone on, which its server may delay.
+    const core::ClientConn* client = link_->channel->client;
+    const core::Request* head = client == nullptr ? nullptr : client->requests.front();
+    const bool is_large = head != nullptr && head->join == nullptr &&
+                          head->only.size > truth_->pool->stream_threshold;
+    return is_large ? std::max(since, head->only.queued) : since;
 }
 
 int64_t Client::turns() const {
