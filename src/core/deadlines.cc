@@ -260,11 +260,15 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
 
 namespace {
 
+bool is_in_response(const ServerConn& conn) {
+    return std::visit([](const auto& parser) { return !parser.at_start(); }, conn.parser);
+}
+
 // A large request that the server is taking, this one or one before it, or a response that it is
 // giving.
 bool is_moving(const ServerConn& conn, const Fragment& fragment, Instant now, Duration timeout) {
     return (conn.unsent > 0 && conn.taken_at > fragment.queued && conn.taken_at + timeout > now) ||
-           (!conn.partial.empty() && conn.server->silence.heard_at() + timeout > now);
+           (is_in_response(conn) && conn.server->silence.heard_at() + timeout > now);
 }
 
 }  // namespace

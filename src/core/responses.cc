@@ -171,7 +171,7 @@ Bytes all_of(const Chain& parts, Slice one) {
 
 // `end` is the last part of a whole response, or all of it. False: the connection is gone.
 bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
-    if (conn.streaming) [[unlikely]] {
+    if (Streams::is_under_way(conn)) [[unlikely]] {
         streams_.end_response(conn);
     }
     Chain whole(*blocks_);

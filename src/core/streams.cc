@@ -72,20 +72,42 @@ bool Streams::is_asked_for(const ServerConn& conn, const memcached::ResponsePars
         head, memcached::named_key(frame, Bytes(conn.partial), proxy_->scratch().text));
 }
 
-void Streams::begin_response(ServerConn& conn) {
-    conn.streaming = true;
+void Streams::begin_moving(ServerConn& conn) {
     conn.moved_at = proxy_->now();
     conn.large_key = 0;
-    streaming_.add(conn);
-    if (conn.server->pool().is_redis()) {  // memcached does not take long to begin an answer
-        LargeKeys& large_keys = conn.server->large_keys;
-        large_keys.use();
-        const uint64_t key_hash = conn.fragments.front()->key_hash;
-        if (key_hash != 0) large_keys.note(key_hash);
-    }
+    under_way_.add(conn);
+    if (!conn.server->pool().is_redis()) return;  // memcached does not take long to begin an answer
+    LargeKeys& large_keys = conn.server->large_keys;
+    large_keys.use();
+    const uint64_t key_hash = conn.fragments.front()->key_hash;
+    if (key_hash != 0) large_keys.note(key_hash);
+}
+
+void Streams::begin_response(ServerConn& conn) {
+    begin_moving(conn);
+    conn.streaming = true;
     conn.streamed = conn.partial.size();
     conn.fragments.front()->request->response = std::move(conn.partial);
     give_what_waits(conn);
+    set_apart(conn);
+}
+
+// Nobody waits for the response any more, or for any part of what it belongs to.
+bool Streams::is_dropping(const ServerConn& conn) {
+    if (conn.prelude_answers > 0) return false;
+    const Fragment& head = *conn.fragments.front();
+    return !is_wanted(head) || (head.request->failed && conn.partial.empty());
+}
+
+// A part of it has come. While it moves its server is not late with it.
+void Streams::note_dropped(ServerConn& conn, uint64_t known_size) {
+    if (is_under_way(conn)) {
+        conn.moved_at = proxy_->now();
+        return;
+    }
+    const uint64_t threshold = conn.server->pool().options->stream_threshold;
+    if (threshold == 0 || known_size <= threshold) return;
+    begin_moving(conn);
     set_apart(conn);
 }
 
@@ -117,8 +139,9 @@ bool Streams::may_be_set_apart(const ServerConn& conn) const {
     const Server& server = *conn.server;
     const bool is_everybodys =
         !conn.is_lease && !conn.is_spare && !conn.is_probe && !conn.is_selected;
-    return is_everybodys && server.live && !server.pool().retired && !proxy_->draining_ &&
-           server.set_apart < set_apart_max;
+    const bool is_plain = conn.fragments.front()->special == Special::No;
+    return is_everybodys && is_plain && server.live && !server.pool().retired &&
+           !proxy_->draining_ && server.set_apart < set_apart_max;
 }
 
 // Who asks from now on shall not wait behind it.
@@ -157,8 +180,8 @@ void Streams::on_ready(ServerConn& conn) {
     conn.is_stand_in = false;
     server.stand_ins -= 1;
     proxy_->leases().give_back(conn);
-    for (ServerConn* one = streaming_.front(); one != nullptr;
-         one = decltype(streaming_)::after(*one)) {
+    for (ServerConn* one = under_way_.front(); one != nullptr;
+         one = decltype(under_way_)::after(*one)) {
         if (one->server == &server && may_be_set_apart(*one)) change_places(*one);
     }
 }
@@ -232,11 +255,12 @@ bool Streams::goes_on(const ServerConn& conn, const memcached::ResponseFrame& fr
 }
 
 void Streams::end_response(ServerConn& conn) {
-    conn.streaming = false;
+    const bool was_passed_on = std::exchange(conn.streaming, false);
     conn.moved_at = proxy_->now();
     const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
     if (timeout_ms > 0) proxy_->wake_at(conn.moved_at + Duration::millis(timeout_ms));
-    streaming_.remove(conn);
+    under_way_.remove(conn);
+    if (!was_passed_on) return;
     pause(conn, false);
     give_what_waits(conn);
     begin_time_of_own(conn);
@@ -377,8 +401,8 @@ void Streams::on_lost(ServerConn& conn) {
         client.upload = Upload::Dropping;
         if (client.barrier) proxy_->hold_back(client);
     }
+    under_way_.remove(conn);
     if (!std::exchange(conn.streaming, false)) return;
-    streaming_.remove(conn);
     const Fragment& head = *conn.fragments.front();
     if (!is_wanted(head)) return;
     Request& request = *head.request;
@@ -406,8 +430,9 @@ bool Streams::is_full(const ServerConn& conn) {
 // While others wait behind it everything is taken, as fast as it comes: they are not to wait for a
 // slow client, and two clients are not to wait for each other.
 void Streams::drive() {
-    for (ServerConn* conn = streaming_.front(); conn != nullptr;
-         conn = decltype(streaming_)::after(*conn)) {
+    for (ServerConn* conn = under_way_.front(); conn != nullptr;
+         conn = decltype(under_way_)::after(*conn)) {
+        if (!conn->streaming) continue;
         give_what_waits(*conn);
         pause(*conn, is_full(*conn) && !others_wait(*conn));
     }

@@ -41,15 +41,23 @@ class Streams {
     // --- responses -------------------------------------------------------------------------------
 
     // Another part of the head's response has come and is in `partial`: from now on it is passed
-    // on, if it is large enough and one that may be.
+    // on, if it is large enough and one that may be. One that nobody waits for was dropped.
     void consider(ServerConn& conn, const resp::ResponseParser& parser) {
-        if (conn.streaming || conn.partial.empty()) return;
         const char type = parser.frame().type;
         if (type == 0 || type == '-' || type == '!' || type == '>') return;
+        if (is_dropping(conn)) {
+            note_dropped(conn, parser.bytes_taken() + parser.bytes_missing());
+            return;
+        }
+        if (conn.streaming || conn.partial.empty()) return;
         if (is_to_stream(conn, parser.bytes_missing())) begin_response(conn);
     }
 
     void consider(ServerConn& conn, memcached::ResponseParser& parser) {
+        if (is_dropping(conn)) {
+            note_dropped(conn, parser.bytes_taken() + parser.bytes_missing());
+            return;
+        }
         if (conn.streaming || conn.partial.empty() || parser.bytes_missing() == 0) return;
         if (!is_to_stream(conn, parser.bytes_missing()) || !is_asked_for(conn, parser)) return;
         parser.forget_key();
@@ -61,6 +69,12 @@ class Streams {
     // Whether it is still what it began as.
     [[nodiscard]] static bool goes_on(const ServerConn& conn,
                                       const memcached::ResponseFrame& frame);
+
+    // Of a large response that is passed on or dropped: its end is near.
+    [[nodiscard]] static bool is_under_way(const ServerConn& conn) {
+        return decltype(under_way_)::contains(conn);
+    }
+
     // What is left of it is the last part, which is delivered like any response.
     void end_response(ServerConn& conn);
     static void begin_time_of_own(const ServerConn& conn);
@@ -145,7 +159,7 @@ class Streams {
 
     // Pauses and goes on.
     void end_batch() {
-        if (!streaming_.empty()) [[unlikely]] {
+        if (!under_way_.empty()) [[unlikely]] {
             drive();
         }
     }
@@ -173,6 +187,9 @@ class Streams {
     [[nodiscard]] bool is_asked_for(const ServerConn& conn,
                                     const memcached::ResponseParser& parser) const;
     void begin_response(ServerConn& conn);
+    void begin_moving(ServerConn& conn);
+    [[nodiscard]] static bool is_dropping(const ServerConn& conn);
+    void note_dropped(ServerConn& conn, uint64_t known_size);
     [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;
     void set_apart(ServerConn& conn);
     bool change_places(ServerConn& conn);
@@ -207,7 +224,7 @@ class Streams {
     void pause(ServerConn& conn, bool paused);
 
     Proxy* proxy_;
-    List<ServerConn, &ServerConn::stream_link> streaming_;
+    List<ServerConn, &ServerConn::stream_link> under_way_;  // is_under_way()
     List<ServerConn, &ServerConn::throttle_link> throttled_;
     List<ServerConn, &ServerConn::early_link> early_;
 };

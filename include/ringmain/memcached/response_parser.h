@@ -71,6 +71,9 @@ class ResponseParser {
     // Of the unfinished frame: bytes known to be still missing; 0 while in a line.
     [[nodiscard]] uint64_t bytes_missing() const { return body_.left(); }
 
+    // And those of it that were taken.
+    [[nodiscard]] uint64_t bytes_taken() const { return frame_.size; }
+
     // The first bytes of the frame are gone: first_key has been looked at and names none any more.
     void forget_key() { frame_.first_key = {}; }
 

@@ -57,6 +57,9 @@ class ResponseParser {
         return state_ == State::Body ? body_.missing() : 0;
     }
 
+    // And those of it that were taken.
+    [[nodiscard]] uint64_t bytes_taken() const { return position_; }
+
     // What is wrong, for the log. Valid after Error.
     [[nodiscard]] std::string_view error() const;
 

@@ -291,6 +291,113 @@ TEST_CASE("a client that leaves in the middle leaves the rest of its response to
     CHECK_FALSE(apart->closed);
 }
 
+TEST_CASE("what is dropped of a large response moves, and nobody new waits behind it") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    for (const bool has_begun : {false, true}) {
+        CAPTURE(has_begun);
+        World world(pool, {.blocks = 512});
+        world.server(0).mood = Mood::Mute;
+        Channel& client = world.client();
+        Channel& other = world.client();
+        // The server remembers keys from its first large value on.
+        world.server(0).redis.values["b"] = std::string(200'000, 'b');
+        world.server(0).mood = Mood::Up;
+        CHECK(world.ask(other, resp({"GET", "b"})).size() > 200'000);
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"GET", "a"})) == "");
+        Channel* link = world.link(0);
+        const std::string all = bulk(std::string(1'000'000, 'a'));
+        constexpr size_t step = 10'000;
+        size_t at = has_begun ? 3 * step : 0;
+        link->inbound += all.substr(0, at);
+        world.settle();
+        world.drop(client);
+        for (; at + step < all.size(); at += step) {
+            link->inbound += all.substr(at, step);
+            world.pass(90);
+            if (at == 20 * step) answer_ping(world);
+            if (at != 30 * step) continue;
+            // One that is known to serve has taken its place.
+            link->arrived.clear();
+            world.server(0).mood = Mood::Up;
+            CHECK(world.link(0) != link);
+            CHECK(world.ask(other, resp({"SET", "b", "1"})) == "+OK\r\n");
+        }
+        link->inbound += all.substr(at);
+        world.settle();
+        CHECK_FALSE(link->closed);
+        CHECK(world.counters().server_failures.get() == 0);
+        // The next one goes apart from the beginning.
+        world.server(0).redis.values["a"] = std::string(1'000'000, 'a');
+        const Channel* shared = world.link(0);
+        CHECK(world.ask(other, resp({"GET", "a"})) == all);
+        CHECK(world.link(0) == shared);
+    }
+}
+
+TEST_CASE("whatever is large and dropped is no failure of its server, nor what waits behind it") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    std::string elements = "*30000\r\n";
+    for (int i = 0; i < 30'000; ++i) {
+        elements += bulk(std::to_string(i));
+    }
+    const std::vector<std::vector<std::string>> requests = {
+        {"LRANGE", "a", "0", "-1"}, {"EVAL", "return 1", "1", "a"}, {"GET", "a"}};
+    for (const std::vector<std::string>& request : requests) {
+        CAPTURE(request[0]);
+        World world(pool, {.blocks = 512});
+        world.server(0).mood = Mood::Mute;
+        Channel& client = world.client();
+        Channel& other = world.client();
+        CHECK(world.ask(client, resp(request)) == "");
+        CHECK(world.ask(other, resp({"GET", "b"})) == "");
+        Channel* link = world.link(0);
+        world.drop(client);
+        constexpr size_t step = 30'000;
+        size_t at = 0;
+        for (; at + step < elements.size(); at += step) {
+            link->inbound += elements.substr(at, step);
+            world.pass(90);
+        }
+        // Only who is too late is told so.
+        CHECK(
+            World::heard(other) ==
+            "-ERR ringmain: server s0 (10.0.0.1:7000) did not answer within 100 ms (timeout)\r\n");
+        CHECK_FALSE(link->closed);
+        CHECK(world.counters().server_failures.get() == 0);
+        link->inbound += elements.substr(at) + bulk("b");
+        world.settle();
+        CHECK_FALSE(link->closed);
+        CHECK(link->server->fragments.empty());
+    }
+}
+
+TEST_CASE("a client does not wait behind its large value when that came too late for it") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    World world(pool, {.blocks = 512});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    Channel* link = world.link(0);
+    const std::string late =
+        "-ERR ringmain: server s0 (10.0.0.1:7000) did not answer within 100 ms (timeout)\r\n";
+    world.pass(90);
+    World::say(client, resp({"GET", "b"}));
+    world.pass(20);
+    CHECK(World::heard(client) == late);
+    const std::string all = bulk(std::string(1'000'000, 'a'));
+    link->inbound += all.substr(0, 100'000);
+    world.pass(120);
+    CHECK(World::heard(client) == late);
+    link->inbound += all.substr(100'000) + bulk("b");
+    world.settle();
+    CHECK_FALSE(link->closed);
+    CHECK(World::heard(client) == "");
+}
+
 TEST_CASE("a large response may take its time, but not stand still") {
     config::Pool pool = streaming_pool();
     pool.timeout_ms = 100;
