@@ -289,13 +289,20 @@ void Proxy::drain() {
 
 // --- requests ------------------------------------------------------------------------------------
 
+namespace {
+
+void begin(Request& request, ClientConn& client) {
+    request.resp3 = client.resp3;
+    request.mute = client.is_mute();
+    request.only.request = &request;
+    client.requests.push_back(&request);
+}
+
+}  // namespace
+
 Request* Proxy::make_request(ClientConn& client) {
     Request* request = stores_.requests.make(*blocks_, &client);
-    if (request == nullptr) return nullptr;
-    request->resp3 = client.resp3;
-    request->mute = client.is_mute();
-    request->only.request = request;
-    client.requests.push_back(request);
+    if (request != nullptr) begin(*request, client);
     return request;
 }
 
@@ -343,11 +350,15 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
         return;
     }
     Request* request = make_request(client);
-    if (request == nullptr || !request->response.append_copy(text, &kept_)) {
-        give_up(client);
-        return;
+    if (request == nullptr) {
+        // Its place is behind those before it. One for each client: no more is taken until they
+        // are answered.
+        request = stores_.requests.make_beyond(*blocks_, &client);
+        begin(*request, client);
+        hold_back(client);
     }
     request->ready = true;
+    if (!request->response.append_copy(text, &kept_)) give_up(client);
 }
 
 void Proxy::count_error(const Pool& pool, stats::Reason reason) {

@@ -46,6 +46,13 @@ class Slab {
         return new (cell->storage) T(std::forward<Args>(args)...);
     }
 
+    // Beyond the limit, too: for what is bounded by something else.
+    template <class... Args>
+    [[nodiscard]] T* make_beyond(Args&&... args) {
+        if (free_ == nullptr && !refill()) add_cell();
+        return make(std::forward<Args>(args)...);
+    }
+
     void free(T* object) {
         object->~T();
         Cell* cell = reinterpret_cast<Cell*>(object);
@@ -101,10 +108,14 @@ class Slab {
             unused_count_ -= 1;
             return true;
         }
-        if (count_ == count_max_) return false;
+        if (count_ >= count_max_) return false;
+        add_cell();
+        return true;
+    }
+
+    void add_cell() {
         push(free_, new Cell{.next = nullptr});
         count_ += 1;
-        return true;
     }
 
     Cell* free_ = nullptr;

@@ -48,6 +48,22 @@ TEST_CASE("a slab makes as many as its limit says, and again when some are freed
     CHECK(slab.count() == 3);
 }
 
+TEST_CASE("a slab makes more than its limit says when it has to") {
+    Slab<Thing> slab(2, 0);
+    std::vector<Thing*> things = make(slab, 2);
+    things.push_back(slab.make_beyond(7));
+    CHECK(things.back()->value == 7);
+    CHECK(slab.live() == 3);
+    CHECK(slab.make(8) == nullptr);
+    free_all(slab, things);
+    slab.trim();
+    slab.trim();
+    CHECK(slab.count() == 0);
+    things = make(slab, 2);
+    CHECK(slab.make(9) == nullptr);
+    free_all(slab, things);
+}
+
 TEST_CASE("what was freed last is used first") {
     Slab<Thing> slab(10, 10);
     std::vector<Thing*> things = make(slab, 2);

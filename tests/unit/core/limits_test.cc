@@ -352,6 +352,38 @@ TEST_CASE("requests beyond requests_max are refused, and those in flight are ans
     CHECK(world.ask(other, resp({"MGET", a, b})) == "*2\r\n" + bulk("1") + "$-1\r\n");
 }
 
+TEST_CASE("who asks for more than requests_max while others are in flight is told so in its turn") {
+    const std::string text = error("too many requests in flight: 64 in this worker (requests_max)");
+    World world(redis_pool(1), {.requests_max = 64});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
+    world.server(0).mood = Mood::Mute;
+    World::say(client, resp({"SET", "a", "2"}));
+    std::string requests;
+    std::string answers;
+    for (int i = 0; i < 63; ++i) {
+        requests += resp({"GET", "a"});
+        answers += bulk("2");
+    }
+    World::say(other, requests);
+    world.settle();
+    for (int i = 0; i < 3; ++i) {
+        World::say(client, resp({"GET", "a"}));
+        World::say(other, resp({"PING"}));
+        world.settle();
+    }
+    CHECK(World::heard(client) == "");
+    CHECK(World::heard(other) == "");
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    // What came behind was not taken before there was room.
+    CHECK(World::heard(client) == "+OK\r\n" + text + bulk("2") + bulk("2"));
+    CHECK(World::heard(other) == answers + "+PONG\r\n+PONG\r\n+PONG\r\n");
+    CHECK_FALSE(client.closed);
+    CHECK_FALSE(other.closed);
+}
+
 TEST_CASE("memcached requests beyond requests_max are refused, too") {
     World world(memcached_pool(1), {.requests_max = 64});
     Channel& client = world.client();
