@@ -319,6 +319,7 @@ void Epoll::take_turns() {
         Watch& watch = watches_[static_cast<size_t>(descriptor)];
         watch.queued = false;
         try_input(descriptor, watch);
+        if (watch.hung_up && !watch.queued) try_output(descriptor, watch);
     }
     turn_.clear();
 }
@@ -327,7 +328,15 @@ void Epoll::on_event(const epoll_event& event) {
     Watch& watch = watches_[static_cast<size_t>(event.data.fd)];
     const uint32_t events = event.events;
     if ((events & ended_events) != 0) watch.hung_up = true;
-    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) try_output(event.data.fd, watch);
+    take_input(watch, event);
+    // What the peer said before it went is heard before a send fails for that.
+    const bool is_output = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+    const bool is_later = watch.hung_up && watch.queued;
+    if (is_output && !is_later) try_output(event.data.fd, watch);
+}
+
+void Epoll::take_input(Watch& watch, const epoll_event& event) {
+    const uint32_t events = event.events;
     if (watch.input == Input::Poll) {
         const uint32_t wanted = events & watch.argument;
         if (wanted == 0) return;

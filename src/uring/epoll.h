@@ -120,6 +120,7 @@ class Epoll {
     void queue(int descriptor, Watch& watch);
     void take_turns();
     void on_event(const epoll_event& event);
+    void take_input(Watch& watch, const epoll_event& event);
     void try_input(int descriptor, Watch& watch);
     void try_accept(int listener, Watch& watch);
     void try_receive(int socket, Watch& watch);

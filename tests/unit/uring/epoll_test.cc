@@ -232,6 +232,26 @@ TEST_CASE("a send that waits fails when the peer goes") {
     CHECK(rig.wait_for_one().result == -EPIPE);
 }
 
+TEST_CASE("what the peer said before it went comes before the send that fails") {
+    Rig rig(on_epoll);
+    Pair pair;
+    Buffers buffers(rig, 4, 64);
+    buffers.provide_all();
+    fill(rig, pair, std::string(1000, 'x'));
+    rig.ring.receive(pair.near.get(), buffers.ring.group(), {}, named(2));
+    CHECK(rig.is_quiet());
+    pair.write("goodbye");
+    pair.far.close();
+    rig.ring.submit_and_wait(Duration{});
+    std::array<Completion, 4> done;
+    const uint32_t count = rig.ring.reap(done);
+    REQUIRE(count >= 2);
+    CHECK(done[0].user_data.kind == named(2).kind);
+    CHECK(buffers.take(done[0]) == "goodbye");
+    CHECK(done[count - 1].user_data.kind == named(1).kind);
+    CHECK(done[count - 1].result < 0);
+}
+
 TEST_CASE("who always has something done still hears of others every other time") {
     Rig rig(on_epoll);
     const Pair pair;
