@@ -48,7 +48,8 @@ void BlockPool::put_back(Block* block) {
 }
 
 uint32_t BlockPool::begin_trim() {
-    const uint32_t count = cold_low_;
+    constexpr uint32_t at_once = 1024;  // a few milliseconds' work for the kernel
+    const uint32_t count = std::min(cold_low_, at_once);
     cold_low_ = cold_count_ - count;
     return count;
 }

@@ -70,7 +70,8 @@ class BlockPool {
 
     void free_node(ChainNode* node) { nodes_.free(node); }
 
-    // How many blocks have been cold since the last call: trim() that many times.
+    // How many blocks have been cold since the last call, or fewer, so that nobody waits long for
+    // it: trim() that many times.
     [[nodiscard]] uint32_t begin_trim();
 
     // The pages of a cold block, which may go back to the kernel: whole ones, and one that it

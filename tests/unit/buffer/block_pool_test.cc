@@ -107,6 +107,25 @@ TEST_CASE("of pages that hold several blocks none goes back") {
     CHECK(pool.trim().empty());
 }
 
+TEST_CASE("a burst's memory goes back a part at a time") {
+    constexpr uint32_t count = 2500;
+    PagedArena arena(count, 0);
+    std::vector<Block*> blocks;
+    for (uint32_t i = 0; i < count; ++i) {
+        blocks.push_back(arena.pool.take());
+    }
+    for (Block* block : blocks) {
+        arena.pool.release(block);
+    }
+    arena.trim();
+    CHECK(arena.given.empty());
+    for (const size_t given : {1024U, 2048U, 2500U, 2500U}) {
+        arena.trim();
+        CHECK(arena.given.size() == given * block_size / page);
+    }
+    CHECK_FALSE(arena.pool.has_spare());
+}
+
 TEST_CASE("what is in use keeps its bytes, whatever goes back around it") {
     for (uint64_t seed = 1; seed < 20; ++seed) {
         CAPTURE(seed);
