@@ -69,8 +69,8 @@ inline constexpr std::array verb_table = {
         "conf/commands.txt.\n"},
     VerbRow{Verb::Help,
             "help",
-            "ringmain help [COMMAND | options [--toml] | metrics | environment]",
-            "explain a command, the configuration, the metrics, the environment",
+            "ringmain help [COMMAND | options [--toml] | metrics | errors | environment]",
+            "explain a command, the configuration, metrics, errors, the environment",
             "help options lists everything that a configuration may say; with --toml as a\n"
             "configuration file with every option and its default.\n"},
 };
