@@ -136,15 +136,14 @@ void split_keys(benchmark::State& state, size_t keys, uint16_t fragments) {
     const Bytes bytes(chain);
     std::vector<ByteRange> arguments;
     find_arguments(parser.frame(), bytes, arguments);
-    std::vector<uint16_t> owners;
+    std::vector<std::vector<uint32_t>> keys_of(fragments);
     for (size_t i = 0; i < keys; ++i)
-        owners.push_back(static_cast<uint16_t>(i % fragments));
-    const Split split = {
-        .name = "MGET", .bytes = &bytes, .arguments = arguments, .owners = owners, .step = 1};
+        keys_of[i % fragments].push_back(static_cast<uint32_t>(i));
+    const Split split = {.name = "MGET", .bytes = &bytes, .arguments = arguments, .step = 1};
     for (auto _ : state) {
-        for (uint16_t fragment = 0; fragment < fragments; ++fragment) {
+        for (const std::vector<uint32_t>& its_keys : keys_of) {
             Chain target(arena.pool);
-            RM_ASSERT(write_fragment(split, fragment, target, nullptr));
+            RM_ASSERT(write_fragment(split, its_keys, target, nullptr));
             benchmark::DoNotOptimize(target);
         }
     }

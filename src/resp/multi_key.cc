@@ -95,15 +95,14 @@ std::optional<ResponseFrame> only_value(const Chain& response) {
 
 }  // namespace
 
-// Headers that the parser accepted have one spelling only: keys that stand side by side and have
-// the same owner are taken over in one piece, headers and all.
-bool write_fragment(const Split& split, uint16_t owner, Chain& target, OpenBlock* open) {
-    RM_ASSERT(split.arguments.size() == 1 + split.owners.size() * split.step);
-    const auto keys =
-        static_cast<uint64_t>(std::count(split.owners.begin(), split.owners.end(), owner));
-    RM_ASSERT(keys > 0);
-
-    const bool named = target.append_copy(Header('*', 1 + keys * split.step).view(), open) &&
+// Headers that the parser accepted have one spelling only: keys that stand side by side are taken
+// over in one piece, headers and all.
+bool write_fragment(const Split& split,
+                    std::span<const uint32_t> keys,
+                    Chain& target,
+                    OpenBlock* open) {
+    RM_ASSERT(!keys.empty() && (keys.back() + 1) * split.step < split.arguments.size());
+    const bool named = target.append_copy(Header('*', 1 + keys.size() * split.step).view(), open) &&
                        target.append_copy(Header('$', split.name.size()).view(), open) &&
                        target.append_copy(split.name, open) && target.append_copy("\r\n", open);
     if (!named) return false;
@@ -113,17 +112,13 @@ bool write_fragment(const Split& split, uint16_t owner, Chain& target, OpenBlock
     const auto end_of = [&split](size_t index) {
         return uint64_t{split.arguments[index].end()} + wire::line_end_size;
     };
-    size_t key = 0;
-    while (key < split.owners.size()) {
-        if (split.owners[key] != owner) {
-            key += 1;
-            continue;
+    for (size_t i = 0; i < keys.size();) {
+        const uint64_t begin = end_of(size_t{keys[i]} * split.step);
+        size_t next = size_t{keys[i]} + 1;
+        for (i += 1; i < keys.size() && keys[i] == next; ++i) {
+            next += 1;
         }
-        const uint64_t begin = end_of(key * split.step);
-        while (key < split.owners.size() && split.owners[key] == owner) {
-            key += 1;
-        }
-        const uint64_t end = end_of(key * split.step);
+        const uint64_t end = end_of(next * split.step);
         cursor.skip(begin - cursor.position());
         if (!cursor.append_to(target, end - begin, open, Sharing::Sparing)) return false;
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "ringmain/base/byte_range.h"
+#include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/resp/multi_key.h"
 #include "ringmain/stats/counters.h"
@@ -27,6 +28,8 @@ struct Scratch {
     std::vector<ByteRange> key_ranges;
     std::vector<ByteRange> grouped_keys;   // the same, those of one fragment side by side
     std::vector<uint16_t> servers;         // per key
+    Instant moves_at = Instant::never();   // the first of a command's keys (Pool::moves_at)
+    std::vector<uint32_t> key_order;       // numbers of keys, those of one fragment side by side
     std::vector<uint16_t> fragment_of;     // per server of the pool
     std::vector<ServerConn*> connections;  // per fragment
     std::vector<const Chain*> responses;   // per fragment
@@ -42,6 +45,7 @@ struct Scratch {
         std::vector<uint32_t>().swap(keys);
         std::vector<ByteRange>().swap(key_ranges);
         std::vector<ByteRange>().swap(grouped_keys);
+        std::vector<uint32_t>().swap(key_order);
         std::vector<uint16_t>().swap(servers);
         std::vector<std::string_view>().swap(key_views);
     }

@@ -3,8 +3,8 @@
 //   MGET a b c --> fragment 0: MGET a c --> *2 A C --+
 //              \-> fragment 1: MGET b   --> *1 B   --+--> *3 A B C
 //
-// Pure: which key belongs to which fragment is decided elsewhere and given as `owners`, one
-// fragment number per key, in the order of the keys.
+// Pure: which key belongs to which fragment is decided elsewhere and given as the numbers of a
+// fragment's keys, or as `owners`, one fragment number per key, in the order of the keys.
 
 #pragma once
 
@@ -25,14 +25,13 @@ struct Split {
     std::string_view name;                 // of the command, as it is to be sent
     const Bytes* bytes = nullptr;          // the request's frame
     std::span<const ByteRange> arguments;  // all of them, the command's name first
-    std::span<const uint16_t> owners;
-    uint32_t step = 1;  // arguments per key: 2 for MSET
+    uint32_t step = 1;                     // arguments per key: 2 for MSET
 };
 
-// Appends the request of fragment `owner`, which has at least one key, to `target`. False when the
-// arena is exhausted: `target` then holds a part of it.
+// Appends a fragment's request to `target`: `keys` are the numbers of its keys, at least one, in
+// ascending order. False when the arena is exhausted: `target` then holds a part of it.
 [[nodiscard]] bool write_fragment(const Split& split,
-                                  uint16_t owner,
+                                  std::span<const uint32_t> keys,
                                   Chain& target,
                                   OpenBlock* open);
 

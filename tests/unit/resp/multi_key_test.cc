@@ -20,6 +20,15 @@ std::string request(const std::vector<std::string>& arguments) {
     return out;
 }
 
+// The numbers of the keys of `owner`.
+std::vector<uint32_t> keys_of(const std::vector<uint16_t>& owners, uint16_t owner) {
+    std::vector<uint32_t> keys;
+    for (uint32_t i = 0; i < owners.size(); ++i) {
+        if (owners[i] == owner) keys.push_back(i);
+    }
+    return keys;
+}
+
 // The fragment of `owner`, from a frame whose slices have `piece_size`.
 std::string fragment(const std::vector<std::string>& arguments,
                      const std::vector<uint16_t>& owners,
@@ -37,12 +46,9 @@ std::string fragment(const std::vector<std::string>& arguments,
     std::vector<ByteRange> ranges;
     find_arguments(parser.frame(), frame_bytes, ranges);
     Chain target(arena.pool);
-    const Split split = {.name = arguments[0],
-                         .bytes = &frame_bytes,
-                         .arguments = ranges,
-                         .owners = owners,
-                         .step = step};
-    REQUIRE(write_fragment(split, owner, target, nullptr));
+    const Split split = {
+        .name = arguments[0], .bytes = &frame_bytes, .arguments = ranges, .step = step};
+    REQUIRE(write_fragment(split, keys_of(owners, owner), target, nullptr));
     return target.to_string();
 }
 
@@ -79,11 +85,10 @@ TEST_CASE("a fragment that finds the arena exhausted says so") {
     const Bytes frame_bytes(chain);
     std::vector<ByteRange> ranges;
     find_arguments(parser.frame(), frame_bytes, ranges);
-    const std::vector<uint16_t> owners = {0};
+    const std::vector<uint32_t> keys = {0};
     Chain target(arena.pool);
-    const Split split = {
-        .name = "MGET", .bytes = &frame_bytes, .arguments = ranges, .owners = owners, .step = 1};
-    CHECK_FALSE(write_fragment(split, 0, target, nullptr));
+    const Split split = {.name = "MGET", .bytes = &frame_bytes, .arguments = ranges, .step = 1};
+    CHECK_FALSE(write_fragment(split, keys, target, nullptr));
 }
 
 class Responses {
