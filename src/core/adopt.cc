@@ -77,7 +77,9 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             pool.placements = old_pool.placements;
             const bool is_same_place = places_alike(*old_pool.options, *pool.options) &&
                                        speaks_alike(*old_pool.options, *pool.options);
-            moved = is_same_place ? 0 : 1;
+            const bool is_same_ramp = !old_pool.is_in_ramps() || old_pool.options->slow_start_ms ==
+                                                                     pool.options->slow_start_ms;
+            moved = is_same_place && is_same_ramp ? 0 : 1;
             take_servers(old_pool, pool);
             subscriptions_.move(old_pool, pool);
             take_clients(old_pool, &pool);

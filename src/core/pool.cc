@@ -90,11 +90,11 @@ void Pool::forget_ramps(Instant now) {
 
 // The key's place in the order of return depends on the server too, or the same keys would come
 // back first everywhere.
-bool Pool::is_back(const Ramp& ramp, uint32_t hash, Instant now) const {
+Instant Pool::back_at(const Ramp& ramp, uint32_t hash) const {
     const uint64_t rank = Prng((uint64_t{ramp.server} << 32) | hash).next() >> 32;
-    const auto passed = static_cast<uint64_t>(std::max<int64_t>((now - ramp.since).to_millis(), 0));
     const auto length = static_cast<uint64_t>(options->slow_start_ms);
-    return passed >= length || rank < (passed << 32) / length;
+    const uint64_t passed = ((rank + 1) * length + UINT32_MAX) >> 32;
+    return ramp.since + Duration::millis(static_cast<int64_t>(passed));
 }
 
 void Pool::append_servers_of(std::string_view key, Prng& prng, std::vector<uint32_t>& found) const {
@@ -111,12 +111,29 @@ uint32_t Pool::server_in_ramps(std::string_view key, Instant now, Prng& prng) co
     // Each step goes back in time, to before the return of that server.
     for (size_t i = ramps_.size(); i > 0; --i) {
         const Ramp& ramp = ramps_[i - 1];
-        if (ramp.server != server || is_back(ramp, hash, now)) continue;
+        if (ramp.server != server || now >= back_at(ramp, hash)) continue;
         if (!ramp.without.any_live()) break;
         at = &ramp.without;
         server = at->server_of(key, prng);
     }
     return server;
+}
+
+Instant Pool::moves_at(std::string_view key, Instant now, Prng& prng) const {
+    Instant next = Instant::never();
+    // A key without a place moves with every command.
+    const auto distribution = options->placement.distribution;
+    if (ramps_.empty() || distribution == placement::DistributionKind::Random) return next;
+    const uint32_t hash = placement.hash_of(key);
+    uint32_t server = placement.server_of(key, prng);
+    for (size_t i = ramps_.size(); i > 0; --i) {
+        const Ramp& ramp = ramps_[i - 1];
+        const Instant back = back_at(ramp, hash);
+        if (ramp.server != server || now >= back || !ramp.without.any_live()) continue;
+        next = std::min(next, back);
+        server = ramp.without.server_of(key, prng);
+    }
+    return next;
 }
 
 }  // namespace ringmain::core

@@ -126,6 +126,7 @@ Taken RespFront::take_unknown(std::string_view name) {
     uint32_t server = 0;
     if (!route(frame_.arguments[1], &server)) return Taken::Yes;
     if (client_.special && client_.session->in_transaction) [[unlikely]] {
+        proxy_.scratch().moves_at = pool_.moves_at(argument(1), proxy_.now(), proxy_.prng());
         if (joins_transaction(server)) queue();
         return Taken::Yes;
     }
@@ -249,8 +250,21 @@ RespFront::Place RespFront::place_keys(const Command& command, uint32_t* server)
         several = several || scratch.servers.front() != scratch.servers.back();
     }
     *server = scratch.servers.front();
+    scratch.moves_at = pool_.is_in_ramps() ? first_move(all) : Instant::never();
     if (!several && command.options_from != 0) several = reads_elsewhere(command, *server);
     return several ? Place::Several : Place::OneServer;
+}
+
+// When the first of the keys moves.
+Instant RespFront::first_move(std::span<const ByteRange> all) {
+    Instant first = Instant::never();
+    std::string scratch;
+    ChainPlace place;
+    for (const uint32_t key : proxy_.scratch().keys) {
+        const std::string_view text = bytes_.view(all[key], scratch, place);
+        first = std::min(first, pool_.moves_at(text, proxy_.now(), proxy_.prng()));
+    }
+    return first;
 }
 
 // The patterns of SORT name keys of which only the server knows how they go on. They live where its

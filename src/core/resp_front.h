@@ -47,6 +47,7 @@ class RespFront {
     // resp_transaction.cc
     Taken take_transaction(const Command& command);
     Taken take_queued(const Command& command);
+    void note_place(Session& session) const;
     [[nodiscard]] bool joins_transaction(uint32_t server);
     void queue();
     void note_script();
@@ -87,6 +88,7 @@ class RespFront {
     };
 
     [[nodiscard]] Place place_keys(const Command& command, uint32_t* server);
+    [[nodiscard]] Instant first_move(std::span<const ByteRange> all);
     [[nodiscard]] bool reads_elsewhere(const Command& command, uint32_t server);
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
     void refuse_crossing(const std::string& what, bool may_be_emulated = false);

@@ -69,6 +69,7 @@ Taken RespFront::take_crossing(const Command& command) {
     Scratch& scratch = proxy_.scratch();
     auto steps = std::make_unique<Steps>();
     steps->command = &command;
+    steps->moves_at = scratch.moves_at;
     steps->words = resp::texts_of(bytes_, all);
     const uint32_t destination = resp::find_destination(command, bytes_, all, scratch.text);
     const auto at = std::ranges::find(scratch.keys, destination);
@@ -127,6 +128,7 @@ Taken RespFront::wait_for_replicas(const Command& command) {
     }
     auto steps = std::make_unique<Steps>();
     steps->command = &command;
+    steps->moves_at = Instant::never();
     steps->words = {"WAIT", replicas, timeout};
     const Taken taken = take_steps(std::move(steps), pool_.servers.size());
     if (Leases::has_ended(client_)) proxy_.leases().on_client_end(client_);

@@ -133,6 +133,12 @@ Taken RespFront::take_queued(const Command& command) {
     return Taken::Yes;
 }
 
+// The first keys of a transaction have their server, watched ones or those of a command.
+void RespFront::note_place(Session& session) const {
+    session.placed = pool_.placements;
+    session.moves_at = proxy_.scratch().moves_at;
+}
+
 // The first command with a key chooses the server, unless watched keys have.
 bool RespFront::joins_transaction(uint32_t server) {
     Session& session = *client_.session;
@@ -144,11 +150,12 @@ bool RespFront::joins_transaction(uint32_t server) {
                                                     : "the keys of this transaction live");
         return false;
     }
+    if (!session.has_server && session.watching == nullptr) note_place(session);
     if (!session.has_server) {
         session.has_server = true;
         session.server = server;
-        session.placed = pool_.placements;
     }
+    session.moves_at = std::min(session.moves_at, proxy_.scratch().moves_at);
     return true;
 }
 
@@ -214,7 +221,9 @@ void RespFront::announce_scripts(ServerConn& conn) {
 bool RespFront::may_execute(std::string* why) {
     const Session& session = *client_.session;
     *why = session.lost;
-    if (why->empty() && session.has_server && session.placed != pool_.placements) {
+    const bool is_placed = session.has_server || session.watching != nullptr;
+    const bool has_moved = session.placed != pool_.placements || proxy_.now() >= session.moves_at;
+    if (why->empty() && is_placed && has_moved) {
         *why = "servers came or went since its first command; try again";
     }
     if (why->empty() && session.watching == nullptr && !pool_.any_live()) {
@@ -337,6 +346,8 @@ Taken RespFront::watch(const Command& command) {
         refuse_crossing("the watched keys live");
         return Taken::Yes;
     }
+    if (conn == nullptr) note_place(session);
+    session.moves_at = std::min(session.moves_at, proxy_.scratch().moves_at);
     std::string_view why;
     if (!proxy_.has_room_for(bytes_.size() + block_size) || !proxy_.has_fragments(1)) {
         refuse("out of memory for requests; see buffer_memory", stats::Reason::Limit);

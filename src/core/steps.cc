@@ -30,8 +30,9 @@ Steps& steps_of(const Request& request) {
 }
 
 // The servers of the beginning may not be those of the keys any more.
-bool has_moved(const Request& request) {
-    return steps_of(request).placements != request.client->pool->placements;
+bool has_moved(const Request& request, Instant now) {
+    const Steps& steps = steps_of(request);
+    return steps.placements != request.client->pool->placements || now >= steps.moves_at;
 }
 
 bool is_error(const Chain& answer) {
@@ -188,7 +189,7 @@ void Leases::ask(ServerConn& conn, Fragment& fragment, Special special, uint32_t
 ServerConn* Leases::step_connection(Request& request, uint32_t server, uint64_t size) {
     ClientConn& client = *request.client;
     Pool& pool = *client.pool;
-    if (has_moved(request)) {
+    if (has_moved(request, proxy_->now())) {
         stop_steps(request, moved, stats::Reason::Lost);
         return nullptr;
     }
@@ -337,7 +338,7 @@ void Leases::read_watched(Request& request) {
     const bool moves = steps.command->crossing == Crossing::Moved;
     steps.phase = moves ? Steps::Phase::LookAgain : Steps::Phase::Fetch;
     steps.attempts += 1;
-    if (has_moved(request)) {
+    if (has_moved(request, proxy_->now())) {
         stop_steps(request, moved, stats::Reason::Lost);
         return;
     }

@@ -70,6 +70,9 @@ class Pool {
 
     [[nodiscard]] bool is_in_ramps() const { return !ramps_.empty(); }
 
+    // When the key's place changes next with no change of `placements`; never when it stays.
+    [[nodiscard]] Instant moves_at(std::string_view key, Instant now, Prng& prng) const;
+
     // Forgets the ramps that are at their end.
     void end_ramps(Instant now) {
         if (!ramps_.empty()) forget_ramps(now);
@@ -95,7 +98,7 @@ class Pool {
     List<ClientConn, &ClientConn::activity_link> by_activity;  // with client_idle_timeout only
     std::vector<Database> databases;
     std::unique_ptr<Topics> topics;  // that clients are subscribed to; null until one is
-    uint64_t placements = 0;         // changes whenever a key may have moved
+    uint64_t placements = 0;         // changes whenever a key may have moved, but in ramps
     bool retired = false;            // of an earlier configuration: gets nothing new
 
   private:
@@ -110,7 +113,7 @@ class Pool {
     [[nodiscard]] placement::Placement placement_without(std::span<const uint32_t> out) const;
     [[nodiscard]] bool is_returning(const Server& server, Instant now) const;
     void forget_ramps(Instant now);
-    [[nodiscard]] bool is_back(const Ramp& ramp, uint32_t hash, Instant now) const;
+    [[nodiscard]] Instant back_at(const Ramp& ramp, uint32_t hash) const;
     [[nodiscard]] uint32_t server_in_ramps(std::string_view key, Instant now, Prng& prng) const;
 
     std::vector<Ramp> ramps_;  // the last to return at the end

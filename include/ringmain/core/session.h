@@ -75,7 +75,8 @@ struct Session {
     bool aborted = false;
     bool has_server = false;  // some command had a key
     uint32_t server = 0;      // its index, by the placement of then
-    uint64_t placed = 0;      // Pool::placements of then
+    uint64_t placed = 0;      // Pool::placements of then, or when the first key was watched
+    Instant moves_at = {};    // when the first of the keys since then moves (Pool::moves_at)
     uint32_t commands = 0;
     Chain queued;                       // their bytes
     std::vector<QueuedScript> scripts;  // in them

@@ -72,6 +72,7 @@ struct Steps {
     std::vector<Source> sources;
     uint32_t home = 0;        // the destination's server
     uint64_t placements = 0;  // Pool::placements of the beginning
+    Instant moves_at = {};    // when the first of its keys moves (Pool::moves_at)
     uint32_t attempts = 0;
     Instant began;
     std::string answer;  // for the client, once the source is removed

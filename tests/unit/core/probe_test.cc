@@ -318,6 +318,53 @@ TEST_CASE("two servers on their way back: no key goes where it never was") {
     }
 }
 
+TEST_CASE("with slow_start a transaction ends when one of its keys comes back") {
+    config::Pool pool = ejecting_pool(2);
+    pool.slow_start_ms = 10'000;
+    World world(pool);
+    std::vector<std::string> keys;
+    for (uint32_t i = 0; i < 40; ++i) {
+        keys.push_back(world.key_on(0, i));
+    }
+    const std::string other = world.key_on(1);
+    eject(world, 0);
+    world.server(0).mood = Mood::Up;
+    world.pass(2010);
+    REQUIRE(world.health(0).accepts_traffic());
+    std::vector<Channel*> writing;
+    std::vector<Channel*> watching;
+    std::vector<uint32_t> began;
+    for (const std::string& key : keys) {
+        began.push_back(world.server_of(key));
+        writing.push_back(&world.client());
+        watching.push_back(&world.client());
+        CHECK(world.ask(*writing.back(), resp({"MULTI"}) + resp({"SET", key, "1"})) ==
+              "+OK\r\n+QUEUED\r\n");
+        if (began.back() == 0) continue;
+        CHECK(world.ask(*watching.back(),
+                        resp({"WATCH", key}) + resp({"MULTI"}) + resp({"SET", other, "1"})) ==
+              "+OK\r\n+OK\r\n+QUEUED\r\n");
+    }
+    world.pass(5000);
+    const std::string lost =
+        "-EXECABORT ringmain: transaction discarded: servers came or went since its first command; "
+        "try again\r\n";
+    const std::string done = "*1\r\n+OK\r\n";
+    size_t moved = 0;
+    for (size_t i = 0; i < keys.size(); ++i) {
+        CAPTURE(keys[i]);
+        const bool has_moved = world.server_of(keys[i]) != began[i];
+        moved += has_moved ? 1 : 0;
+        // It stays what it was when it is asked for again.
+        if (began[i] != 0) {
+            CHECK(world.ask(*watching[i], resp({"EXEC"})) == (has_moved ? lost : done));
+        }
+        CHECK(world.ask(*writing[i], resp({"EXEC"})) == (has_moved ? lost : done));
+    }
+    CHECK(moved > 10);
+    CHECK(moved < 30);
+}
+
 TEST_CASE("the only server that is in has all keys, however short a time it has been back") {
     config::Pool pool = ejecting_pool(1);
     pool.slow_start_ms = 10'000;

@@ -464,6 +464,51 @@ TEST_CASE("a transaction does not outlive a change of the servers") {
     CHECK(world.server(1).redis.values.empty());
 }
 
+TEST_CASE("a watch does not outlive a change of the servers, whatever is queued behind it") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    Channel& other = world.client();
+    const std::string on_second = world.key_on(1);
+    CHECK(world.ask(client, resp({"WATCH", on_second})) == ok);
+    CHECK(world.ask(other, resp({"WATCH", on_second})) == ok);
+    // The watched key may live elsewhere now, and what happens to it there is not seen.
+    config::Pool pool = redis_pool(2);
+    pool.servers[0].weight = 3;
+    world.adopt({pool});
+    const std::string queued_key = world.key_on(1);
+    CHECK(world.ask(client, requests({{"MULTI"}, {"SET", queued_key, "1"}, {"EXEC"}})) ==
+          ok + queued +
+              "-EXECABORT ringmain: transaction discarded: servers came or went since its first "
+              "command; try again\r\n");
+    CHECK(world.ask(client, requests({{"MULTI"}, {"SET", queued_key, "1"}, {"EXEC"}})) ==
+          ok + queued + "*1\r\n+OK\r\n");
+    CHECK(
+        world.ask(other, requests({{"UNWATCH"}, {"MULTI"}, {"SET", queued_key, "1"}, {"EXEC"}})) ==
+        ok + ok + queued + "*1\r\n+OK\r\n");
+}
+
+TEST_CASE("a command that is not known may be a transaction's first") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    CHECK(world.ask(client, requests({{"MULTI"}, {"JSON.SET", "a", "$", "1"}, {"EXEC"}}))
+              .starts_with(ok + queued + "*1\r\n"));
+}
+
+TEST_CASE("what a transaction publishes goes to the server of its channel") {
+    for (const std::string name : {"PUBLISH", "SPUBLISH"}) {
+        CAPTURE(name);
+        World world(redis_pool(2));
+        world.server(1).redis.canned[name] = ":1\r\n";
+        Channel& client = world.client();
+        const std::string channel = world.key_on(1);
+        CHECK(world.ask(client, requests({{"MULTI"}, {name, channel, "x"}})) == ok + queued);
+        CHECK(world.ask(client, resp({"SET", world.key_on(0), "1"})).starts_with("-CROSSSLOT"));
+        CHECK(
+            world.ask(client, requests({{"DISCARD"}, {"MULTI"}, {name, channel, "x"}, {"EXEC"}})) ==
+            ok + ok + queued + "*1\r\n:1\r\n");
+    }
+}
+
 TEST_CASE("in RESP3 as well") {
     World world(redis_pool(1));
     Channel& client = world.client();
