@@ -214,8 +214,10 @@ void Proxy::check_probe(ServerConn& probe) {
 void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     Server& server = *probe.server;
     const bool is_redis = server.pool().is_redis();
-    // A user that may not say PING is known all the same, and the server answers.
-    const bool is_right = is_redis ? answer == "+PONG" || answer.starts_with("-NOPERM")
+    // A user that may not say PING is known all the same, and a server that cannot save refuses it
+    // as it does writes, and serves reads: both answer.
+    const bool is_right = is_redis ? answer == "+PONG" || answer.starts_with("-NOPERM") ||
+                                         answer.starts_with("-MISCONF")
                                    : answer.starts_with("VERSION ");
     if (!is_right) {
         const bool counts = !is_excused(probe, answer);

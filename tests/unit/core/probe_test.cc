@@ -247,6 +247,15 @@ TEST_CASE("a server that is back does not get requests on the connection that wa
     CHECK(world.link(0) != late);
 }
 
+TEST_CASE("a server that serves and cannot save comes back") {
+    World world(ejecting_pool(2));
+    eject(world, 0);
+    world.server(0).redis.canned["PING"] = "-MISCONF Redis is configured to save RDB snapshots\r\n";
+    world.server(0).mood = Mood::Up;
+    world.pass(2010);
+    CHECK(world.health(0).accepts_traffic());
+}
+
 // --- slow start ----------------------------------------------------------------------------------
 
 TEST_CASE("with slow_start keys come back little by little, each once, and meanwhile stay put") {
