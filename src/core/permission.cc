@@ -53,8 +53,11 @@ bool RespFront::may_use_keys(const Command& row) {
         // KEYS, DBSIZE and the like are about everybody's keys.
         return (row.acl & acl_category::keyspace) == 0 && row.handling != Handling::Gather;
     }
-    return std::ranges::all_of(scratch.keys,
-                               [this](uint32_t key) { return may_use_arguments(key, key + 1); });
+    std::string text;
+    ChainPlace place;
+    return std::ranges::all_of(scratch.keys, [&](uint32_t key) {
+        return client_.user->may_use(bytes_.view(all[key], text, place));
+    });
 }
 
 bool RespFront::may_use_channels(const Command& row) {
