@@ -111,8 +111,9 @@ Taken RespFront::take_queued(const Command& command) {
                "' is not supported: " + std::string(command.reason));
         return Taken::Yes;
     }
-    const bool has_keys = !command.key_specs.empty();
-    const bool has_place = has_keys || command.only_key != 0;
+    const bool publishes = command.handling == Handling::Publish;
+    const bool has_keys = !command.key_specs.empty() && !publishes;
+    const bool has_place = has_keys || publishes;
     if (command.handling == Handling::Subscribe || (!has_place && !may_be_queued(command))) {
         refuse("'" + upper_case(command.name) +
                "' is not supported inside MULTI: a transaction runs on one server, on a "
@@ -123,7 +124,8 @@ Taken RespFront::take_queued(const Command& command) {
     Place found = Place::Anywhere;
     if (has_keys) {
         found = place(command, &server);
-    } else if (has_place) {  // PUBLISH
+    } else if (publishes) {
+        proxy_.scratch().moves_at = Instant::never();
         found =
             route(frame_.arguments[command.only_key], &server) ? Place::OneServer : Place::Refused;
     }
