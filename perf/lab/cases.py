@@ -96,17 +96,29 @@ def full():
                     yield Case(protocol, verb, keys_per_request=keys, servers=servers)
 
 
+# What the README shows: a table each with its title, figure, unit, digits and cases.
+SUMMARY = [
+    ("CPU us per request", "cpu_us", 1, 2,
+     ["redis get 64 B P1 c50 s3", "redis get 64 B P16 c50 s3", "redis get 64 B P100 c50 s3",
+      "redis set 64 B P16 c50 s3", "redis get 64 B P16 c1000 s3", "redis get 16 KiB P16 c50 s3",
+      "redis mget 100 keys 64 B P1 c50 s4", "memcached get 64 B P1 c50 s3",
+      "memcached get 64 B P16 c50 s3", "memcached set 64 B P100 c50 s3",
+      "memcached get 64 B P1 c10000 s3"]),
+    ("thousand requests per second", "rate", 1e3, 0,
+     ["redis get 64 B P32 c50 s3", "redis set 64 B P32 c50 s3", "memcached get 64 B P32 c50 s3"]),
+    ("p99 us at half of nutcracker's most", "p99_us", 1, 0,
+     ["redis get 64 B P1 c50 s3 fixed rate", "redis set 64 B P1 c50 s3 fixed rate",
+      "memcached get 64 B P1 c50 s3 fixed rate"]),
+    ("peak MiB", "peak_kib", 1024, 1,
+     ["redis get 64 B P16 c1000 s3", "memcached get 64 B P1 c10000 s3"]),
+]
+
+
 def quick():
-    """The cases of the targets."""
-    for protocol in ("redis", "memcached"):
-        for pipeline in (1, 32, 100) if protocol == "redis" else (1, 32):
-            for verb in ("get", "set"):
-                yield Case(protocol, verb, 64, pipeline)
-    yield Case("redis", "get", 64, 16, 1000)
-    yield Case("redis", "get", 16 << 10)
-    yield Case("redis", "get", 100 << 10)
-    yield Case("redis", "get", 64, fixed_rate=True)
-    yield Case("redis", "mget", keys_per_request=100, servers=4)
+    """The cases of the targets and of the README."""
+    names = {target.case.name for target in targets()}
+    names.update(name for *_, wanted in SUMMARY for name in wanted)
+    return (case for case in full() if case.name in names)
 
 
 def why_not(proxy, case):

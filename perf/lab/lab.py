@@ -157,6 +157,8 @@ def chosen_proxies(options):
             missing[name] = "not installed (tools/install --for perf)"
     if "io_backend" not in output_of(str(options.build / "src" / "ringmain"), "help", "options"):
         missing["ringmain-epoll"] = "this ringmain has no option io_backend"
+    if not options.no_syscalls and not shutil.which("perf"):
+        missing["the count of system calls"] = "perf is not there (tools/install --for perf)"
     wanted = cases.PROXIES if options.full else cases.QUICK_PROXIES
     wanted = ["ringmain", "other"] if options.against else [n for n in wanted if n != "other"]
     if options.proxies:
@@ -165,7 +167,8 @@ def chosen_proxies(options):
         if unknown:
             sys.exit(f"lab: unknown proxies {', '.join(sorted(unknown))}; "
                      f"known: {', '.join(cases.PROXIES)}")
-    missing = {name: why for name, why in missing.items() if name in wanted}
+    missing = {name: why for name, why in missing.items()
+               if name in wanted or name not in cases.PROXIES}
     return [name for name in wanted if name not in missing], missing
 
 

@@ -146,15 +146,18 @@ def target_table(raw):
 
 def facts(raw):
     machine, build = raw["machine"], raw["build"]
+    changed = " with changes" if raw.get("changed") else ""
+    after = machine.get("load_average_after")
     lines = [
-        f"- {raw['date']}, commit {raw['commit'][:12]}{' with changes' if raw['changed'] else ''}",
+        f"- {raw['date']}, commit {raw['commit'][:12]}{changed}",
         f"- {machine['cpu']}, {machine['cpus']} CPUs, {machine['memory_gib']} GiB, "
         f"{machine['virtualization']}; Linux {machine['kernel']}; load average "
-        f"{machine['load_average_before']:.1f} before, "
-        f"{machine.get('load_average_after', 0):.1f} after",
+        f"{machine['load_average_before']:.1f} before"
+        + (f", {after:.1f} after" if after is not None else ""),
         f"- {build.get('compiler', 'unknown compiler')}, {build.get('buildtype', '?')}, "
         f"LTO {build.get('b_lto', '?')}",
-        "- " + "; ".join(text for text in raw["versions"].values() if text),
+        *(["- " + "; ".join(text for text in raw["versions"].values() if text)]
+          if "versions" in raw else []),
         f"- {raw['rounds']} rounds of {raw['seconds']} s each, order alternating",
     ]
     for part in raw.get("again", []):
@@ -162,7 +165,7 @@ def facts(raw):
         lines.append(f"- {len(names)} of the cases again, {part['date']}, commit "
                      f"{part['commit'][:12]}{' with changes' if part['changed'] else ''}: "
                      f"{names[0]} to {names[-1]}")
-    return "\n".join(lines + [f"- without {name}: {why}" for name, why in raw["missing"].items()])
+    return "\n".join(lines + [f"- without {name}: {why}" for name, why in raw.get("missing", {}).items()])
 
 
 
@@ -208,22 +211,6 @@ def write(folder):
     return "\n\n".join(text for text in (target_table(raw), case_table(raw)) if text)
 
 
-# What the README shows: a table each with its title, figure, unit, digits and cases.
-SUMMARY = [
-    ("CPU us per request", "cpu_us", 1, 2,
-     ["redis get 64 B P1 c50 s3", "redis get 64 B P16 c50 s3", "redis get 64 B P100 c50 s3",
-      "redis set 64 B P16 c50 s3", "redis get 64 B P16 c1000 s3", "redis get 16 KiB P16 c50 s3",
-      "redis mget 100 keys 64 B P1 c50 s4", "memcached get 64 B P1 c50 s3",
-      "memcached get 64 B P16 c50 s3", "memcached set 64 B P100 c50 s3",
-      "memcached get 64 B P1 c10000 s3"]),
-    ("thousand requests per second", "rate", 1e3, 0,
-     ["redis get 64 B P32 c50 s3", "redis set 64 B P32 c50 s3", "memcached get 64 B P32 c50 s3"]),
-    ("p99 us at half of nutcracker's most", "p99_us", 1, 0,
-     ["redis get 64 B P1 c50 s3 fixed rate", "redis set 64 B P1 c50 s3 fixed rate",
-      "memcached get 64 B P1 c50 s3 fixed rate"]),
-    ("peak MiB", "peak_kib", 1024, 1,
-     ["redis get 64 B P16 c1000 s3", "memcached get 64 B P1 c10000 s3"]),
-]
 SUMMARY_PROXIES = ["ringmain", "ringmain-epoll", "nutcracker", "haproxy", "forwarder-shared"]
 
 
@@ -243,7 +230,7 @@ def summary_rows(raw, figure, divisor, digits, wanted):
 def summary(raw):
     """CPU time of some cases, and what else counts, the proxies beside each other."""
     head = [*SUMMARY_PROXIES, "ringmain / nutcracker"]
-    tables = [table([title, *head], rows) for title, *what in SUMMARY
+    tables = [table([title, *head], rows) for title, *what in cases.SUMMARY
               if (rows := list(summary_rows(raw, *what)))]
     return "\n\n".join(tables)
 

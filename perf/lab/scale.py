@@ -20,6 +20,7 @@ import sys
 import time
 
 import cases
+import report
 from lab import build_facts, machine, output_of
 from measure import measure, status_numbers
 from rig import Port, Process, Proxy, Rig, nutcracker_config, ringmain_config
@@ -225,7 +226,7 @@ def table_of(title, figures):
 
 
 def report_of(raw):
-    lines = []
+    lines = [report.facts(raw), ""]
     for load, groups in raw["load"].items():
         for name, figures in groups.items():
             lines += [*table_of(f"GET 64 B, {load}, by {name}", figures), ""]
@@ -253,6 +254,7 @@ def main():
                    ",".join(map(str, cpus[1:] or cpus)))
     raw = {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
            "machine": machine(), "commit": output_of("git", "rev-parse", "HEAD"),
+           "changed": bool(output_of("git", "status", "--porcelain", "--untracked-files=no")),
            "build": build_facts(options.build), "rounds": options.rounds,
            "seconds": options.seconds, "load": {}}
     try:
