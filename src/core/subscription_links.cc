@@ -81,6 +81,7 @@ void Subscriptions::want(Topic& topic, Server& server, bool wanted) {
 // To be told at the end of the batch, if it is to be told anything.
 void Subscriptions::queue(Topic& topic, Spot& spot) {
     Link& link = link_of(*spot.server);
+    link.take_back(spot);
     if (spot.wanted != spot.told && !spot.queued) {
         spot.queued = true;
         link.todo.push_back(&topic);
@@ -139,6 +140,7 @@ void Subscriptions::forget(Pool& pool, Server& server) {
     Link& link = *server.link;
     link.asked.clear();
     link.todo.clear();
+    link.refused.clear();
     link.wanted = 0;
     link.held = 0;
     proxy_->lose(*link.conn, "is not configured any more", Blame::Nobody);
@@ -201,6 +203,8 @@ void Subscriptions::on_lost(ServerConn& conn) {
     Link& link = *server.link;
     link.asked.clear();
     link.todo.clear();
+    link.refused.clear();
+    link.ask_again_at = Instant::never();
     link.held = 0;
     link.is_dropping = false;
     Pool& pool = server.pool();
@@ -212,6 +216,7 @@ void Subscriptions::on_lost(ServerConn& conn) {
         spot->told = false;
         spot->held = false;
         spot->pending = 0;
+        spot->refusal = 0;
         spot->queued = spot->wanted;
         if (spot->wanted) {
             link.todo.push_back(&topic);
@@ -340,6 +345,27 @@ bool Subscriptions::ask(Link& link, Topic* topic, bool subscribes) {
     return true;
 }
 
+// A refused one is asked for again, together with others: after longer, the more often it was.
+void Subscriptions::hold_back(Link& link, Topic& topic, Spot& spot) {
+    link.refusals += 1;
+    spot.refusal = link.refusals;
+    link.refused.emplace(spot.refusal, &topic);
+    if (!std::exchange(spot.was_refused, true)) link.ask_again_after = ask_again_first;
+    link.ask_again_at = std::min(link.ask_again_at, proxy_->now() + link.ask_again_after);
+    proxy_->wake_at(link.ask_again_at);
+}
+
+void Subscriptions::ask_again(Link& link) {
+    link.ask_again_at = Instant::never();
+    link.ask_again_after = std::min(Duration{2 * link.ask_again_after.ns}, ask_again_max);
+    for (const auto& [number, topic] : std::exchange(link.refused, {})) {
+        Spot& spot = *topic->spot(*link.conn->server);
+        spot.refusal = 0;
+        queue(*topic, spot);
+    }
+    proxy_->wake_at(proxy_->now());  // this batch may be over
+}
+
 // --- time ----------------------------------------------------------------------------------------
 
 bool Subscriptions::check(ServerConn& conn) {
@@ -370,6 +396,8 @@ void Subscriptions::check_ready(Link& link) {
                                                 ? options.timeout_ms * late_timeouts_max
                                                 : options.late_connection_timeout_ms);
     const Instant now = proxy_->now();
+    if (now >= link.ask_again_at) ask_again(link);
+    proxy_->wake_at(link.ask_again_at);
     if (!link.asked.empty()) {
         if (options.timeout_ms == 0) return;
         // It may stand behind many messages.

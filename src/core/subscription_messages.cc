@@ -140,9 +140,10 @@ void Subscriptions::on_frame(ServerConn& conn,
     const bool is_ping = is_due && link.asked.front().topic == nullptr;
     std::string scratch;
     const std::string_view text = bytes.view({0, std::min(bytes.size(), 32U)}, scratch);
-    // Any answer says that it lives: its ACL may allow no PING.
+    // Any answer says that it lives: its ACL may allow no PING, a script may keep it busy, or its
+    // disk be full.
     const bool is_pong = is_ping && (text == "*2\r\n$4\r\npong\r\n$0\r\n\r\n" ||
-                                     text == "+PONG\r\n" || text.starts_with("-NOPERM"));
+                                     text == "+PONG\r\n" || frame.type == '-');
     if (is_due && frame.type == '-' && !is_pong) {
         on_refused(conn, bytes);
         return;
@@ -218,6 +219,7 @@ void Subscriptions::on_confirmed(Link& link) {
         link.held = asked.subscribes ? link.held + 1 : link.held - 1;
     }
     spot.held = asked.subscribes;
+    spot.was_refused = false;
     note_recovery(link);
     if (topic.is_confirmed()) confirm(topic);
     settle(pool, topic);
@@ -225,25 +227,33 @@ void Subscriptions::on_confirmed(Link& link) {
 }
 
 // An error in place of a confirmation: the server's word for who waits for it. Who has the
-// subscription keeps it, and it is tried again, on another connection.
+// subscription keeps it, and it is tried again, on another connection. What was to end goes on, and
+// is to end later.
 void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
     Link& link = *conn.server->link;
-    Topic* topic = link.asked.front().topic;
+    const Link::Asked asked = link.asked.front();
+    Topic& topic = *asked.topic;
     const std::string line = proxy_->first_line(bytes);
-    const bool is_held_back = topic != nullptr && topic->clients.empty();
-    if (!is_held_back || !link.asked.front().subscribes) {
+    if (asked.subscribes && !topic.clients.empty()) {
         lose(conn, "refused a subscription: " + line);
         return;
     }
     link.asked.pop_front();
-    Spot& spot = *topic->spot(*conn.server);
+    Spot& spot = *topic.spot(*conn.server);
     spot.pending -= 1;
     // More of the same may be under way: they are answered, too.
-    if (spot.pending == 0) spot.told = false;
-    topic->joinings += 1;
-    fail(*topic, line + "\r\n");
-    topic->joinings -= 1;
-    settle(conn.server->pool(), *topic);
+    if (spot.pending == 0) spot.told = spot.held;
+    if (!asked.subscribes && spot.pending == 0 && spot.wanted != spot.told && !spot.queued) {
+        hold_back(link, topic, spot);
+    }
+    topic.joinings += 1;
+    if (topic.is_confirmed()) {
+        confirm(topic);  // it never ended
+    } else if (asked.subscribes) {
+        fail(topic, line + "\r\n");
+    }
+    topic.joinings -= 1;
+    settle(conn.server->pool(), topic);
     mark(link);
 }
 

@@ -483,6 +483,7 @@ void Subscriptions::on_pause(Duration gap) {
             Link& link = *server->link;
             link.heard_at = link.heard_at + gap;
             link.idle_since = link.idle_since + gap;
+            if (link.ask_again_at != Instant::never()) link.ask_again_at = link.ask_again_at + gap;
             for (Link::Asked& asked : link.asked) {
                 asked.at = asked.at + gap;
             }

@@ -101,6 +101,11 @@ inline constexpr uint64_t topics_asked_size_max = 256ULL * 1024;
 inline constexpr Duration link_ping_interval = Duration::millis(10'000);
 inline constexpr Duration idle_link_max = Duration::millis(30'000);
 
+// What a server refuses on a subscription connection is asked for again: after the first of these,
+// which is doubled with each further refusal up to the second.
+inline constexpr Duration ask_again_first = Duration::millis(100);
+inline constexpr Duration ask_again_max = Duration::millis(10'000);
+
 // A client name (CLIENT SETNAME) and library name longer than this are refused: it is kept outside
 // the arena for as long as the client is there.
 inline constexpr uint32_t client_name_size_max = 16 * 1024;

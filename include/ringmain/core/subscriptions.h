@@ -138,6 +138,8 @@ class Subscriptions {
     void forget(Pool& pool, Server& server);
     void note_recovery(Link& link);
     void check_ready(Link& link);
+    void hold_back(Link& link, Topic& topic, Spot& spot);
+    void ask_again(Link& link);
     void tell(const Link& link, std::string_view text, bool good);
 
     // subscription_messages.cc

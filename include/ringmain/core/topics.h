@@ -19,6 +19,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,13 +63,16 @@ struct Joining {
 //   wanted   it is to be subscribed there
 //   told     what the last command asked for, or would have: false after a loss
 //   held     the server has confirmed it, and sends its messages
+//   refusal  what is wanted was refused, and is asked for again after a while
 struct Spot {
     Server* server = nullptr;
     bool wanted = false;
     bool told = false;
     bool held = false;
-    bool queued = false;   // in Link::todo
-    uint32_t pending = 0;  // commands that are not confirmed
+    bool queued = false;       // in Link::todo
+    bool was_refused = false;  // and nothing was confirmed since
+    uint32_t pending = 0;      // commands that are not confirmed
+    uint64_t refusal = 0;      // its number in Link::refused; 0: it is not there
 
     [[nodiscard]] bool is_settled() const { return held && told && pending == 0; }
 };
@@ -120,9 +124,20 @@ struct Link {
 
     explicit Link(ServerConn& its_conn) : conn(&its_conn) {}
 
+    // It is not to be asked for again.
+    void take_back(Spot& spot) {
+        if (spot.refusal == 0) return;
+        refused.erase(spot.refusal);
+        spot.refusal = 0;
+    }
+
     ServerConn* conn;
-    std::deque<Asked> asked;   // each is confirmed in its turn
-    std::deque<Topic*> todo;   // whose Spot wants something else than was told
+    std::deque<Asked> asked;             // each is confirmed in its turn
+    std::deque<Topic*> todo;             // whose Spot wants something else than was told
+    std::map<uint64_t, Topic*> refused;  // of which the same is true, by Spot::refusal
+    uint64_t refusals = 0;               // the last of these numbers
+    Instant ask_again_at = Instant::never();
+    Duration ask_again_after = {};
     uint64_t wanted = 0;       // spots
     uint64_t held = 0;         // spots
     Instant heard_at = {};     // any byte
