@@ -5,6 +5,7 @@
 #include "ringmain/core/proxy.h"
 #include "ringmain/core/subscriptions.h"
 #include "ringmain/resp/writer.h"
+#include "ringmain/stats/printable.h"
 
 #include <algorithm>
 #include <utility>
@@ -251,13 +252,27 @@ void Subscriptions::tell(const Link& link, std::string_view text, bool good) {
 
 void Subscriptions::note_recovery(Link& link) {
     link.conn->failures = 0;
-    if (!link.is_behind || !link.todo.empty() || !link.asked.empty()) return;
-    link.is_behind = false;
-    if (!std::exchange(link.was_told, false)) return;
-    tell(link,
-         "server " + link.conn->server->title() + ": " + count_text(link.held) +
-             " are subscribed again",
-         true);
+    if (!link.todo.empty() || !link.asked.empty()) return;
+    const std::string who = "server " + link.conn->server->title();
+    if (std::exchange(link.is_behind, false) && std::exchange(link.was_told, false)) {
+        const uint64_t refused = link.refused.size();
+        const std::string but = refused == 0 ? "" : ", and " + std::to_string(refused) + " refused";
+        tell(link, who + ": " + count_text(link.held) + " are subscribed again" + but, true);
+    }
+    if (link.refused.empty() && std::exchange(link.was_told_refusal, false)) {
+        tell(link, who + " refuses no subscription any more", true);
+    }
+}
+
+// Each once until it is confirmed, but not thousands.
+void Subscriptions::tell_refusal(Link& link, const Topic& topic, std::string_view line) {
+    link.was_told_refusal = true;
+    if (!link.refusals_told.admit(proxy_->now())) return;
+    std::string text = "server " + link.conn->server->title() + " refuses to ";
+    text.append(words_of(topic.kind).subscribe).append(" \"");
+    text += stats::printable(std::string_view(topic.name).substr(0, topic_name_told_max));
+    text.append("\": ").append(line);
+    tell(link, text + "; clients stay subscribed, and it is asked again and again", false);
 }
 
 // --- asking --------------------------------------------------------------------------------------
@@ -364,6 +379,11 @@ void Subscriptions::ask_again(Link& link) {
         queue(*topic, spot);
     }
     proxy_->wake_at(proxy_->now());  // this batch may be over
+    if (const uint64_t more = link.refusals_told.take_untold(proxy_->now()); more != 0) {
+        tell(link,
+             "server " + link.conn->server->title() + " refuses " + count_text(more) + " more",
+             false);
+    }
 }
 
 // --- time ----------------------------------------------------------------------------------------

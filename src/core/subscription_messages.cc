@@ -153,6 +153,7 @@ void Subscriptions::on_frame(ServerConn& conn,
         return;
     }
     link.asked.pop_front();
+    note_recovery(link);
     check_ready(link);
 }
 
@@ -220,31 +221,32 @@ void Subscriptions::on_confirmed(Link& link) {
     }
     spot.held = asked.subscribes;
     spot.was_refused = false;
+    spot.was_told = false;
     note_recovery(link);
     if (topic.is_confirmed()) confirm(topic);
     settle(pool, topic);
     if (!link.todo.empty() || link.wanted == 0) mark(link);
 }
 
-// An error in place of a confirmation: the server's word for who waits for it. Who has the
-// subscription keeps it, and it is tried again, on another connection. What was to end goes on, and
-// is to end later.
+// An error in place of a confirmation: the server's word for who waits for it, and nothing was
+// done. Who has the subscription keeps it without its messages, and what was to end goes on; either
+// is asked for again later. All other topics on the connection have nothing to do with it.
 void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
     Link& link = *conn.server->link;
     const Link::Asked asked = link.asked.front();
-    Topic& topic = *asked.topic;
-    const std::string line = proxy_->first_line(bytes);
-    if (asked.subscribes && !topic.clients.empty()) {
-        lose(conn, "refused a subscription: " + line);
-        return;
-    }
     link.asked.pop_front();
+    Topic& topic = *asked.topic;
     Spot& spot = *topic.spot(*conn.server);
+    const std::string line = proxy_->first_line(bytes);
     spot.pending -= 1;
     // More of the same may be under way: they are answered, too.
     if (spot.pending == 0) spot.told = spot.held;
-    if (!asked.subscribes && spot.pending == 0 && spot.wanted != spot.told && !spot.queued) {
+    // The first who asked for it is told, and does without.
+    const bool is_missed = asked.subscribes && !topic.clients.empty();
+    const bool is_behind = spot.pending == 0 && spot.wanted != spot.told && !spot.queued;
+    if (is_behind && (is_missed || !asked.subscribes)) {
         hold_back(link, topic, spot);
+        if (is_missed && !std::exchange(spot.was_told, true)) tell_refusal(link, topic, line);
     }
     topic.joinings += 1;
     if (topic.is_confirmed()) {
@@ -253,6 +255,7 @@ void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
         fail(topic, line + "\r\n");
     }
     topic.joinings -= 1;
+    note_recovery(link);
     settle(conn.server->pool(), topic);
     mark(link);
 }

@@ -40,7 +40,6 @@ constexpr Text of_server[] = {
     {"sent a push message that nobody subscribed to", Push},
     {"did not confirm the subscription within ", Any | Remade},
     {"has not answered on its subscription connection for ", Slow | Vanish},
-    {"refused a subscription: ", Loading},
     {"sent what nobody asked for on a subscription connection", Unasked | Malformed | Push},
     {"sent a malformed message: ", Malformed | Push},
     {"refused the password (redis_auth): ", WrongPassword | Loading},

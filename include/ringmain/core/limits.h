@@ -106,6 +106,10 @@ inline constexpr Duration idle_link_max = Duration::millis(30'000);
 inline constexpr Duration ask_again_first = Duration::millis(100);
 inline constexpr Duration ask_again_max = Duration::millis(10'000);
 
+// The log has one of them in so long, how many there were more, and so much of a name.
+inline constexpr Duration refusals_told_interval = Duration::millis(10'000);
+inline constexpr uint32_t topic_name_told_max = 128;
+
 // A client name (CLIENT SETNAME) and library name longer than this are refused: it is kept outside
 // the arena for as long as the client is there.
 inline constexpr uint32_t client_name_size_max = 16 * 1024;

@@ -140,6 +140,7 @@ class Subscriptions {
     void check_ready(Link& link);
     void hold_back(Link& link, Topic& topic, Spot& spot);
     void ask_again(Link& link);
+    void tell_refusal(Link& link, const Topic& topic, std::string_view line);
     void tell(const Link& link, std::string_view text, bool good);
 
     // subscription_messages.cc

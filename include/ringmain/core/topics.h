@@ -15,6 +15,8 @@
 #include "ringmain/base/list.h"
 #include "ringmain/base/siphash.h"
 #include "ringmain/base/time.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/core/throttle.h"
 
 #include <array>
 #include <cstdint>
@@ -71,6 +73,7 @@ struct Spot {
     bool held = false;
     bool queued = false;       // in Link::todo
     bool was_refused = false;  // and nothing was confirmed since
+    bool was_told = false;     // in the log, that it is refused
     uint32_t pending = 0;      // commands that are not confirmed
     uint64_t refusal = 0;      // its number in Link::refused; 0: it is not there
 
@@ -138,14 +141,16 @@ struct Link {
     uint64_t refusals = 0;               // the last of these numbers
     Instant ask_again_at = Instant::never();
     Duration ask_again_after = {};
-    uint64_t wanted = 0;       // spots
-    uint64_t held = 0;         // spots
-    Instant heard_at = {};     // any byte
-    Instant idle_since = {};   // nothing is wanted
-    bool is_dirty = false;     // something is to be done at the end of the batch
-    bool was_told = false;     // in the log, that it was lost
-    bool is_behind = false;    // not all that was lost is subscribed again
-    bool is_dropping = false;  // a message for which there is no memory, to its end
+    Throttle refusals_told{refusals_told_interval};
+    bool was_told_refusal = false;  // in the log, and it is not over
+    uint64_t wanted = 0;            // spots
+    uint64_t held = 0;              // spots
+    Instant heard_at = {};          // any byte
+    Instant idle_since = {};        // nothing is wanted
+    bool is_dirty = false;          // something is to be done at the end of the batch
+    bool was_told = false;          // in the log, that it was lost
+    bool is_behind = false;         // not all that was lost is subscribed again
+    bool is_dropping = false;       // a message for which there is no memory, to its end
 };
 
 // Of one client (Session::subscriber).

@@ -76,26 +76,6 @@ TEST_CASE("a subscription connection that brings what is no message is lost") {
     CHECK(World::heard(client).starts_with(s0 + "sent a malformed message: "));
 }
 
-TEST_CASE("who subscribes while another's subscription is refused again is told why") {
-    World world(redis_pool(1));
-    Channel& first = world.client();
-    Channel& second = world.client();
-    CHECK(world.ask(first, resp({"SUBSCRIBE", "a"})).starts_with("*3\r\n"));
-    world.server(0).mood = Mood::Mute;
-    world.loop().begin();
-    world.loop().reset(*world.subscription(0));
-    world.loop().end();
-    for (int i = 0; i < 100 && world.subscription(0) == nullptr; ++i) {
-        world.pass(10);
-    }
-    REQUIRE(world.subscription(0) != nullptr);
-    world.settle();
-    CHECK(world.ask(second, resp({"SUBSCRIBE", "b"})).empty());
-    world.subscription(0)->inbound += "-NOPERM no\r\n";
-    world.settle();
-    CHECK(World::heard(second) == s0 + "refused a subscription: -NOPERM no\r\n");
-}
-
 TEST_CASE("values that were not asked for fit no response of several servers") {
     World world(memcached_pool(2));
     Channel& client = world.client();

@@ -87,4 +87,120 @@ TEST_CASE("a connection on which only what could not be ended is left is closed 
     CHECK(world.loop().notices().empty());
 }
 
+TEST_CASE("a channel that is refused after a loss is the only one without messages") {
+    Listening listening;
+    World& world = listening.world;
+    world.ask(*listening.client, resp({"SUBSCRIBE", "a\n", "d"}));
+    world.server(0).redis.canned["subscribe a\n"] = "-NOPERM no channel\r\n";
+    world.subscription(0)->inbound_end = true;
+    world.pass(50'000);
+    const auto& notices = world.loop().notices();
+    REQUIRE(notices.size() == 3);
+    CHECK(notices[0].find("closed the connection; clients stay") != std::string::npos);
+    CHECK(notices[1] ==
+          "pool main: server s0 (10.0.0.1:7000) refuses to subscribe \"a\\n\": -NOPERM no channel; "
+          "clients stay subscribed, and it is asked again and again");
+    CHECK(notices[2] ==
+          "pool main: server s0 (10.0.0.1:7000): 2 channels and patterns are subscribed again, and "
+          "1 refused");
+    // The others were asked for once more only, and it again and again.
+    CHECK(logged(world, 0, "subscribe c") == 2);
+    CHECK(logged(world, 0, "subscribe d") == 2);
+    const uint64_t asked = logged(world, 0, "subscribe a\n");
+    CHECK(asked >= 9);
+    CHECK(asked <= 13);
+    for (const std::string name : {"c", "d"}) {
+        CHECK(world.ask(*listening.other, resp({"PUBLISH", name, "x"})) == ":1\r\n");
+        CHECK(World::heard(*listening.client) == message(name, "x"));
+    }
+    // Once more lost, once more refused: the log knows.
+    world.subscription(0)->inbound_end = true;
+    world.pass(1000);
+    CHECK(notices.size() == 5);
+    // The server has another mind.
+    world.server(0).redis.canned.clear();
+    world.pass(10'000);
+    CHECK(notices.back() ==
+          "pool main: server s0 (10.0.0.1:7000) refuses no subscription any more");
+    CHECK(notices.size() == 6);
+    CHECK(world.ask(*listening.other, resp({"PUBLISH", "a\n", "x"})) == ":1\r\n");
+    CHECK(World::heard(*listening.client) == message("a\n", "x"));
+    world.pass(20'000);
+    CHECK(notices.size() == 6);
+}
+
+TEST_CASE("who subscribes to what is refused to others is told why, and asks for all") {
+    Listening listening;
+    World& world = listening.world;
+    world.server(0).redis.canned["subscribe c"] = "-NOPERM no channel\r\n";
+    world.subscription(0)->inbound_end = true;
+    world.pass(5'000);
+    const uint64_t asked = logged(world, 0, "subscribe c");
+    CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", "c", "d"})) ==
+          "-NOPERM no channel\r\n" + confirmed("subscribe", "d", 1));
+    CHECK(logged(world, 0, "subscribe c") == asked + 1);
+    world.server(0).redis.canned.clear();
+    CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", "c"})) == confirmed("subscribe", "c", 2));
+    CHECK(world.ask(world.client(), resp({"PUBLISH", "c", "x"})) == ":2\r\n");
+    CHECK(World::heard(*listening.client) == message("c", "x"));
+    world.pass(15'000);
+    CHECK(logged(world, 0, "subscribe c") == asked + 2);
+}
+
+TEST_CASE("what is refused and wanted by nobody any more is not asked for again") {
+    Listening listening;
+    World& world = listening.world;
+    world.ask(*listening.client, resp({"SUBSCRIBE", "d"}));
+    world.server(0).redis.canned["subscribe c"] = "-NOPERM no channel\r\n";
+    world.subscription(0)->inbound_end = true;
+    world.pass(5'000);
+    world.ask(*listening.client, resp({"UNSUBSCRIBE", "c"}));
+    const uint64_t asked = logged(world, 0, "subscribe c");
+    world.pass(15'000);
+    CHECK(logged(world, 0, "subscribe c") == asked);
+    CHECK(logged(world, 0, "unsubscribe c") == 0);
+    CHECK(world.proxy().pools()[0]->topics->names_size == 1);
+}
+
+TEST_CASE("a pattern that one server refuses after its loss comes from the other") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    Channel& other = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.ask(client, resp({"PSUBSCRIBE", "k*"}));
+    world.server(0).redis.canned["psubscribe"] = "-BUSY Redis is busy\r\n";
+    world.subscription(0)->inbound_end = true;
+    world.pass(1'000);
+    CHECK(world.ask(other, resp({"PUBLISH", a, "x"})) == ":0\r\n");
+    CHECK(world.ask(other, resp({"PUBLISH", b, "y"})) == ":1\r\n");
+    CHECK(World::heard(client) == "*4\r\n" + bulk("pmessage") + bulk("k*") + bulk(b) + bulk("y"));
+    world.server(0).redis.canned.clear();
+    world.pass(3'000);
+    CHECK(world.ask(other, resp({"PUBLISH", a, "x"})) == ":1\r\n");
+}
+
+TEST_CASE("of many that are refused at once the log names one") {
+    Listening listening;
+    World& world = listening.world;
+    std::vector<std::string> request = {"SUBSCRIBE"};
+    for (int i = 0; i < 600; ++i) {
+        request.push_back("n" + std::to_string(i));
+    }
+    world.ask(*listening.client, resp(request));
+    world.server(0).redis.canned["subscribe"] = "-BUSY Redis is busy\r\n";
+    world.subscription(0)->inbound_end = true;
+    world.pass(30'000);
+    const auto& notices = world.loop().notices();
+    REQUIRE(notices.size() == 4);
+    CHECK(notices[1].find(" refuses to subscribe \"") != std::string::npos);
+    CHECK(notices[2].ends_with(": 0 channels and patterns are subscribed again, and 601 refused"));
+    CHECK(notices[3].ends_with(" refuses 600 channels and patterns more"));
+    world.server(0).redis.canned.clear();
+    world.pass(10'000);
+    CHECK(notices.size() == 5);
+    CHECK(world.subscription(0) != nullptr);
+    CHECK(world.ask(*listening.other, resp({"PUBLISH", "n599", "x"})) == ":1\r\n");
+}
+
 }  // namespace ringmain::test
