@@ -209,7 +209,8 @@ bool Subscriptions::is_allowed(const ClientConn& client,
     const config::Pool& options = *pool.options;
     const Subscriber* subscriber = client.session->subscriber.get();
     const uint64_t own = subscriber == nullptr ? 0 : subscriber->topics.size();
-    const uint64_t all = pool.topics == nullptr ? 0 : pool.topics->subscriptions;
+    const uint64_t all =
+        pool.topics == nullptr ? 0 : pool.topics->subscriptions + pool.topics->awaited;
     uint64_t size = pool.topics == nullptr ? 0 : pool.topics->names_size;
     for (const std::string& name : names) {
         size += name.size();
@@ -278,6 +279,7 @@ bool Subscriptions::subscribe(ClientConn& client,
 void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std::string> names) {
     Pool& pool = *joining.client->pool;
     joining.items.reserve(names.size());
+    pool.topics->awaited += names.size();
     for (const std::string& name : names) {
         Topic& topic = topic_of(pool, kind, name);
         topic.joinings += 1;
@@ -291,6 +293,7 @@ void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std:
             item.state = Joining::State::Failed;
             item.error = error_line(pool, reason);
         } else {
+            item.place = topic.waiting.size();
             topic.waiting.push_back({&joining, joining.items.size() - 1});
             joining.missing += 1;
             // A server may have refused it while others waited for it.
@@ -306,6 +309,7 @@ std::string Subscriptions::compose(Joining& joining) {
     ClientConn& client = *joining.client;
     const std::unique_ptr<Joining> own = std::move(client.session->subscriber->joining);
     joinings_.remove(joining);
+    client.pool->topics->awaited -= joining.items.size();
     std::string text;
     for (const Joining::Item& item : joining.items) {
         if (item.state == Joining::State::Failed) {
@@ -371,6 +375,16 @@ void Subscriptions::fail(Topic& topic, std::string_view text) {
     }
 }
 
+// In no time, however many wait for the same. Who waits last takes its place.
+void Subscriptions::wait_no_more(const Joining::Item& item) {
+    std::vector<Topic::Waiting>& waiting = item.topic->waiting;
+    RM_ASSERT(item.place < waiting.size());
+    const Topic::Waiting last = waiting.back();
+    last.joining->items[last.item].place = item.place;
+    waiting[item.place] = last;
+    waiting.pop_back();
+}
+
 // Its time is up.
 void Subscriptions::expire(Joining& joining) {
     Pool& pool = *joining.client->pool;
@@ -380,10 +394,8 @@ void Subscriptions::expire(Joining& joining) {
         if (joining.items[i].state == Joining::State::Waiting) late.push_back({&joining, i});
     }
     for (const Topic::Waiting& one : late) {
-        Topic& topic = *joining.items[one.item].topic;
-        std::erase_if(topic.waiting, [&](const Topic::Waiting& other) {
-            return other.joining == one.joining && other.item == one.item;
-        });
+        const Topic& topic = *joining.items[one.item].topic;
+        wait_no_more(joining.items[one.item]);
         const auto behind = std::ranges::find_if(
             topic.spots, [](const Spot& spot) { return spot.wanted && !spot.is_settled(); });
         const std::string who =
@@ -399,12 +411,9 @@ void Subscriptions::expire(Joining& joining) {
 void Subscriptions::abandon(Joining& joining) {
     const std::unique_ptr<Joining> own = std::move(joining.client->session->subscriber->joining);
     joinings_.remove(joining);
+    joining.client->pool->topics->awaited -= joining.items.size();
     for (const Joining::Item& item : joining.items) {
-        if (item.state == Joining::State::Waiting) {
-            std::erase_if(item.topic->waiting, [&joining](const Topic::Waiting& one) {
-                return one.joining == &joining;
-            });
-        }
+        if (item.state == Joining::State::Waiting) wait_no_more(item);
         item.topic->joinings -= 1;
         settle(*joining.client->pool, *item.topic);
     }

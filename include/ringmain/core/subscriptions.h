@@ -117,6 +117,7 @@ class Subscriptions {
     void confirm(Topic& topic);
     void fail(Topic& topic, std::string_view text);
     void fail_item(const Topic::Waiting& waiting, std::string_view text);
+    static void wait_no_more(const Joining::Item& item);
     void abandon(Joining& joining);
     void expire(Joining& joining);
     void settle(Pool& pool, Topic& topic);

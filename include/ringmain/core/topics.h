@@ -48,6 +48,7 @@ struct Joining {
     struct Item {
         Topic* topic;
         State state = State::Waiting;
+        size_t place = 0;        // Waiting: in Topic::waiting
         std::string error = {};  // Failed: the whole line
     };
 
@@ -184,6 +185,7 @@ struct Topics {
 
     std::array<ByName, topic_kind_count> by_kind;
     uint64_t subscriptions = 0;  // of all clients
+    uint64_t awaited = 0;        // items of Joinings: they may be more of them
     uint64_t names_size = 0;     // bytes
     bool in_ramps = false;       // some are subscribed where they lived before, too
 };
