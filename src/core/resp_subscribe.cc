@@ -97,6 +97,12 @@ Taken RespFront::take_subscribe(const Command& command) {
     ChainPlace place;
     for (const ByteRange& range : arguments().subspan(1)) {
         if (wish.subscribes && !is_short_enough(range)) return Taken::Yes;
+        if (wish.subscribes && wish.kind == TopicKind::Pattern && range.size > pattern_size_max) {
+            refuse("a pattern of a subscription has at most " + std::to_string(pattern_size_max) +
+                       " bytes, this one has " + std::to_string(range.size) + "; use a shorter one",
+                   stats::Reason::Limit);
+            return Taken::Yes;
+        }
         names.emplace_back(bytes_.view(range, proxy_.scratch().text, place));
     }
     if (!wish.subscribes) {

@@ -106,6 +106,25 @@ int64_t Subscriptions::more_receivers(const Topic& topic, const Server& server) 
     return is_held ? static_cast<int64_t>(topic.clients.size()) - 1 : 0;
 }
 
+// By patterns; nothing when that takes more than `steps`.
+std::optional<int64_t> Subscriptions::more_by_patterns(const Server& server,
+                                                       std::string_view channel,
+                                                       uint64_t& steps) {
+    int64_t more = 0;
+    const Pool& pool = server.pool();
+    if (pool.topics == nullptr) return more;
+    for (const auto& [pattern, topic] : pool.topics->by_kind[index_of(TopicKind::Pattern)]) {
+        if (steps < pattern_steps_min) return std::nullopt;
+        steps -= pattern_steps_min;
+        if (topic->clients.size() == 1) continue;  // which the server counts
+        const std::optional<bool> matches =
+            resp::glob_matches_within(pattern, channel, resp::Letters::AsTheyAre, steps);
+        if (!matches.has_value()) return std::nullopt;
+        if (*matches) more += more_receivers(*topic, server);
+    }
+    return more;
+}
+
 void Subscriptions::count_receivers(Request& request,
                                     const Server& server,
                                     TopicKind kind,
@@ -113,12 +132,12 @@ void Subscriptions::count_receivers(Request& request,
     const Pool& pool = server.pool();
     const bool has_patterns = kind == TopicKind::Channel;
     int64_t more = 0;
+    uint64_t steps = publish_steps_max;
     if (const Topic* topic = find(pool, kind, channel)) more += more_receivers(*topic, server);
-    if (pool.topics != nullptr && has_patterns) {
-        for (const auto& [pattern, topic] : pool.topics->by_kind[index_of(TopicKind::Pattern)]) {
-            if (!resp::glob_matches(pattern, channel, resp::Letters::AsTheyAre)) continue;
-            more += more_receivers(*topic, server);
-        }
+    if (has_patterns) {
+        const std::optional<int64_t> own = more_by_patterns(server, channel, steps);
+        if (!own.has_value()) return;
+        more += *own;
     }
     const Environment& environment = proxy_->environment();
     for (uint32_t worker = 0; worker < environment.worker_count; ++worker) {
@@ -126,7 +145,10 @@ void Subscriptions::count_receivers(Request& request,
         const Listeners& listeners = (*pool.shared->listeners)[worker];
         const uint64_t count = listeners.count(kind, channel);
         if (count > 0) more += static_cast<int64_t>(count) - 1;
-        if (has_patterns) more += static_cast<int64_t>(listeners.more_by_patterns(channel));
+        if (!has_patterns) continue;
+        const std::optional<uint64_t> others = listeners.more_by_patterns(channel, steps);
+        if (!others.has_value()) return;
+        more += static_cast<int64_t>(*others);
     }
     if (more == 0) return;
     request.only.special = Special::Publish;

@@ -92,6 +92,13 @@ inline constexpr uint32_t combine_keys_max = 4096;
 // The names of all channels and patterns that clients of one pool and worker are subscribed to.
 inline constexpr uint64_t topic_names_size_max = 64ULL * 1024 * 1024;
 
+// A pattern's length, and the steps of comparing patterns with a PUBLISH's channel to count who
+// gets it (resp/glob.h), with so many for each pattern at least: some milliseconds. Beyond them the
+// server's own number is the answer.
+inline constexpr uint32_t pattern_size_max = 1024;
+inline constexpr uint64_t publish_steps_max = 1024ULL * 1024;
+inline constexpr uint64_t pattern_steps_min = 4;
+
 // What is asked on a subscription connection and not confirmed yet; the rest waits.
 inline constexpr uint32_t topics_asked_max = 256;
 inline constexpr uint64_t topics_asked_size_max = 256ULL * 1024;

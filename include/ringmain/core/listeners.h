@@ -12,8 +12,11 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -30,10 +33,17 @@ class Listeners {
 
     [[nodiscard]] uint64_t count(TopicKind kind, std::string_view name) const;
 
-    // Of all patterns that match the channel, the listeners but the first of each.
-    [[nodiscard]] uint64_t more_by_patterns(std::string_view channel) const;
+    // Of all patterns that match the channel, the listeners but the first of each. Nothing when
+    // that takes more than `steps`, from which its own are taken.
+    [[nodiscard]] std::optional<uint64_t> more_by_patterns(std::string_view channel,
+                                                           uint64_t& steps) const;
 
   private:
+    using Pattern = std::pair<std::string, uint64_t>;
+
+    [[nodiscard]] size_t copy_patterns(std::optional<std::string>& last,
+                                       std::vector<Pattern>& patterns) const;
+
     mutable std::atomic_flag busy_;
     std::array<std::map<std::string, uint64_t, std::less<>>, topic_kind_count> counts_;
 };

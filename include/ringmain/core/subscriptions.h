@@ -25,6 +25,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,7 +65,7 @@ class Subscriptions {
                                          std::string_view name) const;
 
     // PUBLISH to `server`, which counts a worker once for a channel and once for a pattern: its
-    // answer will have the clients of this process in their place.
+    // answer will have the clients of this process in their place, unless counting them takes long.
     void count_receivers(Request& request,
                          const Server& server,
                          TopicKind kind,
@@ -109,6 +110,9 @@ class Subscriptions {
     void begin(Joining& joining, TopicKind kind, std::span<const std::string> names);
     [[nodiscard]] Listeners* listeners_of(const Pool& pool) const;
     [[nodiscard]] static int64_t more_receivers(const Topic& topic, const Server& server);
+    [[nodiscard]] static std::optional<int64_t> more_by_patterns(const Server& server,
+                                                                 std::string_view channel,
+                                                                 uint64_t& steps);
     void join(ClientConn& client, Topic& topic);
     void part(ClientConn& client, Topic& topic);
     [[nodiscard]] std::string compose(Joining& joining);

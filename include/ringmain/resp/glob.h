@@ -8,8 +8,10 @@
 
 #include "ringmain/base/ascii.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace ringmain::resp {
@@ -56,15 +58,20 @@ enum class Letters : uint8_t { InAnyCase, AsTheyAre };
     return found != inverted;
 }
 
-// Takes at most |pattern| * |text| steps: it goes back to the last '*' only.
-[[nodiscard]] constexpr bool glob_matches(std::string_view pattern,
-                                          std::string_view text,
-                                          Letters letters = Letters::InAnyCase) {
+// Whether it matches, if that can be seen in so many steps (bytes of the pattern that are looked
+// at), which are taken off `steps`; nothing if it takes more. There may be |pattern| * |text| of
+// them: it goes back to the last '*' only.
+[[nodiscard]] constexpr std::optional<bool> glob_matches_within(std::string_view pattern,
+                                                                std::string_view text,
+                                                                Letters letters,
+                                                                uint64_t& steps) {
     std::string_view behind_star;
     size_t retry_at = 0;
     bool seen_star = false;
     size_t at = 0;
     while (at < text.size() || !pattern.empty()) {
+        if (steps == 0) return std::nullopt;
+        steps -= 1;
         if (!pattern.empty() && pattern.front() == '*') {
             pattern.remove_prefix(1);
             behind_star = pattern;
@@ -72,9 +79,14 @@ enum class Letters : uint8_t { InAnyCase, AsTheyAre };
             seen_star = true;
             continue;
         }
-        if (at < text.size() && !pattern.empty() && take_glob_element(pattern, text[at], letters)) {
-            at += 1;
-            continue;
+        if (at < text.size() && !pattern.empty()) {
+            const size_t size = pattern.size();
+            const bool is_it = take_glob_element(pattern, text[at], letters);
+            steps -= std::min<uint64_t>(steps, size - pattern.size() - 1);
+            if (is_it) {
+                at += 1;
+                continue;
+            }
         }
         if (!seen_star || retry_at >= text.size()) return false;
         retry_at += 1;
@@ -82,6 +94,13 @@ enum class Letters : uint8_t { InAnyCase, AsTheyAre };
         pattern = behind_star;
     }
     return true;
+}
+
+[[nodiscard]] constexpr bool glob_matches(std::string_view pattern,
+                                          std::string_view text,
+                                          Letters letters = Letters::InAnyCase) {
+    uint64_t steps = UINT64_MAX;
+    return glob_matches_within(pattern, text, letters, steps).value_or(false);
 }
 
 }  // namespace ringmain::resp

@@ -93,4 +93,51 @@ TEST_CASE("whom a server does not reach it does not count, and its errors are it
     CHECK(World::heard(publisher) == ":5\r\n");
 }
 
+TEST_CASE("patterns are short") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string longest(1024, 'a');
+    CHECK(world.ask(client, resp({"PSUBSCRIBE", longest})).ends_with(":1\r\n"));
+    CHECK(world.ask(client, resp({"PSUBSCRIBE", "b*", longest + "a"})) ==
+          error("a pattern of a subscription has at most 1024 bytes, this one has 1025; use a "
+                "shorter one"));
+    CHECK(world.ask(client, resp({"PUNSUBSCRIBE", longest + "a"})).ends_with(":1\r\n"));
+    CHECK(world.ask(client, resp({"SUBSCRIBE", longest + "a"})).ends_with(":2\r\n"));
+}
+
+TEST_CASE("PUBLISH that would take long to count has its server's number") {
+    World world(redis_pool(1));
+    Channel& publisher = world.client();
+    const std::string channel(60'000, 'a');
+    clients_that(world, 3, {"SUBSCRIBE", channel});
+    clients_that(world, 2, {"PSUBSCRIBE", "a*"});
+    const std::string slow = "*" + std::string(1000, 'a') + "b";
+    clients_that(world, 1, {"PSUBSCRIBE", slow});
+    // One client is what the server counts, whatever the pattern.
+    CHECK(world.ask(publisher, resp({"PUBLISH", channel, "x"})) == ":5\r\n");
+    clients_that(world, 1, {"PSUBSCRIBE", slow});
+    CHECK(world.ask(publisher, resp({"PUBLISH", channel, "x"})) == ":2\r\n");
+    // Other channels are counted.
+    CHECK(world.ask(publisher, resp({"PUBLISH", "aaa", "x"})) == ":2\r\n");
+}
+
+TEST_CASE("other workers' patterns take of the same steps") {
+    config::Config config;
+    config.pools.push_back(redis_pool(1));
+    Process process(config, 2);
+    core::Listeners& others = (*process.shared.pools[0].listeners)[1];
+    World world(redis_pool(1), {.process = &process, .worker = 0});
+    Channel& publisher = world.client();
+    const std::string channel(60'000, 'a');
+    clients_that(world, 2, {"SUBSCRIBE", channel});
+    for (int i = 0; i < 3; ++i) {
+        others.add(core::TopicKind::Pattern, "a*");
+    }
+    CHECK(world.ask(publisher, resp({"PUBLISH", channel, "x"})) == ":4\r\n");
+    for (int i = 0; i < 2; ++i) {
+        others.add(core::TopicKind::Pattern, "*" + std::string(1000, 'a') + "b");
+    }
+    CHECK(world.ask(publisher, resp({"PUBLISH", channel, "x"})) == ":1\r\n");
+}
+
 }  // namespace ringmain::test

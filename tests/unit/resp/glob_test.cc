@@ -1,7 +1,9 @@
 #include "ringmain/resp/glob.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -27,6 +29,27 @@ TEST_CASE("a star is anything, a question mark one byte") {
     CHECK_FALSE(glob_matches("*x", "get"));
     CHECK_FALSE(glob_matches("get?", "get"));
     CHECK_FALSE(glob_matches("*?", ""));
+}
+
+TEST_CASE("what takes too many steps is not found out") {
+    const auto find = [](std::string_view pattern, std::string_view text, uint64_t steps) {
+        const std::optional<bool> found =
+            glob_matches_within(pattern, text, Letters::AsTheyAre, steps);
+        return std::pair(found, steps);
+    };
+    const std::optional<bool> unknown;
+    CHECK(find("get", "get", 10) == std::pair(std::optional(true), uint64_t{7}));
+    CHECK(find("get", "got", 10) == std::pair(std::optional(false), uint64_t{8}));
+    CHECK(find("get", "get", 3).first == std::optional(true));
+    CHECK(find("get", "get", 2).first == unknown);
+    // All of a class is looked at.
+    CHECK(find("[abcdef]x", "gx", 10) == std::pair(std::optional(false), uint64_t{2}));
+    const std::string text(50'000, 'a');
+    const std::string pattern = "*" + std::string(1000, 'a') + "b";
+    CHECK(find(pattern, text, 1'000'000).first == unknown);
+    CHECK(find(pattern, text, 100'000'000).first == std::optional(false));
+    CHECK(find("*b", text, 200'000).first == std::optional(false));
+    CHECK(find("", "", 0).first == std::optional(true));
 }
 
 TEST_CASE("brackets are one byte of a class") {
