@@ -135,8 +135,10 @@ void Subscriptions::place_anew(Pool& pool) {
 
 // The server is not the pool's any more.
 void Subscriptions::forget(Pool& pool, Server& server) {
+    std::vector<Topic*> touched;
     for_each_topic(pool, [&](Topic& topic) {
-        std::erase_if(topic.spots, [&](const Spot& spot) { return spot.server == &server; });
+        const auto is_there = [&](const Spot& spot) { return spot.server == &server; };
+        if (std::erase_if(topic.spots, is_there) > 0) touched.push_back(&topic);
     });
     Link& link = *server.link;
     link.asked.clear();
@@ -144,6 +146,10 @@ void Subscriptions::forget(Pool& pool, Server& server) {
     link.refused.clear();
     link.wanted = 0;
     link.held = 0;
+    // Some may have been kept for its confirmation only.
+    for (Topic* topic : touched) {
+        settle(pool, *topic);
+    }
     proxy_->lose(*link.conn, "is not configured any more", Blame::Nobody);
 }
 

@@ -120,4 +120,32 @@ TEST_CASE("who waits for a server that a reload takes away waits for it no more"
                                       bulk("psubscribe") + bulk("l*") + ":2\r\n");
 }
 
+TEST_CASE("what was to end on a server that a reload takes away has ended") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.ask(client, resp({"SUBSCRIBE", a, b}));
+    for (const uint32_t server : {0U, 1U}) {
+        world.server(server).mood = Mood::Mute;
+    }
+    world.ask(client, resp({"UNSUBSCRIBE", a, b}));
+    const auto kept = [&world] {
+        const core::Topics& topics = *world.proxy().pools()[0]->topics;
+        uint64_t size = 0;
+        for (const auto& [name, topic] : topics.by_kind[0]) {
+            size += name.size();
+        }
+        CHECK(topics.names_size == size);
+        return topics.by_kind[0].size();
+    };
+    CHECK(kept() == 2);
+    world.adopt({redis_pool(1)});
+    world.settle();
+    CHECK(kept() == 1);  // which the other has not confirmed
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(kept() == 0);
+}
+
 }  // namespace ringmain::test
