@@ -35,8 +35,6 @@ constexpr std::string_view add_script =
     "redis.call('DEL',KEYS[2]) "
     "return redis.pcall('SADD',KEYS[1],ARGV[1])";
 
-constexpr std::string_view wait_channel = "ringmain:wait";
-
 void append_request(std::string& text, std::initializer_list<std::string_view> words) {
     resp::write_array_header(text, words.size());
     for (const std::string_view word : words) {

@@ -49,7 +49,9 @@ inline constexpr uint32_t watch_answers = 3;
 inline constexpr uint32_t remove_answers = 2;
 
 // WAIT concerns the writes of its own connection: this one is behind all earlier ones of anybody.
-// A message that nobody is subscribed to goes to the replicas like a write.
+// A message goes to the replicas like a write. Clients do not get those of this channel, whatever
+// pattern they are subscribed to.
+inline constexpr std::string_view wait_channel = "ringmain:wait";
 [[nodiscard]] std::string wait_text(std::string_view replicas, std::string_view timeout);
 
 // What of a command is done when it ends in this phase for another reason than its own: a clause.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "front.h"
+#include "step_requests.h"
 #include "topic_words.h"
 
 namespace ringmain::core {
@@ -58,6 +59,13 @@ class Elements {
 };
 
 constexpr std::string_view unasked = "sent what nobody asked for on a subscription connection";
+
+// A message that some worker has published for itself (WAIT).
+bool is_own(const Bytes& bytes, ByteRange channel) {
+    if (channel.size != wait_channel.size()) return false;
+    std::string scratch;
+    return bytes.view(channel, scratch) == wait_channel;
+}
 
 // "*3\r\n" or "*4\r\n".
 constexpr uint32_t array_header_size = 4;
@@ -196,9 +204,11 @@ void Subscriptions::on_array(ServerConn& conn,
     const auto* const kind =
         std::ranges::find_if(kinds, [&](TopicKind one) { return words_of(one).message == word; });
     Topic* topic = nullptr;
+    std::optional<ByteRange> channel;
     if (kind != kinds.end() && frame.number == (*kind == TopicKind::Pattern ? 4 : 3)) {
-        const bool is_whole = (*kind != TopicKind::Pattern || elements.bulk().has_value()) &&
-                              elements.bulk().has_value() && elements.at_end();
+        channel = *kind == TopicKind::Pattern ? elements.bulk() : name_range;
+        const bool is_whole =
+            channel.has_value() && elements.bulk().has_value() && elements.at_end();
         if (is_whole) topic = find(conn.server->pool(), *kind, name);
     }
     Spot* spot = topic == nullptr ? nullptr : topic->spot(*conn.server);
@@ -206,7 +216,8 @@ void Subscriptions::on_array(ServerConn& conn,
         lose(conn, unasked);
         return;
     }
-    if (spot->wanted) deliver(conn.server->pool(), *topic, bytes);
+    if (!spot->wanted || (*kind != TopicKind::Shard && is_own(bytes, *channel))) return;
+    deliver(conn.server->pool(), *topic, bytes);
 }
 
 void Subscriptions::on_confirmed(Link& link) {

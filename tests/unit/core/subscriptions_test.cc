@@ -441,6 +441,34 @@ TEST_CASE("what is not a message or a confirmation closes the connection") {
     }
 }
 
+TEST_CASE("what WAIT publishes for itself is no client's") {
+    Listening listening;
+    World& world = listening.world;
+    Channel& modern = world.client();
+    world.ask(modern, resp({"HELLO", "3"}));
+    world.ask(modern, resp({"PSUBSCRIBE", "*"}));
+    world.ask(*listening.client, resp({"SUBSCRIBE", "ringmain:wait"}));
+    world.ask(*listening.client, resp({"PSUBSCRIBE", "ringmain:*"}));
+    world.server(0).redis.canned["WAIT"] = ":1\r\n";
+    CHECK(world.ask(*listening.other, resp({"WAIT", "1", "100"})) == ":1\r\n");
+    CHECK(logged(world, 0, "PUBLISH ringmain:wait ") == 1);
+    world.settle();
+    CHECK(World::heard(*listening.client).empty());
+    CHECK(World::heard(modern).empty());
+    CHECK(listening.counters().messages.get() == 0);
+    CHECK(world.loop().notices().empty());
+    // Of that channel alone.
+    for (const std::string channel : {"ringmain:wait2", "ringmain:wai", "ringmain:waiT"}) {
+        world.ask(*listening.other, resp({"PUBLISH", channel, ""}));
+        CHECK(World::heard(*listening.client) ==
+              "*4\r\n" + bulk("pmessage") + bulk("ringmain:*") + bulk(channel) + bulk(""));
+        CHECK(World::heard(modern) ==
+              ">4\r\n" + bulk("pmessage") + bulk("*") + bulk(channel) + bulk(""));
+    }
+    world.ask(*listening.other, resp({"PUBLISH", "c", "ringmain:wait"}));
+    CHECK(World::heard(*listening.client) == message("c", "ringmain:wait"));
+}
+
 TEST_CASE("a message behind the confirmation of its end is unasked, one before it is dropped") {
     for (const bool late : {false, true}) {
         Listening listening;
