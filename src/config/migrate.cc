@@ -215,7 +215,13 @@ class PoolWriter {
     }
 
     void write_timeout(const YamlDirective* given, const std::optional<Node>& value) {
-        if (value && value->integer > 0) return write_option("timeout", *given, *value);
+        if (value && value->integer > 0) {
+            write_option("timeout", *given, *value);
+            if (value->integer <= Pool{}.connect_timeout_ms) return;
+            comment("With twemproxy connecting may take all of that time.");
+            constexpr int64_t connect_max = 3'600'000;  // of the option
+            return line("connect_timeout", std::to_string(std::min(value->integer, connect_max)));
+        }
         comment("twemproxy waits for ever unless told otherwise; its own notes recommend 400.");
         line("timeout", "0");
         comment("New: connecting has a limit of its own.");

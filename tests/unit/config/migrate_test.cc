@@ -3,6 +3,9 @@
 #include "ringmain/config/load.h"
 #include "tests/unit/config/loading.h"
 
+#include <string>
+#include <utility>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::config {
@@ -88,6 +91,7 @@ TEST_CASE("what ringmain has less of is cut, with a comment; what it cannot have
                    "# twemproxy has 2147483647 here; the most is 2145600000.\n"
                    "timeout = 2145600000\n"));
     CHECK(contains(most, "server_failure_limit = 1000000\n"));
+    CHECK(contains(most, "\nconnect_timeout = 3600000\n"));
     CHECK(contains(not_migrated("my pool:\n  listen: 127.0.0.1:1\n  servers:\n   - h:1:1\n"),
                    "the pool's name 'my pool' contains a blank or a control character; rename it, "
                    "to 'my_pool' for example"));
@@ -201,6 +205,13 @@ TEST_CASE("oddities that twemproxy takes are taken, with a comment") {
     CHECK(loaded(yaml_with("  server_failure_limit: 0\n")).pools.front().server_failure_limit == 1);
     CHECK(loaded(yaml_with("  backlog: 0\n")).pools.front().backlog == 1);
     CHECK(loaded(yaml_with("  timeout: 0\n")).pools.front().timeout_ms == 0);
+    // Connecting has all of the time with twemproxy, and never less than ringmain's own.
+    for (const auto& [ms, connect_ms] : {std::pair{400, 1000}, {1000, 1000}, {5000, 5000}}) {
+        CAPTURE(ms);
+        const Config config = loaded(yaml_with("  timeout: " + std::to_string(ms) + "\n"));
+        CHECK(config.pools.front().timeout_ms == ms);
+        CHECK(config.pools.front().connect_timeout_ms == connect_ms);
+    }
     const std::string mode = migrated("a:\n  listen: /tmp/a 0888\n  servers:\n  - h:1:1\n");
     CHECK(contains(mode, "listen = \"/tmp/a\""));
     CHECK(contains(mode, "as no mode at all"));
