@@ -114,15 +114,22 @@ stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
     return worker;
 }
 
-const stats::ServerSnapshot* find_server(const stats::Snapshot* snapshot,
-                                         const std::string& pool_name,
-                                         const stats::ServerSnapshot& like) {
+const stats::PoolSnapshot* find_pool(const stats::Snapshot* snapshot, const std::string& name) {
     if (snapshot == nullptr) return nullptr;
-    const auto pool = std::ranges::find(snapshot->pools, pool_name, &stats::PoolSnapshot::name);
-    if (pool == snapshot->pools.end()) return nullptr;
-    const auto server = std::ranges::find_if(pool->servers, [&](const stats::ServerSnapshot& one) {
+    const auto pool = std::ranges::find(snapshot->pools, name, &stats::PoolSnapshot::name);
+    return pool == snapshot->pools.end() ? nullptr : &*pool;
+}
+
+// It is mostly in its place; to look for each of thousands among all takes long.
+const stats::ServerSnapshot* find_server(const stats::PoolSnapshot* pool,
+                                         size_t place,
+                                         const stats::ServerSnapshot& like) {
+    if (pool == nullptr) return nullptr;
+    const auto is_it = [&like](const stats::ServerSnapshot& one) {
         return one.name == like.name && one.address == like.address;
-    });
+    };
+    if (place < pool->servers.size() && is_it(pool->servers[place])) return &pool->servers[place];
+    const auto server = std::ranges::find_if(pool->servers, is_it);
     return server == pool->servers.end() ? nullptr : &*server;
 }
 
@@ -141,8 +148,10 @@ void keep_since(stats::ServerSnapshot& server, const stats::ServerSnapshot* befo
 
 // When a server was last ejected is known of those that are out, and of others from before.
 void keep_history(stats::PoolSnapshot& pool, const stats::Snapshot* before, int64_t now_s) {
-    for (stats::ServerSnapshot& server : pool.servers) {
-        const stats::ServerSnapshot* old = find_server(before, pool.name, server);
+    const stats::PoolSnapshot* old_pool = find_pool(before, pool.name);
+    for (size_t i = 0; i < pool.servers.size(); ++i) {
+        stats::ServerSnapshot& server = pool.servers[i];
+        const stats::ServerSnapshot* old = find_server(old_pool, i, server);
         keep_since(server, old, now_s);
         if (server.ejected_at_us == 0 && old != nullptr) {
             server.ejected_at_us = old->ejected_at_us;
