@@ -174,7 +174,9 @@ bool admit_anew(ClientConn& client) {
 
 // Null: they have no pool any more and are closed when they have their answers.
 void Proxy::take_clients(Pool& old_pool, Pool* pool) {
-    for (ClientConn* client = clients_.front(); client != nullptr;
+    // With many pools and clients it takes long to look through them for each; those of a pool that
+    // goes on are no longer its own.
+    for (ClientConn* client = clients_.front(); client != nullptr && old_pool.clients > 0;
          client = decltype(clients_)::after(*client)) {
         if (client->pool != &old_pool) continue;
         if (pool == nullptr) {
