@@ -219,8 +219,7 @@ class PoolWriter {
             write_option("timeout", *given, *value);
             if (value->integer <= Pool{}.connect_timeout_ms) return;
             comment("With twemproxy connecting may take all of that time.");
-            constexpr int64_t connect_max = 3'600'000;  // of the option
-            return line("connect_timeout", std::to_string(std::min(value->integer, connect_max)));
+            return write_option("connect_timeout", *given, *value);
         }
         comment("twemproxy waits for ever unless told otherwise; its own notes recommend 400.");
         line("timeout", "0");
