@@ -119,23 +119,6 @@ void keep_keys(Proxy& proxy, Join& join, const RequestFrame& frame, const Bytes&
     RM_ASSERT(kept);
 }
 
-// Puts the keys of a fragment side by side, each in its order; Fragment::keys says how many.
-void group_keys(const Join& join, Scratch& scratch) {
-    std::vector<uint32_t>& next = scratch.keys;  // per fragment: where its next key goes
-    next.clear();
-    uint32_t count = 0;
-    for (const Fragment* fragment : join.fragments) {
-        next.push_back(count);
-        count += fragment->keys;
-    }
-    scratch.grouped_keys.resize(count);
-    for (size_t i = 0; i < scratch.key_ranges.size(); ++i) {
-        uint32_t& at = next[scratch.servers[i]];
-        scratch.grouped_keys[at] = scratch.key_ranges[i];
-        at += 1;
-    }
-}
-
 // A line for one server becomes as many fragments as it needs to be short enough there.
 void keep_lines_short(const RequestFrame& frame, Scratch& scratch) {
     const auto head =
@@ -183,12 +166,12 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
     describe(*request, frame);
     note(proxy, *request, bytes.view(scratch.key_ranges.front(), scratch.text));
     Join& join = *request->join;
-    join.owners.assign(scratch.servers.begin(), scratch.servers.end());
-    for (const uint16_t owner : join.owners) {
-        join.fragments[owner]->keys += 1;
-    }
     keep_keys(proxy, join, frame, bytes);
-    group_keys(join, scratch);
+    order_keys(join, scratch);
+    scratch.grouped_keys.clear();
+    for (const uint32_t key : scratch.key_order) {
+        scratch.grouped_keys.push_back(scratch.key_ranges[key]);
+    }
     const ByteRange* keys = scratch.grouped_keys.data();
     for (size_t i = 0; i < join.fragments.size(); ++i) {
         Fragment& fragment = *join.fragments[i];

@@ -9,28 +9,6 @@
 
 namespace ringmain::core {
 
-namespace {
-
-// Each fragment has its number of keys, and its keys stand side by side.
-void order_keys(const Join& join, Scratch& scratch) {
-    for (const uint16_t owner : join.owners) {
-        join.fragments[owner]->keys += 1;
-    }
-    std::vector<uint32_t>& next = scratch.keys;  // per fragment: where its next key goes
-    next.clear();
-    uint32_t count = 0;
-    for (const Fragment* fragment : join.fragments) {
-        next.push_back(count);
-        count += fragment->keys;
-    }
-    scratch.key_order.resize(count);
-    for (uint32_t i = 0; i < count; ++i) {
-        scratch.key_order[next[join.owners[i]]++] = i;
-    }
-}
-
-}  // namespace
-
 void RespFront::send_fragments(const Command& command, std::string_view name, uint32_t step) {
     Scratch& scratch = proxy_.scratch();
     const std::span<const ByteRange> all = arguments();
@@ -38,7 +16,6 @@ void RespFront::send_fragments(const Command& command, std::string_view name, ui
     if (request == nullptr) return;
     note(*request);
     request->policy = command.response;
-    request->join->owners.assign(scratch.servers.begin(), scratch.servers.end());
     order_keys(*request->join, scratch);
     const uint32_t* keys = scratch.key_order.data();
     const std::string wire_name = upper_case(name);

@@ -1,5 +1,8 @@
 #include "split.h"
 
+#include <cstdint>
+#include <vector>
+
 #include "front.h"
 
 namespace ringmain::core {
@@ -56,6 +59,24 @@ Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size, boo
         proxy.make_fragment(*request);
     }
     return request;
+}
+
+void order_keys(Join& join, Scratch& scratch) {
+    join.owners.assign(scratch.servers.begin(), scratch.servers.end());
+    for (const uint16_t owner : join.owners) {
+        join.fragments[owner]->keys += 1;
+    }
+    std::vector<uint32_t>& next = scratch.keys;  // per fragment: where its next key goes
+    next.clear();
+    uint32_t count = 0;
+    for (const Fragment* fragment : join.fragments) {
+        next.push_back(count);
+        count += fragment->keys;
+    }
+    scratch.key_order.resize(count);
+    for (uint32_t i = 0; i < count; ++i) {
+        scratch.key_order[next[join.owners[i]]++] = i;
+    }
 }
 
 }  // namespace ringmain::core

@@ -22,4 +22,8 @@ namespace ringmain::core {
                                           uint64_t size,
                                           bool noreply = false);
 
+// Each key has its owner and each fragment its number of keys; scratch.key_order has the keys of
+// the first fragment, then those of the second one, ..., each in their order.
+void order_keys(Join& join, Scratch& scratch);
+
 }  // namespace ringmain::core
