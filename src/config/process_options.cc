@@ -159,7 +159,7 @@ constexpr std::array proxy_table = {
            .store = store<&Proxy::shutdown_timeout_ms>,
            .fetch = fetch<&Proxy::shutdown_timeout_ms>,
            .help = "how long requests in flight may take after TERM or INT",
-           .doc = "A second signal stops at once."},
+           .doc = "0 or a second signal: it stops at once."},
 };
 
 constexpr std::array stats_table = {

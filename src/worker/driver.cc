@@ -85,6 +85,9 @@ void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
         round();
         if (draining_ && (is_drained() || now_ >= drain_until_)) stopping_ = true;
     }
+    round();  // what has arrived by now, without waiting
+    flush();
+    ring_.submit_and_wait(Duration{});
 }
 
 // One batch: everything that is ready goes in, everything that results goes out.
@@ -152,7 +155,8 @@ void Driver::wait() {
     timekeeper_.end_batch(worker_);
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
     // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
-    const bool at_once = (!starved_.empty() && buffers_.held() > 0) || proxy_.has_to_preconnect();
+    const bool at_once =
+        stopping_ || (!starved_.empty() && buffers_.held() > 0) || proxy_.has_to_preconnect();
     const Instant before = now_;
     const Duration timeout = at_once                        ? Duration{}
                              : deadline == Instant::never() ? uring::Ring::forever

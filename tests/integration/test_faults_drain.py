@@ -219,6 +219,23 @@ class InFlight(Ending):
             client.read_until_closed(timeout=1)
         self.assertFalse(os.path.exists(self.path))
 
+    def test_what_comes_in_the_last_batch_is_sent(self):
+        self.begin("600ms")
+        self.stopped()
+        client = self.client()
+        client.send(resp("GET", self.slow))
+        time.sleep(0.1)
+        self.term()
+        time.sleep(0.2)
+        # The answer waits for it when it wakes up, and so does the end of its time.
+        os.kill(self.proxy.pid, signal.SIGSTOP)
+        os.kill(self.servers[1].pid, signal.SIGCONT)
+        wait_for(lambda: b"cmdstat_get:" in self.servers[1].call("INFO", "commandstats"), "the answer")
+        time.sleep(0.6)
+        os.kill(self.proxy.pid, signal.SIGCONT)
+        self.same(client.read_until_closed(timeout=1), b"$-1\r\n")
+        self.ends(within=2.0 + self.noise.worst(self.termed))
+
     def test_a_client_that_does_not_read_does_not_hold_it_up(self):
         self.begin("700ms")
         client = self.client()
