@@ -94,7 +94,9 @@ void Replay::send_requests() {
                 memcached_.serve(bytes, peer.answers);
             }
         }
+        const uint64_t size = sendable.size();
         sendable.clear();
+        conn->note_sent(size, now_);
     }
 }
 
