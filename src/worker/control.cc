@@ -40,6 +40,10 @@ Result<std::string> read_again(const std::string& file) {
     return config::read_file(file);
 }
 
+std::string pools_text(const config::Config& config) {
+    return std::to_string(config.pools.size()) + (config.pools.size() == 1 ? " pool" : " pools");
+}
+
 }  // namespace
 
 Control::Control(const ControlOptions& options)
@@ -65,11 +69,12 @@ Status Control::open(const IoChoice& io) {
     arm(Operation::Signal);
     arm(Operation::Wake);
     now_ = uring::now();
-    next_look_ = now_ + look_interval;
+    next_look_ = now_;
     return reporter_.open(now_);
 }
 
 void Control::run() {
+    tell_ready(pools_text(*options_.config) + " served");
     while (!all_ended()) {
         round();
     }
@@ -99,8 +104,16 @@ void Control::round() {
     }
     reporter_.on_time(now_);
     if (now_ >= next_look_) {
-        next_look_ = now_ + look_interval;
+        next_look_ = now_ + std::min(look_interval, supervisor_.alive_interval());
         watch();
+    }
+}
+
+void Control::tell_ready(const std::string& status) {
+    if (draining_) return;
+    supervisor_.tell_ready(status);
+    if (!supervisor_.trouble().empty()) {
+        options_.log->write(LogLevel::Warning, supervisor_.trouble());
     }
 }
 
@@ -163,6 +176,7 @@ void Control::stop() {
     options_.log->write(
         LogLevel::Notice,
         draining_ ? "stopping at once" : "stopping: requests in flight are answered");
+    if (!draining_) supervisor_.tell_stopping("requests in flight are answered");
     for (const auto& worker : options_.workers) {
         draining_ ? worker->stop() : worker->drain();
     }
@@ -183,10 +197,12 @@ void Control::reload() {
         reload_again_ = true;
         return;
     }
+    supervisor_.tell_reloading(now_);
     const config::Config& running =
         generations_.empty() ? *options_.config : generations_.back()->config;
     const auto refuse = [&](const std::string& reason) {
         reporter_.note_refused_reload();
+        tell_ready(pools_text(running) + " served as before: HUP was refused, the log says why");
         log.write(LogLevel::Error, reopened + "; configuration not changed: " + reason);
     };
     const Result<std::string> text = read_again(running.file);
@@ -306,11 +322,14 @@ void Control::follow_progress() {
     adopting_ = false;
     options_.listeners->close_unwanted();
     options_.log->write(LogLevel::Notice, in_use_text_);
+    tell_ready(pools_text(generations_.back()->config) + " served");
     if (std::exchange(reload_again_, false)) reload();
 }
 
-// A worker that is neither waiting nor getting on serves nobody: people should know.
+// A worker that is neither waiting nor getting on serves nobody: people should know, and a service
+// manager that wants to.
 void Control::watch() {
+    bool all_move = true;
     for (uint32_t i = 0; i < watched_.size(); ++i) {
         Watched& seen = watched_[i];
         const uint64_t batches = options_.timekeeper->batches(i);
@@ -327,7 +346,9 @@ void Control::watch() {
                                     std::to_string((now_ - seen.since).to_millis()) +
                                     " ms and serves nobody");
         }
+        all_move = all_move && !seen.stuck;
     }
+    if (all_move) supervisor_.tell_alive();
 }
 
 bool Control::all_ended() const {

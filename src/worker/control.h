@@ -24,6 +24,7 @@
 #include "listeners.h"
 #include "reporter.h"
 #include "signals.h"
+#include "supervisor.h"
 
 namespace ringmain::worker {
 
@@ -69,6 +70,7 @@ class Control {
     void obey(int signal);
     void stop();
     void reload();
+    void tell_ready(const std::string& status);
     void tell_level(std::string_view signal, config::LogLevel level) const;
     void tell_findings(const std::vector<config::Diagnostic>& findings,
                        const std::string& file) const;
@@ -86,6 +88,7 @@ class Control {
     Reporter reporter_;  // before the ring, which is closed first
     uring::Ring ring_;
     std::vector<uring::Completion> batch_;
+    Supervisor supervisor_;
     std::vector<Watched> watched_;
     // Oldest first, the newest is in force; empty before the first reload.
     std::deque<std::unique_ptr<Generation>> generations_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <utility>
 
 #include <fcntl.h>
@@ -33,17 +34,28 @@ std::string_view level_name(config::LogLevel level) {
 
 namespace {
 
-std::string line_of(config::LogLevel level, std::string_view text) {
-    std::string line = uring::wall_time().text();
-    line.append(" ").append(level_name(level)).append(": ").append(text);
-    line.resize(std::min<size_t>(line.size(), PIPE_BUF - 1));
-    std::replace_if(
-        line.begin(),
-        line.end(),
-        [](char byte) { return static_cast<unsigned char>(byte) < ' ' || byte == '\x7f'; },
-        '?');
-    line += '\n';
-    return line;
+// As syslog(3) numbers them.
+char priority_of(config::LogLevel level) {
+    switch (level) {
+        case config::LogLevel::Error:
+            return '3';
+        case config::LogLevel::Warning:
+            return '4';
+        case config::LogLevel::Notice:
+            return '5';
+        case config::LogLevel::Info:
+            return '6';
+        case config::LogLevel::Debug:
+            return '7';
+    }
+    return '5';
+}
+
+// The journal says "device:inode" of the stream that it reads.
+bool is_journal(const struct stat& file) {
+    const char* stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe)
+    return stream != nullptr &&
+           stream == std::to_string(file.st_dev) + ":" + std::to_string(file.st_ino);
 }
 
 // To open a named pipe for writing alone waits until somebody reads it: at a start that is not
@@ -73,7 +85,9 @@ void Log::use(int file) {
     const int old = std::exchange(file_, file);
     if (old != STDERR_FILENO) ::close(old);
     struct stat found = {};
-    if (fstat(file_, &found) == 0 && found.st_size == 0) is_torn_ = false;
+    const bool is_known = fstat(file_, &found) == 0;
+    if (is_known && found.st_size == 0) is_torn_ = false;
+    to_journal_ = is_known && is_journal(found);
 }
 
 bool Log::reopen() {
@@ -84,10 +98,24 @@ bool Log::reopen() {
     return false;
 }
 
+std::string Log::line_of(config::LogLevel level, std::string_view text) const {
+    std::string line =
+        to_journal_ ? std::string("<") + priority_of(level) + ">" : uring::wall_time().text() + " ";
+    line.append(level_name(level)).append(": ").append(text);
+    line.resize(std::min<size_t>(line.size(), PIPE_BUF - 1));
+    std::replace_if(
+        line.begin(),
+        line.end(),
+        [](char byte) { return static_cast<unsigned char>(byte) < ' ' || byte == '\x7f'; },
+        '?');
+    line += '\n';
+    return line;
+}
+
 void Log::write(config::LogLevel level, std::string_view text) const {
     if (!sees(level)) return;
-    const std::string line = line_of(level, text);
     const std::lock_guard lock(mutex_);
+    const std::string line = line_of(level, text);
     if (lost_ > 0) {
         const std::string told = line_of(
             config::LogLevel::Warning,

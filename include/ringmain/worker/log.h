@@ -6,6 +6,9 @@
 // outside can forge one. Nobody waits for whoever reads the log: when a pipe, a socket or a
 // terminal takes nothing, or a disk is full, lines are lost, and the next one that goes says how
 // many and why. A line has at most 4096 bytes, which a pipe takes whole.
+//
+// The journal has times of its own and wants levels as sd-daemon(3) has them: where standard error
+// leads there (JOURNAL_STREAM), a line is "<5>notice: serving pool alpha ...".
 
 #pragma once
 
@@ -25,7 +28,7 @@ namespace ringmain::worker {
 
 class Log {
   public:
-    explicit Log(config::LogLevel level) : level_(level) {}
+    explicit Log(config::LogLevel level) : level_(level) { use(2); }
 
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
@@ -56,6 +59,7 @@ class Log {
 
   private:
     void use(int file);
+    [[nodiscard]] std::string line_of(config::LogLevel level, std::string_view text) const;
     [[nodiscard]] bool try_write(std::string_view line) const;
 
     std::string path_;
@@ -64,6 +68,7 @@ class Log {
     mutable int lost_why_ = 0;      // errno of the latest; 0: nobody took it
     mutable bool is_torn_ = false;  // the file ends within a line
     int file_ = 2;
+    bool to_journal_ = false;
     std::atomic<config::LogLevel> level_;
 };
 

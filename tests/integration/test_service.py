@@ -1,0 +1,172 @@
+"""ringmain as a service: what it tells the manager that started it, and the unit in conf/."""
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import unittest
+from unittest import mock
+
+from harness import Case, RedisServer, Ringmain, main, needs_ringmain, wait_for
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+UNIT = ROOT / "conf" / "ringmain.service"
+
+
+class Manager:
+    """The receiving end of NOTIFY_SOCKET."""
+
+    def __init__(self, address, name):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.settimeout(20)
+        self.name = name
+
+    def next(self):
+        """The next message but for those of the watchdog, as a dictionary."""
+        while True:
+            lines = self.socket.recv(65536).decode().split("\n")
+            if lines != ["WATCHDOG=1"]:
+                return dict(line.split("=", 1) for line in lines)
+
+    def stop(self):
+        self.socket.close()
+
+
+@needs_ringmain
+class Told(Case):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="ringmain-test-service-")
+        self.addCleanup(self.folder.cleanup)
+        self.server = self.use(RedisServer())
+
+    def manager(self, abstract=False):
+        if abstract:
+            name = f"ringmain-test-{os.getpid()}-{id(self)}"
+            return self.use(Manager("\0" + name, "@" + name))
+        path = os.path.join(self.folder.name, "notify")
+        return self.use(Manager(path, path))
+
+    def start(self, pools=("alpha",), **variables):
+        with mock.patch.dict(os.environ, variables):
+            options = {"servers": [self.server]}
+            return self.use(Ringmain({name: dict(options) for name in pools}))
+
+    def test_start_reload_refusal_and_stop(self):
+        for abstract in (False, True):
+            with self.subTest(abstract=abstract):
+                manager = self.manager(abstract)
+                proxy = self.start(("alpha", "beta"), NOTIFY_SOCKET=manager.name)
+                self.assertEqual(manager.next(), {"READY": "1", "MAINPID": str(proxy.pid),
+                                                  "STATUS": "2 pools served"})
+
+                proxy.pools["alpha"]["timeout"] = "300ms"
+                proxy.config_path.write_text(proxy.config_text())
+                proxy.child.send_signal(signal.SIGHUP)
+                reloading = manager.next()
+                self.assertEqual(reloading["RELOADING"], "1")
+                self.assertGreater(int(reloading["MONOTONIC_USEC"]), 0)
+                self.assertEqual(manager.next()["STATUS"], "2 pools served")
+
+                proxy.config_path.write_text("nonsense")
+                proxy.child.send_signal(signal.SIGHUP)
+                self.assertIn("RELOADING", manager.next())
+                refused = manager.next()
+                self.assertEqual(refused["READY"], "1")
+                self.assertEqual(refused["STATUS"], "2 pools served as before: HUP was refused, "
+                                                    "the log says why")
+
+                proxy.child.send_signal(signal.SIGTERM)
+                self.assertEqual(manager.next(), {"STOPPING": "1",
+                                                  "STATUS": "requests in flight are answered"})
+                self.assertEqual(proxy.child.wait(20), 0)
+                proxy.child = None
+
+    def test_a_sign_of_life_twice_in_the_time_of_the_watchdog(self):
+        manager = self.manager()
+        self.start(NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="400000")
+        self.assertIn("READY", manager.next())
+        manager.socket.settimeout(5)
+        for _ in range(5):
+            self.assertEqual(manager.socket.recv(100), b"WATCHDOG=1")
+
+    def test_no_sign_of_life_where_another_process_is_watched(self):
+        manager = self.manager()
+        self.start(NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="200000", WATCHDOG_PID="1")
+        self.assertIn("READY", manager.next())
+        manager.socket.settimeout(1)
+        self.assertRaises(TimeoutError, manager.socket.recv, 100)
+
+    def test_a_manager_that_is_not_there_or_does_not_read_is_told_and_nobody_waits(self):
+        proxy = self.start(NOTIFY_SOCKET=os.path.join(self.folder.name, "nobody"))
+        wait_for(lambda: "the service manager at NOTIFY_SOCKET cannot be told how ringmain is "
+                         "doing: No such file or directory" in proxy.log(), "the warning")
+        with contextlib.closing(proxy.client()) as client:
+            self.working(client)
+
+        proxy = self.start(NOTIFY_SOCKET="vsock:2:1")
+        wait_for(lambda: "NOTIFY_SOCKET is 'vsock:2:1', which is neither a path nor @ and a name"
+                 in proxy.log(), "the warning")
+        with contextlib.closing(proxy.client()) as client:
+            self.working(client)
+
+        manager = self.manager()
+        filler = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(filler.close)
+        filler.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                filler.sendto(b"x", manager.name)
+        proxy = self.start(NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="100000")
+        wait_for(lambda: "how ringmain is doing: Resource temporarily unavailable" in proxy.log(),
+                 "the warning")
+        with contextlib.closing(proxy.client()) as client:
+            self.working(client)
+
+    def test_the_journal_gets_priorities_and_no_times(self):
+        real_open = open
+
+        def opened(path, *arguments, **options):
+            file = real_open(path, *arguments, **options)
+            found = os.fstat(file.fileno())
+            os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"
+            return file
+
+        with mock.patch.dict(os.environ), mock.patch("builtins.open", opened):
+            proxy = self.use(Ringmain({"alpha": {"servers": [self.server]}}))
+        wait_for(lambda: "<5>notice: pool alpha" in proxy.log(), "the line of the pool")
+        for line in proxy.log().splitlines():
+            self.assertRegex(line, r"^<[3-7]>(error|warning|notice|info|debug): ")
+
+        with mock.patch.dict(os.environ, JOURNAL_STREAM="1:1"):
+            proxy = self.use(Ringmain({"alpha": {"servers": [self.server]}}))
+        wait_for(lambda: "pool alpha" in proxy.log(), "the line of the pool")
+        self.assertRegex(proxy.log(), r"(?m)^\d{4}-\d\d-\d\dT[\d:.]+Z notice: pool alpha")
+
+
+@unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
+class Unit(unittest.TestCase):
+    def analyze(self, *words):
+        return subprocess.run(["systemd-analyze", *map(str, words)], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+
+    def test_systemd_finds_no_mistake_in_it(self):
+        with tempfile.TemporaryDirectory(prefix="ringmain-test-service-") as folder:
+            copy = pathlib.Path(folder) / UNIT.name
+            copy.write_text(UNIT.read_text().replace("/usr/local/bin/ringmain", "/bin/true"))
+            verified = self.analyze("verify", copy)
+        self.assertEqual((verified.returncode, verified.stdout), (0, ""))
+
+    def test_little_is_left_to_it(self):
+        text = self.analyze("security", "--offline=true", UNIT).stdout
+        level = re.search(r"Overall exposure level .*: ([\d.]+)", text)
+        self.assertIsNotNone(level, text)
+        self.assertLessEqual(float(level[1]), 1.5)
+
+
+if __name__ == "__main__":
+    main()
