@@ -61,11 +61,20 @@ bool is_in_group(int64_t group) {
     return std::find(groups.begin(), groups.end(), static_cast<gid_t>(group)) != groups.end();
 }
 
-int try_setup() {
+// Each of the three calls once; a filter may forbid one alone.
+void try_calls(SetupFacts& facts) {
     io_uring ring = {};
-    const int result = io_uring_queue_init(1, &ring, 0);
-    if (result == 0) io_uring_queue_exit(&ring);
-    return -result;
+    facts.error = -io_uring_queue_init(1, &ring, 0);
+    if (facts.error != 0) return;
+    io_uring_probe nothing = {};
+    facts.call = "io_uring_register";
+    facts.error = std::max(0, -io_uring_register_probe(&ring, &nothing, 0));
+    if (facts.error == 0) {
+        io_uring_prep_nop(io_uring_get_sqe(&ring));
+        facts.call = "io_uring_enter";
+        facts.error = std::max(0, -io_uring_submit_and_wait(&ring, 1));
+    }
+    io_uring_queue_exit(&ring);
 }
 
 SetupFacts facts_without_trying() {
@@ -110,7 +119,7 @@ Finding check_backlog(uint32_t backlog) {
 
 Finding check_io_uring() {
     SetupFacts facts = facts_without_trying();
-    facts.error = try_setup();
+    try_calls(facts);
     return judge_io_uring(facts);
 }
 

@@ -136,8 +136,8 @@ Finding judge_io_uring(const SetupFacts& facts) {
     const Diagnosis diagnosis = diagnose(facts);
     return {.name = name,
             .level = Level::Fail,
-            .text = "io_uring is not available: io_uring_setup: " + error_text(facts.error) + ", " +
-                    release + ". Cause: " + diagnosis.cause + ".",
+            .text = "io_uring is not available: " + facts.call + ": " + error_text(facts.error) +
+                    ", " + release + ". Cause: " + diagnosis.cause + ".",
             .remedy = diagnosis.remedy};
 }
 

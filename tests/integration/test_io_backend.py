@@ -76,6 +76,15 @@ class Backend(Case):
             self.serves(proxy, "io_uring")
             self.assertNotIn(FALLBACK, proxy.log())
 
+    def test_auto_falls_back_where_one_of_the_three_calls_is_forbidden(self):
+        for call in ("enter", "register"):
+            with self.subTest(call=call):
+                proxy = self.start("auto", (*FORBIDDEN, "--" + call))
+                self.serves(proxy, "epoll")
+                self.assertEqual(proxy.log().count(FALLBACK), 1)
+                self.assertIn(f"io_uring_{call}: Operation not permitted (EPERM)", proxy.log())
+                self.assertIn("in the seccomp profile", proxy.log())
+
     def test_auto_falls_back_where_io_uring_is_forbidden_and_says_so_once(self):
         proxy = self.start("auto", FORBIDDEN, workers=2)
         self.serves(proxy, "epoll")

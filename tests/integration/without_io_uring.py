@@ -2,6 +2,8 @@
 
     without_io_uring.py COMMAND ARGUMENT...          each of its three calls gets EPERM
     without_io_uring.py --kill COMMAND ARGUMENT...   io_uring_setup ends the process
+    without_io_uring.py --enter COMMAND ARGUMENT...  only io_uring_enter gets EPERM
+    without_io_uring.py --register COMMAND ...       only io_uring_register gets EPERM
 """
 import ctypes
 import os
@@ -22,15 +24,16 @@ class Program(ctypes.Structure):
     _fields_ = [("size", ctypes.c_uint16), ("instructions", ctypes.POINTER(Instruction))]
 
 
-def forbid(answer_to_setup):
-    rows = (Instruction * 7)(
+def forbid(answer_to_setup, answer_to_enter=REFUSE, answer_to_register=REFUSE):
+    rows = (Instruction * 8)(
         Instruction(LOAD_NUMBER, 0, 0, 0),
         Instruction(JUMP_IF_EQUAL, 3, 0, IO_URING_SETUP),
-        Instruction(JUMP_IF_EQUAL, 1, 0, IO_URING_ENTER),
-        Instruction(JUMP_IF_EQUAL, 0, 2, IO_URING_REGISTER),
-        Instruction(RETURN, 0, 0, REFUSE),
+        Instruction(JUMP_IF_EQUAL, 3, 0, IO_URING_ENTER),
+        Instruction(JUMP_IF_EQUAL, 3, 0, IO_URING_REGISTER),
+        Instruction(RETURN, 0, 0, ALLOW),
         Instruction(RETURN, 0, 0, answer_to_setup),
-        Instruction(RETURN, 0, 0, ALLOW))
+        Instruction(RETURN, 0, 0, answer_to_enter),
+        Instruction(RETURN, 0, 0, answer_to_register))
     program = Program(len(rows), rows)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
@@ -41,7 +44,8 @@ def forbid(answer_to_setup):
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    kills = words[:1] == ["--kill"]
-    forbid(KILL if kills else REFUSE)
-    words = words[1:] if kills else words
+    what = {"--kill": (KILL,), "--enter": (ALLOW, REFUSE, ALLOW),
+            "--register": (ALLOW, ALLOW, REFUSE)}.get(words[0])
+    forbid(*(what or (REFUSE,)))
+    words = words[1:] if what else words
     os.execvp(words[0], words)

@@ -50,7 +50,8 @@ struct PreflightOptions {
 
 // What judge_io_uring() goes by.
 struct SetupFacts {
-    int error = 0;                              // errno of io_uring_setup; 0: it worked
+    int error = 0;                              // errno of `call`; 0: io_uring works
+    std::string call = "io_uring_setup";        // of its three calls, the first that failed
     std::optional<int> io_uring_disabled = {};  // kernel.io_uring_disabled; none before 6.6
     int seccomp_mode = 0;                       // "Seccomp:" of /proc/self/status; 2: a filter
     bool privileged = false;          // CAP_SYS_ADMIN or the group of kernel.io_uring_group
