@@ -27,9 +27,10 @@ std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
 }
 
 void Shared::forget_others(const std::vector<const std::vector<PoolShared>*>& used) {
-    std::set<const ServerShared*> kept;
+    std::set<const void*> kept;
     const auto keep = [&kept](const std::vector<PoolShared>& all) {
         for (const PoolShared& pool : all) {
+            kept.insert({pool.counters, pool.scripts, pool.listeners});
             kept.insert(pool.servers.begin(), pool.servers.end());
         }
     };
@@ -37,8 +38,11 @@ void Shared::forget_others(const std::vector<const std::vector<PoolShared>*>& us
     for (const std::vector<PoolShared>* some : used) {
         keep(*some);
     }
-    std::erase_if(servers_by_key_,
-                  [&kept](const auto& entry) { return !kept.contains(&entry.second); });
+    const auto is_unused = [&kept](const auto& entry) { return !kept.contains(&entry.second); };
+    std::erase_if(pools_by_key_, is_unused);
+    std::erase_if(scripts_by_pool_, is_unused);
+    std::erase_if(listeners_by_pool_, is_unused);
+    std::erase_if(servers_by_key_, is_unused);
 }
 
 }  // namespace ringmain::core

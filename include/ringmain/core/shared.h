@@ -62,7 +62,7 @@ class Shared {
     // Of the process, by the descriptors that the configuration leaves; 0: no limit.
     std::atomic<uint64_t> clients_max = 0;
 
-    // Forgets the servers that none of these has, nor `pools`. The control thread's.
+    // Forgets what none of these points to, nor `pools`. The control thread's.
     void forget_others(const std::vector<const std::vector<PoolShared>*>& used);
 
     // Of the configuration that the process started with, until nobody uses that any more.
@@ -75,7 +75,7 @@ class Shared {
 
     uint32_t workers_;
     std::atomic<uint64_t> epoch_ = 1;
-    // All that a configuration has ever named, by pool, and by that, ring name and address.
+    // What configurations in use name, by pool, and by that, ring name and address.
     std::map<PoolKey, std::deque<stats::PoolCounters>> pools_by_key_;
     std::map<std::string, Scripts, std::less<>> scripts_by_pool_;
     std::map<std::string, std::deque<Listeners>, std::less<>> listeners_by_pool_;

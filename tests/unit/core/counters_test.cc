@@ -81,6 +81,31 @@ TEST_CASE("a server that no configuration in use has any more begins anew when i
     CHECK(back.servers[1]->number != back.servers[0]->number);
 }
 
+TEST_CASE("a pool that no configuration in use has any more leaves nothing behind") {
+    config::Config one;
+    one.pools.push_back(redis_pool(1));
+    config::Config other = one;
+    other.pools[0].name = "other";
+    core::Shared shared(one, 1);
+    const std::vector<core::PoolShared> with = shared.pools_of(other);
+    const std::string digest(40, 'a');
+    const core::ScriptId kept =
+        with[0].scripts->keep(digest, "return 1", core::Scripts::Origin::Loaded);
+    CHECK(with[0].scripts->is_kept(kept));
+    (*with[0].listeners)[0].add(core::TopicKind::Channel, "news");
+    (*with[0].counters)[0].fragments.set(3);
+    shared.forget_others({&with});
+    const core::PoolShared still = shared.pools_of(other)[0];
+    CHECK(still.scripts->is_kept(kept));
+    CHECK((*still.listeners)[0].count(core::TopicKind::Channel, "news") == 1);
+    CHECK((*still.counters)[0].fragments.get() == 3);
+    shared.forget_others({});
+    const core::PoolShared back = shared.pools_of(other)[0];
+    CHECK_FALSE(back.scripts->is_kept(kept));
+    CHECK((*back.listeners)[0].count(core::TopicKind::Channel, "news") == 0);
+    CHECK((*back.counters)[0].fragments.get() == 0);
+}
+
 TEST_CASE("requests by kind, bytes in every direction, and how long answers took") {
     World world(redis_pool(1));
     Channel& client = world.client();
