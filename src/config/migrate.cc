@@ -83,6 +83,30 @@ std::string bracketed(std::string_view host) {
     return is_bare_ipv6 ? "[" + std::string(host) + "]" : std::string(host);
 }
 
+// As strtol(3) reads it for twemproxy: the octal digits that it begins with, none of them is 0.
+// Nothing where that is more than 0777, or less than 0: twemproxy refuses it.
+std::optional<uint32_t> twemproxy_mode(std::string_view text) {
+    const bool is_negative = text.starts_with('-');
+    if (is_negative || text.starts_with('+')) text.remove_prefix(1);
+    uint32_t mode = 0;
+    for (const char byte : text) {
+        if (byte < '0' || byte > '7') break;
+        mode = mode * 8 + static_cast<uint32_t>(byte - '0');
+        if (mode > 0777) return std::nullopt;
+    }
+    if (is_negative && mode > 0) return std::nullopt;
+    return mode;
+}
+
+// "0660"
+std::string octal(uint32_t mode) {
+    std::string digits = "0";
+    for (const uint32_t shift : {6U, 3U, 0U}) {
+        digits += static_cast<char>('0' + (mode >> shift & 7U));
+    }
+    return digits;
+}
+
 class PoolWriter {
   public:
     PoolWriter(const YamlPool& pool, Findings& findings, std::string& out)
@@ -259,12 +283,14 @@ class PoolWriter {
         Result<Address> address = parse_listen(text);
         const size_t blank = text.rfind(' ');
         if (!address.ok() && text.starts_with('/') && blank != std::string::npos) {
-            address = parse_listen(text.substr(0, blank));
-            if (address.ok()) {
-                comment("twemproxy reads the mode " + quoted(text.substr(blank + 1)) +
-                        " as no mode at all; so it is left out.");
-                text.resize(blank);
-            }
+            const std::string words = text.substr(blank + 1);
+            const std::optional<uint32_t> mode = twemproxy_mode(words);
+            if (!mode.has_value()) return error(given->value, "listen: " + address.error());
+            text.resize(blank);
+            comment("twemproxy reads the mode " + quoted(words) + " as " +
+                    (*mode == 0 ? "no mode at all; so it is left out." : octal(*mode) + "."));
+            if (*mode != 0) text += " " + octal(*mode);
+            address = parse_listen(text);
         }
         if (!address.ok()) return error(given->value, "listen: " + address.error());
         listen_ = address.value().text();

@@ -212,9 +212,25 @@ TEST_CASE("oddities that twemproxy takes are taken, with a comment") {
         CHECK(config.pools.front().timeout_ms == ms);
         CHECK(config.pools.front().connect_timeout_ms == connect_ms);
     }
-    const std::string mode = migrated("a:\n  listen: /tmp/a 0888\n  servers:\n  - h:1:1\n");
-    CHECK(contains(mode, "listen = \"/tmp/a\""));
-    CHECK(contains(mode, "as no mode at all"));
+    const auto with_mode = [](const std::string& mode) {
+        return "a:\n  listen: /tmp/a " + mode + "\n  servers:\n  - h:1:1\n";
+    };
+    for (const char* mode : {"0888", "abc", "0x660", "000", "-0"}) {
+        CAPTURE(mode);
+        CHECK(contains(migrated(with_mode(mode)), "listen = \"/tmp/a\""));
+        CHECK(contains(migrated(with_mode(mode)), "as no mode at all"));
+    }
+    for (const char* mode : {"0660x", "+0660", "00006608"}) {
+        CAPTURE(mode);
+        CHECK(contains(migrated(with_mode(mode)), "listen = \"/tmp/a 0660\""));
+        CHECK(contains(migrated(with_mode(mode)), "as 0660."));
+    }
+    for (const char* mode : {"01777", "-1", "7777777777777777777777777"}) {
+        CAPTURE(mode);
+        const Migrated refused = migrate(with_mode(mode), "n.yml");
+        REQUIRE(refused.diagnostics.size() == 1);
+        CHECK(contains(refused.diagnostics[0].message, "is not"));
+    }
     CHECK(loaded("a:\n  listen: ::1:42500\n  servers:\n  - h:1:1\n").pools.front().listen.host ==
           "::1");
     CHECK(loaded("a.b:\n  listen: h:1\n  servers: ['h:2:1']\n").pools.front().name == "a.b");
