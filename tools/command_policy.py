@@ -202,12 +202,47 @@ IDS = {"client": "Client", "mget": "Mget", "mset": "Mset", "del": "Del", "unlink
 # the server reads them, which the key specifications (a search for a keyword) do not promise.
 OPTIONS_FROM = {"georadius": 6, "georadiusbymember": 5, "sort": 2, "xread": 1, "xreadgroup": 1}
 
-# Younger than redis 7.0, and COMMAND hides them. Clients send those of CLIENT unasked and want an
-# answer.
+# Later versions take one argument more. Whether a server does, it knows itself.
+ONE_MORE = "zrank zrevrank"
+
+
+def range_of(flags, last, step=1, index=1):
+    """Every `step`th argument from `index` on; a negative `last` counts from the end."""
+    return {"flags": flags, "begin_search": {"type": "index", "index": index},
+            "find_keys": {"type": "range", "lastkey": last, "keystep": step, "limit": 0}}
+
+
+def counted(flags, index, step=1):
+    """As many as the argument at `index` says, right behind it."""
+    return {"flags": flags, "begin_search": {"type": "index", "index": index},
+            "find_keys": {"type": "keynum", "keynumidx": 0, "firstkey": 1, "keystep": step}}
+
+
+READ, WRITE, OVERWRITE = ["RO", "access"], ["RW", "access", "update"], ["OW", "update"]
+
+# Younger than redis 7.0, or of modules, and COMMAND hides them. Clients send those of CLIENT unasked
+# and want an answer. The others have several keys, which by the first argument alone would be looked
+# for where they are not.
 HIDDEN = [
     {"name": "client|no-touch", "arity": 3, "flags": ["noscript", "loading", "stale"],
      "acl": ["@slow", "@connection"]},
     {"name": "client|setinfo", "arity": 4, "flags": ["noscript", "loading", "stale"],
      "acl": ["@slow", "@connection"]},
     {"name": "waitaof", "arity": 4, "flags": ["noscript"], "acl": ["@slow", "@connection"]},
+    {"name": "msetex", "arity": -4, "flags": ["write", "denyoom", "movablekeys"],
+     "acl": ["@write", "@string", "@slow"], "key_specs": [counted(OVERWRITE, 1, step=2)]},
+    {"name": "cms.merge", "arity": -4, "flags": ["write", "denyoom", "movablekeys"],
+     "acl": ["@write", "@slow"], "key_specs": [range_of(WRITE, 0), counted(READ, 2)]},
+    {"name": "json.mget", "arity": -3, "flags": ["readonly"], "acl": ["@read", "@slow"],
+     "key_specs": [range_of(READ, -2)]},
+    {"name": "json.mset", "arity": -4, "flags": ["write", "denyoom"], "acl": ["@write", "@slow"],
+     "key_specs": [range_of(WRITE, -1, step=3)]},
+    {"name": "tdigest.merge", "arity": -4, "flags": ["write", "denyoom", "movablekeys"],
+     "acl": ["@write", "@slow"], "key_specs": [range_of(WRITE, 0), counted(READ, 2)]},
+    {"name": "ts.createrule", "arity": -6, "flags": ["write", "denyoom"],
+     "acl": ["@write", "@slow"], "key_specs": [range_of(WRITE, 1)]},
+    {"name": "ts.deleterule", "arity": 3, "flags": ["write"], "acl": ["@write", "@slow"],
+     "key_specs": [range_of(WRITE, 1)]},
+    {"name": "ts.madd", "arity": -4, "flags": ["write", "denyoom"], "acl": ["@write", "@slow"],
+     "key_specs": [range_of(WRITE, -1, step=3)]},
 ]

@@ -11,6 +11,7 @@ of redis 7.0.15 say) and tools/command_policy.py (what ringmain does with each c
 import json
 import pathlib
 import random
+import re
 import sys
 
 import command_policy as policy
@@ -44,7 +45,8 @@ class Policy:
         named = {*self.reasons, *self.any_server, *self.forwarded, *self.containers,
                  *self.blocking, *policy.TRANSACTION, *policy.SPLIT, *policy.GATHERED,
                  *policy.COMBINED, *policy.LOCAL, *policy.IDS, *policy.OPTIONS_FROM,
-                 *policy.SUBSCRIBING, *policy.PLACED_BY, *policy.CROSSING}
+                 *policy.SUBSCRIBING, *policy.PLACED_BY, *policy.CROSSING,
+                 *policy.ONE_MORE.split()}
         if named - names:
             sys.exit(f"command_policy.py names unknown commands: {sorted(named - names)}")
 
@@ -96,7 +98,7 @@ def rows_of(commands):
         yield from command["subcommands"]
 
 
-# --- commands.def ---------------------------------------------------------------------------------
+# --- commands_*.def --------------------------------------------------------------------------------
 
 
 def quoted(text):
@@ -104,7 +106,7 @@ def quoted(text):
 
 
 def identifier(name):
-    return name.replace("|", "_").replace("-", "_")
+    return re.sub(r"[|.-]", "_", name)
 
 
 def bits(namespace, names):
@@ -197,6 +199,7 @@ def row_text(row, decisions, keys, tips):
         ("crossing", crossing),
         ("only_key", policy.PLACED_BY.get(row["name"]) or (0 if split else only_key(row))),
         ("options_from", policy.OPTIONS_FROM.get(row["name"])),
+        ("takes_one_more", "true" if row["name"] in policy.ONE_MORE.split() else None),
         ("hidden", "true" if row.get("hidden") else None),
         ("flags", bits("flag", row["flags"])),
         ("acl", bits("acl", row["acl"])),
@@ -252,6 +255,7 @@ def table_texts(commands):
             containers += [row_text(row, decisions, keys, tips) for row in command["subcommands"]]
             containers.append("};")
         rows.append(row_text(command, decisions, keys, tips))
+    half = sum(command["name"] < "m" for command in commands)
     multiplier = find_multiplier([command["name"] for command in commands])
     reasons = [f"constexpr std::string_view {name} =\n" + "\n".join(
         INDENT + quoted(line) for line in lines_of(text)) + ";" for text, name in REASONS.items()]
@@ -262,7 +266,8 @@ def table_texts(commands):
         "command_parts.def": ["What rows share, named after the first of them.", *reasons, "",
                               *keys.lines, "", *tips.lines, "", *slots],
         "subcommands.def": ["The subcommands of redis 7.0.", *containers],
-        "commands.def": ["The commands of redis 7.0.", "constexpr Command rows[] = {", *rows, "};"],
+        "commands_a_to_l.def": ["The commands of redis 7.0, and those beside them.", *rows[:half]],
+        "commands_m_to_z.def": ["The commands of redis 7.0, and those beside them.", *rows[half:]],
     }
     return {name: "\n".join([HEAD.format(lines[0]), *lines[1:], ""])
             for name, lines in files.items()}

@@ -23,7 +23,10 @@ using enum Crossing;
 // clang-format off
 #include "command_parts.def"
 #include "subcommands.def"
-#include "commands.def"
+constexpr Command rows[] = {
+#include "commands_a_to_l.def"
+#include "commands_m_to_z.def"
+};
 // clang-format on
 
 constexpr size_t row_count = std::size(rows);

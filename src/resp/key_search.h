@@ -136,7 +136,7 @@ template <class Arguments>
         const bool may_be_none = (command.flags & command_flag::no_mandatory_keys) != 0;
         if (*number == 0) return may_be_none ? RangeStatus::Absent : RangeStatus::Invalid;
         range.first += spec.first_key;
-        range.last = range.first + *number - 1;
+        range.last = range.first + (*number - 1) * spec.key_step;
     } else if (spec.last_key >= 0) {
         range.last = begin + spec.last_key;
     } else if (spec.limit == 0) {

@@ -198,9 +198,10 @@ struct Command {
     // Where the options begin of a command whose keys or whose waiting depend on them (SORT ...
     // STORE, XREAD ... STREAMS); 0 when not so.
     uint8_t options_from = 0;
-    bool hidden = false;  // answered, but COMMAND says nothing of it: younger than redis 7.0
-    uint32_t flags = 0;   // bits of command_flag
-    uint32_t acl = 0;     // bits of acl_category; for COMMAND only
+    bool takes_one_more = false;  // argument, in versions after redis 7.0; COMMAND does not say so
+    bool hidden = false;          // COMMAND says nothing of it: younger, or a module's
+    uint32_t flags = 0;           // bits of command_flag
+    uint32_t acl = 0;             // bits of acl_category; for COMMAND only
     std::span<const KeySpec> key_specs = {};
     std::span<const Command> subcommands = {};
     std::string_view reason = {};  // Refused: why, as a clause behind "'NAME' is not supported: "

@@ -70,7 +70,8 @@ struct Rule {
 
 [[nodiscard]] constexpr bool arity_fits(const Command& command, uint32_t argument_count) {
     const auto count = static_cast<int64_t>(argument_count);
-    return command.arity >= 0 ? count == command.arity : count >= -command.arity;
+    if (command.arity < 0) return count >= -command.arity;
+    return count == command.arity || (count == command.arity + 1 && command.takes_one_more);
 }
 
 enum class KeySearch : uint8_t {

@@ -247,6 +247,7 @@ TEST_CASE("commands that are refused leave the connection usable") {
          client,
          {
              {{"GET"}, "-ERR wrong number of arguments for 'get' command\r\n"},
+             {{"ZRANK", a}, "-ERR wrong number of arguments for 'zrank' command\r\n"},
              {{"NONSENSE"}, "-ERR unknown command 'NONSENSE', with args beginning with: \r\n"},
              {{"CLIENT", "NONSENSE"}, "-ERR unknown subcommand 'NONSENSE'. Try CLIENT HELP.\r\n"},
              {{"RENAME", a, b},
@@ -277,6 +278,32 @@ TEST_CASE("an unknown command goes to the server of its first argument, or nowhe
         CHECK(world.ask(client, resp({"JSON.GET", "a"})) ==
               "-ERR unknown command 'JSON.GET', with args beginning with: 'a' \r\n");
     }
+}
+
+TEST_CASE("an argument that later versions know is for the server to judge") {
+    World world(redis_pool(1));
+    for (const std::string name : {"ZRANK", "ZREVRANK"}) {
+        world.server(0).redis.log.clear();
+        world.ask(world.client(), resp({name, "z", "m", "WITHSCORE"}));
+        CHECK(world.server(0).redis.log == std::vector<std::string>{name + " z m WITHSCORE"});
+    }
+}
+
+TEST_CASE("several keys of a command that redis 7.0 lacks are looked for where they are") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    for (const std::string* key : {&a, &b}) {
+        CHECK(world.ask(client, resp({"MSETEX", "1", *key, "v", "NX"})) ==
+              "-ERR unknown command 'MSETEX'\r\n");
+    }
+    CHECK(world.server(0).redis.log == std::vector<std::string>{"MSETEX 1 " + a + " v NX"});
+    CHECK(world.server(1).redis.log == std::vector<std::string>{"MSETEX 1 " + b + " v NX"});
+    CHECK(world.ask(client, resp({"MSETEX", "2", a, "v", b, "v"}))
+              .starts_with("-CROSSSLOT ringmain: the keys of 'MSETEX' live on several servers"));
+    CHECK(world.ask(client, resp({"JSON.MGET", a, b, "$"}))
+              .starts_with("-CROSSSLOT ringmain: the keys of 'JSON.MGET' live"));
 }
 
 TEST_CASE("the keys of a CROSSSLOT error are told about the pool's hash tag") {

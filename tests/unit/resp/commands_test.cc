@@ -101,7 +101,7 @@ TEST_CASE("a name that would cost a shared connection is not for a server") {
 }
 
 TEST_CASE("the table is in alphabetical order and has no name twice") {
-    CHECK(commands().size() == 241);
+    CHECK(commands().size() == 249);
     const auto by_name = [](const Command& a, const Command& b) { return a.name < b.name; };
     CHECK(std::ranges::is_sorted(commands(), by_name));
     for (const Command& command : commands()) {
@@ -447,6 +447,22 @@ TEST_CASE("a count of keys that does not fit is refused") {
     CHECK(keys_of("EVAL s 1 k") == "k");
     CHECK(keys_of("EVAL s") == "invalid");
     CHECK(keys_of("EVAL") == "invalid");
+}
+
+TEST_CASE("commands of later versions and of modules that have several keys") {
+    CHECK(keys_of("MSETEX 2 a 1 b 2 EX 60") == "a b");
+    CHECK(keys_of("MSETEX 1 a 1 NX") == "a");
+    CHECK(keys_of("MSETEX 2 a 1 b") == "a b");  // the server refuses it
+    CHECK(keys_of("MSETEX 2 a 1") == "invalid");
+    CHECK(keys_of("MSETEX 0 a 1") == "invalid");
+    CHECK(keys_of("MSETEX 4 a 1 b 2") == "invalid");
+    CHECK(keys_of("JSON.MGET a b $.x") == "a b");
+    CHECK(keys_of("JSON.MSET a $ 1 b $ 2") == "a b");
+    CHECK(keys_of("TS.MADD a * 1 b * 2") == "a b");
+    CHECK(keys_of("TS.CREATERULE a b AGGREGATION avg 60") == "a b");
+    CHECK(keys_of("TS.DELETERULE a b") == "a b");
+    CHECK(keys_of("CMS.MERGE d 2 a b WEIGHTS 1 2") == "d a b");
+    CHECK(keys_of("TDIGEST.MERGE d 2 a b OVERRIDE") == "d a b");
 }
 
 TEST_CASE("too few arguments are refused, whatever the command") {
