@@ -82,7 +82,7 @@ Taken RespFront::wait_for(const Command& command) {
     const std::optional<int64_t> wait_ms =
         resp::wait_ms_of(command, bytes_, arguments(), proxy_.scratch().text);
     const Instant answer_by =
-        wait_ms.value_or(0) == 0
+        wait_ms.value_or(0) == 0 || pool_.options->timeout_ms == 0
             ? Instant::never()
             : proxy_.now() + Duration::millis(*wait_ms + pool_.options->timeout_ms) + wait_margin;
     forward_on(*conn, Special::Wait, 0, "");

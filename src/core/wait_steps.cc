@@ -38,8 +38,9 @@ void Leases::wait_everywhere(Request& request) {
     const int64_t wait_ms = ascii::parse_int64(steps.words[2]).value_or(0);
     const int64_t timeout_ms = pool.options->timeout_ms;
     const Instant answer_by =
-        wait_ms == 0 ? Instant::never()
-                     : proxy_->now() + Duration::millis(wait_ms + timeout_ms) + wait_margin;
+        wait_ms == 0 || timeout_ms == 0
+            ? Instant::never()
+            : proxy_->now() + Duration::millis(wait_ms + timeout_ms) + wait_margin;
     for (size_t i = 0; i < count; ++i) {
         ServerConn& conn = *steps.leases[i];
         const bool written = conn.out.append_copy(text, nullptr);

@@ -108,6 +108,17 @@ TEST_CASE("its server has the command's time, the timeout and a second to answer
     CHECK(waiting.world.counters().timeouts.get() == 1);
 }
 
+TEST_CASE("where requests have no timeout, neither has a command with a time of its own") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 0;
+    Waiting waiting(pool, "1.5");
+    waiting.world.pass(60'000);
+    CHECK(World::heard(*waiting.client).empty());
+    waiting.answer("*-1\r\n");
+    CHECK(World::heard(*waiting.client) == "*-1\r\n");
+    CHECK(waiting.world.counters().timeouts.get() == 0);
+}
+
 TEST_CASE("whoever waits for longer than clocks count waits for a hundred years") {
     for (const char* seconds : {"9999999999", "9000000000000000", "1e12"}) {
         CAPTURE(seconds);
