@@ -353,7 +353,7 @@ bool Joiner::exist() {
 
 bool Joiner::alike() {
     for (size_t i = 1; i < parts_.size(); ++i) {
-        if (parts_[i] == parts_[0]) continue;
+        if (parts_[i] == parts_[0] || resp::are_same_settings(parts_[i], parts_[0])) continue;
         return fail("servers " + title(0) + " and " + title(i) +
                     " answer differently; ask them directly");
     }

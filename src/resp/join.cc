@@ -116,6 +116,33 @@ bool join_newest(Parts parts, int64_t count, std::string& out) {
     return true;
 }
 
+namespace {
+
+using Setting = std::pair<std::string_view, std::string_view>;
+
+// Sorted; nothing when it is no list of names with their values.
+std::optional<std::vector<Setting>> settings_in(std::string_view answer) {
+    Reader reader(answer);
+    const std::optional<Value> head = reader.next();
+    const bool is_list = head.has_value() && (head->type == '*' || head->type == '%');
+    if (!is_list || head->is_null || head->number % 2 != 0) return std::nullopt;
+    std::vector<Setting> settings;
+    for (int64_t i = 0; i < head->number; i += 2) {
+        const std::string_view name = reader.next_whole();
+        const std::string_view value = reader.next_whole();
+        settings.emplace_back(name, value);
+    }
+    std::ranges::sort(settings);
+    return settings;
+}
+
+}  // namespace
+
+bool are_same_settings(std::string_view one, std::string_view other) {
+    const std::optional<std::vector<Setting>> settings = settings_in(one);
+    return settings.has_value() && settings == settings_in(other);
+}
+
 bool join_texts(Parts parts,
                 std::span<const std::string> titles,
                 Version version,

@@ -37,6 +37,9 @@ using Parts = std::span<const std::string_view>;
 // SLOWLOG GET: the `count` entries with the latest times, the latest first; all when negative.
 [[nodiscard]] bool join_newest(Parts parts, int64_t count, std::string& out);
 
+// Whether two answers to CONFIG GET say the same: each server has an order of its own.
+[[nodiscard]] bool are_same_settings(std::string_view one, std::string_view other);
+
 // MEMORY DOCTOR and other texts for people: each under its title.
 [[nodiscard]] bool join_texts(Parts parts,
                               std::span<const std::string> titles,

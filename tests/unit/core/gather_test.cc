@@ -288,6 +288,24 @@ TEST_CASE("CONFIG passes when the pool says so") {
     CHECK(gather(open, open.client(), {"CONFIG", "GET", "x"}, {"*0\r\n", "*0\r\n"}) == "*0\r\n");
 }
 
+TEST_CASE("servers give settings in any order, and it is the same answer") {
+    config::Pool pool = redis_pool(2);
+    pool.config_commands = true;
+    World world(pool);
+    const std::string a = bulk("maxa") + bulk("1");
+    const std::string b = bulk("maxb") + bulk("2");
+    CHECK(gather(world,
+                 world.client(),
+                 {"CONFIG", "GET", "max*"},
+                 {"*4\r\n" + a + b, "*4\r\n" + b + a}) == "*4\r\n" + a + b);
+    CHECK(gather(world,
+                 world.client(),
+                 {"CONFIG", "GET", "max*"},
+                 {"*4\r\n" + a + b, "*4\r\n" + b + b}) ==
+          "-ERR ringmain: servers s0 (10.0.0.1:7000) and s1 (10.0.0.1:7001) answer differently; "
+          "ask them directly\r\n");
+}
+
 TEST_CASE("keys on several servers: their values are fetched and the answer is computed") {
     World world(redis_pool(2));
     const std::string a0 = world.key_on(0, 0);
