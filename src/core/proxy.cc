@@ -467,6 +467,7 @@ void Proxy::free_if_done(Request& request) {
         }
         join.fragments.clear();
         join.keys.clear();
+        join.named = {};
         join.gathered = 0;
         const auto clear = [](auto& list) {
             constexpr size_t kept_max = 32 * 1024 / sizeof(list[0]);

@@ -120,8 +120,11 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     if (conn.prelude_answers == 0 && !admit_part(conn, slice.size)) {
         return leases_.counts_on(conn);
     }
+    const bool is_too_long = conn.prelude_answers == 0 &&
+                             conn.fragments.front()->request->verb == memcached::Verb::Stats &&
+                             conn.partial.size() + slice.size > stats_size_max;
     // Places in a response are 32 bits.
-    const bool fits = conn.partial.size() + slice.size <= response_size_max;
+    const bool fits = !is_too_long && conn.partial.size() + slice.size <= response_size_max;
     if (fits && blocks_->available() > reserve() && conn.partial.append_growing(slice)) {
         return true;
     }
@@ -133,7 +136,10 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     // rest of its response is counted and dropped.
     conn.partial.clear();
     const std::string text = error_line(
-        conn.server->pool(), "the response does not fit into buffer memory; see buffer_memory");
+        conn.server->pool(),
+        is_too_long
+            ? "the answer to 'stats' is larger than 4194304 bytes; ask the servers themselves"
+            : "the response does not fit into buffer memory; see buffer_memory");
     Fragment* fragment = conn.fragments.front();
     for (uint32_t left = awaiting(conn); left > 0; --left, fragment = fragment->next) {
         if (fragment->abandoned) continue;
@@ -274,16 +280,21 @@ bool fits_join(ResponsePolicy policy,
 // The first value of a get's response is for a key that this server was asked for. The keys of a
 // get that was not split are known when there is one.
 bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
-    const Join* join = fragment.request->join;
+    Join* join = fragment.request->join;
     if (fragment.keys == 1) return key_check_hash(key) == fragment.key_hash;
     if (join == nullptr) return true;
-    uint32_t offset = 0;
     std::string scratch;
-    for (size_t i = 0; i < join->owners.size(); ++i) {
-        const ByteRange range = {.offset = offset, .size = join->key_sizes[i]};
-        offset += range.size + 1;
-        if (range.size != key.size() || join->fragments[join->owners[i]] != &fragment) continue;
-        if (join->keys.view(range, scratch) == key) return true;
+    KeyPlace next = join->named;
+    for (size_t count = join->owners.size(); count > 0; --count) {
+        if (next.index == join->owners.size()) next = {};
+        const KeyPlace place = next;
+        const ByteRange range = {.offset = place.offset, .size = join->key_sizes[place.index]};
+        next = {.index = place.index + 1, .offset = range.offset + range.size + 1};
+        const Fragment* owner = join->fragments[join->owners[place.index]];
+        if (range.size != key.size() || owner != &fragment) continue;
+        if (join->keys.view(range, scratch) != key) continue;
+        join->named = place;
+        return true;
     }
     return false;
 }
@@ -377,7 +388,7 @@ void Proxy::on_response(ServerConn& conn,
         make_ready(request);
     }
     // A bare ERROR to a line with a data block: the server is about to read the block as commands.
-    if (refused_line) lose(conn, "does not know the command and would run its data");
+    if (refused_line) lose(conn, "does not know the command and would run its data", Blame::Nobody);
 }
 
 namespace {

@@ -24,7 +24,7 @@ constexpr uint32_t head_size_max = 2048;
 // Behind "VALUE ".
 constexpr uint32_t key_offset = 6;
 
-constexpr uint64_t frame_size_max = std::numeric_limits<uint32_t>::max();
+constexpr uint64_t stats_size_max = std::numeric_limits<uint32_t>::max();
 
 bool is_error_line(std::string_view head) {
     return ascii::begins_with(head, "ERROR") || ascii::begins_with(head, "CLIENT_ERROR") ||
@@ -176,7 +176,7 @@ ResponseParser::Step ResponseParser::later_line(std::string_view head) {
         return Step::Complete;
     }
     if (expect_ == Expect::Stats && is_stats_line(head)) {
-        const bool is_bounded = frame_.size + line_size_ < frame_size_max;
+        const bool is_bounded = frame_.size + line_size_ < stats_size_max;
         return is_bounded ? Step::More : fail("the response is too large");
     }
     return fail("a line that does not belong here");
@@ -242,9 +242,6 @@ void ResponseParser::note_key(std::string_view head, size_t from) {
 
 ResponseParser::Step ResponseParser::begin_body(std::optional<uint32_t> size) {
     if (!size.has_value()) return fail("a malformed length");
-    if (frame_.size + line_size_ + *size + head_size_max > frame_size_max) {
-        return fail("the response is too large");
-    }
     body_.begin(*size);
     return Step::More;
 }

@@ -82,12 +82,21 @@ struct Fragment {
 };
 
 // What a split request keeps until its last fragment is in. Reused with its memory.
+// A key of a split request, and where it begins in Join::keys.
+struct KeyPlace {
+    size_t index = 0;
+    uint32_t offset = 0;
+};
+
 struct Join {
     std::vector<Fragment*> fragments;
     std::vector<uint16_t> owners;  // per key: the fragment that has it
     Chain keys;                    // memcached: the requested keys, a blank behind each but the
                                    // last; of a gather: the request
     std::vector<uint16_t> key_sizes;
+    // memcached: what a server named last. What is named next is near it: responses come in the
+    // order of the keys, for each server.
+    KeyPlace named;
     std::vector<uint64_t> kept;  // of SCRIPT EXISTS: numbers of scripts that were kept then
     uint64_t gathered = 0;       // of a gather: bytes of all responses that are counted
     uint64_t scripts = 0;        // of a gather: KnownScripts::generation() when it was asked

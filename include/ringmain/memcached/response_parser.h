@@ -33,7 +33,7 @@ enum class ResponseKind : uint8_t {
 };
 
 struct ResponseFrame {
-    uint64_t size = 0;  // below 4 GiB
+    uint64_t size = 0;  // of all values together without a limit
     ResponseKind kind = ResponseKind::Line;
     uint32_t value_count = 0;      // of Values
     uint32_t first_line_size = 0;  // with its line end; 0 for a bare END

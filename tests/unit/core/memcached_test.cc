@@ -354,6 +354,30 @@ TEST_CASE("memcached: a bare ERROR to a command with data closes the connection"
     CHECK(World::heard(client) ==
           "ERROR\r\nSERVER_ERROR ringmain: server s0 (10.0.0.1:7000) does not know the command and "
           "would run its data\r\n");
+    // It is what the client asked that was wrong: others are served at once.
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(world.client(), "get b\r\n") == "END\r\n");
+}
+
+TEST_CASE("memcached: stats that do not end fail alone") {
+    World world(memcached_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, "stats\r\nget a\r\n") == "");
+    std::string lines;
+    for (uint32_t i = 0; i < 5000; ++i) {
+        lines += "STAT a" + std::to_string(i) + " 1\r\n";
+    }
+    for (size_t sent = 0; sent <= 4 << 20; sent += lines.size()) {
+        world.reply(0, lines);
+        world.settle();
+    }
+    CHECK(World::heard(client) ==
+          "SERVER_ERROR ringmain: the answer to 'stats' is larger than 4194304 bytes; ask the "
+          "servers themselves\r\n");
+    world.reply(0, lines + "END\r\n" + "VALUE a 0 1\r\nx\r\nEND\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "VALUE a 0 1\r\nx\r\nEND\r\n");
 }
 
 TEST_CASE("memcached: what is answered here") {

@@ -185,6 +185,27 @@ TEST_CASE("the frame says how large its first line is and how it begins") {
     CHECK(parser.frame().code == ('5' << 8));
 }
 
+TEST_CASE("values may be more than 4 GiB together") {
+    ResponseParser parser;
+    const std::string value(1 << 20, 'v');
+    const std::string head = "VALUE k 0 " + std::to_string(value.size()) + "\r\n";
+    uint64_t size = 0;
+    const auto feed = [&](std::string_view bytes) {
+        const Fed fed = parser.feed(bytes);
+        size += fed.consumed;
+        return fed.consumed == bytes.size() && fed.status == ParseStatus::NeedMore;
+    };
+    constexpr uint32_t count = 4200;
+    bool is_taken = true;
+    for (uint32_t i = 0; i < count; ++i) {
+        is_taken = is_taken && feed(head) && feed(value) && feed("\r\n");
+    }
+    CHECK(is_taken);
+    CHECK(parser.feed("END\r\n").status == ParseStatus::Complete);
+    CHECK(parser.frame().value_count == count);
+    CHECK(parser.frame().size == size + 5);
+}
+
 TEST_CASE("what memcached would not send is an error") {
     for (const char* bytes : {
              "\r\n",
