@@ -23,12 +23,15 @@ std::vector<core::Server*> servers_in(const core::Proxy& proxy) {
     return all;
 }
 
-// The connections that wait for time to pass.
+// The connections that wait for time to pass. One that is ready and asked nothing leaves the list
+// when it is looked at next.
 std::string whose_timers(const core::Proxy& proxy) {
     std::string text;
     for (const core::Server* server : servers_in(proxy)) {
         for (const auto& conn : server->connections()) {
-            if (!conn->waiting_link.is_linked()) continue;
+            const bool has_ended =
+                conn->state == core::ServerConn::State::Ready && conn->fragments.empty();
+            if (!conn->waiting_link.is_linked() || has_ended) continue;
             text += server->title() + (conn->is_probe ? " probe" : "") +
                     (conn->resp3 ? " resp3" : "") + " state " +
                     std::to_string(static_cast<int>(conn->state)) + " queue " +
