@@ -66,9 +66,11 @@ void try_calls(SetupFacts& facts) {
     io_uring ring = {};
     facts.error = -io_uring_queue_init(1, &ring, 0);
     if (facts.error != 0) return;
-    io_uring_probe nothing = {};
+    // A probe that has room for no operation.
+    alignas(io_uring_probe) std::array<char, sizeof(io_uring_probe)> probe = {};
     facts.call = "io_uring_register";
-    facts.error = std::max(0, -io_uring_register_probe(&ring, &nothing, 0));
+    facts.error = std::max(
+        0, -io_uring_register_probe(&ring, reinterpret_cast<io_uring_probe*>(probe.data()), 0));
     if (facts.error == 0) {
         io_uring_prep_nop(io_uring_get_sqe(&ring));
         facts.call = "io_uring_enter";
