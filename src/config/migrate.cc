@@ -83,9 +83,10 @@ std::string bracketed(std::string_view host) {
     return is_bare_ipv6 ? "[" + std::string(host) + "]" : std::string(host);
 }
 
-// As strtol(3) reads it for twemproxy: the octal digits that it begins with, none of them is 0.
-// Nothing where that is more than 0777, or less than 0: twemproxy refuses it.
+// As strtol(3) reads it for twemproxy, behind white space: the octal digits that it begins with,
+// none of them is 0. Nothing where that is more than 0777, or less than 0: twemproxy refuses it.
 std::optional<uint32_t> twemproxy_mode(std::string_view text) {
+    text = text.substr(std::min(text.find_first_not_of("\t\n\v\f\r"), text.size()));
     const bool is_negative = text.starts_with('-');
     if (is_negative || text.starts_with('+')) text.remove_prefix(1);
     uint32_t mode = 0;

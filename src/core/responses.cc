@@ -120,6 +120,7 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     if (conn.prelude_answers == 0 && !admit_part(conn, slice.size)) {
         return leases_.counts_on(conn);
     }
+    static_assert(stats_size_max == 4194304);  // in the text
     const bool is_too_long = conn.prelude_answers == 0 &&
                              conn.fragments.front()->request->verb == memcached::Verb::Stats &&
                              conn.partial.size() + slice.size > stats_size_max;
@@ -388,7 +389,12 @@ void Proxy::on_response(ServerConn& conn,
         make_ready(request);
     }
     // A bare ERROR to a line with a data block: the server is about to read the block as commands.
-    if (refused_line) lose(conn, "does not know the command and would run its data", Blame::Nobody);
+    // Its client is the cause, and others are to be served at once.
+    if (refused_line) {
+        constexpr std::string_view reason = "does not know the command and would run its data";
+        if (!std::exchange(conn.server->told_runs_data, true)) tell(conn, reason);
+        lose(conn, reason, Blame::Nobody);
+    }
 }
 
 namespace {

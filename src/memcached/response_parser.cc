@@ -24,7 +24,8 @@ constexpr uint32_t head_size_max = 2048;
 // Behind "VALUE ".
 constexpr uint32_t key_offset = 6;
 
-constexpr uint64_t stats_size_max = std::numeric_limits<uint32_t>::max();
+constexpr uint64_t dropped_stats_max =
+    std::numeric_limits<uint32_t>::max();  // that nobody waits for
 
 bool is_error_line(std::string_view head) {
     return ascii::begins_with(head, "ERROR") || ascii::begins_with(head, "CLIENT_ERROR") ||
@@ -176,7 +177,7 @@ ResponseParser::Step ResponseParser::later_line(std::string_view head) {
         return Step::Complete;
     }
     if (expect_ == Expect::Stats && is_stats_line(head)) {
-        const bool is_bounded = frame_.size + line_size_ < stats_size_max;
+        const bool is_bounded = frame_.size + line_size_ < dropped_stats_max;
         return is_bounded ? Step::More : fail("the response is too large");
     }
     return fail("a line that does not belong here");

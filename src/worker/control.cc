@@ -197,7 +197,7 @@ void Control::reload() {
         reload_again_ = true;
         return;
     }
-    supervisor_.tell_reloading(now_);
+    supervisor_.tell_reloading(uring::now());
     const config::Config& running =
         generations_.empty() ? *options_.config : generations_.back()->config;
     const auto refuse = [&](const std::string& reason) {
@@ -334,7 +334,7 @@ void Control::watch() {
         Watched& seen = watched_[i];
         const uint64_t batches = options_.timekeeper->batches(i);
         const bool moves = batches != seen.batches || options_.timekeeper->is_waiting(i) ||
-                           seen.since == Instant{};
+                           options_.workers[i]->has_ended() || seen.since == Instant{};
         const std::string name = "worker " + std::to_string(i);
         if (moves) {
             if (seen.stuck) options_.log->write(LogLevel::Notice, name + " goes on");

@@ -1,6 +1,7 @@
 #include "supervisor.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/uring/clock.h"
 #include "ringmain/uring/socket.h"
 
 #include <algorithm>
@@ -18,8 +19,7 @@ namespace ringmain::worker {
 namespace {
 
 // Only that ringmain is ready is worth waiting for, and not for longer.
-constexpr timeval patience = {.tv_sec = 1, .tv_usec = 0};
-constexpr uint32_t attempts = 8;
+constexpr Duration patience = Duration::millis(1000);
 
 std::string_view variable(const char* name) {
     const char* text = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody changes it
@@ -70,7 +70,8 @@ void Supervisor::open(std::string_view name) {
         trouble_ = "no service manager is told how ringmain is doing: " + uring::error_text(errno);
         return;
     }
-    setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    const timeval limit = {.tv_sec = patience.to_millis() / 1000, .tv_usec = 0};
+    setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 void Supervisor::tell_ready(std::string_view status) {
@@ -97,9 +98,10 @@ void Supervisor::tell(const std::string& lines, int flags) {
     flags |= MSG_NOSIGNAL;
     ssize_t sent = -1;
     // The ring's work interrupts a call that waits.
-    for (uint32_t i = 0; i < attempts && (i == 0 || (sent < 0 && errno == EINTR)); ++i) {
+    const Instant until = uring::now() + patience;
+    do {
         sent = sendto(socket_.get(), lines.data(), lines.size(), flags, address, address_size_);
-    }
+    } while (sent < 0 && errno == EINTR && uring::now() < until);
     trouble_ = sent >= 0 ? ""
                          : "the service manager at NOTIFY_SOCKET cannot be told how ringmain is "
                            "doing: " +

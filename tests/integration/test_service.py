@@ -8,10 +8,12 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 from unittest import mock
 
 from harness import Case, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from wire import bulk, resp
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 UNIT = ROOT / "conf" / "ringmain.service"
@@ -91,8 +93,33 @@ class Told(Case):
         self.start(NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="400000")
         self.assertIn("READY", manager.next())
         manager.socket.settimeout(5)
-        for _ in range(5):
+        began = time.monotonic()
+        for _ in range(10):
             self.assertEqual(manager.socket.recv(100), b"WATCHDOG=1")
+        self.assertLess(time.monotonic() - began, 10 * 0.4)
+
+    def test_a_worker_that_has_ended_is_not_stuck(self):
+        manager = self.manager()
+        with mock.patch.dict(os.environ, NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="400000"):
+            proxy = self.use(Ringmain({"alpha": {"servers": [self.server], "timeout": "20s"}},
+                                      proxy={"workers": 2}))
+        with contextlib.closing(proxy.client()) as client:
+            client.call("SET", "k", "v")
+            os.kill(self.server.pid, signal.SIGSTOP)
+            self.addCleanup(os.kill, self.server.pid, signal.SIGCONT)
+            client.send(resp("GET", "k"))
+            self.assertIn("READY", manager.next())
+            time.sleep(0.1)
+            proxy.child.send_signal(signal.SIGTERM)
+            self.assertIn("STOPPING", manager.next())
+            began = time.monotonic()
+            while time.monotonic() - began < 3:
+                self.assertEqual(manager.socket.recv(100), b"WATCHDOG=1")
+            os.kill(self.server.pid, signal.SIGCONT)
+            self.same(client.read(timeout=10), bulk("v"))
+        self.assertEqual(proxy.child.wait(20), 0)
+        proxy.child = None
+        self.assertNotIn("busy with one batch", proxy.log())
 
     def test_no_sign_of_life_where_another_process_is_watched(self):
         manager = self.manager()

@@ -81,13 +81,13 @@ struct Fragment {
     uint32_t leading = 0;  // responses that are still to come before its own
 };
 
-// What a split request keeps until its last fragment is in. Reused with its memory.
 // A key of a split request, and where it begins in Join::keys.
 struct KeyPlace {
     size_t index = 0;
     uint32_t offset = 0;
 };
 
+// What a split request keeps until its last fragment is in. Reused with its memory.
 struct Join {
     std::vector<Fragment*> fragments;
     std::vector<uint16_t> owners;  // per key: the fragment that has it

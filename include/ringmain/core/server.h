@@ -114,7 +114,8 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     uint32_t lease_failures = 0;  // in a row
     Instant lease_retry_at = {};
     std::string lease_error;
-    bool leases_told = false;  // the first of these failures, in the log
+    bool leases_told = false;     // the first of these failures, in the log
+    bool told_runs_data = false;  // what it did with a command that it does not know, in the log
     // It takes MULTI on a connection of everybody's, and does not end what that begins.
     std::string transactions_refused;
     Instant transactions_refused_until = {};

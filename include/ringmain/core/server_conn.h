@@ -35,7 +35,7 @@ inline constexpr std::string_view end_of_stream_reason = "closed the connection"
 
 // Who is the cause of a lost connection.
 enum class Blame : uint8_t {
-    Nobody,  // an idle connection that the server closed, or one that has done its work
+    Nobody,  // an idle connection that the server closed, one that has done its work, or a client
     Us,      // only this connection waits before it tries again
     Server,  // counts as a failure of the server's
 };
