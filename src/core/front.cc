@@ -1,6 +1,14 @@
 #include "front.h"
 
+#include "ringmain/core/limits.h"
+
 namespace ringmain::core {
+
+Instant due_of_wait(const Pool& pool, Instant now, Duration wait) {
+    const int64_t timeout_ms = pool.options->timeout_ms;
+    if (timeout_ms == 0) return Instant::never();
+    return now + wait + Duration::millis(timeout_ms) + wait_margin;
+}
 
 std::string error_line(const Pool& pool, std::string_view text) {
     std::string line = pool.is_redis() ? "-ERR ringmain: " : "SERVER_ERROR ringmain: ";

@@ -104,6 +104,9 @@ void note_command(Request& request, const Command* command, std::string_view key
 // A connection whose oldest request has waited for so long is closed.
 [[nodiscard]] Duration late_limit(const config::Pool& options);
 
+// When a command that waits for so long on its server is to be answered at the latest.
+[[nodiscard]] Instant due_of_wait(const Pool& pool, Instant now, Duration wait);
+
 // A complete error line in the pool's protocol: "-ERR ringmain: TEXT\r\n" or
 // "SERVER_ERROR ringmain: TEXT\r\n".
 [[nodiscard]] std::string error_line(const Pool& pool, std::string_view text);

@@ -2,7 +2,6 @@
 // that look at several servers.
 
 #include "ringmain/base/assert.h"
-#include "ringmain/core/limits.h"
 #include "ringmain/resp/arguments.h"
 #include "ringmain/resp/commands.h"
 
@@ -81,10 +80,9 @@ Taken RespFront::wait_for(const Command& command) {
     }
     const std::optional<int64_t> wait_ms =
         resp::wait_ms_of(command, bytes_, arguments(), proxy_.scratch().text);
-    const Instant answer_by =
-        wait_ms.value_or(0) == 0 || pool_.options->timeout_ms == 0
-            ? Instant::never()
-            : proxy_.now() + Duration::millis(*wait_ms + pool_.options->timeout_ms) + wait_margin;
+    const Instant answer_by = wait_ms.value_or(0) == 0
+                                  ? Instant::never()
+                                  : due_of_wait(pool_, proxy_.now(), Duration::millis(*wait_ms));
     forward_on(*conn, Special::Wait, 0, "");
     proxy_.leases().begin_waiting(client_, *conn, answer_by);
     if (Leases::has_ended(client_)) proxy_.leases().on_client_end(client_);

@@ -2,7 +2,6 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/leases.h"
-#include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/resp/writer.h"
 
@@ -102,12 +101,7 @@ void Leases::take_turn(Request& request) {
         note_change(client);
         return;
     }
-    const int64_t timeout_ms = pool.options->timeout_ms;
-    begin_waiting(client,
-                  *conn,
-                  timeout_ms == 0
-                      ? Instant::never()
-                      : proxy_->now() + wait + Duration::millis(timeout_ms) + wait_margin);
+    begin_waiting(client, *conn, due_of_wait(pool, proxy_->now(), wait));
 }
 
 // Whether it can be an answer to what is under way.

@@ -3,7 +3,6 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/core/leases.h"
-#include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/resp/reader.h"
 #include "ringmain/resp/writer.h"
@@ -11,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "front.h"
 #include "step_requests.h"
 
 namespace ringmain::core {
@@ -36,11 +36,9 @@ void Leases::wait_everywhere(Request& request) {
         }
     }
     const int64_t wait_ms = ascii::parse_int64(steps.words[2]).value_or(0);
-    const int64_t timeout_ms = pool.options->timeout_ms;
-    const Instant answer_by =
-        wait_ms == 0 || timeout_ms == 0
-            ? Instant::never()
-            : proxy_->now() + Duration::millis(wait_ms + timeout_ms) + wait_margin;
+    const Instant answer_by = wait_ms == 0
+                                  ? Instant::never()
+                                  : due_of_wait(pool, proxy_->now(), Duration::millis(wait_ms));
     for (size_t i = 0; i < count; ++i) {
         ServerConn& conn = *steps.leases[i];
         const bool written = conn.out.append_copy(text, nullptr);

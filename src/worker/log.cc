@@ -34,21 +34,9 @@ std::string_view level_name(config::LogLevel level) {
 
 namespace {
 
-// As syslog(3) numbers them.
-char priority_of(config::LogLevel level) {
-    switch (level) {
-        case config::LogLevel::Error:
-            return '3';
-        case config::LogLevel::Warning:
-            return '4';
-        case config::LogLevel::Notice:
-            return '5';
-        case config::LogLevel::Info:
-            return '6';
-        case config::LogLevel::Debug:
-            return '7';
-    }
-    return '5';
+// As syslog(3) numbers them, from 3 for an error to 7 for debugging.
+std::string priority_of(config::LogLevel level) {
+    return "<" + std::to_string(3 + static_cast<int>(level)) + ">";
 }
 
 // The journal says "device:inode" of the stream that it reads.
@@ -99,8 +87,7 @@ bool Log::reopen() {
 }
 
 std::string Log::line_of(config::LogLevel level, std::string_view text) const {
-    std::string line =
-        to_journal_ ? std::string("<") + priority_of(level) + ">" : uring::wall_time().text() + " ";
+    std::string line = to_journal_ ? priority_of(level) : uring::wall_time().text() + " ";
     line.append(level_name(level)).append(": ").append(text);
     line.resize(std::min<size_t>(line.size(), PIPE_BUF - 1));
     std::replace_if(
