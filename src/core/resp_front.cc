@@ -120,6 +120,11 @@ Taken RespFront::take_unknown(std::string_view name) {
             "-NOPERM this user has no permissions to run commands that ringmain does not know\r\n");
         return Taken::Yes;
     }
+    if (pool_.servers.size() > 1 && resp::asks_about_all_keys(name)) {
+        refuse("'" + upper_case(name) +
+               "' is not supported: " + std::string(resp::reason_all_keys));
+        return Taken::Yes;
+    }
     if (client_.special && !proxy_.leases().may_go_on(client_)) return later();
     if (client_.special && is_confined()) return refuse_confined(name);
     uint32_t server = 0;

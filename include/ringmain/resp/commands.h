@@ -68,6 +68,24 @@ struct Rule {
     return true;
 }
 
+// Why a pool of several servers refuses what asks_about_all_keys().
+inline constexpr std::string_view reason_all_keys =
+    "it asks about all keys of one server, and a pool has several";
+
+// Of those whether it asks about whatever keys its server has, which no argument names: by an index
+// over them (of RediSearch all but suggestions, which are one key), or by labels.
+[[nodiscard]] constexpr bool asks_about_all_keys(std::string_view name) {
+    constexpr std::string_view by_label[] = {
+        "ts.mget", "ts.mrange", "ts.mrevrange", "ts.queryindex"};
+    constexpr std::string_view search = "ft.";
+    constexpr std::string_view suggestions = "ft.sug";
+    for (const std::string_view other : by_label) {
+        if (ascii::equal_ignoring_case(name, other)) return true;
+    }
+    return ascii::equal_ignoring_case(name.substr(0, search.size()), search) &&
+           !ascii::equal_ignoring_case(name.substr(0, suggestions.size()), suggestions);
+}
+
 [[nodiscard]] constexpr bool arity_fits(const Command& command, uint32_t argument_count) {
     const auto count = static_cast<int64_t>(argument_count);
     if (command.arity < 0) return count >= -command.arity;

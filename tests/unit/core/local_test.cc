@@ -270,6 +270,15 @@ TEST_CASE("an unknown command goes to the server of its first argument, or nowhe
         const std::string key = world.key_on(1);
         CHECK(world.ask(client, resp({"JSON.GET", key})) == "-ERR unknown command 'JSON.GET'\r\n");
         CHECK(world.server(1).redis.log == std::vector<std::string>{"JSON.GET " + key});
+        // An index is of one server's keys.
+        CHECK(world.ask(client, resp({"ft.search", key, "*"})) ==
+              "-ERR ringmain: 'FT.SEARCH' is not supported: it asks about all keys of one server, "
+              "and a pool has several\r\n");
+    }
+    SUBCASE("an index of all keys there are") {
+        World world(redis_pool(1));
+        CHECK(world.ask(world.client(), resp({"FT.SEARCH", "index", "*"})) ==
+              "-ERR unknown command 'FT.SEARCH'\r\n");
     }
     SUBCASE("refuse") {
         pool.unknown_commands = config::UnknownCommands::Refuse;

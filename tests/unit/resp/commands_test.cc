@@ -380,6 +380,26 @@ TEST_CASE("a full name has a bar between command and subcommand") {
     CHECK(find_by_full_name("|") == nullptr);
 }
 
+TEST_CASE("what an index answers is one server's") {
+    for (const char* name : {"FT.SEARCH",
+                             "ft.aggregate",
+                             "FT.CREATE",
+                             "FT._LIST",
+                             "FT.",
+                             "ts.mget",
+                             "TS.MRANGE",
+                             "TS.MREVRANGE",
+                             "TS.QUERYINDEX"}) {
+        CAPTURE(name);
+        CHECK(asks_about_all_keys(name));
+    }
+    for (const char* name :
+         {"", "FT", "FT.SUGADD", "ft.sugget", "TS.ADD", "TS.RANGE", "JSON.GET"}) {
+        CAPTURE(name);
+        CHECK_FALSE(asks_about_all_keys(name));
+    }
+}
+
 TEST_CASE("a server is not asked about a name with a NUL, which it may take for a shorter one") {
     CHECK(may_be_foreign("json.get"));
     CHECK_FALSE(may_be_foreign(""));
