@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "front.h"
+#include "meta_sets.h"
 
 namespace ringmain::core {
 
@@ -170,6 +171,7 @@ void Proxy::on_connected(ServerConn& conn) {
     counters_->server_connections.add(1);
     conn.server->counters().connects.add(1);
     conn.server->counters().connections.add(1);
+    MetaSets::note_connected(*conn.server);
     begin_prelude(conn);
 }
 

@@ -108,6 +108,7 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
             on_step(conn, bytes);
             return;
         case Special::No:
+        case Special::Version:
             break;
     }
     RM_ASSERT(false);

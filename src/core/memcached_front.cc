@@ -14,6 +14,7 @@
 
 #include "front.h"
 #include "memcached_stats.h"
+#include "meta_sets.h"
 #include "split.h"
 
 namespace ringmain::core {
@@ -299,6 +300,16 @@ void refuse_all_out(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
         stats::Reason::NoServer);
 }
 
+void refuse_meta_set(Proxy& proxy,
+                     ClientConn& client,
+                     const RequestFrame& frame,
+                     const Server& server) {
+    const std::string why = "server " + server.title() + " " + MetaSets::too_old_text(server);
+    proxy.refuse_forward(client,
+                         frame.noreply ? std::string() : error_line(*client.pool, why),
+                         stats::Reason::Unsupported);
+}
+
 bool is_local(const RequestFrame& frame, const Bytes& bytes) {
     if (frame.verb == Verb::Stats) {
         const StatsWords words = stats_words(frame, bytes);
@@ -329,9 +340,14 @@ void note_frame(const Proxy& proxy,
 void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Pool& pool = *client.pool;
     const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
-    const uint32_t server = pool.server_of(key, proxy.now(), proxy.prng());
+    Server& server = pool.server(pool.server_of(key, proxy.now(), proxy.prng()));
+    const bool is_meta_set = frame.verb == Verb::MetaSet;
+    if (is_meta_set && MetaSets::is_too_old(server)) [[unlikely]] {
+        refuse_meta_set(proxy, client, frame, server);
+        return;
+    }
     std::string_view why;
-    ServerConn* conn = proxy.usable_connection(pool.server(server), client, bytes.size(), &why);
+    ServerConn* conn = proxy.usable_connection(server, client, bytes.size(), &why);
     if (conn == nullptr) {
         proxy.refuse_forward(client,
                              frame.noreply ? std::string() : error_line(pool, why),
@@ -351,6 +367,10 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     note_frame(proxy, *request, frame, key);
     if (frame.verb <= Verb::Gets && frame.key_count == 1) {
         send_get(proxy, *conn, *request, frame, bytes);
+        return;
+    }
+    if (is_meta_set && MetaSets::must_ask(server, client)) [[unlikely]] {
+        MetaSets(proxy).ask(*conn, *request, frame, bytes);
         return;
     }
     const bool written = memcached::write_request(frame, bytes, conn->out);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "front.h"
+#include "meta_sets.h"
 
 namespace ringmain::core {
 
@@ -82,7 +83,8 @@ void Proxy::begin_prelude(ServerConn& conn) {
     // nothing, a stopped process among them.
     // So does one beside others that serve: the server may take no more than those.
     const bool is_extra = (conn.set_apart || conn.is_stand_in) && conn.server->is_connected();
-    conn.says_ping = conn.is_probe || conn.has_turn || is_extra || conn.server->silence.is_silent();
+    conn.says_ping = conn.is_probe || conn.has_turn || is_extra ||
+                     conn.server->silence.is_silent() || MetaSets::must_ask(conn);
     if (conn.says_ping) {
         if (conn.server->pool().is_redis()) {
             append_request(text, {"PING"});
@@ -173,10 +175,15 @@ void Proxy::on_prelude_response(ServerConn& conn,
 
 // For all but a probe any answer will do, if the server has room for the connection.
 void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer) {
+    if (!conn.server->pool().is_redis()) MetaSets::note_version(*conn.server, answer);
     if (conn.is_probe) {
         end_probe(conn, answer);
     } else if (is_full(answer)) {
         lose(conn, crowded_text(answer));
+    } else if (conn.server->meta_set == MetaSet::TooOld && MetaSets::has_one(conn)) {
+        // What a connection of its own was made for does not go another way (fall_back).
+        const Blame blame = conn.set_apart ? Blame::Us : Blame::Nobody;
+        lose(conn, MetaSets::too_old_text(*conn.server), blame);
     } else {
         become_ready(conn);
     }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "front.h"
+#include "meta_sets.h"
 
 namespace ringmain::core {
 
@@ -23,6 +24,10 @@ struct Streams::Begun {
 
     [[nodiscard]] uint32_t number() const {
         return frame == nullptr ? number_of(command) : number_of(frame->verb);
+    }
+
+    [[nodiscard]] bool is_meta_set() const {
+        return frame != nullptr && frame->verb == memcached::Verb::MetaSet;
     }
 
     [[nodiscard]] bool is_mute() const { return frame != nullptr && frame->noreply; }
@@ -145,8 +150,14 @@ void Streams::place(ClientConn& client, const Begun& begun) {
         refuse(client, begun, proxy_->no_server_text(pool), stats::Reason::NoServer);
         return;
     }
-    const uint32_t server = pool.server_of(key_of(client, begun), proxy_->now(), proxy_->prng());
-    begin_request(client, *pool.servers[server], begun);
+    const uint32_t index = pool.server_of(key_of(client, begun), proxy_->now(), proxy_->prng());
+    Server& server = *pool.servers[index];
+    if (begun.is_meta_set() && MetaSets::is_too_old(server)) {
+        const std::string why = "server " + server.title() + " " + MetaSets::too_old_text(server);
+        refuse(client, begun, why, stats::Reason::Unsupported);
+        return;
+    }
+    begin_request(client, server, begun);
 }
 
 // It is taken when its end is there; but behind large ones it is considered again when they are
@@ -177,6 +188,12 @@ void Streams::refuse(ClientConn& client,
 // of the request is decided.
 ServerConn* Streams::connection_for(ClientConn& client, Server& server, const Begun& begun) {
     ServerConn* before = client.requests.empty() ? nullptr : find_uploads(server, client);
+    // Asked is what connects now; else when all of it is there (forward).
+    const bool is_doubtful = begun.is_meta_set() && MetaSets::must_ask(server, client);
+    if (is_doubtful && (before != nullptr || !server.idle_leases.empty())) {
+        keep_or_wait(client);
+        return nullptr;
+    }
     if (before != nullptr) {
         if (may_follow(*before)) return before;
         proxy_->hold_back(client);

@@ -14,6 +14,7 @@
 #include "front.h"
 #include "gather.h"
 #include "memcached_stats.h"
+#include "meta_sets.h"
 #include "script_front.h"
 
 namespace ringmain::core {
@@ -353,6 +354,10 @@ void Proxy::on_response(ServerConn& conn,
                         const memcached::ResponseFrame& frame,
                         const Bytes& bytes) {
     const Fragment& head = *conn.fragments.front();
+    if (head.special == Special::Version) [[unlikely]] {
+        MetaSets(*this).on_answer(conn, frame, bytes);
+        return;
+    }
     const memcached::Verb verb = head.request->verb;
     const bool is_error = frame.kind == memcached::ResponseKind::Error;
     // A line may have been joined after a server had begun to answer what it could not know yet.
@@ -373,8 +378,10 @@ void Proxy::on_response(ServerConn& conn,
         return;
     }
     const bool has_data_block = verb >= memcached::Verb::Set && verb <= memcached::Verb::Cas;
-    const bool refused_line =
-        is_error && (has_data_block || verb == memcached::Verb::MetaSet) && frame.size == 7;
+    bool runs_data = is_error && has_data_block && frame.size == 7;
+    if (verb == memcached::Verb::MetaSet) [[unlikely]] {
+        runs_data = !MetaSets::note_answer(*conn.server, is_error, first_line(bytes));
+    }
 
     if (!head.abandoned) note_success(conn, head.queued);
     Fragment& fragment = take_answered(conn);
@@ -389,11 +396,12 @@ void Proxy::on_response(ServerConn& conn,
         make_ready(request);
     }
     // A bare ERROR to a line with a data block: the server is about to read the block as commands.
+    // So may one that refuses its first `ms`.
     // Its client is the cause, and others are to be served at once.
-    if (refused_line) {
-        constexpr std::string_view reason = "does not know the command and would run its data";
-        if (!std::exchange(conn.server->told_runs_data, true)) tell(conn, reason);
+    if (runs_data) {
+        constexpr std::string_view reason = "refuses the command and may run its data";
         lose(conn, reason, Blame::Nobody);
+        if (!std::exchange(conn.server->told_runs_data, true)) tell(conn, conn.last_error);
     }
 }
 

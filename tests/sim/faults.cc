@@ -48,6 +48,8 @@ constexpr Text of_server[] = {
     {"refuses transactions: ", Loading},
     {"cannot be greeted: buffer memory is exhausted", Scarce},
     {"sent a greeting for which buffer memory is exhausted", Scarce},
+    {"runs memcached 1.6.9, ", Old},
+    {"refuses the command and may run its data", Old},
 };
 
 // Behind "-ERR ringmain: ".
@@ -76,6 +78,7 @@ constexpr Text of_servers_themselves[] = {
     {"-CROSSSLOT ringmain: the keys of this transaction live", Moved},
     {"-CROSSSLOT ringmain: the watched keys and this transaction's live", Moved},
     {"SERVER_ERROR out of memory storing object", Loading},
+    {"CLIENT_ERROR invalid flag", Old},
 };
 
 uint32_t find(std::span<const Text> texts, std::string_view text) {

@@ -33,6 +33,7 @@ enum Fault : uint32_t {
     Moved = 1U << 19,      // a server came or went, any
     Remade = 1U << 20,     // a reload may have remade the connections that bring messages
     Contended = 1U << 21,  // others changed what was being carried
+    Old = 1U << 22,        // some servers do not take `ms`
     Any = 0xffffU,         // of one server
 };
 

@@ -17,6 +17,7 @@ Realm::Realm(uint32_t index, const Scenario& scenario)
     truth.carries = scenario.carries && is_redis && !truth.directory.is_random();
     truth.changes_auth = scenario.changes_auth && index == 0;
     truth.doors.resize(scenario.workers);
+    if (scenario.has_old) truth.common_faults |= Old;
     if (scenario.scarce) truth.common_faults |= Scarce;
     if (pool.server_queue_max < 1024 || pool.databases_max < 2) truth.common_faults |= Narrow;
     for (uint32_t i = 0; i < pool.servers.size(); ++i) {

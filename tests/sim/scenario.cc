@@ -70,6 +70,7 @@ Scenario::Scenario(uint64_t seed) {
         config.pools[0].stream_threshold = 1 + prng.below(2000);
     }
     carries = chance(prng, 40);
+    has_old = !calm && chance(prng, 30);
     if (!calm && selects && pool().databases_max == 1) {
         // Servers are away, and not ejected for it, when their connections change hands; and come
         // back before they are asked for the first time then.
@@ -191,6 +192,7 @@ std::string Scenario::text() const {
     if (waits) text += " waits";
     if (publishes) text += " publishes";
     if (carries) text += " carries";
+    if (has_old) text += " has_old";
     if (has_large) text += " has_large";
     text += number("output_limit", options.client_output_limit) +
             number("stream", options.stream_threshold);

@@ -71,6 +71,7 @@ struct Scenario {
     bool waits = false;          // and for commands that wait on their server
     bool has_large = false;      // values, many
     bool carries = false;        // and for writes over several servers
+    bool has_old = false;        // servers, of which some do not take `ms`
     bool publishes = false;      // and some are subscribed, to what others publish
     bool drains = false;         // at the end the proxy closes its clients, not they themselves
 

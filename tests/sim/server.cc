@@ -43,6 +43,7 @@ Server::Server(uint32_t index, const Scenario& scenario, Truth& truth)
       truth_(&truth),
       is_redis_(truth.pool->protocol == config::Protocol::Redis) {
     redis.password = truth.pool->redis_auth;
+    if (scenario.has_old && index % 2 == 0) memcached.grow_old();
 }
 
 void Server::heal() {
@@ -94,7 +95,8 @@ std::string Server::serve(Link& link, Instant now, Prng& prng) {
 
 // A memcached that has no memory says so when it has the line, and takes the data all the same.
 void Server::refuse_beginning(Link& link, Instant now, Prng& prng) {
-    const bool is_set = link.arrived.starts_with("set ") || link.arrived.starts_with("ms ");
+    const bool is_set = link.arrived.starts_with("set ") ||
+                        (link.arrived.starts_with("ms ") && !memcached.runs_data());
     if (now >= loads_until || !is_set || link.is_told) return;
     if (link.arrived.find("\r\n") == std::string::npos || prng.below(2) == 0) return;
     link.is_told = true;
@@ -107,7 +109,7 @@ void Server::refuse_beginning(Link& link, Instant now, Prng& prng) {
 
 bool Server::take(Link& link) {
     return is_redis_ ? test::FakeRedis::take(link.arrived, arguments_)
-                     : test::FakeMemcached::take(link.arrived, request_);
+                     : memcached.take(link.arrived, request_);
 }
 
 // --- what it is asked ----------------------------------------------------------------------------
@@ -120,6 +122,7 @@ std::string Server::check_key(std::string_view key, Instant from, Instant to) co
 
 std::string Server::check_memcached(Instant now) const {
     const std::vector<std::string>& words = request_.words;
+    if (memcached.runs_data()) return {};  // whose words may be anything
     if (words.empty()) return "an empty line";
     if (words.back() == "noreply") return "noreply: its answers could not be counted";
     const Instant from = {std::max<int64_t>(0, now.ns - placed_before.ns)};
@@ -266,16 +269,16 @@ std::map<std::string, std::string> Server::removed_by(
 }
 
 std::string Server::answer_memcached(Link& link, Instant now) {
+    if (request_.words.empty()) return memcached.answer(request_);  // of data that are run
     const std::string& verb = request_.words[0];
-    if (now < loads_until && verb != "version") {
+    if (now < loads_until && verb != "version" && !memcached.runs_data()) {
         return std::string(out_of_memory);
     }
-    if (verb == "version") return "VERSION 1.6.18\r\n";
     if (verb == "flush_all") {
         truth_->flushes += 1;
         truth_->flushed_at[index_] = now;
         truth_->ledger.on_data(index_, {}, now);
-    } else if (verb == "set" || verb == "ms") {
+    } else if (verb == "set" || (verb == "ms" && !memcached.runs_data())) {
         wrong_ = note_set(link, request_.words[1], request_.data, now);
     } else if ((verb == "delete" || verb == "md") && request_.words.size() > 1) {
         truth_->ledger.on_delete(index_, request_.words[1], now);
@@ -365,6 +368,8 @@ void Server::spoil(std::string& answer, Prng& prng) {
 // Of a request with one key nobody can say that the answer is wrong.
 void Server::spoil_shape(std::string& answer, Prng& prng) {
     if (is_redis_ && arguments_.size() < (arguments_[0] == "MSET" ? 5U : 3U)) return;
+    // Nor that it is another version.
+    if (!is_redis_ && request_.words[0] == "version") return;
     if (!is_redis_) {
         static constexpr std::array<std::string_view, 3> shapes = {
             "OK\r\n", "RESET\r\n", "VERSION 1\r\n"};

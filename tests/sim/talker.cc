@@ -561,7 +561,7 @@ std::string Talker::judge_error(const Expected& next, std::string_view answer, I
     if (next.kind != Kind::Keys) doubt(next);
     int32_t named = -1;
     const uint32_t reasons = faults_behind(answer, &named);
-    if ((reasons & truth_->common_faults & (Moved | Remade)) != 0) return {};
+    if ((reasons & truth_->common_faults & (Moved | Remade | Old)) != 0) return {};
     // Everybody carries what is everybody's.
     if (reasons == Contended && !next.uses.empty() && next.uses[0].own < 0) return {};
     if (truth_->calm) return "an error, and nothing has failed";

@@ -189,7 +189,7 @@ bool World::healing() {
             return fail(truth.pool->name + ": s" + std::to_string(i) +
                         " has healed and is still out");
         }
-        truth.common_faults &= Scarce | Narrow;  // memory and queues do not grow
+        truth.common_faults &= Scarce | Narrow | Old;  // these do not heal
         std::fill(truth.faults.begin(), truth.faults.end(), 0);
         truth.calm_from = now_;
     }

@@ -231,6 +231,7 @@ class Proxy {
 
   private:
     friend class Leases;
+    friend class MetaSets;
     friend class Subscriptions;
     friend class Streams;
 
@@ -272,7 +273,6 @@ class Proxy {
                              const Bytes& bytes);
     void on_prelude_response(ServerConn& conn, const memcached::ResponseFrame&, const Bytes& bytes);
     void on_ping_answered(ServerConn& conn, const std::string& answer);
-
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
 
     static void begin_shared(const ServerConn& conn, memcached::ResponseParser& parser);

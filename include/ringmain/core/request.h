@@ -42,6 +42,7 @@ enum class Special : uint8_t {
     Select,   // of a connection of that database
     Step,     // of a command that is done in several (core/steps.h)
     Publish,  // how many have heard it, of whom the server knows fewer
+    Version,  // of a server that is to take `ms` (src/core/meta_sets.h)
 };
 
 // What a memcached client's "stats" asks for (src/core/memcached_stats.h).

@@ -22,6 +22,9 @@ namespace ringmain::core {
 
 class Pool;
 
+// Whether it takes `ms` (src/core/meta_sets.h).
+enum class MetaSet : uint8_t { Unknown, Known, Doubted, TooOld };
+
 class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order is for readers
   public:
     // The server with that index in the pool's options.
@@ -116,6 +119,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     std::string lease_error;
     bool leases_told = false;     // the first of these failures, in the log
     bool told_runs_data = false;  // what it did with a command that it does not know, in the log
+    // Of memcached.
+    MetaSet meta_set = MetaSet::Unknown;
+    std::string version;  // of one that is TooOld
     // It takes MULTI on a connection of everybody's, and does not end what that begins.
     std::string transactions_refused;
     Instant transactions_refused_until = {};

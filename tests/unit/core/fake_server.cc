@@ -293,18 +293,24 @@ std::vector<std::string> words_of(const std::string& line) {
     return words;
 }
 
+}  // namespace
+
+void FakeMemcached::grow_old() {
+    takes_meta_set_ = false;
+    canned["version"] = "VERSION 1.6.9\r\n";
+    canned["ms"] = "CLIENT_ERROR invalid flag\r\n";
+}
+
 // Where the length of the data block stands; 0: there is none.
-size_t length_index(const std::string& verb) {
-    if (verb == "ms") return 2;
+size_t FakeMemcached::length_index(const std::string& verb) const {
+    if (verb == "ms") return takes_meta_set_ ? 2 : 0;
     for (const char* other : {"set", "add", "replace", "append", "prepend", "cas"}) {
         if (verb == other) return 4;
     }
     return 0;
 }
 
-}  // namespace
-
-bool FakeMemcached::take(std::string& bytes, Request& request) {
+bool FakeMemcached::take(std::string& bytes, Request& request) const {
     const size_t end = bytes.find("\r\n");
     if (end == std::string::npos) return false;
     request.line = bytes.substr(0, end);

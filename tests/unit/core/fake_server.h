@@ -81,19 +81,27 @@ class FakeMemcached {
     void serve(std::string& bytes, std::string& answers);
 
     // The same in two steps, as above.
-    [[nodiscard]] static bool take(std::string& bytes, Request& request);
+    [[nodiscard]] bool take(std::string& bytes, Request& request) const;
     [[nodiscard]] std::string answer(const Request& request);
+
+    // As before 1.6.10: the data behind `ms` are commands.
+    void grow_old();
+
+    [[nodiscard]] bool runs_data() const { return !takes_meta_set_; }
 
     std::map<std::string, std::string> values;
     std::map<std::string, std::string> canned;  // answers by command name, before all else
     std::vector<std::string> log;               // command lines
 
   private:
+    [[nodiscard]] size_t length_index(const std::string& verb) const;
     [[nodiscard]] std::string answer_line(const std::vector<std::string>& words);
     [[nodiscard]] std::string update(const std::vector<std::string>& words, std::string_view data);
     [[nodiscard]] std::string get(const std::vector<std::string>& words);
     [[nodiscard]] std::string count(const std::vector<std::string>& words);
     [[nodiscard]] std::string meta_get(const std::vector<std::string>& words);
+
+    bool takes_meta_set_ = true;
 };
 
 }  // namespace ringmain::test

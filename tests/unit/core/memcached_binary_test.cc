@@ -259,6 +259,7 @@ TEST_CASE("binary: errors of servers and of ringmain have a status and a text") 
     CHECK(ask(world, client, packet({.opcode = 0x10}) + noop) == "10" + down + " | 0a s00");
 
     const std::string a = world.key_on(0);
+    CHECK(ask(world, client, set_packet(a, "0")) == "01 s00");
     world.server(0).mood = Mood::Mute;
     CHECK(ask(world, client, set_packet(a, "1")).empty());
     world.reply(0, "SERVER_ERROR out of memory storing object\r\n");

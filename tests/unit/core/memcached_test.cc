@@ -352,8 +352,8 @@ TEST_CASE("memcached: a bare ERROR to a command with data closes the connection"
     world.reply(0, "ERROR\r\n");
     world.settle();
     CHECK(World::heard(client) ==
-          "ERROR\r\nSERVER_ERROR ringmain: server s0 (10.0.0.1:7000) does not know the command and "
-          "would run its data\r\n");
+          "ERROR\r\nSERVER_ERROR ringmain: server s0 (10.0.0.1:7000) refuses the command and may "
+          "run its data\r\n");
     // It is what the client asked that was wrong: others are served at once.
     world.server(0).mood = Mood::Up;
     CHECK(world.ask(world.client(), "get b\r\n") == "END\r\n");

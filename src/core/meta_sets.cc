@@ -1,0 +1,114 @@
+#include "meta_sets.h"
+
+#include "ringmain/base/assert.h"
+#include "ringmain/memcached/forward.h"
+#include "ringmain/memcached/server_version.h"
+
+#include <utility>
+
+#include "front.h"
+
+namespace ringmain::core {
+
+using memcached::Verb;
+
+bool MetaSets::is_too_old(const Server& server) {
+    return server.meta_set == MetaSet::TooOld && server.is_connected();
+}
+
+bool MetaSets::must_ask(const Server& server, const ClientConn& client) {
+    if (server.meta_set == MetaSet::Unknown) return client.binary != nullptr;
+    return server.meta_set != MetaSet::Known;
+}
+
+bool MetaSets::must_ask(const ServerConn& conn) {
+    if (conn.server->meta_set == MetaSet::Known) return false;
+    for (const Fragment* fragment = conn.fragments.front(); fragment != nullptr;
+         fragment = fragment->next) {
+        const Request& request = *fragment->request;
+        if (request.verb != Verb::MetaSet || fragment->special != Special::No) continue;
+        if (request.client != nullptr && must_ask(*conn.server, *request.client)) return true;
+    }
+    return false;
+}
+
+bool MetaSets::has_one(const ServerConn& conn) {
+    for (const Fragment* fragment = conn.fragments.front(); fragment != nullptr;
+         fragment = fragment->next) {
+        const bool is_one = fragment->request->verb == Verb::MetaSet;
+        if (is_one && fragment->special == Special::No) return true;
+    }
+    return false;
+}
+
+void MetaSets::ask(ServerConn& conn,
+                   Request& request,
+                   const memcached::RequestFrame& frame,
+                   const Bytes& bytes) {
+    const bool written = memcached::write_request(frame, bytes, request.only.response) &&
+                         conn.out.append_copy("version\r\n", nullptr);
+    RM_ASSERT(written);
+    request.only.special = Special::Version;
+    proxy_->enqueue(conn, request.only);
+    proxy_->hold_back(*request.client);
+}
+
+void MetaSets::on_answer(ServerConn& conn,
+                         const memcached::ResponseFrame& frame,
+                         const Bytes& bytes) {
+    if (!memcached::fits(Verb::Version, frame)) {
+        proxy_->lose(conn, "sent a response that does not fit the request");
+        return;
+    }
+    note_version(*conn.server, proxy_->first_line(bytes));
+    const Fragment& head = *conn.fragments.front();
+    if (!head.abandoned) proxy_->note_success(conn, head.queued);
+    Fragment& fragment = proxy_->take_answered(conn);
+    Request& request = *fragment.request;
+    fragment.special = Special::No;
+    std::string why = "server " + conn.server->title() + " ";
+    if (!is_wanted(fragment)) {
+        proxy_->free_if_done(request);
+    } else if (conn.server->meta_set == MetaSet::TooOld) {
+        why += too_old_text(*conn.server);
+        if (!std::exchange(conn.server->told_runs_data, true)) proxy_->tell(conn, why);
+        proxy_->fail(fragment, error_line(conn.server->pool(), why), stats::Reason::Unsupported);
+    } else if (!conn.server->live) {
+        why += ejected_text(conn.server->health());  // meanwhile
+        proxy_->fail(fragment, error_line(conn.server->pool(), why), stats::Reason::NoServer);
+    } else {
+        conn.out.append_chain(std::move(fragment.response));
+        request.fragments_waiting = 0;
+        proxy_->enqueue(conn, fragment);
+    }
+}
+
+void MetaSets::note_version(Server& server, std::string_view answer) {
+    if (is_full(answer)) return;  // no answer, but a refusal of the connection
+    server.meta_set = memcached::takes_meta_set(answer) ? MetaSet::Known : MetaSet::TooOld;
+    server.version = server.meta_set == MetaSet::TooOld ? memcached::version_in(answer) : "";
+}
+
+void MetaSets::note_connected(Server& server) {
+    if (server.meta_set == MetaSet::Known) server.meta_set = MetaSet::Unknown;
+    if (server.meta_set == MetaSet::TooOld) server.meta_set = MetaSet::Doubted;
+}
+
+bool MetaSets::note_answer(Server& server, bool is_error, std::string_view begin) {
+    if (!is_error) {
+        server.meta_set = MetaSet::Known;
+        return true;
+    }
+    const bool knows_word =
+        begin.starts_with("SERVER_ERROR") ||
+        (begin.starts_with("CLIENT_ERROR") && server.meta_set == MetaSet::Known);
+    if (!knows_word) server.meta_set = MetaSet::Doubted;
+    return knows_word;
+}
+
+std::string MetaSets::too_old_text(const Server& server) {
+    return "runs memcached " + server.version +
+           ", which does not take ms, nor values of binary clients: that needs 1.6.10";
+}
+
+}  // namespace ringmain::core

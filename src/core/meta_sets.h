@@ -1,0 +1,63 @@
+// src/core/meta_sets.h - whether a server takes `ms`, memcached's set among the meta commands.
+//
+// One before memcached 1.6.10 answers an error and runs the data as commands, whose answers would
+// be taken for those to others' requests (memcached/server_version.h).
+//
+//   Unknown --(it has answered one well)--> Known
+//      |
+//      +--(with an error: the connection is lost over it)--> Doubted --(version)--> Known, TooOld
+//
+// So a Doubted server is asked for its version first, and one that is not Known before the first
+// value of a client that speaks the binary protocol: it is we who write that as `ms`. Nobody else
+// is: there are servers that know get and set, and hang up on anything else. Behind a new
+// connection may be another server: Known becomes Unknown, and TooOld Doubted.
+//
+// Part of the Proxy, one thread.
+
+#pragma once
+
+#include "ringmain/core/proxy.h"
+#include "ringmain/memcached/request_parser.h"
+
+#include <string>
+#include <string_view>
+
+namespace ringmain::core {
+
+class MetaSets {
+  public:
+    explicit MetaSets(Proxy& proxy) : proxy_(&proxy) {}
+
+    // Then it gets none. One that is not connected may be another by now, and is asked again.
+    [[nodiscard]] static bool is_too_old(const Server& server);
+    [[nodiscard]] static bool must_ask(const Server& server, const ClientConn& client);
+    // The same of what waits for a connection that is being made.
+    [[nodiscard]] static bool must_ask(const ServerConn& conn);
+
+    // The connection asks for the version, and goes on with the request when it has been told. What
+    // the client says next waits. There is room for the request.
+    void ask(ServerConn& conn,
+             Request& request,
+             const memcached::RequestFrame& frame,
+             const Bytes& bytes);
+    // To the head of the FIFO, which asked.
+    void on_answer(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
+
+    // An answer to "version".
+    static void note_version(Server& server, std::string_view answer);
+    static void note_connected(Server& server);
+
+    // An answer to `ms` came. False: its data may now be run, and the connection is to be lost.
+    [[nodiscard]] static bool note_answer(Server& server, bool is_error, std::string_view begin);
+
+    // Of a connection whose server is TooOld: something waits that it must not be sent.
+    [[nodiscard]] static bool has_one(const ServerConn& conn);
+
+    // Completes "server NAME ...".
+    [[nodiscard]] static std::string too_old_text(const Server& server);
+
+  private:
+    Proxy* proxy_;
+};
+
+}  // namespace ringmain::core

@@ -1,0 +1,202 @@
+// Whether a server takes `ms`: one before memcached 1.6.10 would run its data as commands.
+
+#include "tests/unit/core/streaming.h"
+#include "tests/unit/memcached/binary_packets.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+using memcached::test::packet;
+using memcached::test::responses_in;
+using memcached::test::set_extras;
+
+const std::string too_old =
+    "server s0 (10.0.0.1:7000) runs memcached 1.6.9, which does not take ms, nor values of binary "
+    "clients: that needs 1.6.10";
+const std::string bomb = "get a\r\nflush_all\r\nset a 0 0 1";
+
+std::string store(const std::string& key, const std::string& value, uint8_t opcode = 0x01) {
+    return packet({.opcode = opcode, .key = key, .value = value, .extras = set_extras()});
+}
+
+std::string read(const std::string& key) {
+    return packet({.opcode = 0x00, .key = key});
+}
+
+std::string ms(const std::string& key, const std::string& value, const std::string& flags = "") {
+    return "ms " + key + " " + std::to_string(value.size()) + flags + "\r\n" + value + "\r\n";
+}
+
+std::vector<std::string>& log_of(World& world) {
+    return world.server(0).memcached.log;
+}
+
+const std::string no_op = packet({.opcode = 0x0A});
+
+}  // namespace
+
+TEST_CASE("meta sets: a binary client's first value waits for the server's version") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    CHECK(responses_in(world.ask(
+              client, store("a", "1") + read("a") + store("b", "2", 0x11) + read("b") + no_op)) ==
+          "01 s00 | 00 s00 x00000000 v1 c7 | 00 s00 x00000000 v2 c7 | 0a s00");
+    CHECK(log_of(world) == std::vector<std::string>{
+                               "version", "ms a 1 c F0 T0", "gets a", "ms b 1 c F0 T0", "gets b"});
+    // It is known from then on, until a connection may lead to another server.
+    log_of(world).clear();
+    CHECK(responses_in(world.ask(world.client(), store("a", "1"))) == "01 s00");
+    world.cut_off(0);
+    CHECK(responses_in(world.ask(client, store("a", "1"))) == "01 s00");
+    CHECK(log_of(world) == std::vector<std::string>{"ms a 1 c F0 T0", "version", "ms a 1 c F0 T0"});
+    CHECK(world.counters().requests.get() == 7);
+    CHECK(world.counters().server_failures.get() == 0);
+}
+
+TEST_CASE("meta sets: an old server gets no value of a binary client, and is told of") {
+    World world(memcached_pool(1));
+    world.server(0).memcached.grow_old();
+    world.server(0).memcached.values["a"] = "old";
+    Channel& client = world.client();
+    const std::string refused = "01 s86 vringmain: " + too_old;
+    CHECK(responses_in(
+              world.ask(client, store("a", bomb) + store("a", bomb, 0x11) + read("a") + no_op)) ==
+          refused + " | 11" + refused.substr(2) + " | 00 s00 x00000000 vold c7 | 0a s00");
+    CHECK(log_of(world) == std::vector<std::string>{"version", "gets a"});
+    // Whoever says ms hears the same. Classic words are served.
+    Channel& text = world.client();
+    CHECK(world.ask(text, ms("a", bomb) + "set a 0 0 1\r\n1\r\nget a\r\n") ==
+          "SERVER_ERROR ringmain: " + too_old + "\r\nSTORED\r\nVALUE a 0 1\r\n1\r\nEND\r\n");
+    CHECK(world.ask(text, ms("a", bomb, " q") + "mn\r\n") ==
+          "SERVER_ERROR ringmain: " + too_old + "\r\nMN\r\n");
+    CHECK(world.counters().server_failures.get() == 0);
+    // It is replaced by a newer one.
+    world.server(0).memcached = FakeMemcached();
+    world.cut_off(0);
+    CHECK(world.ask(text, ms("a", bomb)) == "HD\r\n");
+    CHECK(log_of(world) ==
+          std::vector<std::string>{"version", "ms a " + std::to_string(bomb.size())});
+}
+
+TEST_CASE("meta sets: a text client's ms costs the connection once") {
+    World world(memcached_pool(1));
+    world.server(0).memcached.grow_old();
+    world.server(0).memcached.values["a"] = "old";
+    Channel& client = world.client();
+    const std::string lost =
+        "SERVER_ERROR ringmain: server s0 (10.0.0.1:7000) refuses the command and may run its "
+        "data\r\n";
+    CHECK(world.ask(client, ms("a", "get a") + "get a\r\n") ==
+          "CLIENT_ERROR invalid flag\r\n" + lost);
+    CHECK(world.counters().server_failures.get() == 0);
+    log_of(world).clear();
+    for (int i = 0; i < 3; ++i) {
+        CHECK(world.ask(client, ms("a", "get a") + "get a\r\n") ==
+              "SERVER_ERROR ringmain: " + too_old + "\r\nVALUE a 0 3\r\nold\r\nEND\r\n");
+    }
+    CHECK(std::count(log_of(world).begin(), log_of(world).end(), "version") == 1);
+    CHECK(std::count(log_of(world).begin(), log_of(world).end(), "get a") == 3);
+}
+
+TEST_CASE("meta sets: a server that knows ms may refuse one") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, ms("a", "1") + ms("a", "1", " Z") + "get a\r\n") == "");
+    world.reply(0, "HD\r\nCLIENT_ERROR invalid flag\r\nEND\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "HD\r\nCLIENT_ERROR invalid flag\r\nEND\r\n");
+    // Its first answer is an error: once.
+    for (const bool again : {false, true}) {
+        if (!again) world.cut_off(0);
+        const std::string sent = world.ask(client, ms("a", "1", " Z") + "get a\r\n");
+        CHECK(sent == "");
+        if (again) {
+            CHECK(world.link(0)->arrived == "version\r\n");
+            world.reply(0, "VERSION 1.6.18\r\n");
+            world.settle();
+        }
+        world.reply(0, "CLIENT_ERROR invalid flag\r\n");
+        world.settle();
+        CHECK((world.link(0) != nullptr) == again);
+        if (again) world.reply(0, "END\r\n");
+        world.settle();
+        CHECK(World::heard(client).starts_with("CLIENT_ERROR invalid flag\r\n"));
+        if (again) CHECK(world.link(0)->arrived.ends_with("get a\r\n"));
+    }
+    CHECK(world.counters().server_failures.get() == 0);
+}
+
+TEST_CASE("meta sets: who does not tell its version is asked again by the next") {
+    config::Pool pool = memcached_pool(1);
+    pool.timeout_ms = 100;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, store("a", "1") + read("a")) == "");
+    CHECK(world.link(0)->arrived == "version\r\n");
+    world.pass(150);
+    CHECK(responses_in(World::heard(client)).starts_with("01 s86 vringmain: "));
+    // Lost while it is asked.
+    World other(memcached_pool(1));
+    other.server(0).mood = Mood::Mute;
+    Channel& waits = other.client();
+    Channel& leaves = other.client();
+    CHECK(other.ask(waits, store("a", "1") + no_op) == "");
+    CHECK(other.ask(leaves, store("a", "2")) == "");
+    other.drop(leaves);
+    other.cut_off(0);
+    other.settle();
+    CHECK(responses_in(World::heard(waits)) ==
+          "01 s86 vringmain: server s0 (10.0.0.1:7000) reset the connection | 0a s00");
+    // An answer that is none.
+    other.server(0).mood = Mood::Up;
+    for (const auto& [answer, heard] : {
+             std::pair<std::string, std::string>{"ERROR\r\n", "01 s00"},
+             {"VERSION 1.6.0 DF\r\n", "01 s00"},
+             {"STORED\r\n",
+              "01 s86 vringmain: server s0 (10.0.0.1:7000) sent a response that does not fit the "
+              "request"},
+         }) {
+        CAPTURE(answer);
+        World fresh(memcached_pool(1));
+        fresh.server(0).memcached.canned["version"] = answer;
+        CHECK(responses_in(fresh.ask(fresh.client(), store("a", "1"))) == heard);
+    }
+}
+
+TEST_CASE("meta sets: a large value does not reach an old server") {
+    config::Pool pool = memcached_pool(1);
+    pool.stream_threshold = threshold;
+    const std::string data = std::string(100'000, 'x') + "\r\n" + bomb + std::string(100'000, 'y');
+    for (const bool is_connected : {false, true}) {
+        CAPTURE(is_connected);
+        World world(pool, {.blocks = 2048});
+        world.server(0).memcached.grow_old();
+        Channel& client = world.client();
+        if (is_connected) CHECK(responses_in(world.ask(client, read("a"))).starts_with("00 s01"));
+        const std::string request = store("a", data);
+        std::string heard;
+        for (int round = 0; round < 2; ++round) {
+            heard = world.ask(client, request.substr(0, 60'000));
+            heard += world.ask(client, request.substr(60'000) + read("a"));
+            CHECK(responses_in(heard) == "01 s86 vringmain: " + too_old + " | 00 s01 vNot found");
+        }
+        heard = world.ask(client, request.substr(0, 60'000));
+        CHECK(responses_in(heard) == "01 s86 vringmain: " + too_old);
+        CHECK(responses_in(world.ask(client, request.substr(60'000) + no_op)) == "0a s00");
+        for (const std::string& line : log_of(world)) {
+            CHECK((line == "version" || line == "gets a"));
+        }
+        CHECK(world.counters().server_failures.get() == 0);
+    }
+}
+
+}  // namespace ringmain::test
