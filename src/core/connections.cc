@@ -44,16 +44,6 @@ void Proxy::preconnect(Server& server) {
     }
 }
 
-namespace {
-
-bool has_room(const ServerConn& conn, uint64_t bytes) {
-    const Server& server = *conn.server;
-    return conn.out.size() + conn.unsent + bytes <= server.queue_size_max &&
-           conn.fragments.size() < server.queue_max;
-}
-
-}  // namespace
-
 ServerConn* Proxy::usable_connection(Server& server,
                                      const ClientConn& client,
                                      uint64_t bytes,

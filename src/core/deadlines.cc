@@ -279,6 +279,7 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     const std::string reason =
         "did not answer within " + std::to_string(timeout.to_millis()) + " ms (timeout)";
     fragment.abandoned = true;
+    if (fragment.special == Special::Version) fragment.response.clear();  // the request itself
     // While it is known whose it is.
     if (now_ - fragment.queued >= slow_threshold_) {
         note_slow(conn, fragment);

@@ -93,6 +93,13 @@ inline constexpr std::string_view loading_reason = "is loading its data (eject_o
     return "takes no more connections: " + answer;
 }
 
+// Whether so much more may wait for the connection.
+[[nodiscard]] inline bool has_room(const ServerConn& conn, uint64_t bytes) {
+    const Server& server = *conn.server;
+    return conn.out.size() + conn.unsent + bytes <= server.queue_size_max &&
+           conn.fragments.size() < server.queue_max;
+}
+
 // Of bytes that nobody awaits.
 [[nodiscard]] std::string unasked_text(const ServerConn& conn, std::string_view bytes);
 

@@ -10,6 +10,7 @@
 #include <array>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "front.h"
@@ -370,7 +371,10 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
         return;
     }
     if (is_meta_set && MetaSets::must_ask(server, client)) [[unlikely]] {
-        MetaSets(proxy).ask(*conn, *request, frame, bytes);
+        Chain text(proxy.blocks());
+        const bool written = memcached::write_request(frame, bytes, text);
+        RM_ASSERT(written);
+        MetaSets(proxy).ask(*conn, *request, std::move(text));
         return;
     }
     const bool written = memcached::write_request(frame, bytes, conn->out);

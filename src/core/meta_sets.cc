@@ -27,7 +27,7 @@ bool MetaSets::must_ask(const ServerConn& conn) {
          fragment = fragment->next) {
         const Request& request = *fragment->request;
         if (request.verb != Verb::MetaSet || fragment->special != Special::No) continue;
-        if (request.client != nullptr && must_ask(*conn.server, *request.client)) return true;
+        if (request.client == nullptr || must_ask(*conn.server, *request.client)) return true;
     }
     return false;
 }
@@ -41,13 +41,10 @@ bool MetaSets::has_one(const ServerConn& conn) {
     return false;
 }
 
-void MetaSets::ask(ServerConn& conn,
-                   Request& request,
-                   const memcached::RequestFrame& frame,
-                   const Bytes& bytes) {
-    const bool written = memcached::write_request(frame, bytes, request.only.response) &&
-                         conn.out.append_copy("version\r\n", nullptr);
-    RM_ASSERT(written);
+void MetaSets::ask(ServerConn& conn, Request& request, Chain text) {
+    request.only.response = std::move(text);
+    const bool written = conn.out.append_copy("version\r\n", nullptr);
+    RM_ASSERT(written);  // there was room for the text
     request.only.special = Special::Version;
     proxy_->enqueue(conn, request.only);
     proxy_->hold_back(*request.client);
@@ -56,17 +53,20 @@ void MetaSets::ask(ServerConn& conn,
 void MetaSets::on_answer(ServerConn& conn,
                          const memcached::ResponseFrame& frame,
                          const Bytes& bytes) {
-    if (!memcached::fits(Verb::Version, frame)) {
+    const std::string answer = proxy_->first_line(bytes);
+    const bool is_line = frame.kind == memcached::ResponseKind::Line;
+    if (!memcached::fits(Verb::Version, frame) || (is_line && !answer.starts_with("VERSION"))) {
         proxy_->lose(conn, "sent a response that does not fit the request");
         return;
     }
-    note_version(*conn.server, proxy_->first_line(bytes));
+    note_version(*conn.server, answer);
     const Fragment& head = *conn.fragments.front();
     if (!head.abandoned) proxy_->note_success(conn, head.queued);
     Fragment& fragment = proxy_->take_answered(conn);
     Request& request = *fragment.request;
     fragment.special = Special::No;
     std::string why = "server " + conn.server->title() + " ";
+    std::string_view full;
     if (!is_wanted(fragment)) {
         proxy_->free_if_done(request);
     } else if (conn.server->meta_set == MetaSet::TooOld) {
@@ -76,6 +76,8 @@ void MetaSets::on_answer(ServerConn& conn,
     } else if (!conn.server->live) {
         why += ejected_text(conn.server->health());  // meanwhile
         proxy_->fail(fragment, error_line(conn.server->pool(), why), stats::Reason::NoServer);
+    } else if (!has_room(conn, fragment.response.size()) && !proxy_->may_wait(conn, &full)) {
+        proxy_->fail(fragment, error_line(conn.server->pool(), full), stats::Reason::Limit);
     } else {
         conn.out.append_chain(std::move(fragment.response));
         request.fragments_waiting = 0;
@@ -92,6 +94,12 @@ void MetaSets::note_version(Server& server, std::string_view answer) {
 void MetaSets::note_connected(Server& server) {
     if (server.meta_set == MetaSet::Known) server.meta_set = MetaSet::Unknown;
     if (server.meta_set == MetaSet::TooOld) server.meta_set = MetaSet::Doubted;
+}
+
+void MetaSets::note_unasked(const ServerConn& conn) {
+    const Fragment* head = conn.fragments.front();
+    if (head == nullptr || head->request->verb != Verb::MetaSet) return;
+    if (conn.server->meta_set == MetaSet::Unknown) conn.server->meta_set = MetaSet::Doubted;
 }
 
 bool MetaSets::note_answer(Server& server, bool is_error, std::string_view begin) {

@@ -34,12 +34,9 @@ class MetaSets {
     // The same of what waits for a connection that is being made.
     [[nodiscard]] static bool must_ask(const ServerConn& conn);
 
-    // The connection asks for the version, and goes on with the request when it has been told. What
-    // the client says next waits. There is room for the request.
-    void ask(ServerConn& conn,
-             Request& request,
-             const memcached::RequestFrame& frame,
-             const Bytes& bytes);
+    // The connection asks for the version, and goes on with the request, which is `text` to the
+    // server, when it has been told. What the client says next waits.
+    void ask(ServerConn& conn, Request& request, Chain text);
     // To the head of the FIFO, which asked.
     void on_answer(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
 
@@ -47,6 +44,8 @@ class MetaSets {
     static void note_version(Server& server, std::string_view answer);
     static void note_connected(Server& server);
 
+    // An answer came before all of the oldest request had left.
+    static void note_unasked(const ServerConn& conn);
     // An answer to `ms` came. False: its data may now be run, and the connection is to be lost.
     [[nodiscard]] static bool note_answer(Server& server, bool is_error, std::string_view begin);
 

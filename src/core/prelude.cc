@@ -181,9 +181,7 @@ void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer) {
     } else if (is_full(answer)) {
         lose(conn, crowded_text(answer));
     } else if (conn.server->meta_set == MetaSet::TooOld && MetaSets::has_one(conn)) {
-        // What a connection of its own was made for does not go another way (fall_back).
-        const Blame blame = conn.set_apart ? Blame::Us : Blame::Nobody;
-        lose(conn, MetaSets::too_old_text(*conn.server), blame);
+        lose(conn, MetaSets::too_old_text(*conn.server), Blame::Nobody);
     } else {
         become_ready(conn);
     }

@@ -26,7 +26,7 @@ uint64_t held_by(const ClientConn& client) {
     if (client.session != nullptr) held += client.session->queued.size();
     for (const Request* request = client.requests.front(); request != nullptr;
          request = request->next) {
-        held += request->response.size();
+        held += request->response.size() + request->only.response.size();
         if (request->join == nullptr) continue;
         held += request->join->keys.size();
         for (const Fragment* fragment : request->join->fragments) {

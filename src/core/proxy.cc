@@ -172,6 +172,7 @@ void Proxy::remove_client(ClientConn& client) {
     while (!client.requests.empty()) {
         Request& request = *client.requests.pop_front();
         prefetch(client.requests.front(), cache_line_size);
+        request.only.response.clear();
         detach(request);
         free_if_done(request);
     }

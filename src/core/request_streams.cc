@@ -375,6 +375,7 @@ void Streams::take_unasked(ServerConn& conn, Slice slice) {
     if (keep_early(conn, slice)) return;
     // Of a large request a server may refuse the beginning.
     const Blame blame = is_leaving(conn) ? Blame::Us : Blame::Server;
+    MetaSets::note_unasked(conn);
     proxy_->lose(conn, unasked_text(conn, slice.view()), blame);
 }
 
@@ -423,6 +424,7 @@ void Streams::take_all_early() {
 
 // The server does not take the rest, and has said why.
 void Streams::lose_early(ServerConn& conn) {
+    MetaSets::note_unasked(conn);
     proxy_->lose(conn, unasked_text(conn, conn.partial.to_string()), Blame::Us);
 }
 

@@ -79,7 +79,8 @@ namespace {
 
 // Whether the answer says in what state the connection is for whoever comes next.
 bool tells_state(const Fragment& fragment) {
-    return fragment.special != Special::No || fragment.request->policy == ResponsePolicy::Script;
+    return fragment.special != Special::No || fragment.request->policy == ResponsePolicy::Script ||
+           fragment.request->verb == memcached::Verb::MetaSet;
 }
 
 void keep_first_words(Chain& partial, Slice slice) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "front.h"
+#include "meta_sets.h"
 
 namespace ringmain::core {
 
@@ -332,6 +333,8 @@ void Streams::fall_back(ServerConn& conn) {
     ClientConn& client = *request.client;
     const ServerConn& shared = server.connection(client.affinity, client.resp3);
     if (shared.state != ServerConn::State::Ready) return;
+    const bool is_meta_set = request.verb == memcached::Verb::MetaSet;
+    if (is_meta_set && MetaSets::is_too_old(server)) return;
     if (conn.uploader != nullptr) {
         keep_request(conn, client);
         return;
@@ -341,6 +344,10 @@ void Streams::fall_back(ServerConn& conn) {
     if (other == nullptr) return;
     Fragment& fragment = proxy_->leave_queue(conn);
     request.fragments_waiting -= 1;
+    if (is_meta_set && MetaSets::must_ask(server, client)) {
+        MetaSets(*proxy_).ask(*other, request, std::move(conn.out));
+        return;
+    }
     other->out.append_chain(std::move(conn.out));
     proxy_->enqueue(*other, fragment);
     // The next large one would go on a connection of its own.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -197,6 +198,120 @@ TEST_CASE("meta sets: a large value does not reach an old server") {
         }
         CHECK(world.counters().server_failures.get() == 0);
     }
+}
+
+// On a connection of its own that cannot be had, and so on the common one.
+TEST_CASE("meta sets: a large value that falls back to the common connection is asked for there") {
+    config::Pool pool = memcached_pool(1);
+    pool.stream_threshold = threshold;
+    const std::string request = store("a", std::string(200'000, 'x'));
+    for (const bool is_old : {false, true}) {
+        CAPTURE(is_old);
+        World world(pool, {.blocks = 2048});
+        if (is_old) world.server(0).memcached.grow_old();
+        Channel& client = world.client();
+        CHECK(responses_in(world.ask(client, read("b"))) == "00 s01 vNot found");
+        log_of(world).clear();
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, request.substr(0, 60'000)) == "");
+        CHECK(world.ask(client, request.substr(60'000)) == "");
+        REQUIRE(world.leases(0).size() == 1);
+        Channel& lease = *world.leases(0).front();
+        CHECK(std::exchange(lease.arrived, {}) == "version\r\n");
+        lease.inbound += "ERROR Too many open connections\r\n";
+        world.server(0).mood = Mood::Up;
+        world.settle();
+        CHECK(responses_in(World::heard(client)) ==
+              (is_old ? "01 s86 vringmain: " + too_old : "01 s00"));
+        CHECK(log_of(world) == (is_old
+                                    ? std::vector<std::string>{"version"}
+                                    : std::vector<std::string>{"version", "ms a 200000 c F0 T0"}));
+    }
+}
+
+TEST_CASE("meta sets: a value whose client is gone does not reach an old server either") {
+    config::Pool pool = memcached_pool(1);
+    pool.stream_threshold = threshold;
+    World world(pool, {.blocks = 2048});
+    world.server(0).memcached.grow_old();
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, store("a", std::string(200'000, 'x'))) == "");
+    world.drop(client);
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    for (const std::string& line : log_of(world)) {
+        CHECK(line == "version");
+    }
+}
+
+TEST_CASE("meta sets: an error in pieces that nobody waits for is still one") {
+    World world(memcached_pool(1));
+    CHECK(world.ask(world.client(), ms("a", "1")) == "HD\r\n");
+    world.server(0).mood = Mood::Mute;
+    Channel& leaves = world.client();
+    Channel& stays = world.client();
+    CHECK(world.ask(leaves, ms("a", "1")) == "");
+    CHECK(world.ask(stays, "get a\r\n") == "");
+    world.drop(leaves);
+    world.reply(0, "SERVER_ERROR out of memory stor");
+    world.settle();
+    world.reply(0, "ing object\r\nEND\r\n");
+    world.settle();
+    CHECK(World::heard(stays) == "END\r\n");
+}
+
+TEST_CASE(
+    "meta sets: a value that waits for a version is let go with its client, and has a bound") {
+    config::Pool pool = memcached_pool(1);
+    pool.timeout_ms = 100;
+    pool.server_queue_size_max = 150'000;
+    World world(pool, {.blocks = 2048});
+    world.server(0).mood = Mood::Mute;
+    Channel& leaves = world.client();
+    Channel& waits = world.client();
+    const std::string value(100'000, 'x');
+    CHECK(world.ask(leaves, store("a", value)) == "");
+    CHECK(world.ask(waits, store("a", value)) == "");
+    CHECK(bytes_in_use(world) > 200'000);
+    world.drop(leaves);
+    world.settle();
+    CHECK(bytes_in_use(world) < 160'000);
+    world.pass(150);
+    CHECK(responses_in(World::heard(waits)).starts_with("01 s86 vringmain: server s0"));
+    CHECK(bytes_in_use(world) < 60'000);
+    // Two are more than may wait for the server.
+    World other(pool, {.blocks = 2048});
+    other.server(0).mood = Mood::Mute;
+    Channel& one = other.client();
+    Channel& two = other.client();
+    CHECK(other.ask(one, store("a", value)) == "");
+    CHECK(other.ask(two, store("a", value)) == "");
+    other.reply(0, "VERSION 1.6.18\r\nVERSION 1.6.18\r\n");
+    other.settle();
+    CHECK(World::heard(one) == "");
+    CHECK(responses_in(World::heard(two))
+              .starts_with("01 s86 vringmain: server s0 (10.0.0.1:7000) "
+                           "does not keep up: "));
+}
+
+TEST_CASE("meta sets: a large ms that is refused at its line is asked for next time") {
+    config::Pool pool = memcached_pool(1);
+    pool.stream_threshold = threshold;
+    World world(pool, {.blocks = 2048});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string request = ms("a", std::string(200'000, 'x'));
+    CHECK(world.ask(client, request.substr(0, 60'000)) == "");
+    REQUIRE(world.leases(0).size() == 1);
+    world.leases(0).front()->inbound += "CLIENT_ERROR invalid flag\r\nERROR\r\n";
+    world.settle();
+    CHECK(World::heard(client).starts_with("SERVER_ERROR ringmain: "));
+    world.ask(client, request.substr(60'000));
+    world.pass(3000);
+    World::heard(client);
+    CHECK(world.ask(client, ms("a", "1")) == "");
+    CHECK(world.link(0)->arrived == "version\r\n");
 }
 
 }  // namespace ringmain::test
