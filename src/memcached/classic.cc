@@ -61,7 +61,7 @@ void read_get(CommandLine& command) {
         if (!is_key(key)) return command.refuse(answers::bad_format);
         keep_key(command, key);
     }
-    if (command.words.has_control()) return command.refuse(answers::bad_format);
+    if (command.words.has_break()) return command.refuse(answers::bad_format);
     if (frame.key_count == 0) {
         // memcached finds nothing to look up behind the exptime and says so.
         return command.refuse(is_get_and_touch(frame.verb) ? answers::end : answers::error);
@@ -81,7 +81,7 @@ Demand read_update(CommandLine& command) {
     frame.noreply = arguments.end_in_noreply();
 
     const auto& [key, flags, exptime, length, cas, rest] = arguments.words;
-    const bool is_right = is_key(key) && !command.words.has_control() &&
+    const bool is_right = is_key(key) && !command.words.has_break() &&
                           read_unsigned(flags, UINT32_MAX).has_value() &&
                           is_signed_number(exptime) &&
                           (frame.verb != Verb::Cas || read_unsigned(cas, UINT64_MAX).has_value());
@@ -103,7 +103,7 @@ void read_key_and_number(CommandLine& command) {
     frame.noreply = arguments.end_in_noreply();
     const std::string_view key = arguments.words[0];
     const std::string_view number = arguments.words[1];
-    if (!is_key(key) || command.words.has_control()) return command.refuse(answers::bad_format);
+    if (!is_key(key) || command.words.has_break()) return command.refuse(answers::bad_format);
 
     if (frame.verb == Verb::Touch) {
         if (!is_signed_number(number)) return command.refuse(answers::bad_exptime);
@@ -127,7 +127,7 @@ void read_delete(CommandLine& command) {
         if (!is_right) return command.refuse(answers::delete_usage);
     }
     const std::string_view key = arguments.words[0];
-    if (!is_key(key) || command.words.has_control()) return command.refuse(answers::bad_format);
+    if (!is_key(key) || command.words.has_break()) return command.refuse(answers::bad_format);
     keep_key(command, key);
     frame.is_canonical = command.words.is_regular() && arguments.count == 1;
 }
@@ -157,7 +157,7 @@ void read_verbosity(CommandLine& command) {
 void read_stats(CommandLine& command) {
     const Arguments arguments(command.words);
     if (arguments.count == 0) return;
-    if (arguments.count > Arguments::kept || command.words.has_control()) {
+    if (arguments.count > Arguments::kept || command.words.has_break()) {
         return command.refuse(answers::error);
     }
     // memcached answers these two with a STAT line and no END, which nobody can tell from the

@@ -155,7 +155,7 @@ Demand read_meta(CommandLine& command) {
         command.refuse(verb == Verb::MetaDebug ? answers::bad_format : answers::error);
         return {};
     }
-    const bool is_right = words.key().size() <= key_size_max && !command.words.has_control();
+    const bool is_right = words.key().size() <= key_size_max && !command.words.has_break();
     if (!is_right) command.refuse(answers::bad_format);
     if (verb == Verb::MetaSet) return read_set(command, words, is_right);
     if (!is_right) return {};

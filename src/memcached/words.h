@@ -1,7 +1,9 @@
 // src/memcached/words.h - walks over the words of a command line.
 //
-// Words are parted by blanks, any number of them, as memcached does it. Nothing else parts words: a
-// TAB or a NUL inside a word is remembered, so that the caller can refuse the line.
+// Words are parted by blanks, any number of them, as memcached does it. Nothing else parts words:
+// to memcached a TAB is a part of a key as any letter is. A NUL or a CR inside a word is
+// remembered, so that the caller can refuse the line: with a NUL memcached takes the line to end,
+// and a CR others.
 
 #pragma once
 
@@ -15,10 +17,15 @@ namespace ringmain::memcached {
 
 inline constexpr std::string_view line_end = "\r\n";
 
-// Blank, control character or DEL: what no key may hold.
+// Blank, control character or DEL: of keys that consist of nothing of that the first is their end.
 [[nodiscard]] constexpr bool is_special(char byte) {
     const auto value = static_cast<unsigned char>(byte);
     return value <= ' ' || value == 0x7F;
+}
+
+// What no key may hold.
+[[nodiscard]] constexpr bool breaks_line(char byte) {
+    return byte == '\0' || byte == '\r' || byte == '\n';
 }
 
 // Offset of the first special byte at or behind `from`; the size when there is none. Eight bytes
@@ -63,20 +70,20 @@ class Words {
         const size_t begin = at_;
         at_ = find_special(line_, at_);
         while (at_ < line_.size() && line_[at_] != ' ') {
-            has_control_ = true;
+            if (breaks_line(line_[at_])) has_break_ = true;
             at_ = find_special(line_, at_ + 1);
         }
         return {line_.data() + begin, at_ - begin};
     }
 
-    [[nodiscard]] bool has_control() const { return has_control_; }
+    [[nodiscard]] bool has_break() const { return has_break_; }
 
     [[nodiscard]] bool is_regular() const { return is_regular_; }
 
   private:
     std::string_view line_;
     size_t at_ = 0;
-    bool has_control_ = false;
+    bool has_break_ = false;
     bool is_regular_ = true;
 };
 

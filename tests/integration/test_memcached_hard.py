@@ -110,11 +110,22 @@ class Lines(Hostile):
                 client.close()
                 self.check_bystander()
 
+    def test_m08_all_but_ends_of_lines_are_parts_of_keys(self):
+        for byte in (1, 9, 11, 12, 27, 31, 127, 128, 255):
+            key = b"p%bq" % bytes([byte])
+            with self.subTest(key=key):
+                self.answers(b"set %b 0 0 1\r\nx\r\n" % key, b"STORED\r\n")
+                self.answers(b"get first %b first\r\n" % key,
+                             b"VALUE first 0 1\r\n1\r\nVALUE %b 0 1\r\nx\r\n"
+                             b"VALUE first 0 1\r\n1\r\nEND\r\n" % key)
+                self.answers(b"mg %b k v\r\n" % key, b"VA 1 k%b\r\nx\r\n" % key)
+                self.answers(b"delete %b\r\n" % key, b"DELETED\r\n")
+
     @needs_ringmain
     def test_m08_in_a_get_of_400_keys(self):
         keys = [b"key%d" % number for number in range(400)]
         for place in (0, 200, 399):
-            bad = keys[:place] + [b"a\x01b"] + keys[place:]
+            bad = keys[:place] + [b"a\x00b"] + keys[place:]
             client = self.client()
             client.send(b"get " + b" ".join(bad) + b"\r\nmn\r\n")
             self.assertTrue(client.read_line().startswith((b"CLIENT_ERROR", b"END")))

@@ -1,7 +1,7 @@
 // ringmain/memcached/request_parser.h - cuts a client's byte stream into memcached text requests.
 //
 // Classic text commands and the meta commands, checked as memcached 1.6 checks them: keys of 1 to
-// 250 bytes without control characters or blanks, flags 32 bits, exptime 64 bits signed, cas and
+// 250 bytes without blanks, NUL, CR and LF, flags 32 bits, exptime 64 bits signed, cas and
 // delta 64 bits, a length within the limit. LF ends a line, CR before it is dropped. A request that
 // fails a check becomes a frame of verb Invalid whose `answer` is memcached's own line, and the
 // parser goes on with the next request. The data block of a refused request is swallowed whenever

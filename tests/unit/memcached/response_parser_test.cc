@@ -228,7 +228,7 @@ TEST_CASE("what memcached would not send is an error") {
              "VALUE k 0 4294967303\r\n",
              "VALUE k 0 18446744073709551623\r\n",
              "VALUE k 0 1 18446744073709551616\r\n",
-             "VALUE k\x01 0 1\r\n",
+             "VALUE k\r 0 1\r\n",
              "VALUE k 0 1\r\nxy\r\n",
              "VALUE k 0 1\r\nx\n",
              "VALUE k 0 1\r\nx\r\nSTORED\r\n",

@@ -39,16 +39,24 @@ TEST_CASE("the first special byte is found wherever it is and whatever stands ar
     }
 }
 
-TEST_CASE("words are parted by blanks only, and a control character is remembered") {
+TEST_CASE("words are parted by blanks only, and what may end a line is remembered") {
     Words words("get  a\tb c");
     CHECK(words.next() == "get");
     CHECK(words.is_regular());
     CHECK(words.next() == "a\tb");
     CHECK_FALSE(words.is_regular());
-    CHECK(words.has_control());
+    CHECK_FALSE(words.has_break());
     CHECK(words.next() == "c");
     CHECK(words.next().empty());
     CHECK(words.next().empty());
+    for (const char byte : {'\0', '\r', '\n'}) {
+        const std::string line = std::string("get a\t") + byte + "b c";
+        Words broken(line);
+        CHECK(broken.next() == "get");
+        CHECK_FALSE(broken.has_break());
+        CHECK(broken.next().size() == 4);
+        CHECK(broken.has_break());
+    }
 }
 
 }  // namespace
