@@ -13,7 +13,7 @@ namespace ringmain::core {
 
 namespace {
 
-void write_server(std::string& text, const Proxy& proxy) {
+void write_server(std::string& text, const Proxy& proxy, const Pool& pool) {
     const Environment& environment = proxy.environment();
     const int64_t uptime_s =
         std::max<int64_t>(proxy.wall().ns / 1'000'000'000 - environment.started_at_s, 0);
@@ -25,7 +25,7 @@ void write_server(std::string& text, const Proxy& proxy) {
     section.add("arch_bits", "64");
     section.add("multiplexing_api", environment.io_backend);
     section.add("process_id", static_cast<uint64_t>(environment.process_id));
-    section.add("tcp_port", environment.tcp_port);
+    section.add("tcp_port", pool.options->listen.port);  // 0: a unix socket
     section.add("server_time_usec", static_cast<uint64_t>(proxy.wall().ns / 1000));
     section.add("uptime_in_seconds", static_cast<uint64_t>(uptime_s));
     section.add("uptime_in_days", static_cast<uint64_t>(uptime_s / 86400));
@@ -142,7 +142,7 @@ void write_section(std::string& text,
                    const Pool& pool,
                    const ServerInfo& servers) {
     const Totals totals(proxy.environment().all_counters);
-    if (title == "server") write_server(text, proxy);
+    if (title == "server") write_server(text, proxy, pool);
     if (title == "clients") write_clients(text, proxy, pool, totals);
     if (title == "memory") write_memory(text, servers);
     if (title == "persistence") write_persistence(text, servers);

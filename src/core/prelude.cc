@@ -53,6 +53,25 @@ std::string refused_text(const Server& server, const std::string& answer) {
     return text + " (" + origin_of(server) + "): " + answer.substr(0, told);
 }
 
+// What an error says about the connection, whatever it answers; or empty.
+std::string common_reason(const std::string& answer) {
+    if (is_full(answer)) return crowded_text(answer);
+    return wants_password(answer) ? password_text(answer) : std::string();
+}
+
+std::string reason_of_auth(const Server& server, const std::string& answer) {
+    std::string common = common_reason(answer);
+    return common.empty() ? refused_text(server, answer) : common;
+}
+
+// HELLO 3, or SELECT.
+std::string reason_of_other(const ServerConn& conn, const std::string& answer, bool is_hello) {
+    std::string common = common_reason(answer);
+    if (!common.empty()) return common;
+    if (is_hello) return "refused RESP3 (HELLO 3); connect with RESP2: " + answer;
+    return "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
+}
+
 }  // namespace
 
 // In this order: who we are, which protocol, which database. Each answer is checked before the
@@ -143,12 +162,7 @@ void Proxy::on_prelude_response(ServerConn& conn,
     // One that takes no more connections serves those that it has.
     const bool is_crowded = is_full(answer) && conn.server->is_connected();
     const std::string reason =
-        is_full(answer)          ? crowded_text(answer)
-        : wants_password(answer) ? password_text(answer)
-        : is_auth                ? refused_text(*conn.server, answer)
-        : is_hello
-            ? "refused RESP3 (HELLO 3); connect with RESP2: " + answer
-            : "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
+        is_auth ? reason_of_auth(*conn.server, answer) : reason_of_other(conn, answer, is_hello);
     const bool is_clients = conn.is_selected || conn.database != options.redis_db;
     if (!is_auth && !is_hello && is_clients) {
         // A client asked for it, and is told what the server says.

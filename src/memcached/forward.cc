@@ -138,8 +138,9 @@ void keys_of(const RequestFrame& frame,
         for (size_t end = frame.keys[0].offset - 1; end < line.size();) {
             const size_t begin = end + 1;
             end = find_special(line, begin);
-            while (end < line.size() && line[end] != ' ')
+            while (end < line.size() && line[end] != ' ') {
                 end = find_special(line, end + 1);
+            }
             keys.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin)});
         }
         RM_ASSERT(keys.size() == frame.key_count);

@@ -87,8 +87,9 @@ std::string_view read_flags(const MetaWords& words, size_t first, RequestFrame& 
         }
     }
     const bool echoes = frame.verb == Verb::MetaGet || frame.verb == Verb::MetaArithmetic;
-    if (answer.empty() && breaks_lines && echoes && seen.test('k'))
+    if (answer.empty() && breaks_lines && echoes && seen.test('k')) {
         answer = answers::unspeakable_key;
+    }
     if (answer.empty() && is_opaque_too_long) return answers::opaque_too_long;
     return answer;
 }

@@ -26,8 +26,9 @@ std::optional<Release> release_of(std::string_view text) {
             text.remove_prefix(1);
         }
         size_t digits = 0;
-        while (digits < text.size() && ascii::is_digit(text[digits]))
+        while (digits < text.size() && ascii::is_digit(text[digits])) {
             ++digits;
+        }
         if (digits == 0 || digits > digits_max) return std::nullopt;
         for (const char digit : text.substr(0, digits)) {
             release[i] = 10 * release[i] + static_cast<uint32_t>(digit - '0');

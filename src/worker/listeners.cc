@@ -167,16 +167,9 @@ std::vector<Listener> Listeners::of_worker(uint32_t worker) const {
     return mine;
 }
 
-uint16_t Listeners::tcp_port() const {
-    for (const config::Address& address : of_pools_) {
-        if (const uint16_t number = ports_.at(address).number; number != 0) return number;
-    }
-    return 0;
-}
-
 std::string Listeners::place_of(uint32_t pool) const {
     const config::Address& address = of_pools_[pool];
-    const std::string text = address.text();
+    std::string text = address.text();
     if (address.is_path()) return text;
     const auto local = uring::local_address(ports_.at(address).sockets[0].get());
     if (!local.ok() || local.value().text() == text) return text;

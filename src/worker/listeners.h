@@ -41,9 +41,6 @@ class Listeners {
     // Whoever connects from now on is refused instead of waiting for nobody.
     void shut() const;
 
-    // Of the first pool that has one.
-    [[nodiscard]] uint16_t tcp_port() const;
-
     // Where a pool listens: "127.0.0.1:22121"; of a name, "localhost:22121 (127.0.0.1:22121)".
     [[nodiscard]] std::string place_of(uint32_t pool) const;
 

@@ -126,7 +126,6 @@ void Crew::make_workers(const config::Config& config,
                               .worker_count = count,
                               .seed = static_cast<uint64_t>(uring::now().ns) + i,
                               .hash_key = secret_key(),
-                              .tcp_port = listeners.tcp_port(),
                               .io_backend = uring::backend_name(io.backend)};
         worker.counters = counters[i].get();
         worker.surroundings = {.roster = &roster,

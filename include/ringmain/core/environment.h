@@ -27,7 +27,6 @@ struct Environment {
     uint32_t worker_count = 1;
     uint64_t seed = 1;
     SipKey hash_key = {};                      // a secret: what clients choose is told apart by it
-    uint16_t tcp_port = 0;                     // of the first pool, for INFO
     std::string_view io_backend = "io_uring";  // or "epoll"
 
     [[nodiscard]] Share share() const { return {worker_index, worker_count}; }

@@ -43,6 +43,17 @@ TEST_CASE("INFO has the sections that tools read") {
 
 namespace {
 
+TEST_CASE("INFO says where its own pool listens") {
+    for (const uint16_t port : {uint16_t{6390}, uint16_t{0}}) {
+        config::Pool pool = redis_pool(1);
+        pool.listen.port = port;
+        if (port == 0) pool.listen = {.host = {}, .port = 0, .path = "/run/pool.sock"};
+        World world(pool);
+        const std::string text = world.ask(world.client(), resp({"INFO", "server"}));
+        CHECK(text.find("\r\ntcp_port:" + std::to_string(port) + "\r\n") != std::string::npos);
+    }
+}
+
 // INFO keyspace of a server.
 std::string holds(std::string_view lines) {
     return bulk("# Keyspace\r\n" + std::string(lines));

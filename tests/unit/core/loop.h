@@ -143,8 +143,7 @@ class Loop {
                               .process_id = 42,
                               .worker_index = options.worker,
                               .worker_count = static_cast<uint32_t>(process_->counters.size()),
-                              .seed = options.seed,
-                              .tcp_port = 6379});
+                              .seed = options.seed});
     }
 
     ~Loop() { shut_down(); }
