@@ -3,6 +3,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/memcached/forward.h"
 #include "ringmain/memcached/server_version.h"
+#include "ringmain/stats/printable.h"
 
 #include <utility>
 
@@ -88,10 +89,14 @@ void MetaSets::on_answer(ServerConn& conn,
 void MetaSets::note_version(Server& server, std::string_view answer) {
     if (is_full(answer)) return;  // no answer, but a refusal of the connection
     server.meta_set = memcached::takes_meta_set(answer) ? MetaSet::Known : MetaSet::TooOld;
-    server.version = server.meta_set == MetaSet::TooOld ? memcached::version_in(answer) : "";
+    server.version.clear();
+    if (server.meta_set != MetaSet::TooOld) return;
+    constexpr size_t shown_max = 32;
+    server.version = stats::printable(memcached::version_in(answer).substr(0, shown_max));
 }
 
 void MetaSets::note_connected(Server& server) {
+    if (server.is_connected()) return;
     if (server.meta_set == MetaSet::Known) server.meta_set = MetaSet::Unknown;
     if (server.meta_set == MetaSet::TooOld) server.meta_set = MetaSet::Doubted;
 }
@@ -102,16 +107,11 @@ void MetaSets::note_unasked(const ServerConn& conn) {
     if (conn.server->meta_set == MetaSet::Unknown) conn.server->meta_set = MetaSet::Doubted;
 }
 
-bool MetaSets::note_answer(Server& server, bool is_error, std::string_view begin) {
-    if (!is_error) {
-        server.meta_set = MetaSet::Known;
-        return true;
-    }
-    const bool knows_word =
-        begin.starts_with("SERVER_ERROR") ||
-        (begin.starts_with("CLIENT_ERROR") && server.meta_set == MetaSet::Known);
-    if (!knows_word) server.meta_set = MetaSet::Doubted;
-    return knows_word;
+bool MetaSets::may_run_data(Server& server, std::string_view error) {
+    if (error.starts_with("SERVER_ERROR")) return false;
+    if (error.starts_with("CLIENT_ERROR") && server.meta_set == MetaSet::Known) return false;
+    server.meta_set = MetaSet::Doubted;
+    return true;
 }
 
 std::string MetaSets::too_old_text(const Server& server) {

@@ -9,7 +9,7 @@
 //
 // So a Doubted server is asked for its version first, and one that is not Known before the first
 // value of a client that speaks the binary protocol: it is we who write that as `ms`. Nobody else
-// is: there are servers that know get and set, and hang up on anything else. Behind a new
+// is: there are servers that know get and set, and hang up on anything else. Behind the first new
 // connection may be another server: Known becomes Unknown, and TooOld Doubted.
 //
 // Part of the Proxy, one thread.
@@ -46,8 +46,9 @@ class MetaSets {
 
     // An answer came before all of the oldest request had left.
     static void note_unasked(const ServerConn& conn);
-    // An answer to `ms` came. False: its data may now be run, and the connection is to be lost.
-    [[nodiscard]] static bool note_answer(Server& server, bool is_error, std::string_view begin);
+    // The answer to `ms` is this error. True: then the connection is to be lost, and the server is
+    // Doubted.
+    [[nodiscard]] static bool may_run_data(Server& server, std::string_view error);
 
     // Of a connection whose server is TooOld: something waits that it must not be sent.
     [[nodiscard]] static bool has_one(const ServerConn& conn);

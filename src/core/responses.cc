@@ -381,7 +381,11 @@ void Proxy::on_response(ServerConn& conn,
     const bool has_data_block = verb >= memcached::Verb::Set && verb <= memcached::Verb::Cas;
     bool runs_data = is_error && has_data_block && frame.size == 7;
     if (verb == memcached::Verb::MetaSet) [[unlikely]] {
-        runs_data = !MetaSets::note_answer(*conn.server, is_error, first_line(bytes));
+        if (is_error) {
+            runs_data = MetaSets::may_run_data(*conn.server, first_line(bytes));
+        } else {
+            conn.server->meta_set = MetaSet::Known;
+        }
     }
 
     if (!head.abandoned) note_success(conn, head.queued);

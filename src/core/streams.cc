@@ -339,12 +339,14 @@ void Streams::fall_back(ServerConn& conn) {
         keep_request(conn, client);
         return;
     }
+    const bool asks = is_meta_set && MetaSets::must_ask(server, client);
+    if (asks && !proxy_->has_room_for(0)) return;  // to ask
     std::string_view why;
     ServerConn* other = proxy_->usable_connection(server, client, conn.out.size(), &why);
     if (other == nullptr) return;
     Fragment& fragment = proxy_->leave_queue(conn);
     request.fragments_waiting -= 1;
-    if (is_meta_set && MetaSets::must_ask(server, client)) {
+    if (asks) {
         MetaSets(*proxy_).ask(*other, request, std::move(conn.out));
         return;
     }

@@ -315,4 +315,53 @@ TEST_CASE("meta sets: a large ms that is refused at its line is asked for next t
     CHECK(world.link(0)->arrived == "version\r\n");
 }
 
+TEST_CASE("meta sets: a large value that falls back has to have room to ask in") {
+    config::Pool pool = memcached_pool(1);
+    pool.stream_threshold = threshold;
+    World world(pool, {.blocks = 2048});
+    Channel& client = world.client();
+    CHECK(responses_in(world.ask(client, read("b"))) == "00 s01 vNot found");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, store("a", std::string(200'000, 'x'))) == "");
+    REQUIRE(world.leases(0).size() == 1);
+    Channel& lease = *world.leases(0).front();
+    CHECK(lease.arrived == "version\r\n");
+    std::vector<Block*> taken;
+    while (world.loop().blocks().available() > 0) {
+        taken.push_back(world.loop().blocks().take());
+    }
+    world.loop().reset(lease);
+    world.step();
+    CHECK(world.link(0)->arrived == "");
+    for (Block* block : taken) {
+        world.loop().blocks().release(block);
+    }
+    world.settle();
+}
+
+TEST_CASE("meta sets: one more connection to a server that is connected leads to the same") {
+    config::Pool pool = memcached_pool(1);
+    pool.stream_threshold = threshold;
+    World world(pool, {.blocks = 2048});
+    Channel& client = world.client();
+    CHECK(world.ask(client, ms("a", "1")) == "HD\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(world.client(), store("a", std::string(200'000, 'x')).substr(0, 60'000)) == "");
+    REQUIRE(world.leases(0).size() == 1);
+    CHECK(world.ask(client, ms("a", "1", " Z") + "get b\r\n") == "");
+    world.reply(0, "CLIENT_ERROR invalid flag\r\nEND\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "CLIENT_ERROR invalid flag\r\nEND\r\n");
+}
+
+TEST_CASE("meta sets: what a server calls its version is shown as text, and not all of it") {
+    World world(memcached_pool(1));
+    world.server(0).memcached.canned["version"] =
+        "VERSION 1.6.9\x1b[2J" + std::string(100, 'x') + "\r\n";
+    CHECK(responses_in(world.ask(world.client(), store("a", "1"))) ==
+          "01 s86 vringmain: server s0 (10.0.0.1:7000) runs memcached 1.6.9\\x1b[2J" +
+              std::string(23, 'x') +
+              ", which does not take ms, nor values of binary clients: that needs 1.6.10");
+}
+
 }  // namespace ringmain::test
