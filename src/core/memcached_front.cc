@@ -305,7 +305,7 @@ void refuse_meta_set(Proxy& proxy,
                      ClientConn& client,
                      const RequestFrame& frame,
                      const Server& server) {
-    const std::string why = "server " + server.title() + " " + MetaSets::too_old_text(server);
+    const std::string why = MetaSets::why_too_old(server);
     proxy.refuse_forward(client,
                          frame.noreply ? std::string() : error_line(*client.pool, why),
                          stats::Reason::Unsupported);

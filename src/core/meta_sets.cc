@@ -66,19 +66,22 @@ void MetaSets::on_answer(ServerConn& conn,
     Fragment& fragment = proxy_->take_answered(conn);
     Request& request = *fragment.request;
     fragment.special = Special::No;
-    std::string why = "server " + conn.server->title() + " ";
+    const Server& server = *conn.server;
     std::string_view full;
+    const auto refuse = [&](std::string_view why, stats::Reason reason) {
+        proxy_->fail(fragment, error_line(server.pool(), why), reason);
+    };
     if (!is_wanted(fragment)) {
         proxy_->free_if_done(request);
-    } else if (conn.server->meta_set == MetaSet::TooOld) {
-        why += too_old_text(*conn.server);
+    } else if (server.meta_set == MetaSet::TooOld) {
+        const std::string why = why_too_old(server);
         if (!std::exchange(conn.server->told_runs_data, true)) proxy_->tell(conn, why);
-        proxy_->fail(fragment, error_line(conn.server->pool(), why), stats::Reason::Unsupported);
-    } else if (!conn.server->live) {
-        why += ejected_text(conn.server->health());  // meanwhile
-        proxy_->fail(fragment, error_line(conn.server->pool(), why), stats::Reason::NoServer);
+        refuse(why, stats::Reason::Unsupported);
+    } else if (!server.live) {  // meanwhile
+        refuse("server " + server.title() + " " + ejected_text(server.health()),
+               stats::Reason::NoServer);
     } else if (!has_room(conn, fragment.response.size()) && !proxy_->may_wait(conn, &full)) {
-        proxy_->fail(fragment, error_line(conn.server->pool(), full), stats::Reason::Limit);
+        refuse(full, stats::Reason::Limit);
     } else {
         conn.out.append_chain(std::move(fragment.response));
         request.fragments_waiting = 0;
@@ -117,6 +120,10 @@ bool MetaSets::may_run_data(Server& server, std::string_view error) {
 std::string MetaSets::too_old_text(const Server& server) {
     return "runs memcached " + server.version +
            ", which does not take ms, nor values of binary clients: that needs 1.6.10";
+}
+
+std::string MetaSets::why_too_old(const Server& server) {
+    return "server " + server.title() + " " + too_old_text(server);
 }
 
 }  // namespace ringmain::core

@@ -53,8 +53,9 @@ class MetaSets {
     // Of a connection whose server is TooOld: something waits that it must not be sent.
     [[nodiscard]] static bool has_one(const ServerConn& conn);
 
-    // Completes "server NAME ...".
+    // "runs memcached 1.6.9, which ...", and the same behind "server NAME ".
     [[nodiscard]] static std::string too_old_text(const Server& server);
+    [[nodiscard]] static std::string why_too_old(const Server& server);
 
   private:
     Proxy* proxy_;

@@ -153,8 +153,7 @@ void Streams::place(ClientConn& client, const Begun& begun) {
     const uint32_t index = pool.server_of(key_of(client, begun), proxy_->now(), proxy_->prng());
     Server& server = *pool.servers[index];
     if (begun.is_meta_set() && MetaSets::is_too_old(server)) {
-        const std::string why = "server " + server.title() + " " + MetaSets::too_old_text(server);
-        refuse(client, begun, why, stats::Reason::Unsupported);
+        refuse(client, begun, MetaSets::why_too_old(server), stats::Reason::Unsupported);
         return;
     }
     begin_request(client, server, begun);

@@ -49,6 +49,11 @@ void RespFront::refuse(std::string_view text, stats::Reason reason) {
     error(error_line(pool_, text), reason);
 }
 
+Taken RespFront::refuse_command(std::string_view name, std::string_view reason) {
+    refuse("'" + upper_case(name) + "' is not supported: " + std::string(reason));
+    return Taken::Yes;
+}
+
 // What is refused between MULTI and EXEC makes EXEC refuse the rest.
 void RespFront::error(std::string_view line, stats::Reason reason) {
     if (client_.special) client_.session->abort_transaction();
@@ -121,9 +126,7 @@ Taken RespFront::take_unknown(std::string_view name) {
         return Taken::Yes;
     }
     if (pool_.servers.size() > 1 && resp::asks_about_all_keys(name)) {
-        refuse("'" + upper_case(name) +
-               "' is not supported: " + std::string(resp::reason_all_keys));
-        return Taken::Yes;
+        return refuse_command(name, resp::reason_all_keys);
     }
     if (client_.special && !proxy_.leases().may_go_on(client_)) return later();
     if (client_.special && is_confined()) return refuse_confined(name);
@@ -172,9 +175,7 @@ Taken RespFront::take_command(const Command& command) {
         case Handling::Subscribe:
             return take_subscribe(command);
         case Handling::Refused:
-            refuse("'" + upper_case(command.name) +
-                   "' is not supported: " + std::string(command.reason));
-            return Taken::Yes;
+            return refuse_command(command.name, command.reason);
     }
     RM_ASSERT(false);
 }

@@ -113,6 +113,7 @@ class RespFront {
     void forward_to_any();
     void note(Request& request);
     void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
+    Taken refuse_command(std::string_view name, std::string_view reason);
     void error(std::string_view line, stats::Reason reason = stats::Reason::Other);
 
     // To be taken again when all earlier requests have their answers.

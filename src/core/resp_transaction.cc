@@ -107,9 +107,7 @@ Taken RespFront::take_queued(const Command& command) {
         return Taken::Yes;
     }
     if (command.handling == Handling::Refused) {
-        refuse("'" + upper_case(command.name) +
-               "' is not supported: " + std::string(command.reason));
-        return Taken::Yes;
+        return refuse_command(command.name, command.reason);
     }
     const bool publishes = command.handling == Handling::Publish;
     const bool has_keys = !command.key_specs.empty() && !publishes;

@@ -17,7 +17,7 @@ namespace ringmain::memcached {
 
 inline constexpr std::string_view line_end = "\r\n";
 
-// Blank, control character or DEL: of keys that consist of nothing of that the first is their end.
+// Blank, control character or DEL: what ends nearly every key. A key may hold some of them (Words).
 [[nodiscard]] constexpr bool is_special(char byte) {
     const auto value = static_cast<unsigned char>(byte);
     return value <= ' ' || value == 0x7F;
