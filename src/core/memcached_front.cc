@@ -301,14 +301,25 @@ void refuse_all_out(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
         stats::Reason::NoServer);
 }
 
-void refuse_meta_set(Proxy& proxy,
-                     ClientConn& client,
-                     const RequestFrame& frame,
-                     const Server& server) {
+[[gnu::cold]] void refuse_meta_set(Proxy& proxy,
+                                   ClientConn& client,
+                                   const RequestFrame& frame,
+                                   const Server& server) {
     const std::string why = MetaSets::why_too_old(server);
     proxy.refuse_forward(client,
                          frame.noreply ? std::string() : error_line(*client.pool, why),
                          stats::Reason::Unsupported);
+}
+
+[[gnu::cold]] void ask_first(Proxy& proxy,
+                             ServerConn& conn,
+                             Request& request,
+                             const RequestFrame& frame,
+                             const Bytes& bytes) {
+    Chain text(proxy.blocks());
+    const bool written = memcached::write_request(frame, bytes, text);
+    RM_ASSERT(written);
+    MetaSets(proxy).ask(conn, request, std::move(text));
 }
 
 bool is_local(const RequestFrame& frame, const Bytes& bytes) {
@@ -371,10 +382,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
         return;
     }
     if (is_meta_set && MetaSets::must_ask(server, client)) [[unlikely]] {
-        Chain text(proxy.blocks());
-        const bool written = memcached::write_request(frame, bytes, text);
-        RM_ASSERT(written);
-        MetaSets(proxy).ask(*conn, *request, std::move(text));
+        ask_first(proxy, *conn, *request, frame, bytes);
         return;
     }
     const bool written = memcached::write_request(frame, bytes, conn->out);

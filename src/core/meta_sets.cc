@@ -110,7 +110,13 @@ void MetaSets::note_unasked(const ServerConn& conn) {
     if (conn.server->meta_set == MetaSet::Unknown) conn.server->meta_set = MetaSet::Doubted;
 }
 
-bool MetaSets::may_run_data(Server& server, std::string_view error) {
+bool MetaSets::note_answer(ServerConn& conn, bool is_error, const Bytes& bytes) {
+    Server& server = *conn.server;
+    if (!is_error) {
+        server.meta_set = MetaSet::Known;
+        return false;
+    }
+    const std::string error = proxy_->first_line(bytes);
     if (error.starts_with("SERVER_ERROR")) return false;
     if (error.starts_with("CLIENT_ERROR") && server.meta_set == MetaSet::Known) return false;
     server.meta_set = MetaSet::Doubted;

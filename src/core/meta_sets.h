@@ -36,9 +36,11 @@ class MetaSets {
 
     // The connection asks for the version, and goes on with the request, which is `text` to the
     // server, when it has been told. What the client says next waits.
-    void ask(ServerConn& conn, Request& request, Chain text);
+    [[gnu::cold]] void ask(ServerConn& conn, Request& request, Chain text);
     // To the head of the FIFO, which asked.
-    void on_answer(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
+    [[gnu::cold]] void on_answer(ServerConn& conn,
+                                 const memcached::ResponseFrame& frame,
+                                 const Bytes& bytes);
 
     // An answer to "version".
     static void note_version(Server& server, std::string_view answer);
@@ -46,9 +48,11 @@ class MetaSets {
 
     // An answer came before all of the oldest request had left.
     static void note_unasked(const ServerConn& conn);
-    // The answer to `ms` is this error. True: then the connection is to be lost, and the server is
-    // Doubted.
-    [[nodiscard]] static bool may_run_data(Server& server, std::string_view error);
+    // An answer to `ms`. True when its data may be run now: the connection is to be lost, and the
+    // server is Doubted.
+    [[gnu::cold]] [[nodiscard]] bool note_answer(ServerConn& conn,
+                                                 bool is_error,
+                                                 const Bytes& bytes);
 
     // Of a connection whose server is TooOld: something waits that it must not be sent.
     [[nodiscard]] static bool has_one(const ServerConn& conn);

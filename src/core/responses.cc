@@ -381,11 +381,7 @@ void Proxy::on_response(ServerConn& conn,
     const bool has_data_block = verb >= memcached::Verb::Set && verb <= memcached::Verb::Cas;
     bool runs_data = is_error && has_data_block && frame.size == 7;
     if (verb == memcached::Verb::MetaSet) [[unlikely]] {
-        if (is_error) {
-            runs_data = MetaSets::may_run_data(*conn.server, first_line(bytes));
-        } else {
-            conn.server->meta_set = MetaSet::Known;
-        }
+        runs_data = MetaSets(*this).note_answer(conn, is_error, bytes);
     }
 
     if (!head.abandoned) note_success(conn, head.queued);

@@ -69,9 +69,8 @@ class Words {
 
         const size_t begin = at_;
         at_ = find_special(line_, at_);
-        while (at_ < line_.size() && line_[at_] != ' ') {
-            if (breaks_line(line_[at_])) has_break_ = true;
-            at_ = find_special(line_, at_ + 1);
+        if (at_ < line_.size() && line_[at_] != ' ') [[unlikely]] {
+            find_blank();
         }
         return {line_.data() + begin, at_ - begin};
     }
@@ -81,6 +80,14 @@ class Words {
     [[nodiscard]] bool is_regular() const { return is_regular_; }
 
   private:
+    // From a special byte that is none on.
+    [[gnu::cold]] void find_blank() {
+        while (at_ < line_.size() && line_[at_] != ' ') {
+            if (breaks_line(line_[at_])) has_break_ = true;
+            at_ = find_special(line_, at_ + 1);
+        }
+    }
+
     std::string_view line_;
     size_t at_ = 0;
     bool has_break_ = false;
