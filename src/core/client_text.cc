@@ -14,11 +14,6 @@ namespace {
 
 using AllClients = List<ClientConn, &ClientConn::all_link>;
 
-struct Asked {
-    std::string_view command = "NULL";
-    uint32_t size = 0;  // of the request
-};
-
 std::string flags_of(const ClientConn& client) {
     std::string flags;
     if (client.session != nullptr) {
@@ -52,9 +47,10 @@ uint64_t seconds(Duration duration) {
     return static_cast<uint64_t>(std::max<int64_t>(duration.to_millis(), 0) / 1000);
 }
 
-std::string line_of(const ClientConn& client, Instant now, const Asked& asked) {
+// `request_size` is that of what it asks with now.
+std::string line_of(const ClientConn& client, Instant now, uint32_t request_size) {
     const uint64_t unsent = client.out.size() + client.unsent;
-    const uint64_t unread = client.untaken() + asked.size;
+    const uint64_t unread = client.untaken() + request_size;
     const Session* session = client.session.get();
     const uint64_t queued = session == nullptr ? 0 : session->queued.size();
     const config::Address& listen = client.pool->options->listen;
@@ -77,7 +73,8 @@ std::string line_of(const ClientConn& client, Instant now, const Asked& asked) {
     append(line, "omem", unsent);
     append(line, "tot-mem", sizeof(ClientConn) + unread + queued + unsent);
     line += unsent == 0 ? " events=r" : " events=rw";
-    line.append(" cmd=").append(asked.command);
+    const Command* last = client.last_command;
+    line.append(" cmd=").append(last == nullptr ? "NULL" : last->name);
     line += " user=" + (client.user == nullptr ? "default" : client.user->name());
     line += std::string(" redir=-1 resp=") + (client.resp3 ? "3" : "2");
     line += " lib-name=" + client.called().library + " lib-ver=" + client.called().library_version +
@@ -144,7 +141,7 @@ std::string read_filter(std::span<const std::string> arguments, Filter& filter) 
 }  // namespace
 
 std::string client_info_text(const Proxy& proxy, const ClientConn& client, uint32_t request_size) {
-    return line_of(client, proxy.now(), {.command = "client|info", .size = request_size});
+    return line_of(client, proxy.now(), request_size);
 }
 
 bool list_clients(const Proxy& proxy,
@@ -165,9 +162,7 @@ bool list_clients(const Proxy& proxy,
     for (const ClientConn* client = proxy.first_client(); client != nullptr;
          client = AllClients::after(*client)) {
         if (client->pool != asking.pool || !filter.accepts(*client)) continue;
-        const Asked asked =
-            client == &asking ? Asked{.command = "client|list", .size = request_size} : Asked{};
-        text += line_of(*client, proxy.now(), asked);
+        text += line_of(*client, proxy.now(), client == &asking ? request_size : 0);
         if (text.size() <= size_max) continue;
         text = "ERR ringmain: the answer to 'CLIENT LIST' is larger than " +
                std::to_string(size_max) + " bytes (gather_size_max); ask for some by ID";

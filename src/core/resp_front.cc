@@ -82,6 +82,7 @@ Taken RespFront::take() {
         frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
     const Command* command = resp::find_command(name);
     const Command* container = command;
+    client_.last_command = command;
     counted_ = &pool_.counters->commands[number_of(command)];
     counted_->add(1);
     if (command == nullptr) return count_once(take_unknown(name));
@@ -92,6 +93,7 @@ Taken RespFront::take() {
             return Taken::Yes;
         }
         command = subcommand;
+        client_.last_command = command;
     }
     if (!resp::arity_fits(*command, frame_.argument_count)) return refuse_arity(*command);
     if (!client_.authenticated && (command->flags & command_flag::no_auth) == 0) {

@@ -97,7 +97,8 @@ class ClientConn {
     bool has_spoken = false;        // memcached: some byte has come
     bool end_of_stream = false;     // the client has sent its last byte
     bool authenticated = false;
-    const User* user = nullptr;  // of its pool; null: may do everything
+    const User* user = nullptr;             // of its pool; null: may do everything
+    const Command* last_command = nullptr;  // redis: for CLIENT; null: none, or an unknown one
     bool resp3 = false;
     bool barrier = false;  // the next frame that begins waits until `requests` is empty
     bool broken = false;   // its output could not be kept: close without a word
