@@ -1,5 +1,6 @@
 // What a user may not do (core/user.h) gets redis's error, and no server hears of it.
 
+#include "ringmain/base/assert.h"
 #include "ringmain/resp/commands.h"
 
 #include <algorithm>
@@ -9,9 +10,6 @@
 namespace ringmain::core {
 
 namespace {
-
-constexpr std::string_view no_key =
-    "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n";
 
 bool is_any_of(const Command& row, std::initializer_list<std::string_view> names) {
     return std::ranges::find(names, row.name) != names.end();
@@ -26,9 +24,26 @@ bool RespFront::is_permitted(const Command& container, const Command& row) {
               "' command\r\n");
         return false;
     }
-    if (user.has_all_keys() || may_use_keys(row)) return true;
-    error(no_key);
-    return false;
+    if (user.has_all_keys()) return true;
+    switch (reach_of(row)) {
+        case Reach::Within:
+            return true;
+        case Reach::OtherKey:
+            error(
+                "-NOPERM this user has no permissions to access one of the keys used as "
+                "arguments\r\n");
+            return false;
+        case Reach::OtherChannel:
+            error(
+                "-NOPERM this user has no permissions to access one of the channels used as "
+                "arguments\r\n");
+            return false;
+        case Reach::Anything:
+            error("-NOPERM ringmain: '" + upper_case(row.name) +
+                  "' looks beyond the keys of this user (keys in users)\r\n");
+            return false;
+    }
+    RM_ASSERT(false);
 }
 
 bool RespFront::may_use_arguments(uint32_t first, uint32_t end) {
@@ -40,32 +55,38 @@ bool RespFront::may_use_arguments(uint32_t first, uint32_t end) {
 }
 
 // Of a user that has some keys only.
-bool RespFront::may_use_keys(const Command& row) {
+RespFront::Reach RespFront::reach_of(const Command& row) {
     constexpr uint32_t looks_elsewhere = acl_category::scripting | acl_category::admin;
-    if ((row.acl & looks_elsewhere) != 0) return false;
-    if ((row.acl & acl_category::pubsub) != 0) return may_use_channels(row);
-    if (resp::has_patterns(row) && reads_other_keys()) return false;
+    if ((row.acl & looks_elsewhere) != 0) return Reach::Anything;
+    if ((row.acl & acl_category::pubsub) != 0) return reach_of_channels(row);
+    if (resp::has_patterns(row) && reads_other_keys()) return Reach::Anything;
 
     Scratch& scratch = proxy_.scratch();
     scratch.keys.clear();
     const std::span<const ByteRange> all = arguments();
     if (resp::find_keys(row, bytes_, all, scratch.text, scratch.keys) != resp::KeySearch::Found) {
         // KEYS, DBSIZE and the like are about everybody's keys.
-        return (row.acl & acl_category::keyspace) == 0 && row.handling != Handling::Gather;
+        const bool is_about_all =
+            (row.acl & acl_category::keyspace) != 0 || row.handling == Handling::Gather;
+        return is_about_all ? Reach::Anything : Reach::Within;
     }
     std::string text;
     ChainPlace place;
-    return std::ranges::all_of(scratch.keys, [&](uint32_t key) {
+    const bool may = std::ranges::all_of(scratch.keys, [&](uint32_t key) {
         return client_.user->may_use(bytes_.view(all[key], text, place));
     });
+    return may ? Reach::Within : Reach::OtherKey;
 }
 
-bool RespFront::may_use_channels(const Command& row) {
-    if (is_any_of(row, {"publish", "spublish"})) return may_use_arguments(1, 2);
-    if (is_any_of(row, {"subscribe", "ssubscribe"})) {
-        return may_use_arguments(1, frame_.argument_count);
+// A channel is a name as a key is; a pattern may be anybody's.
+RespFront::Reach RespFront::reach_of_channels(const Command& row) {
+    const bool subscribes = is_any_of(row, {"subscribe", "ssubscribe"});
+    if (subscribes || is_any_of(row, {"publish", "spublish"})) {
+        const bool may = may_use_arguments(1, subscribes ? frame_.argument_count : 2);
+        return may ? Reach::Within : Reach::OtherChannel;
     }
-    return is_any_of(row, {"unsubscribe", "sunsubscribe", "punsubscribe"});
+    const bool leaves = is_any_of(row, {"unsubscribe", "sunsubscribe", "punsubscribe"});
+    return leaves ? Reach::Within : Reach::Anything;
 }
 
 // SORT ... BY weight_*, GET data_*: keys that may live anywhere.

@@ -34,11 +34,12 @@ class RespFront {
   private:
     Taken take_unknown(std::string_view name);
 
-    // permission.cc
+    // permission.cc: what a request touches, of its user's keys or not
+    enum class Reach : uint8_t { Within, OtherKey, OtherChannel, Anything };
     [[nodiscard]] bool is_permitted(const Command& container, const Command& row);
     [[nodiscard]] bool may_use_arguments(uint32_t first, uint32_t end);
-    [[nodiscard]] bool may_use_keys(const Command& row);
-    [[nodiscard]] bool may_use_channels(const Command& row);
+    [[nodiscard]] Reach reach_of(const Command& row);
+    [[nodiscard]] Reach reach_of_channels(const Command& row);
     [[nodiscard]] bool reads_other_keys();
 
     Taken take_command(const Command& command);

@@ -15,12 +15,19 @@ const std::string wrong_password =
     "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
 const std::string no_key =
     "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n";
+const std::string no_channel =
+    "-NOPERM this user has no permissions to access one of the channels used as arguments\r\n";
 const std::string no_unknown =
     "-NOPERM this user has no permissions to run commands that ringmain does not know\r\n";
 
 std::string no_command(std::string_view name) {
     return "-NOPERM this user has no permissions to run the '" + std::string(name) +
            "' command\r\n";
+}
+
+std::string beyond(std::string_view name) {
+    return "-NOPERM ringmain: '" + std::string(name) +
+           "' looks beyond the keys of this user (keys in users)\r\n";
 }
 
 config::User user(std::string name) {
@@ -179,7 +186,13 @@ TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
                                                {"SUNION", "shop:1", "other"},
                                                {"ZUNION", "2", "shop:1", "other"},
                                                {"XREAD", "STREAMS", "shop:1", "other", "0", "0"},
-                                               {"SORT", "{shop}1", "BY", "w_*"},
+                                               {"SORT", "{shop}1", "STORE", "other"},
+                                               {"OBJECT", "ENCODING", "other"}}) {
+        CAPTURE(words[0]);
+        CHECK(world.ask(client, resp(words)) == no_key);
+    }
+    for (const std::vector<std::string>& words :
+         std::vector<std::vector<std::string>>{{"SORT", "{shop}1", "BY", "w_*"},
                                                {"SORT", "{shop}1", "get", "#", "get", "w_*->f"},
                                                {"SORT",
                                                 "{shop}1",
@@ -187,19 +200,21 @@ TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
                                                 "nosort",
                                                 std::string("GET\0x", 5),
                                                 "secret:*"},
-                                               {"SORT", "{shop}1", "STORE", "other"},
                                                {"EVAL", "return 1", "1", "shop:1"},
                                                {"KEYS", "shop:*"},
                                                {"SCAN", "0"},
                                                {"DBSIZE"},
                                                {"RANDOMKEY"},
                                                {"FLUSHALL"},
-                                               {"SLOWLOG", "GET"},
-                                               {"PUBSUB", "CHANNELS"},
-                                               {"OBJECT", "ENCODING", "other"}}) {
+                                               {"PSUBSCRIBE", "shop:*"}}) {
         CAPTURE(words[0]);
-        CHECK(world.ask(client, resp(words)) == no_key);
+        CHECK(world.ask(client, resp(words)) == beyond(words[0]));
     }
+    CHECK(world.ask(client, resp({"SLOWLOG", "GET"})) == beyond("SLOWLOG GET"));
+    CHECK(world.ask(client, resp({"CLIENT", "LIST"})) == beyond("CLIENT LIST"));
+    CHECK(world.ask(client, resp({"PUBSUB", "CHANNELS"})) == beyond("PUBSUB CHANNELS"));
+    CHECK(world.ask(client, resp({"SUBSCRIBE", "shop:news", "news"})) == no_channel);
+    CHECK(world.ask(client, resp({"PUBLISH", "news", "shop:1"})) == no_channel);
     CHECK(world.ask(client, resp({"JSON.GET", "shop:1"})) == no_unknown);
     CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
     CHECK(world.ask(client, resp({"MGET", "shop:1", "shop:2"})) == "*2\r\n$1\r\nx\r\n$-1\r\n");
