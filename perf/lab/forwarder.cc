@@ -155,8 +155,9 @@ void Forwarder::on_received(uint32_t index, const uring::Completion& done) {
     if (!done.more()) connection.operations -= 1;
     if (done.has_buffer()) {
         buffers_.taken(done.buffer());
-        const std::string_view bytes(buffer_at(done.buffer()), static_cast<size_t>(done.result));
-        if (connection.closing) {
+        const std::string_view bytes(buffer_at(done.buffer()),
+                                     static_cast<size_t>(std::max(done.result, 0)));
+        if (connection.closing || done.result <= 0) {
             give_back(done.buffer());
         } else if (!shared()) {
             forward_piece(index, done);

@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, feature_count> names = {
     "multishot_accept",
     "multishot_receive",
     "buffer_ring",
+    "buffer_recycle",
     "poll_first",
     "registered_ring",
     "sync_cancel",
@@ -53,6 +54,7 @@ constexpr Features everything_optional() {
         features.add(feature_at(i));
     }
     features.remove(Feature::BufferRing);
+    features.remove(Feature::BufferRecycle);
     return features;
 }
 
@@ -107,9 +109,10 @@ void probe_setup_flags(Features& features) {
     }
     if (!Trial(IORING_SETUP_SINGLE_ISSUER).works()) return;
     features.add(Feature::SingleIssuer);
-    // Both came with 6.0; there is no way to ask for multishot receive but to use it, which
+    // All came with 6.0; there is no way to ask for the other two but to use them, which
     // self_test() does.
     features.add(Feature::MultishotReceive);
+    features.add(Feature::BufferRecycle);
     if (Trial(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN).works()) {
         features.add(Feature::DeferTaskrun);
     }
@@ -153,11 +156,16 @@ Result<Features> named(std::string_view word) {
                 "the feature buffer_ring cannot be ignored: everything is received "
                 "through it"};
         }
+        if (feature_at(i) == Feature::BufferRecycle) {
+            return Error{
+                "the feature buffer_recycle cannot be ignored: whose a buffer is has to be known"};
+        }
         return of({feature_at(i)});
     }
     std::string valid;
     for (uint32_t i = 0; i < feature_count; ++i) {
-        if (feature_at(i) == Feature::BufferRing) continue;
+        const Feature feature = feature_at(i);
+        if (feature == Feature::BufferRing || feature == Feature::BufferRecycle) continue;
         valid += std::string(names[i]) + ", ";
     }
     for (const Preset& preset : presets) {

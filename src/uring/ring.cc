@@ -274,11 +274,10 @@ uint32_t Ring::copy_ready(std::span<Completion> into) {
     if (is_overflowed(*ring_)) counters_.overflows += 1;
     const uint32_t count = std::min(ready(), static_cast<uint32_t>(into.size()));
     const uint32_t head = *queue.khead;
+    const bool recycles = features_.has(Feature::BufferRecycle);
     for (uint32_t i = 0; i < count; ++i) {
         const io_uring_cqe& entry = queue.cqes[(head + i) & queue.ring_mask];
-        into[i] = {.user_data = UserData::unpack(entry.user_data),
-                   .result = entry.res,
-                   .flags = entry.flags};
+        into[i] = Completion::of(entry.user_data, entry.res, entry.flags, recycles);
     }
     io_uring_smp_store_release(queue.khead, head + count);
     return count;

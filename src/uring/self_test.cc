@@ -5,6 +5,7 @@
 #include "ringmain/uring/ring.h"
 #include "ringmain/uring/socket.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <string>
@@ -115,12 +116,13 @@ Status SelfTest::on_received(const Completion& done, bool give_back) {
     if (!done.more()) armed_ = false;
     last_result_ = done.result;
     if (done.result == -ENOBUFS) saw_no_buffers_ = true;
-    if (done.result <= 0) return {};
-    if (!done.has_buffer()) return Error{"bytes came without a buffer"};
+    if (!done.has_buffer()) {
+        return done.result > 0 ? Status(Error{"bytes came without a buffer"}) : Status();
+    }
     const uint16_t id = done.buffer();
     if (id >= buffer_count || !buffers_.holds(id)) return Error{"a buffer was used twice"};
     if (done.result > static_cast<int32_t>(buffer_size)) return Error{"a buffer was overrun"};
-    const std::string_view bytes(memory_[id].data(), static_cast<size_t>(done.result));
+    const std::string_view bytes(memory_[id].data(), static_cast<size_t>(std::max(done.result, 0)));
     for (const char byte : bytes) {
         if (byte != pattern_at(received_)) {
             return Error{"byte " + std::to_string(received_) + " of the stream is wrong"};

@@ -47,10 +47,22 @@ struct Completion {
     // the result, and has to be submitted again to continue.
     [[nodiscard]] constexpr bool more() const { return (flags & 2U) != 0; }
 
-    // A buffer of the operation's group now belongs to the receiver, with `result` bytes in it.
-    // Some kernels set the flag on failed or empty receives as well and keep the buffer: that is
-    // not a buffer for us.
-    [[nodiscard]] constexpr bool has_buffer() const { return (flags & 1U) != 0 && result > 0; }
+    // As an entry of the kernel's queue says it. Kernels with Feature::BufferRecycle may set the
+    // flag of a buffer on failed and empty receives as well, and keep the buffer: it is taken away
+    // here.
+    [[nodiscard]] static constexpr Completion of(uint64_t bits,
+                                                 int32_t result,
+                                                 uint32_t flags,
+                                                 bool recycles_buffers) {
+        const bool keeps = recycles_buffers && result <= 0;
+        return {.user_data = UserData::unpack(bits),
+                .result = result,
+                .flags = keeps ? flags & ~1U : flags};
+    }
+
+    // A buffer of the operation's group now belongs to the receiver, with `result` bytes in it, or
+    // none where that is an error.
+    [[nodiscard]] constexpr bool has_buffer() const { return (flags & 1U) != 0; }
 
     [[nodiscard]] constexpr uint16_t buffer() const {
         RM_DCHECK(has_buffer());

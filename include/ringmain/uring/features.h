@@ -30,7 +30,9 @@ enum class Feature : uint8_t {
     SubmitAll,
     MultishotAccept,
     MultishotReceive,
-    BufferRing,  // the only one that cannot be done without
+    BufferRing,     // cannot be done without
+    BufferRecycle,  // a receive that brings nothing leaves its buffer to the kernel; not to be
+                    // ignored
     PollFirst,
     RegisteredRing,
     SyncCancel,
@@ -38,7 +40,7 @@ enum class Feature : uint8_t {
     Bundle,        // reported, not used
 };
 
-inline constexpr uint32_t feature_count = 12;
+inline constexpr uint32_t feature_count = 13;
 
 [[nodiscard]] std::string_view feature_name(Feature feature);
 

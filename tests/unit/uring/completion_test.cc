@@ -23,16 +23,21 @@ TEST_CASE("the fields of user data do not touch each other") {
     CHECK(UserData{.index = 0xFFFFFFFF}.pack() == 0x0000'0000'FFFF'FFFFU);
 }
 
-TEST_CASE("a buffer flag without bytes is not a buffer") {
-    const Completion with = {.user_data = {}, .result = 5, .flags = 0x0009'0003};
-    CHECK(with.has_buffer());
-    CHECK(with.buffer() == 9);
-    CHECK(with.more());
-    const Completion empty = {.user_data = {}, .result = 0, .flags = 0x0009'0001};
-    CHECK_FALSE(empty.has_buffer());
-    CHECK_FALSE(empty.more());
-    const Completion failed = {.user_data = {}, .result = -104, .flags = 0x0009'0001};
-    CHECK_FALSE(failed.has_buffer());
+TEST_CASE("a buffer flag without bytes is a buffer only where the kernel has used it up") {
+    for (const bool recycles : {false, true}) {
+        CAPTURE(recycles);
+        const Completion with = Completion::of(7, 5, 0x0009'0003, recycles);
+        CHECK(with.user_data.index == 7);
+        CHECK(with.has_buffer());
+        CHECK(with.buffer() == 9);
+        CHECK(with.more());
+        const Completion empty = Completion::of(7, 0, 0x0009'0001, recycles);
+        CHECK(empty.has_buffer() == !recycles);
+        CHECK_FALSE(empty.more());
+        const Completion failed = Completion::of(7, -104, 0x0009'0001, recycles);
+        CHECK(failed.has_buffer() == !recycles);
+        CHECK(failed.result == -104);
+    }
 }
 
 }  // namespace ringmain::uring
