@@ -24,6 +24,7 @@ struct Channel {
     uint16_t operations = 0;             // that will still complete
     bool receiving = false;              // a receive is armed
     bool send_pending = false;           // a send is under way
+    bool send_failed = false;            // none is possible any more; what has come is still read
     bool cancelling = false;             // the receive is being cancelled
     bool starved = false;                // the receive found no buffer
     bool watched = false;                // nudge_quiet() will look at it

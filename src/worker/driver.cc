@@ -186,6 +186,7 @@ Instant Driver::next_deadline() const {
     const auto consider = [&next](Instant at) { next = std::min(next, at); };
     if (draining_) {
         consider(drain_until_);
+        if (!clients_end_) consider(end_clients_by_);
     } else {
         for (const Listener& listener : listeners_) {
             if (listener.socket >= 0 && !listener.armed) consider(listener.retry_at);
@@ -420,11 +421,12 @@ void Driver::on_receive(Channel& channel, const uring::Completion& done) {
     }
     if (done.has_buffer()) {
         Block* block = take_buffer(done);
-        if (!channel.closing) feed(channel, {block, 0, block->used});
+        if (!channel.closing && block->used > 0) feed(channel, {block, 0, block->used});
         // Unless somebody shares it, it goes back to the kernel at the end of this batch.
         blocks_.release(block);
-    } else if (done.result <= 0 && done.result != -ENOBUFS && done.result != -ECANCELED &&
-               done.result != -EINTR && done.result != -EAGAIN) {
+    }
+    if (done.result <= 0 && done.result != -ENOBUFS && done.result != -ECANCELED &&
+        done.result != -EINTR && done.result != -EAGAIN) {
         if (!channel.closing) on_stream_end(channel, -done.result);
         return;
     }
@@ -444,7 +446,7 @@ Block* Driver::take_buffer(const uring::Completion& done) {
     Block* block = std::exchange(block_of_buffer_[id], nullptr);
     buffers_.taken(id);
     empty_buffers_.push_back(id);
-    block->used = static_cast<uint32_t>(done.result);
+    block->used = static_cast<uint32_t>(std::max(done.result, 0));
     return block;
 }
 
@@ -460,42 +462,13 @@ void Driver::feed(Channel& channel, Slice slice) {
 void Driver::on_stream_end(Channel& channel, int error) {
     channel.ended = true;
     if (channel.server != nullptr) {
-        lose_server(*channel.server, describe_loss(error));
+        lose_server(channel, error);
     } else if (channel.client != nullptr && error == 0) {
         proxy_.on_client_end(*channel.client);
     } else if (channel.client != nullptr) {
         lose_client(channel);
     } else {
         close(channel);
-    }
-}
-
-// --- bytes went, connections came
-// -----------------------------------------------------------------
-
-void Driver::on_send(Channel& channel, int32_t result) {
-    channel.send_pending = false;
-    sends_pending_ -= 1;
-    if (channel.closing) return;
-    if (result < 0 && result != -EINTR && result != -EAGAIN) {
-        if (channel.server != nullptr) {
-            lose_server(*channel.server, describe_loss(-result));
-        } else if (channel.client != nullptr) {
-            lose_client(channel);
-        }
-        return;
-    }
-    const auto bytes = static_cast<uint64_t>(std::max(result, 0));
-    channel.sending.pop_front(bytes);
-    if (channel.client != nullptr) {
-        proxy_.on_client_sent(*channel.client, bytes);
-        proxy_.mark_dirty(*channel.client);
-    } else if (channel.server != nullptr) {
-        core::ServerConn& server = *channel.server;
-        server.note_sent(bytes, now_);
-        if (!channel.sending.empty() || server.has_sendable() || server.is_to_be_shut()) {
-            proxy_.mark_dirty(server);
-        }
     }
 }
 

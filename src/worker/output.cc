@@ -7,6 +7,7 @@
 #include "ringmain/worker/roster.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <span>
 #include <utility>
 
@@ -68,7 +69,7 @@ void Driver::flush() {
 void Driver::flush_server(core::ServerConn& conn) {
     if (conn.channel == 0) return;
     Channel& channel = *channels_[conn.channel];
-    if (channel.send_pending) {
+    if (channel.send_pending || channel.send_failed) {
         conn.publish(now_);  // that more waits
         return;
     }
@@ -166,11 +167,7 @@ bool Driver::is_own_end(const Channel& channel) const {
 void Driver::on_connect(Channel& channel, int32_t result) {
     if (channel.closing || channel.server == nullptr) return;
     if (result < 0) {
-        if (is_local_shortage(-result)) {
-            fail_locally(*channel.server, describe_shortage(-result));
-        } else {
-            lose_server(*channel.server, describe_loss(-result));
-        }
+        lose_server(channel, -result);
         return;
     }
     if (is_own_end(channel)) {
@@ -190,6 +187,15 @@ void Driver::on_connect(Channel& channel, int32_t result) {
 void Driver::lose_server(core::ServerConn& conn, const std::string& why) {
     tell(conn, why);
     proxy_.on_server_lost(conn, why);
+}
+
+// `error` is an errno value; 0: the server closed it.
+void Driver::lose_server(const Channel& channel, int error) {
+    if (is_local_shortage(error)) {
+        fail_locally(*channel.server, describe_shortage(error));
+    } else {
+        lose_server(*channel.server, describe_loss(error));
+    }
 }
 
 // Each connection, for who wants to see them (log_level). What operators must know of a server is
@@ -403,10 +409,12 @@ void Driver::nudge_quiet() {
         channel.watched = false;
         return true;
     });
-    const bool any = !polled_.empty() && poll(polled_.data(), polled_.size(), 0) > 0;
-    for (size_t i = 0; any && i < polled_.size(); ++i) {
-        if (polled_[i].revents == 0) continue;
-        if (polled_channels_[i]->receiving) {
+    if (!polled_.empty()) poll(polled_.data(), polled_.size(), 0);
+    for (size_t i = 0; i < polled_.size(); ++i) {
+        if (polled_[i].revents == 0) {
+            // It takes nothing and says nothing: no end will come.
+            if (polled_channels_[i]->send_failed) lose_server(*polled_channels_[i], EPIPE);
+        } else if (polled_channels_[i]->receiving) {
             cancel_receive(*polled_channels_[i]);
         } else {
             end_wait(*polled_channels_[i], polled_[i].revents);
@@ -457,6 +465,7 @@ void Driver::close_if_quiet(Channel& channel) {
     channels_[index]->sending.clear();
     channel.socket = -1;
     channel.generation = generation;
+    channel.send_failed = false;
     channel.send_pending = false;
     channel.cancelling = false;
     channel.quiet = false;
@@ -466,6 +475,46 @@ void Driver::close_if_quiet(Channel& channel) {
     channel.closing = false;
     free_channels_.push_back(index);
     closing_channels_ -= 1;
+}
+
+void Driver::on_send(Channel& channel, int32_t result) {
+    channel.send_pending = false;
+    sends_pending_ -= 1;
+    if (channel.closing) return;
+    if (result < 0 && result != -EINTR && result != -EAGAIN) {
+        on_send_failed(channel, -result);
+        return;
+    }
+    const auto bytes = static_cast<uint64_t>(std::max(result, 0));
+    channel.sending.pop_front(bytes);
+    if (channel.client != nullptr) {
+        proxy_.on_client_sent(*channel.client, bytes);
+        proxy_.mark_dirty(*channel.client);
+    } else if (channel.server != nullptr) {
+        core::ServerConn& server = *channel.server;
+        server.note_sent(bytes, now_);
+        if (!channel.sending.empty() || server.has_sendable() || server.is_to_be_shut()) {
+            proxy_.mark_dirty(server);
+        }
+    }
+}
+
+// A server that is gone may have answered before: that is here already, and the receive brings it
+// and then the end. Should the receive miss the end, nudge_quiet() looks.
+void Driver::on_send_failed(Channel& channel, int error) {
+    if (channel.client != nullptr) {
+        lose_client(channel);
+        return;
+    }
+    if (channel.server == nullptr) return;
+    const bool is_gone = error == EPIPE || error == ECONNRESET;
+    if (is_gone && channel.receiving && !channel.cancelling) {
+        channel.send_failed = true;
+        watch(channel);
+        channel.quiet = true;
+        return;
+    }
+    lose_server(channel, error);
 }
 
 // --- memory --------------------------------------------------------------------------------------

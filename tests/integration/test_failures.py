@@ -3,10 +3,13 @@
 The affected requests get an error that names server and reason; everybody else notices nothing;
 a reply that comes late goes to nobody.
 """
+import fcntl
 import os
 import pathlib
 import signal
+import struct
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -237,6 +240,44 @@ class Vanishing(Failing):
             else:
                 self.assertEqual(reply, f"f{number}".encode())
         self.recovers(second, "other", b"other")
+
+    def test_what_a_server_has_answered_before_it_resets_is_delivered(self):
+        """It resets while requests go out; a send that fails takes no answer with it."""
+        arrived, rounds = set(), 60
+
+        def script(connection):
+            if connection.number >= rounds:
+                connection.wait_until_closed()
+                return
+            sent = []
+            for _ in range(100):
+                key = connection.read_resp()[1]
+                connection.send(bulk(key))
+                sent.append(key)
+            missing = struct.unpack("i", fcntl.ioctl(connection.socket, termios.TIOCOUTQ, b"    "))[0]
+            connection.socket.close()  # with unread requests: a reset behind the answers
+            while missing > 0:  # what was not acknowledged before it may never have left
+                missing -= len(bulk(sent.pop()))
+            arrived.update(sent)
+
+        server = FakeServer(script)
+        self.behind(server, preconnect=True)
+        client = self.client()
+        lost = []
+        for number in range(10 * rounds):
+            if len(server.connections) >= rounds:
+                break
+            keys = [f"{number}.{i}".encode() for i in range(300)]
+            for key in keys:
+                client.send(resp("GET", key))
+            replies = [decode(client.read()) for _ in keys]
+            for key, reply in zip(keys, replies):
+                if reply != key:
+                    self.assertIsInstance(reply, ErrorReply)
+                    if key in arrived:
+                        lost.append((key, reply))
+        self.assertGreater(len(arrived), rounds * 10)
+        self.assertEqual(lost, [])
 
     def test_a_server_that_restarts(self):
         server = self.use(RedisServer())

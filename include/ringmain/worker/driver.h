@@ -111,6 +111,7 @@ class Driver {
     void feed(Channel& channel, Slice slice);
     void on_stream_end(Channel& channel, int error);
     void on_send(Channel& channel, int32_t result);
+    void on_send_failed(Channel& channel, int error);
     void on_connect(Channel& channel, int32_t result);
     void on_wake();
     void on_resolved(const Message& message);
@@ -163,6 +164,7 @@ class Driver {
 
     void tell_shortage(std::string_view text);
     void lose_server(core::ServerConn& conn, const std::string& why);
+    void lose_server(const Channel& channel, int error);
     void tell(const core::ServerConn& conn, std::string_view what) const;
     void tell(const core::ClientConn& client, std::string_view what) const;
     void fail_locally(core::ServerConn& conn, const std::string& why);
