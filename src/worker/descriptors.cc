@@ -12,6 +12,12 @@ constexpr uint64_t spare = 64;        // logs, look-ups of names, whatever a lib
 constexpr uint64_t spare_least = 16;  // the same where descriptors are few
 constexpr uint64_t clients_least = 8;
 
+// Of the descriptors for clients, one in so many is for those that linger; of each worker, within
+// these.
+constexpr uint64_t lingering_part = 32;
+constexpr uint64_t lingering_least = 4;
+constexpr uint64_t lingering_most = 256;
+
 // Of each worker: ring, eventfd, listeners, and connections to servers. Amply, redis is spoken to
 // in both versions of its protocol and sends messages on a connection of its own, and beside a
 // connection that is late there is another.
@@ -73,8 +79,14 @@ uring::Finding judge_descriptors(const config::Config& config) {
                                      .needed = descriptors_needed(config)});
 }
 
+uint64_t lingering_max(uint64_t clients, uint32_t workers) {
+    return std::clamp<uint64_t>(
+        clients / lingering_part / workers, lingering_least, lingering_most);
+}
+
 uint64_t clients_max(const config::Config& config, uint64_t limit) {
-    const uint64_t ample = spare + fixed(config, true);
+    const uint64_t lingering = config.proxy.workers * lingering_max(limit, config.proxy.workers);
+    const uint64_t ample = spare + fixed(config, true) + lingering;
     if (limit >= 2 * ample) return limit - ample;
     const uint64_t least = descriptors_needed(config) - clients_least;
     return limit > least ? limit - least : 1;

@@ -3,6 +3,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/uring/socket.h"
+#include "ringmain/worker/descriptors.h"
 #include "ringmain/worker/driver.h"
 #include "ringmain/worker/roster.h"
 
@@ -34,9 +35,6 @@ constexpr Duration found_is_fresh = Duration::millis(5000);
 constexpr Duration silence_limit = Duration::millis(1000);
 
 constexpr Duration linger_limit = Duration::millis(1000);
-
-// Those that linger hold descriptors and are no clients any more: so many of them, in each worker.
-constexpr size_t lingering_max = 256;
 constexpr Duration drain_linger_limit = Duration::millis(200);
 
 }  // namespace
@@ -272,7 +270,10 @@ void Driver::close_client(Channel& channel) {
     }
     shutdown(channel.socket, SHUT_WR);
     channel.shut = true;
-    while (lingering_.size() >= lingering_max) {
+    const core::Environment& process = proxy_.environment();
+    const uint64_t room = process.shared->clients_max.load(std::memory_order_relaxed);
+    const uint64_t most = lingering_max(room == 0 ? UINT64_MAX : room, process.worker_count);
+    while (lingering_.size() >= most) {
         const Linger oldest = lingering_.front();
         lingering_.pop_front();
         const bool is_same = oldest.channel->generation == oldest.generation;

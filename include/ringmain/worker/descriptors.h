@@ -22,6 +22,10 @@ namespace ringmain::worker {
 [[nodiscard]] uint64_t descriptor_limit();
 [[nodiscard]] uring::Finding judge_descriptors(const config::Config& config);
 
+// Clients that have been told the end and are read until they close hold descriptors and are no
+// clients any more: so many of them may be in each worker where there is room for so many clients.
+[[nodiscard]] uint64_t lingering_max(uint64_t clients, uint32_t workers);
+
 // How many clients there is room for under a limit that is at least descriptors_needed().
 [[nodiscard]] uint64_t clients_max(const config::Config& config, uint64_t limit);
 

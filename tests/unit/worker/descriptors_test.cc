@@ -40,10 +40,32 @@ TEST_CASE("servers count per worker, connection and version of the protocol, cli
 
 TEST_CASE("clients get what servers and listeners leave") {
     const config::Config config = config_of(1, 3, 0);
-    CHECK(clients_max(config, 20'000) == 20'000 - 82);
+    CHECK(clients_max(config, 20'000) == 20'000 - 82 - 256);
+    CHECK(clients_max(config, 1'024) == 1'024 - 82 - 32);
     CHECK(clients_max(config, 64) == 64 - 22);
     CHECK(clients_max(config, descriptors_needed(config)) == 8);
     CHECK(clients_max(config, 5) == 1);
+}
+
+// However few or many there are, they and all clients have descriptors.
+TEST_CASE("who lingers has a part of the clients' descriptors") {
+    CHECK(lingering_max(1'024, 1) == 32);
+    CHECK(lingering_max(1'024, 4) == 8);
+    CHECK(lingering_max(1'024, 16) == 4);
+    CHECK(lingering_max(0, 1) == 4);
+    CHECK(lingering_max(UINT64_MAX, 1) == 256);
+    for (const uint64_t limit : {200U, 1'024U, 4'096U, 100'000U}) {
+        for (const uint32_t workers : {1U, 2U, 4U}) {
+            CAPTURE(limit);
+            CAPTURE(workers);
+            const config::Config config = config_of(workers, 3, 0);
+            const uint64_t clients = clients_max(config, limit);
+            const uint64_t rest = descriptors_needed(config) - 8;
+            CHECK(clients + rest <= limit);
+            if (limit > 200)
+                CHECK(clients + rest + workers * lingering_max(clients, workers) <= limit);
+        }
+    }
 }
 
 }  // namespace ringmain::worker
