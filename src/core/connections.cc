@@ -185,9 +185,10 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     if (conn.early_link.is_linked() && !streams_.end_early(conn)) return;
     if (conn.ends && reason == end_of_stream_reason && leases_.on_closed(conn)) return;
-    // A server that closes an idle connection has done nothing wrong.
-    const bool idle = conn.state == ServerConn::State::Ready && conn.fragments.empty() &&
-                      !conn.is_subscriber &&
+    // A server that closes an idle connection has done nothing wrong, nor one that waits for the
+    // rest of a request whose client says nothing.
+    const bool is_owed = !conn.fragments.empty() && !streams_.waits_for_client(conn);
+    const bool idle = conn.state == ServerConn::State::Ready && !is_owed && !conn.is_subscriber &&
                       (conn.spoke_since_connect || now_ - conn.since > backoff_max);
     if (reason == end_of_stream_reason) {
         conn.server->counters().eof.add(1);

@@ -1,6 +1,7 @@
 #include "ringmain/core/oldest.h"
 
 #include "ringmain/core/pool.h"
+#include "ringmain/core/streams.h"
 
 #include <algorithm>
 
@@ -15,6 +16,8 @@ Instant oldest_of(const Pool& pool) {
             // Those before it were late: they have their answers.
             const Fragment* fragment = conn->first_in_time;
             if (fragment == nullptr || fragment->special == Special::Wait) continue;
+            // Its client's time, not the server's.
+            if (Streams::is_arriving(*conn, *fragment) || conn->paused) continue;
             oldest = std::min(oldest, fragment->queued);
         }
     }

@@ -176,7 +176,11 @@ void Proxy::on_prelude_response(ServerConn& conn,
     // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
     const bool is_well = is_hello || is_excused(conn, answer);
     if (is_well) conn.server->health().allow();
-    lose(conn, reason, is_well || is_crowded ? Blame::Us : Blame::Server);
+    // What is on a connection set apart goes to those that there are (Streams::fall_back), and so
+    // the loss is judged like that of any connection beside others.
+    const bool falls_back = is_crowded && conn.set_apart;
+    const bool is_ours = is_well || (is_crowded && !falls_back);
+    lose(conn, reason, is_ours ? Blame::Us : Blame::Server);
 }
 
 void Proxy::on_prelude_response(ServerConn& conn,

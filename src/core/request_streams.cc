@@ -231,6 +231,7 @@ void Streams::describe(Request& request, Server& server, const Begun& begun) {
         return;
     }
     request.command = begun.command;
+    request.client->last_command = begun.command;
     server.large_keys.note(proxy_->key_check_hash(key) | 1);
     if (begun.command->handling == Handling::Publish) {
         proxy_->subscriptions().count_receivers(request, server, publishes_to(*begun.command), key);
@@ -316,6 +317,11 @@ void Streams::on_taken(ServerConn& conn) {
     if (conn.uploader->paused) proxy_->resumable_.add(*conn.uploader);
 }
 
+bool Streams::waits_for_client(const ServerConn& conn) const {
+    return conn.uploader != nullptr && conn.fragments.size() == 1 && conn.out.empty() &&
+           proxy_->now() - conn.taken_at > backoff_max;
+}
+
 bool Streams::has_room(const ClientConn& client) {
     return client.uploading->out.size() < window_of(client.uploading->server->pool()) / 2;
 }
@@ -327,7 +333,7 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice en
         return client.requests.empty() || oversized ? Ended::Take : Ended::Wait;
     }
     if (client.upload == Upload::Sending && oversized) {
-        abandon(client);
+        give_up(client);
         return Ended::Take;
     }
     // However much waits: what is to come is another request's.
@@ -370,10 +376,16 @@ void Streams::abandon(ClientConn& client) {
     if (client.barrier && !client.requests.empty()) proxy_->hold_back(client);
 }
 
+// And what it turns out to be is taken yet, and counted then.
+void Streams::give_up(ClientConn& client) {
+    uncount(*client.requests.back());
+    abandon(client);
+}
+
 void Streams::take_unasked(ServerConn& conn, Slice slice) {
     if (keep_early(conn, slice)) return;
-    // Of a large request a server may refuse the beginning.
-    const Blame blame = is_leaving(conn) ? Blame::Us : Blame::Server;
+    // Of a large request a server may refuse the beginning: its client's doing, and nobody else's.
+    const Blame blame = is_leaving(conn) ? Blame::Nobody : Blame::Server;
     MetaSets::note_unasked(conn);
     proxy_->lose(conn, unasked_text(conn, slice.view()), blame);
 }

@@ -219,11 +219,17 @@ Request* Streams::forward_apart(ClientConn& client,
 // One that nobody has, connected or to be.
 ServerConn* Streams::take(Server& server, bool resp3, uint32_t database, std::string_view* why) {
     ServerConn& conn = Leases::find(server, resp3, database);
-    if (conn.state != ServerConn::State::Closed) return &conn;
+    const bool is_open = conn.state != ServerConn::State::Closed;
+    if (is_open && server.takes_requests) return &conn;
     if (!proxy_->may_connect(server, conn, why)) {
-        server.closed_leases.add(conn);
+        if (is_open) {
+            proxy_->leases().give_back(conn);
+        } else {
+            server.closed_leases.add(conn);
+        }
         return nullptr;
     }
+    if (is_open) return &conn;
     proxy_->start_connect(conn);
     return &conn;
 }
@@ -305,6 +311,8 @@ void Streams::on_answered(ServerConn& conn) {
     conn.set_apart = false;
     conn.uploads_of = 0;
     conn.server->set_apart -= 1;
+    conn.server->lease_failures = 0;
+    conn.server->leases_told = false;
     conn.server->large_keys.forget(std::exchange(conn.large_key, 0));
     if (!return_to_place(conn)) proxy_->leases().give_back(conn);
 }
@@ -363,15 +371,19 @@ void Streams::keep_request(ServerConn& conn, ClientConn& client) {
     restore(conn, client);
     Request& request = *client.requests.pop_back();
     client.upload = Upload::Behind;
-    // It is counted when it is taken.
-    const bool is_redis = client.pool->is_redis();
-    const uint32_t number = is_redis ? number_of(request.command) : number_of(request.verb);
-    client.pool->counters->commands[number].subtract(1);
-    proxy_->counters().requests.subtract(1);
+    uncount(request);
     proxy_->detach(request);
     if (client.binary != nullptr) client.binary->forget_last();
     keep_or_wait(client);
     if (client.upload == Upload::Kept && client.paused) proxy_->resumable_.add(client);
+}
+
+// It is counted when it is taken.
+void Streams::uncount(const Request& request) {
+    const Pool& pool = *request.client->pool;
+    const uint32_t number = pool.is_redis() ? number_of(request.command) : number_of(request.verb);
+    pool.counters->commands[number].subtract(1);
+    proxy_->counters().requests.subtract(1);
 }
 
 // What had come of it, as it came.

@@ -108,6 +108,8 @@ class Streams {
     [[nodiscard]] Ended end_request(ClientConn& client, bool oversized, Slice end);
     // Whatever is on its way of a request will have no end.
     void abandon(ClientConn& client);
+    // The same of a client that is Sending, whose request is taken as something else at its end.
+    void give_up(ClientConn& client);
     // Of a client that is Sending.
     [[nodiscard]] static bool has_room(const ClientConn& client);
 
@@ -125,6 +127,9 @@ class Streams {
     [[nodiscard]] static bool is_arriving(const ServerConn& conn, const Fragment& fragment) {
         return conn.uploader != nullptr && fragment.next == nullptr;
     }
+
+    // All that has come of the only request is with the server, for a while now.
+    [[nodiscard]] bool waits_for_client(const ServerConn& conn) const;
 
     // One that was ordered for the place of another has shown that it serves.
     void on_ready(ServerConn& conn);
@@ -172,6 +177,8 @@ class Streams {
   private:
     // What is known of a request that has not come to its end.
     struct Begun;
+
+    void uncount(const Request& request);
 
     [[nodiscard]] static bool is_to_stream(const ClientConn& client, uint64_t missing) {
         if (client.upload > Upload::Behind || client.intake->partial.empty()) return false;

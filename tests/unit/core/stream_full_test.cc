@@ -67,6 +67,45 @@ TEST_CASE("a server that takes no more connections sends large values on the one
     CHECK(World::heard(*full.client) == bulk(full.value));
 }
 
+// What comes first is not PING where a database is to be selected, or a password to be said.
+TEST_CASE("a server that takes no more connections may say so to whatever comes first") {
+    config::Pool pool = streaming_pool();
+    pool.redis_db = 2;
+    Full full(pool);
+    World& world = full.world;
+    CHECK(world.ask(*full.client, resp({"SET", "huge", full.value})) == "+OK\r\n");
+    world.pass(core::idle_lease_max.to_millis() + 100);
+    full.redis->canned = {{"SELECT", "-ERR max number of clients reached\r\n"}};
+    const Channel* link = world.link(0);
+    for (int i = 0; i < 3; ++i) {
+        CHECK(world.ask(*full.client, resp({"GET", "huge"})) == bulk(full.value));
+        CHECK(world.ask(*full.client, resp({"SET", "huge", full.value})) == "+OK\r\n");
+        CHECK(full.serves_all());
+        world.pass(100);
+    }
+    CHECK(world.link(0) == link);
+}
+
+TEST_CASE("a server that is silent gets no large request, over no connection that it has") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    World world(pool);
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", std::string(200'000, 'v')});
+    CHECK(world.ask(client, all.substr(0, 100'000)) == "");
+    CHECK(world.ask(client, all.substr(100'000)) == "+OK\r\n");
+    CHECK(world.leases(0).size() == 1);
+    world.server(0).mood = Mood::Mute;
+    Channel& other = world.client();
+    for (int i = 0; i < 20 && world.ask(other, resp({"GET", "a"})).find("has answered nothing") ==
+                                  std::string::npos;
+         ++i) {
+        world.pass(110);
+    }
+    CHECK(world.ask(client, all.substr(0, 100'000)).find("has answered nothing") !=
+          std::string::npos);
+}
+
 TEST_CASE("a server that is back and takes no connection is quoted") {
     World world(redis_pool(1));
     Channel& client = world.client();

@@ -277,6 +277,33 @@ TEST_CASE("a server that refuses the beginning of a request is quoted") {
     World::say(client, all.substr(300'000) + "PING\r\n");
     world.settle();
     CHECK(World::heard(client) == "+PONG\r\n");
+    // It was that client's doing: others have connections of their own as before.
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(world.client(), resp({"WATCH", "a"}) + resp({"GET", "a"})) == "+OK\r\n$-1\r\n");
+    CHECK(world.counters().server_failures.get() == 0);
+}
+
+TEST_CASE("a server that closes on a client that says no more has done nothing wrong") {
+    config::Pool pool = streaming_pool();
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool);
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", huge_value()});
+    for (const bool stalls : {true, false}) {
+        CAPTURE(stalls);
+        CHECK(world.ask(client, all.substr(0, 300'000)) == "");
+        CHECK(client.client->last_command == resp::find_command("set"));
+        Channel& stream = stream_of(world);
+        if (stalls) world.pass(5'000);
+        CHECK(world.proxy().pools()[0]->counters->oldest.age(world.loop().now()).to_millis() == 0);
+        stream.inbound_end = true;
+        world.settle();
+        CHECK(World::heard(client).find("closed the connection") != std::string::npos);
+        CHECK(world.counters().server_failures.get() == (stalls ? 0 : 1));
+        World::say(client, all.substr(300'000));
+        world.settle();
+    }
 }
 
 TEST_CASE("the time of a large request begins with its end") {
