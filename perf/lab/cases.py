@@ -11,6 +11,7 @@ KEYS_BYTES_MAX = 32 << 20
 PROXIES = ["ringmain", "other", "ringmain-6.1", "ringmain-5.19", "ringmain-epoll", "nutcracker",
            "haproxy", "forwarder-shared", "forwarder-own", "direct"]
 QUICK_PROXIES = ["ringmain", "ringmain-epoll", "nutcracker", "haproxy", "forwarder-shared"]
+SYSCALLS = "the count of system calls"  # where it is missing
 SHARED_SIZE_MAX = 4096  # it copies: for larger values it is no floor
 
 
@@ -129,11 +130,14 @@ def why_not(proxy, case):
         return "needs requests of one size"
     if proxy == "forwarder-shared" and case.size > SHARED_SIZE_MAX:
         return "copies: no floor for large values"
+    return want_of_descriptors(proxy, case)
+
+
+def want_of_descriptors(proxy, case):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     sides = 2 if proxy in ("haproxy", "forwarder-own") else 1
-    if sides * case.clients + 500 > limit:
-        return f"needs {sides * case.clients + 500} descriptors, the limit is {limit}"
-    return ""
+    needed = sides * case.clients + 500
+    return f"needs {needed} descriptors, the limit is {limit}" if needed > limit else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,3 +185,11 @@ def targets():
     for case in full():
         if case.fixed_rate:
             yield Target("p99 at half of nutcracker's most", case, "p99_us", 1.0, "nutcracker")
+
+
+def out_of_reach(chosen, proxies):
+    """What is missing for a target since this user may have too few descriptors, and why."""
+    return {f"{target.case.name} of {name}": why
+            for target in targets() if target.case in chosen
+            for name in ("ringmain", target.against)
+            if name in proxies and (why := want_of_descriptors(name, target.case))}

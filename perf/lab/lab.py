@@ -13,8 +13,6 @@ import datetime
 import json
 import os
 import pathlib
-import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -22,69 +20,11 @@ import time
 
 import cases
 import report
-from measure import count_syscalls, measure
-from rig import LabError, Rig
+from measure import count_syscalls, measure, why_no_syscalls
+from provenance import build_facts, command_line, machine, output_of, results_folder, versions
+from rig import LabError, Rig, raise_descriptor_limit
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 FORMAT = 1  # of the raw data
-
-
-def output_of(*command):
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return (done.stdout or done.stderr).strip()
-
-
-def read(path):
-    try:
-        return pathlib.Path(path).read_text()
-    except OSError:
-        return ""
-
-
-def machine():
-    model = re.search(r"model name\s*: (.*)", read("/proc/cpuinfo"))
-    memory = re.search(r"MemTotal:\s+(\d+)", read("/proc/meminfo"))
-    return {
-        "cpu": model.group(1) if model else platform.machine(),
-        "cpus": os.cpu_count(),
-        "memory_gib": round(int(memory.group(1)) / 2**20, 1) if memory else None,
-        "kernel": platform.release(),
-        "virtualization": output_of("systemd-detect-virt") or "unknown",
-        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
-        "congestion_control": read("/proc/sys/net/ipv4/tcp_congestion_control").strip(),
-        "load_average_before": os.getloadavg()[0],
-    }
-
-
-def build_facts(build):
-    facts = {}
-    info = build / "meson-info"
-    compiler = re.search(r"C\+\+ compiler for the host machine: .*?\((\S+ \S+)",
-                         read(build / "meson-logs" / "meson-log.txt"))
-    if compiler:
-        facts["compiler"] = compiler.group(1)
-    if (info / "intro-buildoptions.json").exists():
-        options = {option["name"]: option["value"]
-                   for option in json.loads(read(info / "intro-buildoptions.json"))}
-        facts.update({name: options[name] for name in ("buildtype", "b_lto", "b_pgo")
-                      if name in options})
-    return facts
-
-
-def versions():
-    def first(*command):
-        return (output_of(*command).splitlines() or [""])[0]
-
-    return {
-        "nutcracker": first("nutcracker", "-V"),
-        "haproxy": first("haproxy", "-v"),
-        "redis": first("redis-server", "--version"),
-        "memcached": first("memcached", "-V"),
-        "python": platform.python_version(),
-    }
 
 
 def parse_arguments():
@@ -92,7 +32,8 @@ def parse_arguments():
     parser.add_argument("build", type=pathlib.Path)
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="the cases of the targets (default)")
-    size.add_argument("--full", action="store_true", help="all cases, more than an hour")
+    size.add_argument("--full", action="store_true",
+                      help="all cases, about two and a half hours at the defaults")
     parser.add_argument("--against", type=pathlib.Path, help="another build of ringmain")
     parser.add_argument("--only", action="append", default=[],
                         help="cases whose name has all words of one of these")
@@ -151,14 +92,14 @@ def chosen_cases(options):
 
 def chosen_proxies(options):
     """The proxies that are here, and why others are not."""
-    missing = {}
+    missing, ringmain = {}, (options.build / "src" / "ringmain").resolve()
     for name in ("nutcracker", "haproxy"):
         if not shutil.which(name):
             missing[name] = "not installed (tools/install --for perf)"
-    if "io_backend" not in output_of(str(options.build / "src" / "ringmain"), "help", "options"):
+    if "io_backend" not in output_of(str(ringmain), "help", "options"):
         missing["ringmain-epoll"] = "this ringmain has no option io_backend"
-    if not options.no_syscalls and not shutil.which("perf"):
-        missing["the count of system calls"] = "perf is not there (tools/install --for perf)"
+    if not options.no_syscalls and (why := why_no_syscalls()):
+        missing[cases.SYSCALLS] = why
     wanted = cases.PROXIES if options.full else cases.QUICK_PROXIES
     wanted = ["ringmain", "other"] if options.against else [n for n in wanted if n != "other"]
     if options.proxies:
@@ -262,11 +203,14 @@ def brief(measured):
 def run(options):
     names, missing = chosen_proxies(options)
     chosen = chosen_cases(options)
+    missing.update(cases.out_of_reach(chosen, names))
+    options.no_syscalls = options.no_syscalls or cases.SYSCALLS in missing
     for name, why in missing.items():
         print(f"lab: without {name}: {why}", file=sys.stderr)
     begin = datetime.datetime.now().astimezone()
     raw = {
-        "format": FORMAT, "date": begin.isoformat(timespec="seconds"), "machine": machine(),
+        "format": FORMAT, "command": command_line(),
+        "date": begin.isoformat(timespec="seconds"), "machine": machine(),
         "commit": output_of("git", "rev-parse", "HEAD"),
         "changed": bool(output_of("git", "status", "--porcelain", "--untracked-files=no")),
         "build": build_facts(options.build), "versions": versions(), "missing": missing,
@@ -298,7 +242,7 @@ def run(options):
 def in_place(raw, earlier):
     """The earlier run with these cases in it; what is said of the run is said of each part."""
     cases_ = {case["name"]: case for case in [*earlier["cases"], *raw["cases"]]}
-    part = {of: raw[of] for of in ("date", "commit", "changed")}
+    part = {of: raw[of] for of in ("date", "commit", "changed", "command")}
     part["cases"] = [case["name"] for case in raw["cases"]]
     return {**earlier, "again": [*earlier.get("again", []), part], "cases": list(cases_.values())}
 
@@ -313,13 +257,14 @@ def main():
             sys.exit(f"lab: {options.build / path} is missing: ninja -C {options.build} {path}")
     if options.against and not (options.against / "src" / "ringmain").exists():
         sys.exit(f"lab: {options.against / 'src' / 'ringmain'} is missing")
+    raise_descriptor_limit()
     begin = time.monotonic()
     raw = run(options)
     folder = options.out or options.again or options.build / "lab"
     if options.earlier:
         raw = in_place(raw, options.earlier)
     if options.save:
-        folder = ROOT / "perf" / "results" / f"{raw['date'][:10]}-{options.save}"
+        folder = results_folder(raw["date"], options.save)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "raw.json").write_text(report.dump(raw))
     print(report.write(folder))

@@ -140,14 +140,45 @@ def measure(rig, proxy, case, seconds, rate=0.0):
     return figures
 
 
+SYSCALL_EVENT = "raw_syscalls:sys_enter"
+
+
+def counted_syscalls(output):
+    """The count in what perf stat wrote; None where there is none."""
+    for line in output.splitlines():
+        if "sys_enter" in line and line.split(",")[0].isdigit():
+            return int(line.split(",")[0])
+    return None
+
+
+def why_no_syscalls():
+    """Why system calls cannot be counted here; an empty text: they can."""
+    if not shutil.which("perf"):
+        return "perf is not there (tools/install --for perf)"
+    try:
+        done = subprocess.run(["perf", "stat", "-x", ",", "-e", SYSCALL_EVENT, "true"],
+                              capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"perf does not run: {error}"
+    if counted_syscalls(done.stderr) is not None:
+        return ""
+    lines = [" ".join(line.split()) for line in done.stderr.splitlines() if line.strip()]
+    told = [line.removeprefix("Error:").strip() for line in lines]
+    # What stands in the line of the error, or in the one behind it.
+    errors = [told[i] or " ".join(told[i + 1:i + 2]) for i, line in enumerate(lines)
+              if line.startswith("Error:")]
+    reason = (errors or told or [f"it ends with status {done.returncode}"])[0]
+    return f"perf cannot count here: {reason}"
+
+
 class SyscallCounter:
     """perf stat on one process, switched on and off from here."""
 
     def __init__(self, pid):
         control_read, self.control = os.pipe()
         self.answers, answer_write = os.pipe()
-        command = ["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-p", str(pid), "-D",
-                   "-1", "--control", f"fd:{control_read},{answer_write}"]
+        command = ["perf", "stat", "-x", ",", "-e", SYSCALL_EVENT, "-p", str(pid), "-D", "-1",
+                   "--control", f"fd:{control_read},{answer_write}"]
         self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.PIPE, pass_fds=(control_read, answer_write))
         os.close(control_read)
@@ -174,10 +205,7 @@ class SyscallCounter:
         finally:
             os.close(self.control)
             os.close(self.answers)
-        for line in output.splitlines():
-            if "sys_enter" in line and line.split(",")[0].isdigit():
-                return int(line.split(",")[0])
-        return None
+        return counted_syscalls(output)
 
 
 def count_syscalls(rig, proxy, case, seconds, rate=0.0):

@@ -132,11 +132,23 @@ def target_rows(raw):
         yield target, values
 
 
+def why_not_measured(raw, target):
+    """Where that is known."""
+    case = next(case for case in raw["cases"] if case["name"] == target.case.name)
+    if target.figure == "syscalls" and cases.SYSCALLS in raw.get("missing", {}):
+        return raw["missing"][cases.SYSCALLS]
+    for name in ("ringmain", target.against):
+        for reasons in (case["skipped"], case["failed"], raw.get("missing", {})):
+            if name in reasons:
+                return reasons[name].splitlines()[0].replace("|", "/")
+    return ""
+
+
 def target_table(raw):
     rows = []
     for target, values in target_rows(raw):
         middle, around = spread(values)
-        verdict = "not measured"
+        verdict = ": ".join(filter(None, ["not measured", why_not_measured(raw, target)]))
         if values:
             verdict = "met" if statistics.median(values) <= target.at_most else "NOT MET"
         rows.append([f"{target.work}: {target.case.name}", target.against or "our own figure",
@@ -156,6 +168,7 @@ def facts(raw):
         + (f", {after:.1f} after" if after is not None else ""),
         f"- {build.get('compiler', 'unknown compiler')}, {build.get('buildtype', '?')}, "
         f"LTO {build.get('b_lto', '?')}",
+        *([f"- `{raw['command']}`"] if "command" in raw else []),
         *(["- " + "; ".join(text for text in raw["versions"].values() if text)]
           if "versions" in raw else []),
         f"- {raw['rounds']} rounds of {raw['seconds']} s each, order alternating",
@@ -164,9 +177,10 @@ def facts(raw):
         names = part["cases"]
         lines.append(f"- {len(names)} of the cases again, {part['date']}, commit "
                      f"{part['commit'][:12]}{' with changes' if part['changed'] else ''}: "
-                     f"{names[0]} to {names[-1]}")
-    return "\n".join(lines + [f"- without {name}: {why}" for name, why in raw.get("missing", {}).items()])
-
+                     f"{names[0]} to {names[-1]}"
+                     + (f": `{part['command']}`" if "command" in part else ""))
+    lines += [f"- without {name}: {why}" for name, why in raw.get("missing", {}).items()]
+    return "\n".join(lines)
 
 
 def markdown(raw, plots):

@@ -18,6 +18,12 @@ class LabError(Exception):
     """Something died, stalled, or answered wrongly; the text says what."""
 
 
+def raise_descriptor_limit():
+    """As many as this user may have, for us and for all that is started from here."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class Port:
     """A free port of the loopback interface, kept from others by a socket that never listens."""
 

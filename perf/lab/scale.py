@@ -21,9 +21,10 @@ import time
 
 import cases
 import report
-from lab import build_facts, machine, output_of
 from measure import measure, status_numbers
-from rig import Port, Process, Proxy, Rig, nutcracker_config, ringmain_config
+from provenance import build_facts, command_line, machine, output_of
+from rig import (Port, Process, Proxy, Rig, nutcracker_config, raise_descriptor_limit,
+                 ringmain_config)
 
 SERVER_PROCESSES = 4  # behind any number of servers: each has its own name and connection
 SERVER_COUNTS = [1, 10, 100, 1000]
@@ -247,12 +248,12 @@ def main():
     for path in ("src/ringmain", "perf/loadgen"):
         if not (options.build / path).exists():
             sys.exit(f"scale: {options.build / path} is missing: ninja -C {options.build} {path}")
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    raise_descriptor_limit()
     cpus = sorted(os.sched_getaffinity(0))
     rig = ScaleRig({"ringmain": options.build}, str(cpus[0]),
                    ",".join(map(str, cpus[1:] or cpus)))
-    raw = {"date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    raw = {"command": command_line(),
+           "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
            "machine": machine(), "commit": output_of("git", "rev-parse", "HEAD"),
            "changed": bool(output_of("git", "status", "--porcelain", "--untracked-files=no")),
            "build": build_facts(options.build), "rounds": options.rounds,

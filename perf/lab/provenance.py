@@ -1,0 +1,87 @@
+"""What a run was made with: the machine, the build, versions, and the command line."""
+import json
+import os
+import pathlib
+import platform
+import re
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def output_of(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout or done.stderr).strip()
+
+
+def read(path):
+    try:
+        return pathlib.Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", read("/proc/cpuinfo"))
+    memory = re.search(r"MemTotal:\s+(\d+)", read("/proc/meminfo"))
+    return {
+        "cpu": model.group(1) if model else platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory_gib": round(int(memory.group(1)) / 2**20, 1) if memory else None,
+        "kernel": platform.release(),
+        "virtualization": output_of("systemd-detect-virt") or "unknown",
+        "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
+        "congestion_control": read("/proc/sys/net/ipv4/tcp_congestion_control").strip(),
+        "load_average_before": os.getloadavg()[0],
+    }
+
+
+def build_facts(build):
+    facts = {}
+    info = build / "meson-info"
+    compiler = re.search(r"C\+\+ compiler for the host machine: .*?\((\S+ \S+)",
+                         read(build / "meson-logs" / "meson-log.txt"))
+    if compiler:
+        facts["compiler"] = compiler.group(1)
+    if (info / "intro-buildoptions.json").exists():
+        options = {option["name"]: option["value"]
+                   for option in json.loads(read(info / "intro-buildoptions.json"))}
+        facts.update({name: options[name] for name in ("buildtype", "b_lto", "b_pgo")
+                      if name in options})
+    return facts
+
+
+def versions():
+    def first(*command):
+        return (output_of(*command).splitlines() or [""])[0]
+
+    return {
+        "nutcracker": first("nutcracker", "-V"),
+        "haproxy": first("haproxy", "-v"),
+        "redis": first("redis-server", "--version"),
+        "memcached": first("memcached", "-V"),
+        "python": platform.python_version(),
+    }
+
+
+def command_line():
+    """The program and its arguments; of a path that is not below ours only the last part."""
+    def without_place(word):
+        name, equals, value = word.rpartition("=")
+        path = pathlib.Path(value)
+        if not path.is_absolute():
+            return word
+        inside = path.is_relative_to(ROOT)
+        return name + equals + (str(path.relative_to(ROOT)) if inside else path.name)
+
+    program = pathlib.Path(sys.argv[0]).name
+    return shlex.join(["perf/lab/" + program, *map(without_place, sys.argv[1:])])
+
+
+def results_folder(date, name):
+    return ROOT / "perf" / "results" / f"{date[:10]}-{name}"
