@@ -8,8 +8,14 @@ UNDER_WAY_MAX = 64 << 20  # bytes of values: with large ones there are fewer cli
 KEYS_BYTES_MAX = 32 << 20
 
 # What is compared, in the order of tables and plots.
-PROXIES = ["ringmain", "other", "ringmain-6.1", "ringmain-5.19", "ringmain-epoll", "nutcracker",
-           "haproxy", "forwarder-shared", "forwarder-own", "direct"]
+AGAIN = "ringmain-again"  # once more the same: its ratio is what no difference looks like
+KERNELS = {f"ringmain-{kernel}": kernel for kernel in ("6.1", "6.0", "5.19")}
+PROXIES = ["ringmain", AGAIN, "other", *KERNELS, "ringmain-epoll", "nutcracker", "haproxy",
+           "forwarder-shared", "forwarder-own", "direct"]
+WITHOUT = "ringmain-without-"  # and features of the ring with + between
+# What 6.0 lacks 5.19 lacks, too; and 6.1 has all that is used.
+ON_REQUEST = ["ringmain-6.1", "ringmain-6.0"]
+FULL_PROXIES = [name for name in PROXIES if name not in ON_REQUEST]
 QUICK_PROXIES = ["ringmain", "ringmain-epoll", "nutcracker", "haproxy", "forwarder-shared"]
 SYSCALLS = "the count of system calls"  # where it is missing
 SHARED_SIZE_MAX = 4096  # it copies: for larger values it is no floor
@@ -120,6 +126,13 @@ def quick():
     names = {target.case.name for target in targets()}
     names.update(name for *_, wanted in SUMMARY for name in wanted)
     return (case for case in full() if case.name in names)
+
+
+def ignored_features(proxy):
+    """What this ringmain is told to take as missing (RINGMAIN_IGNORE_FEATURES)."""
+    if proxy.startswith(WITHOUT):
+        return proxy.removeprefix(WITHOUT).replace("+", ",")
+    return KERNELS.get(proxy, "")
 
 
 def why_not(proxy, case):

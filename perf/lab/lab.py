@@ -13,6 +13,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,15 @@ def chosen_cases(options):
     return sorted(found, key=lambda case: (case.protocol, case.servers, case.fixed_rate))
 
 
+def require_features(binary, proxies):
+    """Stops where the binary knows no such feature, in its words, which name those that it knows."""
+    for name in proxies:
+        if ignored := cases.ignored_features(name):
+            text = output_of(str(binary), "doctor", RINGMAIN_IGNORE_FEATURES=ignored)
+            if refused := re.search("RINGMAIN_IGNORE_FEATURES: (.*)", text):
+                sys.exit(f"lab: {name}: {refused.group(1)}")
+
+
 def chosen_proxies(options):
     """The proxies that are here, and why others are not."""
     missing, ringmain = {}, (options.build / "src" / "ringmain").resolve()
@@ -100,14 +110,16 @@ def chosen_proxies(options):
         missing["ringmain-epoll"] = "this ringmain has no option io_backend"
     if not options.no_syscalls and (why := why_no_syscalls()):
         missing[cases.SYSCALLS] = why
-    wanted = cases.PROXIES if options.full else cases.QUICK_PROXIES
+    wanted = cases.FULL_PROXIES if options.full else cases.QUICK_PROXIES
     wanted = ["ringmain", "other"] if options.against else [n for n in wanted if n != "other"]
     if options.proxies:
         wanted = options.proxies.split(",")
-        unknown = set(wanted) - set(cases.PROXIES)
+        unknown = {name for name in wanted
+                   if name not in cases.PROXIES and not cases.ignored_features(name)}
         if unknown:
             sys.exit(f"lab: unknown proxies {', '.join(sorted(unknown))}; "
-                     f"known: {', '.join(cases.PROXIES)}")
+                     f"known: {', '.join(cases.PROXIES)}, {cases.WITHOUT}FEATURE")
+    require_features(ringmain, wanted)
     missing = {name: why for name, why in missing.items()
                if name in wanted or name not in cases.PROXIES}
     return [name for name in wanted if name not in missing], missing
@@ -158,9 +170,10 @@ class Measurement:
         """Whose system calls are counted in this round: ours in each, the others' once."""
         if self.options.no_syscalls or self.case.fixed_rate:
             return []
-        others = names if self.options.full else ["forwarder-shared"]
+        once = [name for name in names if self.options.full or name == "forwarder-shared"
+                or cases.ignored_features(name)]
         return [name for name in names
-                if name in ("ringmain", "other") or (number == 0 and name in others)]
+                if name in ("ringmain", "other") or (number == 0 and name in once)]
 
     def choose_rate(self, proxies):
         if "nutcracker" not in proxies:

@@ -3,10 +3,12 @@ import math
 from xml.sax.saxutils import escape
 
 COLORS = {
-    "ringmain": "#1b6ca8", "other": "#d08c1d", "ringmain-6.1": "#5795c4", "ringmain-5.19": "#8fbbdc",
+    "ringmain": "#1b6ca8", "ringmain-again": "#3f83b8", "other": "#d08c1d",
+    "ringmain-6.1": "#5795c4", "ringmain-6.0": "#74a8d0", "ringmain-5.19": "#8fbbdc",
     "ringmain-epoll": "#7a6fb0", "nutcracker": "#c0392b", "haproxy": "#d98c3f",
     "forwarder-shared": "#4f9d69", "forwarder-own": "#93c4a4", "direct": "#888888",
 }
+GREY = "#666666"  # any other
 WIDTH, LEFT, RIGHT = 860, 150, 90
 BAR, GAP, GROUP_GAP, TOP = 15, 3, 34, 72
 
@@ -21,6 +23,11 @@ def svg(height, parts):
 def text(x, y, words, **options):
     attributes = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in options.items())
     return f'<text x="{x:.1f}" y="{y:.1f}" fill="#222222"{attributes}>{escape(words)}</text>'
+
+
+def room_for(names):
+    """Of the longest of these at the side of a plot."""
+    return max((7 * len(name) + 16 for name in names), default=0)
 
 
 def rectangle(x, y, width, color, opacity=1.0):
@@ -49,23 +56,24 @@ def cpu_bars(family, members):
     if largest <= 0:
         return ""
     marks = steps(largest)
-    scale = (WIDTH - LEFT - RIGHT) / marks[-1]
+    left = max(LEFT, room_for(proxy for _, found in groups for proxy in found))
+    scale = (WIDTH - left - RIGHT) / marks[-1]
     rows, y = [], TOP
     for name, found in groups:
-        rows.append(text(LEFT, y + 12, name, font_weight="bold"))
+        rows.append(text(left, y + 12, name, font_weight="bold"))
         y += 20
         for proxy, figures in found.items():
-            color = COLORS.get(proxy, "#444444")
+            color = COLORS.get(proxy, GREY)
             user, total = figures["user_us"] * scale, figures["cpu_us"] * scale
-            rows += [text(LEFT - 8, y + 12, proxy, text_anchor="end"),
-                     rectangle(LEFT, y, user, color),
-                     rectangle(LEFT + user, y, total - user, color, 0.55),
-                     text(LEFT + total + 6, y + 12, f"{figures['cpu_us']:.3g}")]
+            rows += [text(left - 8, y + 12, proxy, text_anchor="end"),
+                     rectangle(left, y, user, color),
+                     rectangle(left + user, y, total - user, color, 0.55),
+                     text(left + total + 6, y + 12, f"{figures['cpu_us']:.3g}")]
             y += BAR + GAP
         y += GROUP_GAP - 20
     grid = []
     for mark in marks:
-        x = LEFT + mark * scale
+        x = left + mark * scale
         grid += [line(x, TOP - 8, x, y), text(x, TOP - 12, f"{mark:g}", text_anchor="middle",
                                                font_size=11)]
     title = [text(16, 22, f"CPU time of the proxy per request, microseconds: {family}",
@@ -96,7 +104,7 @@ def latency_panel(top, name, medians):
     values = [figures[key] for figures in medians.values() for key, _ in PERCENTILES]
     low = math.floor(math.log10(max(min(values), 1)))
     high = max(math.ceil(math.log10(max(values))), low + 1)
-    right, base = WIDTH - 170, top + PANEL
+    right, base = WIDTH - max(170, 22 + room_for(medians)), top + PANEL
 
     def height(value):
         return base - (math.log10(max(value, 1)) - low) / (high - low) * (PANEL - 30)
@@ -115,7 +123,7 @@ def latency_panel(top, name, medians):
     order = sorted(medians, key=lambda proxy: medians[proxy]["max_us"], reverse=True)
     label_y = top + 20
     for proxy in order:
-        color = COLORS.get(proxy, "#444444")
+        color = COLORS.get(proxy, GREY)
         points = [(LEFT + i * step, height(medians[proxy][key]))
                   for i, (key, _) in enumerate(PERCENTILES)]
         label_y = max(points[-1][1], label_y + 14)

@@ -11,9 +11,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def output_of(*command):
+def output_of(*command, **environment):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, cwd=ROOT,
+                              env={**os.environ, **environment})
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return (done.stdout or done.stderr).strip()

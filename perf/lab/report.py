@@ -156,6 +156,17 @@ def target_table(raw):
     return table(["target", "against", "at most", "median", "spread", ""], rows) if rows else ""
 
 
+def no_difference(raw):
+    """The same binary against itself: how far the medians of the cases are from 1."""
+    middles = [statistics.median(found) for case in raw.get("cases", [])
+               if (found := ratios(case, "cpu_us", cases.AGAIN))]
+    if not middles:
+        return []
+    return [f"- what no difference looks like here ({cases.AGAIN}): CPU ratio "
+            f"{statistics.median(middles):.2f} in the middle of {len(middles)} cases, "
+            f"{min(middles):.2f} to {max(middles):.2f} in all"]
+
+
 def facts(raw):
     machine, build = raw["machine"], raw["build"]
     changed = " with changes" if raw.get("changed") else ""
@@ -172,6 +183,7 @@ def facts(raw):
         *(["- " + "; ".join(text for text in raw["versions"].values() if text)]
           if "versions" in raw else []),
         f"- {raw['rounds']} rounds of {raw['seconds']} s each, order alternating",
+        *no_difference(raw),
     ]
     for part in raw.get("again", []):
         names = part["cases"]
