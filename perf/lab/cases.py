@@ -112,12 +112,14 @@ SUMMARY = [
       "memcached get 64 B P16 c50 s3", "memcached set 64 B P100 c50 s3",
       "memcached get 64 B P1 c10000 s3"]),
     ("thousand requests per second", "rate", 1e3, 0,
-     ["redis get 64 B P32 c50 s3", "redis set 64 B P32 c50 s3", "memcached get 64 B P32 c50 s3"]),
+     ["redis get 64 B P1 c50 s3", "redis get 64 B P32 c50 s3", "redis set 64 B P32 c50 s3",
+      "memcached get 64 B P1 c50 s3", "memcached get 64 B P32 c50 s3"]),
     ("p99 us at half of nutcracker's most", "p99_us", 1, 0,
      ["redis get 64 B P1 c50 s3 fixed rate", "redis set 64 B P1 c50 s3 fixed rate",
       "memcached get 64 B P1 c50 s3 fixed rate"]),
     ("peak MiB", "peak_kib", 1024, 1,
-     ["redis get 64 B P16 c1000 s3", "memcached get 64 B P1 c10000 s3"]),
+     ["redis get 64 B P1 c50 s3", "redis get 64 B P16 c1000 s3",
+      "memcached get 64 B P1 c10000 s3"]),
 ]
 
 
@@ -177,6 +179,8 @@ def targets():
                     yield Target("CPU", case, "cpu_us", 0.50, "haproxy")
                 if pipeline < 100:
                     yield Target("CPU", case, "cpu_us", 0.90, "ringmain-epoll")
+    for protocol in ("redis", "memcached"):
+        yield Target("CPU", Case(protocol, "get", 64, 100), "cpu_us", 0.90, "ringmain-epoll")
     many = Case("redis", "get", 64, 16, 1000)
     yield Target("CPU", many, "cpu_us", 0.12, "nutcracker")
     yield Target("peak memory", many, "peak_kib", 0.10, "nutcracker")
@@ -194,7 +198,9 @@ def targets():
                      unit="us")
     for case in get_set("redis", 1):
         yield Target("CPU", case, "cpu_us", 6.5, unit="us")
-        yield Target("system calls per request", case, "syscalls", 0.2, unit="")
+    for protocol in ("redis", "memcached"):
+        for case in get_set(protocol, 1):
+            yield Target("system calls per request", case, "syscalls", 0.2)
     for case in full():
         if case.fixed_rate:
             yield Target("p99 at half of nutcracker's most", case, "p99_us", 1.0, "nutcracker")

@@ -55,7 +55,12 @@ def medians(case):
 
 
 def ratios(case, figure, against, of="ringmain"):
-    """Of the runs of the same round; empty where one of them has no such figure."""
+    """Of the runs of the same round; empty where one of them has no such figure. Of the most memory
+    there is one: it was measured for all rounds together."""
+    if figure == "peak_kib":
+        found = medians(case)
+        both = [found.get(name, {}).get(figure) for name in (of, against)]
+        return [both[0] / both[1]] if all(both) else []
     pairs = zip(case["runs"].get(of, []), case["runs"].get(against, []))
     return [mine[figure] / theirs[figure] for mine, theirs in pairs
             if mine.get(figure) is not None and theirs.get(figure)]
@@ -82,7 +87,7 @@ def table(head, rows):
 
 def case_table(raw):
     head = ["work and proxy", "CPU us", "user", "system", "ringmain / it", "spread", "k/s", "p50 us",
-            "p99 us", "p99.9 us", "peak MiB", "calls", "switches", "servers us"]
+            "p99 us", "p99.9 us", "peak MiB", "calls", "switches", "busy", "servers us"]
     rows = []
     for case in raw["cases"]:
         rate = f", {case['rate']:.0f}/s" if case["rate"] else ""
@@ -97,7 +102,8 @@ def case_table(raw):
                          number(get("system_us")), *ratio, number(get("rate") / 1e3, 1),
                          number(get("p50_us"), 0), number(get("p99_us"), 0),
                          number(get("p999_us"), 0), number(peak / 1024, 1) if peak else "",
-                         number(get("syscalls")), number(switched, 3), number(get("servers_us"))])
+                         number(get("syscalls")), number(switched, 3), number(get("busy")),
+                         number(get("servers_us"))])
         for word, names in (("not measured", case["skipped"]), ("FAILED", case["failed"])):
             for why in dict.fromkeys(names.values()):
                 those = ", ".join(name for name in names if names[name] == why)
@@ -115,11 +121,7 @@ def target_rows(raw):
         case = measured.get(target.case.name)
         if case is None:
             continue
-        if target.against and target.figure == "peak_kib":
-            found = medians(case)
-            both = [found.get(name, {}).get("peak_kib") for name in ("ringmain", target.against)]
-            values = [both[0] / both[1]] if all(both) else []
-        elif target.against:
+        if target.against:
             values = ratios(case, target.figure, target.against)
         elif target.figure == "syscalls":
             values = syscalls(case, "ringmain")
@@ -130,6 +132,14 @@ def target_rows(raw):
             values = [run[target.figure] for run in case["runs"].get("ringmain", [])
                       if target.figure in run]
         yield target, values
+
+
+def verdict(values, at_most):
+    """Of the median; undecided where some of the rounds say otherwise."""
+    if not values:
+        return "not measured"
+    text = "met" if statistics.median(values) <= at_most else "NOT MET"
+    return text + (" (undecided)" if min(values) <= at_most < max(values) else "")
 
 
 def why_not_measured(raw, target):
@@ -148,11 +158,10 @@ def target_table(raw):
     rows = []
     for target, values in target_rows(raw):
         middle, around = spread(values)
-        verdict = ": ".join(filter(None, ["not measured", why_not_measured(raw, target)]))
-        if values:
-            verdict = "met" if statistics.median(values) <= target.at_most else "NOT MET"
+        why = "" if values else why_not_measured(raw, target)
         rows.append([f"{target.work}: {target.case.name}", target.against or "our own figure",
-                     f"{target.at_most:g} {target.unit}".strip(), middle, around, verdict])
+                     f"{target.at_most:g} {target.unit}".strip(), middle, around,
+                     verdict(values, target.at_most) + (f": {why}" if why else "")])
     return table(["target", "against", "at most", "median", "spread", ""], rows) if rows else ""
 
 
@@ -203,7 +212,7 @@ def markdown(raw, plots):
                   "the same round.\n", targets]
     parts += ["\n## Figures\n",
               "CPU time, system calls (`calls`) and context switches are the proxy's, per request; "
-              "`servers us` is what all servers together spent on one. Medians of the rounds.\n",
+              "`busy` is its CPU time by the time that passed; `servers us` is what all servers together spent on one. Medians of the rounds.\n",
               case_table(raw)]
     if plots:
         parts += ["\n## Plots\n", *(f"![{name}]({name})" for name in plots)]
@@ -241,16 +250,17 @@ SUMMARY_PROXIES = ["ringmain", "ringmain-epoll", "nutcracker", "haproxy", "forwa
 
 
 def summary_rows(raw, figure, divisor, digits, wanted):
-    """The proxies beside each other; ratios are medians of those of the rounds."""
+    """The proxies beside each other; ratios are medians of those of the rounds, and their spread."""
     measured = {case["name"]: case for case in raw["cases"]}
     for name in wanted:
         if name not in measured:
             continue
         found = medians(measured[name])
         values = [found.get(one, {}).get(figure) for one in SUMMARY_PROXIES]
+        middle, around = spread(ratios(measured[name], figure, "nutcracker"))
         yield [name, *("" if value is None else number(value / divisor, digits)
                        for value in values),
-               spread(ratios(measured[name], figure, "nutcracker"))[0]]
+               f"{middle} ({around})" if around else middle]
 
 
 def summary(raw):
