@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """What grows with the number of servers, clients and workers, and what does not.
 
-usage: perf/lab/scale.py BUILD [--rounds N] [--seconds S] [--out FOLDER]
+usage: perf/lab/scale.py BUILD [--rounds N] [--seconds S] [--save NAME | --out FOLDER]
 
-BUILD is a release build with src/ringmain and perf/loadgen. Prints tables and writes scale.json and
-scale.md to BUILD/lab or FOLDER. perf/README.md says what the figures mean.
+BUILD is a release build with src/ringmain and perf/loadgen. Prints tables and writes scale.json,
+with every single run, and scale.md to BUILD/lab or FOLDER, or with --save to
+perf/results/<date>-NAME. perf/README.md says what the figures mean.
 """
 import argparse
 import contextlib
@@ -12,6 +13,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import socket
@@ -22,12 +24,12 @@ import time
 import cases
 import report
 from measure import measure, status_numbers
-from provenance import build_facts, command_line, machine, output_of
+from provenance import build_facts, command_line, machine, output_of, results_folder
 from rig import (Port, Process, Proxy, Rig, nutcracker_config, raise_descriptor_limit,
                  ringmain_config)
 
-SERVER_PROCESSES = 4  # behind any number of servers: each has its own name and connection
-SERVER_COUNTS = [1, 10, 100, 1000]
+SERVER_PROCESSES = 4  # behind more of servers, too: each has its own name and connection
+SERVER_COUNTS = [1, 4, 10, 100, 1000]
 CLIENT_COUNTS = [50, 1000, 10000]
 IDLE_CLIENTS = 15000
 START_RUNS = 10
@@ -36,6 +38,19 @@ START_RUNS = 10
 # batch, whatever is behind the proxy; with more, those to one server travel together.
 LOADS = {"one request at a time": (1, 1), "50 clients, pipeline 1": (50, 1),
          "50 clients, pipeline 16": (50, 16)}
+
+FIGURES = ("requests", "cpu_us", "user_us", "system_us", "rate", "p50_us", "peak_kib")  # of a run
+
+SERVERS_TEXT = (f"1 server is one process. All others are {SERVER_PROCESSES} processes: 4 servers "
+                "are each named once, more share them under names and connections of their own.")
+IDLE_TEXT = ("Bytes of idle clients: beyond what the process had after bursts that filled its "
+             "buffers and tables, and from cold: beyond what it had before them.")
+
+# What is judged: at most so much, of ratios within a round and of our own figures.
+SERVERS_MAX = CLIENTS_MAX = 1.15
+WORKERS_MAX = 1.05
+IDLE_BYTES_MAX = 512
+START_MS_MAX = 100
 
 
 class ScaleRig(Rig):
@@ -74,19 +89,8 @@ class ScaleRig(Rig):
         return proxy
 
 
-def proxy_of(variant):
-    return variant.split(",")[0]
-
-
-def median_of(runs, name):
-    return statistics.median(run[name] for run in runs)
-
-
 def compared(rig, options, variants):
-    """The same load on all variants (name, case, start) in turn; medians by name."""
-    first_of = {}
-    for name, _, _ in variants:
-        first_of.setdefault(proxy_of(name), name)
+    """The same load on all variants (name, case, start) in turn; every run of each."""
     proxies, runs = {}, {name: [] for name, _, _ in variants}
     with contextlib.ExitStack() as stack:
         for name, case, start in variants:
@@ -95,13 +99,9 @@ def compared(rig, options, variants):
             measure(rig, proxies[name], case, 0.1)  # connects and warms up
         for number in range(options.rounds):
             for name, case, _ in variants if number % 2 == 0 else reversed(variants):
-                runs[name].append(measure(rig, proxies[name], case, options.seconds))
-    names = ("cpu_us", "user_us", "system_us", "rate", "p50_us", "peak_kib")
-    for name, found in runs.items():  # of one round, since from one to the next the machine changes
-        for run, first in zip(found, runs[first_of[proxy_of(name)]]):
-            run["to_first"] = run["cpu_us"] / first["cpu_us"]
-    return {name: {figure: median_of(found, figure) for figure in (*names, "to_first")}
-            for name, found in runs.items()}
+                figures = measure(rig, proxies[name], case, options.seconds)
+                runs[name].append({figure: round(figures[figure], 4) for figure in FIGURES})
+    return {"runs": runs, "syscalls": {}}
 
 
 def by_servers(rig, options, clients, pipeline):
@@ -156,7 +156,8 @@ def ask_all(clients, requests, answer_size):
 
 
 def idle_clients(rig):
-    """Bytes of our memory per client: never used, and after a burst of all of them."""
+    """Bytes of our memory per client: never used, and after a burst of all of them. Both beyond what
+    there was before them, and from cold: beyond what there was before anybody came."""
     case = cases.Case("redis", "get", 64, 1, 50, servers=SERVER_PROCESSES)
     count = min(IDLE_CLIENTS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500)
     proxy = rig.start_ringmain(case, SERVER_PROCESSES)
@@ -168,6 +169,7 @@ def idle_clients(rig):
                 clients.append(socket.create_connection(("127.0.0.1", port), timeout=20))
             ask_all(clients[-1:], b"PING\r\n", len(b"+PONG\r\n"))
 
+        cold = settled_rss_kib(pid)
         # Buffers, tables and the code itself are there once a few hundred have come and gone.
         request = b"*2\r\n$3\r\nGET\r\n$7\r\nmissing\r\n"
         connect(500)
@@ -181,8 +183,11 @@ def idle_clients(rig):
         ask_all(clients, request * 16, 16 * len(b"$-1\r\n"))
         burst = settled_rss_kib(pid)
         proxy.process.require_alive()
-        return {"clients": count, "never used, bytes each": (unused - before) * 1024 / count,
-                "after a burst, bytes each": (burst - before) * 1024 / count}
+        found = {"clients": count}
+        for since, from_cold in ((before, ""), (cold, " (from cold)")):
+            for then, name in ((unused, "never used"), (burst, "after a burst")):
+                found[f"{name}, bytes each{from_cold}"] = (then - since) * 1024 / count
+        return found
     finally:
         for client in clients:
             client.close()
@@ -212,30 +217,73 @@ def start_time(rig, servers):
         finally:
             process.stop()
             port.release()
-    return {"servers": servers, "median ms": statistics.median(took), "worst ms": max(took)}
+    return {"servers": servers, "ms": [round(time_, 2) for time_ in took]}
 
 
-def table_of(title, figures):
-    lines = [f"| {title} | CPU us | user | system | to the first | k/s | p50 us | peak MiB |",
-             "| --- | --: | --: | --: | --: | --: | --: | --: |"]
-    for name, found in figures.items():
-        lines.append(f"| {name} | {found['cpu_us']:.2f} | {found['user_us']:.2f} "
-                     f"| {found['system_us']:.2f} | {found['to_first']:.2f} "
-                     f"| {found['rate'] / 1e3:.1f} | {found['p50_us']:.0f} "
-                     f"| {found['peak_kib'] / 1024:.1f} |")
-    return lines
+def first_of(group, name):
+    """The variant that this one is compared with: the first of the same proxy."""
+    proxy = name.split(",")[0]
+    return next(other for other in group["runs"] if other.split(",")[0] == proxy)
+
+
+def ratios_to(group, first, name):
+    """Of CPU time in the same round, since from one to the next the machine changes."""
+    return report.ratios(group, "cpu_us", first, of=name)
+
+
+def table_of(title, group):
+    rows = []
+    for name, found in report.medians(group).items():
+        first = first_of(group, name)
+        ratio = ("", "") if name == first else report.spread(ratios_to(group, first, name))
+        rows.append([name, *(f"{found[of]:.2f}" for of in ("cpu_us", "user_us", "system_us")),
+                     *ratio, f"{found['rate'] / 1e3:.1f}", f"{found['p50_us']:.0f}",
+                     f"{found['peak_kib'] / 1024:.1f}"])
+    return report.table([title, "CPU us", "user", "system", "to the first", "spread", "k/s",
+                         "p50 us", "peak MiB"], rows)
+
+
+def judged(raw):
+    """(what, at most, unit, values): each clause with what was measured for it."""
+    for load, groups in raw["load"].items():
+        for kind, most, last, firsts in (("servers", SERVERS_MAX, max(SERVER_COUNTS), (1, 4)),
+                                         ("clients", CLIENTS_MAX, 10000, (50,)),
+                                         ("workers", WORKERS_MAX, 2, (1,))):
+            for first in firsts if kind in groups else ():
+                yield (f"{load}: CPU of {last} {kind} to {first}", most, "",
+                       ratios_to(groups[kind], f"ringmain, {first} {kind}",
+                                 f"ringmain, {last} {kind}"))
+    for name in ("never used", "after a burst"):
+        yield (f"idle client, {name}", IDLE_BYTES_MAX, "bytes",
+               [raw["idle"][f"{name}, bytes each"]])
+    yield (f"first answer with {raw['start']['servers']} servers", START_MS_MAX, "ms",
+           raw["start"]["ms"])
+
+
+def judged_table(raw):
+    rows = [[what, f"{most} {unit}".strip(), *report.spread(values), report.verdict(values, most)]
+            for what, most, unit, values in judged(raw)]
+    return report.table(["what", "at most", "median", "spread", ""], rows)
 
 
 def report_of(raw):
-    lines = [report.facts(raw), ""]
+    parts = [report.facts(raw), SERVERS_TEXT]
     for load, groups in raw["load"].items():
-        for name, figures in groups.items():
-            lines += [*table_of(f"GET 64 B, {load}, by {name}", figures), ""]
-    for name in ("idle", "start"):
-        found = raw[name]
-        lines += ["| " + " | ".join(found) + " |", "| " + " | ".join("--:" for _ in found) + " |",
-                  "| " + " | ".join(f"{value:.0f}" for value in found.values()) + " |", ""]
-    return "\n".join(lines)
+        parts += [table_of(f"GET 64 B, {load}, by {name}", group)
+                  for name, group in groups.items()]
+    took = raw["start"]["ms"]
+    parts += [IDLE_TEXT, report.table(raw["idle"], [[f"{one:.0f}" for one in raw["idle"].values()]]),
+              report.table(["start: servers", "median ms", "worst ms"],
+                           [[raw["start"]["servers"], f"{statistics.median(took):.0f}",
+                             f"{max(took):.0f}"]]),
+              judged_table(raw)]
+    return "\n\n".join(parts) + "\n"
+
+
+def dump(raw):
+    """One line per run, so that a person can read it and git can compare it."""
+    return re.sub(r"\{[^{}\[\]]*\}", lambda found: " ".join(found.group().split()),
+                  json.dumps(raw, indent=1)) + "\n"
 
 
 def main():
@@ -243,7 +291,9 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5)
-    parser.add_argument("--out", type=pathlib.Path, help="default: BUILD/lab")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--save", metavar="NAME", help="to perf/results/<date>-NAME")
+    place.add_argument("--out", metavar="FOLDER", type=pathlib.Path, help="default: BUILD/lab")
     options = parser.parse_args()
     for path in ("src/ringmain", "perf/loadgen"):
         if not (options.build / path).exists():
@@ -269,8 +319,10 @@ def main():
     finally:
         rig.stop()
     folder = options.out or options.build / "lab"
+    if options.save:
+        folder = results_folder(raw["date"], options.save)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scale.json").write_text(json.dumps(raw, indent=1) + "\n")
+    (folder / "scale.json").write_text(dump(raw))
     text = report_of(raw)
     (folder / "scale.md").write_text(text)
     print(text)
