@@ -1,8 +1,10 @@
 // Cost of one memcached request or response by kind, in one piece and cut, and of writing it.
 
+#include "ringmain/base/assert.h"
 #include "ringmain/memcached/forward.h"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -63,6 +65,49 @@ void memcached_request_cut(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations());
 }
 
+std::string repeat(const std::string& bytes, size_t times) {
+    std::string text;
+    for (size_t i = 0; i < times; ++i) {
+        text += bytes;
+    }
+    return text;
+}
+
+// As many frames as came in one piece.
+template <class Parser>
+void parse_all(benchmark::State& state, Parser& parser, const std::string& frame, size_t depth) {
+    const std::string stream = repeat(frame, depth);
+    for (auto _ : state) {
+        std::string_view rest = stream;
+        while (!rest.empty()) {
+            const Fed fed = parser.feed(rest);
+            RM_ASSERT(fed.status == ParseStatus::Complete);
+            benchmark::DoNotOptimize(parser.frame());
+            rest.remove_prefix(fed.consumed);
+            parser.next();
+        }
+    }
+    state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(depth));
+    state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(stream.size()));
+}
+
+void memcached_requests_depth_16(benchmark::State& state) {
+    state.SetLabel(request_names[state.range(0)]);
+    RequestParser parser(limits);
+    parse_all(state, parser, request_text(static_cast<int>(state.range(0))), 16);
+}
+
+// Answers to one "get" of each key, one behind the other.
+void memcached_values(benchmark::State& state) {
+    const std::string size = std::to_string(state.range(0));
+    const std::string data(static_cast<size_t>(state.range(0)), 'x');
+    ResponseParser parser;
+    parse_all(state,
+              parser,
+              "VALUE " + key + " 0 " + size + "\r\n" + data + "\r\nEND\r\n",
+              static_cast<size_t>(state.range(1)));
+}
+
 void memcached_response(benchmark::State& state) {
     const std::string value = "VALUE " + key + " 0 100\r\n" + std::string(100, 'x') + "\r\nEND\r\n";
     const std::string texts[] = {value, "STORED\r\n", "END\r\n"};
@@ -99,6 +144,8 @@ void memcached_write_request(benchmark::State& state) {
 
 BENCHMARK(memcached_request)->DenseRange(0, 4);
 BENCHMARK(memcached_request_cut)->DenseRange(0, 4);
+BENCHMARK(memcached_requests_depth_16)->DenseRange(0, 3);
+BENCHMARK(memcached_values)->Args({64, 16})->Args({4096, 3});
 BENCHMARK(memcached_response)->DenseRange(0, 2);
 BENCHMARK(memcached_write_request)->DenseRange(0, 1);
 
