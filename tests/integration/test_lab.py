@@ -6,6 +6,7 @@ RINGMAIN_TEST_BUILD is the build folder with perf/loadgen and perf/forwarder.
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import unittest
 import xml.dom.minidom
 
 from fakes import fake_memcached, fake_redis
@@ -24,7 +26,11 @@ LOADGEN = BUILD / "perf" / "loadgen"
 FORWARDER = BUILD / "perf" / "forwarder"
 LAB = pathlib.Path(__file__).resolve().parents[2] / "perf" / "lab" / "lab.py"
 sys.path.append(str(LAB.parent))
-import rig  # of the lab
+# Of the lab:
+import cases
+import report
+import rig
+import scale
 SIZE = 64
 
 
@@ -261,8 +267,8 @@ class LabRuns(LoadCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ringmain-test-lab-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def lab(self, build, *options, place="--out"):
-        command = [sys.executable, LAB, build, place, self.folder / "out", "--only", self.case,
+    def lab(self, build, *options, place="--out", before=()):
+        command = [*before, sys.executable, LAB, build, place, self.folder / "out", "--only", self.case,
                    "--rounds", 2, "--seconds", 0.1, *options]
         return subprocess.run([str(word) for word in command], capture_output=True, text=True,
                               timeout=90)
@@ -299,6 +305,39 @@ class LabRuns(LoadCase):
                        stdout=subprocess.DEVNULL, timeout=30)
         self.assertEqual((out / "report.md").read_text(), before)
 
+    def test_a_ringmain_without_a_feature_and_the_same_again(self):
+        doctor = subprocess.run([BINARY, "doctor"], capture_output=True, text=True, timeout=30)
+        if not re.search(r"^io_uring +ok", doctor.stdout, re.MULTILINE):
+            self.skipTest("io_uring is not to be had here")
+        names = ["ringmain", "ringmain-again", "ringmain-without-registered_ring"]
+        done = self.lab(BUILD, "--proxies", ",".join(names), "--rounds", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out = self.folder / "out"
+        raw = json.loads((out / "raw.json").read_text())
+        self.assertEqual([len(raw["cases"][0]["runs"][name]) for name in names], [1, 1, 1])
+        self.assertTrue(raw["command"].startswith("perf/lab/lab.py "), raw["command"])
+        self.assertIn("ringmain-without-registered_ring", raw["command"])
+        self.assertNotIn(str(self.folder), raw["command"])
+        text = (out / "report.md").read_text()
+        self.assertIn(raw["command"], text)
+        self.assertIn("what no difference looks like here (ringmain-again)", text)
+
+    def test_a_feature_that_is_not_known_starts_nothing(self):
+        done = self.lab(BUILD, "--proxies", "ringmain,ringmain-without-registered_ring+wings")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("unknown feature 'wings'", done.stderr)
+        self.assertIn("registered_ring", done.stderr.split("known are")[1])
+        self.assertFalse((self.folder / "out").exists())
+
+    def test_too_few_descriptors_are_said(self):
+        self.case = "redis get 64 B P16 c1000 s3"
+        with_limit = ["prlimit", "--nofile=1200:1200"]
+        done = self.lab(BUILD, "--proxies", "ringmain", before=with_limit)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        why = "needs 1500 descriptors, the limit is 1200"
+        self.assertIn(f"without {self.case} of ringmain: {why}", done.stderr)
+        self.assertIn(f"| not measured: {why} |", done.stdout)
+
     def test_what_was_started_and_ended_holds_no_descriptor(self):
         """A full run starts more than a thousand processes."""
         before = len(os.listdir("/proc/self/fd"))
@@ -332,6 +371,53 @@ class LabRuns(LoadCase):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("nothing failed or is missing", done.stderr)
         self.assertEqual(json.loads((self.folder / "out" / "raw.json").read_text()), raw)
+
+
+class ReportJudges(unittest.TestCase):
+    def test_rounds_on_both_sides_of_the_limit_decide_nothing(self):
+        self.assertEqual(report.verdict([], 0.9), "not measured")
+        self.assertEqual(report.verdict([0.7, 0.8, 0.9], 0.9), "met")
+        self.assertEqual(report.verdict([0.7, 0.8, 0.95], 0.9), "met (undecided)")
+        self.assertEqual(report.verdict([0.7, 0.95, 1.0], 0.9), "NOT MET (undecided)")
+        self.assertEqual(report.verdict([0.9, 0.95, 1.0], 0.9), "NOT MET (undecided)")
+        self.assertEqual(report.verdict([0.91, 0.95], 0.9), "NOT MET")
+        self.assertEqual(report.verdict([0.8], 0.9), "met")
+
+    def test_no_difference_is_told_over_all_cases(self):
+        def case(*ratios):
+            return {"runs": {"ringmain": [{"cpu_us": ratio} for ratio in ratios],
+                             cases.AGAIN: [{"cpu_us": 1.0} for _ in ratios]}}
+
+        text = report.no_difference({"cases": [case(0.5, 0.9, 2.0), case(1.0), case(1.1, 1.3)]})
+        self.assertEqual(len(text), 1)
+        self.assertIn("1.00 in the middle of 3 cases, 0.90 to 1.20 in all", text[0])
+        self.assertEqual(report.no_difference({"cases": [{"runs": {"ringmain": []}}]}), [])
+
+    def test_features_that_a_ringmain_goes_without(self):
+        for name, ignored in (("ringmain", ""), ("ringmain-again", ""), ("ringmain-6.0", "6.0"),
+                              ("ringmain-without-a+b", "a,b"), ("nutcracker", "")):
+            self.assertEqual(cases.ignored_features(name), ignored)
+
+    def test_scale_judges_ratios_of_the_same_round(self):
+        def group(kind, **figures):
+            return {"runs": {f"ringmain, {count[1:]} {kind}": [{"cpu_us": cpu} for cpu in cpus]
+                             for count, cpus in figures.items()}, "syscalls": {}}
+
+        raw = {"load": {"one at a time": {
+                   "servers": group("servers", _1=[1, 2], _4=[2, 4], _1000=[2, 4.2]),
+                   "workers": group("workers", _1=[1, 1], _2=[1, 1.1])},
+               "pipeline 1": {"clients": group("clients", _50=[1], _10000=[1.2])}},
+               "idle": {"never used, bytes each": 512, "after a burst, bytes each": 513},
+               "start": {"servers": 1000, "ms": [90, 95, 101]}}
+        rows = [[cell.strip() for cell in line.strip("|").split("|")]
+                for line in scale.judged_table(raw).splitlines()[2:]]
+        self.assertEqual([(row[0], row[-1]) for row in rows], [
+            ("one at a time: CPU of 1000 servers to 1", "NOT MET"),
+            ("one at a time: CPU of 1000 servers to 4", "met"),
+            ("one at a time: CPU of 2 workers to 1", "met (undecided)"),
+            ("pipeline 1: CPU of 10000 clients to 50", "NOT MET"),
+            ("idle client, never used", "met"), ("idle client, after a burst", "NOT MET"),
+            ("first answer with 1000 servers", "met (undecided)")])
 
 
 if __name__ == "__main__":
