@@ -128,9 +128,11 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
                              conn.partial.size() + slice.size > stats_size_max;
     // Places in a response are 32 bits.
     const bool fits = !is_too_long && conn.partial.size() + slice.size <= response_size_max;
-    if (fits && blocks_->available() > reserve() && conn.partial.append_growing(slice)) {
-        return true;
-    }
+    // What holds much gives way before streams of others do (Streams::pass_on).
+    const uint32_t capacity = blocks_->capacity();
+    const bool is_much = conn.partial.size() / block_size > capacity / 64;
+    const bool has_room = blocks_->available() > reserve() + (is_much ? capacity / 32 : 0);
+    if (fits && has_room && conn.partial.append_growing(slice)) return true;
     if (conn.prelude_answers > 0) {
         lose(conn, "sent a greeting for which buffer memory is exhausted (buffer_memory)");
         return false;

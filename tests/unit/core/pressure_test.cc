@@ -78,6 +78,32 @@ TEST_CASE("a large response that is arriving fails, and nobody is closed for it"
     CHECK_FALSE(bystander.closed);
 }
 
+TEST_CASE("a large response that is kept whole fails before others' streams end") {
+    config::Pool pool = redis_pool(3);
+    pool.stream_threshold = 64 * 1024;
+    pool.timeout_ms = 0;
+    World world(pool, {.blocks = 1024});
+    Channel& streaming = world.client();
+    Channel& greedy = world.client();
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    CHECK(world.ask(streaming, resp({"GET", world.key_on(1)})).empty());
+    CHECK(world.ask(greedy, resp({"MGET", world.key_on(0), world.key_on(2)})).empty());
+    world.reply(1, "$100000000\r\n" + std::string(200'000, 'v'));
+    world.reply(0, "*1\r\n$50000000\r\n");
+    world.settle();
+    CHECK(World::heard(streaming).size() > 100'000);
+    // Of both comes as much at a time as one batch may bring, that of the stream first.
+    for (int i = 0; i < 200; ++i) {
+        world.reply(1, std::string(160'000, 'v'));
+        world.reply(0, std::string(160'000, 'v'));
+        world.settle();
+    }
+    CHECK(World::heard(greedy).find("does not fit into buffer memory") != std::string::npos);
+    CHECK_FALSE(streaming.closed);
+    CHECK_FALSE(greedy.closed);
+}
+
 TEST_CASE("a response that fills the arena and stops does not hold it for ever") {
     config::Pool pool = redis_pool(1);
     pool.stream_threshold = 0;
