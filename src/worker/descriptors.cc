@@ -85,11 +85,15 @@ uint64_t lingering_max(uint64_t clients, uint32_t workers) {
 }
 
 uint64_t clients_max(const config::Config& config, uint64_t limit) {
-    const uint64_t lingering = config.proxy.workers * lingering_max(limit, config.proxy.workers);
-    const uint64_t ample = spare + fixed(config, true) + lingering;
+    const uint32_t workers = config.proxy.workers;
+    const uint64_t ample = spare + fixed(config, true) + workers * lingering_max(limit, workers);
     if (limit >= 2 * ample) return limit - ample;
     const uint64_t least = descriptors_needed(config) - clients_least;
-    return limit > least ? limit - least : 1;
+    if (limit <= least) return 1;
+    const uint64_t rest = limit - least;
+    const uint64_t for_lingering = workers * lingering_max(rest, workers);
+    return rest >= for_lingering + clients_least ? rest - for_lingering
+                                                 : std::min(rest, clients_least);
 }
 
 }  // namespace ringmain::worker

@@ -270,18 +270,24 @@ void Driver::close_client(Channel& channel) {
     }
     shutdown(channel.socket, SHUT_WR);
     channel.shut = true;
-    const core::Environment& process = proxy_.environment();
-    const uint64_t room = process.shared->clients_max.load(std::memory_order_relaxed);
-    const uint64_t most = lingering_max(room == 0 ? UINT64_MAX : room, process.worker_count);
-    while (lingering_.size() >= most) {
-        const Linger oldest = lingering_.front();
-        lingering_.pop_front();
-        const bool is_same = oldest.channel->generation == oldest.generation;
-        if (is_same && !oldest.channel->closing) close(*oldest.channel);
-    }
+    if (!draining_) make_room_to_linger();  // else nobody comes who would need its descriptor
     const Instant until = now_ + (draining_ ? drain_linger_limit : linger_limit);
     lingering_.push_back({&channel, channel.generation, until});
     if (!channel.receiving) receive(channel);
+}
+
+void Driver::make_room_to_linger() {
+    const core::Environment& process = proxy_.environment();
+    const uint64_t room = process.shared->clients_max.load(std::memory_order_relaxed);
+    const uint64_t most = lingering_max(room == 0 ? UINT64_MAX : room, process.worker_count);
+    if (lingering_.size() < most) return;
+    std::erase_if(lingering_, [](const Linger& linger) {
+        return linger.channel->generation != linger.generation || linger.channel->closing;
+    });
+    while (lingering_.size() >= most) {
+        close(*lingering_.front().channel);
+        lingering_.pop_front();
+    }
 }
 
 void Driver::lose_client(Channel& channel) {

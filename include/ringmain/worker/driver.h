@@ -112,6 +112,7 @@ class Driver {
     void on_stream_end(Channel& channel, int error);
     void on_send(Channel& channel, int32_t result);
     void on_send_failed(Channel& channel, int error);
+    void make_room_to_linger();
     void on_connect(Channel& channel, int32_t result);
     void on_wake();
     void on_resolved(const Message& message);

@@ -136,6 +136,7 @@ struct RigOptions {
     uint32_t blocks = 4096;
     std::string_view kernel = "none";  // features of io_uring that are ignored, or "epoll"
     bool starts = true;                // or when start() is called
+    uint64_t clients_max = 0;          // what the descriptors allow; 0: any number
     bool moves = false;  // adopts, as soon as it runs, the same pool on another port: moved_to()
 };
 
@@ -267,6 +268,7 @@ class Rig {
 
     void run() {
         core::Shared shared(config_, 1);
+        shared.clients_max = options_.clients_max;
         const size_t size = size_t{options_.blocks} * block_size;
         const auto arena = std::make_unique_for_overwrite<char[]>(size);
         BlockPool blocks({arena.get(), size}, {});

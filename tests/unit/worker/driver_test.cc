@@ -326,6 +326,58 @@ TEST_CASE("clients that have said goodbye and do not leave hold few descriptors"
     CHECK(rig.client().is_served());
 }
 
+namespace {
+
+// A closed socket answers what is sent to it with a reset.
+bool is_read(const Client& client) {
+    for (int i = 0; i < 2; ++i) {
+        if (client.send_some("PING\r\n") == 0) return false;
+        uring::pause_for(Duration::millis(20));
+    }
+    return true;
+}
+
+}  // namespace
+
+TEST_CASE("who lingers is not cut off for those who have left already") {
+    Rig rig({.clients_max = 100});  // four may linger
+    const Client stays = rig.client();
+    CHECK(stays.ask("QUIT\r\n", 100) == "+OK\r\n");
+    for (int i = 0; i < 20; ++i) {
+        const Client leaves = rig.client();
+        CHECK(leaves.ask("QUIT\r\n", 100) == "+OK\r\n");
+    }
+    CHECK(is_read(stays));
+    std::deque<Client> others;  // of which all stay
+    for (int i = 0; i < 5; ++i) {
+        others.push_back(rig.client());
+        CHECK(others.back().ask("QUIT\r\n", 100) == "+OK\r\n");
+    }
+    CHECK_FALSE(is_read(stays));
+    CHECK(is_read(others.back()));
+}
+
+TEST_CASE("a drain cuts nobody off for want of descriptors") {
+    Rig rig({.clients_max = 100});
+    std::deque<Client> clients;
+    for (int i = 0; i < 50; ++i) {
+        clients.push_back(rig.client());
+        CHECK(clients.back().is_served());
+    }
+    rig.drain();
+    for (const Client& client : clients) {
+        CHECK(client.read(1).empty());
+    }
+    for (const Client& client : clients) {
+        CHECK(client.send_some("PING\r\n") > 0);
+    }
+    uring::pause_for(Duration::millis(20));
+    for (const Client& client : clients) {
+        CHECK(client.send_some("PING\r\n") > 0);
+    }
+    rig.join();
+}
+
 TEST_CASE("a drain serves those who wait to be accepted, and refuses whoever comes later") {
     for (const std::string_view kernel : kernels) {
         CAPTURE(kernel);
