@@ -178,8 +178,7 @@ void Proxy::on_prelude_response(ServerConn& conn,
     if (is_well) conn.server->health().allow();
     // What is on a connection set apart goes to those that there are (Streams::fall_back), and so
     // the loss is judged like that of any connection beside others.
-    const bool falls_back = is_crowded && conn.set_apart;
-    const bool is_ours = is_well || (is_crowded && !falls_back);
+    const bool is_ours = is_well || (is_crowded && !conn.set_apart);
     lose(conn, reason, is_ours ? Blame::Us : Blame::Server);
 }
 

@@ -89,6 +89,12 @@ bool is_free_to(const ClientConn& client, const Command& command) {
     return user == nullptr || (user->has_all_keys() && user->may_run(command, command));
 }
 
+// Of a large request a server may refuse the beginning: its client's doing, and nobody else's. It
+// may have meant the connection, too.
+Blame blame_of_refusal(std::string_view text) {
+    return is_full(text) ? Blame::Us : Blame::Nobody;
+}
+
 }  // namespace
 
 void Streams::consider_request(ClientConn& client, const resp::RequestParser& parser) {
@@ -384,8 +390,7 @@ void Streams::give_up(ClientConn& client) {
 
 void Streams::take_unasked(ServerConn& conn, Slice slice) {
     if (keep_early(conn, slice)) return;
-    // Of a large request a server may refuse the beginning: its client's doing, and nobody else's.
-    const Blame blame = is_leaving(conn) ? Blame::Nobody : Blame::Server;
+    const Blame blame = is_leaving(conn) ? blame_of_refusal(slice.view()) : Blame::Server;
     MetaSets::note_unasked(conn);
     proxy_->lose(conn, unasked_text(conn, slice.view()), blame);
 }
@@ -436,7 +441,8 @@ void Streams::take_all_early() {
 // The server does not take the rest, and has said why.
 void Streams::lose_early(ServerConn& conn) {
     MetaSets::note_unasked(conn);
-    proxy_->lose(conn, unasked_text(conn, conn.partial.to_string()), Blame::Us);
+    const std::string text = conn.partial.to_string();
+    proxy_->lose(conn, unasked_text(conn, text), blame_of_refusal(text));
 }
 
 bool Streams::end_early(ServerConn& conn) {

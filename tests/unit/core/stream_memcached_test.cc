@@ -242,6 +242,7 @@ TEST_CASE("memcached: whatever else comes before a large value is there is no an
           down("sent bytes that nobody asked for: \"SERVER_ERROR object too large for "
                "cache\""));
     CHECK(lost.world.counters().server_failures.get() == 0);
+    CHECK(lost.world.proxy().pools()[0]->servers[0]->lease_failures == 0);
     // What is wrong with the flags of a meta set is no reason to run its data.
     const std::string wrong = "CLIENT_ERROR invalid flag\r\n";
     Begun meta("ms a " + block(std::string(200'000, 'a')));

@@ -283,6 +283,18 @@ TEST_CASE("a server that refuses the beginning of a request is quoted") {
     CHECK(world.counters().server_failures.get() == 0);
 }
 
+TEST_CASE("a server that is full and has no other connection is left alone for a while") {
+    World world(streaming_pool());
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", huge_value()});
+    CHECK(world.ask(client, all.substr(0, 300'000)) == "");
+    stream_of(world).inbound += "-ERR max number of clients reached\r\n";
+    world.settle();
+    CHECK(World::heard(client).find("max number of clients reached") != std::string::npos);
+    CHECK(world.proxy().pools()[0]->servers[0]->lease_failures == 1);
+}
+
 TEST_CASE("a server that closes on a client that says no more has done nothing wrong") {
     config::Pool pool = streaming_pool();
     pool.auto_eject_hosts = true;
