@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "parse_all.h"
 #include <benchmark/benchmark.h>
 
 namespace ringmain::memcached {
@@ -63,32 +64,6 @@ void memcached_request_cut(benchmark::State& state) {
         parser.next();
     }
     state.SetItemsProcessed(state.iterations());
-}
-
-std::string repeat(const std::string& bytes, size_t times) {
-    std::string text;
-    for (size_t i = 0; i < times; ++i) {
-        text += bytes;
-    }
-    return text;
-}
-
-// As many frames as came in one piece.
-template <class Parser>
-void parse_all(benchmark::State& state, Parser& parser, const std::string& frame, size_t depth) {
-    const std::string stream = repeat(frame, depth);
-    for (auto _ : state) {
-        std::string_view rest = stream;
-        while (!rest.empty()) {
-            const Fed fed = parser.feed(rest);
-            RM_ASSERT(fed.status == ParseStatus::Complete);
-            benchmark::DoNotOptimize(parser.frame());
-            rest.remove_prefix(fed.consumed);
-            parser.next();
-        }
-    }
-    state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(depth));
-    state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(stream.size()));
 }
 
 void memcached_requests_depth_16(benchmark::State& state) {

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "parse_all.h"
 #include <benchmark/benchmark.h>
 
 namespace ringmain::resp {
@@ -48,30 +49,6 @@ std::string array_response(size_t elements, size_t element_size) {
     for (size_t i = 0; i < elements; ++i)
         out += bulk(std::string(element_size, 'v'));
     return out;
-}
-
-std::string repeat(std::string_view bytes, size_t times) {
-    std::string out;
-    for (size_t i = 0; i < times; ++i)
-        out += bytes;
-    return out;
-}
-
-template <class Parser>
-void parse_all(benchmark::State& state, Parser& parser, const std::string& frame, size_t depth) {
-    const std::string stream = repeat(frame, depth);
-    for (auto _ : state) {
-        std::string_view rest = stream;
-        while (!rest.empty()) {
-            const Fed fed = parser.feed(rest);
-            RM_ASSERT(fed.status == ParseStatus::Complete);
-            benchmark::DoNotOptimize(parser.frame());
-            rest.remove_prefix(fed.consumed);
-            parser.next();
-        }
-    }
-    state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(depth));
-    state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(stream.size()));
 }
 
 void parse_requests(benchmark::State& state, const std::string& frame, size_t depth) {
