@@ -48,13 +48,18 @@ constexpr Features of(std::initializer_list<Feature> list) {
     return features;
 }
 
+// Why it cannot be ignored; empty: it can.
+constexpr std::string_view why_needed(Feature feature) {
+    if (feature == Feature::BufferRing) return "everything is received through it";
+    if (feature == Feature::BufferRecycle) return "whose a buffer is has to be known";
+    return {};
+}
+
 constexpr Features everything_optional() {
     Features features;
     for (uint32_t i = 0; i < feature_count; ++i) {
-        features.add(feature_at(i));
+        if (why_needed(feature_at(i)).empty()) features.add(feature_at(i));
     }
-    features.remove(Feature::BufferRing);
-    features.remove(Feature::BufferRecycle);
     return features;
 }
 
@@ -151,21 +156,14 @@ Result<Features> named(std::string_view word) {
     }
     for (uint32_t i = 0; i < feature_count; ++i) {
         if (names[i] != word) continue;
-        if (feature_at(i) == Feature::BufferRing) {
-            return Error{
-                "the feature buffer_ring cannot be ignored: everything is received "
-                "through it"};
-        }
-        if (feature_at(i) == Feature::BufferRecycle) {
-            return Error{
-                "the feature buffer_recycle cannot be ignored: whose a buffer is has to be known"};
-        }
-        return of({feature_at(i)});
+        const std::string_view why = why_needed(feature_at(i));
+        if (why.empty()) return of({feature_at(i)});
+        return Error{"the feature " + std::string(word) +
+                     " cannot be ignored: " + std::string(why)};
     }
     std::string valid;
     for (uint32_t i = 0; i < feature_count; ++i) {
-        const Feature feature = feature_at(i);
-        if (feature == Feature::BufferRing || feature == Feature::BufferRecycle) continue;
+        if (!why_needed(feature_at(i)).empty()) continue;
         valid += std::string(names[i]) + ", ";
     }
     for (const Preset& preset : presets) {

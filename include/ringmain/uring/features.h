@@ -31,8 +31,7 @@ enum class Feature : uint8_t {
     MultishotAccept,
     MultishotReceive,
     BufferRing,     // cannot be done without
-    BufferRecycle,  // a receive that brings nothing leaves its buffer to the kernel; not to be
-                    // ignored
+    BufferRecycle,  // cannot be ignored: a receive that brings nothing has used no buffer
     PollFirst,
     RegisteredRing,
     SyncCancel,
