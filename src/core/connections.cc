@@ -161,6 +161,7 @@ void Proxy::on_connected(ServerConn& conn) {
     counters_->server_connections.add(1);
     conn.server->counters().connects.add(1);
     conn.server->counters().connections.add(1);
+    conn.server->counters().latency.prepare();
     MetaSets::note_connected(*conn.server);
     begin_prelude(conn);
 }

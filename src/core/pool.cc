@@ -16,6 +16,7 @@ Pool::Pool(BlockPool& blocks,
       placement(pool_options.placement, pool_options.nodes()),
       users(pool_options.users.begin(), pool_options.users.end()),
       scripts(*pool_shared.scripts) {
+    counters->latency.prepare();
     resp_limits.request_size_max = pool_options.request_size_max;
     resp_limits.arguments_max = pool_options.request_arguments_max;
     memcached_limits.value_size_max = pool_options.request_size_max;

@@ -125,6 +125,7 @@ void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
     index_ = index;
     health_ = &owner.shared->servers[index]->health;
     counters_ = &owner.shared->servers[index]->counters[worker];
+    if (!connections_.empty()) counters_->latency.prepare();
     title_ = title_of(*options_);
     note_change();
     const config::Pool& pool = *owner.options;

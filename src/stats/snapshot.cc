@@ -7,6 +7,8 @@
 namespace ringmain::stats {
 
 void HistogramValues::add(const Histogram& other) {
+    if (!other.is_prepared()) return;
+    counts.resize(Histogram::buckets);
     for (uint32_t bucket = 0; bucket < Histogram::buckets; ++bucket) {
         counts[bucket] += other.count_in(bucket);
     }
@@ -33,7 +35,7 @@ uint64_t HistogramValues::quantile_us(double share) const {
 
 uint64_t HistogramValues::count_below(uint64_t us) const {
     uint64_t below = 0;
-    for (uint32_t bucket = 0; bucket < Histogram::buckets; ++bucket) {
+    for (uint32_t bucket = 0; bucket < counts.size(); ++bucket) {
         if (Histogram::end_of(bucket) > us) break;
         below += counts[bucket];
     }

@@ -78,6 +78,7 @@ stats::PoolSnapshot collect_pool(const config::Pool& options,
                           ? core::counted_resp_commands()
                           : core::counted_memcached_commands());
     RM_ASSERT(options.servers.size() == shared.servers.size());
+    pool.servers.reserve(options.servers.size());
     for (size_t i = 0; i < options.servers.size(); ++i) {
         pool.servers.push_back(
             collect_server(options.servers[i], *shared.servers[i], sources.wall_offset));

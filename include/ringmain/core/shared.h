@@ -32,12 +32,12 @@ struct ServerShared {
 
     uint32_t number;  // the worker whose turn it is probes it: the number modulo workers
     Health health;
-    std::deque<stats::ServerCounters> counters;  // by worker
+    std::vector<stats::ServerCounters> counters;  // by worker
 };
 
 // A pool of one configuration. The objects it points to are the Shared's.
 struct PoolShared {
-    std::deque<stats::PoolCounters>* counters = nullptr;  // by worker
+    std::vector<stats::PoolCounters>* counters = nullptr;  // by worker
     std::vector<ServerShared*> servers;  // in placement order, as config::Pool::servers
     Scripts* scripts = nullptr;
     std::deque<Listeners>* listeners = nullptr;  // by worker
@@ -76,7 +76,7 @@ class Shared {
     uint32_t workers_;
     std::atomic<uint64_t> epoch_ = 1;
     // What configurations in use name, by pool, and by that, ring name and address.
-    std::map<PoolKey, std::deque<stats::PoolCounters>> pools_by_key_;
+    std::map<PoolKey, std::vector<stats::PoolCounters>> pools_by_key_;
     std::map<std::string, Scripts, std::less<>> scripts_by_pool_;
     std::map<std::string, std::deque<Listeners>, std::less<>> listeners_by_pool_;
     std::map<ServerKey, ServerShared> servers_by_key_;

@@ -47,7 +47,8 @@ struct OldestRequest {
     }
 };
 
-struct PoolCounters {
+// Workers' stand side by side, and none of them shares a line with another's.
+struct alignas(64) PoolCounters {
 #define POOL(kind, field, text) Counter field;
 #include "ringmain/stats/counters.def"
     std::array<Counter, commands_max> commands;  // requests read, by the command's number
@@ -56,7 +57,7 @@ struct PoolCounters {
     OldestRequest oldest;
 };
 
-struct ServerCounters {
+struct alignas(64) ServerCounters {
 #define SERVER(kind, field, text) Counter field;
 #include "ringmain/stats/counters.def"
     Histogram latency;  // from queued to answered

@@ -16,9 +16,9 @@
 
 namespace ringmain::stats {
 
-// The same buckets as Histogram.
+// The same buckets as Histogram; none while that has none.
 struct HistogramValues {
-    std::array<uint64_t, Histogram::buckets> counts = {};
+    std::vector<uint64_t> counts;
     uint64_t sum_us = 0;
 
     void add(const Histogram& other);

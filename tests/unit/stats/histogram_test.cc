@@ -28,8 +28,20 @@ TEST_CASE("a bucket is within six percent of what it holds, up to a hundred seco
     CHECK(Histogram::bucket_of(UINT64_MAX) == Histogram::buckets - 1);
 }
 
+TEST_CASE("buckets come once, with prepare()") {
+    Histogram histogram;
+    CHECK_FALSE(histogram.is_prepared());
+    CHECK(histogram.count_in(7) == 0);
+    histogram.prepare();
+    CHECK(histogram.is_prepared());
+    histogram.record(Duration{7'000});
+    histogram.prepare();
+    CHECK(histogram.count_in(7) == 1);
+}
+
 TEST_CASE("what is recorded is found again") {
     Histogram histogram;
+    histogram.prepare();
     histogram.record(Duration{-5});
     histogram.record(Duration::millis(3));
     histogram.record(Duration::millis(3));

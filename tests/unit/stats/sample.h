@@ -71,6 +71,7 @@ inline Snapshot sample() {
 #define SERVER(kind, field, text) server.values.field = unique.next();
 #include "ringmain/stats/counters.def"
     Histogram took;
+    took.prepare();
     took.record(Duration{300'000});
     took.record(Duration::millis(3));
     server.values.latency.add(took);

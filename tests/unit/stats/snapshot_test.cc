@@ -8,6 +8,7 @@ TEST_CASE("quantiles name the end of the bucket that holds them") {
     HistogramValues values;
     CHECK(values.quantile_us(0.99) == 0);
     Histogram histogram;
+    histogram.prepare();
     for (int i = 0; i < 98; ++i) {
         histogram.record(Duration{5'000});  // 5 us, the bucket ends at 6
     }
@@ -22,8 +23,24 @@ TEST_CASE("quantiles name the end of the bucket that holds them") {
     CHECK(values.quantile_us(1) == Histogram::end_of(Histogram::bucket_of(100'000)));
 }
 
+TEST_CASE("who has recorded nothing takes no part") {
+    HistogramValues values;
+    const Histogram untouched;
+    values.add(untouched);
+    CHECK(values.counts.empty());
+    CHECK(values.total() == 0);
+    CHECK(values.count_below(UINT64_MAX) == 0);
+    Histogram histogram;
+    histogram.prepare();
+    histogram.record(Duration{5'000});
+    values.add(histogram);
+    values.add(untouched);
+    CHECK(values.total() == 1);
+}
+
 TEST_CASE("what is below a bucket's end is counted exactly") {
     Histogram histogram;
+    histogram.prepare();
     for (const int64_t us : {0, 49, 50, 99, 100, 5'000'000}) {
         histogram.record(Duration{us * 1000});
     }
@@ -44,6 +61,8 @@ TEST_CASE("the workers' figures are added up, field by field") {
 #include "ringmain/stats/counters.def"
     first.errors[0].set(3);
     second.errors[7].set(4);
+    first.latency.prepare();
+    second.latency.prepare();
     first.latency.record(Duration::millis(1));
     second.latency.record(Duration::millis(1));
 

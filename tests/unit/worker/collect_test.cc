@@ -46,6 +46,7 @@ TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     core::ServerShared& server = *shared.pools[0].servers[0];
     server.counters[0].responses.set(10);
     server.counters[1].responses.set(20);
+    server.counters[1].latency.prepare();
     server.counters[1].latency.record(Duration::millis(1));
     // Queued a quarter of a second ago, and at the last look for three of them.
     (*shared.pools[0].counters)[0].oldest.queued_ns.set(99'750'000'000);
