@@ -1,28 +1,48 @@
 #include "ringmain/worker/resolver.h"
 
+#include <algorithm>
 #include <condition_variable>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 namespace ringmain::worker {
 
 struct Resolver::Shared {
-    struct Question {
-        std::string host;
-        uint16_t port = 0;
+    struct Asker {
         uint64_t ticket = 0;
         Inbox* inbox = nullptr;
     };
 
+    struct Question {
+        std::string host;
+        uint16_t port = 0;
+        std::vector<Asker> askers;
+    };
+
+    // The same question, where somebody has asked it and has no answer yet; null: nobody has.
+    [[nodiscard]] Question* find(const std::string& host, uint16_t port);
+
     std::mutex mutex;
     std::condition_variable asked;
-    std::deque<Question> questions;
+    std::list<Question> questions;
+    std::list<Question> under_way;
     uint32_t threads = 0;
     uint32_t idle = 0;     // of them, waiting for a question
     uint32_t holders = 1;  // the resolver and its threads
     bool ending = false;
 };
+
+Resolver::Shared::Question* Resolver::Shared::find(const std::string& host, uint16_t port) {
+    for (std::list<Question>* some : {&under_way, &questions}) {
+        const auto found = std::ranges::find_if(*some, [&host, port](const Question& one) {
+            return one.port == port && one.host == host;
+        });
+        if (found != some->end()) return &*found;
+    }
+    return nullptr;
+}
 
 Resolver::Resolver(Result<Thread> (*start_thread)(Thread::Main, void*))
     : start_thread_(start_thread), shared_(new Shared) {}
@@ -51,6 +71,10 @@ void Resolver::leave(Shared* shared) {
 
 Status Resolver::ask(std::string host, uint16_t port, uint64_t ticket, Inbox& inbox) {
     const std::lock_guard lock(shared_->mutex);
+    if (Shared::Question* same = shared_->find(host, port); same != nullptr) {
+        same->askers.push_back({ticket, &inbox});
+        return {};
+    }
     // The thread waits for the mutex, and so does not see what is not there yet.
     if (shared_->questions.size() >= shared_->idle && shared_->threads < threads_max) {
         Result<Thread> made = start_thread_(thread_main, shared_);
@@ -62,7 +86,7 @@ Status Resolver::ask(std::string host, uint16_t port, uint64_t ticket, Inbox& in
             return Error{made.error()};
         }
     }
-    shared_->questions.push_back({std::move(host), port, ticket, &inbox});
+    shared_->questions.push_back({std::move(host), port, {{ticket, &inbox}}});
     shared_->asked.notify_one();
     return {};
 }
@@ -81,23 +105,26 @@ void Resolver::run(Shared* shared) {
         if (shared->ending) {
             break;
         }
-        const Shared::Question question = std::move(shared->questions.front());
-        shared->questions.pop_front();
+        const auto question = shared->questions.begin();
+        shared->under_way.splice(shared->under_way.end(), shared->questions, question);
         lock.unlock();
-        Result<std::vector<uring::SocketAddress>> found =
-            uring::resolve(question.host, question.port);
-        Message answer(Message::Kind::Resolved);
-        answer.ticket = question.ticket;
-        if (found.ok()) {
-            answer.addresses = std::move(found.value());
-        } else {
-            answer.error = found.error();
-        }
+        // Nobody changes these two; askers come while it lasts.
+        const Result<std::vector<uring::SocketAddress>> found =
+            uring::resolve(question->host, question->port);
         lock.lock();
-        // The inbox lives while the resolver does, and that cannot end while we hold the mutex.
-        if (!shared->ending) {
-            question.inbox->post(std::move(answer));
+        for (const Shared::Asker& asker : question->askers) {
+            // An inbox lives while the resolver does, and that cannot end while we hold the mutex.
+            if (shared->ending) break;
+            Message answer(Message::Kind::Resolved);
+            answer.ticket = asker.ticket;
+            if (found.ok()) {
+                answer.addresses = found.value();
+            } else {
+                answer.error = found.error();
+            }
+            asker.inbox->post(std::move(answer));
         }
+        shared->under_way.erase(question);
     }
     lock.unlock();
     leave(shared);

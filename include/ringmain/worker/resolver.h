@@ -1,8 +1,9 @@
 // ringmain/worker/resolver.h - looks up names on threads of its own.
 //
 // The system's resolver blocks, for seconds at times; a worker asks here and goes on. A few threads
-// serve all workers, so that one name that takes long does not hold up the others. A worker has at
-// most one question per server connection under way.
+// serve all workers, so that one name that takes long does not hold up the others: who asks for a
+// name that is being looked up gets the answer to that. A worker has at most one question per
+// server connection under way.
 //
 // A look-up cannot be interrupted. Ending does not wait for one: its thread finds that nobody wants
 // the answer any more, and the last one to leave frees what they share.

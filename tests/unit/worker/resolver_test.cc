@@ -78,6 +78,33 @@ TEST_CASE("one thread answers all questions where there is no other") {
     }
 }
 
+// A look-up that lasts is one of `localhost` whose answer is held up: the one thread there is has
+// another name first.
+TEST_CASE("who asks for a name that is being asked for gets the same answer") {
+    threads_left = 1;
+    Inbox first;
+    Inbox second;
+    Resolver resolver(start_if_left);
+    constexpr uint64_t count = 100;
+    for (uint64_t i = 0; i < count; ++i) {
+        REQUIRE(resolver.ask("localhost", 1, i, i % 2 == 0 ? first : second).ok());
+        REQUIRE(resolver.ask("localhost", 2, count + i, first).ok());
+    }
+    uint64_t answers = 0;
+    while (answers < 2 * count) {
+        for (Inbox* inbox : {&first, &second}) {
+            pollfd wanted = {.fd = inbox->descriptor(), .events = POLLIN, .revents = 0};
+            if (poll(&wanted, 1, answers == 0 ? 20000 : 1000) != 1) continue;
+            for (const Message& message : inbox->take()) {
+                REQUIRE_FALSE(message.addresses.empty());
+                CHECK(message.addresses[0].port() == (message.ticket < count ? 1 : 2));
+                CHECK((inbox == &second) == (message.ticket < count && message.ticket % 2 == 1));
+                answers += 1;
+            }
+        }
+    }
+}
+
 TEST_CASE("without a thread a question is refused with the reason, until one can be made") {
     threads_left = 0;
     Inbox inbox;
