@@ -5,6 +5,7 @@
 #include "ringmain/core/limits.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "front.h"
 
@@ -209,8 +210,7 @@ void Proxy::on_client_bytes(ClientConn& client, Slice slice) {
 }
 
 void Proxy::on_client_end(ClientConn& client) {
-    client.end_of_stream = true;
-    client.pool->counters->client_eof.add(1);
+    if (!std::exchange(client.end_of_stream, true)) client.pool->counters->client_eof.add(1);
     if (leases_.is_ending(client)) {
         leases_.end_wait(
             client,

@@ -246,6 +246,19 @@ TEST_CASE("how clients go") {
     CHECK(pool_counters(world).client_connections.get() == 0);
 }
 
+TEST_CASE("a client that leaves while ringmain is being stopped is counted once") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.loop().begin();
+    world.proxy().drain();
+    world.loop().end();
+    client.inbound_end = true;
+    world.settle();
+    CHECK(pool_counters(world).client_eof.get() == 1);
+}
+
 TEST_CASE("every command has a number of its own, and what is none has 0") {
     World world(redis_pool(1));
     Channel& client = world.client();
