@@ -135,9 +135,10 @@ void Proxy::give_up_connecting(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     conn.server->counters().timedout.add(1);
     if (conn.says_ping && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
-        lose(conn,
-             "did not answer a probe within " + std::to_string(options.timeout_ms) +
-                 " ms (timeout)");
+        lose(
+            conn,
+            "did not answer a probe within " + std::to_string(options.timeout_ms) + " ms (timeout)",
+            conn.is_starved ? Blame::Us : Blame::Server);
         return;
     }
     if (conn.is_sought) {
@@ -150,7 +151,8 @@ void Proxy::give_up_connecting(ServerConn& conn) {
     lose(conn,
          (is_connected ? "accepted the connection but did not answer within "
                        : "did not accept the connection within ") +
-             std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)");
+             std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)",
+         conn.is_starved ? Blame::Us : Blame::Server);
 }
 
 Duration late_limit(const config::Pool& options) {
@@ -258,21 +260,6 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
              "; requests to it are refused until it answers");
 }
 
-namespace {
-
-bool is_in_response(const ServerConn& conn) {
-    return std::visit([](const auto& parser) { return !parser.at_start(); }, conn.parser);
-}
-
-// A large request that the server is taking, this one or one before it, or a response that it is
-// giving.
-bool is_moving(const ServerConn& conn, const Fragment& fragment, Instant now, Duration timeout) {
-    return (conn.unsent > 0 && conn.taken_at > fragment.queued && conn.taken_at + timeout > now) ||
-           (is_in_response(conn) && conn.server->silence.heard_at() + timeout > now);
-}
-
-}  // namespace
-
 // True when the server is silent from now on.
 bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     Server& server = *conn.server;
@@ -288,9 +275,10 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     counters_->timeouts.add(1);
     server.counters().timedout.add(1);
     bool falls_silent = false;
-    // Who waits behind what moves, or is that, says nothing about the server.
-    const bool tells = !conn.streaming && fragment.queued >= conn.moved_at &&
-                       !is_moving(conn, fragment, now_, timeout);
+    // Who waits behind what moves, or is that, says nothing about the server; nor does an answer
+    // that may have come and cannot be received.
+    const bool tells = !conn.streaming && !conn.is_starved && fragment.queued >= conn.moved_at &&
+                       !conn.is_moving(fragment, now_, timeout);
     if (tells) {
         report_failure(server, fragment.queued, reason);
         falls_silent = server.silence.on_late(fragment.queued, now_);

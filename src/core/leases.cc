@@ -430,7 +430,7 @@ void Leases::check(ServerConn& conn) {
             conn,
             waits ? "has not answered when the command's time was up"
                   : "did not answer within " + std::to_string(options.timeout_ms) + " ms (timeout)",
-            was_behind && !waits ? Blame::Us : Blame::Server);
+            waits ? Blame::Server : conn.blame_for_lateness(*head, proxy_->now()));
         return;
     }
     check_idle(conn);

@@ -134,7 +134,9 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     const bool has_room = blocks_->available() > reserve() + (is_much ? capacity / 32 : 0);
     if (fits && has_room && conn.partial.append_growing(slice)) return true;
     if (conn.prelude_answers > 0) {
-        lose(conn, "sent a greeting for which buffer memory is exhausted (buffer_memory)");
+        lose(conn,
+             "sent a greeting for which buffer memory is exhausted (buffer_memory)",
+             fits ? Blame::Us : Blame::Server);
         return false;
     }
     // The server has done nothing wrong, and others wait for it: only this request fails, and the

@@ -16,6 +16,19 @@ ServerConn::ServerConn(BlockPool& blocks, Server& owner, bool speaks_resp3)
     if (!owner.pool().is_redis()) parser.emplace<memcached::ResponseParser>();
 }
 
+bool ServerConn::is_moving(const Fragment& fragment, Instant now, Duration timeout) const {
+    const bool is_in_response =
+        std::visit([](const auto& reader) { return !reader.at_start(); }, parser);
+    return (unsent > 0 && taken_at > fragment.queued && taken_at + timeout > now) ||
+           (is_in_response && server->silence.heard_at() + timeout > now);
+}
+
+Blame ServerConn::blame_for_lateness(const Fragment& head, Instant now) const {
+    const Duration timeout = Duration::millis(server->pool().options->timeout_ms);
+    if (is_moving(head, now, timeout)) return Blame::Nobody;
+    return is_starved || head.queued < moved_at ? Blame::Us : Blame::Server;
+}
+
 void ServerConn::note_taken() {
     stats::ServerCounters& counters = server->counters();
     counters.requests.add(traffic.unsent);
@@ -51,6 +64,7 @@ void ServerConn::forget_traffic() {
     traffic = {};
     unsent = 0;
     takes_long = false;
+    is_starved = false;
     show({});
 }
 

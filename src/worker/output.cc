@@ -367,6 +367,7 @@ void Driver::receive(Channel& channel) {
 // Armed again when buffers have come back (refill_buffers).
 void Driver::starve(Channel& channel) {
     channel.starved = true;
+    if (channel.server != nullptr) channel.server->is_starved = true;
     starvations_ += 1;
     starved_.push_back(&channel);
 }
@@ -544,6 +545,10 @@ void Driver::refill_buffers() {
         Channel* channel = starved_.front();
         starved_.pop_front();
         channel->starved = false;
+        if (channel->server != nullptr) {
+            channel->server->is_starved = false;
+            channel->server->moved_at = now_;
+        }
         if (wants_receive(*channel)) receive(*channel);
     }
 }

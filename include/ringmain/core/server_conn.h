@@ -124,6 +124,13 @@ class ServerConn {
     // All of `out` is on its way.
     void note_taken();
 
+    // A large request that the server is taking, this one or one before it, or a response that it
+    // is giving: being late says nothing about the server then.
+    [[nodiscard]] bool is_moving(const Fragment& fragment, Instant now, Duration timeout) const;
+
+    // Of a connection that ends with the request that is late, the oldest one.
+    [[nodiscard]] Blame blame_for_lateness(const Fragment& head, Instant now) const;
+
     // So much of what was handed out has left. The connection may have been lost in the same batch.
     void note_sent(uint64_t bytes, Instant now) {
         if (bytes == 0 || unsent == 0) return;
@@ -189,7 +196,9 @@ class ServerConn {
     bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
-    // When a part of a large response passed last, or the end of a request that left in parts.
+    bool is_starved = false;         // the driver has no buffer to receive from it
+    // When a part of a large response passed last, or the end of a request that left in parts, or
+    // it was starved last.
     Instant moved_at = {};
     bool takes_long = false;  // a part of what was handed out has left, and not the rest
     Instant taken_at = {};    // when something left last, or a part of a request had to wait

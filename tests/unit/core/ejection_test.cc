@@ -326,6 +326,38 @@ TEST_CASE("a server that takes no more connections and serves those that it has 
     CHECK(world.ask(client, resp({"GET", "a"})) == "$1\r\n1\r\n");
 }
 
+TEST_CASE("what may have come and found no buffer says nothing against the server") {
+    config::Pool pool = ejecting_pool(1);
+    pool.server_failure_limit = 1;
+    pool.timeout_ms = 100;
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
+    core::ServerConn& conn = world.proxy().pools()[0]->servers[0]->connection(0, false);
+    world.server(0).mood = Mood::Mute;
+    World::say(client, resp({"GET", "a"}));
+    world.settle();
+    bool counts = false;
+    SUBCASE("it is so when time is up") {
+        conn.is_starved = true;
+        world.pass(100);
+    }
+    SUBCASE("it was so after the request") {
+        conn.is_starved = true;
+        world.pass(50);
+        conn.is_starved = false;
+        conn.moved_at = world.proxy().now();
+        world.pass(50);
+    }
+    SUBCASE("it was not so") {
+        world.pass(100);
+        counts = true;
+    }
+    CHECK(World::heard(client) ==
+          error(std::string(s0) + "did not answer within 100 ms (timeout)"));
+    CHECK(world.health(0).accepts_traffic() != counts);
+}
+
 TEST_CASE(
     "a large request that is too late and still being taken says nothing against the server") {
     config::Pool pool = ejecting_pool(1);

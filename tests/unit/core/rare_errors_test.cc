@@ -156,10 +156,13 @@ TEST_CASE("without room in the arena a new connection is not greeted") {
         world.server(0).mood = Mood::Mute;
         CHECK(world.ask(client, resp({"GET", "a"})).empty());
         const Hog hog(world.loop().blocks(), 5);
+        const uint32_t before = world.health(0).failures();
         world.reply(0, "%1\r\n$5\r\npro", true);
         world.settle();
         CHECK(World::heard(client) ==
               s0 + "sent a greeting for which buffer memory is exhausted (buffer_memory)\r\n");
+        CHECK(world.health(0).failures() == before);
+        CHECK_FALSE(world.health(0).is_down());
     }
 }
 
