@@ -50,6 +50,14 @@ bool Leases::counts_on(ServerConn& conn) {
 
 void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     Fragment& head = *conn.fragments.front();
+    if (conn.is_lease && is_error(frame) && !conn.spoke_since_connect) {
+        // Without a prelude this is the first that is heard of it, whatever was asked.
+        const std::string line = proxy_->first_line(bytes);
+        if (is_full(line)) {
+            proxy_->lose(conn, crowded_text(line), Blame::Us);
+            return;
+        }
+    }
     if (head.leading > 0) {
         on_leading(conn, frame, bytes);
         return;

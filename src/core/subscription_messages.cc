@@ -244,11 +244,15 @@ void Subscriptions::on_confirmed(Link& link) {
 // is asked for again later. All other topics on the connection have nothing to do with it.
 void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
     Link& link = *conn.server->link;
+    const std::string line = proxy_->first_line(bytes);
+    if (is_full(line)) {  // of the connection, and not of the topic
+        proxy_->lose(conn, crowded_text(line), Blame::Us);
+        return;
+    }
     const Link::Asked asked = link.asked.front();
     link.asked.pop_front();
     Topic& topic = *asked.topic;
     Spot& spot = *topic.spot(*conn.server);
-    const std::string line = proxy_->first_line(bytes);
     spot.pending -= 1;
     // More of the same may be under way: they are answered, too.
     if (spot.pending == 0) spot.told = spot.held;

@@ -45,6 +45,58 @@ TEST_CASE("watched keys that are lost behind a command that waited make EXEC fai
     CHECK(world.server(0).redis.values.empty());
 }
 
+TEST_CASE("a lease that is late while its answer comes says nothing against the server") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 100;
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", "a"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, transaction) == ok + "+QUEUED\r\n");
+    Channel& lease = *world.leases(0)[0];
+    uint32_t failures = 0;
+    SUBCASE("some of it has come") {
+        answer(world, lease, "+OK\r\n+QUEUED\r\n*1\r\n$9\r\nso");
+        world.pass(60);
+        answer(world, lease, "far");
+        world.pass(40);
+    }
+    SUBCASE("nothing has come for as long") {
+        answer(world, lease, "+OK\r\n+QUEUED\r\n*1\r\n$9\r\nso");
+        world.pass(100);
+        failures = 1;
+    }
+    CHECK(World::heard(client).find("did not answer within 100 ms (timeout)") != std::string::npos);
+    CHECK(lease.closed);
+    CHECK(world.health(0).failures() == failures);
+}
+
+TEST_CASE("a server that is full says so to the first that is asked on a lease") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    const std::string full = "-ERR max number of clients reached\r\n";
+    const std::string said =
+        "-ERR ringmain: server s0 (10.0.0.1:7000) takes no more connections: " + full;
+    SUBCASE("to WATCH") {
+        world.server(0).redis.canned["WATCH"] = full;
+        CHECK(world.ask(client, resp({"WATCH", "a"})) == said);
+    }
+    SUBCASE("to what waits") {
+        world.server(0).redis.canned["BLPOP"] = full;
+        CHECK(world.ask(client, resp({"BLPOP", "l", "1"})) == said);
+    }
+    SUBCASE("to what stands before WAIT") {
+        world.server(0).redis.canned["PUBLISH"] = full;
+        CHECK(world.ask(client, resp({"SET", "a", "1"})) == ok);
+        CHECK(world.ask(client, resp({"WAIT", "1", "100"}))
+                  .starts_with(said.substr(0, said.size() - 2)));
+    }
+    CHECK(world.leases(0).empty());
+    CHECK(world.health(0).failures() == 0);
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == ok);
+}
+
 TEST_CASE("so do those that are lost while their client waits on another server") {
     World world(redis_pool(2));
     const std::string a = world.key_on(0);

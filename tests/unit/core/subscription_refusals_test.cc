@@ -22,6 +22,25 @@ TEST_CASE("a server that answers PING with an error lives") {
     }
 }
 
+TEST_CASE("a server that is full is asked again less and less often, and told of once") {
+    Listening listening;
+    World& world = listening.world;
+    world.server(0).redis.canned["subscribe"] = "-ERR max number of clients reached\r\n";
+    world.subscription(0)->inbound_end = true;
+    world.settle();
+    const uint64_t before = logged(world, 0, "subscribe c");
+    world.pass(10'000);
+    const uint64_t asked = logged(world, 0, "subscribe c") - before;
+    CHECK(asked >= 10);  // of a backoff that ends at half a second
+    CHECK(asked <= 60);
+    CHECK(world.loop().notices().size() == 1);
+    world.server(0).redis.canned.clear();
+    world.pass(2'000);
+    CHECK(world.loop().notices().size() == 2);
+    CHECK(world.ask(*listening.other, resp({"PUBLISH", "c", "x"})) == ":1\r\n");
+    CHECK(World::heard(*listening.client) == message("c", "x"));
+}
+
 TEST_CASE("what the server does not end goes on there, and is ended later") {
     Listening listening;
     World& world = listening.world;
