@@ -179,6 +179,7 @@ class ServerConn {
     bool streaming = false;           // the head's response goes on as it comes (core/streams.h)
     bool set_apart = false;           // for large values; it will be an idle lease
     bool paused = false;              // is not received from: who is to have it is slow
+    bool is_starved = false;          // the driver has no buffer to receive from it
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come
     uint8_t prelude_commands = 0;  // sent
@@ -196,7 +197,6 @@ class ServerConn {
     bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
-    bool is_starved = false;         // the driver has no buffer to receive from it
     // When a part of a large response passed last, or the end of a request that left in parts, or
     // it was starved last.
     Instant moved_at = {};
