@@ -64,7 +64,6 @@ void ServerConn::forget_traffic() {
     traffic = {};
     unsent = 0;
     takes_long = false;
-    is_starved = false;
     show({});
 }
 

@@ -215,6 +215,7 @@ void Driver::disconnect(core::ServerConn& conn) {
     Channel& channel = *channels_[conn.channel];
     channel.server = nullptr;
     conn.channel = 0;
+    conn.is_starved = false;
     close(channel);
 }
 
