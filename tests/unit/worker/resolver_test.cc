@@ -1,5 +1,6 @@
 #include "ringmain/worker/resolver.h"
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -78,19 +79,34 @@ TEST_CASE("one thread answers all questions where there is no other") {
     }
 }
 
-// A look-up that lasts is one of `localhost` whose answer is held up: the one thread there is has
-// another name first.
+// The one thread begins when all have asked.
+std::atomic<bool> gate_is_open = false;
+Thread::Main behind_gate = nullptr;
+
+void* wait_at_gate(void* argument) {
+    gate_is_open.wait(false);
+    return behind_gate(argument);
+}
+
+Result<Thread> start_at_gate(Thread::Main main, void* argument) {
+    behind_gate = main;
+    return start_if_left(wait_at_gate, argument);
+}
+
 TEST_CASE("who asks for a name that is being asked for gets the same answer") {
     threads_left = 1;
     Inbox first;
     Inbox second;
-    Resolver resolver(start_if_left);
+    Resolver resolver(start_at_gate);
     constexpr uint64_t count = 100;
     for (uint64_t i = 0; i < count; ++i) {
         REQUIRE(resolver.ask("localhost", 1, i, i % 2 == 0 ? first : second).ok());
         REQUIRE(resolver.ask("localhost", 2, count + i, first).ok());
     }
+    gate_is_open = true;
+    gate_is_open.notify_all();
     uint64_t answers = 0;
+    uint64_t of_second_port = 0;
     while (answers < 2 * count) {
         for (Inbox* inbox : {&first, &second}) {
             pollfd wanted = {.fd = inbox->descriptor(), .events = POLLIN, .revents = 0};
@@ -99,6 +115,9 @@ TEST_CASE("who asks for a name that is being asked for gets the same answer") {
                 REQUIRE_FALSE(message.addresses.empty());
                 CHECK(message.addresses[0].port() == (message.ticket < count ? 1 : 2));
                 CHECK((inbox == &second) == (message.ticket < count && message.ticket % 2 == 1));
+                // One look-up of each: asked in turn, they are not answered in turn.
+                if (message.ticket >= count) of_second_port += 1;
+                if (inbox == &first && message.ticket < count) CHECK(of_second_port == 0);
                 answers += 1;
             }
         }
