@@ -134,11 +134,12 @@ void Proxy::check_closed(ServerConn& conn) {
 void Proxy::give_up_connecting(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     conn.server->counters().timedout.add(1);
+    const Blame blame = conn.is_starved ? Blame::Us : Blame::Server;
     if (conn.says_ping && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
         lose(
             conn,
             "did not answer a probe within " + std::to_string(options.timeout_ms) + " ms (timeout)",
-            conn.is_starved ? Blame::Us : Blame::Server);
+            blame);
         return;
     }
     if (conn.is_sought) {
@@ -152,7 +153,7 @@ void Proxy::give_up_connecting(ServerConn& conn) {
          (is_connected ? "accepted the connection but did not answer within "
                        : "did not accept the connection within ") +
              std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)",
-         conn.is_starved ? Blame::Us : Blame::Server);
+         blame);
 }
 
 Duration late_limit(const config::Pool& options) {

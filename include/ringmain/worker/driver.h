@@ -12,9 +12,8 @@
 //  3. A socket is closed when the kernel holds no operation on it any more.
 //  4. A slot's generation is in every operation's name; a completion of an earlier user is ignored.
 //  5. No completion is trusted to come: a socket that was silent for a while is looked at.
-//  6. A send that fails ends no server connection whose receive is armed: answers may be on their
-//  way
-//     to it, and the end behind them.
+//  6. A send that fails ends no server connection whose receive is armed: answers may be on
+//     their way to it, and the end behind them.
 
 #pragma once
 
