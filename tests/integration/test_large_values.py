@@ -232,14 +232,17 @@ class Pipelines(Large):
 class Neighbours(Large):
     pool_options = {"timeout": "20s"}
 
-    def measure(self, connect, work):
-        """99th percentile, longest and number of the neighbour's requests meanwhile."""
+    def measure(self, connect, work, values):
+        """99th percentile, longest and number of the neighbour's requests meanwhile. Redis itself stops
+        once for each of the `values` that it copies or frees: the longest ones, so many, are not in the
+        percentile, or it would tell of them wherever the neighbour asks less than 100 times a value."""
         with connect() as client, connect() as other, Neighbour(other) as neighbour:
             time.sleep(0.2)
             neighbour.took.clear()
             work(client)
         took = sorted(neighbour.took)
-        return took[len(took) * 99 // 100], took[-1], len(took)
+        others = took[:-values]
+        return others[len(others) * 99 // 100], took[-1], len(took)
 
     def report(self, name, direct, through):
         print(f"{name}: p99 {direct[0] * 1e3:.2f} ms direct, {through[0] * 1e3:.2f} ms through; "
@@ -253,9 +256,8 @@ class Neighbours(Large):
         def read(slow):
             self.ask(slow)
             drain(slow, 16 * MEBIBYTE, pause=0.003)
-        p99, longest, count = self.measure(lambda: self.client(receive_buffer=65536), read)
+        p99, longest, count = self.measure(lambda: self.client(receive_buffer=65536), read, 1)
         print(f"slow reader: p99 {p99 * 1e3:.2f} ms, longest {longest * 1e3:.1f} ms of {count}")
-        # The longest is one that redis itself had to wait with: it copies the value.
         self.assertLess(p99, 0.25)
 
     def test_reading(self):
@@ -266,7 +268,8 @@ class Neighbours(Large):
             for _ in range(3):
                 self.ask(client)
                 self.take(client)
-        through, direct = self.measure(self.client, read), self.measure(self.servers[0].client, read)
+        through = self.measure(self.client, read, 3)
+        direct = self.measure(self.servers[0].client, read, 3)
         self.report("reading", direct, through)
         self.assertLess(through[0], 20 * direct[0] + 0.25)
 
@@ -274,7 +277,8 @@ class Neighbours(Large):
         def write(client):
             for _ in range(3):
                 self.same(client.exchange(resp("SET", "huge", self.value), 5), b"+OK\r\n")
-        through, direct = self.measure(self.client, write), self.measure(self.servers[0].client, write)
+        through = self.measure(self.client, write, 3)
+        direct = self.measure(self.servers[0].client, write, 3)
         self.report("writing", direct, through)
         self.assertLess(through[0], 20 * direct[0] + 0.25)
 
