@@ -13,6 +13,8 @@ namespace ringmain::core {
 
 namespace {
 
+constexpr std::string_view stop_text = "ringmain is being stopped";
+
 // Of two limits of which 0 means none.
 uint64_t smaller_limit(uint64_t one, uint64_t other) {
     if (one == 0 || other == 0) return std::max(one, other);
@@ -212,9 +214,7 @@ void Proxy::on_client_bytes(ClientConn& client, Slice slice) {
 void Proxy::on_client_end(ClientConn& client) {
     if (!std::exchange(client.end_of_stream, true)) client.pool->counters->client_eof.add(1);
     if (leases_.is_ending(client)) {
-        leases_.end_wait(
-            client,
-            draining_ ? "ringmain is being stopped" : "its pool is not configured any more");
+        leases_.end_wait(client, draining_ ? stop_text : "its pool is not configured any more");
     } else {
         leases_.on_client_end(client);
     }
@@ -284,7 +284,12 @@ void Proxy::drain() {
     draining_ = true;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
-        if (client->unread == 0 && !client->end_of_stream) on_client_end(*client);
+        if (client->end_of_stream) continue;
+        if (client->unread == 0) {
+            on_client_end(*client);
+        } else {
+            leases_.end_wait(*client, stop_text);  // what is unread may not be read before
+        }
     }
 }
 

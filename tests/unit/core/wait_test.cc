@@ -365,6 +365,36 @@ TEST_CASE("a stop ends what waits, and begins nothing new") {
     CHECK(world.proxy().is_idle());
 }
 
+TEST_CASE("a stop ends what waits before more than its client is read for") {
+    Waiting waiting;
+    World& world = waiting.world;
+    const std::string ping = resp({"PING"});
+    std::string pings;
+    std::string pongs;
+    for (int i = 0; i < 10'000; ++i) {
+        pings += ping;
+        pongs += "+PONG\r\n";
+    }
+    World::say(*waiting.client, pings + resp({"BLPOP", "m", "0"}));
+    world.settle();
+    waiting.client->client->unread = waiting.client->inbound.size();
+    REQUIRE(waiting.client->client->unread > ping.size());
+    world.loop().begin();
+    world.proxy().drain();
+    world.loop().end();
+    world.settle();
+    REQUIRE(world.leases(0).size() == 1);
+    CHECK(world.leases(0)[0]->shut);
+    CHECK(World::heard(*waiting.client).empty());
+    close(world, *world.leases(0)[0]);
+    CHECK(World::heard(*waiting.client) ==
+          "-ERR ringmain: a command that waits on its server was ended: ringmain is being "
+          "stopped\r\n" +
+              pongs + "-ERR ringmain: 'BLPOP' is not begun: the connection is about to end\r\n");
+    CHECK(waiting.client->closed);
+    CHECK(world.proxy().is_idle());
+}
+
 TEST_CASE("what a server has popped when ringmain stops is delivered") {
     for (const bool several : {false, true}) {
         CAPTURE(several);
