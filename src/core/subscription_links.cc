@@ -90,6 +90,14 @@ void Subscriptions::queue(Topic& topic, Spot& spot) {
     mark(link);
 }
 
+// What a server has refused while the topic was nobody's, or somebody else's.
+void Subscriptions::ask_for(Topic& topic) {
+    if (topic.is_confirmed()) return;
+    for (Spot& spot : topic.spots) {
+        queue(topic, spot);
+    }
+}
+
 // While keys come back to a server slowly, a channel is also where it lived before: each message
 // is published at one of these only. With no server to go to, all stays as it is.
 void Subscriptions::place(Pool& pool, Topic& topic) {

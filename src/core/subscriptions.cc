@@ -318,10 +318,7 @@ void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std:
             item.place = topic.waiting.size();
             topic.waiting.push_back({&joining, joining.items.size() - 1});
             joining.missing += 1;
-            // A server may have refused it while others waited for it.
-            for (Spot& spot : topic.spots) {
-                queue(topic, spot);
-            }
+            ask_for(topic);
         }
     }
 }
@@ -340,6 +337,7 @@ std::string Subscriptions::compose(Joining& joining) {
             continue;
         }
         join(client, *item.topic);
+        ask_for(*item.topic);
         write_confirmation(text,
                            words_of(item.topic->kind).subscribe,
                            &item.topic->name,

@@ -130,6 +130,7 @@ class Subscriptions {
     void place(Pool& pool, Topic& topic);
     void want(Topic& topic, Server& server, bool wanted);
     void queue(Topic& topic, Spot& spot);
+    void ask_for(Topic& topic);
     static void drop_spent(Topic& topic);
     [[nodiscard]] bool is_reachable(const Topic& topic, std::string_view* why);
     // To be looked at by flush().

@@ -166,6 +166,30 @@ TEST_CASE("who subscribes to what is refused to others is told why, and asks for
     CHECK(logged(world, 0, "subscribe c") == asked + 2);
 }
 
+TEST_CASE("what is refused again while its client waits for another is asked for once it has it") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.server(1).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"SUBSCRIBE", a, b})).empty());
+    world.server(0).redis.canned["subscribe " + a] = "-NOPERM no channel\r\n";
+    world.subscription(0)->inbound_end = true;
+    world.pass(200);
+    REQUIRE(logged(world, 0, "subscribe " + a) == 2);
+    world.server(1).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == confirmed("subscribe", a, 1) + confirmed("subscribe", b, 2));
+    CHECK(logged(world, 0, "subscribe " + a) == 3);
+    CHECK(world.loop().notices().back() ==
+          "pool main: server s0 (10.0.0.1:7000) refuses to subscribe \"" + a +
+              "\": -NOPERM no channel; clients stay subscribed, and it is asked again and again");
+    world.server(0).redis.canned.clear();
+    world.pass(5'000);
+    CHECK(world.ask(world.client(), resp({"PUBLISH", a, "x"})) == ":1\r\n");
+    CHECK(World::heard(client) == message(a, "x"));
+}
+
 TEST_CASE("what is refused and wanted by nobody any more is not asked for again") {
     Listening listening;
     World& world = listening.world;
