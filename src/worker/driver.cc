@@ -258,8 +258,13 @@ void Driver::on_completion(const uring::Completion& done) {
             break;
         case Operation::Cancel:
             channel.operations -= 1;
-            // Some kernels (6.11) miss a receive that is there; then it is asked for again.
-            if (done.result == -ENOENT) channel.cancelling = false;
+            // Some kernels (6.11) miss a receive that is there; then it is asked for again, or
+            // ended with its connection.
+            if (done.result == -ENOENT) {
+                channel.cancelling = false;
+                if (channel.closing && channel.operations > 0)
+                    ::shutdown(channel.socket, SHUT_RDWR);
+            }
             break;
         case Operation::Accept:
         case Operation::Wake:
