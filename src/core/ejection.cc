@@ -119,14 +119,15 @@ void Proxy::follow_servers() {
 }
 
 void Proxy::welcome(Server& server) {
-    server.note_heard(now_);  // by whoever probed it
-    for (const auto& conn : server.connections()) {
-        if (conn->is_late()) replace_late(*conn);
-        if (conn->is_probe || conn->is_on_demand()) continue;
-        if (conn->state != ServerConn::State::Closed) continue;
-        conn->failures = 0;
-        conn->retry_at = now_;
-        watch(*conn);
+    server.note_heard(now_);                                    // by whoever probed it
+    for (size_t i = 0; i < server.connections().size(); ++i) {  // which may get a spare meanwhile
+        ServerConn& conn = *server.connections()[i];
+        if (conn.is_late()) replace_late(conn);
+        if (conn.is_probe || conn.is_on_demand()) continue;
+        if (conn.state != ServerConn::State::Closed) continue;
+        conn.failures = 0;
+        conn.retry_at = now_;
+        watch(conn);
     }
     subscriptions_.welcome(server);
     if (server.probe != nullptr) schedule_check(server);

@@ -26,10 +26,6 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
     for (uint32_t i = 0; i < kinds * per_kind_; ++i) {
         connections_.push_back(std::make_unique<ServerConn>(blocks, *this, i >= per_kind_));
     }
-    for (uint32_t i = 0; i < kinds; ++i) {
-        connections_.push_back(std::make_unique<ServerConn>(blocks, *this, i > 0));
-        connections_.back()->is_spare = true;
-    }
     const uint32_t number = owner.shared->servers[index]->number;
     if (number % share.worker_count != share.worker) return;
     connections_.push_back(std::make_unique<ServerConn>(blocks, *this, false));
@@ -38,20 +34,26 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
     probe->retry_at = Instant::never();
 }
 
-bool Server::replace(const ServerConn& late, Instant now) {
+bool Server::replace(ServerConn& late, Instant now) {
     if (late.is_spare || late.is_probe || late.is_on_demand() || late.is_selected) return false;
-    const auto is_late = [&late](const auto& conn) { return conn.get() == &late; };
-    const auto place = std::find_if(connections_.begin(), connections_.end(), is_late);
-    const auto spare = std::find_if(place, connections_.end(), [&late](const auto& conn) {
-        return conn->is_spare && conn->resp3 == late.resp3;
-    });
-    const bool is_free = (*spare)->state == ServerConn::State::Closed && (*spare)->channel == 0 &&
-                         !(*spare)->disconnect_link.is_linked() && now >= (*spare)->retry_at;
+    ServerConn& spare = spare_of(late.resp3);
+    const bool is_free = spare.state == ServerConn::State::Closed && spare.channel == 0 &&
+                         !spare.disconnect_link.is_linked() && now >= spare.retry_at;
     if (!is_free) return false;
-    std::swap(*place, *spare);
-    (*place)->is_spare = false;
-    (*spare)->is_spare = true;
+    swap_places(late, spare);
+    late.is_spare = true;
+    spare.is_spare = false;
     return true;
+}
+
+// Made when it is needed first: most servers are never late.
+ServerConn& Server::spare_of(bool resp3) {
+    for (const auto& conn : connections_) {
+        if (conn->is_spare && conn->resp3 == resp3) return *conn;
+    }
+    connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, resp3));
+    connections_.back()->is_spare = true;
+    return *connections_.back();
 }
 
 ServerConn* Server::failed_place(bool resp3) const {

@@ -39,7 +39,7 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     // In place of a connection that is late: another one, from now on, and true. The late one is
     // the spare then, until it is closed. False while there is no spare that may connect.
-    [[nodiscard]] bool replace(const ServerConn& late, Instant now);
+    [[nodiscard]] bool replace(ServerConn& late, Instant now);
 
     // One of connection() that could not be connected again; null: there is none.
     [[nodiscard]] ServerConn* failed_place(bool resp3) const;
@@ -66,8 +66,8 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     // By one that serves everybody.
     [[nodiscard]] bool is_connected() const;
 
-    // Whatever may be connected to the server: first those of connection(), then spares, then the
-    // probe, then what was made on demand. The list grows, its elements stay (but for take_link).
+    // Whatever may be connected to the server: first those of connection(), then the probe, then
+    // what was made on demand. The list grows, its elements stay (but for take_link).
     [[nodiscard]] std::span<const std::unique_ptr<ServerConn>> connections() const {
         return connections_;
     }
@@ -137,6 +137,8 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     [[nodiscard]] const std::string& title() const { return title_; }
 
   private:
+    [[nodiscard]] ServerConn& spare_of(bool resp3);
+
     BlockPool* blocks_;
     Pool* pool_ = nullptr;
     const config::Server* options_ = nullptr;
@@ -146,8 +148,8 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     stats::ServerCounters* counters_ = nullptr;
     std::string title_;
     uint32_t per_kind_;
-    // RESP2 (memcached), then RESP3 (redis pools only; opened when a client needs one), then a
-    // spare for each, then `probe`, then leases and connections of other databases.
+    // RESP2 (memcached), then RESP3 (redis pools only; opened when a client needs one), then
+    // `probe`, then spares, leases and connections of other databases, in any order.
     std::vector<std::unique_ptr<ServerConn>> connections_;
     std::vector<ServerConn*> by_slot_;  // for each slot RESP2, then RESP3
 };
