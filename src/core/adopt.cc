@@ -81,6 +81,9 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
                                                                      pool.options->slow_start_ms;
             moved = is_same_place && is_same_ramp ? 0 : 1;
             take_servers(old_pool, pool);
+            for (const auto& server : pool.servers) {
+                follow_options(*server);
+            }
             subscriptions_.move(old_pool, pool);
             take_clients(old_pool, &pool);
             for (const ServerConn* conn : old_pool.connections()) {

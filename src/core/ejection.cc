@@ -162,6 +162,27 @@ std::string Proxy::no_server_text(const Pool& pool) const {
            std::to_string(wait_ms) + " ms (server_retry_timeout)";
 }
 
+// After a reload. A server comes with its state, and that may be none that the options allow.
+void Proxy::follow_options(Server& server) {
+    const config::Pool& options = *server.pool().options;
+    if (!options.auto_eject_hosts && server.health().readmit(now_, "auto_eject_hosts is off")) {
+        environment_.shared->announce_change();
+        announced_ = true;
+        notices_.push_back({.good = true,
+                            .text = "pool " + options.name + ": server " + server.title() +
+                                    " takes its keys again: auto_eject_hosts is off"});
+    }
+    ServerConn* probe = server.probe;
+    if (probe == nullptr || probe->state != ServerConn::State::Closed || is_unplanned(*probe)) {
+        return;
+    }
+    // It is not to wait for longer than it would now.
+    const Duration wait = Duration::millis(server.live ? options.health_check_interval_ms
+                                                       : options.server_retry_timeout_ms);
+    server.probe_delay = std::min(server.probe_delay, wait);
+    if (now_ + wait < probe->retry_at) plan_probe(server, now_ + wait);
+}
+
 // --- probes --------------------------------------------------------------------------------------
 
 void Proxy::plan_probe(Server& server, Instant at) {

@@ -125,8 +125,7 @@ class Proxy {
     // What the driver sends now: it moves all of it out, and it counts as sent.
     [[nodiscard]] Chain& take_sendable(ServerConn& conn);
 
-    // A pool of an earlier configuration of which nothing is left: whoever knows one of its
-    // connections forgets it, and frees the pool.
+    // Nothing of it is in use: whoever knows one of its connections forgets it, and frees the pool.
     [[nodiscard]] std::unique_ptr<Pool> next_finished();
     // Nothing of an earlier configuration is in use any more.
     [[nodiscard]] bool is_settled() const;
@@ -345,6 +344,7 @@ class Proxy {
     // False when it was known already.
     bool report_failure(Server& server, Instant began, std::string_view reason);
     void follow_servers();
+    void follow_options(Server& server);
     void welcome(Server& server);
     void turn_away(Server& server);
     void plan_probe(Server& server, Instant at);

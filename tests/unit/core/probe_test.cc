@@ -500,4 +500,52 @@ TEST_CASE("workers that sleep are told of a server that goes or comes") {
     CHECK(world.proxy().take_announcement());
 }
 
+TEST_CASE("a reload without auto_eject_hosts brings back what is out") {
+    World world(ejecting_pool(2));
+    const std::string key = world.key_on(0);
+    eject(world, 0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");  // of the other
+    config::Pool pool = world.pool();
+    pool.auto_eject_hosts = false;
+    world.adopt({pool});
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.loop().notices().back() ==
+          "pool main: server s0 (10.0.0.1:7000) takes its keys again: auto_eject_hosts is off");
+    CHECK(world.ask(client, resp({"GET", key})).starts_with("-ERR ringmain: server s0"));
+    const uint64_t probed = probes(world, 0);
+    world.pass(5000);
+    CHECK(probes(world, 0) == probed);
+    world.server(0).mood = Mood::Up;
+    world.pass(1000);
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+}
+
+TEST_CASE("a reload with a shorter retry timeout does not wait for the longer one") {
+    config::Pool pool = ejecting_pool(2);
+    pool.server_retry_timeout_ms = 86'400'000;
+    World world(pool);
+    eject(world, 0);
+    world.server(0).mood = Mood::Up;
+    world.pass(2000);
+    REQUIRE_FALSE(world.health(0).accepts_traffic());
+    pool.server_retry_timeout_ms = 1000;
+    world.adopt({pool});
+    world.pass(900);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.pass(200);
+    CHECK(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("a reload with a shorter health check interval does not wait for the longer one") {
+    config::Pool pool = redis_pool(1);
+    pool.health_check_interval_ms = 3'600'000;
+    World world(pool);
+    world.pass(100);
+    pool.health_check_interval_ms = 1000;
+    world.adopt({pool});
+    world.pass(1100);
+    CHECK(probes(world, 0) == 1);
+}
+
 }  // namespace ringmain::test
