@@ -36,13 +36,14 @@ class Adviser {
                  "distribution 'random' sends every request to a server drawn anew: "
                  "what was written is hardly found again");
         }
-        if (pool_->timeout_ms == 0) {
+        const bool is_endless = pool_->timeout_ms == 0 && pool_->late_connection_timeout_ms == 0;
+        if (is_endless) {
             warn("timeout", "timeout = 0: a server that hangs holds its clients for ever");
         }
-        ejection();
+        ejection(is_endless);
     }
 
-    void ejection() {
+    void ejection(bool is_endless) {
         const bool any_unnamed = std::ranges::any_of(
             pool_->servers, [](const Server& server) { return server.name.empty(); });
         if (pool_->auto_eject_hosts && any_unnamed) {
@@ -51,7 +52,7 @@ class Adviser {
                  "comes back at another address takes other keys; give each a "
                  "name, as in \"10.0.0.1:6379:1 cache1\"");
         }
-        if (pool_->auto_eject_hosts && pool_->timeout_ms == 0) {
+        if (pool_->auto_eject_hosts && is_endless) {
             warn("auto_eject_hosts",
                  "auto_eject_hosts with timeout = 0: a server that hangs is never ejected; set "
                  "timeout, or health_check_interval");

@@ -122,7 +122,7 @@ constexpr std::array pool_table = {
                    "closed; 0: four times timeout",
            .doc = "Until then each request has its own timeout, an answer that comes late is "
                   "dropped, and new requests go to another connection; then all that wait get an "
-                  "error."},
+                  "error. It holds where timeout = 0, too."},
     Option{.section = Section::Pool,
            .name = "client_idle_timeout",
            .type = Type::Duration,

@@ -162,6 +162,14 @@ Duration late_limit(const config::Pool& options) {
                                    : options.timeout_ms * late_timeouts_max);
 }
 
+std::string late_text(const config::Pool& options) {
+    if (options.timeout_ms > 0) {
+        return "did not answer within " + std::to_string(options.timeout_ms) + " ms (timeout)";
+    }
+    return "has not answered for " + std::to_string(options.late_connection_timeout_ms) +
+           " ms (late_connection_timeout)";
+}
+
 namespace {
 
 // When the time of the connection began: while something large moves, it begins anew.
@@ -177,12 +185,12 @@ Instant late_from_of(const ServerConn& conn) {
 void Proxy::check_requests(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     const Fragment* head = conn.fragments.front();
-    if (head == nullptr || options.timeout_ms == 0) return;
+    const Duration limit = late_limit(options);
+    if (head == nullptr || limit.ns == 0) return;
     if (conn.uploader != nullptr) {
         if (!streams_.check_request(conn) || Streams::is_arriving(conn, *head)) return;
     }
     const Duration timeout = Duration::millis(options.timeout_ms);
-    const Duration limit = late_limit(options);
     const Duration late = std::max(limit, timeout);
     // Behind a large value its time begins when that has passed.
     const Instant late_from = late_from_of(conn);
@@ -195,12 +203,14 @@ void Proxy::check_requests(ServerConn& conn) {
                  " ms (late_connection_timeout)");
         return;
     }
-    expire_requests(conn, timeout);
-    if (conn.fragments.empty()) return;
-    if (conn.is_late() && !conn.streaming) {
-        replace_late(conn);
-        wake_at(late_from_of(conn) + late);
+    if (timeout.ns > 0) {
+        expire_requests(conn, timeout);
+        if (conn.fragments.empty()) return;
+        if (!conn.is_late()) return;
     }
+    if (conn.streaming) return;
+    if (timeout.ns > 0) replace_late(conn);
+    wake_at(late_from_of(conn) + late);
 }
 
 // It may be this connection alone that stands still: what comes from now on goes to another one,

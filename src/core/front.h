@@ -108,8 +108,17 @@ inline constexpr uint32_t noted_key_size_max = 27;
 [[nodiscard]] Duration slow_threshold_of(const config::Config& config);
 void note_command(Request& request, const Command* command, std::string_view key_head);
 
-// A connection whose oldest request has waited for so long is closed.
+// A connection whose oldest request has waited for so long is closed; 0: never.
 [[nodiscard]] Duration late_limit(const config::Pool& options);
+
+// What is looked at first: a request's own time, or, where it has none, its connection's; 0: none.
+[[nodiscard]] inline Duration first_limit(const config::Pool& options) {
+    return Duration::millis(options.timeout_ms > 0 ? options.timeout_ms
+                                                   : options.late_connection_timeout_ms);
+}
+
+// What first_limit() is over for, of a server.
+[[nodiscard]] std::string late_text(const config::Pool& options);
 
 // When a command that waits for so long on its server is to be answered at the latest.
 [[nodiscard]] Instant due_of_wait(const Pool& pool, Instant now, Duration wait);

@@ -413,9 +413,10 @@ void Leases::check(ServerConn& conn) {
         // Behind a large value its time begins when that has passed.
         const bool was_behind = head->queued < conn.moved_at;
         const Instant from = was_behind ? conn.moved_at : head->queued;
-        const Instant due = waits                     ? conn.answer_by
-                            : options.timeout_ms == 0 ? Instant::never()
-                                                      : from + Duration::millis(options.timeout_ms);
+        const Duration limit = first_limit(options);
+        const Instant due = waits           ? conn.answer_by
+                            : limit.ns == 0 ? Instant::never()
+                                            : from + limit;
         if (proxy_->now() < due) {
             proxy_->wake_at(due);
             return;
@@ -426,11 +427,9 @@ void Leases::check(ServerConn& conn) {
         }
         proxy_->counters().timeouts.add(1);
         conn.server->counters().timedout.add(1);
-        proxy_->lose(
-            conn,
-            waits ? "has not answered when the command's time was up"
-                  : "did not answer within " + std::to_string(options.timeout_ms) + " ms (timeout)",
-            waits ? Blame::Server : conn.blame_for_lateness(*head, proxy_->now()));
+        proxy_->lose(conn,
+                     waits ? "has not answered when the command's time was up" : late_text(options),
+                     waits ? Blame::Server : conn.blame_for_lateness(*head, proxy_->now()));
         return;
     }
     check_idle(conn);

@@ -401,10 +401,10 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     conn.note_queued(fragment);
     if (conn.first_in_time == nullptr) {
         conn.first_in_time = &fragment;
-        const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
-        if (timeout_ms > 0) {
+        const Duration limit = first_limit(*conn.server->pool().options);
+        if (limit.ns > 0) {
             waiting_.add(conn);
-            wake_at(now_ + Duration::millis(timeout_ms));
+            wake_at(now_ + limit);
         }
     }
     conn.fragments.push_back(&fragment);

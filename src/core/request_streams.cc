@@ -303,9 +303,8 @@ void Streams::give_part(const ClientConn& client, Slice slice, std::string_view 
     const Pool& pool = conn.server->pool();
     if (conn.out.empty()) {
         conn.taken_at = proxy_->now();
-        if (pool.options->timeout_ms > 0) {
-            proxy_->wake_at(conn.taken_at + late_limit(*pool.options));
-        }
+        const Duration limit = late_limit(*pool.options);
+        if (limit.ns > 0) proxy_->wake_at(conn.taken_at + limit);
     }
     const bool has_room = proxy_->blocks().available() > proxy_->reserve();
     if (!has_room || !conn.out.append_growing(slice) || !conn.out.append_copy(behind, nullptr)) {
@@ -357,8 +356,8 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice en
     conn.note_complete(fragment);
     fragment.queued = proxy_->now();
     fragment.sent = proxy_->now();
-    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
-    if (timeout_ms > 0) proxy_->wake_at(proxy_->now() + Duration::millis(timeout_ms));
+    const Duration limit = first_limit(*conn.server->pool().options);
+    if (limit.ns > 0) proxy_->wake_at(proxy_->now() + limit);
     if (client.barrier) proxy_->hold_back(client);
     return Ended::Done;
 }
@@ -452,10 +451,9 @@ bool Streams::end_early(ServerConn& conn) {
 }
 
 bool Streams::check_request(ServerConn& conn) {
-    const config::Pool& options = *conn.server->pool().options;
     const bool waits = conn.state == ServerConn::State::Ready && !conn.out.empty();
-    if (options.timeout_ms == 0 || !waits) return true;
-    const Duration limit = late_limit(options);
+    const Duration limit = late_limit(*conn.server->pool().options);
+    if (limit.ns == 0 || !waits) return true;
     const Instant due = conn.taken_at + limit;
     if (proxy_->now() < due) {
         proxy_->wake_at(due);

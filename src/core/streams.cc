@@ -264,8 +264,8 @@ bool Streams::goes_on(const ServerConn& conn, const memcached::ResponseFrame& fr
 void Streams::end_response(ServerConn& conn) {
     const bool was_passed_on = std::exchange(conn.streaming, false);
     conn.moved_at = proxy_->now();
-    const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
-    if (timeout_ms > 0) proxy_->wake_at(conn.moved_at + Duration::millis(timeout_ms));
+    const Duration limit = first_limit(*conn.server->pool().options);
+    if (limit.ns > 0) proxy_->wake_at(conn.moved_at + limit);
     under_way_.remove(conn);
     if (!was_passed_on) return;
     pause(conn, false);
@@ -286,9 +286,8 @@ void Streams::begin_time_of_own(const ServerConn& conn) {
 // --- connections ---------------------------------------------------------------------------------
 
 bool Streams::check(ServerConn& conn) {
-    const config::Pool& options = *conn.server->pool().options;
-    if (conn.paused || options.timeout_ms == 0) return true;
-    const Duration limit = late_limit(options);
+    const Duration limit = late_limit(*conn.server->pool().options);
+    if (conn.paused || limit.ns == 0) return true;
     const Instant due = conn.moved_at + limit;
     if (proxy_->now() < due) {
         proxy_->wake_at(due);

@@ -425,15 +425,12 @@ bool Subscriptions::check(ServerConn& conn) {
 // is not.
 void Subscriptions::check_ready(Link& link) {
     ServerConn& conn = *link.conn;
-    const config::Pool& options = *conn.server->pool().options;
-    const Duration limit = Duration::millis(options.late_connection_timeout_ms == 0
-                                                ? options.timeout_ms * late_timeouts_max
-                                                : options.late_connection_timeout_ms);
+    const Duration limit = late_limit(*conn.server->pool().options);
     const Instant now = proxy_->now();
     if (now >= link.ask_again_at) ask_again(link);
     proxy_->wake_at(link.ask_again_at);
     if (!link.asked.empty()) {
-        if (options.timeout_ms == 0) return;
+        if (limit.ns == 0) return;
         // It may stand behind many messages.
         const Instant due = std::max(link.asked.front().at, link.heard_at) + limit;
         if (now < due) {
@@ -455,7 +452,7 @@ void Subscriptions::check_ready(Link& link) {
         }
         return;
     }
-    if (options.timeout_ms == 0) return;
+    if (limit.ns == 0) return;
     const Instant ping_at = link.heard_at + link_ping_interval;
     if (now >= ping_at && ask(link, nullptr, false)) {
         proxy_->wake_at(now + limit);

@@ -71,6 +71,9 @@ TEST_CASE("ejection is warned about where it cannot do what it is meant to do") 
             .empty());
     CHECK(contains(warnings(four_servers("auto_eject_hosts = true\ntimeout = 0")),
                    "is never ejected"));
+    CHECK(warnings(four_servers("auto_eject_hosts = true\nserver_failure_limit = 3\n"
+                                "timeout = 0\nlate_connection_timeout = '5s'"))
+              .empty());
     CHECK(contains(warnings(four_servers("slow_start = '10s'")),
                    "slow_start has no effect without auto_eject_hosts"));
     CHECK(contains(warnings(four_servers("eject_on_loading = true")),

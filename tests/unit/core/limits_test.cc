@@ -123,6 +123,34 @@ TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswe
     CHECK(counters_of(world, 0).late.get() == 1);
 }
 
+TEST_CASE("late_connection_timeout holds where requests have no timeout, too") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 0;
+    pool.late_connection_timeout_ms = 700;
+    const std::string late =
+        error(std::string(s0) + "has not answered for 700 ms (late_connection_timeout)");
+    World world(pool);
+    Channel& client = world.client();
+    Channel& watching = world.client();
+    CHECK(world.ask(watching, resp({"WATCH", "w"})) == "+OK\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    CHECK(world.ask(watching, resp({"GET", "w"})) == "");
+    world.pass(300);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(390);
+    CHECK(World::heard(client) == "");
+    CHECK(World::heard(watching) == "");
+    world.pass(20);
+    CHECK(World::heard(client) == late + late);
+    CHECK(World::heard(watching) == late);
+    CHECK(counters_of(world, 0).late.get() == 1);
+    CHECK(world.counters().timeouts.get() == 1);  // of the watching one
+    world.server(0).mood = Mood::Up;
+    world.pass(1000);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
 TEST_CASE("who waits for a confirmation when its connection is given up is told why") {
     config::Pool pool = redis_pool(1);
     pool.late_connection_timeout_ms = 300;
