@@ -86,6 +86,7 @@ void Driver::report_progress() {
 // Of a pool that is about to be freed: no answer to an old question may find its way there.
 void Driver::forget(core::Pool& pool) {
     for (const auto& server : pool.servers) {
+        working_.erase(server.get());
         for (const auto& one : server->connections()) {
             const core::ServerConn* conn = one.get();
             std::erase_if(questions_, [conn](const auto& entry) { return entry.second == conn; });

@@ -516,18 +516,16 @@ void Driver::on_resolved(const Message& message) {
     core::ServerConn& conn = *found->second;
     questions_.erase(found);
     asking_.erase(&conn);
-    if (!message.addresses.empty()) {
-        found_[&conn] = {.addresses = message.addresses, .at = now_, .next = found_[&conn].next};
-    }
+    Found* known = message.addresses.empty() ? nullptr : &note_found(conn, message.addresses);
     // The attempt that asked may have been given up, and the next one not have begun.
     const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting &&
                        !conn.is_to_begin();
     if (!waits) return;
-    if (message.addresses.empty()) {
+    if (known == nullptr) {
         lose_server(conn, "cannot be found: " + message.error);
         return;
     }
-    connect_to_next(conn, found_[&conn]);
+    connect_to_next(conn, *known);
 }
 
 void Driver::begin_drain() {

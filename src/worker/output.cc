@@ -111,12 +111,9 @@ void Driver::connect(core::ServerConn& conn) {
     }
     // What was found a moment ago, by a look-up that took longer than its attempt, still counts,
     // and so do the other addresses of the name. What was tried may have moved since.
-    if (const auto found = found_.find(&conn); found != found_.end()) {
-        Found& known = found->second;
-        if (known.tried < known.addresses.size() && now_ - known.at < found_is_fresh) {
-            connect_to_next(conn, known);
-            return;
-        }
+    if (Found* known = untried(conn)) {
+        connect_to_next(conn, *known);
+        return;
     }
     conn.is_sought = true;
     // One question at a time: its answer serves this attempt too.
@@ -128,6 +125,30 @@ void Driver::connect(core::ServerConn& conn) {
     questions_.erase(ticket);
     asking_.erase(&conn);
     fail_locally(conn, asked.error());
+}
+
+// Null: of the addresses of its server's name none is left that was found lately and not tried.
+Driver::Found* Driver::untried(const core::ServerConn& conn) {
+    const auto found = found_.find(&conn);
+    if (found == found_.end()) return nullptr;
+    Found& known = found->second;
+    const bool is_left = known.tried < known.addresses.size() && now_ - known.at < found_is_fresh;
+    return is_left ? &known : nullptr;
+}
+
+// A connection's first look-up begins with the address that others of its server found to work.
+Driver::Found& Driver::note_found(const core::ServerConn& conn,
+                                  const std::vector<uring::SocketAddress>& addresses) {
+    const auto [place, is_first] = found_.try_emplace(&conn);
+    Found& known = place->second;
+    known.addresses = addresses;
+    known.at = now_;
+    known.tried = 0;
+    const auto working = is_first ? working_.find(conn.server) : working_.end();
+    if (working == working_.end()) return known;
+    const auto same = std::ranges::find(addresses, working->second);
+    if (same != addresses.end()) known.next = static_cast<size_t>(same - addresses.begin());
+    return known;
 }
 
 void Driver::connect_to_next(core::ServerConn& conn, Found& known) {
@@ -164,17 +185,25 @@ bool Driver::is_own_end(const Channel& channel) const {
 
 void Driver::on_connect(Channel& channel, int32_t result) {
     if (channel.closing || channel.server == nullptr) return;
-    if (result < 0) {
-        lose_server(channel, -result);
-        return;
-    }
-    if (is_own_end(channel)) {
-        lose_server(*channel.server, "refused the connection");  // nobody else was there
+    // At its own end nobody else was there.
+    const int error = result < 0 ? -result : is_own_end(channel) ? ECONNREFUSED : 0;
+    if (error != 0) {
+        core::ServerConn& conn = *channel.server;
+        Found* known = is_local_shortage(error) ? nullptr : untried(conn);
+        if (known == nullptr) {
+            lose_server(channel, error);
+            return;
+        }
+        // The attempt goes on: a name is not gone before each of its addresses is.
+        tell(conn, describe_loss(error));
+        disconnect(conn);
+        connect_to_next(conn, *known);
         return;
     }
     // It works: the next attempt begins with it.
     if (const auto found = found_.find(channel.server); found != found_.end()) {
         found->second.next -= 1;
+        working_[channel.server->server] = addresses_[channel.server];
     }
     if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
     receive(channel);

@@ -144,6 +144,9 @@ class Driver {
     void send(Channel& channel);
     void preconnect();
     void connect(core::ServerConn& conn);
+    [[nodiscard]] Found* untried(const core::ServerConn& conn);
+    Found& note_found(const core::ServerConn& conn,
+                      const std::vector<uring::SocketAddress>& addresses);
     void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
     void disconnect(core::ServerConn& conn);
@@ -215,6 +218,8 @@ class Driver {
     std::unordered_map<uint64_t, core::ServerConn*> questions_;  // to the resolver, by ticket
     std::unordered_set<const core::ServerConn*> asking_;
     std::unordered_map<const core::ServerConn*, Found> found_;  // by the last look-up
+    // Of the addresses of its name, the one that connected last.
+    std::unordered_map<const core::Server*, uring::SocketAddress> working_;
     // The address that a connection attempt uses; stable while the kernel reads it.
     std::unordered_map<const core::ServerConn*, uring::SocketAddress> addresses_;
     uint64_t next_ticket_ = 1;
