@@ -413,7 +413,26 @@ std::string head(std::string_view file) {
            "#interval = \"30s\"\n";
 }
 
-std::string write_pools(const std::vector<YamlPool>& pools, Findings& findings) {
+// Where in the result what a pool became begins.
+struct Written {
+    size_t offset = 0;
+    Place place;  // of the pool's name
+};
+
+// What was found in the result is told of the pool that it came from.
+Place origin_of(uint32_t line, std::string_view toml, const std::vector<Written>& written) {
+    size_t offset = 0;
+    for (uint32_t i = 1; i < line; ++i) {
+        offset = toml.find('\n', offset) + 1;
+    }
+    const auto behind = std::ranges::upper_bound(written, offset, {}, &Written::offset);
+    return behind == written.begin() ? Place{} : std::prev(behind)->place;
+}
+
+std::string write_pools(const std::vector<YamlPool>& pools,
+                        size_t head_size,
+                        Findings& findings,
+                        std::vector<Written>& written) {
     std::string out;
     std::map<std::string, std::string_view> listeners;
     std::set<std::string_view> names;
@@ -422,6 +441,7 @@ std::string write_pools(const std::vector<YamlPool>& pools, Findings& findings) 
         if (!names.insert(pool.name.text).second) {
             findings.error(pool.name.place, "two pools have the name " + quoted(pool.name.text));
         }
+        written.push_back({.offset = head_size + out.size(), .place = pool.name.place});
         PoolWriter writer(pool, findings, out);
         writer.run();
         if (writer.listen().empty()) continue;
@@ -445,16 +465,18 @@ Migrated migrate(std::string_view yaml, std::string_view file) {
         return migrated;
     }
     const std::vector<YamlPool> pools = read_yaml(yaml, migrated.diagnostics);
-    const std::string body = write_pools(pools, findings);
+    std::string toml = head(file);
+    std::vector<Written> written;
+    toml += write_pools(pools, toml.size(), findings, written);
     if (pools.empty() && migrated.diagnostics.empty()) findings.error({}, "the file has no pools");
 
     const bool is_clean = migrated.diagnostics.empty() && findings.error_count() == 0;
-    std::string toml = head(file) + body;
     if (is_clean) {
         // What is left are relations between values, such as the sum of weights.
         const Loaded loaded = load(toml, "the result");
         for (const Diagnostic& diagnostic : loaded.diagnostics) {
-            if (diagnostic.severity == Severity::Error) findings.error({}, diagnostic.message);
+            if (diagnostic.severity != Severity::Error) continue;
+            findings.error(origin_of(diagnostic.place.line, toml, written), diagnostic.message);
         }
         if (loaded.accepted()) migrated.toml = std::move(toml);
     }

@@ -342,4 +342,16 @@ TEST_CASE("a name in the YAML file cannot break out of the TOML file") {
           "a\"]b");
 }
 
+TEST_CASE("what is wrong between pools is told of the pool") {
+    const std::string pool_b = "b:\n  listen: 127.0.0.1:22121\n  servers:\n   - h:1:1\n";
+    const std::string out =
+        not_migrated("a:\n  listen: 0.0.0.0:22121\n  servers:\n   - h:1:1\n" + pool_b +
+                     "c:\n  listen: 127.0.0.1:22122\n  servers:\n   - 127.0.0.1:22122:1\n");
+    CAPTURE(out);
+    CHECK(contains(out, "n.yml:5:1: error: [pool.b] and [pool.a] both listen on "));
+    CHECK(contains(out, "\n    5 | b:\n      | ^\n"));
+    CHECK(contains(out, "n.yml:9:1: error: "));
+    CHECK_FALSE(contains(out, "n.yml:1:1"));
+}
+
 }  // namespace ringmain::config
