@@ -180,4 +180,19 @@ void advise(const Tree& tree, const Node& table, const Pool& pool, Findings& fin
     Adviser(tree, table, pool, findings).run();
 }
 
+void advise(const Tree& tree, const Config& config, Findings& findings) {
+    const Node* stats = tree.find(tree.root(), "stats");
+    if (stats == nullptr || !config.admin.listen.empty() ||
+        config.stats.slow_log_threshold_ms == 0) {
+        return;
+    }
+    for (const std::string_view option : {"slow_log_threshold", "slow_log_size"}) {
+        const Node* node = tree.find(*stats, option);
+        if (node == nullptr) continue;
+        findings.warn(node->key_place,
+                      std::string(option) +
+                          " has no effect without [admin] listen, where the slow log is shown");
+    }
+}
+
 }  // namespace ringmain::config

@@ -1,4 +1,4 @@
-// src/config/advice.h - what is allowed and yet hardly meant: warnings about a pool.
+// src/config/advice.h - what is allowed and yet hardly meant: warnings.
 
 #pragma once
 
@@ -11,5 +11,8 @@ namespace ringmain::config {
 
 // `pool` has no errors, and its servers are in the order of placement.
 void advise(const Tree& tree, const Node& table, const Pool& pool, Findings& findings);
+
+// About what concerns all pools.
+void advise(const Tree& tree, const Config& config, Findings& findings);
 
 }  // namespace ringmain::config

@@ -76,6 +76,7 @@ Config Reader::read() {
     if (!has_pools && !tree_->has_gaps && findings_->error_count() == 0) {
         findings_->error({}, "no pool: add a section [pool.NAME] with listen and servers");
     }
+    if (findings_->error_count() == 0 && !tree_->has_gaps) advise(*tree_, config_, *findings_);
     return std::move(config_);
 }
 

@@ -82,6 +82,18 @@ TEST_CASE("ejection is warned about where it cannot do what it is meant to do") 
         contains(warnings(four_servers("late_connection_timeout = 100")), "shorter than timeout"));
 }
 
+TEST_CASE("a slow log that nobody can see is warned about") {
+    const std::string pool = four_servers("");
+    for (const std::string option : {"slow_log_threshold", "slow_log_size"}) {
+        CAPTURE(option);
+        const std::string stats = pool + "[stats]\n" + option + " = 5\n";
+        CHECK(contains(warnings(stats),
+                       option + " has no effect without [admin] listen, where the slow log is"));
+        CHECK(warnings(stats + "[admin]\nlisten = '127.0.0.1:22223'\n").empty());
+    }
+    CHECK(warnings(pool + "[stats]\nslow_log_size = 5\nslow_log_threshold = 0\n").empty());
+}
+
 TEST_CASE("settings that are hardly meant are warned about") {
     CHECK(contains(warnings(four_servers("distribution = \"random\"")), "drawn anew"));
     CHECK(contains(warnings(four_servers("timeout = 0")), "for ever"));
