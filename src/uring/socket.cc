@@ -146,6 +146,14 @@ Result<SocketAddress> name_of(int socket, int (*read_name)(int, sockaddr*, sockl
 
 }  // namespace
 
+Result<TcpListen> with_address(TcpListen options) {
+    const Result<SocketAddress> address = address_of(options);
+    if (!address.ok()) return Error{address.error()};
+    options.host = address.value().text();
+    options.host.resize(options.host.rfind(':'));
+    return options;
+}
+
 Status port_is_free(const TcpListen& options) {
     const Result<SocketAddress> address = address_of(options);
     if (!address.ok()) return Error{address.error()};

@@ -123,10 +123,12 @@ Status Listeners::adjust(Port& port, const config::Pool& pool) {
 }
 
 Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool, bool beside) const {
-    uring::TcpListen options = {.host = pool.listen.host,
-                                .port = pool.listen.port,
-                                .backlog = pool.backlog,
-                                .reuse_port = workers_ > 1 || beside};
+    Result<uring::TcpListen> found = uring::with_address({.host = pool.listen.host,
+                                                          .port = pool.listen.port,
+                                                          .backlog = pool.backlog,
+                                                          .reuse_port = workers_ > 1 || beside});
+    if (!found.ok()) return Error{found.error()};
+    uring::TcpListen& options = found.value();
     if (workers_ > 1 && !beside) {
         if (Status free = uring::port_is_free(options); !free.ok()) return Error{free.error()};
     }

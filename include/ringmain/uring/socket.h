@@ -28,6 +28,10 @@ struct UnixListen {
     uint32_t backlog = 1024;
 };
 
+// With the address that the name has now in its place, for several sockets at the same one. Blocks
+// as resolve() does.
+Result<TcpListen> with_address(TcpListen options);
+
 // Listeners with reuse_port share a port without a word even with another process of the same
 // user: to notice a second start, try this first.
 Status port_is_free(const TcpListen& options);

@@ -95,6 +95,18 @@ TEST_CASE("a name can be listened on") {
     CHECK(port_of(listener) > 0);
 }
 
+TEST_CASE("a name is looked up once for several listeners") {
+    const auto host_of = [](std::string_view host) {
+        return with_address({.host = std::string(host), .port = 7}).value().host;
+    };
+    CHECK(host_of("localhost") != "localhost");
+    CHECK(host_of("") == "0.0.0.0");
+    CHECK(host_of("127.0.0.1") == "127.0.0.1");
+    CHECK(host_of(host_of("::1")) == "[::1]");
+    CHECK(with_address({.host = "127.0.0.1", .port = 7}).value().port == 7);
+    CHECK_FALSE(with_address({.host = "no such host", .port = 7}).ok());
+}
+
 TEST_CASE("a port in use is an error that names the port and the remedy") {
     const Descriptor listener = listening({.host = "127.0.0.1", .port = 0});
     const uint16_t port = port_of(listener);
