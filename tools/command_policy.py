@@ -200,7 +200,8 @@ IDS = {"client": "Client", "mget": "Mget", "mset": "Mset", "del": "Del", "unlink
 
 # Where the options begin of commands whose keys or whose waiting depend on them. They are read as
 # the server reads them, which the key specifications (a search for a keyword) do not promise.
-OPTIONS_FROM = {"georadius": 6, "georadiusbymember": 5, "sort": 2, "xread": 1, "xreadgroup": 1}
+OPTIONS_FROM = {"georadius": 6, "georadiusbymember": 5, "sort": 2, "sort_ro": 2, "xread": 1,
+                "xreadgroup": 1}
 
 # Later versions take one argument more. Whether a server does, it knows itself.
 ONE_MORE = "zrank zrevrank"

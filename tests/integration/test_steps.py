@@ -184,6 +184,10 @@ class AsRedis(InSteps):
                       ["SORT", "none", "STORE", sink], ["EXISTS", sink]):
             self.expect_as_redis(client, reference, resp(*words))
         self.expect_error(client, resp("SORT", source, "BY", "w_*", "STORE", sink), "-CROSSSLOT")
+        for word in ("SORT", "SORT_RO"):
+            for options in (["BY", "w_*"], ["GET", "w_*"], ["BY", "nosort", "GET", "#", "GET", "w_*"]):
+                self.expect_error(client, resp(word, source, *options), "-CROSSSLOT")
+            self.expect_as_redis(client, reference, resp(word, source, "BY", "nosort", "GET", "#"))
 
     def test_a_pipeline_keeps_its_order(self):
         client, reference = self.client(), self.reference_client()
