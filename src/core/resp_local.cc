@@ -400,7 +400,8 @@ Taken LocalAnswer::reset() {
     set_authenticated(client_.pool->is_open());
     if (client_.names != nullptr) client_.names->name.clear();
     client_.resp3 = false;
-    client_.replies = ClientConn::Replies::On;
+    // Skip is for this very command.
+    if (client_.replies != ClientConn::Replies::Skip) client_.replies = ClientConn::Replies::On;
     proxy_.subscriptions().leave(client_);
     proxy_.leases().reset(client_);
     reply("+RESET\r\n");

@@ -516,6 +516,10 @@ TEST_CASE("CLIENT REPLY SKIP leaves out the next answer alone") {
           "+QUEUED\r\n*1\r\n" + bulk("1"));
     CHECK(world.ask(client, resp({"CLIENT", "REPLY", "OFF"}) + resp({"RESET"}) + resp({"PING"})) ==
           "+RESET\r\n+PONG\r\n");
+    CHECK(world.ask(client, skip + resp({"RESET"}) + resp({"PING"})) == "+PONG\r\n");
+    CHECK(world.ask(client,
+                    skip + resp({"HELLO", "3"}) + resp({"GET", "a"}) + skip + resp({"RESET"}) +
+                        resp({"GET", "b"})) == bulk("1") + "$-1\r\n");
 }
 
 TEST_CASE("a client without replies that ends, or quits, is closed") {
