@@ -43,6 +43,11 @@ bool has_code(const ResponseFrame& response, char first, char second) {
     return begins_with(response, {code(first, second), 2});
 }
 
+// Before 1.6.10, and with an option up to 1.6.17, it is OK.
+bool is_done(const ResponseFrame& response) {
+    return has_code(response, 'H', 'D') || has_code(response, 'O', 'K');
+}
+
 bool is_number(const ResponseFrame& response) {
     const int first = response.code >> 8;
     return response.kind == ResponseKind::Line && first >= '0' && first <= '9';
@@ -88,16 +93,16 @@ bool fits(Verb verb, const ResponseFrame& response) {
         case Verb::Version:
             return begins_with(response, version);
         case Verb::MetaGet:
-            return response.kind == ResponseKind::MetaValue || has_code(response, 'H', 'D') ||
+            return response.kind == ResponseKind::MetaValue || is_done(response) ||
                    has_code(response, 'E', 'N');
         case Verb::MetaSet:
-            return has_code(response, 'H', 'D') || has_code(response, 'N', 'S') ||
+            return is_done(response) || has_code(response, 'N', 'S') ||
                    has_code(response, 'E', 'X') || has_code(response, 'N', 'F');
         case Verb::MetaDelete:
-            return has_code(response, 'H', 'D') || has_code(response, 'N', 'F') ||
+            return is_done(response) || has_code(response, 'N', 'F') ||
                    has_code(response, 'E', 'X');
         case Verb::MetaArithmetic:
-            return response.kind == ResponseKind::MetaValue || has_code(response, 'H', 'D') ||
+            return response.kind == ResponseKind::MetaValue || is_done(response) ||
                    has_code(response, 'N', 'F') || has_code(response, 'E', 'X') ||
                    has_code(response, 'N', 'S');
         case Verb::MetaDebug:
@@ -111,6 +116,12 @@ bool fits(Verb verb, const ResponseFrame& response) {
     return false;
 }
 
+bool is_before_data(Verb verb, const ResponseFrame& error) {
+    constexpr uint32_t bare_size = 7;  // "ERROR\r\n"
+    const bool has_data = verb >= Verb::Set && verb <= Verb::Cas;
+    return has_data && (error.size == bare_size || error.code == code('C', 'L'));
+}
+
 bool is_shown(const RequestFrame& frame, const ResponseFrame& response) {
     return is_shown(frame.verb, frame.noreply, frame.quiet, response);
 }
@@ -121,9 +132,9 @@ bool is_shown(Verb verb, bool noreply, bool quiet, const ResponseFrame& response
     if (!quiet) return true;
     // q silences what a client expects anyway: a miss when it reads, success when it writes.
     if (verb == Verb::MetaGet) return !has_code(response, 'E', 'N');
-    if (verb == Verb::MetaSet || verb == Verb::MetaDelete) return !has_code(response, 'H', 'D');
+    if (verb == Verb::MetaSet || verb == Verb::MetaDelete) return !is_done(response);
     if (verb == Verb::MetaArithmetic) {
-        return response.kind != ResponseKind::MetaValue && !has_code(response, 'H', 'D');
+        return response.kind != ResponseKind::MetaValue && !is_done(response);
     }
     return true;
 }

@@ -372,8 +372,10 @@ void Server::spoil_shape(std::string& answer, Prng& prng) {
     if (!is_redis_ && request_.words[0] == "version") return;
     if (!is_redis_) {
         static constexpr std::array<std::string_view, 3> shapes = {
-            "OK\r\n", "RESET\r\n", "VERSION 1\r\n"};
-        answer = shapes[prng.below(shapes.size())];
+            "RESET\r\n", "VERSION 1\r\n", "OK\r\n"};
+        // An old server says OK to a meta command.
+        const bool is_meta = request_.words[0].size() == 2;
+        answer = shapes[prng.below(shapes.size() - (is_meta ? 1 : 0))];
     } else if (arguments_[0] == "MGET") {
         const size_t end = answer.find("\r\n");
         const size_t keys = arguments_.size() - 1;

@@ -24,6 +24,7 @@ constexpr const char* responses[] = {
     "TOUCHED\r\n",
     "DELETED\r\n",
     "OK\r\n",
+    "OK \r\n",
     "RESET\r\n",
     "VERSION 1.6.18\r\n",
     "0\r\n",
@@ -70,11 +71,21 @@ TEST_CASE("only what a server may say to a request fits it") {
     check_fits(Verb::Verbosity, {"OK\r\n"});
     check_fits(Verb::Version, {"VERSION 1.6.18\r\n"});
     check_fits(Verb::Stats, {"STAT a b\r\nEND\r\n", "END\r\n", "RESET\r\n", "OK\r\n"});
-    check_fits(Verb::MetaGet, {"VA 1\r\nx\r\n", "HD\r\n", "HD t-1\r\n", "EN\r\n"});
-    check_fits(Verb::MetaSet, {"HD\r\n", "HD t-1\r\n", "NS\r\n", "EX\r\n", "NF\r\n"});
-    check_fits(Verb::MetaDelete, {"HD\r\n", "HD t-1\r\n", "EX\r\n", "NF\r\n"});
+    // OK: of memcached before 1.6.10.
+    check_fits(Verb::MetaGet,
+               {"VA 1\r\nx\r\n", "HD\r\n", "HD t-1\r\n", "EN\r\n", "OK\r\n", "OK \r\n"});
+    check_fits(Verb::MetaSet,
+               {"HD\r\n", "HD t-1\r\n", "NS\r\n", "EX\r\n", "NF\r\n", "OK\r\n", "OK \r\n"});
+    check_fits(Verb::MetaDelete, {"HD\r\n", "HD t-1\r\n", "EX\r\n", "NF\r\n", "OK\r\n", "OK \r\n"});
     check_fits(Verb::MetaArithmetic,
-               {"VA 1\r\nx\r\n", "HD\r\n", "HD t-1\r\n", "NS\r\n", "EX\r\n", "NF\r\n"});
+               {"VA 1\r\nx\r\n",
+                "HD\r\n",
+                "HD t-1\r\n",
+                "NS\r\n",
+                "EX\r\n",
+                "NF\r\n",
+                "OK\r\n",
+                "OK \r\n"});
     check_fits(Verb::MetaDebug, {"ME k exp=-1\r\n", "EN\r\n"});
     check_fits(Verb::MetaNoop, {"MN\r\n"});
 }
@@ -105,6 +116,7 @@ TEST_CASE("q silences what a client expects anyway") {
     CHECK(shown(Verb::MetaSet, "EX\r\n"));
     CHECK(shown(Verb::MetaSet, "NF\r\n"));
     CHECK(!shown(Verb::MetaDelete, "HD O1\r\n"));
+    CHECK(!shown(Verb::MetaDelete, "OK \r\n"));
     CHECK(shown(Verb::MetaDelete, "NF\r\n"));
     CHECK(shown(Verb::MetaDelete, "EX\r\n"));
     CHECK(!shown(Verb::MetaArithmetic, "HD\r\n"));
