@@ -382,8 +382,7 @@ void Proxy::on_response(ServerConn& conn,
         lose(conn, "sent a value for a key that was not asked for");
         return;
     }
-    const bool has_data_block = verb >= memcached::Verb::Set && verb <= memcached::Verb::Cas;
-    bool runs_data = is_error && has_data_block && frame.size == 7;
+    bool runs_data = is_error && memcached::is_before_data(verb, frame);
     if (verb == memcached::Verb::MetaSet) [[unlikely]] {
         runs_data = MetaSets(*this).note_answer(conn, is_error, bytes);
     }
@@ -400,8 +399,7 @@ void Proxy::on_response(ServerConn& conn,
     } else {
         make_ready(request);
     }
-    // A bare ERROR to a line with a data block: the server is about to read the block as commands.
-    // So may one that refuses its first `ms`.
+    // The server is about to read the block as commands. So may one that refuses its first `ms`.
     // Its client is the cause, and others are to be served at once.
     if (runs_data) {
         constexpr std::string_view reason = "refuses the command and may run its data";

@@ -51,10 +51,7 @@ void read_get(CommandLine& command) {
     if (is_get_and_touch(frame.verb)) {
         const std::string_view exptime = command.words.next();
         if (exptime.empty()) return command.refuse(answers::error);
-        // It is in each line that is made of a long one (server_line_size_max): zeros have a limit.
-        if (!is_signed_number(exptime) || exptime.size() > key_size_max) {
-            return command.refuse(answers::bad_exptime);
-        }
+        if (!is_signed_number(exptime)) return command.refuse(answers::bad_exptime);
         frame.argument = command.range_of(exptime);
     }
     for (std::string_view key = command.words.next(); !key.empty(); key = command.words.next()) {

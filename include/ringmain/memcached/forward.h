@@ -60,6 +60,11 @@ void keys_of(const RequestFrame& frame,
 // line for set ... Anything else means that the stream is out of step.
 [[nodiscard]] bool fits(Verb verb, const ResponseFrame& response);
 
+// An error to the line of a classic command with a data block, which the server does not swallow:
+// it does not know the command, or cannot read a number (CLIENT_ERROR). What is wrong with the data
+// itself is a SERVER_ERROR.
+[[nodiscard]] bool is_before_data(Verb verb, const ResponseFrame& error);
+
 // Joins the responses of the fragments of one get. `keys` are the requested keys in order, each a
 // view; `owners[i]` names the fragment of key i. Appends VALUE blocks in the order of the keys and
 // one END. False when a response holds a key that was not asked for, or in the wrong order: the
