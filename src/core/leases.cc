@@ -373,8 +373,8 @@ void Leases::on_lost(ServerConn& conn, Blame blame) {
 }
 
 void Leases::retire(Server& server, std::string_view why) {
-    for (const auto& one : server.connections()) {
-        ServerConn& conn = *one;
+    for (size_t i = 0; i < server.connections().size(); ++i) {  // which may get more meanwhile
+        ServerConn& conn = *server.connections()[i];
         if (!conn.is_lease || conn.state == ServerConn::State::Closed) continue;
         if (lets_answer(conn, why)) continue;
         Session* session = conn.lessee == nullptr ? nullptr : conn.lessee->session.get();
