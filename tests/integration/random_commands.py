@@ -260,9 +260,10 @@ GET <string> <string>
 EMULATED = ("BITOP", "SMOVE", "SUNIONSTORE", "ZRANGESTORE", "ZUNIONSTORE", "GEOSEARCHSTORE", "PFMERGE",
             "RENAME", "COPY", "SORT", "GEORADIUS")
 
-# With a word less the answer is random, with one more the timeout is a key.
+# With a word less the answer is random, with one more the timeout is a key. To ZRANK later versions
+# take one more: what its version takes a server says when it gets the transaction, not before.
 LEFT_WHOLE = ("SPOP", "SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER", "BLPOP", "BRPOP", "BZPOP", "BLMOVE",
-              "SCAN", "EVAL")
+              "SCAN", "EVAL", "ZRANK", "ZREVRANK")
 
 LIBRARIES = ["""#!lua name=mylib
 redis.register_function('f', function(keys, args) return redis.call('incr', keys[1]) end)
