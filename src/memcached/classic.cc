@@ -48,8 +48,10 @@ void keep_key(CommandLine& command, std::string_view key) {
 
 void read_get(CommandLine& command) {
     RequestFrame& frame = *command.frame;
-    if (is_get_and_touch(frame.verb)) {
-        const std::string_view exptime = command.words.next();
+    const bool has_exptime = is_get_and_touch(frame.verb);
+    std::string_view exptime;
+    if (has_exptime) {
+        exptime = command.words.next();
         if (exptime.empty()) return command.refuse(answers::error);
         if (!is_signed_number(exptime)) return command.refuse(answers::bad_exptime);
         frame.argument = command.range_of(exptime);
@@ -61,9 +63,10 @@ void read_get(CommandLine& command) {
     if (command.words.has_break()) return command.refuse(answers::bad_format);
     if (frame.key_count == 0) {
         // memcached finds nothing to look up behind the exptime and says so.
-        return command.refuse(is_get_and_touch(frame.verb) ? answers::end : answers::error);
+        return command.refuse(has_exptime ? answers::end : answers::error);
     }
-    frame.is_canonical = command.words.is_regular();
+    frame.is_canonical =
+        command.words.is_regular() && (!has_exptime || is_canonical_number(exptime));
 }
 
 // <command> <key> <flags> <exptime> <length> [cas] [noreply]
@@ -87,8 +90,10 @@ Demand read_update(CommandLine& command) {
     if (!data_size.has_value()) return {};  // where the data ends nobody knows
 
     keep_key(command, key);
-    frame.is_canonical =
-        command.words.is_regular() && arguments.count == count && is_canonical_number(length);
+    frame.is_canonical = command.words.is_regular() && arguments.count == count &&
+                         is_canonical_number(flags) && is_canonical_number(exptime) &&
+                         is_canonical_number(length) &&
+                         (frame.verb != Verb::Cas || is_canonical_number(cas));
     return {.has_data = true, .data_size = *data_size};
 }
 
@@ -108,7 +113,8 @@ void read_key_and_number(CommandLine& command) {
         return command.refuse(answers::bad_delta);
     }
     keep_key(command, key);
-    frame.is_canonical = command.words.is_regular() && arguments.count == 2;
+    frame.is_canonical =
+        command.words.is_regular() && arguments.count == 2 && is_canonical_number(number);
 }
 
 // delete <key> [0] [noreply]: the zero is what is left of a delay that memcached once had.

@@ -1,6 +1,5 @@
 #include "ringmain/memcached/forward.h"
 
-#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <limits>
 
 #include "base64.h"
+#include "numbers.h"
 #include "verbs.h"
 #include "words.h"
 
@@ -107,10 +107,15 @@ size_t words_wanted(const RequestFrame& frame) {
     RM_ASSERT(false);
 }
 
-// Position of the length among the words; 0 where there is none.
-size_t length_position(Verb verb) {
-    if (!has_data_block(verb)) return 0;
-    return verb == Verb::MetaSet ? 2 : 4;
+// Whether the word at that position is a number; not those within flags of meta commands.
+bool is_number_at(Verb verb, size_t position) {
+    const bool is_update = verb >= Verb::Set && verb <= Verb::Cas;
+    const bool has_one =
+        verb == Verb::Incr || verb == Verb::Decr || verb == Verb::Touch || verb == Verb::MetaSet;
+    const bool begins_with_one =
+        is_get_and_touch(verb) || verb == Verb::FlushAll || verb == Verb::Verbosity;
+    return (is_update && position >= 2) || (has_one && position == 2) ||
+           (begins_with_one && position == 1);
 }
 
 // Behind this many words the flags of a meta command begin.
@@ -179,15 +184,13 @@ bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target)
     Words words(bytes.view(frame.line, scratch));
     LineWriter line(target);
     const size_t wanted = words_wanted(frame);
-    const size_t length_at = length_position(frame.verb);
-    const ascii::Decimal length(uint64_t{frame.data.size});
     size_t position = 0;
     for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
         if (position == wanted) break;
         const bool is_quiet_flag =
             frame.quiet && position >= flags_position(frame.verb) && word.front() == 'q';
-        const bool is_length = length_at > 0 && position == length_at;
-        if (!is_quiet_flag) line.word(is_length ? length.view() : word);
+        const bool is_number = is_number_at(frame.verb, position);
+        if (!is_quiet_flag) line.word(is_number ? canonical_number(word) : word);
         position += 1;
     }
     if (!line.end()) return false;
@@ -217,7 +220,9 @@ bool write_fragment(const RequestFrame& frame,
     std::string scratch;
     LineWriter line(target);
     line.word(word_of(frame.verb));
-    if (is_get_and_touch(frame.verb)) line.word(bytes.view(frame.argument, scratch));
+    if (is_get_and_touch(frame.verb)) {
+        line.word(canonical_number(bytes.view(frame.argument, scratch)));
+    }
     ChainPlace place;
     for (const ByteRange key : keys) {
         line.word(bytes.view(key, scratch, place));

@@ -352,8 +352,7 @@ TEST_CASE("a line has a limit, a longer one for the keys of a get") {
         CHECK(story_of(line + "a\n", limits) == too_long);
     }
     CHECK(story_of(std::string(101, ' ') + "get " + std::string(100, 'a'), limits) == too_long);
-    CHECK(story_of("gat " + std::string(64, '0') + " k\r\n") != story_of("gat x k\r\n"));
-    CHECK(story_of("gat " + std::string(251, '0') + " k\r\n") == story_of("gat x k\r\n"));
+    CHECK(story_of("gat " + std::string(400, '0') + " k\r\n") != story_of("gat x k\r\n"));
 }
 
 TEST_CASE("a long get is taken byte by byte and its buffer is given back") {

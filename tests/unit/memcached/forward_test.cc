@@ -114,9 +114,22 @@ TEST_CASE("noreply and q are left out, and words that nobody reads") {
     CHECK(written("me k q\r\n") == "me k q\r\n");
 }
 
-TEST_CASE("a length is written as it was understood") {
-    CHECK(written("set k 00 +0 +03\r\nabc\r\n") == "set k 00 +0 3\r\nabc\r\n");
+TEST_CASE("a number is written as it was understood") {
+    CHECK(written("set k 00 +0 +03\r\nabc\r\n") == "set k 0 0 3\r\nabc\r\n");
+    CHECK(written("set k 0 +5 3\r\nabc\r\n") == "set k 0 5 3\r\nabc\r\n");
+    CHECK(written("set 007 007 -1 3\r\nabc\r\n") == "set 007 7 -1 3\r\nabc\r\n");
+    CHECK(written("add k 0 -10 3\r\nabc\r\n") == "add k 0 -10 3\r\nabc\r\n");
+    CHECK(written("cas k 0 -007 3 +0042\r\nabc\r\n") == "cas k 0 -1 3 42\r\nabc\r\n");
+    CHECK(written("cas k 0 -00 3 042\r\nabc\r\n") == "cas k 0 0 3 42\r\nabc\r\n");
+    CHECK(written("incr 01 +01\r\n") == "incr 01 1\r\n");
+    CHECK(written("decr k 000\r\n") == "decr k 0\r\n");
+    CHECK(written("touch k -0\r\n") == "touch k 0\r\n");
+    CHECK(written("gat 00 00 01\r\n") == "gat 0 00 01\r\n");
+    CHECK(written("gats -1 00\r\n") == "gats -1 00\r\n");
+    CHECK(written("flush_all +010\r\n") == "flush_all 10\r\n");
+    CHECK(written("verbosity 01\r\n") == "verbosity 1\r\n");
     CHECK(written("ms k 03\r\nabc\r\n") == "ms k 3\r\nabc\r\n");
+    CHECK(written("ms 03 +3 T+03\r\nabc\r\n") == "ms 03 3 T+03\r\nabc\r\n");
 }
 
 TEST_CASE("a large value is shared, not copied") {
