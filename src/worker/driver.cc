@@ -260,10 +260,9 @@ void Driver::on_completion(const uring::Completion& done) {
             channel.operations -= 1;
             // Some kernels (6.11) miss a receive that is there; then it is asked for again, or
             // ended with its connection.
-            if (done.result == -ENOENT) {
-                channel.cancelling = false;
-                if (channel.closing && channel.operations > 0)
-                    ::shutdown(channel.socket, SHUT_RDWR);
+            if (done.result == -ENOENT) channel.cancelling = false;
+            if (done.result <= 0 && channel.closing && channel.operations > 0) {
+                ::shutdown(channel.socket, SHUT_RDWR);
             }
             break;
         case Operation::Accept:
