@@ -189,6 +189,7 @@ void Driver::on_connect(Channel& channel, int32_t result) {
     const int error = result < 0 ? -result : is_own_end(channel) ? ECONNREFUSED : 0;
     if (error != 0) {
         core::ServerConn& conn = *channel.server;
+        if (conn.disconnect_link.is_linked()) return;  // it was given up in this very batch
         Found* known = is_local_shortage(error) ? nullptr : untried(conn);
         if (known == nullptr) {
             lose_server(channel, error);
@@ -200,9 +201,10 @@ void Driver::on_connect(Channel& channel, int32_t result) {
         connect_to_next(conn, *known);
         return;
     }
-    // It works: the next attempt begins with it.
+    // It works: the next attempt begins with it, and with a look-up, to have all the others again.
     if (const auto found = found_.find(channel.server); found != found_.end()) {
         found->second.next -= 1;
+        found->second.tried = found->second.addresses.size();
         working_[channel.server->server] = addresses_[channel.server];
     }
     if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);

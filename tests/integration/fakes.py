@@ -100,7 +100,7 @@ class FakeServer:
     stream makes `check()`, and with it the test, fail.
     """
 
-    def __init__(self, script, port=0):
+    def __init__(self, script, port=0, host="127.0.0.1"):
         self.script = script
         self.answers_ping = True  # or the script does
         self.stopping = threading.Event()
@@ -109,10 +109,10 @@ class FakeServer:
         self.changed = threading.Condition()
         self.listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", port))
+        self.listener.bind((host, port))
         self.listener.listen(128)
         self.port = self.listener.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{host}:{self.port}"
         self.threads = [threading.Thread(target=self.accept, daemon=True)]
         self.threads[0].start()
 
@@ -168,7 +168,7 @@ HANDSHAKE = {
 }
 
 
-def fake_redis(answer, handshake=None, port=0):
+def fake_redis(answer, handshake=None, **place):
     """answer(arguments, connection) gives the reply's bytes, or None for no reply."""
     known = {**HANDSHAKE, **(handshake or {})}
 
@@ -180,10 +180,10 @@ def fake_redis(answer, handshake=None, port=0):
             if reply:
                 connection.send(reply)
 
-    return FakeServer(script, port)
+    return FakeServer(script, **place)
 
 
-def fake_memcached(answer, port=0):
+def fake_memcached(answer, **place):
     """answer(words, data, connection) gives the reply's bytes, or None for no reply."""
 
     def script(connection):
@@ -193,4 +193,4 @@ def fake_memcached(answer, port=0):
             if reply:
                 connection.send(reply)
 
-    return FakeServer(script, port)
+    return FakeServer(script, **place)

@@ -170,6 +170,21 @@ class Refused(Failing):
             self.same(newer.call("GET", "a"), b"_\r\n")
         self.assertNotIn("is ejected", self.proxy.log())
 
+    @unittest.skipIf(os.geteuid() != 0, "needs root for a file /etc/hosts of its own")
+    def test_when_the_address_in_use_goes_the_others_serve(self):
+        """Also right after the name was looked up, when one of them was tried."""
+        first = self.use(RedisServer())
+        second = fake_redis(lambda *_: b"$6\r\nsecond\r\n", port=first.port, host="127.0.0.2")
+        self.addCleanup(second.stop)
+        self.behind_hosts("127.0.0.1 localhost two\n127.0.0.2 two\n", f"two:{first.port}:1 s0",
+                          auto_eject_hosts=True, server_failure_limit=1,
+                          server_retry_timeout="60s")
+        client = self.client()
+        self.same(client.call("GET", "a"), b"$-1\r\n")
+        first.halt(signal.SIGKILL)
+        wait_for(lambda: client.call("GET", "a") == b"$6\r\nsecond\r\n", "the second one serves", 4)
+        self.assertNotIn("is ejected", self.proxy.log())
+
     def test_reconnections_are_spaced(self):
         """A server that accepts and closes is not stormed: one attempt per pause, not per request."""
         slammed = FakeServer(lambda connection: None)
