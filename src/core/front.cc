@@ -5,9 +5,9 @@
 namespace ringmain::core {
 
 Instant due_of_wait(const Pool& pool, Instant now, Duration wait) {
-    const int64_t timeout_ms = pool.options->timeout_ms;
-    if (timeout_ms == 0) return Instant::never();
-    return now + wait + Duration::millis(timeout_ms) + wait_margin;
+    const Duration limit = first_limit(*pool.options);
+    if (limit.ns == 0) return Instant::never();
+    return now + wait + limit + wait_margin;
 }
 
 std::string error_line(const Pool& pool, std::string_view text) {

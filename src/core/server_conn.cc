@@ -3,6 +3,8 @@
 #include "ringmain/core/pool.h"
 #include "ringmain/core/server.h"
 
+#include "front.h"
+
 namespace ringmain::core {
 
 ServerConn::ServerConn(BlockPool& blocks, Server& owner, bool speaks_resp3)
@@ -24,7 +26,7 @@ bool ServerConn::is_moving(const Fragment& fragment, Instant now, Duration timeo
 }
 
 Blame ServerConn::blame_for_lateness(const Fragment& head, Instant now) const {
-    const Duration timeout = Duration::millis(server->pool().options->timeout_ms);
+    const Duration timeout = first_limit(*server->pool().options);
     if (is_moving(head, now, timeout)) return Blame::Nobody;
     return is_starved || head.queued < moved_at ? Blame::Us : Blame::Server;
 }

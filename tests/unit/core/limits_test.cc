@@ -151,6 +151,28 @@ TEST_CASE("late_connection_timeout holds where requests have no timeout, too") {
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
 }
 
+TEST_CASE("without a timeout, too, a server that is answering is not to blame for being late") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 0;
+    pool.late_connection_timeout_ms = 700;
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", "w"})) == "+OK\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"MULTI"}) + resp({"GET", "w"}) + resp({"EXEC"})) ==
+          "+OK\r\n+QUEUED\r\n");
+    world.leases(0)[0]->inbound += "+OK\r\n+QUEUED\r\n*1\r\n$1000\r\n";
+    for (int i = 0; i < 15; ++i) {
+        world.pass(50);
+        if (!world.leases(0).empty()) world.leases(0)[0]->inbound += "x";
+        world.settle();
+    }
+    CHECK(World::heard(client).find("has not answered for 700 ms") != std::string::npos);
+    CHECK(world.health(0).accepts_traffic());
+}
+
 TEST_CASE("who waits for a confirmation when its connection is given up is told why") {
     config::Pool pool = redis_pool(1);
     pool.late_connection_timeout_ms = 300;

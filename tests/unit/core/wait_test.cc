@@ -119,6 +119,18 @@ TEST_CASE("where requests have no timeout, neither has a command with a time of 
     CHECK(waiting.world.counters().timeouts.get() == 0);
 }
 
+TEST_CASE("without a timeout its server has late_connection_timeout beyond the command's time") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 0;
+    pool.late_connection_timeout_ms = 700;
+    Waiting waiting(pool, "1.5");
+    waiting.world.pass(1500 + 700 + 1000 - 50);
+    CHECK(World::heard(*waiting.client).empty());
+    waiting.world.pass(100);
+    CHECK(World::heard(*waiting.client).find("when the command's time was up") !=
+          std::string::npos);
+}
+
 TEST_CASE("whoever waits for longer than clocks count waits for a hundred years") {
     for (const char* seconds : {"9999999999", "9000000000000000", "1e12"}) {
         CAPTURE(seconds);
