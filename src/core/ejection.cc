@@ -59,9 +59,10 @@ bool Proxy::take_announcement() {
 
 bool Proxy::report_failure(Server& server, Instant began, std::string_view reason) {
     const config::Pool& options = *server.pool().options;
-    const Health::Verdict verdict = server.health().on_failure(
-        {.began = began, .now = now_, .reason = reason},
-        {.eject = options.auto_eject_hosts, .failure_limit = options.server_failure_limit});
+    const Health::Verdict verdict =
+        server.health().on_failure({.began = began, .now = now_, .reason = reason},
+                                   {.eject = options.auto_eject_hosts && !server.pool().retired,
+                                    .failure_limit = options.server_failure_limit});
     if (verdict == Health::Verdict::Ejected) {
         environment_.shared->announce_change();
         announced_ = true;

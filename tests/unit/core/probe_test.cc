@@ -548,4 +548,18 @@ TEST_CASE("a reload with a shorter health check interval does not wait for the l
     CHECK(probes(world, 0) == 1);
 }
 
+TEST_CASE("what ends in a pool of before a reload ejects nobody where nobody is ejected any more") {
+    config::Pool pool = ejecting_pool(1);
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    pool.auto_eject_hosts = false;
+    pool.redis_db = 3;  // its servers are connected to anew
+    world.adopt({pool});
+    world.pass(500);
+    CHECK(World::heard(client).find("did not answer within 400 ms") != std::string::npos);
+    CHECK(world.health(0).accepts_traffic());
+}
+
 }  // namespace ringmain::test
