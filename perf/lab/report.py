@@ -191,7 +191,8 @@ def facts(raw):
         *([f"- `{raw['command']}`"] if "command" in raw else []),
         *(["- " + "; ".join(text for text in raw["versions"].values() if text)]
           if "versions" in raw else []),
-        f"- {raw['rounds']} rounds of {raw['seconds']} s each, order alternating",
+        f"- {raw['rounds']} rounds" + (f" of {raw['seconds']} s each" if "seconds" in raw else "")
+        + ", order alternating",
         *no_difference(raw),
     ]
     for part in raw.get("again", []):

@@ -322,6 +322,25 @@ class LabRuns(LoadCase):
         self.assertIn(raw["command"], text)
         self.assertIn("what no difference looks like here (ringmain-again)", text)
 
+    def test_a_large_value_beside_a_neighbour(self):
+        names = ["direct", "ringmain", *(["nutcracker"] if shutil.which("nutcracker") else [])]
+        command = [sys.executable, LAB.with_name("large.py"), BUILD, "--size", 8, "--rounds", 2,
+                   "--proxies", ",".join(names), "--out", self.folder / "out"]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                              timeout=90)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        raw = json.loads((self.folder / "out" / "large.json").read_text())
+        for act in ("write", "read"):
+            self.assertEqual({name: len(runs) for name, runs in raw["runs"][act].items()},
+                             {name: 2 for name in names})
+            for run in raw["runs"][act]["ringmain"]:
+                self.assertGreater(run["requests"], 0)
+                self.assertGreater(run["cpu_s"], 0)
+                self.assertLess(run["added_mib"], 16)
+                self.assertLessEqual(run["p50_ms"], run["longest_ms"])
+            self.assertNotIn("cpu_s", raw["runs"][act]["direct"][0])
+        self.assertIn("| ringmain's memory | 16 MiB | ", done.stdout)
+
     def test_a_feature_that_is_not_known_starts_nothing(self):
         done = self.lab(BUILD, "--proxies", "ringmain,ringmain-without-registered_ring+wings")
         self.assertEqual(done.returncode, 1, done.stderr)
