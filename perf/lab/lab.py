@@ -9,7 +9,6 @@ plots go to BUILD/lab, or with --save to perf/results/<date>-NAME. perf/README.m
 method. Exit status 1: a proxy or a load failed somewhere (the table says where).
 """
 import argparse
-import datetime
 import json
 import os
 import pathlib
@@ -22,7 +21,7 @@ import time
 import cases
 import report
 from measure import count_syscalls, measure, why_no_syscalls
-from provenance import build_facts, command_line, machine, output_of, results_folder, versions
+from provenance import facts_of, machine, output_of, results_folder, versions
 from rig import LabError, Rig, raise_descriptor_limit
 
 FORMAT = 1  # of the raw data
@@ -220,13 +219,8 @@ def run(options):
     options.no_syscalls = options.no_syscalls or cases.SYSCALLS in missing
     for name, why in missing.items():
         print(f"lab: without {name}: {why}", file=sys.stderr)
-    begin = datetime.datetime.now().astimezone()
     raw = {
-        "format": FORMAT, "command": command_line(),
-        "date": begin.isoformat(timespec="seconds"), "machine": machine(),
-        "commit": output_of("git", "rev-parse", "HEAD"),
-        "changed": bool(output_of("git", "status", "--porcelain", "--untracked-files=no")),
-        "build": build_facts(options.build), "versions": versions(), "missing": missing,
+        "format": FORMAT, **facts_of(options.build), "versions": versions(), "missing": missing,
         "rounds": options.rounds, "seconds": options.seconds, "cases": [],
     }
     if raw["build"].get("buildtype") != "release":

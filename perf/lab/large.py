@@ -12,7 +12,6 @@ perf/results/<date>-NAME.
 """
 import argparse
 import contextlib
-import datetime
 import multiprocessing
 import os
 import pathlib
@@ -24,9 +23,8 @@ import time
 
 import cases
 import report
-import scale
 from measure import cpu_ns, status_numbers
-from provenance import build_facts, command_line, machine, output_of, results_folder
+from provenance import facts_of, write_results
 from rig import LabError, Rig
 
 CASE = cases.Case("redis", "get", 64, 1, 1, servers=2)
@@ -220,24 +218,12 @@ def main():
     load_cpus = cpus[1:] or cpus
     rig = Rig({"ringmain": options.build}, str(cpus[0]), ",".join(map(str, load_cpus)))
     os.sched_setaffinity(0, load_cpus)
-    raw = {"command": command_line(),
-           "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-           "machine": machine(), "commit": output_of("git", "rev-parse", "HEAD"),
-           "changed": bool(output_of("git", "status", "--porcelain", "--untracked-files=no")),
-           "build": build_facts(options.build), "rounds": options.rounds,
-           "size_mib": options.size}
+    raw = {**facts_of(options.build), "rounds": options.rounds, "size_mib": options.size}
     try:
         raw["runs"] = measured(rig, options)
     finally:
         rig.stop()
-    folder = options.out or options.build / "lab"
-    if options.save:
-        folder = results_folder(raw["date"], options.save)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "large.json").write_text(scale.dump(raw))
-    text = report_of(raw)
-    (folder / "large.md").write_text(text)
-    print(text)
+    write_results("large", raw, report_of(raw), options)
     return 0
 
 

@@ -1,4 +1,5 @@
 """What a run was made with: the machine, the build, versions, and the command line."""
+import datetime
 import json
 import os
 import pathlib
@@ -84,5 +85,28 @@ def command_line():
     return shlex.join(["perf/lab/" + program, *map(without_place, sys.argv[1:])])
 
 
+def facts_of(build):
+    """What a run begins with, now."""
+    return {"command": command_line(),
+            "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+            "machine": machine(), "commit": output_of("git", "rev-parse", "HEAD"),
+            "changed": bool(output_of("git", "status", "--porcelain", "--untracked-files=no")),
+            "build": build_facts(build)}
+
+
 def results_folder(date, name):
     return ROOT / "perf" / "results" / f"{date[:10]}-{name}"
+
+
+def write_results(name, raw, text, options):
+    """NAME.json and NAME.md, to where --save or --out say."""
+    folder = options.out or options.build / "lab"
+    if options.save:
+        folder = results_folder(raw["date"], options.save)
+    folder.mkdir(parents=True, exist_ok=True)
+    # One line per run, so that a person can read it and git can compare it.
+    lines = re.sub(r"\{[^{}\[\]]*\}", lambda found: " ".join(found.group().split()),
+                   json.dumps(raw, indent=1))
+    (folder / f"{name}.json").write_text(lines + "\n")
+    (folder / f"{name}.md").write_text(text)
+    print(text)

@@ -9,11 +9,8 @@ perf/results/<date>-NAME. perf/README.md says what the figures mean.
 """
 import argparse
 import contextlib
-import datetime
-import json
 import os
 import pathlib
-import re
 import resource
 import shutil
 import socket
@@ -24,7 +21,7 @@ import time
 import cases
 import report
 from measure import measure, status_numbers
-from provenance import build_facts, command_line, machine, output_of, results_folder
+from provenance import facts_of, write_results
 from rig import (Port, Process, Proxy, Rig, nutcracker_config, raise_descriptor_limit,
                  ringmain_config)
 
@@ -280,12 +277,6 @@ def report_of(raw):
     return "\n\n".join(parts) + "\n"
 
 
-def dump(raw):
-    """One line per run, so that a person can read it and git can compare it."""
-    return re.sub(r"\{[^{}\[\]]*\}", lambda found: " ".join(found.group().split()),
-                  json.dumps(raw, indent=1)) + "\n"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=pathlib.Path)
@@ -302,12 +293,7 @@ def main():
     cpus = sorted(os.sched_getaffinity(0))
     rig = ScaleRig({"ringmain": options.build}, str(cpus[0]),
                    ",".join(map(str, cpus[1:] or cpus)))
-    raw = {"command": command_line(),
-           "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-           "machine": machine(), "commit": output_of("git", "rev-parse", "HEAD"),
-           "changed": bool(output_of("git", "status", "--porcelain", "--untracked-files=no")),
-           "build": build_facts(options.build), "rounds": options.rounds,
-           "seconds": options.seconds, "load": {}}
+    raw = {**facts_of(options.build), "rounds": options.rounds, "seconds": options.seconds, "load": {}}
     try:
         for name, (clients, pipeline) in LOADS.items():
             raw["load"][name] = {"servers": by_servers(rig, options, clients, pipeline),
@@ -318,14 +304,7 @@ def main():
         raw["start"] = start_time(rig, max(SERVER_COUNTS))
     finally:
         rig.stop()
-    folder = options.out or options.build / "lab"
-    if options.save:
-        folder = results_folder(raw["date"], options.save)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scale.json").write_text(dump(raw))
-    text = report_of(raw)
-    (folder / "scale.md").write_text(text)
-    print(text)
+    write_results("scale", raw, report_of(raw), options)
     return 0
 
 
