@@ -37,12 +37,13 @@ namespace ringmain::memcached {
     return static_cast<uint32_t>(*value);
 }
 
-// The one spelling that write_request() uses, of a number that was read.
+// The one spelling that write_request() uses. Not empty; what is no number may be either.
 [[nodiscard]] inline bool is_canonical_number(std::string_view text) {
-    if (text.front() == '-') return text[1] != '0';
+    if (text.front() == '-') return text.size() > 1 && text[1] != '0';
     return ascii::is_digit(text.front()) && (text.size() == 1 || text.front() != '0');
 }
 
+// Of a number that was read.
 [[nodiscard]] inline std::string_view canonical_number(std::string_view text) {
     if (is_canonical_number(text)) return text;
     const bool is_negative = text.front() == '-';
