@@ -196,6 +196,7 @@ Instant Driver::next_deadline() const {
     if (blocks_.has_spare() || proxy_.stores().has_spare()) consider(last_trim_ + slow_tick);
     if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
     if (!watched_.empty()) consider(look_again_at_);
+    if (!knocking_.empty()) consider(knock_at_);
     if (sends_pending_ > 0) consider(proxy_.next_stall_check());
     if (!lingering_.empty()) {
         consider(lingering_.front().until);
@@ -208,6 +209,7 @@ void Driver::on_time() {
     proxy_.on_tick();
     if (!draining_) arm_listeners();
     nudge_quiet();
+    knock_again();
     // The first is the next: all linger equally long, but in a drain.
     if (lingering_.empty() || (!draining_ && now_ < lingering_.front().until)) return;
     std::erase_if(lingering_, [this](const Linger& linger) {

@@ -15,8 +15,6 @@ std::string describe_loss(int error) {
             return "refused the connection";
         case ECONNRESET:
             return "reset the connection";
-        case EAGAIN:
-            return "takes no connection: too many wait to be accepted on its socket";
         case ETIMEDOUT:
             return "does not answer: Connection timed out";
         case ENOENT:

@@ -314,6 +314,42 @@ class UnixSockets(Case):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             return probe.connect_ex(path) == errno.ECONNREFUSED
 
+    def test_a_server_that_has_no_time_to_accept_has_not_failed(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            path = f"{folder}/server.sock"
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            listener.bind(path)
+            listener.listen(0)  # of one connection, and that is there
+            other = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            other.connect(path)
+            proxy = self.use(Ringmain({"alpha": {"servers": [f"{path}:1 s0"], "preconnect": False,
+                                                 "auto_eject_hosts": True,
+                                                 "server_failure_limit": 1}}))
+            client = stack.enter_context(proxy.client())
+            client.send(resp("GET", "a"))
+            time.sleep(0.3)
+            listener.accept()[0].close()
+            accepted = stack.enter_context(listener.accept()[0])
+            self.assertTrue(accepted.recv(1000).endswith(resp("GET", "a")))
+            accepted.sendall(b"$1\r\nb\r\n")
+            self.assertEqual(client.read(), b"$1\r\nb\r\n")
+            self.assertNotIn("ejected", proxy.log())
+
+    def test_a_server_that_never_accepts_is_given_up_in_time(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            path = f"{folder}/server.sock"
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            listener.bind(path)
+            listener.listen(0)
+            other = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            other.connect(path)
+            proxy = self.use(Ringmain({"alpha": {"servers": [f"{path}:1 s0"], "timeout": "200ms",
+                                                 "preconnect": False}}))
+            client = stack.enter_context(proxy.client())
+            begin = time.monotonic()
+            self.assertIn(b"200 ms", client.call("GET", "a"))
+            self.assertLess(time.monotonic() - begin, 5)
+
     def test_two_pools_with_different_protocols(self):
         redis, memcached = self.use(RedisServer()), self.use(MemcachedServer())
         proxy = self.use(Ringmain({

@@ -115,7 +115,6 @@ class Driver {
     void on_send(Channel& channel, int32_t result);
     void on_send_failed(Channel& channel, int error);
     void make_room_to_linger();
-    void on_connect(Channel& channel, int32_t result);
     void on_wake();
     void on_resolved(const Message& message);
     void on_time();
@@ -136,12 +135,7 @@ class Driver {
     void report_progress();
     void forget(core::Pool& pool);
 
-    // output.cc: what the proxy wants done
-    void flush();
-    void flush_clients();
-    void flush_client(core::ClientConn& client);
-    void flush_server(core::ServerConn& conn);
-    void send(Channel& channel);
+    // connecting.cc: the way to the servers
     void preconnect();
     void connect(core::ServerConn& conn);
     [[nodiscard]] Found* untried(const core::ServerConn& conn);
@@ -149,8 +143,19 @@ class Driver {
                       const std::vector<uring::SocketAddress>& addresses);
     void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
-    void disconnect(core::ServerConn& conn);
     [[nodiscard]] bool is_own_end(const Channel& channel) const;
+    void on_connect(Channel& channel, int32_t result);
+    void knock_again();
+    void disconnect(core::ServerConn& conn);
+    void lose_server(core::ServerConn& conn, const std::string& why);
+    void lose_server(const Channel& channel, int error);
+
+    // output.cc: what the proxy wants done
+    void flush();
+    void flush_clients();
+    void flush_client(core::ClientConn& client);
+    void flush_server(core::ServerConn& conn);
+    void send(Channel& channel);
     void throttle(Channel& channel);
     [[nodiscard]] static bool wants_receive(const Channel& channel);
     void receive(Channel& channel);
@@ -169,8 +174,6 @@ class Driver {
     void give_back_memory();
 
     void tell_shortage(std::string_view text);
-    void lose_server(core::ServerConn& conn, const std::string& why);
-    void lose_server(const Channel& channel, int error);
     void tell(const core::ServerConn& conn, std::string_view what) const;
     void tell(const core::ClientConn& client, std::string_view what) const;
     void fail_locally(core::ServerConn& conn, const std::string& why);
@@ -200,6 +203,7 @@ class Driver {
     uint64_t handed_over_ = 0;
     uint32_t sends_pending_ = 0;
     Instant look_again_at_;  // nudge_quiet()
+    Instant knock_at_;
     std::vector<pollfd> polled_;
     std::vector<Channel*> polled_channels_;
     std::vector<Listener> listeners_;
@@ -223,9 +227,10 @@ class Driver {
     // The address that a connection attempt uses; stable while the kernel reads it.
     std::unordered_map<const core::ServerConn*, uring::SocketAddress> addresses_;
     uint64_t next_ticket_ = 1;
-    std::vector<Watched> watched_;  // have received lately (nudge_quiet)
-    uint32_t clients_here_ = 0;     // the roster counts those on their way, too
-    std::deque<Linger> lingering_;  // clients that have their last response and not left yet
+    std::vector<Watched> watched_;   // have received lately (nudge_quiet)
+    std::vector<Watched> knocking_;  // servers on whose socket too many wait to be accepted
+    uint32_t clients_here_ = 0;      // the roster counts those on their way, too
+    std::deque<Linger> lingering_;   // clients that have their last response and not left yet
 
     Instant now_;
     Duration wall_offset_;  // from the monotonic clock to the calendar

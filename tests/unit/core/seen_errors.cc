@@ -23,7 +23,6 @@ using config::ErrorRow;
 // Produced by other suites, with the kernel's words on sockets, a driver that closes whom it cannot
 // let in, and parsers by themselves. tools/check_errors.py looks for them there.
 constexpr std::string_view elsewhere[] = {
-    "takes no connection: too many wait to be accepted on its socket",
     "does not answer: Connection timed out",
     "failed: {}",
     "cannot be reached: {}",

@@ -11,8 +11,6 @@
 namespace ringmain::worker {
 
 TEST_CASE("whatever the kernel says of a connection, the table of errors explains it") {
-    CHECK(describe_loss(EAGAIN) ==
-          "takes no connection: too many wait to be accepted on its socket");
     CHECK(describe_loss(ETIMEDOUT) == "does not answer: Connection timed out");
     CHECK(describe_loss(EBADF).starts_with("failed: "));
     for (int error = 0; error < 134; ++error) {

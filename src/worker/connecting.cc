@@ -1,0 +1,210 @@
+// The driver's way to servers: names, addresses, attempts to connect, and what ends them.
+
+#include "ringmain/base/result.h"
+#include "ringmain/core/limits.h"
+#include "ringmain/uring/socket.h"
+#include "ringmain/worker/driver.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "channel.h"
+#include "trouble.h"
+
+namespace ringmain::worker {
+
+namespace {
+
+// As long as a name's addresses are used without asking again, each once.
+constexpr Duration found_is_fresh = Duration::millis(5000);
+
+// Between two attempts to connect to a unix socket on which too many wait to be accepted.
+constexpr Duration knock_interval = Duration::millis(10);
+
+}  // namespace
+
+void Driver::preconnect() {
+    for (uint32_t count = 0; count < core::preconnects_per_batch; ++count) {
+        core::ServerConn* conn = proxy_.next_to_preconnect();
+        if (conn == nullptr) return;
+        connect(*conn);
+    }
+}
+
+void Driver::connect(core::ServerConn& conn) {
+    const config::Address& address = conn.server->options().address;
+    if (address.is_path()) {
+        Result<uring::SocketAddress> path = uring::SocketAddress::path(address.path);
+        if (!path.ok()) {
+            lose_server(conn, "cannot be reached: " + path.error());
+            return;
+        }
+        connect_to(conn, path.value());
+        return;
+    }
+    const std::optional<uring::SocketAddress> numeric =
+        uring::SocketAddress::numeric(address.host, address.port);
+    if (numeric.has_value()) {
+        connect_to(conn, *numeric);
+        return;
+    }
+    // What was found a moment ago, by a look-up that took longer than its attempt, still counts,
+    // and so do the other addresses of the name. What was tried may have moved since.
+    if (Found* known = untried(conn)) {
+        connect_to_next(conn, *known);
+        return;
+    }
+    conn.is_sought = true;
+    // One question at a time: its answer serves this attempt too.
+    if (!asking_.insert(&conn).second) return;
+    const uint64_t ticket = next_ticket_++;
+    questions_[ticket] = &conn;
+    const Status asked = resolver_.ask(address.host, address.port, ticket, inbox_);
+    if (asked.ok()) return;
+    questions_.erase(ticket);
+    asking_.erase(&conn);
+    fail_locally(conn, asked.error());
+}
+
+// Null: of the addresses of its server's name none is left that was found lately and not tried.
+Driver::Found* Driver::untried(const core::ServerConn& conn) {
+    const auto found = found_.find(&conn);
+    if (found == found_.end()) return nullptr;
+    Found& known = found->second;
+    const bool is_left = known.tried < known.addresses.size() && now_ - known.at < found_is_fresh;
+    return is_left ? &known : nullptr;
+}
+
+// A connection's first look-up begins with the address that others of its server found to work.
+Driver::Found& Driver::note_found(const core::ServerConn& conn,
+                                  const std::vector<uring::SocketAddress>& addresses) {
+    const auto [place, is_first] = found_.try_emplace(&conn);
+    Found& known = place->second;
+    known.addresses = addresses;
+    known.at = now_;
+    known.tried = 0;
+    const auto working = is_first ? working_.find(conn.server) : working_.end();
+    if (working == working_.end()) return known;
+    const auto same = std::ranges::find(addresses, working->second);
+    if (same != addresses.end()) known.next = static_cast<size_t>(same - addresses.begin());
+    return known;
+}
+
+void Driver::connect_to_next(core::ServerConn& conn, Found& known) {
+    known.tried += 1;
+    const uring::SocketAddress& address = known.addresses[known.next % known.addresses.size()];
+    known.next += 1;
+    connect_to(conn, address);
+}
+
+void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& address) {
+    conn.is_sought = false;
+    Result<uring::Descriptor> socket = uring::socket_for(address);
+    if (!socket.ok()) {
+        fail_locally(conn, socket.error());
+        return;
+    }
+    Channel& channel = make_channel(socket.value().release());
+    channel.server = &conn;
+    conn.channel = channel.index;
+    uring::SocketAddress& kept = addresses_[&conn];
+    kept = address;
+    ring_.connect(channel.socket, kept, name(channel, Operation::Connect));
+    channel.operations += 1;
+}
+
+// Where nobody listens on a port that the kernel may choose for our end, it can choose that very
+// one: the socket is connected to itself then, and answers each request with the request.
+bool Driver::is_own_end(const Channel& channel) const {
+    const auto peer = addresses_.find(channel.server);
+    const Result<uring::SocketAddress> local = uring::local_address(channel.socket);
+    return peer != addresses_.end() && !peer->second.is_path() && local.ok() &&
+           local.value() == peer->second;
+}
+
+void Driver::on_connect(Channel& channel, int32_t result) {
+    if (channel.closing || channel.server == nullptr) return;
+    // At its own end nobody else was there.
+    const int error = result < 0 ? -result : is_own_end(channel) ? ECONNREFUSED : 0;
+    if (error == EAGAIN && addresses_[channel.server].is_path()) {
+        if (knocking_.empty()) knock_at_ = now_ + knock_interval;
+        knocking_.push_back({&channel, channel.generation});
+        return;
+    }
+    if (error != 0) {
+        core::ServerConn& conn = *channel.server;
+        if (conn.disconnect_link.is_linked()) return;  // it was given up in this very batch
+        Found* known = is_local_shortage(error) ? nullptr : untried(conn);
+        if (known == nullptr) {
+            lose_server(channel, error);
+            return;
+        }
+        // The attempt goes on: a name is not gone before each of its addresses is.
+        tell(conn, describe_loss(error));
+        disconnect(conn);
+        connect_to_next(conn, *known);
+        return;
+    }
+    // It works: the next attempt begins with it, and with a look-up, to have all the others again.
+    if (const auto found = found_.find(channel.server); found != found_.end()) {
+        found->second.next -= 1;
+        found->second.tried = found->second.addresses.size();
+        working_[channel.server->server] = addresses_[channel.server];
+    }
+    if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
+    receive(channel);
+    tell(*channel.server, "is connected to");
+    proxy_.on_connected(*channel.server);
+}
+
+// A ring waits there; epoll has nothing to wait for. The attempt ends when it has taken too long.
+void Driver::knock_again() {
+    if (knocking_.empty() || now_ < knock_at_) return;
+    for (const Watched& one : std::exchange(knocking_, {})) {
+        Channel& channel = *one.channel;
+        if (channel.generation != one.generation || channel.server == nullptr) continue;
+        ring_.connect(
+            channel.socket, addresses_[channel.server], name(channel, Operation::Connect));
+        channel.operations += 1;
+    }
+}
+
+void Driver::lose_server(core::ServerConn& conn, const std::string& why) {
+    tell(conn, why);
+    proxy_.on_server_lost(conn, why);
+}
+
+// `error` is an errno value; 0: the server closed it.
+void Driver::lose_server(const Channel& channel, int error) {
+    if (is_local_shortage(error)) {
+        fail_locally(*channel.server, describe_shortage(error));
+    } else {
+        lose_server(*channel.server, describe_loss(error));
+    }
+}
+
+// Each connection, for who wants to see them (log_level). What operators must know of a server is
+// told once, by the proxy.
+void Driver::tell(const core::ServerConn& conn, std::string_view what) const {
+    if (!log_.sees(config::LogLevel::Info)) return;
+    std::string text =
+        "pool " + conn.server->pool().options->name + ": server " + conn.server->title();
+    log_.write(config::LogLevel::Info, text.append(" ").append(what));
+}
+
+void Driver::tell(const core::ClientConn& client, std::string_view what) const {
+    if (!log_.sees(config::LogLevel::Debug)) return;
+    std::string text = "pool " + client.pool->options->name + ": client " + client.peer;
+    log_.write(config::LogLevel::Debug, text.append(" ").append(what));
+}
+
+void Driver::disconnect(core::ServerConn& conn) {
+    Channel& channel = *channels_[conn.channel];
+    channel.server = nullptr;
+    conn.channel = 0;
+    conn.is_starved = false;
+    close(channel);
+}
+
+}  // namespace ringmain::worker
