@@ -143,7 +143,7 @@ Epoll::Watch* Epoll::arm_input(int descriptor, Input input, uint32_t events, Use
         return nullptr;
     }
     if (!watched.fresh) {
-        queue(descriptor, watch);
+        queue(descriptor, watch, ready_);
     } else if (input == Input::Accept) {
         // Another process or worker may be faster than us.
         set_nonblocking(descriptor);
@@ -168,9 +168,9 @@ Epoll::Watch* Epoll::arm_output(int descriptor, Output output, UserData user_dat
     return &watch;
 }
 
-void Epoll::queue(int descriptor, Watch& watch) {
+void Epoll::queue(int descriptor, Watch& watch, std::vector<int>& into) {
     if (std::exchange(watch.queued, true)) return;
-    ready_.push_back(descriptor);
+    into.push_back(descriptor);
 }
 
 // --- operations ----------------------------------------------------------------------------------
@@ -296,7 +296,7 @@ void Epoll::nothing(UserData user_data) {
 Wait Epoll::wait(Duration timeout) {
     if (has_completions() && std::exchange(looked_, false)) return Wait::Ready;
     looked_ = true;
-    const bool at_once = has_completions() || !ready_.empty();
+    const bool at_once = has_completions() || !ready_.empty() || !hungry_.empty();
     counters_.enters += 1;
     const int count = epoll_wait(epoll_.get(),
                                  events_.data(),
@@ -312,9 +312,12 @@ Wait Epoll::wait(Duration timeout) {
     return count == 0 && !at_once ? Wait::TimedOut : Wait::Interrupted;
 }
 
-// Those that are not done with it are queued again.
+// Those that are not done with it are queued again. Who found no buffer goes first: others that
+// take all there are in each turn would be served alone.
 void Epoll::take_turns() {
-    std::swap(ready_, turn_);
+    std::swap(hungry_, turn_);
+    turn_.insert(turn_.end(), ready_.begin(), ready_.end());
+    ready_.clear();
     for (const int descriptor : turn_) {
         Watch& watch = watches_[static_cast<size_t>(descriptor)];
         watch.queued = false;
@@ -381,7 +384,7 @@ void Epoll::try_accept(int listener, Watch& watch) {
         }
         complete(watch.input_name, socket, flag_more);
     }
-    queue(listener, watch);
+    queue(listener, watch, ready_);
 }
 
 void Epoll::try_receive(int socket, Watch& watch) {
@@ -394,8 +397,13 @@ void Epoll::try_receive(int socket, Watch& watch) {
         const std::optional<BufferRing::Buffer> buffer = buffers.front();
         if (!buffer.has_value()) {
             // Those that are on their way to the caller come back before the next turn.
-            if (buffers.held() > 0) break;
-            end_input(watch, -ENOBUFS);
+            if (buffers.held() == 0) {
+                end_input(watch, -ENOBUFS);
+            } else if (i > 0) {
+                queue(socket, watch, ready_);
+            } else {
+                queue(socket, watch, hungry_);
+            }
             return;
         }
         counters_.enters += 1;
@@ -416,7 +424,7 @@ void Epoll::try_receive(int socket, Watch& watch) {
         // What did not fill the buffer was all there is; more of it comes with an event of its own.
         if (static_cast<uint32_t>(size) < buffer->size && !watch.hung_up) return;
     }
-    queue(socket, watch);
+    queue(socket, watch, ready_);
 }
 
 void Epoll::try_receive_into(int socket, Watch& watch) {

@@ -117,7 +117,7 @@ class Epoll {
     Watched listen_to(int descriptor, Watch& watch, uint32_t events);
     Watch* arm_input(int descriptor, Input input, uint32_t events, UserData user_data);
     Watch* arm_output(int descriptor, Output output, UserData user_data);
-    void queue(int descriptor, Watch& watch);
+    static void queue(int descriptor, Watch& watch, std::vector<int>& into);
     void take_turns();
     void on_event(const epoll_event& event);
     void take_input(Watch& watch, const epoll_event& event);
@@ -136,7 +136,8 @@ class Epoll {
     Descriptor epoll_;
     std::vector<Watch> watches_;  // by descriptor
     std::vector<BufferRing*> groups_;
-    std::vector<int> ready_;  // to be tried without an event, in the next turn
+    std::vector<int> ready_;   // to be tried without an event, in the next turn
+    std::vector<int> hungry_;  // the same, before them: there was no buffer
     std::vector<int> turn_;
     std::vector<epoll_event> events_;
     CompletionQueue completions_;

@@ -211,7 +211,7 @@ bool Driver::wants_receive(const Channel& channel) {
            channel.client->state == core::ClientConn::State::Closing;
 }
 
-void Driver::receive(Channel& channel) {
+void Driver::receive(Channel& channel, uring::Shots shots) {
     if (channel.receiving || channel.closing || channel.starved) return;
     if (buffers_.held() == 0) {
         starve(channel);
@@ -221,7 +221,7 @@ void Driver::receive(Channel& channel) {
     channel.operations += 1;
     ring_.receive(channel.socket,
                   buffers_.group(),
-                  {.shots = uring::Shots::Many, .poll_first = true},
+                  {.shots = shots, .poll_first = shots == uring::Shots::Many},
                   name(channel, Operation::Receive));
 }
 
@@ -389,7 +389,8 @@ void Driver::on_send_failed(Channel& channel, int error) {
 // --- memory --------------------------------------------------------------------------------------
 
 // Gives the kernel blocks for the buffers that came back in this batch, then arms the receives
-// that had found none.
+// that had found none: for one buffer and at once, before receives that go on, of which a few would
+// take all there are, have their next turn.
 void Driver::refill_buffers() {
     if (!empty_buffers_.empty()) {
         while (!empty_buffers_.empty()) {
@@ -410,7 +411,7 @@ void Driver::refill_buffers() {
             channel->server->is_starved = false;
             channel->server->moved_at = now_;
         }
-        if (wants_receive(*channel)) receive(*channel);
+        if (wants_receive(*channel)) receive(*channel, uring::Shots::One);
     }
 }
 

@@ -158,7 +158,7 @@ class Driver {
     void send(Channel& channel);
     void throttle(Channel& channel);
     [[nodiscard]] static bool wants_receive(const Channel& channel);
-    void receive(Channel& channel);
+    void receive(Channel& channel, uring::Shots shots = uring::Shots::Many);
     void starve(Channel& channel);
     void cancel_receive(Channel& channel);
     void watch(Channel& channel);

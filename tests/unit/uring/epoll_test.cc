@@ -194,6 +194,29 @@ TEST_CASE("more sockets than buffers take turns, and none of them is told of it"
     }
 }
 
+TEST_CASE("who found no buffer has one before those who always want more") {
+    Rig rig(on_epoll);
+    Buffers buffers(rig, 4, 64);
+    buffers.provide_all();
+    std::vector<Pair> pairs(4);  // of which one can take all buffers in each of its turns
+    const std::string much(100 * 64, 'm');
+    for (uint32_t i = 0; i < pairs.size(); ++i) {
+        rig.ring.receive(pairs[i].near.get(), buffers.ring.group(), {}, named(1, i));
+        pairs[i].write(much);
+    }
+    std::map<uint32_t, size_t> received;
+    while (received[0] + received[1] + received[2] + received[3] < 32 * 64) {
+        for (const Completion& done : rig.wait_for(1)) {
+            REQUIRE(done.more());
+            received[done.user_data.index] += buffers.take(done).size();
+        }
+        buffers.provide_all();
+    }
+    for (uint32_t i = 0; i < pairs.size(); ++i) {
+        CHECK(received[i] >= 4 * 64);
+    }
+}
+
 TEST_CASE("a send to a full socket waits for room, and sends of the first piece what fits") {
     Rig rig(on_epoll);
     const Pair pair;

@@ -152,6 +152,80 @@ TEST_CASE("clients that find no receive buffer wait their turn and lose no byte"
     }
 }
 
+namespace {
+
+// Asks without end, as fast as it is answered, in a thread of its own.
+class Flood {
+  public:
+    Flood(const Rig& rig, size_t clients) {
+        for (size_t i = 0; i < clients; ++i) {
+            clients_.push_back(rig.client());
+        }
+        thread_ = std::thread([this] { run(); });
+    }
+
+    ~Flood() {
+        ends_.store(true);
+        thread_.join();
+    }
+
+    Flood(const Flood&) = delete;
+    Flood& operator=(const Flood&) = delete;
+
+  private:
+    void run() const {
+        std::string requests;
+        for (int i = 0; i < 40'000; ++i) {
+            requests += "PING\r\n";
+        }
+        std::vector<size_t> sent(clients_.size());
+        std::vector<char> answers(1 << 20);
+        while (!ends_.load()) {
+            for (size_t i = 0; i < clients_.size(); ++i) {
+                const std::string_view rest = std::string_view(requests).substr(sent[i]);
+                sent[i] = (sent[i] + clients_[i].send_some(rest)) % requests.size();
+                const int socket = clients_[i].descriptor();
+                while (recv(socket, answers.data(), answers.size(), MSG_DONTWAIT) > 0) {
+                }
+            }
+        }
+    }
+
+    std::deque<Client> clients_;
+    std::atomic<bool> ends_ = false;
+    std::thread thread_;
+};
+
+}  // namespace
+
+// A receive that goes on takes what it can get, and those that have one would share all buffers.
+TEST_CASE("whoever found no receive buffer has one before those who had some") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        Rig rig({.pool = {}, .receive_buffers = 16, .kernel = kernel});
+        std::deque<Client> quiet;
+        for (int i = 0; i < 3; ++i) {
+            quiet.push_back(rig.client());
+        }
+        Duration slowest;
+        {
+            const Flood flood(rig, 16);
+            const Instant end = uring::now() + Duration::millis(1500);
+            while (uring::now() < end) {
+                for (const Client& client : quiet) {
+                    const Instant asked = uring::now();
+                    REQUIRE(client.is_served());
+                    slowest = std::max(slowest, uring::now() - asked);
+                }
+                uring::pause_for(Duration::millis(1));
+            }
+        }
+        CHECK(slowest.to_millis() < 400);
+        rig.stop();
+        CHECK(rig.blocks_left() == 0);
+    }
+}
+
 TEST_CASE("a client that another worker hands over when a drain begins is served") {
     for (const std::string_view kernel : both) {
         CAPTURE(kernel);
