@@ -7,6 +7,18 @@ namespace ringmain::core {
 ClientConn::ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id)
     : pool(&owner), id(client_id), authenticated(owner.is_open()), out(blocks) {}
 
+void ClientConn::note_taken(uint64_t batch, uint64_t requests) {
+    const auto now = static_cast<uint32_t>(batch);
+    if (taken_in != now) taken = 0;
+    taken_in = now;
+    taken += static_cast<uint32_t>(requests);
+}
+
+bool ClientConn::has_had_its_turn(uint64_t batch) const {
+    return taken_in == static_cast<uint32_t>(batch) &&
+           taken >= pool->options->requests_in_flight_max;
+}
+
 memcached::BinaryParser& ClientConn::begin_binary() {
     binary = std::make_unique<BinaryAnswers>();
     return intake->parser.emplace<memcached::BinaryParser>(pool->memcached_limits);

@@ -119,8 +119,8 @@ ServerConn* Proxy::next_to_preconnect() {
     return conn;
 }
 
-bool Proxy::has_to_preconnect() const {
-    return !preconnect_.empty();
+bool Proxy::has_more_to_do() const {
+    return !preconnect_.empty() || !resumable_.empty();
 }
 
 ServerConn* Proxy::next_to_disconnect() {

@@ -90,8 +90,16 @@ void Proxy::begin_batch(Instant now, Instant wall) {
 
 void Proxy::end_batch() {
     streams_.take_early();
+    List<ClientConn, &ClientConn::resume_link> later;
     while (ClientConn* client = resumable_.pop_front()) {
-        resume(*client);
+        if (client->has_had_its_turn(batch_)) [[unlikely]] {
+            later.add(*client);
+        } else {
+            resume(*client);
+        }
+    }
+    while (ClientConn* client = later.pop_front()) {
+        resumable_.add(*client);
     }
     subscriptions_.end_batch();
     // An argument that crosses blocks may have had half a gigabyte.

@@ -156,7 +156,7 @@ void Driver::wait() {
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
     // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
     const bool at_once =
-        stopping_ || (!starved_.empty() && buffers_.held() > 0) || proxy_.has_to_preconnect();
+        stopping_ || (!starved_.empty() && buffers_.held() > 0) || proxy_.has_more_to_do();
     const Instant before = now_;
     const Duration timeout = at_once                        ? Duration{}
                              : deadline == Instant::never() ? uring::Ring::forever

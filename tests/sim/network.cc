@@ -49,7 +49,7 @@ Instant World::next_of(const Worker& worker) const {
 bool World::is_ready(const Worker& worker) const {
     if (worker.is_woken || !worker.arrivals.empty()) return true;
     if (worker.next_config != nullptr || worker.is_told_to_drain) return true;
-    if (worker.loop->proxy().has_to_preconnect()) return true;
+    if (worker.loop->proxy().has_more_to_do()) return true;
     if (worker.loop->proxy().next_deadline() <= now_ &&
         now_ - worker.last_tick >= test::Loop::tick) {
         return true;

@@ -75,6 +75,10 @@ class ClientConn {
         return intake == nullptr ? 0 : intake->input.size() + intake->partial.size();
     }
 
+    // In one batch no more requests are taken than may be in flight.
+    void note_taken(uint64_t batch, uint64_t requests);
+    [[nodiscard]] bool has_had_its_turn(uint64_t batch) const;
+
     // Empty ones while it has said none.
     [[nodiscard]] const ClientNames& called() const;
     // To be changed.
@@ -108,6 +112,8 @@ class ClientConn {
     uint32_t affinity = 0;     // which of a server's connections serves this client
     uint32_t gathers = 0;      // of its requests, under way
     uint32_t channel = 0;      // the driver's name for it
+    uint32_t taken_in = 0;     // the batch, by its last digits
+    uint32_t taken = 0;        // of the requests that it may send in a batch
     Instant active_at = {};    // with client_idle_timeout only
     Instant heard_at = {};     // its last byte
     Instant since = {};

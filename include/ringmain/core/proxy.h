@@ -115,7 +115,7 @@ class Proxy {
     // Null when there is no more. Of the second, which nobody waits for, some will do in a batch.
     [[nodiscard]] ServerConn* next_to_connect();
     [[nodiscard]] ServerConn* next_to_preconnect();
-    [[nodiscard]] bool has_to_preconnect() const;
+    [[nodiscard]] bool has_more_to_do() const;  // by itself: the next batch waits for nothing
     [[nodiscard]] ServerConn* next_to_disconnect();
 
     [[nodiscard]] ServerConn* next_dirty_server() { return dirty_servers_.pop_front(); }
@@ -237,8 +237,8 @@ class Proxy {
     [[nodiscard]] Intake& intake_of(ClientConn& client);
     void take_bytes(ClientConn& client, Slice slice);
     void read_requests(ClientConn& client, Slice slice);
-    template <class Parser>
-    void parse_requests(ClientConn& client, Parser& parser, Slice slice);
+    void read_piece(ClientConn& client, Slice slice);
+    void parse_requests(ClientConn& client, auto& parser, Slice slice);
     template <class Parser>
     void take_part(ClientConn& client, const Parser& parser, Slice slice);
     void keep_partial(ClientConn& client, Slice slice);

@@ -49,6 +49,35 @@ TEST_CASE("the next deadline is the earliest of what waits, and never when nothi
     CHECK(World::heard(client) == bulk("1") + bulk("2"));
 }
 
+TEST_CASE("whoever floods is read on in the next batch, and others have their turn") {
+    config::Pool pool = redis_pool(1);
+    pool.requests_in_flight_max = 100;
+    World world(pool);
+    Channel& flood = world.client();
+    Channel& quiet = world.client();
+    constexpr size_t count = 10'000;
+    std::string requests;
+    std::string wanted;
+    for (size_t i = 0; i < count; ++i) {
+        requests += "PING\r\n";
+        wanted += "+PONG\r\n";
+    }
+    World::say(flood, requests);
+    World::say(quiet, "PING\r\n");
+    world.step();
+    const uint64_t piece = block_size / 6 + 1;
+    CHECK(world.counters().requests.get() >= 100);
+    CHECK(world.counters().requests.get() <= 100 + piece + 1);
+    CHECK(world.proxy().has_more_to_do());
+    world.step();
+    CHECK(World::heard(quiet) == "+PONG\r\n");
+    CHECK(world.counters().requests.get() <= 2 * (100 + piece) + 1);
+    world.settle();
+    CHECK(World::heard(flood) == wanted);
+    CHECK_FALSE(world.proxy().has_more_to_do());
+    CHECK(world.counters().requests.get() == count + 1);
+}
+
 TEST_CASE("a request's time begins when it is queued, not when the connection is there") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Vanished;

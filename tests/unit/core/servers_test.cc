@@ -62,11 +62,11 @@ TEST_CASE("connections that nobody waits for begin some at a time, others at onc
         CHECK(world.link(server) != nullptr);
     }
     CHECK(world.link(4) == nullptr);
-    CHECK(world.proxy().has_to_preconnect());
+    CHECK(world.proxy().has_more_to_do());
     world.settle();
     CHECK(World::heard(client) == "$-1\r\n$-1\r\n$-1\r\n");
     CHECK(world.link(4) != nullptr);
-    CHECK_FALSE(world.proxy().has_to_preconnect());
+    CHECK_FALSE(world.proxy().has_more_to_do());
 }
 
 TEST_CASE("what a connection waited for its turn to begin is not the server's time") {
