@@ -541,7 +541,8 @@ bool Proxy::join_responses(Request& request) {
     return false;
 }
 
-// The fragment's server cannot answer it. `text` is complete wire text.
+// The fragment's server cannot answer it. `text` is complete wire text; empty: nobody will hear of
+// it.
 void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason) {
     Request& request = *fragment.request;
     if (request.gathering == Gathering::Keyspace) {
@@ -551,7 +552,7 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         complete_split(fragment, Bytes(part), false);
         return;
     }
-    if (request.client != nullptr && !request.failed) {
+    if (request.client != nullptr && !request.failed && !text.empty()) {
         const Pool& pool = *request.client->pool;
         count_error(pool, reason);
         pool.counters->forward_error.add(1);

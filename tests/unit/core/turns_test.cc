@@ -124,7 +124,9 @@ TEST_CASE("turns end when the time is up, when a server fails and when the clien
     world.pass(1000);
     world.server(0).mood = Mood::Mute;
     CHECK(world.ask(client, resp({"BLPOP", a, b, "0"})).empty());
+    const uint64_t errors = world.counters().errors.get();
     world.drop(client);
+    CHECK(world.counters().errors.get() == errors);
     CHECK(world.proxy().is_idle());
     CHECK(world.counters().clients_waiting.get() == 0);
 }

@@ -190,6 +190,8 @@ TEST_CASE("the connection goes with its client") {
         CHECK(world.leases(0).empty());
         CHECK(world.proxy().is_idle());
         CHECK(waiting.counters().clients_waiting.get() == 0);
+        CHECK(world.counters().errors.get() == 0);  // nobody heard of one
+        CHECK(world.proxy().pools()[0]->counters->forward_error.get() == 0);
     }
 }
 
@@ -321,6 +323,7 @@ TEST_CASE("of several servers each is asked once for a client that has ended its
         CHECK(World::heard(client) == wanted);
         CHECK(client.closed);
         CHECK(world.proxy().is_idle());
+        CHECK(world.counters().errors.get() == 0);
     }
 }
 
