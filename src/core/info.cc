@@ -50,7 +50,6 @@ void write_clients(std::string& text, const Proxy& proxy, const Pool& pool, cons
     const uint64_t limit = clients_limit(proxy, pool);
     if (limit != 0) section.add("maxclients", limit);
     section.add("blocked_clients", totals.of(&Counters::clients_waiting));
-    section.add("rejected_connections", totals.of(&Counters::clients_refused));
 }
 
 // A proxy loads nothing and saves nothing: ready checks and --stat find that.
