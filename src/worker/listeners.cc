@@ -51,6 +51,8 @@ void Listeners::shut() const {
     }
 }
 
+// What needs a port that is leaving comes last: when anything else fails, nobody has shared one
+// yet.
 Status Listeners::change_to(const config::Config& config) {
     std::vector<config::Address> of_pools;
     of_pools.reserve(config.pools.size());
@@ -58,20 +60,20 @@ Status Listeners::change_to(const config::Config& config) {
         of_pools.push_back(key_of(pool));
     }
     Ports opened;
-    for (size_t i = 0; i < of_pools.size(); ++i) {
-        const auto kept = ports_.find(of_pools[i]);
-        if (kept != ports_.end() && !kept->second.file.is_gone()) continue;
-        const config::Pool& pool = config.pools[i];
-        Result<Port> port = pool.listen.is_path()
-                                ? open_unix(pool)
-                                : open_tcp(pool, share_leaving(pool.listen.port, of_pools));
-        if (!port.ok()) {
-            std::string rival = rival_text(opened, pool.listen);
-            if (rival.empty()) rival = rival_text(ports_, pool.listen);
-            if (rival.empty() && !ports_.empty()) rival = rival_text(config, pool.listen);
-            return Error{"pool '" + pool.name + "': " + port.error() + rival};
+    for (const bool beside : {false, true}) {
+        for (size_t i = 0; i < of_pools.size(); ++i) {
+            const auto kept = ports_.find(of_pools[i]);
+            if (kept != ports_.end() && !kept->second.file.is_gone()) continue;
+            const config::Pool& pool = config.pools[i];
+            const std::vector<const Port*> leaving = leaving_ports(pool.listen, of_pools);
+            if (leaving.empty() == beside) continue;
+            Result<Port> port = pool.listen.is_path() ? open_unix(pool) : open_tcp(pool, leaving);
+            if (!port.ok()) {
+                return Error{"pool '" + pool.name + "': " + port.error() +
+                             rival_of(port.error(), opened, config, pool.listen)};
+            }
+            opened.emplace(of_pools[i], std::move(port.value()));
         }
-        opened.emplace(of_pools[i], std::move(port.value()));
     }
     for (size_t i = 0; i < of_pools.size(); ++i) {
         const auto kept = ports_.find(of_pools[i]);
@@ -96,19 +98,29 @@ void Listeners::close_unwanted() {
     });
 }
 
-// A port that nobody wants any more stays open until the workers have let go of it. One of the same
-// number that is to follow it (0.0.0.0 after 127.0.0.1) opens beside it; true when there is one.
-bool Listeners::share_leaving(uint16_t number, const std::vector<config::Address>& wanted) {
-    bool found = false;
+// Those of the same number that nobody wants any more: they stay open until the workers have let go
+// of them, and what follows (0.0.0.0 after 127.0.0.1) opens beside them.
+std::vector<const Listeners::Port*> Listeners::leaving_ports(
+    const config::Address& listen, const std::vector<config::Address>& wanted) const {
+    std::vector<const Port*> leaving;
+    if (listen.is_path()) return leaving;
     for (const auto& [address, port] : ports_) {
-        if (port.number == 0 || port.number != number) continue;
-        if (std::ranges::find(wanted, address) != wanted.end()) continue;
-        for (const uring::Descriptor& socket : port.sockets) {
-            uring::set_reuse_port(socket.get());
-        }
-        found = true;
+        if (port.number == 0 || port.number != listen.port) continue;
+        if (std::ranges::find(wanted, address) == wanted.end()) leaving.push_back(&port);
     }
-    return found;
+    return leaving;
+}
+
+// Only of a place that is taken does it matter what ours is near.
+std::string Listeners::rival_of(std::string_view error,
+                                const Ports& opened,
+                                const config::Config& config,
+                                const config::Address& listen) const {
+    if (error.find(" is in use: ") == std::string_view::npos) return {};
+    std::string rival = rival_text(opened, listen);
+    if (rival.empty()) rival = rival_text(ports_, listen);
+    if (rival.empty() && !ports_.empty()) rival = rival_text(config, listen);
+    return rival;
 }
 
 Status Listeners::adjust(Port& port, const config::Pool& pool) {
@@ -122,7 +134,14 @@ Status Listeners::adjust(Port& port, const config::Pool& pool) {
     return done;
 }
 
-Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool, bool beside) const {
+Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool,
+                                            const std::vector<const Port*>& leaving) const {
+    const bool beside = !leaving.empty();
+    for (const Port* port : leaving) {
+        for (const uring::Descriptor& socket : port->sockets) {
+            uring::set_reuse_port(socket.get());
+        }
+    }
     Result<uring::TcpListen> found = uring::with_address({.host = pool.listen.host,
                                                           .port = pool.listen.port,
                                                           .backlog = pool.backlog,

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ringmain::worker {
@@ -54,10 +55,16 @@ class Listeners {
 
     using Ports = std::map<config::Address, Port>;
 
-    [[nodiscard]] Result<Port> open_tcp(const config::Pool& pool, bool beside) const;
+    [[nodiscard]] Result<Port> open_tcp(const config::Pool& pool,
+                                        const std::vector<const Port*>& leaving) const;
     [[nodiscard]] static Result<Port> open_unix(const config::Pool& pool);
     static config::Address key_of(const config::Pool& pool);
-    [[nodiscard]] bool share_leaving(uint16_t number, const std::vector<config::Address>& wanted);
+    [[nodiscard]] std::vector<const Port*> leaving_ports(
+        const config::Address& listen, const std::vector<config::Address>& wanted) const;
+    [[nodiscard]] std::string rival_of(std::string_view error,
+                                       const Ports& opened,
+                                       const config::Config& config,
+                                       const config::Address& listen) const;
     static Status adjust(Port& port, const config::Pool& pool);
 
     uint32_t workers_;

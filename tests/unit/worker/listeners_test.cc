@@ -236,4 +236,35 @@ TEST_CASE("a place says what a name stands for") {
            place == "localhost:" + number + " ([::1]:" + number + ")"));
 }
 
+// By another program of the same user.
+bool can_be_shared(uint16_t port) {
+    const uring::Descriptor other(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    uring::set_reuse_port(other.get());
+    const auto address = uring::SocketAddress::numeric("127.0.0.1", port);
+    return bind(other.get(), address->get(), address->length) == 0;
+}
+
+TEST_CASE("a port that would make room for another stays ours alone when the reload fails") {
+    Listeners listeners(1);
+    const uint16_t port = free_port();
+    must_change(listeners, config_of({tcp_pool("a", "127.0.0.1", port)}));
+    CHECK_FALSE(can_be_shared(port));
+    const auto taken = uring::listen_tcp({.host = "127.0.0.1", .port = 0});
+    const uint16_t other = uring::local_address(taken.value().get()).value().port();
+    const Status changed = listeners.change_to(
+        config_of({tcp_pool("a", "0.0.0.0", port), tcp_pool("b", "127.0.0.1", other)}));
+    CHECK_FALSE(changed.ok());
+    CHECK_FALSE(can_be_shared(port));
+}
+
+TEST_CASE("that an address is not this machine's has nothing to do with other listeners") {
+    Listeners listeners(1);
+    const uint16_t port = free_port();
+    must_change(listeners, config_of({tcp_pool("a", "127.0.0.1", port)}));
+    const Status status = listeners.change_to(
+        config_of({tcp_pool("a", "127.0.0.1", port), tcp_pool("b", "192.0.2.1", port)}));
+    REQUIRE_FALSE(status.ok());
+    CHECK(status.error().find("itself listens") == std::string::npos);
+}
+
 }  // namespace ringmain::worker
