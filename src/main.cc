@@ -278,6 +278,7 @@ int become_daemon() {
 }
 
 int run(const CommandLine& line) {
+    if (!line.daemonize) worker::hold_signals();
     config::Loaded loaded;
     if (const int status = load(read_file(line.file), loaded, false); status != success)
         return status;
@@ -304,6 +305,7 @@ int run(const CommandLine& line) {
             complain("ringmain: cannot become a daemon: fork failed");
             return refused;
         }
+        worker::hold_signals();  // the parent may be ended
     }
     const Status status = worker::serve(config, log, options);
     if (status.ok()) return success;

@@ -1,6 +1,7 @@
 #include "signals.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/worker/serve.h"
 
 #include <csignal>
 
@@ -9,12 +10,28 @@
 
 namespace ringmain::worker {
 
-Signals::Signals() {
+namespace {
+
+// Without INT.
+sigset_t block_signals() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU}) {
+    for (const int number : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU}) {
         sigaddset(&set, number);
     }
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    return set;
+}
+
+}  // namespace
+
+void hold_signals() {
+    block_signals();
+}
+
+Signals::Signals() {
+    sigset_t set = block_signals();
+    sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     descriptor_ = uring::Descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     RM_ASSERT(descriptor_.is_open());

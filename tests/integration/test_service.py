@@ -12,7 +12,7 @@ import time
 import unittest
 from unittest import mock
 
-from harness import Case, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from harness import BINARY, Case, RedisServer, Ringmain, main, needs_ringmain, wait_for
 from wire import bulk, resp
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -87,6 +87,25 @@ class Told(Case):
                                                   "STATUS": "requests in flight are answered"})
                 self.assertEqual(proxy.child.wait(20), 0)
                 proxy.child = None
+
+    def test_a_stop_while_the_configuration_is_read_is_a_stop(self):
+        proxy = Ringmain({"alpha": {"servers": [self.server]}}, start=False)
+        self.addCleanup(proxy.release)
+        path = os.path.join(self.folder.name, "slow")
+        os.mkfifo(path)
+        with subprocess.Popen([os.path.abspath(BINARY), "-c", path], stderr=subprocess.DEVNULL) as child:
+            self.addCleanup(child.kill)
+
+            def holds_signals():
+                status = pathlib.Path(f"/proc/{child.pid}/status").read_text()
+                blocked = int(re.search("SigBlk:\\s*(\\w+)", status)[1], 16)
+                return blocked >> (signal.SIGTERM - 1) & 1
+
+            wait_for(holds_signals, "signals are held")
+            child.send_signal(signal.SIGTERM)
+            with open(path, "w", encoding="utf-8") as slow:
+                slow.write(proxy.config_text())
+            self.assertEqual(child.wait(20), 0)
 
     def test_a_sign_of_life_twice_in_the_time_of_the_watchdog(self):
         manager = self.manager()

@@ -26,6 +26,10 @@ struct ServeOptions {
     int ready_pipe = -1;  // gets one byte when clients can connect; -1: nobody waits for it
 };
 
+// Signals wait for serve() from now on, but for INT: whoever types it may wait for a file to be
+// read.
+void hold_signals();
+
 // Serves until told to stop by a signal. The calling thread becomes the control thread; signals:
 //   TERM INT   drain and stop, a second one stops at once
 //   HUP        read the configuration again and reopen the log
