@@ -127,8 +127,8 @@ void Reader::read_pools(const Node& table) {
 
 void Reader::read_pool(const Node& table) {
     const size_t errors_before = findings_->error_count();
-    const std::string title = "[pool." + table.key + "]";
     const Status name_status = check_name("the pool's name", table.key);
+    const std::string title = "[pool." + (name_status.ok() ? table.key : quoted(table.key)) + "]";
     if (!name_status.ok()) findings_->error(table.key_place, name_status.error());
 
     Pool pool;

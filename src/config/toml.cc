@@ -177,6 +177,15 @@ Place clamped(Place place, std::string_view text) {
     return place;
 }
 
+bool is_printable(std::string_view text) {
+    while (!text.empty()) {
+        const uint32_t size = printable_size(text);
+        if (size == 0) return false;
+        text.remove_prefix(size);
+    }
+    return true;
+}
+
 // Texts that went through a word processor or a chat come with those.
 std::string_view without_typographic_quotes(std::string_view text) {
     // U+2018 to U+201F
@@ -215,7 +224,7 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
                         .column = static_cast<uint32_t>(offset + 1),
                         .length = static_cast<uint32_t>(value.size())};
     diagnostic.message = "this value must be true, false, a number, or text in quotes";
-    if (!names_a_secret(key) && value.size() < 60) {
+    if (!names_a_secret(key) && value.size() < 60 && is_printable(value)) {
         diagnostic.message += "; write " + std::string(key) + " = \"" +
                               std::string(without_typographic_quotes(value)) + "\"";
     }

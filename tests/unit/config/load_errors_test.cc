@@ -384,4 +384,19 @@ TEST_CASE("a password stands in no diagnostic") {
         contains(refused(pool_with("redis_auth = '" + std::string(20'000, 'h') + "'")), "hhh"));
 }
 
+TEST_CASE("what must not reach a terminal is not in a message either") {
+    const std::string named = refused(
+        "[pool.\"a\\u001b]0;x\\u0007\\nfake.toml:1:1: error: y\"]\nlisten = '127.0.0.1:1'\n"
+        "servers = ['h:1']\nno_such_option = 1\n");
+    CHECK(named.find('\x1b') == std::string::npos);
+    CHECK(named.find('\a') == std::string::npos);
+    CHECK(named.find("\nfake.toml") == std::string::npos);
+    CHECK(contains(named, "[pool.'a?]0;x??fake.toml:1:1: error: y']"));
+    const std::string broken = refused(
+        "[pool.a]\nlisten = '127.0.0.1:1'\nservers = ['h:1']\nhash = a\x80"
+        "b\n");
+    CHECK(contains(broken, "this value must be true, false, a number, or text in quotes"));
+    CHECK_FALSE(contains(broken, "; write hash"));
+}
+
 }  // namespace ringmain::config
