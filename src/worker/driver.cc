@@ -85,9 +85,21 @@ void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
         round();
         if (draining_ && (is_drained() || now_ >= drain_until_)) stopping_ = true;
     }
+    if (draining_ && now_ >= drain_until_) tell_cut_off();
     round();  // what has arrived by now, without waiting
     flush();
     ring_.submit_and_wait(Duration{});
+}
+
+// The time of a drain is over.
+void Driver::tell_cut_off() const {
+    const size_t requests = proxy_.live_requests();
+    if (requests == 0) return;
+    log_.write(config::LogLevel::Warning,
+               "worker " + std::to_string(worker_) + ": shutdown_timeout (" +
+                   std::to_string(shutdown_timeout_.to_millis()) + " ms) is over, and " +
+                   std::to_string(requests) + (requests == 1 ? " request" : " requests") +
+                   " without an answer: they are cut off");
 }
 
 // One batch: everything that is ready goes in, everything that results goes out.

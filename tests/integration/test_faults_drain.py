@@ -1,5 +1,6 @@
 """TERM: nobody new comes in, what was asked before is answered, and then ringmain ends."""
 import os
+import re
 import signal
 import threading
 import time
@@ -218,6 +219,9 @@ class InFlight(Ending):
         for client in clients:
             client.read_until_closed(timeout=1)
         self.assertFalse(os.path.exists(self.path))
+        cut_off = re.findall(r"worker \d: shutdown_timeout \(700 ms\) is over, and (\d+) requests? "
+                             "without an answer", self.proxy.log())
+        self.assertEqual(sum(map(int, cut_off)), len(clients))
 
     def test_what_comes_in_the_last_batch_is_sent(self):
         self.begin("600ms")

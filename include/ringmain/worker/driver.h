@@ -99,6 +99,7 @@ class Driver {
     // driver.cc: the loop and completions
     void round();
     void publish_counters();
+    void tell_cut_off() const;
     void read_clock();
     void on_completion(const uring::Completion& done);
     void on_accept(const uring::Completion& done);
