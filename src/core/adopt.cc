@@ -160,8 +160,9 @@ void Proxy::hold_back_clients(const ServerConn& conn) {
     }
 }
 
-// Who was let in stays in, unless that user is gone; without passwords everybody is let in. False
-// when what the client has under way was allowed to a user that is gone or may do other things now.
+// Who was let in stays in, whatever the password is now, unless that user is gone: without a name
+// it is the one of redis_auth. Without passwords everybody is let in. False when what the client
+// has under way was allowed to a user that is gone or may do other things now.
 bool admit_anew(ClientConn& client) {
     bool goes_on = true;
     if (client.user != nullptr) {
@@ -169,6 +170,9 @@ bool admit_anew(ClientConn& client) {
         client.user = client.pool->find_user(before.name);
         if (client.user == nullptr) client.authenticated = false;
         goes_on = !client.special || (client.user != nullptr && client.user->options() == before);
+    } else if (client.authenticated && !client.pool->has_default_user()) {
+        client.authenticated = false;
+        goes_on = !client.special;
     }
     if (!client.pool->is_open()) return goes_on;
     client.authenticated = true;

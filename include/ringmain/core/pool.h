@@ -42,6 +42,11 @@ class Pool {
     // Who connects may do everything at once.
     [[nodiscard]] bool is_open() const { return options->redis_auth.empty() && users.empty(); }
 
+    // Who has no name may do everything.
+    [[nodiscard]] bool has_default_user() const {
+        return !options->redis_auth.empty() || users.empty();
+    }
+
     // Null when there is no such user.
     [[nodiscard]] const User* find_user(std::string_view name) const;
 

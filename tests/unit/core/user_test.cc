@@ -251,6 +251,34 @@ TEST_CASE("after a reload a user has its new rules, and one that is gone is aske
     CHECK(world.ask(stays, resp({"SET", "a", "3"})) == "+OK\r\n");
 }
 
+TEST_CASE("after a reload with users and without redis_auth nobody is in without a name") {
+    const std::string echo = resp({"ECHO", "1"});  // which no server hears of
+    for (const bool had_password : {false, true}) {
+        CAPTURE(had_password);
+        config::Pool before = redis_pool(1);
+        if (had_password) before.redis_auth = "secret";
+        World world(before);
+        Channel& idle = world.client();
+        Channel& listens = world.client();
+        for (Channel* client : {&idle, &listens}) {
+            if (had_password) CHECK(world.ask(*client, resp({"AUTH", "secret"})) == "+OK\r\n");
+        }
+        CHECK(world.ask(idle, echo) == bulk("1"));
+        CHECK(world.ask(listens, resp({"MULTI"})) == "+OK\r\n");
+        config::Pool changed = before;
+        changed.redis_auth = "other";
+        changed.users = {user("u")};
+        world.adopt({changed});  // as redis has it: a changed password is for who comes
+        CHECK(world.ask(idle, echo) == bulk("1"));
+        changed.redis_auth.clear();
+        world.adopt({changed});
+        CHECK(world.ask(idle, echo) == noauth);
+        CHECK(listens.closed);
+        CHECK(world.ask(idle, resp({"AUTH", "u", "pw-u"})) == "+OK\r\n");
+        CHECK(world.ask(idle, echo) == bulk("1"));
+    }
+}
+
 TEST_CASE(
     "after a reload nobody hears or runs what was allowed to a user that is gone or changed") {
     config::User changed = user("changed");
