@@ -39,6 +39,7 @@ void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script) {
     if (request == nullptr) return;
     request->policy = ResponsePolicy::Script;
     request->command = resp::find_by_full_name("script|load");
+    request->extra = script.pack();
     const bool written = conn.out.append_copy(text, nullptr);
     RM_ASSERT(written);
     proxy.enqueue(conn, request->only);
@@ -50,7 +51,7 @@ void doubt_scripts(ServerConn& conn, const Request& request, std::string_view an
     RM_DCHECK(request.command != nullptr);
     const bool is_load = request.command->id == CommandId::ScriptLoad;
     if (is_load || answer.starts_with("-NOSCRIPT")) conn.scripts_told.clear();
-    if (request.command->id != CommandId::Eval) return;
+    if (request.command->id != CommandId::Eval && !is_load) return;
     // As redis 7.0 says it, behind the sign and the code.
     constexpr size_t code_size = 5;
     constexpr std::array refusals = {std::string_view("Error compiling script"),

@@ -266,6 +266,28 @@ void give_answers(World& world) {
     }
 }
 
+TEST_CASE("what a transaction had as a script, and is none, is told to no server twice") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    give_answers(world);
+    const std::string here = world.key_on(0);
+    const std::string there = world.key_on(1);
+    const std::string refusal = "-ERR Error compiling script (new function): user_script:1: x\r\n";
+    world.server(0).redis.canned["EXEC"] = "*1\r\n" + refusal;
+    CHECK(world.ask(client,
+                    resp({"MULTI"}) + resp({"EVAL", "return (", "1", here}) + resp({"EXEC"})) ==
+          "+OK\r\n+QUEUED\r\n*1\r\n" + refusal);
+    FakeRedis& redis = world.server(1).redis;
+    redis.canned["SCRIPT"] = refusal;
+    redis.canned["EVALSHA"] = "-NOSCRIPT No matching script.\r\n";
+    const std::string digest = sha1_hex("return (");
+    const std::string run = resp({"EVALSHA", digest, "1", there});
+    const std::string line = "EVALSHA " + digest + " 1 " + there;
+    CHECK(world.ask(client, run) == "-NOSCRIPT No matching script.\r\n");
+    CHECK(world.ask(client, run) == "-NOSCRIPT No matching script.\r\n");
+    CHECK(redis.log == std::vector<std::string>{load_line("return ("), line, line});
+}
+
 TEST_CASE("what EVAL has run on one server another is told before EVALSHA of it") {
     World world(redis_pool(2));
     Channel& client = world.client();
@@ -410,18 +432,18 @@ TEST_CASE("what a transaction says of scripts is heeded when its client is gone"
     Channel& other = world.client();
     FakeRedis& redis = world.server(0).redis;
     const std::string run = resp({"EVALSHA", one_digest, "1", key});
-    const std::string transaction = resp({"MULTI"}) + run + resp({"EXEC"});
+    const std::string transaction = resp({"MULTI"}) + run + run + resp({"EXEC"});
     CHECK(world.ask(client, resp({"EVAL", "return 1", "1", key})) == ":1\r\n");
-    CHECK(world.ask(client, transaction) == "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
+    CHECK(world.ask(client, transaction) == "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:1\r\n");
     redis.log.clear();
     CHECK(world.ask(other, run) == ":1\r\n");
     CHECK(redis.log.size() == 1);
     world.server(0).mood = Mood::Mute;
-    CHECK(world.ask(client, transaction) == "+OK\r\n+QUEUED\r\n");
+    CHECK(world.ask(client, transaction) == "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
     world.drop(client);
     world.settle();
     Channel& link = *world.link(0);
-    for (const std::string& part : {std::string("+OK\r\n+QUEUED\r\n*2\r\n$300\r\n"),
+    for (const std::string& part : {std::string("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n$300\r\n"),
                                     std::string(300, 'x') + "\r\n-NOSC",
                                     std::string("RIPT No matching script.\r\n")}) {
         link.inbound += part;
