@@ -172,7 +172,11 @@ void Leases::end_lease(ServerConn& conn, bool clean) {
 
 void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     const bool failed = is_error(frame);
-    if (!failed && frame.type != '*' && frame.type != '_') {
+    // An answer for each command: nothing else tells that all have run.
+    const int64_t commands = conn.fragments.front()->request->extra;
+    const bool has_run = frame.type == '*' && frame.number == commands;
+    const bool has_not = frame.is_null && frame.type != '$';
+    if (!failed && !has_run && !has_not) {
         proxy_->lose(conn, "sent a response that does not fit the request");
         return;
     }

@@ -285,6 +285,7 @@ void RespFront::send_transaction(ServerConn& conn) {
     note(*request);
     request->only.special = Special::Exec;
     request->only.leading = session.commands + 1;
+    request->extra = session.commands;
     if (!session.scripts.empty()) {
         request->policy = ResponsePolicy::Script;
         request->command = command_;

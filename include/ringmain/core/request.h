@@ -124,8 +124,8 @@ struct alignas(cache_line_size) Request {
     bool noreply = false;      // memcached: whatever comes is swallowed
     bool quiet = false;        // memcached meta flag q
     bool failed = false;       // of a split request: `response` holds the first error
-    // Of ResponsePolicy::Script, EVAL: ScriptId::pack() of its script. Of Special::Publish: what is
-    // added to the server's number.
+    // Of EVAL, and of SCRIPT LOAD of our own: ScriptId::pack() of the script. Of Special::Publish:
+    // what is added to the server's number. Of Special::Exec: how many commands there are.
     int64_t extra = 0;
     // For the slow log, while it is on; of a gather and of scripts always.
     const Command* command = nullptr;  // null: memcached, or not in the table

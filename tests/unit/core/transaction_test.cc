@@ -160,6 +160,20 @@ TEST_CASE("what stands behind a transaction that its server does not end is lost
     CHECK_FALSE(redis.values.contains("b"));
 }
 
+TEST_CASE("a transaction of which not all is answered is lost") {
+    for (const char* lie : {"*1\r\n+OK\r\n", "*3\r\n+OK\r\n+OK\r\n+OK\r\n", "*0\r\n", "$-1\r\n"}) {
+        CAPTURE(lie);
+        World world(redis_pool(1));
+        world.server(0).redis.canned["EXEC"] = lie;
+        Channel& client = world.client();
+        const std::string answer = world.ask(
+            client, requests({{"MULTI"}, {"SET", "a", "1"}, {"SET", "b", "1"}, {"EXEC"}}));
+        CHECK(answer == ok + queued + queued +
+                            "-ERR ringmain: server s0 (10.0.0.1:7000) sent a response that does "
+                            "not fit the request\r\n");
+    }
+}
+
 TEST_CASE("what the server refuses while it is queued is told by EXEC") {
     World world(redis_pool(1));
     Channel& client = world.client();
