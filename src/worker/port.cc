@@ -65,7 +65,12 @@ void Port::on_completion(const uring::Completion& done, Instant now) {
     RM_ASSERT(connection.generation == done.user_data.generation);
     connection.operations -= 1;
     if (connection.state == State::Closing) {
-        if (connection.operations == 0) release(connection);
+        if (connection.operations == 0) {
+            release(connection);
+        } else if (operation == Operation::Cancel && done.result <= 0) {
+            ::shutdown(connection.socket.get(),
+                       SHUT_RDWR);  // some kernels (6.11) miss what is there
+        }
         return;
     }
     switch (operation) {
