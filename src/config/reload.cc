@@ -72,13 +72,24 @@ std::vector<std::string> keep_fixed(const Config& running, Config& next) {
 
 std::vector<std::string> changes(const Config& running, const Config& next) {
     std::vector<std::string> lines;
+    Config before = running;
+    Config after = next;
+    for (const Section section : {Section::Proxy, Section::Stats, Section::Admin}) {
+        std::string names;
+        for (const Option& option : options(section)) {
+            if (is_same(option.fetch(target_of(before)), option.fetch(target_of(after)))) continue;
+            names.append(names.empty() ? "" : ", ").append(option.name);
+        }
+        if (names.empty()) continue;
+        lines.push_back(std::string(title_of(section)) + " changed: " + names);
+    }
     for (const Pool& pool : next.pools) {
-        const Pool* before = find_pool(running, pool.name);
-        if (before == nullptr) {
+        const Pool* old = find_pool(running, pool.name);
+        if (old == nullptr) {
             lines.push_back("pool " + pool.name + ": added");
             continue;
         }
-        const std::string text = difference(*before, pool);
+        const std::string text = difference(*old, pool);
         if (!text.empty()) lines.push_back("pool " + pool.name + ": changed: " + text);
     }
     for (const Pool& pool : running.pools) {

@@ -244,6 +244,10 @@ void Control::tell_findings(const std::vector<config::Diagnostic>& findings,
 void Control::change_log(const config::Config& running, const config::Config& next) const {
     Log& log = *options_.log;
     if (next.proxy.log_file != log.path()) {  // which an earlier reload may have failed to open
+        log.write(LogLevel::Notice,
+                  "HUP: the log goes on " + (next.proxy.log_file.empty()
+                                                 ? "on standard error"
+                                                 : "in '" + next.proxy.log_file + "'"));
         if (Status opened = log.open(next.proxy.log_file); !opened.ok()) {
             log.write(LogLevel::Error, opened.error() + "; the old one is still written to");
         }
@@ -268,11 +272,12 @@ void Control::announce(const config::Config& running,
             LogLevel::Notice,
             "HUP: pool " + next.pools[i].name + ": listens on " + options_.listeners->place_of(i));
     }
-    in_use_text_ =
-        reopened + ", configuration read from " + next.file +
-        (changes.empty() ? ": no pool changed"
-                         : ": " + std::to_string(changes.size()) +
-                               (changes.size() == 1 ? " pool changed" : " pools changed"));
+    const auto pools = std::ranges::count_if(
+        changes, [](const std::string& change) { return change.starts_with("pool "); });
+    in_use_text_ = reopened + ", configuration read from " + next.file +
+                   (pools == 0 ? ": no pool changed"
+                               : ": " + std::to_string(pools) +
+                                     (pools == 1 ? " pool changed" : " pools changed"));
 }
 
 // To the workers, each of which adopts it between two batches.

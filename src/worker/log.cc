@@ -60,7 +60,12 @@ int open_file(const std::string& path) {
 Status Log::open(const std::string& path) {
     const int file = path.empty() ? STDERR_FILENO : open_file(path);
     if (file < 0) {
-        return Error{"cannot open the log file '" + path + "': " + uring::error_text(errno)};
+        const int why = errno;
+        const bool is_socket = why == ENXIO;  // a pipe is opened whoever reads it
+        return Error{"cannot open the log file '" + path + "': " + uring::error_text(why) +
+                     (is_socket ? "; a socket is not opened: without log_file and -o the log goes "
+                                  "to standard error, wherever that leads"
+                                : "")};
     }
     path_ = path;
     use(file);

@@ -223,9 +223,11 @@ class Reload(Case):
         proxy.proxy = {"log_file": str(path)}
         self.reload()
         self.assertIn("the old one is still written to", proxy.log())
+        self.assertIn("[proxy] changed: log_file", proxy.log())
         path.parent.mkdir()
         proxy.child.send_signal(signal.SIGHUP)
         wait_for(lambda: path.exists() and "configuration read from" in path.read_text(), "the new log")
+        self.assertIn(f"HUP: the log goes on in '{path}'", proxy.log())
 
     def test_a_unix_socket_that_somebody_removed_is_there_again(self):
         path = f"{self.start().folder}/door.sock"

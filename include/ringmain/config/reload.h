@@ -13,8 +13,8 @@ namespace ringmain::config {
 // that `next` wanted otherwise: "[proxy] workers", ...
 [[nodiscard]] std::vector<std::string> keep_fixed(const Config& running, Config& next);
 
-// What a reload from the one to the other changes, for the log: "pool alpha: 3 servers, was 2";
-// "pool beta: added". Empty when they say the same.
+// What a reload from the one to the other changes, for the log: "[proxy] changed: log_level"; "pool
+// alpha: changed: timeout, servers (3, were 2)"; "pool beta: added". Empty when they say the same.
 [[nodiscard]] std::vector<std::string> changes(const Config& running, const Config& next);
 
 }  // namespace ringmain::config

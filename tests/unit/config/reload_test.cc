@@ -29,13 +29,15 @@ TEST_CASE("what is fixed at start stays, and is named when the file wants it oth
     CHECK(keep_fixed(running, next).empty());
 }
 
-TEST_CASE("changes are told pool by pool") {
+TEST_CASE("changes are told pool by pool, behind those of the process") {
     const Config running = accepted(running_text);
     CHECK(changes(running, running).empty());
     const Config next = accepted(
-        "[pool.a]\nlisten = '127.0.0.1:1'\ntimeout = 7\nhash = 'md5'\nservers = ['h:1', 'h:3:2']\n"
+        "[proxy]\nworkers = 2\nlog_level = 'debug'\nshutdown_timeout = '9s'\n[pool.a]\nlisten = "
+        "'127.0.0.1:1'\ntimeout = 7\nhash = 'md5'\nservers = ['h:1', 'h:3:2']\n"
         "[pool.c]\nlisten = '127.0.0.1:2'\nservers = ['h:1']\n");
-    CHECK(changes(running, next) == Lines{"pool a: changed: hash, timeout, servers (2, were 2)",
+    CHECK(changes(running, next) == Lines{"[proxy] changed: log_level, shutdown_timeout",
+                                          "pool a: changed: hash, timeout, servers (2, were 2)",
                                           "pool c: added",
                                           "pool b: removed"});
 }
