@@ -48,7 +48,7 @@ constexpr std::array pool_table = {
                       "    { address = \"127.0.0.1:7102\", weight = 1, name = \"redis2\" },\n"
                       "    \"127.0.0.1:7103:1 redis3\",\n"
                       "]",
-           .help = "the servers that share the keys",
+           .help = "the servers that share the keys, at most 4096",
            .doc =
                "twemproxy's spelling, \"host:port:weight name\", or a table. The weight may be "
                "left out (1), and so may the name (then the address is the server's place on the "

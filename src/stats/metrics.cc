@@ -484,7 +484,8 @@ std::string to_metrics(const Snapshot& snapshot, MetricsFormat format) {
 std::string metrics_help() {
     std::string out =
         "What /metrics of the admin port shows, for Prometheus (text format 0.0.4 or\n"
-        "OpenMetrics 1.0, as the reader asks). Counters count since the start of the process.\n";
+        "OpenMetrics 1.0, as the reader asks). Counters count since the start of the process,\n"
+        "those of a pool or server since it was configured last.\n";
     for (const Metric& metric : metrics) {
         out.append("\nringmain_").append(metric.name).append(suffix_of(metric.type));
         if (!metric.labels.empty()) out.append("{").append(metric.labels).append("}");
