@@ -7,11 +7,11 @@ namespace ringmain::core {
 ClientConn::ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id)
     : pool(&owner), id(client_id), authenticated(owner.is_open()), out(blocks) {}
 
-void ClientConn::note_taken(uint64_t batch, uint64_t requests) {
+void ClientConn::note_taken(uint64_t batch, uint64_t count) {
     const auto now = static_cast<uint32_t>(batch);
     if (taken_in != now) taken = 0;
     taken_in = now;
-    taken += static_cast<uint32_t>(requests);
+    taken += static_cast<uint32_t>(count);
 }
 
 bool ClientConn::has_had_its_turn(uint64_t batch) const {

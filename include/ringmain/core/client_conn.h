@@ -76,7 +76,7 @@ class ClientConn {
     }
 
     // In one batch no more requests are taken than may be in flight.
-    void note_taken(uint64_t batch, uint64_t requests);
+    void note_taken(uint64_t batch, uint64_t count);
     [[nodiscard]] bool has_had_its_turn(uint64_t batch) const;
 
     // Empty ones while it has said none.
