@@ -440,7 +440,9 @@ class Load:
                 return
             client = self.random.choice(waiting)
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.end(client, time.monotonic())
+            # What it has sent is not called back. On a busy machine another worker may be the first to
+            # serve it again, and must not be ahead of that.
+            self.end(client, time.monotonic(), 0.5)
 
     def look_for_silence(self, now):
         for client in self.clients:
@@ -577,7 +579,7 @@ class Load:
         self.closed.append((now, client.number, [client.all_sent_at] * len(client.waiting)))
         self.end(client, now)
 
-    def end(self, client, now):
+    def end(self, client, now, pause=0.05):
         self.poller.unregister(client.socket.fileno())
         del self.by_socket[client.socket.fileno()]
         client.socket.close()
@@ -585,7 +587,7 @@ class Load:
         for request in client.waiting:
             self.uncertain(client, request)
         client.waiting.clear()
-        self.later(client, now, 0.05)
+        self.later(client, now, pause)
 
     # --- what is right
 
