@@ -137,11 +137,6 @@ Status Listeners::adjust(Port& port, const config::Pool& pool) {
 Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool,
                                             const std::vector<const Port*>& leaving) const {
     const bool beside = !leaving.empty();
-    for (const Port* port : leaving) {
-        for (const uring::Descriptor& socket : port->sockets) {
-            uring::set_reuse_port(socket.get());
-        }
-    }
     Result<uring::TcpListen> found = uring::with_address({.host = pool.listen.host,
                                                           .port = pool.listen.port,
                                                           .backlog = pool.backlog,
@@ -150,6 +145,11 @@ Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool,
     uring::TcpListen& options = found.value();
     if (workers_ > 1 && !beside) {
         if (Status free = uring::port_is_free(options); !free.ok()) return Error{free.error()};
+    }
+    for (const Port* before : leaving) {
+        for (const uring::Descriptor& socket : before->sockets) {
+            uring::set_reuse_port(socket.get());
+        }
     }
     Port port;
     for (uint32_t worker = 0; worker < workers_; ++worker) {
