@@ -101,6 +101,10 @@ class Stats(Case):
                     client.call("GET", f"k{number}")
                     client.call("NO-SUCH-COMMAND")
                 self.wait_for_figures("requests_write", 4)
+                self.wait_for_figures("requests_read", 4)
+                unknown = '{pool="alpha",command="unknown"}'  # the last of each client
+                wait_for(lambda: self.metric("ringmain_commands_total").get(unknown) == 4,
+                         "all are counted")
                 everything = self.json()
                 alpha = everything["alpha"]
                 self.assertEqual(alpha["requests_read"], 4)
