@@ -88,7 +88,9 @@ constexpr std::array proxy_table = {
            .max = 32768,
            .store = store<&Proxy::receive_buffers>,
            .fetch = fetch<&Proxy::receive_buffers>,
-           .help = "buffers of 16 KiB that the kernel holds ready for each worker",
+           .help = "buffers of 16 KiB that the kernel may hold ready for each worker; it has 32 "
+                   "until more are "
+                   "needed at once",
            .power_of_two = true,
            .fixed = true},
     Option{.section = Section::Proxy,

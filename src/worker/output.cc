@@ -229,7 +229,7 @@ void Driver::receive(Channel& channel, uring::Shots shots) {
 void Driver::starve(Channel& channel) {
     channel.starved = true;
     if (channel.server != nullptr) channel.server->is_starved = true;
-    starvations_ += 1;
+    if (buffers_wanted_ == buffers_.entries()) starvations_ += 1;
     starved_.push_back(&channel);
 }
 
@@ -388,21 +388,28 @@ void Driver::on_send_failed(Channel& channel, int error) {
 
 // --- memory --------------------------------------------------------------------------------------
 
-// Gives the kernel blocks for the buffers that came back in this batch, then arms the receives
-// that had found none: for one buffer and at once, before receives that go on, of which a few would
-// take all there are, have their next turn.
-void Driver::refill_buffers() {
-    if (!empty_buffers_.empty()) {
-        while (!empty_buffers_.empty()) {
-            Block* block = blocks_.take();
-            if (block == nullptr) break;
-            const uint16_t id = empty_buffers_.back();
-            empty_buffers_.pop_back();
-            block_of_buffer_[id] = block;
-            buffers_.provide(id, block->data, block_size);
-        }
-        buffers_.publish();
+// Blocks for the buffers that came back in this batch, as many as are wanted.
+void Driver::fill_buffers() {
+    for (uint32_t held = buffers_.held(); held < buffers_wanted_; ++held) {
+        Block* block = blocks_.take();
+        if (block == nullptr) break;
+        const uint16_t id = empty_buffers_.back();
+        empty_buffers_.pop_back();
+        block_of_buffer_[id] = block;
+        buffers_.provide(id, block->data, block_size);
     }
+    buffers_.publish();
+}
+
+// A batch that has nearly used them up is a reason for more: whoever has few clients does not pay
+// with resident memory for those who have many. Then the receives that had found none are armed:
+// for one buffer and at once, before receives that go on, of which a few would take all there are,
+// have their next turn.
+void Driver::refill_buffers() {
+    if (buffers_.held() < buffers_wanted_ / 4) {
+        buffers_wanted_ = std::min(2 * buffers_wanted_, buffers_.entries());
+    }
+    fill_buffers();
     for (uint32_t room = buffers_.held(); room > 0 && !starved_.empty(); --room) {
         Channel* channel = starved_.front();
         starved_.pop_front();

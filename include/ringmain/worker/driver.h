@@ -75,7 +75,7 @@ class Driver {
 
     [[nodiscard]] const uring::RingCounters& ring_counters() const { return ring_.counters(); }
 
-    // How often a receive found no buffer and had to wait for one.
+    // How often a receive found none of all buffers and had to wait for one.
     [[nodiscard]] uint64_t starvations() const { return starvations_; }
 
   private:
@@ -171,6 +171,7 @@ class Driver {
     void forget_client(Channel& channel);
     void close(Channel& channel);
     void close_if_quiet(Channel& channel);
+    void fill_buffers();
     void refill_buffers();
     void give_back_memory();
 
@@ -194,6 +195,7 @@ class Driver {
     uring::BufferRing buffers_;
     std::vector<Block*> block_of_buffer_;  // by buffer id; null while not with the kernel
     std::vector<uint16_t> empty_buffers_;  // ids without a block
+    uint32_t buffers_wanted_ = 0;          // with the kernel; grows to all there are
     std::vector<uring::Completion> batch_;
     SendSpace space_;
 

@@ -152,6 +152,29 @@ TEST_CASE("clients that find no receive buffer wait their turn and lose no byte"
     }
 }
 
+TEST_CASE("the kernel holds few receive buffers until many are needed at once") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        Rig rig({.pool = {}, .receive_buffers = 256, .kernel = kernel});
+        const auto blocks = [&rig] {
+            return rig.counters().worker.buffer_memory.get() / block_size;
+        };
+        std::deque<Client> clients;
+        for (int i = 0; i < 200; ++i) {
+            clients.push_back(rig.client());
+            REQUIRE(clients.back().is_served());
+        }
+        CHECK(becomes_true([&blocks] { return blocks() > 0; }));
+        CHECK(blocks() < 48);  // 32, and what answers are written into
+        for (int round = 0; round < 20; ++round) {
+            ask_all(clients, 10, 3000);
+        }
+        CHECK(blocks() >= 64);
+        rig.stop();
+        CHECK(rig.blocks_left() == 0);
+    }
+}
+
 namespace {
 
 // Asks without end, as fast as it is answered, in a thread of its own.
