@@ -243,9 +243,10 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
     counters_->server_failures.add(1);
     // Of a series of failures the first is told.
     if (health.tell_once()) tell(conn, conn.last_error);
-    // With requests under way it is they that failed; they began later than the connection.
+    // With requests under way it is they that failed, or the connection since it worked last.
     const Fragment* head = conn.fragments.front();
-    const Instant began = head == nullptr ? conn.since : std::max(conn.since, head->queued);
+    const Instant began =
+        head == nullptr ? conn.since : std::max(conn.since, std::min(head->queued, conn.heard_at));
     const bool counted = report_failure(*conn.server, began, reason);
     // Of an earlier configuration: it is never tried again, and those of the new one find out.
     if (conn.server->pool().retired) return;

@@ -33,6 +33,7 @@ void Proxy::on_pause(Duration gap) {
     for (ServerConn* conn = waiting_.front(); conn != nullptr;
          conn = decltype(waiting_)::after(*conn)) {
         conn->since = conn->since + gap;
+        conn->heard_at = conn->heard_at + gap;
         if (conn->ready_by != Instant::never()) conn->ready_by = conn->ready_by + gap;
         conn->used_at = conn->used_at + gap;
         conn->moved_at = conn->moved_at + gap;
@@ -291,8 +292,8 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     const bool tells = !conn.streaming && !conn.is_starved && fragment.queued >= conn.moved_at &&
                        !conn.is_moving(fragment, now_, timeout);
     if (tells) {
-        report_failure(server, fragment.queued, reason);
-        falls_silent = server.silence.on_late(fragment.queued, now_);
+        report_failure(server, std::min(fragment.queued, conn.worked_at()), reason);
+        falls_silent = server.silence.on_late(fragment.queued, conn.since, now_);
     }
     fail(fragment,
          error_line(server.pool(), "server " + server.title() + " " + reason),

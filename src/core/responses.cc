@@ -28,6 +28,7 @@ void Proxy::on_server_bytes(ServerConn& conn, Slice slice) {
     }
     conn.server->counters().response_bytes.add(slice.size);
     conn.server->note_heard(now_);
+    conn.heard_at = now_;
     if (conn.is_subscriber) {
         subscriptions_.on_bytes(conn, slice);
     } else if (auto* parser = std::get_if<resp::ResponseParser>(&conn.parser)) {

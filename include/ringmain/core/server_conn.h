@@ -19,6 +19,7 @@
 #include "ringmain/resp/response_parser.h"
 #include "ringmain/stats/counter.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -68,6 +69,10 @@ class ServerConn {
     [[nodiscard]] bool is_to_be_shut() const {
         return ends && state == State::Ready && out.empty();
     }
+
+    // When it was seen to get through last. What fails on it may have failed since, and not by
+    // itself: one event takes many connections with it, of which the idle ones show it later.
+    [[nodiscard]] Instant worked_at() const { return std::max(since, heard_at); }
 
     // Its oldest request was not answered in time, nor later.
     [[nodiscard]] bool is_late() const { return first_in_time != fragments.front(); }
@@ -190,6 +195,7 @@ class ServerConn {
     uint32_t failures = 0;           // in a row, of this connection, without a response in between
     Instant retry_at = {};           // no attempt before; of a probe: when the next one begins
     Instant since = {};              // when the connect began
+    Instant heard_at = {};           // a byte from the server, last
     Instant ready_by = {};           // when it will have taken too long
     ClientConn* uploader = nullptr;  // whose request it has, and not its end
     Chain upload_line;               // of that as it came, when it was written anew

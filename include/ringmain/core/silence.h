@@ -1,11 +1,13 @@
 // ringmain/core/silence.h - when a server that takes connections and requests answers nothing.
 //
 //   Heard --- a request is late, and nothing was heard since it was queued ---> Doubted
-//   Doubted --- one that was queued later is late, and still nothing was heard ---> Silent
+//   Doubted --- one that was queued later is late, on a connection made later, and still nothing
+//               was heard ---> Silent
 //   Doubted, Silent --- a byte from the server, on any connection ---> Heard
 //
-// The first late request may be the fault of its connection, which is replaced for it: so there are
-// two steps. To a server that is silent nothing is queued any more, for it would only wait in vain,
+// The first late request may be the fault of its connection, which is replaced for it, and what
+// took that may have taken others: so there are two steps, and the second is of a connection made
+// since. To a server that is silent nothing is queued any more, for it would only wait in vain,
 // one timeout for every window of a client's pipeline; what waits there already keeps its time. An
 // answer to that, however late, ends the silence, and when the connections are given up the next
 // one asks (PING, version) before it takes requests.
@@ -28,15 +30,16 @@ class Silence {
         return true;
     }
 
-    // The time of a request is up. True when the server is silent from now on.
-    [[nodiscard]] bool on_late(Instant queued, Instant now) {
+    // The time of a request is up, on a connection whose connect began then. True when the server
+    // is silent from now on.
+    [[nodiscard]] bool on_late(Instant queued, Instant connected, Instant now) {
         if (silent_ || queued < heard_at_) return false;
         if (doubted_at_ <= heard_at_) {
             doubted_at_ = now;
             since_ = queued;
             return false;
         }
-        if (queued < doubted_at_) return false;
+        if (queued < doubted_at_ || connected < doubted_at_) return false;
         silent_ = true;
         return true;
     }

@@ -101,6 +101,46 @@ TEST_CASE("all connections that one event takes with it are one failure") {
     CHECK(world.health(0).accepts_traffic());
 }
 
+// As when something in between forgets all that it knew.
+TEST_CASE("connections that one event took are one failure, however much later each shows it") {
+    for (const bool by_reset : {false, true}) {
+        CAPTURE(by_reset);
+        config::Pool pool = ejecting_pool(2);
+        pool.server_connections = 4;
+        World world(pool);
+        const std::string key = world.key_on(0);
+        std::vector<Channel*> clients;
+        for (int i = 0; i < 4; ++i) {
+            clients.push_back(&world.client());
+            CHECK(world.ask(*clients.back(), resp({"GET", key})) == "$-1\r\n");
+        }
+        REQUIRE(world.counters().server_connections.get() == 4);
+        const std::vector<Channel*> old = world.links(0);
+        world.pass(10);
+        for (size_t i = 0; i < clients.size(); ++i) {
+            world.server(0).mood = Mood::Mute;
+            CHECK(world.ask(*clients[i], resp({"GET", key})) == "");
+            for (Channel* channel : old) {
+                if (channel->arrived.empty()) continue;
+                channel->arrived.clear();  // nobody gets it
+                if (!by_reset) continue;
+                world.loop().begin();
+                world.loop().reset(*channel);
+                world.loop().end();
+            }
+            world.server(0).mood = Mood::Up;
+            world.pass(410);
+            CHECK(World::heard(*clients[i]).starts_with("-ERR ringmain: "));
+            CHECK(world.health(0).accepts_traffic());
+            CHECK_FALSE(world.proxy().pools()[0]->servers[0]->silence.is_silent());
+        }
+        world.pass(2000);  // late connections are given up
+        for (Channel* client : clients) {
+            CHECK(world.ask(*client, resp({"GET", key})) == "$-1\r\n");
+        }
+    }
+}
+
 TEST_CASE("all requests that are late at once are one failure, and later ones another") {
     World world(ejecting_pool(2));
     const std::string key = world.key_on(0);

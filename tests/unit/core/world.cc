@@ -104,6 +104,15 @@ Channel* World::link(uint32_t server, bool resp3) {
     return channel == 0 ? nullptr : loop_->channels()[channel].get();
 }
 
+std::vector<Channel*> World::links(uint32_t server) {
+    std::vector<Channel*> found;
+    for (const auto& conn : proxy().pools()[0]->servers[server]->connections()) {
+        if (conn->is_on_demand() || conn->is_probe || conn->channel == 0) continue;
+        found.push_back(loop_->channels()[conn->channel].get());
+    }
+    return found;
+}
+
 Channel* World::probe(uint32_t server) {
     const auto& probe = proxy().pools()[0]->servers[server]->probe;
     if (probe == nullptr || probe->channel == 0) return nullptr;

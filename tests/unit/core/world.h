@@ -71,6 +71,9 @@ class World {
     // The open connection to a server; null when there is none.
     [[nodiscard]] Channel* link(uint32_t server, bool resp3 = false);
 
+    // All open ones that serve everybody.
+    [[nodiscard]] std::vector<Channel*> links(uint32_t server);
+
     // The same of the connection that probes it.
     [[nodiscard]] Channel* probe(uint32_t server);
 
