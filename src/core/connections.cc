@@ -208,11 +208,13 @@ Instant Proxy::after_backoff(uint32_t failures) {
 
 namespace {
 
-Blame judge_blame(const ServerConn& conn, Blame reported) {
+Blame judge_blame(const ServerConn& conn, std::string_view reason, Blame reported) {
     if (reported != Blame::Server) return reported;
     // Connections that serve everybody find out what there is to be known about a server.
     if (conn.is_subscriber) return Blame::Us;
     // A server that takes no more connections serves those that it has.
+    const bool is_crowded = reason.starts_with(crowded_reason);
+    if (is_crowded && conn.server->open_connections() > 0) return Blame::Us;
     const bool is_full = conn.is_lease && !conn.was_established && conn.server->is_connected();
     return is_full ? Blame::Us : Blame::Server;
 }
@@ -229,10 +231,11 @@ bool is_to_be_told(ServerConn& conn) {
 // What the loss says about the server, and when to try again.
 void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported) {
     Health& health = conn.server->health();
-    const Blame blame = judge_blame(conn, reported);
+    const Blame blame = judge_blame(conn, reason, reported);
     if (blame != Blame::Nobody) conn.failures = std::min(conn.failures + 1, 20U);
     conn.retry_at = after_backoff(conn.failures);
     if (blame != Blame::Server) {
+        if (blame == Blame::Us && reason.starts_with(crowded_reason)) conn.server->take_back(conn);
         if (blame == Blame::Us && is_to_be_told(conn)) tell(conn, conn.last_error);
         // The turn of connecting goes to somebody else.
         if (conn.has_turn && health.is_down()) {

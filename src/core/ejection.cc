@@ -242,6 +242,10 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     const bool is_right = is_redis ? answer == "+PONG" || answer.starts_with("-NOPERM") ||
                                          answer.starts_with("-MISCONF")
                                    : answer.starts_with("VERSION ");
+    if (!is_right && is_full(answer)) {
+        lose(probe, crowded_text(answer));
+        return;
+    }
     if (!is_right) {
         const bool counts = !is_excused(probe, answer);
         lose(probe,
@@ -250,6 +254,12 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
              counts ? Blame::Server : Blame::Us);
         return;
     }
+    pass_probe(probe, "answered a probe");
+}
+
+// It is there, and serves.
+void Proxy::pass_probe(ServerConn& probe, std::string_view reason) {
+    Server& server = *probe.server;
     const Instant began = probe.since;
     probe.retry_at = Instant::never();
     server.health().set_probe_at(Instant::never());
@@ -261,7 +271,7 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
     }
     // A check that began before an ejection in this very batch: follow_servers() plans a probe.
     if (began <= server.health().changed_at()) return;
-    if (!server.health().readmit(now_, "answered a probe")) {
+    if (!server.health().readmit(now_, reason)) {
         plan_probe(server, now_ + server.probe_delay);  // another change was under way
         return;
     }
@@ -274,6 +284,11 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
 void Proxy::fail_probe(ServerConn& probe, std::string_view reason, Blame blame) {
     if (blame == Blame::Nobody) return;
     Server& server = *probe.server;
+    // It serves those that it has, ours among them.
+    if (reason.starts_with(crowded_reason) && server.open_connections() > 0) {
+        pass_probe(probe, reason);
+        return;
+    }
     server.counters().probes_failed.add(1);
     if (blame == Blame::Server) {
         if (server.health().tell_once()) tell(probe, probe.last_error);

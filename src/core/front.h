@@ -89,8 +89,10 @@ inline constexpr std::string_view loading_reason = "is loading its data (eject_o
            answer.starts_with("ERROR Too many open connections");
 }
 
-[[nodiscard]] inline std::string crowded_text(const std::string& answer) {
-    return "takes no more connections: " + answer;
+inline constexpr std::string_view crowded_reason = "takes no more connections: ";
+
+[[nodiscard]] inline std::string crowded_text(std::string_view answer) {
+    return std::string(crowded_reason).append(answer);
 }
 
 // Whether so much more may wait for the connection.

@@ -48,18 +48,9 @@ bool Leases::counts_on(ServerConn& conn) {
     return false;
 }
 
-// Without a prelude it is the first that is heard of a server that is full, whatever was asked.
-bool Leases::is_turned_away(ServerConn& conn, const Bytes& error) {
-    if (!conn.is_lease || conn.spoke_since_connect) return false;
-    const std::string line = proxy_->first_line(error);
-    if (!is_full(line)) return false;
-    proxy_->lose(conn, crowded_text(line), Blame::Us);
-    return true;
-}
-
 void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     Fragment& head = *conn.fragments.front();
-    if (is_error(frame) && is_turned_away(conn, bytes)) return;
+    if (conn.is_lease && is_error(frame) && proxy_->is_turned_away(conn, bytes)) return;
     if (head.leading > 0) {
         on_leading(conn, frame, bytes);
         return;

@@ -159,8 +159,6 @@ void Proxy::on_prelude_response(ServerConn& conn,
     const uint8_t hello_index = credentials_of(*conn.server).password.empty() ? 0 : 1;
     const bool is_auth = index < hello_index;
     const bool is_hello = conn.resp3 && index == hello_index;
-    // One that takes no more connections serves those that it has.
-    const bool is_crowded = is_full(answer) && conn.server->is_connected();
     const std::string reason =
         is_auth ? reason_of_auth(*conn.server, answer) : reason_of_other(conn, answer, is_hello);
     const bool is_clients = conn.is_selected || conn.database != options.redis_db;
@@ -176,10 +174,10 @@ void Proxy::on_prelude_response(ServerConn& conn,
     // A server that knows only RESP2 serves RESP2, and one that loads or runs a script is well.
     const bool is_well = is_hello || is_excused(conn, answer);
     if (is_well) conn.server->health().allow();
-    // What is on a connection set apart goes to those that there are (Streams::fall_back), and so
-    // the loss is judged like that of any connection beside others.
-    const bool is_ours = is_well || (is_crowded && !conn.set_apart);
-    lose(conn, reason, is_ours ? Blame::Us : Blame::Server);
+    // Where a password was changed, those that are in are served on: they will tell.
+    const bool is_kept_out =
+        is_auth && conn.is_probe && conn.server->live && conn.server->open_connections() > 1;
+    lose(conn, reason, is_well || is_kept_out ? Blame::Us : Blame::Server);
 }
 
 void Proxy::on_prelude_response(ServerConn& conn,

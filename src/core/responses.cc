@@ -16,6 +16,7 @@
 #include "memcached_stats.h"
 #include "meta_sets.h"
 #include "script_front.h"
+#include "split.h"
 
 namespace ringmain::core {
 
@@ -58,6 +59,7 @@ std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
     std::string text = "sent bytes that nobody asked for";
     if (conn.spoke_since_connect && !Streams::is_leaving(conn)) return text;
     const std::string_view line = bytes.substr(0, std::min(bytes.find('\r'), bytes.size()));
+    if (is_full(line)) return crowded_text(stats::printable(line.substr(0, shown_max)));
     text += ": \"";
     text += stats::printable(line.substr(0, shown_max));
     text += line.size() > shown_max ? "...\"" : "\"";
@@ -257,34 +259,6 @@ Fragment& Proxy::take_answered(ServerConn& conn) {
     return fragment;
 }
 
-namespace {
-
-// A fragment's response has the shape that its join can use; an error always has.
-bool fits_join(ResponsePolicy policy,
-               const Fragment& fragment,
-               const resp::ResponseFrame& frame,
-               const Bytes& bytes,
-               std::string& scratch) {
-    switch (policy) {
-        case ResponsePolicy::One:
-        case ResponsePolicy::Script:
-            return true;
-        case ResponsePolicy::PerKey:
-            return frame.type == '*' && !frame.is_null && frame.number == fragment.keys &&
-                   resp::is_array_of_values(bytes);
-        case ResponsePolicy::AggSum:
-            return frame.type == ':' && frame.number >= 0 && frame.number <= fragment.keys;
-        case ResponsePolicy::AllSucceeded:
-            return frame.size == resp::ok_response.size() &&
-                   bytes.view({0, bytes.size()}, scratch) == resp::ok_response;
-        case ResponsePolicy::Gathered:
-            return fits_gather(fragment.request->gathering, frame);
-    }
-    return false;
-}
-
-}  // namespace
-
 // The first value of a get's response is for a key that this server was asked for. The keys of a
 // get that was not split are known when there is one.
 bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
@@ -316,6 +290,15 @@ void Proxy::note_error(ServerConn& conn, const Request& request, const Bytes& by
     tell(conn, "server " + conn.server->title() + " " + password_text(first_line(bytes)));
 }
 
+// What is heard first of a server that takes no more connections is no answer to anything.
+bool Proxy::is_turned_away(ServerConn& conn, const Bytes& error) {
+    if (conn.spoke_since_connect) return false;
+    const std::string line = first_line(error);
+    if (!is_full(line)) return false;
+    lose(conn, crowded_text(line));
+    return true;
+}
+
 void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     if (frame.type == '>') {
         lose(conn, "sent a push message that nobody subscribed to");
@@ -334,6 +317,7 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
         return;
     }
     if (is_error) [[unlikely]] {
+        if (is_turned_away(conn, bytes)) return;
         note_error(conn, *head.request, bytes);
     }
     if (is_error && conn.server->pool().options->eject_on_loading &&
@@ -366,6 +350,7 @@ void Proxy::on_response(ServerConn& conn,
     }
     const memcached::Verb verb = head.request->verb;
     const bool is_error = frame.kind == memcached::ResponseKind::Error;
+    if (is_error && is_turned_away(conn, bytes)) return;
     // A line may have been joined after a server had begun to answer what it could not know yet.
     const bool is_shared = head.in_line > 1;
     if (!memcached::fits(verb, frame) || frame.singly != is_shared) {

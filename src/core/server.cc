@@ -46,6 +46,21 @@ bool Server::replace(ServerConn& late, Instant now) {
     return true;
 }
 
+void Server::take_back(ServerConn& refused) {
+    if (refused.is_spare || refused.is_probe || refused.is_on_demand() || refused.is_selected) {
+        return;
+    }
+    for (const auto& conn : connections_) {
+        const bool is_late_one = conn->is_spare && conn->resp3 == refused.resp3 &&
+                                 conn->state == ServerConn::State::Ready;
+        if (!is_late_one) continue;
+        conn->is_spare = false;
+        refused.is_spare = true;
+        swap_places(*conn, refused);
+        return;
+    }
+}
+
 // Made when it is needed first: most servers are never late.
 ServerConn& Server::spare_of(bool resp3) {
     for (const auto& conn : connections_) {
@@ -134,6 +149,14 @@ void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
     queue_max = pool.server_queue_max == 0 ? UINT32_MAX : pool.server_queue_max;
     queue_size_max =
         pool.server_queue_size_max == 0 ? queue_size_default_ : pool.server_queue_size_max;
+}
+
+uint64_t Server::open_connections() const {
+    uint64_t count = 0;
+    for (const stats::ServerCounters& worker : pool_->shared->servers[index_]->counters) {
+        count += worker.connections.get();
+    }
+    return count;
 }
 
 bool Server::is_connected() const {

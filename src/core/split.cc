@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "front.h"
+#include "gather.h"
 
 namespace ringmain::core {
 
@@ -77,6 +78,29 @@ void order_keys(Join& join, Scratch& scratch) {
     for (uint32_t i = 0; i < count; ++i) {
         scratch.key_order[next[join.owners[i]]++] = i;
     }
+}
+
+bool fits_join(ResponsePolicy policy,
+               const Fragment& fragment,
+               const resp::ResponseFrame& frame,
+               const Bytes& bytes,
+               std::string& scratch) {
+    switch (policy) {
+        case ResponsePolicy::One:
+        case ResponsePolicy::Script:
+            return true;
+        case ResponsePolicy::PerKey:
+            return frame.type == '*' && !frame.is_null && frame.number == fragment.keys &&
+                   resp::is_array_of_values(bytes);
+        case ResponsePolicy::AggSum:
+            return frame.type == ':' && frame.number >= 0 && frame.number <= fragment.keys;
+        case ResponsePolicy::AllSucceeded:
+            return frame.size == resp::ok_response.size() &&
+                   bytes.view({0, bytes.size()}, scratch) == resp::ok_response;
+        case ResponsePolicy::Gathered:
+            return fits_gather(fragment.request->gathering, frame);
+    }
+    return false;
 }
 
 }  // namespace ringmain::core

@@ -26,4 +26,11 @@ namespace ringmain::core {
 // the first fragment, then those of the second one, ..., each in their order.
 void order_keys(Join& join, Scratch& scratch);
 
+// A fragment's response has the shape that its join can use; an error always has.
+[[nodiscard]] bool fits_join(ResponsePolicy policy,
+                             const Fragment& fragment,
+                             const resp::ResponseFrame& frame,
+                             const Bytes& bytes,
+                             std::string& scratch);
+
 }  // namespace ringmain::core

@@ -143,7 +143,6 @@ class Leases {
 
   private:
     void check_idle(ServerConn& conn);
-    [[nodiscard]] bool is_turned_away(ServerConn& conn, const Bytes& error);
     [[nodiscard]] bool lets_answer(ServerConn& conn, std::string_view why);
     void release(ServerConn& conn);
     void give_up_watch(ServerConn& conn);

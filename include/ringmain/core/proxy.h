@@ -57,12 +57,10 @@ class Proxy {
 
     // --- events in -----------------------------------------------------------------------------
 
-    // `wall` is for TIME and INFO only.
-    void begin_batch(Instant now, Instant wall);
+    void begin_batch(Instant now, Instant wall);  // which is for TIME and INFO only
     void end_batch();
 
-    // When on_tick() next has something to do, at the earliest; Instant::never() when nothing waits
-    // for time to pass.
+    // When on_tick() next has something to do, at the earliest; never() when nothing waits.
     [[nodiscard]] Instant next_deadline() const { return next_deadline_; }
 
     // Deadlines, retries, probes, idle clients. Does nothing before next_deadline().
@@ -72,8 +70,7 @@ class Proxy {
     // move. Before begin_batch(): what that plans anew has its time from then on.
     void on_pause(Duration gap);
 
-    // While something is unsent there has to be a batch by then: it finds the clients that do not
-    // take it.
+    // While something is unsent there is a batch by then, to find the clients that do not take it.
     [[nodiscard]] Instant next_stall_check() const {
         return last_stall_check_ + stall_check_interval;
     }
@@ -273,6 +270,7 @@ class Proxy {
     void on_prelude_response(ServerConn& conn, const memcached::ResponseFrame&, const Bytes& bytes);
     void on_ping_answered(ServerConn& conn, const std::string& answer);
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
+    [[nodiscard]] bool is_turned_away(ServerConn& conn, const Bytes& error);
 
     static void begin_shared(const ServerConn& conn, memcached::ResponseParser& parser);
     [[nodiscard]] bool continue_shared(ServerConn& conn,
@@ -352,6 +350,7 @@ class Proxy {
     void schedule_check(Server& server);
     void check_probe(ServerConn& probe);
     void end_probe(ServerConn& probe, const std::string& answer);
+    void pass_probe(ServerConn& probe, std::string_view reason);
     void fail_probe(ServerConn& probe, std::string_view reason, Blame blame);
 
     const config::Config* config_;

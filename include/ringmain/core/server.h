@@ -41,6 +41,10 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     // the spare then, until it is closed. False while there is no spare that may connect.
     [[nodiscard]] bool replace(ServerConn& late, Instant now);
 
+    // `refused` stood in for a late one, and the server takes no more connections: the late one has
+    // its place again, if it is still there.
+    void take_back(ServerConn& refused);
+
     // One of connection() that could not be connected again; null: there is none.
     [[nodiscard]] ServerConn* failed_place(bool resp3) const;
 
@@ -65,6 +69,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     // By one that serves everybody.
     [[nodiscard]] bool is_connected() const;
+
+    // Connections to it, of all workers.
+    [[nodiscard]] uint64_t open_connections() const;
 
     // Whatever may be connected to the server: first those of connection(), then the probe, then
     // what was made on demand. The list grows, its elements stay (but for take_link).

@@ -562,4 +562,107 @@ TEST_CASE("what ends in a pool of before a reload ejects nobody where nobody is 
     CHECK(world.health(0).accepts_traffic());
 }
 
+namespace {
+
+constexpr const char* full = "-ERR max number of clients reached\r\n";
+
+config::Pool checked_pool() {
+    config::Pool pool = redis_pool(2);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    pool.server_retry_timeout_ms = 2000;
+    pool.server_connections = 2;
+    return pool;
+}
+
+}  // namespace
+
+TEST_CASE("a server that has no room for its probe serves the connections that it has") {
+    config::Pool pool = checked_pool();
+    pool.health_check_interval_ms = 1000;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    world.server(0).redis.canned["PING"] = full;
+    world.pass(5000);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.health(0).failures() == 0);
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    // Without any it serves nobody here.
+    world.server(0).mood = Mood::Refusing;
+    world.cut_off(0);
+    world.pass(2000);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.server(0).mood = Mood::Up;
+    world.pass(5000);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.server(0).redis.canned.erase("PING");
+    world.pass(2500);
+    CHECK(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("an ejected server that is full of connections, ours among them, is back") {
+    World world(checked_pool());
+    const std::string key = world.key_on(0);
+    Channel& one = world.client();
+    CHECK(world.ask(one, resp({"GET", key})) == "$-1\r\n");
+    CHECK(world.ask(world.client(), resp({"GET", key})) == "$-1\r\n");
+    REQUIRE(world.links(0).size() == 2);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(one, resp({"GET", key})) == "");
+    world.pass(410);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+    world.server(0).mood = Mood::Up;
+    world.server(0).redis.canned["PING"] = full;
+    world.pass(2500);
+    CHECK(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("a server whose password was changed serves those that are in") {
+    config::Pool pool = checked_pool();
+    pool.health_check_interval_ms = 1000;
+    pool.redis_auth = "secret";
+    World world(pool);
+    world.server(0).redis.password = "secret";
+    world.server(1).redis.password = "secret";
+    const std::string key = world.key_on(0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"AUTH", "secret"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    world.server(0).redis.canned["AUTH"] = "-WRONGPASS invalid username-password pair\r\n";
+    world.pass(5000);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+}
+
+TEST_CASE("that a server takes no more connections is no answer to a request") {
+    config::Pool pool = checked_pool();
+    pool.server_connections = 1;
+    pool.server_failure_limit = 2;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", key})) == "");
+    world.pass(410);
+    World::heard(client);
+    CHECK(world.ask(client, resp({"GET", key})) == "");
+    Channel& spare = *world.link(0);
+    REQUIRE(spare.arrived == resp({"GET", key}));
+    spare.inbound += full;
+    world.settle();
+    CHECK(World::heard(client) ==
+          error("server s0 (10.0.0.1:7000) takes no more connections: -ERR max number of clients "
+                "reached"));
+    CHECK(world.health(0).failures() == 1);  // that one was late
+    // The late one is what there is.
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    CHECK(world.links(0).size() == 1);
+    CHECK(world.health(0).failures() == 0);
+}
+
 }  // namespace ringmain::test
