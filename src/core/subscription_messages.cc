@@ -277,16 +277,28 @@ void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
 
 namespace {
 
-// A message as RESP3 or RESP2 has it, which differ in the first byte. What fits a block lies in
-// one: a client that is slow would otherwise hold one for each small piece between large ones.
-[[nodiscard]] bool copy_message(char kind,
-                                const Bytes& bytes,
-                                Chain& target,
-                                std::string& scratch) {
-    const ByteRange rest = {1, bytes.size() - 1};
+// Beside what is larger a block for a small piece is little.
+constexpr uint32_t evened_max = 64 * block_size;
+
+// A message as RESP3 or RESP2 has it, which differ in the first byte, in as few blocks as hold it
+// and equally much in each. A client that is slow would have a block of its own for each small
+// piece between large ones; these are large, and one copy is there for all.
+[[nodiscard]] bool copy_message(
+    char kind, const Bytes& bytes, Chain& target, BlockPool& blocks, std::string& scratch) {
     if (!target.append_copy({&kind, 1}, nullptr)) return false;
-    if (bytes.size() > block_size) return bytes.append_to(target, rest, nullptr);
-    return target.append_copy(bytes.view(rest, scratch), nullptr);
+    if (bytes.size() > evened_max) {
+        return bytes.append_to(target, {1, bytes.size() - 1}, nullptr);
+    }
+    const uint32_t count = (bytes.size() + block_size - 1) / block_size;
+    const uint32_t size = (bytes.size() + count - 1) / count;
+    if (!target.append_copy(bytes.view({1, size - 1}, scratch), nullptr)) return false;
+    for (uint32_t at = size; at < bytes.size(); at += size) {
+        Chain part(blocks);
+        const ByteRange range = {at, std::min(size, bytes.size() - at)};
+        if (!part.append_copy(bytes.view(range, scratch), nullptr)) return false;
+        target.append_chain(std::move(part));
+    }
+    return true;
 }
 
 }  // namespace
@@ -294,7 +306,7 @@ namespace {
 // To all clients that have the topic.
 void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
     pool.counters->messages.add(1);
-    const bool is_whole = bytes.is_contiguous() || bytes.size() > block_size;
+    const bool is_whole = bytes.is_contiguous() || bytes.size() > evened_max;
     Chain resp2(proxy_->blocks());
     Chain resp3(proxy_->blocks());
     uint64_t delivered = 0;
@@ -304,7 +316,8 @@ void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
         const bool is_as_it_came = !client->resp3 && is_whole;
         Chain& copy = client->resp3 ? resp3 : resp2;
         if (!is_as_it_came && copy.empty() &&
-            !copy_message(client->resp3 ? '>' : '*', bytes, copy, proxy_->scratch().text)) {
+            !copy_message(
+                client->resp3 ? '>' : '*', bytes, copy, proxy_->blocks(), proxy_->scratch().text)) {
             copy.clear();
             is_dropped = true;
             continue;
