@@ -27,6 +27,7 @@ struct Channel {
     bool send_failed = false;            // none is possible any more; what has come is still read
     bool cancelling = false;             // the receive is being cancelled
     bool starved = false;                // the receive found no buffer
+    bool connected = false;              // to its server
     bool watched = false;                // nudge_quiet() will look at it
     bool quiet = false;                  // nothing received since it looked last
     bool ended = false;                  // the peer sent its last byte

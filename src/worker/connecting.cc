@@ -76,19 +76,28 @@ Driver::Found* Driver::untried(const core::ServerConn& conn) {
     return is_left ? &known : nullptr;
 }
 
-// A connection's first look-up begins with the address that others of its server found to work.
+// An attempt begins with the address that worked last, for this connection or another of its
+// server: the same addresses may come in another order each time.
 Driver::Found& Driver::note_found(const core::ServerConn& conn,
                                   const std::vector<uring::SocketAddress>& addresses) {
-    const auto [place, is_first] = found_.try_emplace(&conn);
-    Found& known = place->second;
+    Found& known = found_[&conn];
     known.addresses = addresses;
     known.at = now_;
     known.tried = 0;
-    const auto working = is_first ? working_.find(conn.server) : working_.end();
+    const auto working = working_.find(conn.server);
     if (working == working_.end()) return known;
     const auto same = std::ranges::find(addresses, working->second);
     if (same != addresses.end()) known.next = static_cast<size_t>(same - addresses.begin());
     return known;
+}
+
+// The address that its attempt was at is not the one to begin with any more.
+void Driver::note_failed(const core::ServerConn& conn) {
+    const auto working = working_.find(conn.server);
+    const auto address = addresses_.find(&conn);
+    const bool is_same = working != working_.end() && address != addresses_.end() &&
+                         working->second == address->second;
+    if (is_same) working_.erase(working);
 }
 
 void Driver::connect_to_next(core::ServerConn& conn, Found& known) {
@@ -153,6 +162,7 @@ void Driver::on_connect(Channel& channel, int32_t result) {
         working_[channel.server->server] = addresses_[channel.server];
     }
     if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
+    channel.connected = true;
     receive(channel);
     tell(*channel.server, "is connected to");
     proxy_.on_connected(*channel.server);
@@ -201,6 +211,7 @@ void Driver::tell(const core::ClientConn& client, std::string_view what) const {
 
 void Driver::disconnect(core::ServerConn& conn) {
     Channel& channel = *channels_[conn.channel];
+    if (!channel.connected) note_failed(conn);
     channel.server = nullptr;
     conn.channel = 0;
     conn.is_starved = false;

@@ -339,6 +339,7 @@ void Driver::close_if_quiet(Channel& channel) {
     channel.cancelling = false;
     channel.quiet = false;
     channel.watched = false;
+    channel.connected = false;
     channel.ended = false;
     channel.shut = false;
     channel.closing = false;

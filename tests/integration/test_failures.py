@@ -185,6 +185,21 @@ class Refused(Failing):
         wait_for(lambda: client.call("GET", "a") == b"$6\r\nsecond\r\n", "the second one serves", 4)
         self.assertNotIn("is ejected", self.proxy.log())
 
+    @unittest.skipIf(os.geteuid() != 0, "needs root for a file /etc/hosts of its own")
+    def test_the_address_that_works_stays_in_use_in_whatever_order_they_come(self):
+        first = self.use(fake_redis(lambda *_: b"+first\r\n", host="127.0.0.2"))
+        other = fake_redis(lambda *_: b"+other\r\n", port=first.port, host="127.0.0.3")
+        self.addCleanup(other.stop)
+        hosts = self.behind_hosts("127.0.0.2 two\n127.0.0.3 two\n", f"two:{first.port}:1 s0")
+        client = self.client()
+        self.same(client.call("GET", "a"), b"+first\r\n")
+        hosts.write_text("127.0.0.3 two\n127.0.0.2 two\n")
+        for connections in (2, 3):
+            first.connections[-1].socket.shutdown(2)
+            wait_for(lambda: client.call("GET", "a") == b"+first\r\n", "it is connected again")
+            self.assertEqual(len(first.connections), connections)
+        self.assertEqual(other.connections, [])
+
     def test_reconnections_are_spaced(self):
         """A server that accepts and closes is not stormed: one attempt per pause, not per request."""
         slammed = FakeServer(lambda connection: None)

@@ -142,6 +142,7 @@ class Driver {
     [[nodiscard]] Found* untried(const core::ServerConn& conn);
     Found& note_found(const core::ServerConn& conn,
                       const std::vector<uring::SocketAddress>& addresses);
+    void note_failed(const core::ServerConn& conn);
     void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
     [[nodiscard]] bool is_own_end(const Channel& channel) const;
