@@ -213,8 +213,9 @@ Blame judge_blame(const ServerConn& conn, std::string_view reason, Blame reporte
     // Connections that serve everybody find out what there is to be known about a server.
     if (conn.is_subscriber) return Blame::Us;
     // A server that takes no more connections serves those that it has.
-    const bool is_crowded = reason.starts_with(crowded_reason);
-    if (is_crowded && conn.server->open_connections() > 0) return Blame::Us;
+    // And a name service that fails says nothing about one that serves.
+    const bool is_little = reason.starts_with(crowded_reason) || reason.starts_with(unfound_reason);
+    if (is_little && conn.server->open_connections() > 0) return Blame::Us;
     const bool is_full = conn.is_lease && !conn.was_established && conn.server->is_connected();
     return is_full ? Blame::Us : Blame::Server;
 }

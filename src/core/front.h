@@ -89,6 +89,9 @@ inline constexpr std::string_view loading_reason = "is loading its data (eject_o
            answer.starts_with("ERROR Too many open connections");
 }
 
+// Of a server whose name has no address, or none in time.
+inline constexpr std::string_view unfound_reason = "cannot be found: ";
+
 inline constexpr std::string_view crowded_reason = "takes no more connections: ";
 
 [[nodiscard]] inline std::string crowded_text(std::string_view answer) {

@@ -665,4 +665,28 @@ TEST_CASE("that a server takes no more connections is no answer to a request") {
     CHECK(world.health(0).failures() == 0);
 }
 
+TEST_CASE("a name service that fails ejects no server that serves") {
+    config::Pool pool = checked_pool();
+    pool.health_check_interval_ms = 1000;
+    World world(pool);
+    const std::string key = world.key_on(0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    core::Server& server = *world.proxy().pools()[0]->servers[0];
+    const auto fail_to_find = [&world](core::ServerConn& conn) {
+        world.proxy().on_server_lost(conn, "cannot be found: temporary failure in name resolution");
+        world.settle();
+    };
+    world.server(0).mood = Mood::Mute;
+    while (world.probe(0) == nullptr) {
+        world.pass(10);
+    }
+    fail_to_find(*server.probe);
+    CHECK(world.health(0).failures() == 0);
+    // Without a connection it is what the server has to do with.
+    CHECK(world.ask(client, resp({"GET", key})) == "");
+    fail_to_find(*world.link(0)->server);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
 }  // namespace ringmain::test
