@@ -77,7 +77,9 @@ constexpr std::array user_table = {
            .example = "[\"-@dangerous\", \"+keys\"]",
            .help = "what it may run, as redis's ACL has it: the last rule that fits decides",
            .doc = "Without a rule, and before a first rule that begins with -, all commands are "
-                  "allowed; before one that begins with +, none."},
+                  "allowed; before one that begins with +, none. What a script or function runs is "
+                  "not looked at: for who may not run all commands it takes a rule that names "
+                  "them, or +@scripting."},
 };
 
 }  // namespace

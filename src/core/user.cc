@@ -33,6 +33,19 @@ bool may_write(const Command& row) {
     return (row.acl & acl_category::scripting) != 0 && (row.flags & command_flag::readonly) == 0;
 }
 
+// Not all commands.
+bool are_limits(const std::vector<resp::Rule>& rules) {
+    const auto allows_all = [](const resp::Rule& rule) {
+        return rule.allows && rule.categories == resp::Rule::all;
+    };
+    return !rules.empty() && (!std::ranges::all_of(rules, &resp::Rule::allows) ||
+                              std::ranges::none_of(rules, allows_all));
+}
+
+bool means_scripts(const resp::Rule& rule) {
+    return rule.command != nullptr || rule.categories == acl_category::scripting;
+}
+
 }  // namespace
 
 User::User(const config::User& options) : options_(&options), digest_(digest_for(options)) {
@@ -41,14 +54,18 @@ User::User(const config::User& options) : options_(&options), digest_(digest_for
         RM_ASSERT(rule.has_value());
         rules_.push_back(*rule);
     }
+    is_limited_ = are_limits(rules_);
 }
 
 bool User::may_run(const Command& container, const Command& row) const {
     if ((row.flags & command_flag::no_auth) != 0) return true;  // AUTH, HELLO, QUIT, RESET
     if (options_->access == config::Access::ReadOnly && may_write(row)) return false;
-    bool allowed = rules_.empty() || !rules_.front().allows;
+    // A script may run any command, and only its server sees which.
+    const bool is_script = is_limited_ && (row.acl & acl_category::scripting) != 0;
+    bool allowed = !is_script && (rules_.empty() || !rules_.front().allows);
     for (const resp::Rule& rule : rules_) {
-        if (rule.fits(container, row)) allowed = rule.allows;
+        if (!rule.fits(container, row)) continue;
+        allowed = rule.allows && (!is_script || allowed || means_scripts(rule));
     }
     return allowed;
 }

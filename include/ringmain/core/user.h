@@ -42,6 +42,7 @@ class User {
     const config::User* options_;
     PasswordDigest digest_;
     std::vector<resp::Rule> rules_;
+    bool is_limited_ = false;  // by them
 };
 
 }  // namespace ringmain::core

@@ -168,6 +168,42 @@ TEST_CASE("the last rule that fits a command decides") {
     CHECK_FALSE(may_run(options, "set"));
 }
 
+// Nobody but the server sees what they run.
+TEST_CASE("who may not run all commands runs scripts where a rule means these") {
+    const std::vector<std::string_view> scripting = {
+        "eval", "evalsha", "eval_ro", "fcall", "fcall_ro", "function|load", "script|load"};
+    const auto check_all = [&scripting](const config::User& options, bool may) {
+        for (const std::string_view name : scripting) {
+            CAPTURE(name);
+            CHECK(may_run(options, name) == may);
+        }
+    };
+    config::User options = user("u");
+    check_all(options, true);
+    for (const auto& rules : std::vector<std::vector<std::string>>{
+             {"-@dangerous", "+keys"},
+             {"-flushall"},
+             {"+@all", "-flushall"},
+             {"+@read", "+@write", "+@slow"},
+             {"-@scripting", "+@slow"},
+             {"+@scripting", "-@all", "+@slow"},
+         }) {
+        CAPTURE(rules[0]);
+        options.commands = rules;
+        check_all(options, false);
+    }
+    options.commands = {"+@all"};
+    check_all(options, true);
+    options.commands = {"-flushall", "+@scripting"};
+    check_all(options, true);
+    options.commands = {"+@read", "+@scripting", "+@slow", "-eval"};
+    CHECK_FALSE(may_run(options, "eval"));
+    CHECK(may_run(options, "fcall"));
+    options.commands = {"+@read", "+eval"};
+    CHECK(may_run(options, "eval"));
+    CHECK_FALSE(may_run(options, "evalsha"));
+}
+
 TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
     config::User options = user("shop");
     options.keys = {"shop:", "{shop}"};
