@@ -52,6 +52,14 @@ void Leases::end_turns(Request& request, std::string_view text) {
     proxy_->finish(request, text);
 }
 
+// With an error of our own: no server gets the next question.
+void Leases::fail_turns(Request& request, std::string_view why, stats::Reason reason) {
+    const Pool& pool = *request.client->pool;
+    proxy_->count_error(pool, reason);
+    pool.counters->forward_error.add(1);
+    end_turns(request, error_line(pool, why));
+}
+
 void Leases::take_turn(Request& request) {
     ClientConn& client = *request.client;
     Pool& pool = *client.pool;
@@ -62,7 +70,7 @@ void Leases::take_turn(Request& request) {
         return;
     }
     if (!turns.end.empty()) {
-        end_turns(request, error_line(pool, turns.end));
+        fail_turns(request, turns.end, stats::Reason::Other);
         return;
     }
     // Each key is asked once for a client that has ended its side; it is not waited for.
@@ -73,7 +81,7 @@ void Leases::take_turn(Request& request) {
         return;
     }
     if (!pool.any_live()) {
-        end_turns(request, error_line(pool, proxy_->no_server_text(pool)));
+        fail_turns(request, proxy_->no_server_text(pool), stats::Reason::NoServer);
         return;
     }
     std::string text;
@@ -81,13 +89,14 @@ void Leases::take_turn(Request& request) {
     Server& server = pool.server(turns.asks() ? next_question(pool, turns, text)
                                               : next_wait(pool, turns, text, &wait));
     std::string_view why = "out of memory for requests; see buffer_memory";
+    proxy_->scratch().why_reason = stats::Reason::Limit;
     ServerConn* conn = nullptr;
     if (proxy_->has_room_for(text.size())) {
         conn = waits ? take(server, client, Need::Wait, &why)
                      : proxy_->usable_connection(server, client, text.size(), &why);
     }
     if (conn == nullptr) {
-        end_turns(request, error_line(pool, why));
+        fail_turns(request, why, proxy_->scratch().why_reason);
         return;
     }
     const bool written = conn->out.append_copy(text, nullptr);

@@ -159,6 +159,7 @@ class Leases {
     void on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_turn(Request& request, const resp::ResponseFrame& frame, const Bytes& bytes);
     void end_turns(Request& request, std::string_view text);
+    void fail_turns(Request& request, std::string_view why, stats::Reason reason);
     void on_asked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] static bool fits_turn(const Turns& turns, const resp::ResponseFrame& frame);
     [[nodiscard]] uint32_t next_question(const Pool& pool, Turns& turns, std::string& text);

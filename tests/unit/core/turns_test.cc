@@ -514,4 +514,35 @@ TEST_CASE("what stands in a large element is not what its server says of itself"
     }
 }
 
+TEST_CASE("a pop that ringmain answers with an error is counted, with the reason") {
+    using stats::Reason;
+    const auto count = [](Pair& pair, Reason reason) {
+        const auto index = static_cast<size_t>(reason);
+        return std::pair(pair.counters().errors[index].get(), pair.counters().forward_error.get());
+    };
+    const std::pair<uint64_t, uint64_t> once = {1, 1};
+    for (const bool waits : {false, true}) {
+        CAPTURE(waits);
+        const auto request = [&](const Pair& pair) {
+            return waits ? resp({"BLPOP", pair.a, pair.b, "1"})
+                         : resp({"LMPOP", "2", pair.a, pair.b, "LEFT"});
+        };
+        Pair refusing;
+        refusing.world.server(1).mood = Mood::Refusing;
+        CHECK(refusing.world.ask(*refusing.client, resp({"GET", refusing.b}))
+                  .starts_with("-ERR ringmain: "));
+        const auto before = count(refusing, Reason::Refused);
+        CHECK(refusing.world.ask(*refusing.client, request(refusing))
+                  .starts_with("-ERR ringmain: server s1"));
+        CHECK(count(refusing, Reason::Refused) == std::pair(before.first + 1, before.second + 1));
+    }
+    config::Pool pool = redis_pool(2);
+    pool.leases_max = 0;
+    Pair full(pool);
+    CHECK(full.world.ask(*full.client, resp({"BLPOP", full.a, full.b, "1"})).find("leases_max") !=
+          std::string::npos);
+    CHECK(count(full, Reason::Limit) == once);
+    CHECK(full.world.counters().errors.get() == 1);
+}
+
 }  // namespace ringmain::test
