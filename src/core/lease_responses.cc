@@ -137,8 +137,15 @@ void Leases::on_leading(ServerConn& conn, const resp::ResponseFrame& frame, cons
 }
 
 // The head of the FIFO leaves it.
+Fragment& Leases::take_head(ServerConn& conn) {
+    if (conn.fragments.front()->special != Special::Wait) return proxy_->take_answered(conn);
+    Fragment& fragment = proxy_->leave_queue(conn);
+    conn.note_waited(fragment);
+    return fragment;
+}
+
 Request& Leases::take_request(ServerConn& conn) {
-    Fragment& fragment = proxy_->take_answered(conn);
+    Fragment& fragment = take_head(conn);
     fragment.response.clear();
     return *fragment.request;
 }
@@ -251,8 +258,6 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
         proxy_->lose(conn, "sent a response that does not fit the request");
         return;
     }
-    // How long it waited says nothing about the server.
-    conn.fragments.front()->queued = proxy_->now();
     // The frame is the connection's, which may be closed when it is given back.
     const resp::ResponseFrame answer = frame;
     Request& request = take_request(conn);

@@ -43,6 +43,12 @@ void ServerConn::note_taken() {
     show({.out_queue = fragments.size(), .out_queue_bytes = traffic.sent_bytes});
 }
 
+void ServerConn::note_waited(const Fragment& fragment) {
+    if constexpr (!stats::is_counting) return;
+    server->counters().responses.add(1);
+    traffic.sent_bytes -= fragment.size;
+}
+
 void ServerConn::end_run(Instant now) {
     if (traffic.run_length == 0) return;
     const stats::Histogram::Entry took = stats::Histogram::entry_of(now - traffic.run_queued);

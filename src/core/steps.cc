@@ -221,10 +221,7 @@ void Leases::ask_simply(Request& request,
 }
 
 void Leases::on_step(ServerConn& conn, const Bytes& bytes) {
-    Fragment& head = *conn.fragments.front();
-    // How long it waited says nothing about the server.
-    if (head.special == Special::Wait) head.queued = proxy_->now();
-    Fragment& fragment = proxy_->take_answered(conn);
+    Fragment& fragment = take_head(conn);
     const std::string refusal = fragment.response.to_string();  // of what stood before it
     fragment.response.clear();
     Request& request = *fragment.request;

@@ -195,6 +195,7 @@ class Leases {
 
     void on_published(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
+    [[nodiscard]] Fragment& take_head(ServerConn& conn);
     [[nodiscard]] Request& take_request(ServerConn& conn);
     void deliver(Request& request, const Bytes* bytes, std::string_view text);
     void end_lease(ServerConn& conn, bool clean);

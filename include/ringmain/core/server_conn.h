@@ -165,6 +165,9 @@ class ServerConn {
         traffic.sent_bytes -= fragment.size;
     }
 
+    // The same of one that waited on its server: how long says nothing about either.
+    void note_waited(const Fragment& fragment);
+
     void publish(Instant now);
     // Lost, with all that was on it.
     void forget_traffic();

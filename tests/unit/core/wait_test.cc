@@ -68,8 +68,13 @@ TEST_CASE("a command that waits gets its answer, whenever it comes") {
               .find("blocked_clients:0\r\n") != std::string::npos);
     CHECK(waiting.counters().leases.get() == 0);
     CHECK(waiting.world.counters().timeouts.get() == 0);
-    // That it waited is not how long its server takes.
+    // That it waited is not how long its server takes, and no time is not either.
     CHECK(waiting.counters().latency.sum_us() == 0);
+    CHECK(waiting.counters().latency.count_in(0) == 0);
+    const stats::ServerCounters& server = waiting.world.proxy().pools()[0]->servers[0]->counters();
+    CHECK(server.responses.get() == 1);
+    CHECK(server.latency.count_in(0) == 0);
+    CHECK(server.out_queue_bytes.get() == 0);
 }
 
 TEST_CASE("what a client sends behind it waits, what others send does not") {
