@@ -62,6 +62,7 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
 
 // The fragment is out of the FIFO, answered or with its connection lost, or its time is up.
 void Proxy::note_slow(const ServerConn& conn, const Fragment& fragment) {
+    if (fragment.special == Special::Wait) return;  // it does what it was asked
     const Request& request = *fragment.request;
     const Duration total = now_ - fragment.queued;
     stats::SlowRequest slow;

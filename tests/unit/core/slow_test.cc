@@ -150,4 +150,30 @@ TEST_CASE("what is fast enough, and everything when the slow log is off, is not 
     }
 }
 
+TEST_CASE("a command that waits is not slow, however it ends") {
+    World world(redis_pool(1), {.slow_log_ms = 20});
+    stats::SlowRequest slow;
+    for (int end = 0; end < 3; ++end) {
+        CAPTURE(end);
+        world.server(0).mood = Mood::Mute;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"BLPOP", "l", "0"})) == "");
+        world.pass(50);
+        REQUIRE(world.leases(0).size() == 1);
+        Channel& lease = *world.leases(0)[0];
+        if (end == 0) {
+            lease.inbound += "*2\r\n" + bulk("l") + bulk("x");
+        } else if (end == 1) {
+            client.inbound_end = true;
+            world.settle();
+            lease.arrived.clear();
+            world.server(0).mood = Mood::Up;  // which closes what was ended
+        } else {
+            world.drop(client);
+        }
+        world.settle();
+        CHECK_FALSE(world.counters().slow_requests.pop(slow));
+    }
+}
+
 }  // namespace ringmain::test
