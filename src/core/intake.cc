@@ -220,7 +220,7 @@ void Proxy::take_part(ClientConn& client, const Parser& parser, Slice slice) {
     const bool is_on_its_way = client.upload >= Upload::Sending;
     if (parser.discarding()) {
         client.intake->partial.clear();
-        if (client.upload == Upload::Sending) streams_.give_up(client);
+        if (client.upload == Upload::Sending) streams_.abandon(client);
         // On another connection than what is under way:
         const bool is_behind = client.upload == Upload::Behind && !client.requests.empty();
         if (is_behind && removes(parser)) hold_back(client);

@@ -269,8 +269,6 @@ void Streams::begin_request(ClientConn& client, Server& server, const Begun& beg
     if (conn == nullptr) return;
     Request* request = proxy_->make_request(client);
     RM_ASSERT(request != nullptr);  // the limit was checked
-    client.pool->counters->commands[begun.number()].add(1);
-    proxy_->counters().requests.add(1);
     describe(*request, server, begun);
     conn->uploader = &client;
     conn->taken_at = proxy_->now();
@@ -338,7 +336,7 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice en
         return client.requests.empty() || oversized ? Ended::Take : Ended::Wait;
     }
     if (client.upload == Upload::Sending && oversized) {
-        give_up(client);
+        abandon(client);  // what it turns out to be is taken yet
         return Ended::Take;
     }
     // However much waits: what is to come is another request's.
@@ -353,6 +351,7 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice en
     conn.upload_line.clear();
     // Its time begins.
     Fragment& fragment = *conn.fragments.back();
+    count(*client.pool, *fragment.request);
     conn.note_complete(fragment);
     fragment.queued = proxy_->now();
     fragment.sent = proxy_->now();
@@ -381,12 +380,6 @@ void Streams::abandon(ClientConn& client) {
     if (client.barrier && !client.requests.empty()) proxy_->hold_back(client);
 }
 
-// And what it turns out to be is taken yet, and counted then.
-void Streams::give_up(ClientConn& client) {
-    uncount(*client.requests.back());
-    abandon(client);
-}
-
 void Streams::take_unasked(ServerConn& conn, Slice slice) {
     if (keep_early(conn, slice)) return;
     const Blame blame = is_leaving(conn) ? blame_of_refusal(slice.view()) : Blame::Server;
@@ -410,8 +403,6 @@ bool Streams::keep_early(ServerConn& conn, Slice slice) {
     const bool has_more = text.find('\n') < text.size() - 1;  // than a line
     if (has_more || text.size() > size_max || !is_refusal(verb, text)) return false;
     if (!conn.partial.append_growing(slice)) return false;
-    // It is counted when it is taken.
-    conn.server->counters().response_bytes.subtract(slice.size);
     early_.add(conn);
     return true;
 }
@@ -421,9 +412,9 @@ void Streams::take_early(ServerConn& conn) {
     if (!proxy_->awaits_bytes(conn)) return;
     early_.remove(conn);
     Chain bytes = std::move(conn.partial);
-    while (!bytes.empty()) {
+    while (!bytes.empty() && conn.state != ServerConn::State::Closed) {
         const Slice slice = bytes.front();
-        proxy_->on_server_bytes(conn, slice);
+        proxy_->take_server_bytes(conn, slice);
         bytes.pop_front(slice.size);
     }
 }

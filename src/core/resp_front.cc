@@ -60,9 +60,9 @@ void RespFront::error(std::string_view line, stats::Reason reason) {
     proxy_.answer_error(client_, line, false, reason);
 }
 
-// What is taken again counts when it is.
+// What is taken again counts when it is. A counter never goes back: others read it at any time.
 Taken RespFront::count_once(Taken taken) {
-    if (taken == Taken::Later) counted_->subtract(1);
+    if (taken != Taken::Later) counted_->add(1);
     return taken;
 }
 
@@ -81,11 +81,13 @@ Taken RespFront::take() {
     const std::string_view name =
         frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
     const Command* command = resp::find_command(name);
-    const Command* container = command;
     client_.last_command = command;
     counted_ = &pool_.counters->commands[number_of(command)];
-    counted_->add(1);
-    if (command == nullptr) return count_once(take_unknown(name));
+    return count_once(command == nullptr ? take_unknown(name) : take_known(*command));
+}
+
+Taken RespFront::take_known(const Command& container) {
+    const Command* command = &container;
     if (!command->subcommands.empty() && frame_.argument_count > 1) {
         const Command* subcommand = resp::find_subcommand(*command, argument(1));
         if (subcommand == nullptr) {
@@ -100,8 +102,8 @@ Taken RespFront::take() {
         error("-NOAUTH Authentication required.\r\n");
         return Taken::Yes;
     }
-    if (client_.user != nullptr && !is_permitted(*container, *command)) return Taken::Yes;
-    return count_once(take_command(*command));
+    if (client_.user != nullptr && !is_permitted(container, *command)) return Taken::Yes;
+    return take_command(*command);
 }
 
 // A module's command, or one newer than the table: the server knows better.

@@ -121,6 +121,7 @@ class RespFront {
     [[nodiscard]] static Taken later() { return Taken::Later; }
 
     Taken count_once(Taken taken);
+    Taken take_known(const Command& container);
 
     Proxy& proxy_;
     ClientConn& client_;

@@ -28,6 +28,11 @@ void Proxy::on_server_bytes(ServerConn& conn, Slice slice) {
         if (conn.state == ServerConn::State::Closed) return;
     }
     conn.server->counters().response_bytes.add(slice.size);
+    take_server_bytes(conn, slice);
+}
+
+// They are counted.
+void Proxy::take_server_bytes(ServerConn& conn, Slice slice) {
     conn.server->note_heard(now_);
     conn.heard_at = now_;
     if (conn.is_subscriber) {
@@ -76,9 +81,10 @@ bool is_one_wanted(const Fragment* fragment, uint32_t count) {
     return false;
 }
 
-}  // namespace
-
-namespace {
+// What came in parts, or else in one.
+Bytes all_of(const Chain& parts, Slice one) {
+    return parts.empty() ? Bytes(one) : Bytes(parts);
+}
 
 // Whether the answer says in what state the connection is for whoever comes next.
 bool tells_state(const Fragment& fragment) {
@@ -175,15 +181,6 @@ bool Proxy::admit_part(ServerConn& conn, uint32_t size) {
     conn.partial.clear();
     return false;
 }
-
-namespace {
-
-// What came in parts, or else in one.
-Bytes all_of(const Chain& parts, Slice one) {
-    return parts.empty() ? Bytes(one) : Bytes(parts);
-}
-
-}  // namespace
 
 // `end` is the last part of a whole response, or all of it. False: the connection is gone.
 bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {

@@ -370,19 +370,18 @@ void Streams::keep_request(ServerConn& conn, ClientConn& client) {
     restore(conn, client);
     Request& request = *client.requests.pop_back();
     client.upload = Upload::Behind;
-    uncount(request);
     proxy_->detach(request);
     if (client.binary != nullptr) client.binary->forget_last();
     keep_or_wait(client);
     if (client.upload == Upload::Kept && client.paused) proxy_->resumable_.add(client);
 }
 
-// It is counted when it is taken.
-void Streams::uncount(const Request& request) {
-    const Pool& pool = *request.client->pool;
+// With its end, or when it has its answer without one. What is taken as something else is counted
+// as that.
+void Streams::count(const Pool& pool, const Request& request) {
     const uint32_t number = pool.is_redis() ? number_of(request.command) : number_of(request.verb);
-    pool.counters->commands[number].subtract(1);
-    proxy_->counters().requests.subtract(1);
+    pool.counters->commands[number].add(1);
+    proxy_->counters().requests.add(1);
 }
 
 // What had come of it, as it came.
@@ -419,6 +418,7 @@ void Streams::on_lost(ServerConn& conn) {
         ClientConn& client = *std::exchange(conn.uploader, nullptr);
         client.uploading = nullptr;
         client.upload = Upload::Dropping;
+        count(*client.pool, *conn.fragments.back()->request);
         if (client.barrier) proxy_->hold_back(client);
     }
     under_way_.remove(conn);

@@ -257,6 +257,7 @@ class Proxy {
     void count_error(const Pool& pool, stats::Reason reason);
     void append_response(ClientConn& client, const Bytes* bytes, std::string_view tail);
 
+    void take_server_bytes(ServerConn& conn, Slice slice);
     [[nodiscard]] bool awaits_bytes(const ServerConn& conn) const;
     bool keep_response_part(ServerConn& conn, Slice slice);
     bool admit_part(ServerConn& conn, uint32_t size);

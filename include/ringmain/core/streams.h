@@ -108,8 +108,6 @@ class Streams {
     [[nodiscard]] Ended end_request(ClientConn& client, bool oversized, Slice end);
     // Whatever is on its way of a request will have no end.
     void abandon(ClientConn& client);
-    // The same of a client that is Sending, whose request is taken as something else at its end.
-    void give_up(ClientConn& client);
     // Of a client that is Sending.
     [[nodiscard]] static bool has_room(const ClientConn& client);
 
@@ -178,7 +176,7 @@ class Streams {
     // What is known of a request that has not come to its end.
     struct Begun;
 
-    void uncount(const Request& request);
+    void count(const Pool& pool, const Request& request);
 
     [[nodiscard]] static bool is_to_stream(const ClientConn& client, uint64_t missing) {
         if (client.upload > Upload::Behind || client.intake->partial.empty()) return false;

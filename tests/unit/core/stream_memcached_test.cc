@@ -203,7 +203,11 @@ TEST_CASE("memcached: a server that refuses a large value at its line is heard w
             CHECK(begun.hear(refusal) == "");
         }
         CHECK_FALSE(begun.link->closed);
+        const stats::ServerCounters& server =
+            begun.world.proxy().pools()[0]->servers[0]->counters();
+        CHECK(server.response_bytes.get() == refusal.size());
         CHECK(begun.end() == refusal);
+        CHECK(server.response_bytes.get() == refusal.size());
         CHECK(begun.link->arrived == set("a", data));
         // And the next one goes the same way.
         begun.link->arrived.clear();
@@ -308,10 +312,12 @@ TEST_CASE("memcached: where no other connection is to be had a large value waits
         CHECK(world.ask(client, request.substr(0, 100'000)) == "");
         Channel& lease = only_lease(world);
         CHECK(lease.arrived == "version\r\n");
+        CHECK(world.counters().requests.get() == 1);  // it has no end yet
         lease.inbound += "ERROR Too many open connections\r\n";
         world.server(0).mood = Mood::Up;
         world.settle();
         CHECK(lease.closed);
+        CHECK(world.counters().requests.get() == 1);
         CHECK(world.ask(client, request.substr(100'000) + "get b\r\n") ==
               std::string(is_mute ? "" : "STORED\r\n") + "END\r\n");
         CHECK(world.server(0).memcached.values["a"] == data);

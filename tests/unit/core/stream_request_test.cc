@@ -243,9 +243,11 @@ TEST_CASE("a server that is lost in the middle of a large request") {
     World::say(client, all.substr(300'000, 5'000'000));
     world.settle();
     CHECK(bytes_in_use(world) < 100'000);
+    CHECK(world.counters().requests.get() == 1);  // it has its answer
     World::say(client, all.substr(5'300'000) + "PING\r\n");
     world.settle();
     CHECK(World::heard(client) == "+PONG\r\n");
+    CHECK(world.counters().requests.get() == 2);
     world.pass(1000);
     CHECK(world.ask(client, all) == "+OK\r\n");
 }
