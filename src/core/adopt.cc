@@ -187,7 +187,7 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
          client = decltype(clients_)::after(*client)) {
         if (client->pool != &old_pool) continue;
         if (pool == nullptr) {
-            on_client_end(*client);  // what it has sent so far is answered
+            on_client_end(*client, ClientConn::End::Closed);  // what it has sent so far is answered
             continue;
         }
         client->pool = pool;
@@ -196,6 +196,7 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
         note_activity(*client);
         pool->clients += 1;
         if (pool->is_redis() && !admit_anew(*client)) {
+            client->note_end(ClientConn::End::Closed);
             leases_.end_wait(*client, "");
             on_client_end(*client);
         }

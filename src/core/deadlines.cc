@@ -317,7 +317,7 @@ void Proxy::close_idle(Pool& pool) {
         } else if (!client->paused && (client->requests.empty() || client->uploading != nullptr) &&
                    client->out.empty() && client->unsent == 0 && !is_subscribed(*client)) {
             pool.by_activity.remove(*client);
-            pool.counters->clients_idle.add(1);
+            client->note_end(ClientConn::End::Idle);
             if (client->intake != nullptr) client->intake->input.clear();
             end_reading(*client);
             mark_dirty(*client);

@@ -101,6 +101,7 @@ void Leases::take_no_more(ClientConn& client) {
     for (Request* request = client.requests.front(); request != nullptr; request = request->next) {
         request->mute = true;
     }
+    client.note_end(ClientConn::End::Left);
     if (client.intake != nullptr) client.intake->input.clear();
     if (client.state == ClientConn::State::Open) proxy_->end_reading(client);
 }

@@ -178,6 +178,25 @@ std::string Proxy::refusal(uint32_t pool_index) const {
     return "ERROR Too many open connections\r\n";
 }
 
+namespace {
+
+stats::Counter& counter_of(ClientConn::End end, stats::PoolCounters& counters) {
+    switch (end) {
+        case ClientConn::End::Lost:
+        case ClientConn::End::Failed:
+            return counters.client_err;
+        case ClientConn::End::Left:
+            return counters.client_eof;
+        case ClientConn::End::Idle:
+            return counters.clients_idle;
+        case ClientConn::End::Closed:
+            return counters.clients_closed;
+    }
+    RM_ASSERT(false);
+}
+
+}  // namespace
+
 void Proxy::remove_client(ClientConn& client) {
     streams_.abandon(client);
     while (!client.requests.empty()) {
@@ -198,8 +217,7 @@ void Proxy::remove_client(ClientConn& client) {
     counters_->clients.subtract(1);
     stats::PoolCounters& counters = *client.pool->counters;
     counters.client_connections.subtract(1);
-    const bool is_orderly = client.end_of_stream || client.state == ClientConn::State::Closing;
-    if (client.broken || !is_orderly) counters.client_err.add(1);
+    counter_of(client.end, counters).add(1);
     stores_.clients.free(&client);
 }
 
@@ -216,11 +234,12 @@ void Proxy::on_client_bytes(ClientConn& client, Slice slice) {
     const auto counting = static_cast<uint32_t>(std::min<uint64_t>(slice.size, client.unread));
     client.unread -= counting;
     take_bytes(client, slice.cut(0, counting));
-    if (client.unread == 0) on_client_end(client);
+    if (client.unread == 0) on_client_end(client, ClientConn::End::Closed);
 }
 
-void Proxy::on_client_end(ClientConn& client) {
-    if (!std::exchange(client.end_of_stream, true)) client.pool->counters->client_eof.add(1);
+void Proxy::on_client_end(ClientConn& client, ClientConn::End why) {
+    client.end_of_stream = true;
+    client.note_end(why);
     if (leases_.is_ending(client)) {
         leases_.end_wait(client, draining_ ? stop_text : "its pool is not configured any more");
     } else {
@@ -294,7 +313,7 @@ void Proxy::drain() {
          client = decltype(clients_)::after(*client)) {
         if (client->end_of_stream) continue;
         if (client->unread == 0) {
-            on_client_end(*client);
+            on_client_end(*client, ClientConn::End::Closed);
         } else {
             leases_.end_wait(*client, stop_text);  // what is unread may not be read before
         }
@@ -340,6 +359,7 @@ Join* Proxy::make_join() {
 
 void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) {
     if (close_after) {
+        client.note_end(ClientConn::End::Left);  // unless it is for an error
         client.state = ClientConn::State::Closing;
         if (client.intake != nullptr) client.intake->input.clear();
         streams_.abandon(client);  // it will have no end
@@ -385,6 +405,7 @@ void Proxy::answer_error(ClientConn& client,
                          bool close_after,
                          stats::Reason reason) {
     count_error(*client.pool, reason);
+    if (close_after) client.note_end(ClientConn::End::Failed);
     answer(client, text, close_after);
 }
 
@@ -469,6 +490,7 @@ void Proxy::detach(Request& request) {
 // A part of its output is missing: nothing more may be sent to it.
 void Proxy::give_up(ClientConn& client) {
     client.broken = true;
+    client.note_end(ClientConn::End::Failed);
     mark_dirty(client);
 }
 

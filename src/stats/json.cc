@@ -64,6 +64,7 @@ void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
     out.number("clients_accepted", values.clients_accepted);
     out.number("clients_refused", values.clients_refused);
     out.number("clients_idle", values.clients_idle);
+    out.number("clients_closed", values.clients_closed);
     out.number("clients_waiting", values.clients_waiting);
     out.number("leases", values.leases);
     out.number("leases_taken", values.leases_taken);

@@ -153,7 +153,8 @@ void write_disconnects(Samples& out, const Snapshot& now) {
                "reason",
                {PoolSeries{"eof", &PoolValues::client_eof},
                 PoolSeries{"error", &PoolValues::client_err},
-                PoolSeries{"idle", &PoolValues::clients_idle}});
+                PoolSeries{"idle", &PoolValues::clients_idle},
+                PoolSeries{"closed", &PoolValues::clients_closed}});
 }
 
 void write_requests(Samples& out, const Snapshot& now) {
@@ -333,8 +334,8 @@ constexpr std::array metrics = {
     Metric{"client_connections_rejected", counter, "", pool, of_pools<&V::clients_refused>,
            "clients refused at a limit"},
     Metric{"client_disconnects", counter, "", "pool, reason", write_disconnects,
-           "clients that left (eof), were lost or closed over an error, or were idle for too "
-           "long"},
+           "clients that left (eof), were lost or closed over an error, were idle for too long, or "
+           "were closed by a stop or a reload"},
     Metric{"requests", counter, "", "pool, class", write_requests,
            "requests from clients: those that only read, that write, and all other"},
     Metric{"commands", counter, "", "pool, command", write_commands,

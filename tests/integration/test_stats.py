@@ -125,6 +125,51 @@ class Stats(Case):
                 self.assertEqual(self.json()["alpha"]["client_eof"],
                                  self.json()["alpha"]["clients_accepted"])
 
+    def test_every_client_that_came_is_there_or_has_gone_for_one_reason(self):
+        server = self.use(RedisServer())
+        pools = {"alpha": {"servers": [server], "client_idle_timeout": "400ms"},
+                 "beta": {"servers": [server]}}
+        for workers in (1, 2):
+            with self.subTest(workers=workers):
+                self.start(pools, workers=workers)
+                # Whoever tried whether it listens has gone.
+                wait_for(lambda: sum(self.metric("ringmain_client_connections").values()) == 0,
+                         "nobody")
+                before = {pool: self.reasons(pool) for pool in pools}
+                stays = self.proxy.client("beta")
+                stays.call("PING")
+                idle = self.proxy.client("alpha")
+                self.assertEqual(idle.socket.recv(1), b"")
+                for pool in pools:
+                    with self.proxy.client(pool) as quits:
+                        quits.call("QUIT")
+                        self.assertEqual(quits.socket.recv(1), b"")
+                    with self.proxy.client(pool) as wrong:
+                        wrong.send(b"*x\r\n")
+                        wrong.read()
+                        self.assertEqual(wrong.socket.recv(1), b"")
+                    self.proxy.client(pool).close()
+                    resets = self.proxy.client(pool)
+                    resets.call("PING")
+                    resets.reset()
+                for pool, idle_count, connected in (("alpha", 1, 0), ("beta", 0, 1)):
+                    wanted = dict(before[pool])
+                    for reason, count in (("eof", 2), ("error", 2), ("idle", idle_count)):
+                        wanted[reason] += count
+                    wait_for(lambda: self.reasons(pool) == wanted, f"{pool}: {wanted}")
+                    accepted = self.metric("ringmain_client_connections_accepted_total")
+                    self.assertEqual(accepted[f'{{pool="{pool}"}}'],
+                                     sum(wanted.values()) + connected)
+                    self.assertEqual(self.metric("ringmain_client_connections")[f'{{pool="{pool}"}}'],
+                                     connected)
+                self.assertEqual(self.json()["beta"]["clients_closed"], 0)
+                stays.close()
+
+    def reasons(self, pool):
+        return {reason: self.metric("ringmain_client_disconnects_total").get(
+                    f'{{pool="{pool}",reason="{reason}"}}')
+                for reason in ("eof", "error", "idle", "closed")}
+
     def wait_for_figures(self, name, value):
         wait_for(lambda: self.json()["alpha"][name] == value, f"{name} = {value}")
 

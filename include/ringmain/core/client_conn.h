@@ -53,6 +53,15 @@ class ClientConn {
     // CLIENT REPLY. Skip: while the one command is taken whose reply is left out.
     enum class Replies : uint8_t { On, Off, SkipNext, Skip };
 
+    // Why its connection comes to its end; the first cause there was.
+    enum class End : uint8_t {
+        Lost,    // none is known: the connection broke
+        Left,    // the client has ended it, or said QUIT
+        Failed,  // it sent what is no request, or its output could not be kept
+        Idle,
+        Closed,  // by a stop or a reload
+    };
+
     ClientConn(BlockPool& blocks, Pool& owner, uint64_t client_id);
 
     ClientConn(const ClientConn&) = delete;
@@ -75,6 +84,10 @@ class ClientConn {
         return intake == nullptr ? 0 : intake->input.size() + intake->partial.size();
     }
 
+    void note_end(End why) {
+        if (end == End::Lost) end = why;
+    }
+
     // In one batch no more requests are taken than may be in flight.
     void note_taken(uint64_t batch, uint64_t count);
     [[nodiscard]] bool has_had_its_turn(uint64_t batch) const;
@@ -95,6 +108,7 @@ class ClientConn {
     Pool* pool;
     uint64_t id;
     State state = State::Open;
+    End end = End::Lost;
     Replies replies = Replies::On;
     bool paused = false;
     bool paused_by_output = false;  // else by what is in flight, or a barrier

@@ -92,7 +92,7 @@ class Proxy {
     [[nodiscard]] std::string refusal(uint32_t pool_index) const;
 
     void on_client_bytes(ClientConn& client, Slice slice);
-    void on_client_end(ClientConn& client);
+    void on_client_end(ClientConn& client, ClientConn::End why = ClientConn::End::Left);
     // The driver sent some of a client's bytes: reading may go on.
     void on_client_sent(ClientConn& client, uint64_t bytes);
     // Of one that `is_stalling`: what the kernel still has of what was sent.

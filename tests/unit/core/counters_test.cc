@@ -241,9 +241,30 @@ TEST_CASE("how clients go") {
     world.drop(resets);
     CHECK(pool_counters(world).client_err.get() == 1);
     CHECK(world.ask(quits, resp({"QUIT"})) == "+OK\r\n");
-    CHECK(pool_counters(world).client_eof.get() == 1);
+    CHECK(pool_counters(world).client_eof.get() == 2);
     CHECK(pool_counters(world).client_err.get() == 1);
+    CHECK(world.ask(world.client(), "*x\r\n").starts_with("-ERR Protocol error"));
+    CHECK(pool_counters(world).client_eof.get() == 2);
+    CHECK(pool_counters(world).client_err.get() == 2);
     CHECK(pool_counters(world).client_connections.get() == 0);
+}
+
+TEST_CASE("a client that ringmain closes over a reload is counted as that") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_auth = "open sesame";
+    World world(pool);
+    const stats::PoolCounters& counters = pool_counters(world);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"AUTH", "open sesame"})) == "+OK\r\n");
+    config::Pool other = pool;
+    other.name = "other";
+    world.adopt({other});
+    world.settle();
+    CHECK(client.closed);
+    CHECK(counters.clients_closed.get() == 1);
+    CHECK(counters.client_eof.get() == 0);
+    CHECK(counters.client_err.get() == 0);
+    CHECK(counters.client_connections.get() == 0);
 }
 
 TEST_CASE("a client that leaves while ringmain is being stopped is counted once") {
@@ -256,7 +277,11 @@ TEST_CASE("a client that leaves while ringmain is being stopped is counted once"
     world.loop().end();
     client.inbound_end = true;
     world.settle();
-    CHECK(pool_counters(world).client_eof.get() == 1);
+    world.pass(500);
+    CHECK(client.closed);
+    CHECK(pool_counters(world).clients_closed.get() == 1);
+    CHECK(pool_counters(world).client_eof.get() == 0);
+    CHECK(pool_counters(world).client_err.get() == 0);
 }
 
 TEST_CASE("every command has a number of its own, and what is none has 0") {
