@@ -191,11 +191,8 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     const bool is_owed = !conn.fragments.empty() && !streams_.waits_for_client(conn);
     const bool idle = conn.state == ServerConn::State::Ready && !is_owed && !conn.is_subscriber &&
                       (conn.spoke_since_connect || now_ - conn.since > backoff_max);
-    if (reason == end_of_stream_reason) {
-        conn.server->counters().eof.add(1);
-    } else {
-        conn.server->counters().err.add(1);
-    }
+    using stats::ServerCounters;
+    conn.count_loss(reason == end_of_stream_reason ? &ServerCounters::eof : &ServerCounters::err);
     lose(conn, reason, idle ? Blame::Nobody : Blame::Server);
 }
 
@@ -278,6 +275,8 @@ void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
 // arrive on it is looked at.
 void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     if (conn.state == ServerConn::State::Closed) return;
+    const bool is_counted = std::exchange(conn.is_loss_counted, false);
+    if (!is_counted && blame == Blame::Server) conn.server->counters().err.add(1);
     const bool established =
         conn.state == ServerConn::State::Ready || conn.state == ServerConn::State::Prelude;
     if (established) {

@@ -134,7 +134,7 @@ void Proxy::check_closed(ServerConn& conn) {
 
 void Proxy::give_up_connecting(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
-    conn.server->counters().timedout.add(1);
+    conn.count_loss(&stats::ServerCounters::timedout);
     const Blame blame = conn.is_starved ? Blame::Us : Blame::Server;
     if (conn.says_ping && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
         lose(
@@ -198,7 +198,7 @@ void Proxy::check_requests(ServerConn& conn) {
     if (conn.streaming) {
         if (!streams_.check(conn)) return;
     } else if (now_ >= late_from + late) {
-        conn.server->counters().late.add(1);
+        conn.count_loss(&stats::ServerCounters::late);
         lose(conn,
              "has not answered for " + std::to_string(limit.to_millis()) +
                  " ms (late_connection_timeout)");

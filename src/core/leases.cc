@@ -427,7 +427,7 @@ void Leases::check(ServerConn& conn) {
             return;
         }
         proxy_->counters().timeouts.add(1);
-        conn.server->counters().timedout.add(1);
+        conn.count_loss(&stats::ServerCounters::timedout);
         proxy_->lose(conn,
                      waits ? "has not answered when the command's time was up" : late_text(options),
                      waits ? Blame::Server : conn.blame_for_lateness(*head, proxy_->now()));

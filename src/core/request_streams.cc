@@ -454,7 +454,7 @@ bool Streams::check_request(ServerConn& conn) {
         lose_early(conn);
         return false;
     }
-    conn.server->counters().late.add(1);
+    conn.count_loss(&stats::ServerCounters::late);
     proxy_->lose(conn,
                  "has taken no more of a request for " + std::to_string(limit.to_millis()) +
                      " ms (late_connection_timeout)");

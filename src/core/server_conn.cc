@@ -49,6 +49,11 @@ void ServerConn::note_waited(const Fragment& fragment) {
     traffic.sent_bytes -= fragment.size;
 }
 
+void ServerConn::count_loss(stats::Counter stats::ServerCounters::*kind) {
+    (server->counters().*kind).add(1);
+    is_loss_counted = true;
+}
+
 void ServerConn::end_run(Instant now) {
     if (traffic.run_length == 0) return;
     const stats::Histogram::Entry took = stats::Histogram::entry_of(now - traffic.run_queued);

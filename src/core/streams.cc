@@ -293,7 +293,7 @@ bool Streams::check(ServerConn& conn) {
         proxy_->wake_at(due);
         return true;
     }
-    conn.server->counters().late.add(1);
+    conn.count_loss(&stats::ServerCounters::late);
     proxy_->lose(conn,
                  "has sent no more of a response for " + std::to_string(limit.to_millis()) +
                      " ms (late_connection_timeout)");

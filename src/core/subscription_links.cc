@@ -437,7 +437,7 @@ void Subscriptions::check_ready(Link& link) {
             proxy_->wake_at(due);
             return;
         }
-        conn.server->counters().timedout.add(1);
+        conn.count_loss(&stats::ServerCounters::timedout);
         proxy_->lose(conn,
                      "has not answered on its subscription connection for " +
                          std::to_string(limit.to_millis()) + " ms (late_connection_timeout)");

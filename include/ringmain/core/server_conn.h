@@ -17,7 +17,7 @@
 #include "ringmain/core/request.h"
 #include "ringmain/memcached/response_parser.h"
 #include "ringmain/resp/response_parser.h"
-#include "ringmain/stats/counter.h"
+#include "ringmain/stats/counters.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -168,6 +168,9 @@ class ServerConn {
     // The same of one that waited on its server: how long says nothing about either.
     void note_waited(const Fragment& fragment);
 
+    // Why it is about to be lost. What is lost over its server without that is an error.
+    void count_loss(stats::Counter stats::ServerCounters::*kind);
+
     void publish(Instant now);
     // Lost, with all that was on it.
     void forget_traffic();
@@ -193,6 +196,7 @@ class ServerConn {
     uint8_t prelude_commands = 0;  // sent
     bool spoke_since_connect = false;
     bool was_established = false;    // before it was lost
+    bool is_loss_counted = false;    // count_loss(), for the loss to come
     bool was_told = false;           // in the log, that it is lost over something of its own
     uint64_t ready_batch = 0;        // in which it became ready: no request left before its end
     uint32_t failures = 0;           // in a row, of this connection, without a response in between

@@ -267,6 +267,46 @@ TEST_CASE("a client that ringmain closes over a reload is counted as that") {
     CHECK(counters.client_connections.get() == 0);
 }
 
+TEST_CASE("a connection that is closed over what its server says is counted once") {
+    World world(redis_pool(1));
+    const stats::ServerCounters& server = server_counters(world, 0);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    uint64_t errors = 0;
+    SUBCASE("bytes that nobody asked for") {
+        world.reply(0, "+OK\r\n");
+        errors = 1;
+    }
+    SUBCASE("a malformed response") {
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"GET", "a"})).empty());
+        world.reply(0, "?\r\n");
+        world.settle();
+        CHECK(World::heard(client).find("malformed") != std::string::npos);
+        errors = 1;
+    }
+    SUBCASE("the server resets it") {
+        world.cut_off(0);
+        errors = 1;
+    }
+    SUBCASE("the server ends it") {
+        world.hang_up(0);
+    }
+    world.settle();
+    CHECK(server.err.get() == errors);
+    CHECK(server.eof.get() == 1 - errors);
+    CHECK(server.timedout.get() == 0);
+}
+
+TEST_CASE("a connect that takes too long is a timeout, and no error besides") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Vanished;
+    CHECK(world.ask(world.client(), resp({"GET", "a"})).empty());
+    world.pass(1100);
+    CHECK(server_counters(world, 0).err.get() == 0);
+    CHECK(server_counters(world, 0).timedout.get() >= 1);
+}
+
 TEST_CASE("a client that leaves while ringmain is being stopped is counted once") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Mute;
