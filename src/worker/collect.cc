@@ -12,22 +12,17 @@ namespace ringmain::worker {
 namespace {
 
 constexpr int64_t ns_per_us = 1'000;
+constexpr int64_t us_per_second = 1'000'000;
 constexpr int64_t ns_per_second = 1'000'000'000;
 
 // What Health knows of the server. Down is what cannot be connected to and is not, or not yet,
-// ejected. Since when it is, the snapshots tell (keep_since).
-void describe_health(stats::ServerSnapshot& server,
-                     const core::Health& health,
-                     Duration wall_offset) {
+// ejected. Since when it is, the snapshots tell (keep_history).
+void describe_health(stats::ServerSnapshot& server, const core::Health& health) {
     server.ejections = health.ejections();
-    const Instant changed_at = health.changed_at();
-    if (changed_at != Instant{}) {
-        server.state_since_s = (changed_at + wall_offset).ns / ns_per_second;
-        server.reason = health.change_reason();
-    }
+    server.changed_ns = health.changed_at().ns;
+    if (server.changed_ns != 0) server.reason = health.change_reason();
     if (!health.accepts_traffic()) {
         server.state = stats::ServerState::Ejected;
-        server.ejected_at_us = (changed_at + wall_offset).ns / ns_per_us;
     } else if (health.is_down()) {
         server.state = stats::ServerState::Down;
         server.reason = health.last_error();
@@ -35,13 +30,12 @@ void describe_health(stats::ServerSnapshot& server,
 }
 
 stats::ServerSnapshot collect_server(const config::Server& options,
-                                     const core::ServerShared& shared,
-                                     Duration wall_offset) {
+                                     const core::ServerShared& shared) {
     stats::ServerSnapshot server;
     server.name = options.ring_name;
     server.address = options.address.text();
     server.weight = options.weight;
-    describe_health(server, shared.health, wall_offset);
+    describe_health(server, shared.health);
     for (const stats::ServerCounters& worker : shared.counters) {
         server.values.add(worker);
     }
@@ -80,8 +74,7 @@ stats::PoolSnapshot collect_pool(const config::Pool& options,
     RM_ASSERT(options.servers.size() == shared.servers.size());
     pool.servers.reserve(options.servers.size());
     for (size_t i = 0; i < options.servers.size(); ++i) {
-        pool.servers.push_back(
-            collect_server(options.servers[i], *shared.servers[i], sources.wall_offset));
+        pool.servers.push_back(collect_server(options.servers[i], *shared.servers[i]));
     }
     return pool;
 }
@@ -134,6 +127,18 @@ const stats::ServerSnapshot* find_server(const stats::PoolSnapshot* pool,
     return server == pool->servers.end() ? nullptr : &*server;
 }
 
+// `before`: null where there is none.
+void date_change(stats::ServerSnapshot& server,
+                 const stats::ServerSnapshot* before,
+                 Duration wall_offset) {
+    if (server.changed_ns == 0) return;
+    const bool is_known = before != nullptr && before->changed_ns == server.changed_ns;
+    server.changed_us =
+        is_known ? before->changed_us : (Instant{server.changed_ns} + wall_offset).ns / ns_per_us;
+    server.state_since_s = server.changed_us / us_per_second;
+    if (server.state == stats::ServerState::Ejected) server.ejected_at_us = server.changed_us;
+}
+
 // Health knows when a server was ejected or came back. That one went down or is up again is seen by
 // who looks, and stays so until Health knows of something later. `before`: null where there is
 // none.
@@ -148,11 +153,12 @@ void keep_since(stats::ServerSnapshot& server, const stats::ServerSnapshot* befo
 }
 
 // When a server was last ejected is known of those that are out, and of others from before.
-void keep_history(stats::PoolSnapshot& pool, const stats::Snapshot* before, int64_t now_s) {
-    const stats::PoolSnapshot* old_pool = find_pool(before, pool.name);
+void keep_history(stats::PoolSnapshot& pool, const CollectSources& sources, int64_t now_s) {
+    const stats::PoolSnapshot* old_pool = find_pool(sources.before, pool.name);
     for (size_t i = 0; i < pool.servers.size(); ++i) {
         stats::ServerSnapshot& server = pool.servers[i];
         const stats::ServerSnapshot* old = find_server(old_pool, i, server);
+        date_change(server, old, sources.wall_offset);
         keep_since(server, old, now_s);
         if (server.ejected_at_us == 0 && old != nullptr) {
             server.ejected_at_us = old->ejected_at_us;
@@ -181,7 +187,7 @@ stats::Snapshot collect(const CollectSources& sources) {
         snapshot.pools.push_back(collect_pool(sources.config->pools[i], sources.pools[i], sources));
     }
     for (stats::PoolSnapshot& pool : snapshot.pools) {
-        keep_history(pool, sources.before, snapshot.process.taken_at_s);
+        keep_history(pool, sources, snapshot.process.taken_at_s);
     }
     return snapshot;
 }

@@ -79,6 +79,10 @@ struct ServerSnapshot {
     ServerState state = ServerState::Up;
     std::string reason;         // of the last change of state; empty while there was none
     int64_t state_since_s = 0;  // of the last change; 0: as at start
+    // When Health last saw a change, on the monotonic clock, and the calendar's time of that: asked
+    // for once, for both clocks drift and the calendar is set. 0: never.
+    int64_t changed_ns = 0;
+    int64_t changed_us = 0;
     uint64_t ejections = 0;
     int64_t ejected_at_us = 0;  // the last ejection; 0: never
     ServerValues values;

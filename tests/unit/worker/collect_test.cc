@@ -145,6 +145,39 @@ TEST_CASE("a server's state is what its health says, with the reason and the cal
     CHECK(look(second(31)).reason == "can be connected to again");
 }
 
+TEST_CASE("when a server was ejected does not change when the calendar's clock is set") {
+    const config::Config config = sample_config();
+    core::Shared shared(config, 1);
+    core::Health& health = shared.pools[0].servers[0]->health;
+    stats::Snapshot before;
+    const auto look = [&](Instant at, Duration wall_offset) {
+        before = collect({.config = &config,
+                          .pools = shared.pools,
+                          .workers = {},
+                          .process = {},
+                          .now = at,
+                          .wall_offset = wall_offset,
+                          .before = before.pools.empty() ? nullptr : &before});
+        return before.pools[0].servers[0];
+    };
+    const Duration offset = second(1'700'000'000) - Instant{};
+    const core::Health::Failure failure = {
+        .began = second(5), .now = second(6), .reason = "refused the connection"};
+    REQUIRE(health.on_failure(failure, {.eject = true, .failure_limit = 1}) ==
+            core::Health::Verdict::Ejected);
+    const stats::ServerSnapshot first = look(second(7), offset);
+    CHECK(first.ejected_at_us == 1'700'000'006'000'000);
+    for (const int64_t ms : {-1, 1, 5000, -5000}) {
+        const stats::ServerSnapshot next = look(second(8), {offset.ns + Duration::millis(ms).ns});
+        CHECK(next.ejected_at_us == first.ejected_at_us);
+        CHECK(next.state_since_s == first.state_since_s);
+    }
+    REQUIRE(health.readmit(second(9), "a probe succeeded"));
+    const stats::ServerSnapshot back = look(second(10), {offset.ns + 2'000'000'000});
+    CHECK(back.state_since_s == 1'700'000'011);
+    CHECK(back.ejected_at_us == first.ejected_at_us);
+}
+
 TEST_CASE("all clients are limited by what the descriptors allow, and by what is asked for") {
     config::Config config = sample_config();
     const core::Shared shared(config, 1);
