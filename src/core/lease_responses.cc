@@ -223,6 +223,7 @@ void Leases::on_checked(ServerConn& conn, const resp::ResponseFrame& frame, cons
     if (!refusal.empty() && request.client != nullptr) {
         request.client->session->lost =
             "server " + conn.server->title() + " refuses transactions: " + refusal;
+        request.client->session->lost_reason = stats::Reason::Other;
         note_change(*request.client);
     }
     if (request.only.abandoned) {
@@ -243,9 +244,13 @@ void Leases::on_watched(ServerConn& conn, const resp::ResponseFrame& frame, cons
         return;
     }
     // Whatever was watched before is given up with it, and EXEC says so.
+    const Pool& pool = conn.server->pool();
     const std::string text =
-        error_line(conn.server->pool(),
-                   "server " + conn.server->title() + " refuses transactions: " + refusal);
+        error_line(pool, "server " + conn.server->title() + " refuses transactions: " + refusal);
+    if (!refusal.empty() && is_wanted(request.only)) {
+        proxy_->count_error(pool, stats::Reason::Other);
+        pool.counters->forward_error.add(1);
+    }
     deliver(request, refusal.empty() ? &bytes : nullptr, refusal.empty() ? "" : text);
     proxy_->lose(conn, "refused to watch keys", Blame::Nobody);
 }

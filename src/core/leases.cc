@@ -142,6 +142,10 @@ void Leases::finish_wait(ClientConn& client) {
     if (has_wait_everywhere(session)) {
         Request& request = *session.steps->request;
         request.failed = true;
+        if (!text.empty()) {
+            proxy_->count_error(*client.pool, stats::Reason::Other);
+            client.pool->counters->forward_error.add(1);
+        }
         if (!request.response.append_copy(text, nullptr)) proxy_->give_up(client);
         lose_leases(*session.steps);
         return;

@@ -47,6 +47,7 @@ void MetaSets::ask(ServerConn& conn, Request& request, Chain text) {
     const bool written = conn.out.append_copy("version\r\n", nullptr);
     RM_ASSERT(written);  // there was room for the text
     request.only.special = Special::Version;
+    request.untimed = true;
     proxy_->enqueue(conn, request.only);
     proxy_->hold_back(*request.client);
 }
@@ -85,6 +86,7 @@ void MetaSets::on_answer(ServerConn& conn,
     } else {
         conn.out.append_chain(std::move(fragment.response));
         request.fragments_waiting = 0;
+        request.untimed = false;
         proxy_->enqueue(conn, fragment);
     }
 }

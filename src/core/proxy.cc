@@ -342,7 +342,9 @@ Request* Proxy::make_request(ClientConn& client) {
 // Its response is dropped.
 Request* Proxy::make_own_request() {
     Request* request = stores_.requests.make(*blocks_, nullptr);
-    if (request != nullptr) request->only.request = request;
+    if (request == nullptr) return nullptr;
+    request->only.request = request;
+    request->untimed = true;
     return request;
 }
 

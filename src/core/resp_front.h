@@ -54,9 +54,11 @@ class RespFront {
     void note_script();
     void announce_scripts(ServerConn& conn);
     Taken exec();
+    [[nodiscard]] bool abort_transaction();
     Taken abort_exec(const std::string& line);
+    Taken fail_exec(std::string_view why, stats::Reason reason);
     Taken refuse_arity(const Command& command);
-    [[nodiscard]] bool may_execute(std::string* why);
+    [[nodiscard]] bool may_execute(std::string* why, stats::Reason* reason);
     void send_transaction(ServerConn& conn);
     Taken check_transactions(ServerConn& conn);
     void discard();

@@ -97,6 +97,7 @@ Taken RespFront::take_steps(std::unique_ptr<Steps> steps, size_t fragment_count)
     Request* request = proxy_.make_request(client_);
     RM_ASSERT(request != nullptr);
     request->join = proxy_.make_join();
+    request->untimed = true;
     for (size_t i = 0; i < fragment_count; ++i) {
         proxy_.make_fragment(*request);
     }

@@ -218,16 +218,19 @@ void RespFront::announce_scripts(ServerConn& conn) {
 }
 
 // Whether what was queued can be sent as it is.
-bool RespFront::may_execute(std::string* why) {
+bool RespFront::may_execute(std::string* why, stats::Reason* reason) {
     const Session& session = *client_.session;
     *why = session.lost;
+    *reason = session.lost_reason;
     const bool is_placed = session.has_server || session.watching != nullptr;
     const bool has_moved = session.placed != pool_.placements || proxy_.now() >= session.moves_at;
     if (why->empty() && is_placed && has_moved) {
         *why = "servers came or went since its first command; try again";
+        *reason = stats::Reason::Lost;
     }
     if (why->empty() && session.watching == nullptr && !pool_.any_live()) {
         *why = proxy_.no_server_text(pool_);
+        *reason = stats::Reason::NoServer;
     }
     return why->empty();
 }
@@ -235,7 +238,8 @@ bool RespFront::may_execute(std::string* why) {
 Taken RespFront::exec() {
     Session& session = *client_.session;
     std::string why;
-    if (!may_execute(&why)) return abort_exec(discarded(why));
+    stats::Reason reason = stats::Reason::Other;
+    if (!may_execute(&why, &reason)) return fail_exec(why, reason);
     if (session.aborted) return abort_exec(std::string(aborted_response));
     if (session.commands == 0 && session.watching == nullptr) {
         session.end_transaction();
@@ -247,16 +251,16 @@ Taken RespFront::exec() {
                      : session.has_server        ? pool_.server(session.server)
                                                  : pool_.server(pool_.first_live());
     if (session.watching == nullptr && server.transactions_refused_until > proxy_.now()) {
-        return abort_exec(discarded(server.transactions_refused));
+        return fail_exec(server.transactions_refused, stats::Reason::Other);
     }
     std::string_view refusal;
     const uint64_t size = session.queued.size() + multi_request.size() + exec_request.size();
     ServerConn* conn = proxy_.usable_connection(server, client_, size, &refusal);
-    if (conn == nullptr) return abort_exec(discarded(refusal));
+    if (conn == nullptr) return fail_exec(refusal, proxy_.scratch().why_reason);
     if (!session.scripts.empty() && conn->knows_transactions) announce_scripts(*conn);
     // The queued bytes may be packed; what goes around them may open blocks.
     if (!proxy_.has_room_for(session.queued.size() + 2 * block_size) || !proxy_.has_fragments(1)) {
-        return abort_exec(discarded("out of memory for requests; see buffer_memory"));
+        return fail_exec("out of memory for requests; see buffer_memory", stats::Reason::Limit);
     }
     if (!conn->knows_transactions) {
         // WATCH asks for itself: here the question would end the watch.
@@ -266,15 +270,29 @@ Taken RespFront::exec() {
     return Taken::Yes;
 }
 
-// Nothing runs.
-Taken RespFront::abort_exec(const std::string& line) {
+// Nothing runs. False: it is taken later.
+bool RespFront::abort_transaction() {
     Session& session = *client_.session;
-    if (session.watching != nullptr && !client_.requests.empty()) return later();
+    if (session.watching != nullptr && !client_.requests.empty()) return false;
     pool_.counters->transactions_aborted.add(1);
     proxy_.leases().stop_watching(client_, "");
     session.end_transaction();
     Leases::note_change(client_);
+    return true;
+}
+
+// Over what the client has said.
+Taken RespFront::abort_exec(const std::string& line) {
+    if (!abort_transaction()) return later();
     proxy_.answer_error(client_, line);
+    return Taken::Yes;
+}
+
+// Its server does not get it.
+Taken RespFront::fail_exec(std::string_view why, stats::Reason reason) {
+    const std::string line = discarded(why);
+    if (!abort_transaction()) return later();
+    proxy_.refuse_forward(client_, line, reason);
     return Taken::Yes;
 }
 
@@ -315,6 +333,7 @@ Taken RespFront::check_transactions(ServerConn& conn) {
     Request* request = proxy_.make_request(client_);
     RM_ASSERT(request != nullptr);
     request->noreply = true;
+    request->untimed = true;
     request->only.special = Special::Check;
     request->only.leading = 1;
     const bool written = conn.out.append_copy(check_request, nullptr);
@@ -371,7 +390,7 @@ Taken RespFront::watch(const Command& command) {
 
 void RespFront::unwatch() {
     Session& session = proxy_.leases().session_of(client_);
-    session.lost.clear();
+    session.forget_loss();
     ServerConn* conn = session.watching;
     if (conn == nullptr) {
         Leases::note_change(client_);

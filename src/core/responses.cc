@@ -535,7 +535,9 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         complete_split(fragment, Bytes(part), false);
         return;
     }
-    if (request.client != nullptr && !request.failed && !text.empty()) {
+    // Of the question whether a server takes transactions it is EXEC that is told, and counts.
+    const bool is_heard = fragment.special != Special::Check && !text.empty();
+    if (request.client != nullptr && !request.failed && is_heard) {
         const Pool& pool = *request.client->pool;
         count_error(pool, reason);
         pool.counters->forward_error.add(1);
@@ -553,9 +555,10 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         text = with_state;
     }
     if (fragment.special == Special::Check) {
-        // It is EXEC, which waits for this, that says so.
+        Session& session = *request.client->session;
         const size_t begin = text.find(": ") + 2;
-        request.client->session->lost = text.substr(begin, text.size() - begin - 2);
+        session.lost = text.substr(begin, text.size() - begin - 2);
+        session.lost_reason = reason;
     }
     if (!request.failed && !request.noreply) {
         if (!request.response.append_copy(text, &kept_)) give_up(*request.client);

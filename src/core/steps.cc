@@ -105,6 +105,8 @@ void Leases::begin_steps(Request& request) {
 void Leases::stop_steps(Request& request, std::string_view why, stats::Reason reason) {
     const Pool& pool = *request.client->pool;
     proxy_->count_error(pool, reason);
+    // Else its servers have got all, and it is what they say that is told.
+    if (reason != stats::Reason::Other) pool.counters->forward_error.add(1);
     const std::string text = with_state(request, error_line(pool, why));
     if (!request.response.append_copy(text, &proxy_->kept_)) proxy_->give_up(*request.client);
     request.failed = true;
@@ -196,7 +198,6 @@ ServerConn* Leases::step_connection(Request& request, uint32_t server, uint64_t 
     std::string_view why;
     ServerConn* conn = proxy_->usable_connection(pool.server(server), client, size, &why);
     if (conn == nullptr) {
-        pool.counters->forward_error.add(1);
         stop_steps(request, std::string(why), proxy_->scratch().why_reason);
         return nullptr;
     }

@@ -333,6 +333,7 @@ std::string Subscriptions::compose(Joining& joining) {
     for (const Joining::Item& item : joining.items) {
         if (item.state == Joining::State::Failed) {
             proxy_->count_error(*client.pool, stats::Reason::Refused);
+            client.pool->counters->forward_error.add(1);
             if (!joining.is_mute) text += item.error;
             continue;
         }

@@ -123,7 +123,9 @@ struct alignas(cache_line_size) Request {
     bool close_after = false;  // QUIT and protocol errors: the last response
     bool noreply = false;      // memcached: whatever comes is swallowed
     bool quiet = false;        // memcached meta flag q
-    bool failed = false;       // of a split request: `response` holds the first error
+    // Split, or ringmain's own question: how long a server took for it is no request's duration.
+    bool untimed = false;
+    bool failed = false;  // of a split request: `response` holds the first error
     // Of EVAL, and of SCRIPT LOAD of our own: ScriptId::pack() of the script. Of Special::Publish:
     // what is added to the server's number. Of Special::Exec: how many commands there are.
     int64_t extra = 0;

@@ -96,7 +96,7 @@ class ServerConn {
         // Responses in a row to what was queued at the same instant: one entry of the histograms.
         Instant run_queued = {};
         uint32_t run_length = 0;
-        uint32_t run_parts = 0;  // of requests that are split
+        uint32_t run_parts = 0;  // of requests that are untimed
     };
 
     // The fragment's bytes are at the end of `out`.
@@ -161,7 +161,7 @@ class ServerConn {
             traffic.run_queued = fragment.queued;
         }
         traffic.run_length += 1;
-        if (fragment.request->join != nullptr) traffic.run_parts += 1;
+        if (fragment.request->untimed) traffic.run_parts += 1;
         traffic.sent_bytes -= fragment.size;
     }
 

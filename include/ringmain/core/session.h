@@ -57,7 +57,12 @@ struct Session {
         commands = 0;
         queued.clear();
         scripts.clear();
+        forget_loss();
+    }
+
+    void forget_loss() {
         lost.clear();
+        lost_reason = stats::Reason::Lost;
     }
 
     // --- the database ----------------------------------------------------------------------------
@@ -81,6 +86,7 @@ struct Session {
     Chain queued;                       // their bytes
     std::vector<QueuedScript> scripts;  // in them
     std::string lost;  // why EXEC can run nothing, whatever is queued; empty: no reason
+    stats::Reason lost_reason = stats::Reason::Lost;  // what it is counted as
 
     // --- leases ----------------------------------------------------------------------------------
 

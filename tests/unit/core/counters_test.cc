@@ -307,6 +307,16 @@ TEST_CASE("a connect that takes too long is a timeout, and no error besides") {
     CHECK(server_counters(world, 0).timedout.get() >= 1);
 }
 
+TEST_CASE("what ringmain asks for itself is no request's duration") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"MULTI"}) + resp({"GET", "a"}) + resp({"EXEC"}))
+              .starts_with("+OK\r\n+QUEUED\r\n"));
+    CHECK(server_counters(world, 0).responses.get() == 2);  // the question, and EXEC
+    CHECK(count_of(server_counters(world, 0).latency) == 2);
+    CHECK(count_of(pool_counters(world).latency) == 1);
+}
+
 TEST_CASE("a client that leaves while ringmain is being stopped is counted once") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Mute;
@@ -342,6 +352,22 @@ TEST_CASE("every command has a number of its own, and what is none has 0") {
     CHECK(calls("client") == 1);
     CHECK(calls("unknown") == 1);
     CHECK(calls("set") == 0);
+}
+
+TEST_CASE("a command in steps that cannot be forwarded is counted as others are") {
+    config::Pool pool = redis_pool(2);
+    pool.cross_server_writes = config::CrossServerWrites::Emulate;
+    World world(pool);
+    world.server(1).mood = Mood::Refusing;
+    Channel& client = world.client();
+    const stats::PoolCounters& counters = pool_counters(world);
+    CHECK(world.ask(client, resp({"GET", world.key_on(1)})).starts_with("-ERR ringmain: "));
+    CHECK(counters.forward_error.get() == 1);
+    CHECK(world.ask(client, resp({"RENAME", world.key_on(1), world.key_on(0)}))
+              .starts_with("-ERR ringmain: server s1"));
+    CHECK(counters.forward_error.get() == 2);
+    CHECK(counters.errors[static_cast<size_t>(stats::Reason::Refused)].get() == 2);
+    CHECK(world.counters().errors.get() == 2);
 }
 
 }  // namespace ringmain::test

@@ -96,9 +96,11 @@ TEST_CASE("a server that refuses MULTI gets no transaction") {
           ok + queued +
               "-EXECABORT ringmain: transaction discarded: server s0 (10.0.0.1:7000) refuses "
               "transactions: -ERR unknown command 'MULTI'\r\n$-1\r\n");
+    CHECK(world.counters().errors.get() == 1);
     CHECK(world.ask(client, resp({"WATCH", "a"})) ==
           "-ERR ringmain: server s0 (10.0.0.1:7000) refuses transactions: -ERR unknown command "
           "'MULTI'\r\n");
+    CHECK(world.counters().errors.get() == 2);
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
     CHECK(world.leases(0).empty());
 }
@@ -407,6 +409,11 @@ TEST_CASE("a server that does not say whether it takes transactions gets none") 
     CHECK(World::heard(client) ==
           "-EXECABORT ringmain: transaction discarded: server s0 (10.0.0.1:7000) did not answer "
           "within 400 ms (timeout)\r\n");
+    // One reply is one error, and for what it was.
+    const stats::PoolCounters& counters = *world.proxy().pools()[0]->counters;
+    CHECK(world.counters().errors.get() == 1);
+    CHECK(counters.errors[static_cast<size_t>(stats::Reason::Timeout)].get() == 1);
+    CHECK(counters.forward_error.get() == 1);
     world.server(0).mood = Mood::Up;
     world.settle();
     CHECK(world.server(0).redis.log == std::vector<std::string>{"SET x 1", "MULTI", "DISCARD"});
