@@ -44,12 +44,19 @@ uint64_t clients_limit(const Proxy& proxy, const Pool& pool) {
     return least == UINT64_MAX ? 0 : least;
 }
 
-void write_clients(std::string& text, const Proxy& proxy, const Pool& pool, const Totals& totals) {
+// Of the client's pool, as its limit is, and of all workers.
+void write_clients(std::string& text, const Proxy& proxy, const Pool& pool) {
+    uint64_t connected = 0;
+    uint64_t waiting = 0;
+    for (const stats::PoolCounters& worker : *pool.shared->counters) {
+        connected += worker.client_connections.get();
+        waiting += worker.clients_waiting.get();
+    }
     Section section(text, "Clients");
-    section.add("connected_clients", totals.of(&Counters::clients));
+    section.add("connected_clients", connected);
     const uint64_t limit = clients_limit(proxy, pool);
     if (limit != 0) section.add("maxclients", limit);
-    section.add("blocked_clients", totals.of(&Counters::clients_waiting));
+    section.add("blocked_clients", waiting);
 }
 
 // A proxy loads nothing and saves nothing: ready checks and --stat find that.
@@ -142,7 +149,7 @@ void write_section(std::string& text,
                    const ServerInfo& servers) {
     const Totals totals(proxy.environment().all_counters);
     if (title == "server") write_server(text, proxy, pool);
-    if (title == "clients") write_clients(text, proxy, pool, totals);
+    if (title == "clients") write_clients(text, proxy, pool);
     if (title == "memory") write_memory(text, servers);
     if (title == "persistence") write_persistence(text, servers);
     if (title == "stats") write_stats(text, totals, servers);

@@ -170,6 +170,23 @@ class Stats(Case):
                     f'{{pool="{pool}",reason="{reason}"}}')
                 for reason in ("eof", "error", "idle", "closed")}
 
+    def test_info_clients_is_of_the_clients_pool(self):
+        server = self.use(RedisServer())
+        self.start({"alpha": {"servers": [server], "client_connections": 100},
+                    "beta": {"servers": [server], "client_connections": 50}}, workers=2)
+        alpha = [self.proxy.client("alpha") for _ in range(5)]
+        beta = [self.proxy.client("beta") for _ in range(2)]
+        for client in alpha + beta:
+            client.call("PING")
+        beta[1].send(resp("BLPOP", "nothing", "0"))
+        for client, connected, limit, blocked in ((alpha[0], 5, 100, 0), (beta[0], 2, 50, 1)):
+            lines = [f"connected_clients:{connected}", f"maxclients:{limit}",
+                     f"blocked_clients:{blocked}"]
+            wait_for(lambda: client.value("INFO", "clients").decode().split("\r\n")[1:4] == lines,
+                     str(lines))
+        for client in alpha + beta:
+            client.close()
+
     def wait_for_figures(self, name, value):
         wait_for(lambda: self.json()["alpha"][name] == value, f"{name} = {value}")
 
