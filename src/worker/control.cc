@@ -23,6 +23,8 @@ using config::LogLevel;
 constexpr uint64_t first_number = 1;  // of the configuration of the start
 constexpr Duration look_interval = Duration::millis(1000);
 
+constexpr const char* log_not_reopened = "HUP: log not reopened";
+
 // Behind Operation.
 constexpr uint8_t first_kind_of_ports = 8;
 
@@ -188,7 +190,7 @@ void Control::stop() {
 // Reads the file again. What is wrong with it is told, and changes nothing.
 void Control::reload() {
     Log& log = *options_.log;
-    const std::string reopened = log.reopen() ? "HUP: log reopened" : "HUP: log not reopened";
+    std::string reopened = log.reopen() ? "HUP: log reopened" : log_not_reopened;
     if (draining_) {
         log.write(LogLevel::Notice, reopened + "; ringmain is stopping: no configuration is read");
         return;
@@ -223,7 +225,7 @@ void Control::reload() {
         log.write(LogLevel::Warning, finding_text(descriptors));
     }
     options_.shared->clients_max = clients_max(next, descriptor_limit());
-    change_log(running, next);
+    if (!change_log(running, next)) reopened = log_not_reopened;
     for (const std::string& name : kept) {
         log.write(LogLevel::Warning, name + " is fixed at start: its change needs a restart");
     }
@@ -241,18 +243,21 @@ void Control::tell_findings(const std::vector<config::Diagnostic>& findings,
     }
 }
 
-void Control::change_log(const config::Config& running, const config::Config& next) const {
+// False when the log is not where it is to be.
+bool Control::change_log(const config::Config& running, const config::Config& next) const {
     Log& log = *options_.log;
+    bool is_there = true;
     if (next.proxy.log_file != log.path()) {  // which an earlier reload may have failed to open
-        log.write(LogLevel::Notice,
-                  "HUP: the log goes on " + (next.proxy.log_file.empty()
-                                                 ? "on standard error"
-                                                 : "in '" + next.proxy.log_file + "'"));
-        if (Status opened = log.open(next.proxy.log_file); !opened.ok()) {
+        const std::string place =
+            next.proxy.log_file.empty() ? "on standard error" : "in '" + next.proxy.log_file + "'";
+        const Status opened = log.open(next.proxy.log_file, "HUP: the log goes on " + place);
+        is_there = opened.ok();
+        if (!is_there) {
             log.write(LogLevel::Error, opened.error() + "; the old one is still written to");
         }
     }
     if (next.proxy.log_level != running.proxy.log_level) log.set_level(next.proxy.log_level);
+    return is_there;
 }
 
 void Control::announce(const config::Config& running,

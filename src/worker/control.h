@@ -74,7 +74,7 @@ class Control {
     void tell_level(std::string_view signal, config::LogLevel level) const;
     void tell_findings(const std::vector<config::Diagnostic>& findings,
                        const std::string& file) const;
-    void change_log(const config::Config& running, const config::Config& next) const;
+    [[nodiscard]] bool change_log(const config::Config& running, const config::Config& next) const;
     void announce(const config::Config& running,
                   const config::Config& next,
                   const std::string& reopened);

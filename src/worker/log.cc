@@ -57,7 +57,7 @@ int open_file(const std::string& path) {
 
 }  // namespace
 
-Status Log::open(const std::string& path) {
+Status Log::open(const std::string& path, std::string_view farewell) {
     const int file = path.empty() ? STDERR_FILENO : open_file(path);
     if (file < 0) {
         const int why = errno;
@@ -67,6 +67,7 @@ Status Log::open(const std::string& path) {
                                   "to standard error, wherever that leads"
                                 : "")};
     }
+    if (!farewell.empty()) write(config::LogLevel::Notice, farewell);
     path_ = path;
     use(file);
     return {};

@@ -224,6 +224,8 @@ class Reload(Case):
         self.reload()
         self.assertIn("the old one is still written to", proxy.log())
         self.assertIn("[proxy] changed: log_file", proxy.log())
+        self.assertNotIn("the log goes on", proxy.log())
+        self.assertIn("HUP: log not reopened, configuration read from", proxy.log())
         path.parent.mkdir()
         proxy.child.send_signal(signal.SIGHUP)
         wait_for(lambda: path.exists() and "configuration read from" in path.read_text(), "the new log")

@@ -35,8 +35,9 @@ class Log {
 
     ~Log() { use(2); }
 
-    // To a file, appended; "" is standard error.
-    Status open(const std::string& path);
+    // To a file, appended; "" is standard error. `farewell`, if any, is the last of the old one,
+    // and not said when there is no new one.
+    Status open(const std::string& path, std::string_view farewell = {});
 
     // As in log_file: where it writes to.
     [[nodiscard]] const std::string& path() const { return path_; }
