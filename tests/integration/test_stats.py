@@ -132,10 +132,10 @@ class Stats(Case):
         for workers in (1, 2):
             with self.subTest(workers=workers):
                 self.start(pools, workers=workers)
-                # Whoever tried whether it listens has gone.
-                wait_for(lambda: sum(self.metric("ringmain_client_connections").values()) == 0,
-                         "nobody")
-                before = {pool: self.reasons(pool) for pool in pools}
+                # Whoever tried whether it listens has come and gone.
+                before = wait_for(
+                    lambda: all((found := {pool: self.reasons(pool) for pool in pools})[pool]["eof"]
+                                for pool in pools) and found, "the first ones")
                 stays = self.proxy.client("beta")
                 stays.call("PING")
                 idle = self.proxy.client("alpha")
