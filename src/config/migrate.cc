@@ -333,6 +333,7 @@ class PoolWriter {
     [[nodiscard]] static Result<Server> server_of(std::string_view text) {
         const size_t blank = text.rfind(' ');
         std::string_view name;
+        const std::string_view whole = text;
         if (blank != std::string_view::npos) {
             name = text.substr(blank + 1);
             text = text.substr(0, blank);
@@ -345,7 +346,7 @@ class PoolWriter {
                                (is_path || port_colon != std::string_view::npos);
         if (!has_parts || text.find(' ') != std::string_view::npos) {
             return Error{"a server is written host:port:weight name, or /path:weight name: " +
-                         quoted(text) + " is not"};
+                         quoted(whole) + " is not" + (has_parts ? "; a name has no blanks" : "")};
         }
         const std::string_view weight = text.substr(weight_colon);
         std::string twemproxy_name(name);

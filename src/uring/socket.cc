@@ -28,8 +28,10 @@ std::string bind_error(const SocketAddress& address, int error) {
     switch (error) {
         case EADDRINUSE:
             return where +
-                   " is in use: another process listens there; stop it or choose another "
-                   "address (`ss -ltnxp` shows who)";
+                   " is in use: another process listens there (`ss -ltnxp` shows who; stop it), or "
+                   "an outgoing connection has the port (`ss -tan`; ports within "
+                   "net.ipv4.ip_local_port_range may be taken at any time, unless "
+                   "net.ipv4.ip_local_reserved_ports has them); or choose another address";
         case EADDRNOTAVAIL:
             return where + " is not an address of this machine: choose one that `ip address` shows";
         case EACCES:
