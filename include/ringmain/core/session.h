@@ -16,6 +16,7 @@
 #include "ringmain/core/steps.h"
 #include "ringmain/core/topics.h"
 #include "ringmain/core/turns.h"
+#include "ringmain/stats/counters.h"
 
 #include <cstdint>
 #include <memory>
