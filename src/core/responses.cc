@@ -228,7 +228,7 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
         slice = slice.cut(consumed, slice.size - consumed);
         if (status == ParseStatus::NeedMore) {
             if (!keep_response_part(conn, end)) return;
-            streams_.consider(conn, parser);
+            streams_.consider(conn, parser, consumed);
             continue;
         }
         if (!take_response(conn, parser.frame(), end)) return;

@@ -75,6 +75,7 @@ bool Streams::is_asked_for(const ServerConn& conn, const memcached::ResponsePars
 
 void Streams::begin_moving(ServerConn& conn) {
     conn.moved_at = proxy_->now();
+    conn.moved_size = 0;
     conn.large_key = 0;
     under_way_.add(conn);
     if (!conn.server->pool().is_redis()) return;  // memcached does not take long to begin an answer
@@ -100,10 +101,17 @@ bool Streams::is_dropping(const ServerConn& conn) {
     return !is_wanted(head) || (head.request->failed && conn.partial.empty());
 }
 
-// A part of it has come. While it moves its server is not late with it.
-void Streams::note_dropped(ServerConn& conn, uint64_t known_size) {
+// A part of it has come. While it moves its server is not late with it; to drip is not to move.
+void Streams::note_moved(ServerConn& conn, uint64_t size) {
+    conn.moved_size += size;
+    if (conn.moved_size < moves_by) return;
+    conn.moved_size = 0;
+    conn.moved_at = proxy_->now();
+}
+
+void Streams::note_dropped(ServerConn& conn, uint64_t size, uint64_t known_size) {
     if (is_under_way(conn)) {
-        conn.moved_at = proxy_->now();
+        note_moved(conn, size);
         return;
     }
     const uint64_t threshold = conn.server->pool().options->stream_threshold;
@@ -237,7 +245,7 @@ ServerConn* Streams::take(Server& server, bool resp3, uint32_t database, std::st
 void Streams::pass_on(ServerConn& conn, Slice slice) {
     Request& request = *conn.fragments.front()->request;
     ClientConn& client = *request.client;
-    conn.moved_at = proxy_->now();
+    note_moved(conn, slice.size);
     if (client.broken) return;
     give_what_waits(conn);
     if (client.broken) return;
@@ -295,8 +303,8 @@ bool Streams::check(ServerConn& conn) {
     }
     conn.count_loss(&stats::ServerCounters::late);
     proxy_->lose(conn,
-                 "has sent no more of a response for " + std::to_string(limit.to_millis()) +
-                     " ms (late_connection_timeout)");
+                 "has sent less than " + std::to_string(moves_by) + " bytes of a response for " +
+                     std::to_string(limit.to_millis()) + " ms (late_connection_timeout)");
     return false;
 }
 

@@ -28,7 +28,7 @@ constexpr Text of_server[] = {
     {"has not answered when the command's time was up", Slow | Vanish},
     {"has not answered for ", Slow | Vanish},
     {"has taken no more of a request for ", Slow | Vanish},
-    {"has sent no more of a response for ", Slow | Vanish},
+    {"has sent less than 1024 bytes of a response for ", Slow | Vanish},
     {"has answered nothing for ", Slow | Vanish},
     {"does not keep up: ", Slow | Vanish | Scarce | Narrow},
     {"sent a malformed response: ", Malformed},

@@ -210,9 +210,10 @@ class ServerConn {
     bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
-    // When a part of a large response passed last, or the end of a request that left in parts, or
+    // When enough of a large response passed last, or the end of a request that left in parts, or
     // it was starved last.
     Instant moved_at = {};
+    uint64_t moved_size = 0;  // bytes of a large response since
     bool takes_long = false;  // a part of what was handed out has left, and not the rest
     Instant taken_at = {};    // when something left last, or a part of a request had to wait
     uint64_t unsent = 0;      // bytes that were handed out and have not left

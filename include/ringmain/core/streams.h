@@ -40,22 +40,23 @@ class Streams {
 
     // --- responses -------------------------------------------------------------------------------
 
-    // Another part of the head's response has come and is in `partial`: from now on it is passed
-    // on, if it is large enough and one that may be. One that nobody waits for was dropped.
-    void consider(ServerConn& conn, const resp::ResponseParser& parser) {
+    // Another part of the head's response has come, of `size` bytes, and is in `partial`: from now
+    // on it is passed on, if it is large enough and one that may be. One that nobody waits for was
+    // dropped.
+    void consider(ServerConn& conn, const resp::ResponseParser& parser, uint32_t size) {
         const char type = parser.frame().type;
         if (type == 0 || type == '-' || type == '!' || type == '>') return;
         if (is_dropping(conn)) {
-            note_dropped(conn, parser.bytes_taken() + parser.bytes_missing());
+            note_dropped(conn, size, parser.bytes_taken() + parser.bytes_missing());
             return;
         }
         if (conn.streaming || conn.partial.empty()) return;
         if (is_to_stream(conn, parser.bytes_missing())) begin_response(conn);
     }
 
-    void consider(ServerConn& conn, memcached::ResponseParser& parser) {
+    void consider(ServerConn& conn, memcached::ResponseParser& parser, uint32_t size) {
         if (is_dropping(conn)) {
-            note_dropped(conn, parser.bytes_taken() + parser.bytes_missing());
+            note_dropped(conn, size, parser.bytes_taken() + parser.bytes_missing());
             return;
         }
         if (conn.streaming || conn.partial.empty() || parser.bytes_missing() == 0) return;
@@ -194,7 +195,10 @@ class Streams {
     void begin_response(ServerConn& conn);
     void begin_moving(ServerConn& conn);
     [[nodiscard]] static bool is_dropping(const ServerConn& conn);
-    void note_dropped(ServerConn& conn, uint64_t known_size);
+    static constexpr uint64_t moves_by = 1024;
+
+    void note_moved(ServerConn& conn, uint64_t size);
+    void note_dropped(ServerConn& conn, uint64_t size, uint64_t known_size);
     [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;
     void set_apart(ServerConn& conn);
     bool change_places(ServerConn& conn);
