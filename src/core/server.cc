@@ -36,13 +36,11 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
 
 bool Server::replace(ServerConn& late, Instant now) {
     if (late.is_spare || late.is_probe || late.is_on_demand() || late.is_selected) return false;
-    ServerConn& spare = spare_of(late.resp3);
-    const bool is_free = spare.state == ServerConn::State::Closed && spare.channel == 0 &&
-                         !spare.disconnect_link.is_linked() && now >= spare.retry_at;
-    if (!is_free) return false;
-    swap_places(late, spare);
+    ServerConn* spare = find_spare(late.resp3, now);
+    if (spare == nullptr) return false;
+    swap_places(late, *spare);
     late.is_spare = true;
-    spare.is_spare = false;
+    spare->is_spare = false;
     return true;
 }
 
@@ -61,14 +59,28 @@ void Server::take_back(ServerConn& refused) {
     }
 }
 
-// Made when it is needed first: most servers are never late.
-ServerConn& Server::spare_of(bool resp3) {
+namespace {
+
+bool may_stand_in(const ServerConn& spare, Instant now) {
+    return spare.state == ServerConn::State::Closed && spare.channel == 0 &&
+           !spare.disconnect_link.is_linked() && now >= spare.retry_at;
+}
+
+}  // namespace
+
+// Made when it is needed first: most servers are never late. There is one for each connection, and
+// one that finds out whether the server is silent when that is late as well.
+ServerConn* Server::find_spare(bool resp3, Instant now) {
+    uint32_t count = 0;
     for (const auto& conn : connections_) {
-        if (conn->is_spare && conn->resp3 == resp3) return *conn;
+        if (!conn->is_spare || conn->resp3 != resp3) continue;
+        if (may_stand_in(*conn, now)) return conn.get();
+        count += 1;
     }
+    if (count > per_kind_) return nullptr;
     connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, resp3));
     connections_.back()->is_spare = true;
-    return *connections_.back();
+    return connections_.back().get();
 }
 
 ServerConn* Server::failed_place(bool resp3) const {

@@ -144,7 +144,7 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     [[nodiscard]] const std::string& title() const { return title_; }
 
   private:
-    [[nodiscard]] ServerConn& spare_of(bool resp3);
+    [[nodiscard]] ServerConn* find_spare(bool resp3, Instant now);
 
     BlockPool* blocks_;
     Pool* pool_ = nullptr;

@@ -4,6 +4,8 @@
 
 #include "tests/unit/core/world.h"
 
+#include <array>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -152,6 +154,50 @@ TEST_CASE("a silent server whose connections are given up is asked before it get
         CHECK(world.server(0).redis.log == std::vector<std::string>{"PING", "GET a"});
     } else {
         CHECK(world.server(0).memcached.log == std::vector<std::string>{"version", "get a"});
+    }
+}
+
+TEST_CASE(
+    "a silent server is asked over one connection more, however long the late ones are kept") {
+    config::Pool pool = mute_pool();
+    pool.late_connection_timeout_ms = 60'000;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    fall_silent(world, client);
+    CHECK_FALSE(world.health(0).is_down());
+    world.pass(110);
+    // Which is what says that it is down, or counts towards an ejection.
+    CHECK(world.health(0).is_down());
+    CHECK(world.health(0).last_error() == "did not answer a probe within 100 ms (timeout)");
+    CHECK(world.counters().server_connections.get() == 2);
+    world.server(0).mood = Mood::Up;
+    world.pass(600);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
+TEST_CASE("connections that are late together are all replaced") {
+    config::Pool pool = mute_pool();
+    pool.server_connections = 4;
+    pool.late_connection_timeout_ms = 60'000;
+    World world(pool);
+    std::array<Channel*, 4> clients = {};
+    for (Channel*& client : clients) {
+        client = &world.client();
+        CHECK(world.ask(*client, resp({"GET", "a"})) == "$-1\r\n");
+    }
+    world.server(0).mood = Mood::Mute;
+    for (Channel* client : clients) {
+        CHECK(world.ask(*client, resp({"GET", "a"})) == "");
+    }
+    world.pass(110);
+    for (Channel* link : world.links(0)) {
+        link->arrived.clear();  // there will be no answer to that
+    }
+    world.server(0).mood = Mood::Up;
+    for (Channel* client : clients) {
+        CHECK(World::heard(*client) == late);
+        CHECK(world.ask(*client, resp({"GET", "a"})) == "$-1\r\n");
     }
 }
 
