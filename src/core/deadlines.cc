@@ -145,7 +145,7 @@ void Proxy::give_up_connecting(ServerConn& conn) {
     }
     if (conn.is_sought) {
         lose(conn,
-             "cannot be found: looking up its name takes longer than " +
+             std::string("cannot be found: looking up its name takes longer than ") +
                  std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)");
         return;
     }
@@ -195,9 +195,10 @@ void Proxy::check_requests(ServerConn& conn) {
     const Duration late = std::max(limit, timeout);
     // Behind a large value its time begins when that has passed.
     const Instant late_from = late_from_of(conn);
+    const bool is_ready = conn.state == ServerConn::State::Ready;  // until then: connect_timeout
     if (conn.streaming) {
         if (!streams_.check(conn)) return;
-    } else if (now_ >= late_from + late) {
+    } else if (is_ready && now_ >= late_from + late) {
         conn.count_loss(&stats::ServerCounters::late);
         lose(conn,
              "has not answered for " + std::to_string(limit.to_millis()) +
@@ -209,7 +210,7 @@ void Proxy::check_requests(ServerConn& conn) {
         if (conn.fragments.empty()) return;
         if (!conn.is_late()) return;
     }
-    if (conn.streaming) return;
+    if (conn.streaming || !is_ready) return;
     if (timeout.ns > 0) replace_late(conn);
     wake_at(late_from_of(conn) + late);
 }
@@ -272,11 +273,21 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
              "; requests to it are refused until it answers");
 }
 
+namespace {
+
+std::string expired_text(const ServerConn& conn, Duration timeout) {
+    const std::string limit = std::to_string(timeout.to_millis()) + " ms (timeout)";
+    if (conn.state != ServerConn::State::Connecting) return "did not answer within " + limit;
+    if (!conn.is_sought) return "did not accept the connection within " + limit;
+    return std::string("cannot be found: looking up its name takes longer than ") + limit;
+}
+
+}  // namespace
+
 // True when the server is silent from now on.
 bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     Server& server = *conn.server;
-    const std::string reason =
-        "did not answer within " + std::to_string(timeout.to_millis()) + " ms (timeout)";
+    const std::string reason = expired_text(conn, timeout);
     fragment.abandoned = true;
     if (fragment.special == Special::Version) fragment.response.clear();  // the request itself
     // While it is known whose it is.
@@ -290,9 +301,10 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     // Who waits behind what moves, or is that, says nothing about the server; nor does an answer
     // that may have come and cannot be received.
     const bool tells = !conn.streaming && !conn.is_starved && fragment.queued >= conn.moved_at &&
-                       !conn.is_moving(fragment, now_, timeout);
-    if (tells) {
-        report_failure(server, std::min(fragment.queued, conn.worked_at()), reason);
+                       !conn.is_moving(fragment, now_, timeout) &&
+                       !(conn.is_sought && server.open_connections() > 0);
+    if (tells) report_failure(server, std::min(fragment.queued, conn.worked_at()), reason);
+    if (tells && conn.state != ServerConn::State::Connecting) {
         falls_silent = server.silence.on_late(fragment.queued, conn.since, now_);
     }
     fail(fragment,

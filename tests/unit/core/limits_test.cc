@@ -87,7 +87,7 @@ TEST_CASE("a request's time begins when it is queued, not when the connection is
     CHECK(World::heard(client) == "");
     world.pass(20);
     CHECK(World::heard(client) ==
-          error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+          error(std::string(s0) + "did not accept the connection within 400 ms (timeout)"));
     CHECK(errors(world, stats::Reason::Timeout) == 1);
     CHECK(counters_of(world, 0).timedout.get() == 1);
     CHECK(pool_counters(world).forward_error.get() == 1);

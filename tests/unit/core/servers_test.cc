@@ -487,6 +487,52 @@ TEST_CASE("a name that is not looked up in time is told from a server that does 
                                   "(connect_timeout)"));
 }
 
+TEST_CASE("a request whose time is up before there is a connection says so") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 100;
+    pool.connect_timeout_ms = 5000;
+    pool.late_connection_timeout_ms = 200;
+    World world(pool);
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    const core::Server& server = *world.proxy().pools()[0]->servers[0];
+    for (int i = 0; i < 3; ++i) {
+        CHECK(world.ask(client, resp({"GET", "a"})) == "");
+        world.pass(110);
+        CHECK(World::heard(client) ==
+              error(std::string(s0) + "did not accept the connection within 100 ms (timeout)"));
+    }
+    // It has taken no connection that it could be silent on, or late.
+    CHECK_FALSE(server.silence.is_silent());
+    CHECK(world.health(0).failures() == 1);  // of one attempt
+    CHECK(world.counters().server_failures.get() == 0);
+
+    world.proxy().pools()[0]->servers[0]->connection(0, false).is_sought = true;
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(110);
+    CHECK(World::heard(client) ==
+          error(std::string(s0) +
+                "cannot be found: looking up its name takes longer than 100 ms (timeout)"));
+}
+
+TEST_CASE("a look-up that takes long says nothing about a server with other connections") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 100;
+    pool.server_connections = 2;
+    World world(pool);
+    Channel& first = world.client();
+    Channel& second = world.client();
+    CHECK(world.ask(first, resp({"GET", "a"})) == "$-1\r\n");
+    world.server(0).mood = Mood::Vanished;
+    CHECK(world.ask(second, resp({"GET", "a"})) == "");
+    world.proxy().pools()[0]->servers[0]->connection(1, false).is_sought = true;
+    world.pass(110);
+    CHECK(World::heard(second) ==
+          error(std::string(s0) +
+                "cannot be found: looking up its name takes longer than 100 ms (timeout)"));
+    CHECK(world.health(0).failures() == 0);
+}
+
 TEST_CASE("a connection that is replaced in the same batch hears nothing of its predecessor") {
     World world(redis_pool(1));
     Channel& client = world.client();
