@@ -125,7 +125,9 @@ void Resolver::run(Shared* shared) {
             asker.inbox->post(std::move(answer));
         }
         shared->under_way.erase(question);
+        if (shared->questions.empty() && shared->threads > threads_kept) break;
     }
+    shared->threads -= 1;
     lock.unlock();
     leave(shared);
 }

@@ -1,6 +1,6 @@
 // ringmain/worker/resolver.h - looks up names on threads of its own.
 //
-// The system's resolver blocks, for seconds at times; a worker asks here and goes on. A few threads
+// The system's resolver blocks, for seconds at times; a worker asks here and goes on. The threads
 // serve all workers, so that one name that takes long does not hold up the others: who asks for a
 // name that is being looked up gets the answer to that. A worker has at most one question per
 // server connection under way.
@@ -8,8 +8,8 @@
 // A look-up cannot be interrupted. Ending does not wait for one: its thread finds that nobody wants
 // the answer any more, and the last one to leave frees what they share.
 //
-// Threads are made when there are questions for them, and stay. Where no more can be made, those
-// that there are answer one question after the other.
+// Threads are made when there are questions for them, and a few stay. Where no more can be made,
+// those that there are answer one question after the other.
 
 #pragma once
 
@@ -23,7 +23,10 @@ namespace ringmain::worker {
 
 class Resolver {
   public:
-    static constexpr uint32_t threads_max = 8;
+    // So many names of which no name server says anything hold up none of the others.
+    static constexpr uint32_t threads_max = 64;
+    // With nothing to do, those beyond end.
+    static constexpr uint32_t threads_kept = 4;
 
     // Another way of making threads is for tests.
     explicit Resolver(Result<Thread> (*start_thread)(Thread::Main, void*) = &Thread::start);
