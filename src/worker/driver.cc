@@ -102,13 +102,19 @@ void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
 
 // The time of a drain is over.
 void Driver::tell_cut_off() const {
-    const size_t requests = proxy_.live_requests();
-    if (requests == 0) return;
+    size_t requests = 0;
+    size_t readers = 0;
+    for (const core::ClientConn* client = proxy_.first_client(); client != nullptr;
+         client = client->all_link.next) {
+        requests += client->requests.size();
+        if (!client->out.empty() || client->unsent > 0) readers += 1;
+    }
+    if (requests + readers == 0) return;
     log_.write(config::LogLevel::Warning,
                "worker " + std::to_string(worker_) + ": shutdown_timeout (" +
-                   std::to_string(shutdown_timeout_.to_millis()) + " ms) is over, and " +
-                   std::to_string(requests) + (requests == 1 ? " request" : " requests") +
-                   " without an answer: they are cut off");
+                   std::to_string(shutdown_timeout_.to_millis()) + " ms) is over; cut off: " +
+                   std::to_string(requests) + " requests without an answer, " +
+                   std::to_string(readers) + " clients that have not taken theirs");
 }
 
 // One batch: everything that is ready goes in, everything that results goes out.
