@@ -124,6 +124,51 @@ TEST_CASE("who asks for a name that is being asked for gets the same answer") {
     }
 }
 
+// All threads but the last begin when the gate is open: they hang, until then.
+constexpr uint64_t names = 10;
+std::atomic<uint64_t> begun = 0;
+std::atomic<uint64_t> ended = 0;
+
+void* hang_unless_last(void* argument) {
+    if (++begun < names) gate_is_open.wait(false);
+    void* result = behind_gate(argument);
+    ended += 1;
+    return result;
+}
+
+Result<Thread> start_hanging(Thread::Main main, void* argument) {
+    behind_gate = main;
+    return Thread::start(hang_unless_last, argument);
+}
+
+TEST_CASE("threads that hang hold up no other, and those that are too many end") {
+    gate_is_open = false;
+    begun = 0;
+    ended = 0;
+    Inbox inbox;
+    Resolver resolver(start_hanging);
+    for (uint64_t i = 0; i < names; ++i) {
+        REQUIRE(resolver.ask("localhost", static_cast<uint16_t>(i + 1), i, inbox).ok());
+    }
+    for (uint64_t answers = 0; answers < names;) {
+        pollfd wanted = {.fd = inbox.descriptor(), .events = POLLIN, .revents = 0};
+        REQUIRE(poll(&wanted, 1, 20000) == 1);
+        answers += inbox.take().size();
+    }
+    CHECK(ended <= 1);
+    gate_is_open = true;
+    gate_is_open.notify_all();
+    // Each looks after it has answered whether it is one too many: those that come first are not.
+    for (uint64_t i = 0; ended < names - Resolver::threads_kept && i < 1000; ++i) {
+        REQUIRE(resolver.ask("localhost", 1, i, inbox).ok());
+        while (inbox.take().empty()) {
+            pollfd wanted = {.fd = inbox.descriptor(), .events = POLLIN, .revents = 0};
+            REQUIRE(poll(&wanted, 1, 20000) == 1);
+        }
+    }
+    CHECK(ended >= names - Resolver::threads_kept);
+}
+
 TEST_CASE("without a thread a question is refused with the reason, until one can be made") {
     threads_left = 0;
     Inbox inbox;
