@@ -149,8 +149,9 @@ void Proxy::start_preconnect(ServerConn& conn) {
     waiting_.add(conn);
 }
 
+// Behind what has failed in this very batch: that it fails as well is evidence of its own.
 void Proxy::begin_attempt(ServerConn& conn) {
-    conn.since = now_;
+    conn.since = std::max(now_, conn.server->health().failed_at() + Duration{1});
     conn.ready_by = now_ + Duration::millis(conn.server->pool().options->connect_timeout_ms);
     wake_at(conn.ready_by);
 }

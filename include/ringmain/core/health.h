@@ -72,6 +72,11 @@ class Health {
         return trouble_.load(std::memory_order_relaxed) != 0;
     }
 
+    // The last that counted.
+    [[nodiscard]] Instant failed_at() const {
+        return {last_failure_.load(std::memory_order_relaxed)};
+    }
+
     // Failures in a row.
     [[nodiscard]] uint32_t failures() const {
         return trouble_.load(std::memory_order_relaxed) & count_mask;

@@ -161,6 +161,35 @@ TEST_CASE("all requests that are late at once are one failure, and later ones an
     CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
 }
 
+TEST_CASE("a server that is mute on the connection in place of the late one is out at once") {
+    for (const bool preconnect : {false, true}) {
+        CAPTURE(preconnect);
+        config::Pool pool = ejecting_pool(2);
+        pool.preconnect = preconnect;
+        pool.timeout_ms = 100;
+        pool.late_connection_timeout_ms = 60'000;
+        World world(pool);
+        const std::string key = world.key_on(0);
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+        SUBCASE("mute") {
+            world.server(0).mood = Mood::Mute;
+        }
+        SUBCASE("and takes no connection") {
+            world.server(0).mood = Mood::Mute;
+            CHECK(world.ask(client, resp({"GET", key})) == "");
+            world.server(0).mood = Mood::Vanished;
+        }
+        for (int i = 0; i < 2; ++i) {
+            CHECK(world.health(0).accepts_traffic());
+            World::say(client, resp({"GET", key}));
+            world.pass(110);
+            CHECK_FALSE(World::heard(client).empty());
+        }
+        CHECK_FALSE(world.health(0).accepts_traffic());
+    }
+}
+
 TEST_CASE("an answer that comes too late is no success") {
     World world(ejecting_pool(2));
     const std::string key = world.key_on(0);
