@@ -218,11 +218,15 @@ Blame judge_blame(const ServerConn& conn, std::string_view reason, Blame reporte
     return is_full ? Blame::Us : Blame::Server;
 }
 
-// What is not the server's fault is told once, until it goes well again.
-bool is_to_be_told(ServerConn& conn) {
+// What is not the server's fault is told once, until it goes well again; of leases that goes well
+// and not, in turn, with a server that has all the connections that it takes.
+bool is_to_be_told(ServerConn& conn, Instant now) {
     if (conn.is_subscriber) return false;  // Subscriptions::on_lost() does
-    bool& was_told = conn.is_lease ? conn.server->leases_told : conn.was_told;
-    return !std::exchange(was_told, true);
+    if (!conn.is_lease) return !std::exchange(conn.was_told, true);
+    Server& server = *conn.server;
+    if (std::exchange(server.leases_told, true) || now < server.leases_told_until) return false;
+    server.leases_told_until = now + refusals_told_interval;
+    return true;
 }
 
 }  // namespace
@@ -235,7 +239,7 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
     conn.retry_at = after_backoff(conn.failures);
     if (blame != Blame::Server) {
         if (blame == Blame::Us && reason.starts_with(crowded_reason)) conn.server->take_back(conn);
-        if (blame == Blame::Us && is_to_be_told(conn)) tell(conn, conn.last_error);
+        if (blame == Blame::Us && is_to_be_told(conn, now_)) tell(conn, conn.last_error);
         // The turn of connecting goes to somebody else.
         if (conn.has_turn && health.is_down()) {
             health.forbid_until(conn.retry_at, health.last_error());

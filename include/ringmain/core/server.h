@@ -124,8 +124,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     uint32_t lease_failures = 0;  // in a row
     Instant lease_retry_at = {};
     std::string lease_error;
-    bool leases_told = false;     // the first of these failures, in the log
-    bool told_runs_data = false;  // what it did with a command that it does not know, in the log
+    bool leases_told = false;        // the first of these failures, in the log
+    Instant leases_told_until = {};  // nor is another before that
+    bool told_runs_data = false;     // what it did with a command that it does not know, in the log
     // Of memcached.
     MetaSet meta_set = MetaSet::Unknown;
     std::string version;  // of one that is TooOld

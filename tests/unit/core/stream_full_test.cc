@@ -67,6 +67,28 @@ TEST_CASE("a server that takes no more connections sends large values on the one
     CHECK(World::heard(*full.client) == bulk(full.value));
 }
 
+TEST_CASE("a server that takes a connection now and then is told of once in a while") {
+    Full full;
+    World& world = full.world;
+    const std::string refusal = full.redis->canned["PING"];
+    size_t answered = 0;
+    for (int i = 0; i < 6; ++i) {
+        full.redis->canned["PING"] = i % 2 == 0 ? refusal : "+PONG\r\n";
+        full.client->reads = false;
+        CHECK(world.ask(*full.client, resp({"GET", "huge"})) == "");
+        answered += world.leases(0).size();
+        full.client->reads = true;
+        world.settle();
+        CHECK(World::heard(*full.client) == bulk(full.value));
+        for (Channel* lease : world.leases(0)) {
+            lease->inbound_end = true;
+        }
+        world.pass(100);
+    }
+    CHECK(answered == 3);
+    CHECK(world.loop().notices().size() == 1);
+}
+
 // What comes first is not PING where a database is to be selected, or a password to be said.
 TEST_CASE("a server that takes no more connections may say so to whatever comes first") {
     config::Pool pool = streaming_pool();
