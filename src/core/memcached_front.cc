@@ -123,8 +123,9 @@ void keep_keys(Proxy& proxy, Join& join, const RequestFrame& frame, const Bytes&
 
 // A line for one server becomes as many fragments as it needs to be short enough there.
 void keep_lines_short(const RequestFrame& frame, Scratch& scratch) {
-    const auto head =
-        static_cast<uint32_t>(memcached::word_of(frame.verb).size() + 1 + frame.argument.size + 2);
+    constexpr uint32_t number_size_max = 20;  // as it is written there: of many zeros one
+    const auto head = static_cast<uint32_t>(memcached::word_of(frame.verb).size() + 1 +
+                                            std::min(frame.argument.size, number_size_max) + 2);
     const size_t servers = scratch.connections.size();
     std::vector<uint32_t>& sizes = scratch.keys;  // per fragment
     sizes.assign(servers, head);

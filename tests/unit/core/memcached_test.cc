@@ -87,6 +87,26 @@ TEST_CASE("memcached: a gat of many keys reaches a server in lines that it takes
     }
 }
 
+TEST_CASE("memcached: zeros in front of the time of a long gat cost nothing") {
+    World world(memcached_pool(2));
+    Channel& client = world.client();
+    std::string line = "gat " + std::string(2000, '0');
+    std::string expected;
+    for (int i = 0; i < 300; ++i) {
+        const std::string key = "k" + std::to_string(i);
+        CHECK(world.ask(client, set(key, "v")) == "STORED\r\n");
+        line += " " + key;
+        expected += "VALUE " + key + " 0 1\r\nv\r\n";
+    }
+    for (uint32_t i = 0; i < 2; ++i) {
+        world.server(i).memcached.log.clear();
+    }
+    CHECK(world.ask(client, line + "\r\n") == expected + "END\r\n");
+    for (uint32_t i = 0; i < 2; ++i) {
+        CHECK(world.server(i).memcached.log.size() <= 2);
+    }
+}
+
 TEST_CASE("memcached: noreply is silent, whatever happens, and the order stays") {
     World world(memcached_pool(2));
     Channel& client = world.client();
