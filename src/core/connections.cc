@@ -280,14 +280,15 @@ void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
 // arrive on it is looked at.
 void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     if (conn.state == ServerConn::State::Closed) return;
-    const bool is_counted = std::exchange(conn.is_loss_counted, false);
-    if (!is_counted && blame == Blame::Server) conn.server->counters().err.add(1);
     const bool established =
         conn.state == ServerConn::State::Ready || conn.state == ServerConn::State::Prelude;
     if (established) {
         counters_->server_connections.subtract(1);
         conn.server->counters().connections.subtract(1);
     }
+    const bool is_counted =
+        std::exchange(conn.is_loss_counted, false) || is_sign_of_life(conn, reason);
+    if (!is_counted && blame == Blame::Server) conn.server->counters().err.add(1);
     conn.was_established = conn.state == ServerConn::State::Ready;
     conn.state = ServerConn::State::Closed;
     conn.last_error = "server " + conn.server->title() + " ";

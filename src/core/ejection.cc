@@ -32,6 +32,12 @@ std::string password_text(std::string_view answer) {
         .append(answer);
 }
 
+// It serves those that it has, ours among them.
+bool is_sign_of_life(const ServerConn& conn, std::string_view reason) {
+    return conn.is_probe && reason.starts_with(crowded_reason) &&
+           conn.server->open_connections() > 0;
+}
+
 std::string ejected_text(const Health& health) {
     return "is ejected: " + health.last_error();
 }
@@ -284,8 +290,7 @@ void Proxy::pass_probe(ServerConn& probe, std::string_view reason) {
 void Proxy::fail_probe(ServerConn& probe, std::string_view reason, Blame blame) {
     if (blame == Blame::Nobody) return;
     Server& server = *probe.server;
-    // It serves those that it has, ours among them.
-    if (reason.starts_with(crowded_reason) && server.open_connections() > 0) {
+    if (is_sign_of_life(probe, reason)) {
         pass_probe(probe, reason);
         return;
     }

@@ -66,6 +66,9 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::BinaryPars
 
 [[nodiscard]] std::string password_text(std::string_view answer);
 
+// Why a probe was lost says that its server is there.
+[[nodiscard]] bool is_sign_of_life(const ServerConn& conn, std::string_view reason);
+
 // "is ejected: refused the connection".
 [[nodiscard]] std::string ejected_text(const Health& health);
 

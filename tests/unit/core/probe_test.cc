@@ -588,6 +588,7 @@ TEST_CASE("a server that has no room for its probe serves the connections that i
     world.pass(5000);
     CHECK(world.health(0).accepts_traffic());
     CHECK(world.health(0).failures() == 0);
+    CHECK(world.proxy().pools()[0]->servers[0]->counters().err.get() == 0);
     CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
     // Without any it serves nobody here.
     world.server(0).mood = Mood::Refusing;
