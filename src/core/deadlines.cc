@@ -189,7 +189,10 @@ void Proxy::check_requests(ServerConn& conn) {
     const Duration limit = late_limit(options);
     if (head == nullptr || limit.ns == 0) return;
     if (conn.uploader != nullptr) {
-        if (!streams_.check_request(conn) || Streams::is_arriving(conn, *head)) return;
+        const bool takes_all = streams_.check_request(conn);
+        if (!takes_all || Streams::is_arriving(conn, *head) || Streams::may_hold_answers(conn)) {
+            return;
+        }
     }
     const Duration timeout = Duration::millis(options.timeout_ms);
     const Duration late = std::max(limit, timeout);
@@ -202,7 +205,8 @@ void Proxy::check_requests(ServerConn& conn) {
         conn.count_loss(&stats::ServerCounters::late);
         lose(conn,
              "has not answered for " + std::to_string(limit.to_millis()) +
-                 " ms (late_connection_timeout)");
+                 " ms (late_connection_timeout)",
+             Streams::may_hold_answers(conn) ? Blame::Nobody : Blame::Server);
         return;
     }
     if (timeout.ns > 0) {
@@ -300,7 +304,8 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     bool falls_silent = false;
     // Who waits behind what moves, or is that, says nothing about the server; nor does an answer
     // that may have come and cannot be received.
-    const bool tells = !conn.streaming && !conn.is_starved && fragment.queued >= conn.moved_at &&
+    const bool tells = !conn.streaming && !conn.is_starved && !Streams::may_hold_answers(conn) &&
+                       fragment.queued >= conn.moved_at &&
                        !conn.is_moving(fragment, now_, timeout) &&
                        !(conn.is_sought && server.open_connections() > 0);
     if (tells) report_failure(server, std::min(fragment.queued, conn.worked_at()), reason);

@@ -320,6 +320,14 @@ void Streams::on_taken(ServerConn& conn) {
     if (conn.uploader->paused) proxy_->resumable_.add(*conn.uploader);
 }
 
+// Of a larger value it reads the rest by itself.
+bool Streams::may_hold_answers(const ServerConn& conn) {
+    constexpr uint64_t read_size = 16 * 1024;
+    const Pool& pool = conn.server->pool();
+    const bool is_open = conn.uploader != nullptr || conn.is_cut;
+    return is_open && !pool.is_redis() && pool.options->stream_threshold <= read_size;
+}
+
 bool Streams::waits_for_client(const ServerConn& conn) const {
     return conn.uploader != nullptr && conn.fragments.size() == 1 && conn.out.empty() &&
            proxy_->now() - conn.taken_at > backoff_max;
@@ -347,18 +355,26 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice en
     if (was == Upload::Kept) return Ended::Take;
     if (was == Upload::Dropping) return Ended::Done;
     ServerConn& conn = *std::exchange(client.uploading, nullptr);
+    begin_time(conn);
     conn.uploader = nullptr;
     conn.upload_line.clear();
-    // Its time begins.
     Fragment& fragment = *conn.fragments.back();
     count(*client.pool, *fragment.request);
     conn.note_complete(fragment);
-    fragment.queued = proxy_->now();
     fragment.sent = proxy_->now();
-    const Duration limit = first_limit(*conn.server->pool().options);
-    if (limit.ns > 0) proxy_->wake_at(proxy_->now() + limit);
     if (client.barrier) proxy_->hold_back(client);
     return Ended::Done;
+}
+
+// Of the request that will not arrive any more, and of those whose answers may have waited for it.
+void Streams::begin_time(ServerConn& conn) {
+    const Instant now = proxy_->now();
+    Fragment* fragment = may_hold_answers(conn) ? conn.fragments.front() : conn.fragments.back();
+    for (; fragment != nullptr; fragment = fragment->next) {
+        fragment->queued = now;
+    }
+    const Duration limit = first_limit(*conn.server->pool().options);
+    if (limit.ns > 0) proxy_->wake_at(now + limit);
 }
 
 // The client is gone, or will not send the rest, or has sent what is no request: a request without
@@ -366,6 +382,7 @@ Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice en
 void Streams::abandon(ClientConn& client) {
     if (std::exchange(client.upload, Upload::None) != Upload::Sending) return;
     ServerConn& conn = *std::exchange(client.uploading, nullptr);
+    begin_time(conn);
     conn.uploader = nullptr;
     Request& request = *client.requests.pop_back();
     if (!client.requests.empty()) client.upload = Upload::Behind;

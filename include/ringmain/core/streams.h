@@ -127,6 +127,10 @@ class Streams {
         return conn.uploader != nullptr && fragment.next == nullptr;
     }
 
+    // The server may hold back an answer until it has the rest of what its client sends: memcached
+    // does, when it has read the end of one request and the beginning of the next at once.
+    [[nodiscard]] static bool may_hold_answers(const ServerConn& conn);
+
     // All that has come of the only request is with the server, for a while now.
     [[nodiscard]] bool waits_for_client(const ServerConn& conn) const;
 
@@ -197,6 +201,7 @@ class Streams {
     [[nodiscard]] static bool is_dropping(const ServerConn& conn);
     static constexpr uint64_t moves_by = 1024;
 
+    void begin_time(ServerConn& conn);
     void note_moved(ServerConn& conn, uint64_t size);
     void note_dropped(ServerConn& conn, uint64_t size, uint64_t known_size);
     [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;

@@ -327,6 +327,45 @@ TEST_CASE("memcached: where no other connection is to be had a large value waits
     }
 }
 
+TEST_CASE("memcached: an answer that is held back while a value arrives is not late") {
+    config::Pool pool = pool_of(1);
+    pool.stream_threshold = 2048;
+    pool.timeout_ms = 100;
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool, {.blocks = 2048});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string first = set("a", std::string(8000, 'a'));
+    const std::string second = set("b", std::string(8000, 'b'));
+    World::say(client, first.substr(0, 4000));
+    world.settle();
+    CHECK(world.ask(client, first.substr(4000) + second.substr(0, 4000)) == "");
+    Channel& link = only_lease(world);
+    CHECK(link.arrived == first + second.substr(0, 4000));
+    world.pass(1000);
+    CHECK(World::heard(client) == "");
+    SUBCASE("until its end is there") {
+        CHECK(world.ask(client, second.substr(4000)) == "");
+        link.inbound += "STORED\r\nSTORED\r\n";
+        world.settle();
+        CHECK(World::heard(client) == "STORED\r\nSTORED\r\n");
+    }
+    SUBCASE("nor when there will be none") {
+        const size_t end = second.size() - 2;
+        CHECK(world.ask(client, second.substr(4000, end - 4000) + "XY") == "");
+        world.pass(1000);
+        CHECK(World::heard(client) ==
+              down("did not answer within 100 ms (timeout)") + "CLIENT_ERROR bad data chunk\r\n");
+    }
+    SUBCASE("nor for a client that has left") {
+        world.drop(client);
+        world.pass(1000);
+    }
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.health(0).failures() == 0);
+}
+
 TEST_CASE("memcached: who is lost in the middle of a large value costs its client an error") {
     Begun begun(set("a", std::string(200'000, 'a')));
     begun.world.loop().reset(*begun.link);
