@@ -303,10 +303,72 @@ TEST_CASE("broken lines next to each other are all told") {
 }
 
 TEST_CASE("a list that is not closed is one error") {
+    for (const char* end : {"\n", ",\n", " # [\n", ", # it's \"one\n"}) {
+        for (const char* next : {"timeout = 400\nhash_tag = '{}'\n\n[pool.b]\nlisten = 'h:3'\n",
+                                 "[pool.b]\nlisten = 'h:3'\nservers = [\n 'h:4',\n]\nhash='md5'\n",
+                                 "  [ pool . b ] # [\n hash='md5'\n",
+                                 "'timeout' = 400\nfoo.bar = [\n  'a'\n]\n"}) {
+            const std::string text =
+                "[pool.a]\nlisten = 'h:1'\nhash = 'md5'\nservers = [ # [\n"
+                "  ']]\",#:1 a',\n  { address = 'h:2' }" +
+                std::string(end) + next;
+            CAPTURE(text);
+            const std::string out = refused(text);
+            CAPTURE(out);
+            CHECK(contains(out, next[0] == ' ' ? "f:7:3: error: the" : "f:7:1: error: the"));
+            CHECK(contains(out, "the ']' of the list above, which begins in line 4, is missing\n"));
+            CHECK_FALSE(contains(out, "expected"));
+            CHECK_FALSE(contains(out, "defined twice"));
+        }
+    }
+    CHECK(contains(refused("[pool.a]\nlisten = 'h:1'\nservers = [\n 'h:1:1 a',\n\n# x\ntimeout = "
+                           "400\n\n# x\nhash = 'md5'\n[proxy]\nworkers = 1\n"),
+                   "f: 1 error: not accepted"));
+}
+
+TEST_CASE("behind a list that is not closed all is read") {
     const std::string out = refused(
-        "[pool.a]\nservers = [\n  'h:1',\n  'h:2'\n[pool.b]\ntimeout = true\nhash = 'md5'\n");
-    CHECK(contains(out, "f:5:1: error: ',' is missing, or the ']' of the list above"));
-    CHECK(contains(out, "f: 1 error: not accepted"));
+        "[pool.a]\nservers = [\n  'h:1',\n  'h:2'\ntimeout = 2s\n[pool.b]\nbacklog = true\n"
+        "servers = [\n  'h:0',\ntiemout = 3\n");
+    CAPTURE(out);
+    CHECK(contains(out, "f:5:1: error: the ']' of the list above, which begins in line 2, is"));
+    CHECK(contains(out, "f:5:11: error: this value must be"));
+    CHECK(contains(out, "f:7:11: error: 'backlog' must be"));
+    CHECK(contains(out, "f:9:3: error: servers: '0' is not a port"));
+    CHECK(contains(out, "f:10:1: error: the ']' of the list above, which begins in line 8, is"));
+    CHECK(contains(out, "f:10:1: error: unknown key 'tiemout'"));
+    CHECK(contains(out, "f: 6 errors"));
+}
+
+TEST_CASE("a list in a list that is not closed is one error") {
+    const std::string head =
+        "[pool.a]\nlisten = 'h:1'\nusers = [\n  { name = 'x', password = 'y', keys = [\n    "
+        "'a:',\n";
+    for (const char* rest : {"    access = 'read-only' },\n]\nservers = ['h:1']\n",
+                             "timeout = 400\nhash = 'md5'\n[pool.b]\nhash = 'md5'\n"}) {
+        const std::string out = refused(head + rest);
+        CAPTURE(out);
+        CHECK(contains(out, "the ']' of the list above, which begins in line 4, is missing"));
+        CHECK(contains(out, "f: 1 error: not accepted"));
+    }
+}
+
+TEST_CASE("a list that is closed does not lack its ']'") {
+    for (const char* text : {"servers = [\n  h:1,\n  'h:2'\n]\n",
+                             "servers = [\n  true_one,\n  'h:2'\n]\n",
+                             "servers = ['h:1', timeout = 400\nhash = 'md5'\n",
+                             "servers = ['h:1'] x\nkeys = [a]\n",
+                             "servers = [\n  { address = 'h:1',\n    weight = 1,\n    name = 'a'\n"
+                             "  },\n]\ntimeout = 400\n",
+                             "users = [\n  'a',\n  'b'\n  'c=d'\n]\n",
+                             "hash = '''\n[\ntimeout = 400\n''' x\n"}) {
+        const std::string out = refused("[pool.a]\n" + std::string(text));
+        CAPTURE(out);
+        CHECK_FALSE(contains(out, "of the list above, which"));
+    }
+    const std::string both = refused("[pool.a]\nservers = ['h:1' 'h:2']\nusers = [{} {}]\n");
+    CHECK(contains(both, "f:2:"));
+    CHECK(contains(both, "f:3:"));
 }
 
 TEST_CASE("a comma that is missing between servers is one error") {
