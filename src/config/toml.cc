@@ -1,8 +1,11 @@
 #include "toml.h"
 
+#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/config/options.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "findings.h"
@@ -197,6 +200,41 @@ std::string_view without_typographic_quotes(std::string_view text) {
     return text;
 }
 
+// Those that share a name in different sections are of one type.
+const Option* option_of(std::string_view key) {
+    key = trimmed(key.substr(key.rfind('.') + 1));
+    for (const Section section : sections) {
+        const Option* option = find_option(section, key);
+        if (option != nullptr) return option;
+    }
+    return nullptr;
+}
+
+bool is_any_case(std::string_view text, std::initializer_list<std::string_view> words) {
+    return std::ranges::any_of(
+        words, [&](std::string_view word) { return ascii::equal_ignoring_case(text, word); });
+}
+
+// What to say of a value that quotes would not mend; empty where they would.
+std::string no_text(const Option& option, std::string_view value) {
+    const std::string name(option.name);
+    const std::string must = "'" + name + "' must be ";
+    if (option.type == Type::Boolean) {
+        std::string message = must + "true or false";
+        if (is_any_case(value, {"true", "yes", "on"})) message += "; write " + name + " = true";
+        if (is_any_case(value, {"false", "no", "off"})) message += "; write " + name + " = false";
+        return message;
+    }
+    const bool may_be_auto = option.type == Type::IntegerOrAuto && value != "auto";
+    if (option.type == Type::Integer || may_be_auto) {
+        return must + "a whole number, " + limits_text(option);
+    }
+    if (option.type == Type::Users) {
+        return must + "a list of tables, as in " + name + " = " + std::string(option.example);
+    }
+    return {};
+}
+
 // The commonest slip: listen = 127.0.0.1:22121, timeout = 2s, hash = md5.
 std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line, uint32_t number) {
     const std::string_view content = text.substr(line.begin, line.end - line.begin);
@@ -223,10 +261,20 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
     diagnostic.place = {.line = number,
                         .column = static_cast<uint32_t>(offset + 1),
                         .length = static_cast<uint32_t>(value.size())};
-    diagnostic.message = "this value must be true, false, a number, or text in quotes";
+    const std::string_view plain = without_typographic_quotes(value);
+    const Option* option = option_of(key);
+    if (option != nullptr) diagnostic.message = no_text(*option, plain);
+    if (!diagnostic.message.empty()) return diagnostic;
+
+    const bool is_list =
+        option != nullptr && (option->type == Type::Strings || option->type == Type::Servers);
+    diagnostic.message =
+        is_list ? "'" + std::string(option->name) + "' must be a list of texts in quotes"
+                : "this value must be true, false, a number, or text in quotes";
     if (!names_a_secret(key) && value.size() < 60 && is_printable(value)) {
-        diagnostic.message += "; write " + std::string(key) + " = \"" +
-                              std::string(without_typographic_quotes(value)) + "\"";
+        const std::string text = "\"" + std::string(plain) + "\"";
+        diagnostic.message +=
+            "; write " + std::string(key) + " = " + (is_list ? "[" + text + "]" : text);
     }
     return diagnostic;
 }

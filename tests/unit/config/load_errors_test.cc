@@ -265,6 +265,35 @@ TEST_CASE("text without quotes gets them in the message") {
     CHECK_FALSE(contains(out, "missing"));
 }
 
+TEST_CASE("what takes no text gets no quotes") {
+    for (const char* value : {"yes", "True", "on", "1s"}) {
+        for (const char* key : {"auto_eject_hosts", "tcpkeepalive"}) {
+            const std::string line = std::string(key) + " = " + value;
+            CAPTURE(line);
+            const std::string out = refused(pool_with(line + " # x"));
+            CHECK(contains(out,
+                           "f:4:" + std::to_string(line.find('=') + 3) + ": error: '" +
+                               std::string(key) + "' must be true or false"));
+            CHECK_FALSE(contains(out, "\"" + std::string(value) + "\""));
+            CHECK_FALSE(contains(out, "quotes"));
+        }
+    }
+    CHECK(contains(refused(pool_with("preconnect = Yes")), "write preconnect = true\n"));
+    CHECK(contains(refused(pool_with("preconnect = OFF")), "write preconnect = false\n"));
+    CHECK(contains(refused(pool_with("preconnect = never")), "must be true or false\n"));
+    CHECK(contains(refused("[pool.a]\nbacklog = 1k\n"),
+                   "f:2:11: error: 'backlog' must be a whole number, 1 to 2147483647\n"));
+    CHECK(contains(refused("pool.a.redis_db = one\n"),
+                   "'redis_db' must be a whole number, 0 to 2147483647\n"));
+    CHECK(contains(refused("[proxy]\nworkers = many\n"),
+                   "'workers' must be a whole number, 1 to 256, or \"auto\"\n"));
+    CHECK(contains(refused("[proxy]\nworkers = auto\n"), "write workers = \"auto\"\n"));
+    CHECK(contains(refused("[proxy]\nbuffer_memory = 1GiB\n"), "write buffer_memory = \"1GiB\""));
+    CHECK(contains(refused("[pool.a]\nservers = h:1\n"), "write servers = [\"h:1\"]\n"));
+    CHECK(contains(refused("[pool.a]\nusers = app\n"), "'users' must be a list of tables"));
+    CHECK(contains(refused("[pool.a]\nno_option = x\n"), "write no_option = \"x\"\n"));
+}
+
 TEST_CASE("the commonest slips of a list, a quote or an address are told in plain words") {
     CHECK(contains(refused("[pool.a]\nservers = [10.0.0.1:6379:1 a]\n"),
                    "f:2:11: error: each text of a list stands in quotes, as in servers = "));
