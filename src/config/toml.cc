@@ -282,6 +282,7 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
 // "Error while parsing key-value pair: cannot redefine ..." -> "cannot redefine ...", with what is
 // worth adding for people who do not know TOML.
 std::string reworded(std::string_view description) {
+    const bool in_single_quotes = description.starts_with("Error while parsing literal string");
     const size_t colon = description.find(": ");
     if (description.starts_with("Error while parsing ") && colon != std::string_view::npos) {
         description.remove_prefix(colon + 2);
@@ -307,7 +308,10 @@ std::string reworded(std::string_view description) {
     if (message.find("not representable in 64 bits") != std::string::npos) {
         message += ": the number is too large";
     }
-    if (message.find("unescaped control characters") != std::string::npos) {
+    const bool has_line_end =
+        message.find("unescaped control characters") != std::string::npos ||
+        (in_single_quotes && message.find("control characters") != std::string::npos);
+    if (has_line_end) {
         message += "; a text ends on its line: perhaps its closing quote is missing";
     }
     if (message.find("encountered end-of-file") != std::string::npos) {

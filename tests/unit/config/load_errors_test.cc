@@ -301,6 +301,11 @@ TEST_CASE("the commonest slips of a list, a quote or an address are told in plai
                    "end-of-file: a quote, a bracket or a brace is not closed"));
     CHECK(contains(refused("[pool.a]\nhash = \"md5\ntimeout = 5\n"),
                    "a text ends on its line: perhaps its closing quote is missing"));
+    for (const char* text : {"timeout='400ms\n", "timeout = '400ms\r\nhash = 'md5'\r\n"}) {
+        CHECK(contains(refused("[pool.a]\n" + std::string(text)),
+                       "a text ends on its line: perhaps its closing quote is missing"));
+    }
+    CHECK_FALSE(contains(refused("[pool.a]\n# a\x01\n"), "closing quote"));
     CHECK(contains(refused("[pool.a]\nhash = \xe2\x80\x9cmd5\xe2\x80\x9d\n"),
                    "write hash = \"md5\"\n"));
     CHECK(contains(refused(pool_with("redis_auth = \"caf\xe9\"")), "these bytes are not UTF-8"));
