@@ -10,9 +10,8 @@ namespace ringmain::config {
 
 namespace {
 
-bool is_bare(char byte) {
-    const char low = ascii::lower(byte);
-    return ascii::is_digit(byte) || (low >= 'a' && low <= 'z') || byte == '_' || byte == '-';
+bool is_space(char byte) {
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
 
 class Scanner {
@@ -24,6 +23,25 @@ class Scanner {
             step();
         }
         return std::move(found_);
+    }
+
+    [[nodiscard]] Brackets brackets() const {
+        Brackets found;
+        size_t at = 0;
+        while (at < text_.size()) {
+            const char byte = text_[at];
+            if (byte == '#') {
+                at = line_end(at);
+                continue;
+            }
+            const bool is_string = byte == '"' || byte == '\'';
+            if (byte == '[' || byte == '{') found.open.push_back(at);
+            if ((byte == ']' || byte == '}') && !found.open.empty()) found.open.pop_back();
+            at = is_string ? string_end(at) : at + 1;
+            if (is_string && at == text_.size()) return {};
+            if (!is_space(byte)) found.content_end = at;
+        }
+        return found;
     }
 
   private:
@@ -173,6 +191,15 @@ class Scanner {
 
 Scan scan(std::string_view text) {
     return Scanner(text).run();
+}
+
+bool is_bare(char byte) {
+    const char low = ascii::lower(byte);
+    return ascii::is_digit(byte) || (low >= 'a' && low <= 'z') || byte == '_' || byte == '-';
+}
+
+Brackets open_brackets(std::string_view text) {
+    return Scanner(text).brackets();
 }
 
 }  // namespace ringmain::config

@@ -2,7 +2,8 @@
 //
 // It finds the values that must not be shown (passwords, whatever their key is misspelt as), and
 // keys of absurd depth, on which a parser that builds a tree would run out of stack. It knows
-// strings, comments and separators, and needs no valid file: what is unclear counts as secret.
+// strings, comments and separators, and needs no valid file: what is unclear counts as secret. And
+// it tells which brackets are open where the parser gave up.
 
 #pragma once
 
@@ -27,5 +28,16 @@ struct Scan {
 };
 
 [[nodiscard]] Scan scan(std::string_view text);
+
+// Whether the byte may stand in a key without quotes.
+[[nodiscard]] bool is_bare(char byte);
+
+struct Brackets {
+    std::vector<size_t> open;  // offsets of each [ and { that is not closed, outermost first
+    size_t content_end = 0;    // behind the last byte that is neither blank nor comment
+};
+
+// Of whole lines. None are open where they end within a string.
+[[nodiscard]] Brackets open_brackets(std::string_view text);
 
 }  // namespace ringmain::config

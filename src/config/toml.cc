@@ -1,8 +1,11 @@
 #include "toml.h"
 
+#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/config/options.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "findings.h"
@@ -197,6 +200,41 @@ std::string_view without_typographic_quotes(std::string_view text) {
     return text;
 }
 
+// Those that share a name in different sections are of one type.
+const Option* option_of(std::string_view key) {
+    key = trimmed(key.substr(key.rfind('.') + 1));
+    for (const Section section : sections) {
+        const Option* option = find_option(section, key);
+        if (option != nullptr) return option;
+    }
+    return nullptr;
+}
+
+bool is_any_case(std::string_view text, std::initializer_list<std::string_view> words) {
+    return std::ranges::any_of(
+        words, [&](std::string_view word) { return ascii::equal_ignoring_case(text, word); });
+}
+
+// What to say of a value that quotes would not mend; empty where they would.
+std::string no_text(const Option& option, std::string_view value) {
+    const std::string name(option.name);
+    const std::string must = "'" + name + "' must be ";
+    if (option.type == Type::Boolean) {
+        std::string message = must + "true or false";
+        if (is_any_case(value, {"true", "yes", "on"})) message += "; write " + name + " = true";
+        if (is_any_case(value, {"false", "no", "off"})) message += "; write " + name + " = false";
+        return message;
+    }
+    const bool may_be_auto = option.type == Type::IntegerOrAuto && value != "auto";
+    if (option.type == Type::Integer || may_be_auto) {
+        return must + "a whole number, " + limits_text(option);
+    }
+    if (option.type == Type::Users) {
+        return must + "a list of tables, as in " + name + " = " + std::string(option.example);
+    }
+    return {};
+}
+
 // The commonest slip: listen = 127.0.0.1:22121, timeout = 2s, hash = md5.
 std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line, uint32_t number) {
     const std::string_view content = text.substr(line.begin, line.end - line.begin);
@@ -223,10 +261,20 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
     diagnostic.place = {.line = number,
                         .column = static_cast<uint32_t>(offset + 1),
                         .length = static_cast<uint32_t>(value.size())};
-    diagnostic.message = "this value must be true, false, a number, or text in quotes";
+    const std::string_view plain = without_typographic_quotes(value);
+    const Option* option = option_of(key);
+    if (option != nullptr) diagnostic.message = no_text(*option, plain);
+    if (!diagnostic.message.empty()) return diagnostic;
+
+    const bool is_list =
+        option != nullptr && (option->type == Type::Strings || option->type == Type::Servers);
+    diagnostic.message =
+        is_list ? "'" + std::string(option->name) + "' must be a list of texts in quotes"
+                : "this value must be true, false, a number, or text in quotes";
     if (!names_a_secret(key) && value.size() < 60 && is_printable(value)) {
-        diagnostic.message += "; write " + std::string(key) + " = \"" +
-                              std::string(without_typographic_quotes(value)) + "\"";
+        const std::string text = "\"" + std::string(plain) + "\"";
+        diagnostic.message +=
+            "; write " + std::string(key) + " = " + (is_list ? "[" + text + "]" : text);
     }
     return diagnostic;
 }
@@ -234,6 +282,7 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
 // "Error while parsing key-value pair: cannot redefine ..." -> "cannot redefine ...", with what is
 // worth adding for people who do not know TOML.
 std::string reworded(std::string_view description) {
+    const bool in_single_quotes = description.starts_with("Error while parsing literal string");
     const size_t colon = description.find(": ");
     if (description.starts_with("Error while parsing ") && colon != std::string_view::npos) {
         description.remove_prefix(colon + 2);
@@ -259,13 +308,39 @@ std::string reworded(std::string_view description) {
     if (message.find("not representable in 64 bits") != std::string::npos) {
         message += ": the number is too large";
     }
-    if (message.find("unescaped control characters") != std::string::npos) {
+    const bool has_line_end =
+        message.find("unescaped control characters") != std::string::npos ||
+        (in_single_quotes && message.find("control characters") != std::string::npos);
+    if (has_line_end) {
         message += "; a text ends on its line: perhaps its closing quote is missing";
     }
     if (message.find("encountered end-of-file") != std::string::npos) {
         message += ": a quote, a bracket or a brace is not closed";
     }
     return message;
+}
+
+// NAME = ..., also where NAME has dots or stands in quotes.
+bool begins_option(std::string_view content) {
+    const size_t equals = content.find('=');
+    std::string_view key = trimmed(content.substr(0, equals));
+    const bool is_quoted =
+        key.size() > 2 && key.front() == key.back() && (key.front() == '"' || key.front() == '\'');
+    if (is_quoted) key = key.substr(1, key.size() - 2);
+    return equals != std::string_view::npos && !key.empty() &&
+           std::ranges::all_of(key, [](char byte) {
+               return is_bare(byte) || byte == '.' || byte == ' ' || byte == '\t';
+           });
+}
+
+// [NAME] or [NAME.NAME]: within a list it would be a list that holds no texts.
+bool begins_section(std::string_view content) {
+    if (!content.starts_with('[')) return false;
+    content = trimmed(content.substr(content.starts_with("[[") ? 2 : 1));
+    const auto end = std::ranges::find_if_not(content, is_bare);
+    const std::string_view rest =
+        trimmed(content.substr(static_cast<size_t>(end - content.begin())));
+    return end != content.begin() && (rest.starts_with('.') || rest.starts_with(']'));
 }
 
 // Parses, and while that fails reports the line, takes it out and parses again.
@@ -296,17 +371,64 @@ class Recovery {
         const uint32_t number = std::max(error.source().begin.line, 1U);
         const Line line = line_at(text_, number);
         const std::string_view content = trimmed(view(line));
-        // Behind a list that is not closed every line is wrong: the first says it all.
-        const bool in_list = error.description().starts_with("Error while parsing array");
-        const bool is_echo = in_list && last_line_ != 0 && number <= last_line_ + 1;
         if (number == last_line_ || content.empty()) {
             if (last_line_ == 0) report(error, line, number);
             return false;
         }
-        if (!is_echo) report(error, line, number);
+        const Brackets above = open_brackets(std::string_view(text_).substr(0, line.begin));
+        const bool in_list = !above.open.empty() && text_[above.open.back()] == '[';
+        const bool is_next = in_list && follows_last(above);
+        const bool is_section = begins_section(content);
+        // Where a table is spread over lines, its next line may look like an option.
+        const bool is_option = begins_option(content) && !(is_next && in_table_);
+        if (in_list && (is_section || is_option)) {
+            report_unclosed(line, above);
+            if (is_section || above.open.size() == 1) {
+                close(above);
+                return true;
+            }
+            in_table_ = true;
+        } else if (!is_next) {
+            report(error, line, number);
+            in_table_ = in_list && opens_table(line);
+        }
         last_line_ = number;
+        list_of_last_ = in_list ? above.open.front() : std::string::npos;
         blank(line, content.front() == '[' && !in_list);
         return true;
+    }
+
+    // Whether the line is the next after the last that was left out of the same list: what is
+    // wrong there is mostly what was wrong above.
+    [[nodiscard]] bool follows_last(const Brackets& above) const {
+        return last_line_ != 0 && list_of_last_ == above.open.front() &&
+               above.content_end <= line_at(text_, last_line_).end;
+    }
+
+    [[nodiscard]] bool opens_table(const Line& line) const {
+        const size_t size = line.end + 1 - line.begin;
+        const Brackets brackets = open_brackets(std::string_view(text_).substr(line.begin, size));
+        return std::ranges::any_of(brackets.open,
+                                   [&](size_t at) { return text_[line.begin + at] == '{'; });
+    }
+
+    void report_unclosed(const Line& line, const Brackets& above) {
+        if (unclosed_ == above.open.front()) return;
+        unclosed_ = above.open.front();
+        const uint32_t begin = place_of_offset(text_, above.open.back()).line;
+        diagnostics_->push_back(
+            {.place = place_of_offset(text_, text_.find_first_not_of(" \t\r", line.begin)),
+             .message = "the ']' of the list above, which begins in line " + std::to_string(begin) +
+                        ", is missing"});
+    }
+
+    // Reading goes on as if the brackets were closed: what follows is not theirs.
+    void close(const Brackets& above) {
+        std::string ends;
+        for (auto at = above.open.rbegin(); at != above.open.rend(); ++at) {
+            ends += text_[*at] == '[' ? ']' : '}';
+        }
+        text_.insert(above.content_end, ends);
     }
 
     void report(const ::toml::parse_error& error, const Line& line, uint32_t number) {
@@ -347,6 +469,9 @@ class Recovery {
     std::string text_;  // with lines taken out
     std::vector<Diagnostic>* diagnostics_;
     uint32_t last_line_ = 0;
+    size_t list_of_last_ = std::string::npos;  // offset of the outermost list around it
+    size_t unclosed_ = std::string::npos;      // such an offset, whose ']' was reported
+    bool in_table_ = false;                    // the last line began a table in a list
     uint32_t number_ = 0;
 };
 

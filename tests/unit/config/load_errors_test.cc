@@ -265,6 +265,35 @@ TEST_CASE("text without quotes gets them in the message") {
     CHECK_FALSE(contains(out, "missing"));
 }
 
+TEST_CASE("what takes no text gets no quotes") {
+    for (const char* value : {"yes", "True", "on", "1s"}) {
+        for (const char* key : {"auto_eject_hosts", "tcpkeepalive"}) {
+            const std::string line = std::string(key) + " = " + value;
+            CAPTURE(line);
+            const std::string out = refused(pool_with(line + " # x"));
+            CHECK(contains(out,
+                           "f:4:" + std::to_string(line.find('=') + 3) + ": error: '" +
+                               std::string(key) + "' must be true or false"));
+            CHECK_FALSE(contains(out, "\"" + std::string(value) + "\""));
+            CHECK_FALSE(contains(out, "quotes"));
+        }
+    }
+    CHECK(contains(refused(pool_with("preconnect = Yes")), "write preconnect = true\n"));
+    CHECK(contains(refused(pool_with("preconnect = OFF")), "write preconnect = false\n"));
+    CHECK(contains(refused(pool_with("preconnect = never")), "must be true or false\n"));
+    CHECK(contains(refused("[pool.a]\nbacklog = 1k\n"),
+                   "f:2:11: error: 'backlog' must be a whole number, 1 to 2147483647\n"));
+    CHECK(contains(refused("pool.a.redis_db = one\n"),
+                   "'redis_db' must be a whole number, 0 to 2147483647\n"));
+    CHECK(contains(refused("[proxy]\nworkers = many\n"),
+                   "'workers' must be a whole number, 1 to 256, or \"auto\"\n"));
+    CHECK(contains(refused("[proxy]\nworkers = auto\n"), "write workers = \"auto\"\n"));
+    CHECK(contains(refused("[proxy]\nbuffer_memory = 1GiB\n"), "write buffer_memory = \"1GiB\""));
+    CHECK(contains(refused("[pool.a]\nservers = h:1\n"), "write servers = [\"h:1\"]\n"));
+    CHECK(contains(refused("[pool.a]\nusers = app\n"), "'users' must be a list of tables"));
+    CHECK(contains(refused("[pool.a]\nno_option = x\n"), "write no_option = \"x\"\n"));
+}
+
 TEST_CASE("the commonest slips of a list, a quote or an address are told in plain words") {
     CHECK(contains(refused("[pool.a]\nservers = [10.0.0.1:6379:1 a]\n"),
                    "f:2:11: error: each text of a list stands in quotes, as in servers = "));
@@ -272,6 +301,11 @@ TEST_CASE("the commonest slips of a list, a quote or an address are told in plai
                    "end-of-file: a quote, a bracket or a brace is not closed"));
     CHECK(contains(refused("[pool.a]\nhash = \"md5\ntimeout = 5\n"),
                    "a text ends on its line: perhaps its closing quote is missing"));
+    for (const char* text : {"timeout='400ms\n", "timeout = '400ms\r\nhash = 'md5'\r\n"}) {
+        CHECK(contains(refused("[pool.a]\n" + std::string(text)),
+                       "a text ends on its line: perhaps its closing quote is missing"));
+    }
+    CHECK_FALSE(contains(refused("[pool.a]\n# a\x01\n"), "closing quote"));
     CHECK(contains(refused("[pool.a]\nhash = \xe2\x80\x9cmd5\xe2\x80\x9d\n"),
                    "write hash = \"md5\"\n"));
     CHECK(contains(refused(pool_with("redis_auth = \"caf\xe9\"")), "these bytes are not UTF-8"));
@@ -303,10 +337,72 @@ TEST_CASE("broken lines next to each other are all told") {
 }
 
 TEST_CASE("a list that is not closed is one error") {
+    for (const char* end : {"\n", ",\n", " # [\n", ", # it's \"one\n"}) {
+        for (const char* next : {"timeout = 400\nhash_tag = '{}'\n\n[pool.b]\nlisten = 'h:3'\n",
+                                 "[pool.b]\nlisten = 'h:3'\nservers = [\n 'h:4',\n]\nhash='md5'\n",
+                                 "  [ pool . b ] # [\n hash='md5'\n",
+                                 "'timeout' = 400\nfoo.bar = [\n  'a'\n]\n"}) {
+            const std::string text =
+                "[pool.a]\nlisten = 'h:1'\nhash = 'md5'\nservers = [ # [\n"
+                "  ']]\",#:1 a',\n  { address = 'h:2' }" +
+                std::string(end) + next;
+            CAPTURE(text);
+            const std::string out = refused(text);
+            CAPTURE(out);
+            CHECK(contains(out, next[0] == ' ' ? "f:7:3: error: the" : "f:7:1: error: the"));
+            CHECK(contains(out, "the ']' of the list above, which begins in line 4, is missing\n"));
+            CHECK_FALSE(contains(out, "expected"));
+            CHECK_FALSE(contains(out, "defined twice"));
+        }
+    }
+    CHECK(contains(refused("[pool.a]\nlisten = 'h:1'\nservers = [\n 'h:1:1 a',\n\n# x\ntimeout = "
+                           "400\n\n# x\nhash = 'md5'\n[proxy]\nworkers = 1\n"),
+                   "f: 1 error: not accepted"));
+}
+
+TEST_CASE("behind a list that is not closed all is read") {
     const std::string out = refused(
-        "[pool.a]\nservers = [\n  'h:1',\n  'h:2'\n[pool.b]\ntimeout = true\nhash = 'md5'\n");
-    CHECK(contains(out, "f:5:1: error: ',' is missing, or the ']' of the list above"));
-    CHECK(contains(out, "f: 1 error: not accepted"));
+        "[pool.a]\nservers = [\n  'h:1',\n  'h:2'\ntimeout = 2s\n[pool.b]\nbacklog = true\n"
+        "servers = [\n  'h:0',\ntiemout = 3\n");
+    CAPTURE(out);
+    CHECK(contains(out, "f:5:1: error: the ']' of the list above, which begins in line 2, is"));
+    CHECK(contains(out, "f:5:11: error: this value must be"));
+    CHECK(contains(out, "f:7:11: error: 'backlog' must be"));
+    CHECK(contains(out, "f:9:3: error: servers: '0' is not a port"));
+    CHECK(contains(out, "f:10:1: error: the ']' of the list above, which begins in line 8, is"));
+    CHECK(contains(out, "f:10:1: error: unknown key 'tiemout'"));
+    CHECK(contains(out, "f: 6 errors"));
+}
+
+TEST_CASE("a list in a list that is not closed is one error") {
+    const std::string head =
+        "[pool.a]\nlisten = 'h:1'\nusers = [\n  { name = 'x', password = 'y', keys = [\n    "
+        "'a:',\n";
+    for (const char* rest : {"    access = 'read-only' },\n]\nservers = ['h:1']\n",
+                             "timeout = 400\nhash = 'md5'\n[pool.b]\nhash = 'md5'\n"}) {
+        const std::string out = refused(head + rest);
+        CAPTURE(out);
+        CHECK(contains(out, "the ']' of the list above, which begins in line 4, is missing"));
+        CHECK(contains(out, "f: 1 error: not accepted"));
+    }
+}
+
+TEST_CASE("a list that is closed does not lack its ']'") {
+    for (const char* text : {"servers = [\n  h:1,\n  'h:2'\n]\n",
+                             "servers = [\n  true_one,\n  'h:2'\n]\n",
+                             "servers = ['h:1', timeout = 400\nhash = 'md5'\n",
+                             "servers = ['h:1'] x\nkeys = [a]\n",
+                             "servers = [\n  { address = 'h:1',\n    weight = 1,\n    name = 'a'\n"
+                             "  },\n]\ntimeout = 400\n",
+                             "users = [\n  'a',\n  'b'\n  'c=d'\n]\n",
+                             "hash = '''\n[\ntimeout = 400\n''' x\n"}) {
+        const std::string out = refused("[pool.a]\n" + std::string(text));
+        CAPTURE(out);
+        CHECK_FALSE(contains(out, "of the list above, which"));
+    }
+    const std::string both = refused("[pool.a]\nservers = ['h:1' 'h:2']\nusers = [{} {}]\n");
+    CHECK(contains(both, "f:2:"));
+    CHECK(contains(both, "f:3:"));
 }
 
 TEST_CASE("a comma that is missing between servers is one error") {

@@ -79,6 +79,17 @@ TEST_CASE("an enumerator's number is its place among the names") {
           "debug");
 }
 
+// What is said of a line that is no TOML does not know its section.
+TEST_CASE("options of one name are of one type in all sections") {
+    for (const Option* option : all_options()) {
+        for (const Section section : sections) {
+            const Option* other = find_option(section, option->name);
+            CAPTURE(option->name);
+            CHECK((other == nullptr || other->type == option->type));
+        }
+    }
+}
+
 TEST_CASE("limits and defaults are told in words") {
     CHECK(limits_text(*find_option(Section::Proxy, "workers")) == "1 to 256, or \"auto\"");
     CHECK(limits_text(*find_option(Section::Pool, "protocol")) == "redis or memcached");

@@ -78,4 +78,25 @@ TEST_CASE("keys of absurd depth are found before they reach the parser") {
     CHECK_FALSE(scan("x = '''\n" + deep + ".a\n'''\n").too_deep);
 }
 
+TEST_CASE("the brackets that are open are told, whatever stands in strings and comments") {
+    const auto open = [](std::string_view text) {
+        std::string out;
+        for (const size_t at : open_brackets(text).open) {
+            out += text[at];
+        }
+        return out;
+    };
+    CHECK(open("").empty());
+    CHECK(open("[a.b]\nx = [1, 2]\ny = { z = [] }\n").empty());
+    CHECK(open("x = [\n").size() == 1);
+    CHECK(open("x = [ # ]\n").size() == 1);
+    CHECK(open("x = [ ']', \"\\\"]\",\n'''\n]''',\n") == "[");
+    CHECK(open("x = [{ y = [\n") == "[{[");
+    CHECK(open("x = '''[\n").empty());
+    CHECK(open("x = [\n'''\n").empty());
+    CHECK(open("]}\n").empty());
+    CHECK(open_brackets("x = [ 'a#', # b\n\n # c\n").content_end == 11);
+    CHECK(open_brackets("x = [ # b\n").content_end == 5);
+}
+
 }  // namespace ringmain::config
