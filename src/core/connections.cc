@@ -175,6 +175,10 @@ void Proxy::become_ready(ServerConn& conn) {
     }
     conn.state = ServerConn::State::Ready;
     conn.ready_batch = batch_;
+    conn.ready_at = now_;
+    // Its time begins.
+    const Duration limit = late_limit(*conn.server->pool().options);
+    if (limit.ns > 0 && !conn.fragments.empty()) wake_at(now_ + limit);
     conn.has_turn = false;
     // No success yet: a server may greet and die on every request.
     conn.server->health().allow();

@@ -37,6 +37,7 @@ void Proxy::on_pause(Duration gap) {
         if (conn->ready_by != Instant::never()) conn->ready_by = conn->ready_by + gap;
         conn->used_at = conn->used_at + gap;
         conn->moved_at = conn->moved_at + gap;
+        conn->ready_at = conn->ready_at + gap;
         conn->taken_at = conn->taken_at + gap;
         if (conn->answer_by != Instant::never()) conn->answer_by = conn->answer_by + gap;
         // Of a probe that is not planned it is never.
@@ -175,7 +176,7 @@ namespace {
 
 // When the time of the connection began: while something large moves, it begins anew.
 Instant late_from_of(const ServerConn& conn) {
-    const Instant from = std::max(conn.fragments.front()->queued, conn.moved_at);
+    const Instant from = std::max({conn.fragments.front()->queued, conn.moved_at, conn.ready_at});
     return conn.unsent > 0 ? std::max(from, conn.taken_at) : from;
 }
 

@@ -182,8 +182,10 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
                                 ? pool.timeout_ms * core::late_timeouts_max
                                 : std::max(pool.late_connection_timeout_ms, pool.timeout_ms);
     // A large response may take its time as long as it moves, and those behind it wait for it.
-    const Instant since = std::max(head->queued, conn.moved_at);
-    if (!conn.paused && (now_ - since).ns > Duration::millis(late_ms).ns + resolution.ns) {
+    const Instant since = std::max({head->queued, conn.moved_at, conn.ready_at});
+    const bool is_ready = conn.state == core::ServerConn::State::Ready;  // else it has ready_by
+    if (is_ready && !conn.paused &&
+        (now_ - since).ns > Duration::millis(late_ms).ns + resolution.ns) {
         return fail(conn.server->title() + ": has not answered for long and is still connected");
     }
     const bool is_leased = conn.is_lease && !conn.set_apart;

@@ -204,6 +204,7 @@ class ServerConn {
     Instant since = {};              // when the connect began
     Instant heard_at = {};           // a byte from the server, last
     Instant ready_by = {};           // when it will have taken too long
+    Instant ready_at = {};           // when it became Ready
     ClientConn* uploader = nullptr;  // whose request it has, and not its end
     Chain upload_line;               // of that as it came, when it was written anew
     uint64_t uploads_of = 0;         // the client whose large requests it has; 0: none
