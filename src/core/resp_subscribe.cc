@@ -46,7 +46,9 @@ Taken RespFront::refuse_confined(std::string_view name) {
     std::ranges::transform(lower, lower.begin(), ascii::lower);
     std::ranges::replace_if(
         lower, [](char byte) { return byte == '\r' || byte == '\n'; }, ' ');
-    error("-ERR Can't execute '" + lower +
+    const bool is_exec = command_ != nullptr && command_->id == CommandId::Exec;
+    const std::string begin = is_exec ? "-EXECABORT Transaction discarded because of: " : "-ERR ";
+    error(begin + "Can't execute '" + lower +
           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
           "context\r\n");
     return Taken::Yes;

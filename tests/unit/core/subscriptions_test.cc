@@ -733,6 +733,8 @@ TEST_CASE("a subscribed client says only what it may") {
                   "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
                   "this context\r\n");
     }
+    CHECK(world.ask(*listening.client, resp({"EXEC"}))
+              .starts_with("-EXECABORT Transaction discarded because of: Can't execute 'exec': "));
     CHECK(world.ask(*listening.client, resp({"RESET"})) == "+RESET\r\n");
     CHECK(world.ask(*listening.client, resp({"GET", "k"})) == "$-1\r\n");
     CHECK(world.server(0).redis.subscribers.empty());
