@@ -238,13 +238,14 @@ std::string silent_text(const Silence& silence, Instant now) {
 
 namespace {
 
-// The head's value is being passed on: that is in time, and so is what its client has asked behind
-// it, whose time begins when the value has passed (Streams::end_response). That of a large request
+// The head's value is on its way: that is in time, and so is what its client has asked behind it,
+// whose time begins when the value has passed (Streams::end_response). That of a large request
 // begins with its end.
 bool has_no_time_yet(const ServerConn& conn, const Fragment& fragment) {
     if (Streams::is_arriving(conn, fragment)) return true;
-    if (!conn.streaming) return false;
     const Fragment& head = *conn.fragments.front();
+    const bool is_coming = Streams::is_under_way(conn) && is_wanted(head);
+    if (!conn.streaming && !is_coming) return false;
     return &fragment == &head ||
            (is_wanted(fragment) && fragment.request->client == head.request->client);
 }

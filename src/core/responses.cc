@@ -74,9 +74,9 @@ std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
 namespace {
 
 // One of the first `count` of the FIFO is.
-bool is_one_wanted(const Fragment* fragment, uint32_t count) {
+bool is_one_heard(const Fragment* fragment, uint32_t count) {
     for (; count > 0; --count, fragment = fragment->next) {
-        if (is_wanted(*fragment)) return true;
+        if (is_heard(*fragment)) return true;
     }
     return false;
 }
@@ -116,8 +116,9 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 
 // Of a response that crosses receives. False: the connection was lost over it.
 bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
-    if (conn.prelude_answers == 0 && !is_one_wanted(conn.fragments.front(), awaiting(conn))) {
-        if (tells_state(*conn.fragments.front()) && !conn.streaming) {
+    const Fragment& head = *conn.fragments.front();
+    if (conn.prelude_answers == 0 && !is_one_heard(&head, awaiting(conn))) {
+        if ((tells_state(head) || is_wanted(head)) && !conn.streaming) {
             keep_first_words(conn.partial, slice);
         } else {
             conn.partial.clear();  // only its end matters

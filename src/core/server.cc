@@ -35,26 +35,26 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
 }
 
 bool Server::replace(ServerConn& late, Instant now) {
-    if (late.is_spare || late.is_probe || late.is_on_demand() || late.is_selected) return false;
+    if (late.is_spare || late.is_probe || late.is_on_demand()) return false;
     ServerConn* spare = find_spare(late.resp3, now);
     if (spare == nullptr) return false;
-    swap_places(late, *spare);
+    spare->database = late.database;
+    give_place(late, *spare);
     late.is_spare = true;
     spare->is_spare = false;
     return true;
 }
 
 void Server::take_back(ServerConn& refused) {
-    if (refused.is_spare || refused.is_probe || refused.is_on_demand() || refused.is_selected) {
-        return;
-    }
+    if (refused.is_spare || refused.is_probe || refused.is_on_demand()) return;
     for (const auto& conn : connections_) {
         const bool is_late_one = conn->is_spare && conn->resp3 == refused.resp3 &&
+                                 conn->database == refused.database &&
                                  conn->state == ServerConn::State::Ready;
         if (!is_late_one) continue;
         conn->is_spare = false;
         refused.is_spare = true;
-        swap_places(*conn, refused);
+        give_place(refused, *conn);
         return;
     }
 }
@@ -98,6 +98,13 @@ void Server::swap_places(const ServerConn& one, const ServerConn& other) {
         return std::ranges::find(connections_, &conn, &std::unique_ptr<ServerConn>::get);
     };
     std::swap(*place_of(one), *place_of(other));
+}
+
+void Server::give_place(ServerConn& conn, ServerConn& other) {
+    swap_places(conn, other);
+    if (!conn.is_selected) return;
+    std::ranges::replace(by_slot_, &conn, &other);
+    std::swap(conn.is_selected, other.is_selected);
 }
 
 ServerConn& Server::make_lease() {

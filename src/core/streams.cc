@@ -54,7 +54,7 @@ bool Streams::is_to_stream(const ServerConn& conn, uint64_t missing) {
     const bool is_element = head.special == Special::Turn && begins_element(conn.partial);
     if (head.special != Special::No && !is_element) return false;
     // Nothing of it may leave, or messages might fall into its middle.
-    return !head.request->mute && !is_subscribed(*head.request->client);
+    return !is_subscribed(*head.request->client);
 }
 
 // What is looked at when a response is whole (Proxy::on_response): of this one it will be gone.
@@ -81,24 +81,25 @@ void Streams::begin_moving(ServerConn& conn) {
     if (!conn.server->pool().is_redis()) return;  // memcached does not take long to begin an answer
     LargeKeys& large_keys = conn.server->large_keys;
     large_keys.use();
-    const uint64_t key_hash = conn.fragments.front()->key_hash;
-    if (key_hash != 0) large_keys.note(key_hash);
+    const Fragment& head = *conn.fragments.front();
+    if (head.key_hash != 0 && head.request->join == nullptr) large_keys.note(head.key_hash);
 }
 
 void Streams::begin_response(ServerConn& conn) {
-    begin_moving(conn);
+    const bool is_new = !is_under_way(conn);
+    if (is_new) begin_moving(conn);
     conn.streaming = true;
     conn.streamed = conn.partial.size();
     conn.fragments.front()->request->response = std::move(conn.partial);
     give_what_waits(conn);
-    set_apart(conn);
+    if (is_new) set_apart(conn);
 }
 
-// Nobody waits for the response any more, or for any part of what it belongs to.
+// Nobody will hear the response, or any part of what it belongs to.
 bool Streams::is_dropping(const ServerConn& conn) {
     if (conn.prelude_answers > 0) return false;
     const Fragment& head = *conn.fragments.front();
-    return !is_wanted(head) || (head.request->failed && conn.partial.empty());
+    return !is_heard(head) || (head.request->failed && conn.partial.empty());
 }
 
 // A part of it has come. While it moves its server is not late with it; to drip is not to move.
@@ -109,7 +110,7 @@ void Streams::note_moved(ServerConn& conn, uint64_t size) {
     conn.moved_at = proxy_->now();
 }
 
-void Streams::note_dropped(ServerConn& conn, uint64_t size, uint64_t known_size) {
+void Streams::note_part(ServerConn& conn, uint64_t size, uint64_t known_size) {
     if (is_under_way(conn)) {
         note_moved(conn, size);
         return;
@@ -118,6 +119,15 @@ void Streams::note_dropped(ServerConn& conn, uint64_t size, uint64_t known_size)
     if (threshold == 0 || known_size <= threshold) return;
     begin_moving(conn);
     set_apart(conn);
+}
+
+void Streams::note_kept(ServerConn& conn, uint64_t size, uint64_t known_size) {
+    const uint64_t threshold = conn.server->pool().options->stream_threshold;
+    const bool is_held_back =
+        conn.partial.size() <= std::min<uint64_t>(threshold, stream_held_back);
+    const bool is_plain =
+        conn.prelude_answers == 0 && conn.fragments.front()->special == Special::No;
+    if (is_plain && !is_held_back) note_part(conn, size, known_size);
 }
 
 // To the client, if its turn has come.
@@ -146,8 +156,7 @@ void Streams::note_output(const ServerConn& conn, ClientConn& client, uint64_t s
 
 bool Streams::may_be_set_apart(const ServerConn& conn) const {
     const Server& server = *conn.server;
-    const bool is_everybodys =
-        !conn.is_lease && !conn.is_spare && !conn.is_probe && !conn.is_selected;
+    const bool is_everybodys = !conn.is_lease && !conn.is_spare && !conn.is_probe;
     const bool is_plain = conn.fragments.front()->special == Special::No;
     return is_everybodys && is_plain && server.live && !server.pool().retired &&
            !proxy_->draining_ && server.set_apart < set_apart_max;
@@ -156,7 +165,7 @@ bool Streams::may_be_set_apart(const ServerConn& conn) const {
 // Who asks from now on shall not wait behind it.
 void Streams::set_apart(ServerConn& conn) {
     if (!may_be_set_apart(conn) || change_places(conn)) return;
-    order_stand_in(*conn.server, conn.resp3);
+    order_stand_in(*conn.server, conn.resp3, conn.database);
 }
 
 // With one that is known to serve: nobody is to lose the connection that there is.
@@ -164,7 +173,7 @@ bool Streams::change_places(ServerConn& conn) {
     Server& server = *conn.server;
     ServerConn* other = Leases::find_idle(server, conn.resp3, conn.database);
     if (other == nullptr) return false;
-    server.swap_places(conn, *other);
+    server.give_place(conn, *other);
     other->is_lease = false;
     conn.is_lease = true;
     mark_apart(conn);
@@ -174,10 +183,10 @@ bool Streams::change_places(ServerConn& conn) {
 }
 
 // It changes places with what is streaming then, when it has answered.
-void Streams::order_stand_in(Server& server, bool resp3) {
+void Streams::order_stand_in(Server& server, bool resp3, uint32_t database) {
     if (server.set_apart + server.stand_ins >= set_apart_max) return;
     std::string_view why;
-    ServerConn* conn = take(server, resp3, server.pool().options->redis_db, &why);
+    ServerConn* conn = take(server, resp3, database, &why);
     if (conn == nullptr) return;
     conn->is_stand_in = true;
     conn->used_at = proxy_->now();
@@ -275,10 +284,11 @@ void Streams::end_response(ServerConn& conn) {
     const Duration limit = first_limit(*conn.server->pool().options);
     if (limit.ns > 0) proxy_->wake_at(conn.moved_at + limit);
     under_way_.remove(conn);
-    if (!was_passed_on) return;
-    pause(conn, false);
-    give_what_waits(conn);
-    begin_time_of_own(conn);
+    if (was_passed_on) {
+        pause(conn, false);
+        give_what_waits(conn);
+    }
+    if (was_passed_on || is_wanted(*conn.fragments.front())) begin_time_of_own(conn);
 }
 
 // What its client has asked behind it has waited for nobody else. It was queued before that all the

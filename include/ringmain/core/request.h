@@ -143,4 +143,11 @@ struct alignas(cache_line_size) Request {
     return !fragment.abandoned && fragment.request->client != nullptr;
 }
 
+// The same of the response's bytes: who has said CLIENT REPLY OFF waits, and hears nothing.
+[[nodiscard]] inline bool is_heard(const Fragment& fragment) {
+    const Request& request = *fragment.request;
+    const bool is_mute = request.mute && request.join == nullptr && fragment.special == Special::No;
+    return is_wanted(fragment) && !is_mute;
+}
+
 }  // namespace ringmain::core

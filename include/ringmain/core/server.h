@@ -48,6 +48,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     // One of connection() that could not be connected again; null: there is none.
     [[nodiscard]] ServerConn* failed_place(bool resp3) const;
 
+    // Who would be served by a connection is served by another of its database, which served
+    // nobody.
+    void give_place(ServerConn& conn, ServerConn& other);
     // The one takes the place of the other, and the other way round.
     void swap_places(const ServerConn& one, const ServerConn& other);
 

@@ -46,17 +46,22 @@ class Streams {
     void consider(ServerConn& conn, const resp::ResponseParser& parser, uint32_t size) {
         const char type = parser.frame().type;
         if (type == 0 || type == '-' || type == '!' || type == '>') return;
+        const uint64_t known_size = parser.bytes_taken() + parser.bytes_missing();
         if (is_dropping(conn)) {
-            note_dropped(conn, size, parser.bytes_taken() + parser.bytes_missing());
+            note_part(conn, size, known_size);
             return;
         }
         if (conn.streaming || conn.partial.empty()) return;
-        if (is_to_stream(conn, parser.bytes_missing())) begin_response(conn);
+        if (is_to_stream(conn, parser.bytes_missing())) {
+            begin_response(conn);
+        } else {
+            note_kept(conn, size, known_size);
+        }
     }
 
     void consider(ServerConn& conn, memcached::ResponseParser& parser, uint32_t size) {
         if (is_dropping(conn)) {
-            note_dropped(conn, size, parser.bytes_taken() + parser.bytes_missing());
+            note_part(conn, size, parser.bytes_taken() + parser.bytes_missing());
             return;
         }
         if (conn.streaming || conn.partial.empty() || parser.bytes_missing() == 0) return;
@@ -203,11 +208,12 @@ class Streams {
 
     void begin_time(ServerConn& conn);
     void note_moved(ServerConn& conn, uint64_t size);
-    void note_dropped(ServerConn& conn, uint64_t size, uint64_t known_size);
+    void note_part(ServerConn& conn, uint64_t size, uint64_t known_size);
+    void note_kept(ServerConn& conn, uint64_t size, uint64_t known_size);
     [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;
     void set_apart(ServerConn& conn);
     bool change_places(ServerConn& conn);
-    void order_stand_in(Server& server, bool resp3);
+    void order_stand_in(Server& server, bool resp3, uint32_t database);
     void keep_request(ServerConn& conn, ClientConn& client);
     static void restore(ServerConn& conn, ClientConn& client);
     [[nodiscard]] bool return_to_place(ServerConn& conn);

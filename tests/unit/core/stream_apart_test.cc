@@ -1,0 +1,129 @@
+// Nobody waits behind a large response, whoever asked for it.
+
+#include "tests/unit/core/streaming.h"
+
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+constexpr size_t first_part = 100'000;
+
+// Two clients of one server with the same beginning, and a value of which the server has sent the
+// first part.
+struct Neighbours {
+    explicit Neighbours(const std::string& begin, const config::Pool& pool = streaming_pool())
+        : world(pool, {.blocks = 512}), reader(&world.client()), other(&world.client()) {
+        for (Channel* client : {reader, other}) {
+            static_cast<void>(world.ask(*client, begin + resp({"GET", "small"})));
+        }
+    }
+
+    void ask(const std::string& request) {
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(*reader, request) == "");
+        for (Channel* candidate : world.links(0)) {
+            if (!candidate->arrived.empty()) link = candidate;
+        }
+        REQUIRE(link != nullptr);
+        link->arrived.clear();
+        give(0, first_part);
+        world.server(0).mood = Mood::Up;
+        world.settle();
+    }
+
+    void give(size_t begin, size_t size) {
+        link->inbound += all.substr(begin, size);
+        world.settle();
+    }
+
+    void give_rest() {
+        give(first_part, all.size());
+        CHECK_FALSE(link->closed);
+    }
+
+    bool other_is_served() {
+        return world.ask(*other, resp({"GET", "small"})).ends_with("$-1\r\n") ||
+               world.ask(*other, resp({"GET", "small"})).ends_with("_\r\n");
+    }
+
+    World world;
+    Channel* reader;
+    Channel* other;
+    Channel* link = nullptr;
+    std::string all = bulk(std::string(1'000'000, 'v'));
+};
+
+}  // namespace
+
+TEST_CASE("a large response to a client that wants none is dropped as it comes") {
+    Neighbours two("");
+    two.world.settle();
+    CHECK(two.world.ask(*two.reader, resp({"CLIENT", "REPLY", "OFF"})) == "");
+    two.ask(resp({"GET", "a"}));
+    CHECK(two.other_is_served());
+    CHECK(bytes_in_use(two.world) < first_part);
+    two.give(first_part, 800'000);
+    CHECK(bytes_in_use(two.world) < first_part);
+    two.give(first_part + 800'000, two.all.size());
+    CHECK(two.world.ask(*two.reader, resp({"CLIENT", "REPLY", "ON"})) == "+OK\r\n");
+    CHECK(two.world.counters().timeouts.get() == 0);
+}
+
+TEST_CASE("a large response to a subscribed client is kept, and nobody waits for it") {
+    Neighbours two(resp({"HELLO", "3"}));
+    CHECK(two.world.ask(*two.reader, resp({"SUBSCRIBE", "c"})).starts_with(">3\r\n"));
+    two.ask(resp({"GET", "a"}));
+    CHECK(two.other_is_served());
+    two.world.pass(300);
+    two.give(first_part, 100'000);
+    two.world.pass(300);  // it moves: it is not late
+    CHECK(World::heard(*two.reader) == "");
+    two.give(first_part + 100'000, two.all.size());
+    CHECK(World::heard(*two.reader) == two.all);
+}
+
+TEST_CASE("nobody waits behind a large part of a response") {
+    Neighbours two("", streaming_pool(2));
+    const std::string key = two.world.key_on(0);
+    const std::string far = two.world.key_on(1);
+    two.ask(resp({"MGET", key, far}));
+    CHECK(two.world.ask(*two.other, resp({"GET", key})) == "$-1\r\n");
+    CHECK(World::heard(*two.reader) == "");
+}
+
+TEST_CASE("nobody waits behind a large response in a database") {
+    Neighbours two(resp({"SELECT", "3"}));
+    two.ask(resp({"GET", "a"}));
+    CHECK(World::heard(*two.reader) == two.all.substr(0, first_part));
+    CHECK(two.other_is_served());
+    two.give_rest();
+    CHECK(World::heard(*two.reader) == two.all.substr(first_part));
+    CHECK(two.world.ask(*two.reader, resp({"GET", "small"})) == "$-1\r\n");
+}
+
+TEST_CASE("a connection of a database that is late is replaced") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    Neighbours two(resp({"SELECT", "3"}), pool);
+    two.world.server(0).redis.separates_databases = true;
+    two.world.server(0).redis.values["3/b"] = "of three";
+    two.world.server(0).mood = Mood::Mute;
+    CHECK(two.world.ask(*two.reader, resp({"GET", "a"})) == "");
+    two.world.pass(110);
+    for (Channel* link : two.world.links(0)) {
+        link->arrived.clear();  // that will have no answer
+    }
+    two.world.server(0).mood = Mood::Up;
+    CHECK(World::heard(*two.reader).ends_with("did not answer within 100 ms (timeout)\r\n"));
+    CHECK(two.world.ask(*two.other, resp({"GET", "b"})) == bulk("of three"));
+    CHECK(two.world.ask(*two.reader, resp({"GET", "b"})) == bulk("of three"));
+    // And who selects no database has none.
+    CHECK(two.world.ask(two.world.client(), resp({"GET", "b"})) == "$-1\r\n");
+}
+
+}  // namespace ringmain::test
