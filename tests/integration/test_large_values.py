@@ -10,7 +10,7 @@ from harness import RedisCase, main, needs_ringmain, wait_for
 from wire import Closed, bulk, resp
 
 MEBIBYTE = 1 << 20
-HUGE = (512 if os.environ.get("RINGMAIN_TEST_LARGE") else 64) * MEBIBYTE
+HUGE = (512 if os.environ.get("RINGMAIN_TEST_LARGE") else 32) * MEBIBYTE
 MEMORY = 16 * MEBIBYTE  # what a value of any size may cost
 
 
