@@ -139,6 +139,7 @@ void Driver::round() {
         on_completion(batch_[i]);
     }
     adopt_when_all_are_in();
+    if (is_to_drain_ && next_ == nullptr) begin_drain();
     on_time();
     end_clients_when_fed();
     proxy_.end_batch();
@@ -519,8 +520,7 @@ void Driver::on_wake() {
     for (Message& message : inbox_.take()) {
         switch (message.kind) {
             case Message::Kind::Drain:
-                if (next_ != nullptr) adopt();
-                begin_drain();
+                is_to_drain_ = true;
                 break;
             case Message::Kind::Stop:
                 stopping_ = true;

@@ -249,6 +249,7 @@ class Driver {
     Instant tell_again_at_;  // that descriptors or memory are short
     Instant drain_until_ = Instant::never();
     Instant end_clients_by_ = Instant::never();
+    bool is_to_drain_ = false;  // when the next configuration is adopted, if there is one
     bool draining_ = false;
     bool clients_end_ = false;  // the proxy knows how much of each client still counts
     bool stopping_ = false;

@@ -138,6 +138,7 @@ struct RigOptions {
     bool starts = true;                // or when start() is called
     uint64_t clients_max = 0;          // what the descriptors allow; 0: any number
     bool moves = false;  // adopts, as soon as it runs, the same pool on another port: moved_to()
+    bool drains_behind = false;  // and is told to drain in the same moment
 };
 
 class Rig {
@@ -264,6 +265,7 @@ class Rig {
         message.generation = next_.get();
         message.listeners = {{.socket = next_listener_.get(), .pool = 0}};
         roster_.inbox(0).post(std::move(message));
+        if (options_.drains_behind) drain();
     }
 
     void run() {

@@ -525,6 +525,38 @@ TEST_CASE("who connected before the pool moved to another port stays with it") {
     }
 }
 
+TEST_CASE(
+    "a drain right behind a reload serves those who came to either port") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        // So few completions that not all are accepted at once.
+        Rig rig({.pool = {},
+                 .submission_entries = 4,
+                 .completion_entries = 8,
+                 .kernel = kernel,
+                 .starts = false,
+                 .moves = true,
+                 .drains_behind = true});
+        const uring::SocketAddress before = rig.address();
+        const uring::SocketAddress behind = rig.moved_to();
+        std::deque<Client> clients;
+        for (int i = 0; i < 300; ++i) {
+            clients.emplace_back(i % 3 == 0 ? behind : before);
+        }
+        send_all(clients, 1, 100);
+        rig.start();
+        read_all(clients, 1, 100);
+        for (const Client& client : clients) {
+            CHECK(client.read(1).empty());
+        }
+        CHECK_FALSE(uring::connect_and_wait(before).ok());
+        CHECK_FALSE(uring::connect_and_wait(behind).ok());
+        rig.join();
+        CHECK(rig.counters().clients_accepted.get() == 300);
+        CHECK(rig.blocks_left() == 0);
+    }
+}
+
 TEST_CASE("a listener without descriptors waits, says so, and goes on when there are some") {
     for (const std::string_view kernel : both) {
         CAPTURE(kernel);
