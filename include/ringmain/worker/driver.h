@@ -125,6 +125,7 @@ class Driver {
     void arm_listeners();
     void arm_wake();
     void begin_drain();
+    [[nodiscard]] bool note_unread(Instant until);
     void end_clients_when_fed();
     [[nodiscard]] bool is_drained() const;
 
