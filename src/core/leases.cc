@@ -165,7 +165,7 @@ bool Leases::may_end_unseen(const ClientConn& client) {
 }
 
 bool Leases::is_ending(const ClientConn& client) const {
-    return proxy_->draining_ || (client.end_of_stream && client.pool->retired);
+    return proxy_->draining_ || client.pool->retired;
 }
 
 void Leases::on_client_end(ClientConn& client) {

@@ -226,7 +226,7 @@ void Proxy::on_client_bytes(ClientConn& client, Slice slice) {
     client.pool->counters->request_bytes.add(slice.size);
     client.heard_at = now_;
     note_activity(client);
-    if (!draining_) {
+    if (!draining_ && !client.pool->retired) {
         take_bytes(client, slice);
         return;
     }
@@ -238,10 +238,15 @@ void Proxy::on_client_bytes(ClientConn& client, Slice slice) {
 }
 
 void Proxy::on_client_end(ClientConn& client, ClientConn::End why) {
+    const std::string_view text = draining_ ? stop_text : "its pool is not configured any more";
+    if (why == ClientConn::End::Closed && client.unread > 0) {
+        leases_.end_wait(client, text);  // what is unread may not be read before
+        return;
+    }
     client.end_of_stream = true;
     client.note_end(why);
     if (leases_.is_ending(client)) {
-        leases_.end_wait(client, draining_ ? stop_text : "its pool is not configured any more");
+        leases_.end_wait(client, text);
     } else {
         leases_.on_client_end(client);
     }
@@ -311,12 +316,7 @@ void Proxy::drain() {
     draining_ = true;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
-        if (client->end_of_stream) continue;
-        if (client->unread == 0) {
-            on_client_end(*client, ClientConn::End::Closed);
-        } else {
-            leases_.end_wait(*client, stop_text);  // what is unread may not be read before
-        }
+        if (!client->end_of_stream) on_client_end(*client, ClientConn::End::Closed);
     }
 }
 

@@ -11,8 +11,9 @@ namespace ringmain::worker {
 
 namespace {
 
-// For the kernel to say that a listener accepts no more; far more than it needs.
-constexpr Duration adopting_limit = Duration::millis(100);
+// For the kernel to say that a listener accepts no more, and for who was handed over to be here,
+// however slow the machine.
+constexpr Duration adopting_limit = Duration::millis(1000);
 
 bool is_among(const Listener& listener, const std::vector<Listener>& listeners) {
     return std::ranges::find(listeners, listener.socket, &Listener::socket) != listeners.end();
@@ -20,11 +21,13 @@ bool is_among(const Listener& listener, const std::vector<Listener>& listeners) 
 
 }  // namespace
 
-// Listeners that the worker is to leave accept no more from now on.
+// Listeners that the worker is to leave accept no more from now on, and nobody hands over a client
+// whose pool might be gone when it comes.
 void Driver::prepare_to_adopt(Message& message) {
     if (draining_) return;
     next_ = std::make_unique<Message>(std::move(message));
     adopt_by_ = now_ + adopting_limit;
+    roster_.close(worker_);
     for (Listener& listener : listeners_) {
         if (listener.socket < 0 || is_among(listener, next_->listeners)) continue;
         listener.leaving = true;
@@ -33,21 +36,21 @@ void Driver::prepare_to_adopt(Message& message) {
 }
 
 // Who was accepted before, or waits to be, is let in first, and stays with the pool even if that
-// leaves the port.
+// leaves the port. What the clients have sent by then is answered if their pool is gone.
 void Driver::adopt_when_all_are_in() {
     if (next_ == nullptr) return;
     const auto still_accepts = [](const Listener& listener) {
         return listener.leaving && listener.armed;
     };
     if (now_ < adopt_by_ && std::ranges::any_of(listeners_, still_accepts)) return;
-    adopt();
+    for (const Listener& listener : listeners_) {
+        if (listener.leaving) close_door(listener);
+    }
+    if (note_unread(adopt_by_)) adopt();
 }
 
 void Driver::adopt() {
     const std::unique_ptr<Message> message = std::move(next_);
-    for (const Listener& listener : listeners_) {
-        if (listener.leaving) close_door(listener);
-    }
     const Generation& next = *message->generation;
     generation_ = next.number;
     roster_.adopt(worker_, generation_);

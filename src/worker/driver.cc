@@ -139,6 +139,7 @@ void Driver::round() {
         on_completion(batch_[i]);
     }
     adopt_when_all_are_in();
+    if (is_to_drain_ && next_ == nullptr) begin_drain();
     on_time();
     end_clients_when_fed();
     proxy_.end_batch();
@@ -340,9 +341,7 @@ void Driver::on_accept(const uring::Completion& done) {
 
 // Where there are fewest; but all that comes late, before a drain or a reload, is let in here.
 void Driver::place_client(const Listener& listener, int socket) {
-    const bool stays = draining_ || next_ != nullptr;
-    const uint32_t place = stays ? worker_ : roster_.place(worker_);
-    if (stays) roster_.keep(worker_);
+    const uint32_t place = roster_.place(worker_);
     if (place == worker_) {
         take_client(listener.pool, socket);
         return;
@@ -519,8 +518,7 @@ void Driver::on_wake() {
     for (Message& message : inbox_.take()) {
         switch (message.kind) {
             case Message::Kind::Drain:
-                if (next_ != nullptr) adopt();
-                begin_drain();
+                is_to_drain_ = true;
                 break;
             case Message::Kind::Stop:
                 stopping_ = true;
@@ -559,7 +557,7 @@ void Driver::on_resolved(const Message& message) {
 void Driver::begin_drain() {
     if (draining_) return;
     draining_ = true;
-    roster_.close();
+    roster_.close(worker_);
     drain_until_ = now_ + shutdown_timeout_;
     for (const Listener& listener : listeners_) {
         if (listener.socket < 0) continue;
@@ -570,17 +568,25 @@ void Driver::begin_drain() {
 }
 
 // Each client is served to the end of what has arrived by now: in its socket, for what was received
-// already has been fed. (Kernels that complete unasked may add to that at any moment; they are
-// given a while.)
-void Driver::end_clients_when_fed() {
-    if (!draining_ || clients_end_) return;
-    const bool all_are_here = roster_.clients(worker_) == clients_here_;
-    if ((ring_.has_more() || !all_are_here) && now_ < end_clients_by_) return;
-    clients_end_ = true;
+// already has been fed. False when some of it may be between the two, or a client on its way here,
+// until it is time. (Kernels that complete unasked may add to that at any moment.)
+bool Driver::note_unread(Instant until) {
+    const auto is_too_early = [&] {
+        const bool all_are_here = roster_.clients(worker_) == clients_here_;
+        return now_ < until && (ring_.has_more() || !all_are_here);
+    };
+    if (is_too_early()) return false;
     for (const auto& channel : channels_) {
-        if (channel->client == nullptr || channel->ended) continue;
-        channel->client->unread = uring::unread_bytes(channel->socket);
+        core::ClientConn* client = channel->client;
+        if (client == nullptr || client->pool->retired) continue;  // it was noted when that went
+        client->unread = channel->ended ? 0 : uring::unread_bytes(channel->socket);
     }
+    return !is_too_early();
+}
+
+void Driver::end_clients_when_fed() {
+    if (!draining_ || clients_end_ || !note_unread(end_clients_by_)) return;
+    clients_end_ = true;
     proxy_.drain();
 }
 

@@ -144,7 +144,7 @@ class ClientConn {
     Intake* intake = nullptr;                  // what is not taken yet; null: nothing
     Chain out;                                 // to be sent
     uint64_t unsent = 0;                       // handed to the driver, not yet sent
-    uint64_t unread = 0;                       // what still counts in a drain (Proxy::drain)
+    uint64_t unread = 0;                       // what still counts once it is to end (Proxy::drain)
     uint64_t largest_response = 0;             // of those not yet sent, at least
     Instant stalled_since = Instant::never();  // no byte of them was taken
     uint64_t in_kernel = 0;                    // of what was sent, then

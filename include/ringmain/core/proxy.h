@@ -83,8 +83,8 @@ class Proxy {
 
     // Another configuration from now on (adopt.cc): `config` and `pools` outlive the proxy or the
     // next one, but for what next_finished() says. Clients stay with the pool of the same name and
-    // protocol, servers that did not change keep their connections; whatever else there was before
-    // ends when what is in flight has its answer.
+    // protocol, or end as in a drain(); servers that did not change keep their connections;
+    // whatever else there was before ends when what is in flight has its answer.
     void adopt(const config::Config& config, std::span<const PoolShared> pools);
 
     // Null when the pool is full: then refusal() is what to say before closing.

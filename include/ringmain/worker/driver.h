@@ -125,6 +125,7 @@ class Driver {
     void arm_listeners();
     void arm_wake();
     void begin_drain();
+    [[nodiscard]] bool note_unread(Instant until);
     void end_clients_when_fed();
     [[nodiscard]] bool is_drained() const;
 
@@ -249,6 +250,7 @@ class Driver {
     Instant tell_again_at_;  // that descriptors or memory are short
     Instant drain_until_ = Instant::never();
     Instant end_clients_by_ = Instant::never();
+    bool is_to_drain_ = false;  // when the next configuration is adopted, if there is one
     bool draining_ = false;
     bool clients_end_ = false;  // the proxy knows how much of each client still counts
     bool stopping_ = false;

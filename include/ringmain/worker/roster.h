@@ -32,9 +32,10 @@ class Roster {
 
     void leave(uint32_t worker);
 
-    // A drain has begun: from now on clients stay where they come. Who counts for a worker by then
-    // and is not there is on its way through that one's inbox.
-    void close() { open_.store(false); }
+    // The worker drains, or is about to have another configuration: from now on it is handed nobody
+    // and hands over nobody. Who counts there by then and is not there is on its way through its
+    // inbox.
+    void close(uint32_t worker);
 
     // The number of the configuration that the worker has from now on. One that never started has
     // none and gets no clients.
@@ -49,10 +50,9 @@ class Roster {
         Inbox inbox;
     };
 
-    [[nodiscard]] uint32_t emptiest_like(uint32_t worker) const;
+    [[nodiscard]] uint32_t emptiest_like(uint32_t worker, uint64_t generation) const;
 
     uint32_t count_;
-    std::atomic<bool> open_ = true;
     std::unique_ptr<Seat[]> seats_;
 };
 

@@ -131,6 +131,67 @@ TEST_CASE("the clients of a removed pool are answered to the last request, pause
     CHECK(world.proxy().is_settled());
 }
 
+namespace {
+
+// The pool goes while `bytes` have arrived and are unread.
+void retire_behind(World& world, Channel& client, const std::string& bytes) {
+    client.client->unread = bytes.size();
+    config::Pool other = redis_pool(1);
+    other.name = "other";
+    world.adopt({other});
+    CHECK_FALSE(client.closed);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "the clients of a removed pool are answered what has arrived and is unread, and no more") {
+    for (const bool in_pieces : {false, true}) {
+        for (const bool is_connected : {false, true}) {
+            World world(redis_pool(1));
+            Channel& client = world.client();
+            if (is_connected) CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
+            const std::string get = resp({"GET", "a"});
+            const std::string sent = get + get + get;
+            const std::string later = resp({"GET", "b"}) + "*2\r\n$3\r\nGET";
+            CHECK(world.ask(client, sent.substr(0, 10)).empty());
+            retire_behind(world, client, sent.substr(10));
+            const std::string rest = sent.substr(10) + later;
+            std::string heard;
+            for (size_t at = 0, step = in_pieces ? 1 : rest.size(); at < rest.size(); at += step) {
+                heard += world.ask(client, rest.substr(at, step));
+            }
+            const std::string value = is_connected ? bulk("1") : "$-1\r\n";
+            CHECK(heard == value + value + value);
+            CHECK(client.closed);
+            CHECK(world.proxy().is_idle());
+            CHECK(world.proxy().is_settled());
+        }
+    }
+}
+
+TEST_CASE("what a client has sent to a removed pool does not hold it up") {
+    const std::string sent = resp({"BLPOP", "l", "0"}) + resp({"WAIT", "1", "0"}) +
+                             resp({"MULTI"}) + resp({"SET", "a", "1"}) + resp({"EXEC"}) +
+                             resp({"SUBSCRIBE", "news"});
+    for (const size_t step : {sent.size(), size_t{1}}) {
+        World world(redis_pool(1));
+        Channel& client = world.client();
+        retire_behind(world, client, sent);
+        std::string heard;
+        for (size_t at = 0; at < sent.size(); at += step) {
+            heard += world.ask(client, sent.substr(at, step));
+        }
+        CHECK(heard ==
+              "-ERR ringmain: 'BLPOP' is not begun: the connection is about to end\r\n"
+              "-ERR ringmain: 'WAIT' is not begun: the connection is about to end\r\n"
+              "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n"
+              "-ERR ringmain: server s0 (10.0.0.1:7000) is not configured any more\r\n");
+        CHECK(client.closed);
+        CHECK(world.proxy().is_settled());
+    }
+}
+
 TEST_CASE("a new password asks new clients; a server that wants another is connected anew") {
     World world(redis_pool(1));
     Channel& old_client = world.client();

@@ -137,7 +137,9 @@ struct RigOptions {
     std::string_view kernel = "none";  // features of io_uring that are ignored, or "epoll"
     bool starts = true;                // or when start() is called
     uint64_t clients_max = 0;          // what the descriptors allow; 0: any number
-    bool moves = false;  // adopts, as soon as it runs, the same pool on another port: moved_to()
+    bool moves = false;    // adopts, as soon as it runs, the same pool on another port: moved_to()
+    bool renames = false;  // then it is another pool, and the first one is gone
+    bool drains_behind = false;  // and is told to drain in the same moment
 };
 
 class Rig {
@@ -258,12 +260,15 @@ class Rig {
     }
 
     void move(core::Shared& shared) {
-        next_ = std::make_unique<Generation>(
-            Generation{.config = config_, .pools = shared.pools_of(config_), .number = 2});
+        next_ =
+            std::make_unique<Generation>(Generation{.config = config_, .pools = {}, .number = 2});
+        if (options_.renames) next_->config.pools[0].name = "beta";
+        next_->pools = shared.pools_of(next_->config);
         Message message(Message::Kind::Adopt);
         message.generation = next_.get();
         message.listeners = {{.socket = next_listener_.get(), .pool = 0}};
         roster_.inbox(0).post(std::move(message));
+        if (options_.drains_behind) drain();
     }
 
     void run() {

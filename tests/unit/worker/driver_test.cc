@@ -525,6 +525,96 @@ TEST_CASE("who connected before the pool moved to another port stays with it") {
     }
 }
 
+TEST_CASE("a drain right behind a reload serves those who came to either port") {
+    for (const std::string_view kernel : kernels) {
+        CAPTURE(kernel);
+        // So few completions that not all are accepted at once.
+        Rig rig({.pool = {},
+                 .submission_entries = 4,
+                 .completion_entries = 8,
+                 .kernel = kernel,
+                 .starts = false,
+                 .moves = true,
+                 .drains_behind = true});
+        const uring::SocketAddress before = rig.address();
+        const uring::SocketAddress behind = rig.moved_to();
+        std::deque<Client> clients;
+        for (int i = 0; i < 300; ++i) {
+            clients.emplace_back(i % 3 == 0 ? behind : before);
+        }
+        send_all(clients, 1, 100);
+        rig.start();
+        read_all(clients, 1, 100);
+        for (const Client& client : clients) {
+            CHECK(client.read(1).empty());
+        }
+        CHECK_FALSE(uring::connect_and_wait(before).ok());
+        CHECK_FALSE(uring::connect_and_wait(behind).ok());
+        rig.join();
+        CHECK(rig.counters().clients_accepted.get() == 300);
+        CHECK(rig.blocks_left() == 0);
+    }
+}
+
+TEST_CASE("what had been sent to a pool that goes is answered, with a drain behind it too") {
+    for (const std::string_view kernel : kernels) {
+        for (const bool drains : {false, true}) {
+            CAPTURE(kernel);
+            CAPTURE(drains);
+            // So few completions and buffers that neither all are accepted at once nor all is read.
+            Rig rig({.pool = {},
+                     .submission_entries = 4,
+                     .completion_entries = 8,
+                     .receive_buffers = few_buffers,
+                     .kernel = kernel,
+                     .starts = false,
+                     .moves = true,
+                     .renames = true,
+                     .drains_behind = drains});
+            std::deque<Client> clients;
+            for (int i = 0; i < 300; ++i) {
+                clients.push_back(rig.client());
+            }
+            send_all(clients, 10, 300);
+            rig.start();
+            read_all(clients, 10, 300);
+            for (const Client& client : clients) {
+                CHECK(client.read(1).empty());
+            }
+            if (drains) {
+                rig.join();
+            } else {
+                CHECK(Client(rig.moved_to()).is_served());
+            }
+            CHECK(rig.counters().clients_accepted.get() == (drains ? 300 : 301));
+        }
+    }
+}
+
+TEST_CASE("a client that another worker hands over when its pool goes is served") {
+    for (const std::string_view kernel : both) {
+        CAPTURE(kernel);
+        Rig rig({.pool = {},
+                 .kernel = kernel,
+                 .starts = false,
+                 .moves = true,
+                 .renames = true,
+                 .drains_behind = true});
+        rig.expect_client();
+        rig.start();
+        REQUIRE(becomes_true([&rig] { return !rig.is_listening(); }));
+        int ends[2];
+        REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        const uring::Descriptor own(ends[0]);
+        REQUIRE(::send(own.get(), "PING\r\n", 6, MSG_NOSIGNAL) == 6);
+        rig.hand_over(uring::Descriptor(ends[1]));
+        rig.join();
+        char answer[16];
+        CHECK(recv(own.get(), answer, sizeof answer, MSG_DONTWAIT) == 7);
+        CHECK(std::string_view(answer, 7) == "+PONG\r\n");
+    }
+}
+
 TEST_CASE("a listener without descriptors waits, says so, and goes on when there are some") {
     for (const std::string_view kernel : both) {
         CAPTURE(kernel);

@@ -67,11 +67,20 @@ TEST_CASE("a worker with another configuration is handed nobody") {
     CHECK(roster.place(1) == 1);
 }
 
-TEST_CASE("in a drain nobody is handed over") {
-    Roster roster(2);
+TEST_CASE(
+    "who drains, or waits for another configuration, is handed nobody and hands over nobody") {
+    Roster roster(3);
     roster.keep(0);
-    roster.close();
+    roster.close(1);
+    roster.close(2);
     CHECK(roster.place(0) == 0);
+    roster.keep(1);
+    CHECK(roster.place(1) == 1);
+    roster.adopt(1, 2);
+    roster.adopt(0, 2);
+    roster.keep(1);
+    roster.keep(1);
+    CHECK(roster.place(1) == 0);
 }
 
 TEST_CASE("one worker keeps all") {
