@@ -272,9 +272,9 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
         is_list ? "'" + std::string(option->name) + "' must be a list of texts in quotes"
                 : "this value must be true, false, a number, or text in quotes";
     if (!names_a_secret(key) && value.size() < 60 && is_printable(value)) {
-        const std::string text = "\"" + std::string(plain) + "\"";
+        const std::string quoted = "\"" + std::string(plain) + "\"";
         diagnostic.message +=
-            "; write " + std::string(key) + " = " + (is_list ? "[" + text + "]" : text);
+            "; write " + std::string(key) + " = " + (is_list ? "[" + quoted + "]" : quoted);
     }
     return diagnostic;
 }
