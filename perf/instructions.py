@@ -51,10 +51,11 @@ def measure(folder):
 
 
 def compiler(folder):
-    """What compiled it, as the binary itself says."""
+    """What compiled it, as the binary itself says; lld says in the same place what linked it."""
     binary = pathlib.Path(folder) / "perf" / "replay"
     text = run("readelf", "--string-dump=.comment", binary).stdout
-    return sorted(set(re.findall(r"\]\s+(.*)", text)))[-1]
+    said = {line for line in re.findall(r"\]\s+(.*)", text) if not line.startswith("Linker:")}
+    return max(said)
 
 
 def build_options(folder):

@@ -116,9 +116,9 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 
 // Of a response that crosses receives. False: the connection was lost over it.
 bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
-    const Fragment& head = *conn.fragments.front();
-    if (conn.prelude_answers == 0 && !is_one_heard(&head, awaiting(conn))) {
-        if ((tells_state(head) || is_wanted(head)) && !conn.streaming) {
+    const Fragment* head = conn.fragments.front();  // null, maybe, in a prelude
+    if (conn.prelude_answers == 0 && !is_one_heard(head, awaiting(conn))) {
+        if ((tells_state(*head) || is_wanted(*head)) && !conn.streaming) {
             keep_first_words(conn.partial, slice);
         } else {
             conn.partial.clear();  // only its end matters

@@ -93,6 +93,7 @@ class List {
             return;
         }
         T*& last = (head_->*Link).previous;
+        RM_DCHECK(last != nullptr);
         link.previous = last;
         (last->*Link).next = &element;
         last = &element;

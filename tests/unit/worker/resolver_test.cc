@@ -81,11 +81,11 @@ TEST_CASE("one thread answers all questions where there is no other") {
 
 // The one thread begins when all have asked.
 std::atomic<bool> gate_is_open = false;
-Thread::Main behind_gate = nullptr;
+std::atomic<Thread::Main> behind_gate = nullptr;
 
 void* wait_at_gate(void* argument) {
     gate_is_open.wait(false);
-    return behind_gate(argument);
+    return behind_gate.load()(argument);
 }
 
 Result<Thread> start_at_gate(Thread::Main main, void* argument) {
@@ -131,7 +131,7 @@ std::atomic<uint64_t> ended = 0;
 
 void* hang_unless_last(void* argument) {
     if (++begun < names) gate_is_open.wait(false);
-    void* result = behind_gate(argument);
+    void* result = behind_gate.load()(argument);
     ended += 1;
     return result;
 }
