@@ -337,7 +337,7 @@ bool begins_option(std::string_view content) {
 bool begins_section(std::string_view content) {
     if (!content.starts_with('[')) return false;
     content = trimmed(content.substr(content.starts_with("[[") ? 2 : 1));
-    const auto end = std::ranges::find_if_not(content, is_bare);
+    const auto* const end = std::ranges::find_if_not(content, is_bare);
     const std::string_view rest =
         trimmed(content.substr(static_cast<size_t>(end - content.begin())));
     return end != content.begin() && (rest.starts_with('.') || rest.starts_with(']'));
