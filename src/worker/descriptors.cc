@@ -19,14 +19,15 @@ constexpr uint64_t lingering_least = 4;
 constexpr uint64_t lingering_most = 256;
 
 // Of each worker: ring, eventfd, listeners, and connections to servers. Amply, redis is spoken to
-// in both versions of its protocol and sends messages on a connection of its own, and beside a
-// connection that is late there is another.
+// in both versions of its protocol and sends messages on a connection of its own, and each
+// connection may be late and replaced, and one replacement, too (core::Server::replace).
 uint64_t fixed(const config::Config& config, bool amply) {
     uint64_t each = 2;
     for (const config::Pool& pool : config.pools) {
         const bool redis = pool.protocol == config::Protocol::Redis;
         const uint64_t protocols = amply && redis ? 2 : 1;
-        const uint64_t connections = pool.server_connections + (amply ? 1 : 0);
+        const uint64_t shared = pool.server_connections;
+        const uint64_t connections = amply ? 2 * shared + 1 : shared;
         const uint64_t messages = amply && redis ? pool.servers.size() : 0;
         each += 1 + protocols * pool.servers.size() * connections + messages;
     }
