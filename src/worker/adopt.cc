@@ -19,6 +19,13 @@ bool is_among(const Listener& listener, const std::vector<Listener>& listeners) 
     return std::ranges::find(listeners, listener.socket, &Listener::socket) != listeners.end();
 }
 
+// Clients stay with the pool of the same name and protocol (core/adopt.cc).
+bool is_kept(const core::Pool& pool, const config::Config& next) {
+    return std::ranges::any_of(next.pools, [&pool](const config::Pool& one) {
+        return one.name == pool.options->name && one.protocol == pool.options->protocol;
+    });
+}
+
 }  // namespace
 
 // Listeners that the worker is to leave accept no more from now on, and nobody hands over a client
@@ -46,7 +53,10 @@ void Driver::adopt_when_all_are_in() {
     for (const Listener& listener : listeners_) {
         if (listener.leaving) close_door(listener);
     }
-    if (note_unread(adopt_by_)) adopt();
+    const bool all_stay = std::ranges::all_of(proxy_.pools(), [this](const auto& pool) {
+        return is_kept(*pool, next_->generation->config);
+    });
+    if (all_stay || note_unread(adopt_by_)) adopt();
 }
 
 void Driver::adopt() {

@@ -41,7 +41,7 @@ class Streams {
     // --- responses -------------------------------------------------------------------------------
 
     // Another part of the head's response has come, of `size` bytes, and is in `partial`: from now
-    // on it is passed on, if it is large enough and one that may be. One that nobody waits for was
+    // on it is passed on, if it is large enough and one that may be. One that nobody hears was
     // dropped.
     void consider(ServerConn& conn, const resp::ResponseParser& parser, uint32_t size) {
         const char type = parser.frame().type;
