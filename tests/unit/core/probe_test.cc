@@ -575,15 +575,30 @@ config::Pool checked_pool() {
     return pool;
 }
 
+// Servers that are looked after each second, and a client with a connection to the first.
+struct Checked {
+    Checked() : world(pool()), client(&world.client()), key(world.key_on(0)) {
+        CHECK(world.ask(*client, resp({"GET", key})) == "$-1\r\n");
+    }
+
+    static config::Pool pool() {
+        config::Pool pool = checked_pool();
+        pool.health_check_interval_ms = 1000;
+        return pool;
+    }
+
+    World world;
+    Channel* client;
+    std::string key;
+};
+
 }  // namespace
 
 TEST_CASE("a server that has no room for its probe serves the connections that it has") {
-    config::Pool pool = checked_pool();
-    pool.health_check_interval_ms = 1000;
-    World world(pool);
-    const std::string key = world.key_on(0);
-    Channel& client = world.client();
-    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    Checked checked;
+    World& world = checked.world;
+    Channel& client = *checked.client;
+    const std::string& key = checked.key;
     world.server(0).redis.canned["PING"] = full;
     world.pass(5000);
     CHECK(world.health(0).accepts_traffic());
@@ -667,12 +682,10 @@ TEST_CASE("that a server takes no more connections is no answer to a request") {
 }
 
 TEST_CASE("a name service that fails ejects no server that serves") {
-    config::Pool pool = checked_pool();
-    pool.health_check_interval_ms = 1000;
-    World world(pool);
-    const std::string key = world.key_on(0);
-    Channel& client = world.client();
-    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    Checked checked;
+    World& world = checked.world;
+    Channel& client = *checked.client;
+    const std::string& key = checked.key;
     core::Server& server = *world.proxy().pools()[0]->servers[0];
     const auto fail_to_find = [&world](core::ServerConn& conn) {
         world.proxy().on_server_lost(conn, "cannot be found: temporary failure in name resolution");

@@ -245,22 +245,31 @@ TEST_CASE("whoever found no receive buffer has one before those who had some") {
     }
 }
 
+namespace {
+
+// The rig, which is to end, expects it.
+void check_handed_over_is_served(Rig& rig) {
+    REQUIRE(becomes_true([&rig] { return !rig.is_listening(); }));
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+    const uring::Descriptor own(ends[0]);
+    REQUIRE(::send(own.get(), "PING\r\n", 6, MSG_NOSIGNAL) == 6);
+    rig.hand_over(uring::Descriptor(ends[1]));
+    rig.join();
+    char answer[16];
+    CHECK(recv(own.get(), answer, sizeof answer, MSG_DONTWAIT) == 7);
+    CHECK(std::string_view(answer, 7) == "+PONG\r\n");
+}
+
+}  // namespace
+
 TEST_CASE("a client that another worker hands over when a drain begins is served") {
     for (const std::string_view kernel : both) {
         CAPTURE(kernel);
         Rig rig({.pool = {}, .kernel = kernel});
         rig.expect_client();
         rig.drain();
-        REQUIRE(becomes_true([&rig] { return !rig.is_listening(); }));
-        int ends[2];
-        REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        const uring::Descriptor own(ends[0]);
-        REQUIRE(::send(own.get(), "PING\r\n", 6, MSG_NOSIGNAL) == 6);
-        rig.hand_over(uring::Descriptor(ends[1]));
-        rig.join();
-        char answer[16];
-        CHECK(recv(own.get(), answer, sizeof answer, MSG_DONTWAIT) == 7);
-        CHECK(std::string_view(answer, 7) == "+PONG\r\n");
+        check_handed_over_is_served(rig);
     }
 }
 
@@ -602,16 +611,7 @@ TEST_CASE("a client that another worker hands over when its pool goes is served"
                  .drains_behind = true});
         rig.expect_client();
         rig.start();
-        REQUIRE(becomes_true([&rig] { return !rig.is_listening(); }));
-        int ends[2];
-        REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-        const uring::Descriptor own(ends[0]);
-        REQUIRE(::send(own.get(), "PING\r\n", 6, MSG_NOSIGNAL) == 6);
-        rig.hand_over(uring::Descriptor(ends[1]));
-        rig.join();
-        char answer[16];
-        CHECK(recv(own.get(), answer, sizeof answer, MSG_DONTWAIT) == 7);
-        CHECK(std::string_view(answer, 7) == "+PONG\r\n");
+        check_handed_over_is_served(rig);
     }
 }
 
