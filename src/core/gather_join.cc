@@ -330,7 +330,8 @@ void Joiner::keep_script() {
 }
 
 // SCRIPT EXISTS: all have it, or will be told it. What was found to be no script since it was asked
-// never was one; what was flushed since was there.
+// never was one; what was flushed since was there. A server that was told it and does not have it
+// was flushed by somebody else.
 bool Joiner::exist() {
     if (!resp::join_and(parts_, out_)) return fail(misfit);
     const std::vector<std::string> words = arguments();
@@ -339,14 +340,26 @@ bool Joiner::exist() {
     const auto items = static_cast<uint64_t>(reader.next()->number);
     const std::vector<uint64_t>& kept = request_.join->kept;
     if (items + 2 != words.size() || items != kept.size()) return fail(misfit);
+    std::vector<resp::Reader> of_servers(parts_.begin(), parts_.end());
+    for (resp::Reader& one : of_servers) {
+        static_cast<void>(one.next());
+    }
     const bool is_flushed = pool_.scripts.generation() != request_.join->scripts;
     out_.clear();
     resp::write_array_header(out_, items);
     for (uint64_t i = 0; i < items; ++i) {
         const bool everywhere = reader.next()->number == 1;
-        const bool is_kept = kept[i] != 0 && !pool_.scripts.is_none(kept[i]) &&
-                             (is_flushed || find_script(pool_, words[2 + i]).is_one());
+        const ScriptId script = find_script(pool_, words[2 + i]);
+        const bool is_kept =
+            kept[i] != 0 && !pool_.scripts.is_none(kept[i]) && (is_flushed || script.is_one());
         resp::write_integer(out_, everywhere || is_kept ? 1 : 0);
+        bool is_lost = false;
+        for (size_t part = 0; part < of_servers.size(); ++part) {
+            const bool has_it = of_servers[part].next()->number == 1;
+            const bool is_there = part < pool_.servers.size();  // a reload may have come
+            is_lost = is_lost || (!has_it && is_there && was_told(*pool_.servers[part], script));
+        }
+        if (is_lost) pool_.scripts.renew(script);
     }
     return append(out_);
 }

@@ -23,9 +23,22 @@ ScriptId keep_script(Proxy& proxy, Pool& pool, std::string_view text) {
     return pool.scripts.keep_run(text, proxy.key_check_hash(text));
 }
 
+namespace {
+
+bool has_told(const ServerConn& conn, ScriptId script) {
+    const std::vector<uint64_t>& told = conn.scripts_told;
+    return script.is_one() && script.place < told.size() && told[script.place] == script.number;
+}
+
+}  // namespace
+
+bool was_told(const Server& server, ScriptId script) {
+    return std::ranges::any_of(server.connections(),
+                               [&](const auto& conn) { return has_told(*conn, script); });
+}
+
 void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script) {
-    std::vector<uint64_t>& told = conn.scripts_told;
-    if (script.place < told.size() && told[script.place] == script.number) return;
+    if (has_told(conn, script)) return;
 
     const std::optional<std::string> body = conn.server->pool().scripts.text(script);
     if (!body.has_value()) return;
@@ -43,6 +56,7 @@ void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script) {
     const bool written = conn.out.append_copy(text, nullptr);
     RM_ASSERT(written);
     proxy.enqueue(conn, request->only);
+    std::vector<uint64_t>& told = conn.scripts_told;
     if (told.size() <= script.place) told.resize(script.place + 1);
     told[script.place] = script.number;
 }

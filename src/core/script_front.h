@@ -19,6 +19,9 @@ ScriptId keep_script(Proxy& proxy, Pool& pool, std::string_view text);
 // before. Its answer is nobody's.
 void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script);
 
+// Whether a connection of this worker to the server has told it the script.
+[[nodiscard]] bool was_told(const Server& server, ScriptId script);
+
 // How much of an error doubt_scripts() looks at.
 inline constexpr uint32_t doubt_size = 48;
 

@@ -47,6 +47,27 @@ TEST_CASE("what one worker keeps another one finds, until it is forgotten") {
     CHECK_FALSE(one.text({}).has_value());
 }
 
+TEST_CASE("what a server has lost has another number for every worker") {
+    core::Scripts scripts;
+    core::KnownScripts one(scripts);
+    core::KnownScripts other(scripts);
+    load(one, "aa", "return 1");
+    const ScriptId before = other.find("aa");
+    one.renew(before);
+    const ScriptId after = other.find("aa");
+    CHECK(after == ScriptId{0, 2});
+    CHECK(after == one.find("aa"));
+    CHECK(one.text(after) == "return 1");
+    CHECK_FALSE(one.text(before).has_value());
+    // What is gone stays so.
+    one.renew(before);
+    one.renew({});
+    CHECK(one.find("aa") == after);
+    one.forget();
+    one.renew(after);
+    CHECK_FALSE(one.find("aa").is_one());
+}
+
 TEST_CASE("what was asked before it is forgotten is not kept afterwards") {
     core::Scripts scripts;
     core::KnownScripts known(scripts);
@@ -380,6 +401,44 @@ TEST_CASE("SCRIPT EXISTS says 1 of what would be told, and SCRIPT FLUSH forgets 
     CHECK(log == std::vector<std::string>{"SCRIPT FLUSH",
                                           load_line("return 1"),
                                           "EVALSHA " + one_digest + " 1 " + there});
+}
+
+TEST_CASE("who says to SCRIPT EXISTS that it has lost a script is told it again") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    give_answers(world);
+    const std::string run = resp({"EVALSHA", one_digest, "1", world.key_on(1)});
+    CHECK(world.ask(client, resp({"EVAL", "return 1", "1", world.key_on(0)}) + run) ==
+          ":1\r\n:1\r\n");
+    const std::string exists = resp({"SCRIPT", "EXISTS", one_digest});
+    std::vector<std::string>& log = world.server(1).redis.log;
+    const std::string line = "EVALSHA " + one_digest + " 1 " + world.key_on(1);
+    for (const bool is_there : {true, false}) {
+        CAPTURE(is_there);
+        world.server(0).redis.canned["SCRIPT EXISTS"] = "*1\r\n:1\r\n";
+        world.server(1).redis.canned["SCRIPT EXISTS"] = is_there ? "*1\r\n:1\r\n" : "*1\r\n:0\r\n";
+        CHECK(world.ask(client, exists) == "*1\r\n:1\r\n");
+        log.clear();
+        CHECK(world.ask(client, run) == ":1\r\n");
+        CHECK(log == (is_there ? std::vector<std::string>{line}
+                               : std::vector<std::string>{load_line("return 1"), line}));
+    }
+}
+
+TEST_CASE("a server that was never told a script does not make others hear it again") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    give_answers(world);
+    CHECK(world.ask(client, resp({"EVAL", "return 1", "1", world.key_on(0)})) == ":1\r\n");
+    world.server(0).redis.canned["SCRIPT EXISTS"] = "*1\r\n:1\r\n";
+    world.server(1).redis.canned["SCRIPT EXISTS"] = "*1\r\n:0\r\n";
+    const std::string run = resp({"EVALSHA", one_digest, "1", world.key_on(0)});
+    CHECK(world.ask(client, run) == ":1\r\n");
+    std::vector<std::string>& log = world.server(0).redis.log;
+    log.clear();
+    CHECK(world.ask(client, resp({"SCRIPT", "EXISTS", one_digest}) + run) == "*1\r\n:1\r\n:1\r\n");
+    CHECK(log == std::vector<std::string>{"SCRIPT EXISTS " + one_digest,
+                                          "EVALSHA " + one_digest + " 1 " + world.key_on(0)});
 }
 
 // Its place is another's by the time that its error comes.
