@@ -164,19 +164,23 @@ void Proxy::hold_back_clients(const ServerConn& conn) {
 // it is the one of redis_auth. Without passwords everybody is let in. False when what the client
 // has under way was allowed to a user that is gone or may do other things now.
 bool admit_anew(ClientConn& client) {
-    bool goes_on = true;
+    bool is_as_before = true;
     if (client.user != nullptr) {
         const config::User& before = client.user->options();
         client.user = client.pool->find_user(before.name);
         if (client.user == nullptr) client.authenticated = false;
-        goes_on = !client.special || (client.user != nullptr && client.user->options() == before);
+        is_as_before = client.user != nullptr && client.user->options().may_do_as(before);
     } else if (client.authenticated && !client.pool->has_default_user()) {
         client.authenticated = false;
-        goes_on = !client.special;
+        is_as_before = false;
     }
-    if (!client.pool->is_open()) return goes_on;
-    client.authenticated = true;
-    return true;
+    if (client.pool->is_open()) {
+        client.authenticated = true;
+        return true;
+    }
+    if (is_as_before || client.session == nullptr) return true;
+    const bool asks_in_turn = client.session->turns != nullptr && !client.requests.empty();
+    return !asks_in_turn && !client.session->goes_on();
 }
 
 // Null: they have no pool any more and are closed when they have their answers.
@@ -199,6 +203,9 @@ void Proxy::take_clients(Pool& old_pool, Pool* pool) {
             client->note_end(ClientConn::End::Closed);
             leases_.end_wait(*client, "");
             on_client_end(*client);
+            // It may have been stopped, and what it has said since asks for what was allowed then.
+            if (client->intake != nullptr) client->intake->input.clear();
+            if (client->state == ClientConn::State::Open) end_reading(*client);
         }
         if (client->intake != nullptr) client->intake->update(*client);
         // What stopped it may be allowed now.

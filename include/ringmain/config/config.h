@@ -47,6 +47,10 @@ struct User {
     std::vector<std::string> keys;      // beginnings of its keys; none: all keys
     std::vector<std::string> commands;  // "+get", "-flushall", "+@read", "-@dangerous", in order
 
+    [[nodiscard]] bool may_do_as(const User& other) const {
+        return access == other.access && keys == other.keys && commands == other.commands;
+    }
+
     bool operator==(const User&) const = default;
 };
 

@@ -48,6 +48,12 @@ struct Session {
         return subscriber != nullptr && subscriber->is_subscribed();
     }
 
+    // True when something goes on, or will be done or told, that is not asked for again.
+    [[nodiscard]] bool goes_on() const {
+        return in_transaction || watching != nullptr || waiting != nullptr || steps != nullptr ||
+               is_subscribed() || (subscriber != nullptr && subscriber->joining != nullptr);
+    }
+
     // A command was refused: EXEC will run nothing.
     void abort_transaction() { aborted = in_transaction; }
 

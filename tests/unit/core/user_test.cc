@@ -338,6 +338,86 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("after a reload a client that was stopped hears and runs nothing more of that either") {
+    config::User changed = user("changed");
+    changed.keys = {"shop:"};
+    for (const bool is_gone : {false, true}) {
+        CAPTURE(is_gone);
+        config::Pool pool = pool_with({user("stays"), user("changed")});
+        pool.output_pause_size = 64 * 1024;
+        World world(pool);
+        Channel& stays = client_as(world, "stays");
+        Channel& listens = client_as(world, "changed");
+        Channel& queues = client_as(world, "changed");
+        CHECK(world.ask(listens, resp({"SUBSCRIBE", "news"})) != "");
+        listens.reads = false;
+        const std::string before(128 * 1024, 'b');
+        CHECK(world.ask(stays, resp({"PUBLISH", "news", before})) == ":1\r\n");
+        CHECK(world.ask(listens, resp({"PING"})) == "");  // answered behind that
+        CHECK(listens.client->paused);
+        CHECK(world.ask(listens, resp({"PING"})) == "");
+        CHECK(world.ask(queues, resp({"MULTI"}) + resp({"SET", "a", "1"})) == "+OK\r\n+QUEUED\r\n");
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(queues, resp({"EXEC"}) + resp({"SET", "a", "2"})) == "");
+
+        pool.users = {user("stays")};
+        if (!is_gone) pool.users.push_back(changed);
+        world.adopt({pool});
+        world.server(0).mood = Mood::Up;
+        world.settle();
+        CHECK(queues.closed);
+        CHECK(world.server(0).redis.values.empty());
+        CHECK(world.ask(stays, resp({"PUBLISH", "news", "after"})) != "");
+        listens.reads = true;
+        world.settle();
+        CHECK(World::heard(listens) == "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n" + bulk(before) +
+                                           "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+        CHECK(listens.closed);
+    }
+}
+
+TEST_CASE("who subscribes while a reload takes away its user is not subscribed afterwards") {
+    World world(pool_with({user("stays"), user("goes")}));
+    Channel& stays = client_as(world, "stays");
+    Channel& joins = client_as(world, "goes");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(joins, resp({"SUBSCRIBE", "news"})) == "");
+    world.adopt({pool_with({user("stays")})});
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(world.ask(stays, resp({"PUBLISH", "news", "x"})) == ":0\r\n");
+    CHECK(joins.closed);
+}
+
+TEST_CASE("a reload that changes a user's password, or what is asked anew, closes nobody") {
+    World world(pool_with({user("u")}, 2));
+    Channel& pops = client_as(world, "u");
+    world.server(0).redis.canned["LMPOP"] = "*-1\r\n";
+    world.server(1).mood = Mood::Mute;
+    CHECK(world.ask(pops, resp({"LMPOP", "2", world.key_on(0), world.key_on(1), "LEFT"})) == "");
+    world.pass(500);
+    CHECK(World::heard(pops).find("did not answer within") != std::string::npos);
+    world.server(1).mood = Mood::Up;
+    Channel& chooses = client_as(world, "u");
+    Channel& watches = client_as(world, "u");
+    Channel& listens = client_as(world, "u");
+    CHECK(world.ask(chooses, resp({"SELECT", "1"})) == "+OK\r\n");
+    CHECK(world.ask(watches, resp({"WATCH", "a"})) == "+OK\r\n");
+    CHECK(world.ask(listens, resp({"SUBSCRIBE", "news"})) != "");
+    config::User changed = user("u");
+    changed.password = "another";
+    world.adopt({pool_with({changed}, 2)});
+    CHECK_FALSE(listens.closed);
+    CHECK_FALSE(watches.closed);
+    changed.keys = {"shop:"};
+    world.adopt({pool_with({changed}, 2)});
+    CHECK(listens.closed);
+    CHECK(watches.closed);
+    CHECK_FALSE(pops.closed);
+    CHECK(world.ask(chooses, resp({"GET", "a"})) == no_key);
+    CHECK(world.ask(chooses, resp({"GET", "shop:1"})) == "$-1\r\n");
+}
+
 TEST_CASE("who waits as a user that is gone hears nothing in the place of what he waits for") {
     World world(pool_with({user("stays"), user("goes")}));
     Channel& waits = client_as(world, "goes");
