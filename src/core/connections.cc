@@ -228,7 +228,7 @@ bool is_to_be_told(ServerConn& conn, Instant now) {
     if (conn.is_subscriber) return false;  // Subscriptions::on_lost() does
     if (!conn.is_lease) return !std::exchange(conn.was_told, true);
     Server& server = *conn.server;
-    if (std::exchange(server.leases_told, true) || now < server.leases_told_until) return false;
+    if (now < server.leases_told_until || std::exchange(server.leases_told, true)) return false;
     server.leases_told_until = now + refusals_told_interval;
     return true;
 }

@@ -87,6 +87,13 @@ TEST_CASE("a server that takes a connection now and then is told of once in a wh
     }
     CHECK(answered == 3);
     CHECK(world.loop().notices().size() == 1);
+    // And one that goes on refusing is told of again.
+    full.redis->canned["PING"] = refusal;
+    for (int i = 0; i < 12; ++i) {
+        CHECK(world.ask(*full.client, resp({"GET", "huge"})) == bulk(full.value));
+        world.pass(1000);
+    }
+    CHECK(world.loop().notices().size() == 2);
 }
 
 // What comes first is not PING where a database is to be selected, or a password to be said.
