@@ -36,7 +36,7 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
 
 bool Server::replace(ServerConn& late, Instant now) {
     if (late.is_spare || late.is_probe || late.is_on_demand()) return false;
-    ServerConn* spare = find_spare(late.resp3, now);
+    ServerConn* spare = find_spare(late, now);
     if (spare == nullptr) return false;
     spare->database = late.database;
     give_place(late, *spare);
@@ -69,16 +69,26 @@ bool may_stand_in(const ServerConn& spare, Instant now) {
 }  // namespace
 
 // Made when it is needed first: most servers are never late. There is one for each connection, and
-// one that finds out whether the server is silent when that is late as well.
-ServerConn* Server::find_spare(bool resp3, Instant now) {
-    uint32_t count = 0;
+// one that finds out whether the server is silent when that is late as well; for each database.
+// Clients can go through any number of those.
+ServerConn* Server::find_spare(const ServerConn& late, Instant now) {
+    const uint32_t each = per_kind_ + 1;
+    const uint64_t most = uint64_t{each} * (1 + pool().options->databases_max);
+    ServerConn* found = nullptr;
+    uint64_t of_all = 0;
+    uint32_t of_database = 0;
     for (const auto& conn : connections_) {
-        if (!conn->is_spare || conn->resp3 != resp3) continue;
-        if (may_stand_in(*conn, now)) return conn.get();
-        count += 1;
+        if (!conn->is_spare || conn->resp3 != late.resp3) continue;
+        if (may_stand_in(*conn, now)) {
+            found = conn.get();
+            continue;
+        }
+        of_all += 1;
+        if (conn->database == late.database) of_database += 1;
     }
-    if (count > per_kind_) return nullptr;
-    connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, resp3));
+    if (of_database >= each || of_all >= most) return nullptr;
+    if (found != nullptr) return found;
+    connections_.push_back(std::make_unique<ServerConn>(*blocks_, *this, late.resp3));
     connections_.back()->is_spare = true;
     return connections_.back().get();
 }

@@ -148,7 +148,7 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     [[nodiscard]] const std::string& title() const { return title_; }
 
   private:
-    [[nodiscard]] ServerConn* find_spare(bool resp3, Instant now);
+    [[nodiscard]] ServerConn* find_spare(const ServerConn& late, Instant now);
 
     BlockPool* blocks_;
     Pool* pool_ = nullptr;

@@ -126,4 +126,29 @@ TEST_CASE("a connection of a database that is late is replaced") {
     CHECK(two.world.ask(two.world.client(), resp({"GET", "b"})) == "$-1\r\n");
 }
 
+TEST_CASE("connections of three databases that are late together are all replaced") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    World world(pool);
+    std::vector<Channel*> clients;
+    for (const char* database : {"1", "2", "0"}) {
+        clients.push_back(&world.client());
+        CHECK(world.ask(*clients.back(), resp({"SELECT", database}) + resp({"GET", "a"})) ==
+              "+OK\r\n$-1\r\n");
+    }
+    world.server(0).mood = Mood::Mute;
+    for (Channel* client : clients) {
+        CHECK(world.ask(*client, resp({"GET", "a"})) == "");
+    }
+    world.pass(110);
+    for (Channel* link : world.links(0)) {
+        link->arrived.clear();  // that will have no answer
+    }
+    world.server(0).mood = Mood::Up;
+    for (Channel* client : clients) {
+        CHECK(World::heard(*client).starts_with("-ERR"));
+        CHECK(world.ask(*client, resp({"GET", "a"})) == "$-1\r\n");
+    }
+}
+
 }  // namespace ringmain::test
