@@ -53,8 +53,9 @@ bool Streams::is_to_stream(const ServerConn& conn, uint64_t missing) {
     if (!is_wanted(head) || head.request->join != nullptr) return false;
     const bool is_element = head.special == Special::Turn && begins_element(conn.partial);
     if (head.special != Special::No && !is_element) return false;
-    // Nothing of it may leave, or messages might fall into its middle.
-    return !is_subscribed(*head.request->client);
+    // Nothing of it may leave, or messages might fall into its middle; and who has said CLIENT
+    // REPLY OFF hears nothing of what is looked at when it is whole.
+    return !head.request->mute && !is_subscribed(*head.request->client);
 }
 
 // What is looked at when a response is whole (Proxy::on_response): of this one it will be gone.
@@ -125,9 +126,9 @@ void Streams::note_kept(ServerConn& conn, uint64_t size, uint64_t known_size) {
     const uint64_t threshold = conn.server->pool().options->stream_threshold;
     const bool is_held_back =
         conn.partial.size() <= std::min<uint64_t>(threshold, stream_held_back);
-    const bool is_plain =
-        conn.prelude_answers == 0 && conn.fragments.front()->special == Special::No;
-    if (is_plain && !is_held_back) note_part(conn, size, known_size);
+    if (conn.prelude_answers > 0 || is_held_back) return;
+    const Fragment& head = *conn.fragments.front();
+    if (head.special == Special::No && head.in_line <= 1) note_part(conn, size, known_size);
 }
 
 // To the client, if its turn has come.
@@ -303,6 +304,10 @@ void Streams::begin_time_of_own(const ServerConn& conn) {
 
 // --- connections ---------------------------------------------------------------------------------
 
+std::string Streams::stall_text() {
+    return "has sent less than " + std::to_string(moves_by) + " bytes of a response for ";
+}
+
 bool Streams::check(ServerConn& conn) {
     const Duration limit = late_limit(*conn.server->pool().options);
     if (conn.paused || limit.ns == 0) return true;
@@ -312,9 +317,8 @@ bool Streams::check(ServerConn& conn) {
         return true;
     }
     conn.count_loss(&stats::ServerCounters::late);
-    proxy_->lose(conn,
-                 "has sent less than " + std::to_string(moves_by) + " bytes of a response for " +
-                     std::to_string(limit.to_millis()) + " ms (late_connection_timeout)");
+    proxy_->lose(
+        conn, stall_text() + std::to_string(limit.to_millis()) + " ms (late_connection_timeout)");
     return false;
 }
 

@@ -189,6 +189,8 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
         return fail(conn.server->title() + ": has not answered for long and is still connected");
     }
     const bool is_leased = conn.is_lease && !conn.set_apart;
+    const bool is_coming =
+        conn.streaming || (core::Streams::is_under_way(conn) && is_wanted(*head));
     for (const core::Fragment* fragment = head; fragment != nullptr; fragment = fragment->next) {
         // On a lease the time of what left in parts, and of what is behind it, begins when the last
         // part has left.
@@ -199,7 +201,7 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
         // has asked behind one that it did not wait for.
         const core::ClientConn* client = fragment->request->client;
         const bool is_own = client == head->request->client;
-        if (conn.streaming && (fragment == head || is_own)) continue;
+        if (is_coming && (fragment == head || is_own)) continue;
         if (client == nullptr && fragment->queued < conn.moved_at) continue;
         return fail(conn.server->title() + ": a request is past its deadline");
     }

@@ -64,10 +64,14 @@ class Streams {
             note_part(conn, size, parser.bytes_taken() + parser.bytes_missing());
             return;
         }
-        if (conn.streaming || conn.partial.empty() || parser.bytes_missing() == 0) return;
-        if (!is_to_stream(conn, parser.bytes_missing()) || !is_asked_for(conn, parser)) return;
-        parser.forget_key();
-        begin_response(conn);
+        if (conn.streaming || conn.partial.empty()) return;
+        const uint64_t missing = parser.bytes_missing();
+        if (missing > 0 && is_to_stream(conn, missing) && is_asked_for(conn, parser)) {
+            parser.forget_key();
+            begin_response(conn);
+        } else {
+            note_kept(conn, size, parser.bytes_taken() + missing);
+        }
     }
 
     // A part of a streaming response that somebody waits for.
@@ -146,6 +150,8 @@ class Streams {
     void fall_back(ServerConn& conn);
     // Whether the server goes on sending; else the connection was lost over it, and false.
     bool check(ServerConn& conn);
+    // What is said of a server that does not; how long is to follow.
+    [[nodiscard]] static std::string stall_text();
     // Whether the server goes on taking a request; else the connection was lost over it, and false.
     bool check_request(ServerConn& conn);
     void on_taken(ServerConn& conn);

@@ -74,6 +74,22 @@ TEST_CASE("a large response to a client that wants none is dropped as it comes")
     CHECK(two.world.counters().timeouts.get() == 0);
 }
 
+TEST_CASE("of a large element that a client wants nothing of nothing leaves") {
+    for (const char* how : {"OFF", "SKIP"}) {
+        CAPTURE(how);
+        Neighbours two("", streaming_pool(2));
+        const std::string key = two.world.key_on(0);
+        CHECK(two.world.ask(*two.reader, resp({"CLIENT", "REPLY", how})) == "");
+        two.all = "*2\r\n" + bulk(key) + "*1\r\n" + two.all;
+        two.ask(resp({"LMPOP", "2", key, two.world.key_on(1), "LEFT"}));
+        CHECK(World::heard(*two.reader) == "");
+        two.give_rest();
+        CHECK(World::heard(*two.reader) == "");
+        CHECK(two.world.ask(*two.reader, resp({"CLIENT", "REPLY", "ON"}) + resp({"PING"})) ==
+              "+OK\r\n+PONG\r\n");
+    }
+}
+
 TEST_CASE("a large response to a subscribed client is kept, and nobody waits for it") {
     Neighbours two(resp({"HELLO", "3"}));
     CHECK(two.world.ask(*two.reader, resp({"SUBSCRIBE", "c"})).starts_with(">3\r\n"));
@@ -94,6 +110,42 @@ TEST_CASE("nobody waits behind a large part of a response") {
     two.ask(resp({"MGET", key, far}));
     CHECK(two.world.ask(*two.other, resp({"GET", key})) == "$-1\r\n");
     CHECK(World::heard(*two.reader) == "");
+}
+
+TEST_CASE("memcached: nobody waits behind a large part of a response") {
+    config::Pool pool = memcached_pool(2);
+    pool.stream_threshold = threshold;
+    World world(pool, {.blocks = 512});
+    Channel& reader = world.client();
+    Channel& other = world.client();
+    const std::string key = world.key_on(0);
+    CHECK(world.ask(reader, "get " + key + " " + world.key_on(1) + "\r\n") == "END\r\n");
+    world.server(0).memcached.values[key] = "small";
+    world.server(1).mood = Mood::Mute;
+    world.server(0).mood = Mood::Mute;
+    CHECK(
+        world.ask(reader, "get " + key + " " + world.key_on(1) + " " + world.key_on(0, 1) + "\r\n")
+            .empty());
+    const std::string size = std::to_string(first_part) + "\r\n";
+    const std::string value = std::string(first_part, 'v') + "\r\n";
+    Channel* link = world.link(0);
+    link->arrived.clear();
+    for (const std::string& part :
+         {"VALUE " + key + " 0 " + size + value, "VALUE " + world.key_on(0, 1) + " 0 " + size}) {
+        link->inbound += part;
+        world.settle();
+    }
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(world.ask(other, "get " + key + "\r\n") == "VALUE " + key + " 0 5\r\nsmall\r\nEND\r\n");
+    // It moves: it is not late.
+    for (size_t i = 0; i < 4; ++i) {
+        world.pass(300);
+        link->inbound += value.substr(i * first_part / 4, first_part / 4);
+        world.settle();
+    }
+    CHECK(World::heard(reader).find("s0") == std::string::npos);
+    CHECK_FALSE(link->closed);
 }
 
 TEST_CASE("nobody waits behind a large response in a database") {
