@@ -164,10 +164,31 @@ Duration late_limit(const config::Pool& options) {
                                    : options.timeout_ms * late_timeouts_max);
 }
 
-std::string late_text(const config::Pool& options) {
-    if (options.timeout_ms > 0) {
-        return "did not answer within " + std::to_string(options.timeout_ms) + " ms (timeout)";
-    }
+namespace {
+
+std::string expired_text(const ServerConn& conn, Duration timeout) {
+    const std::string limit = std::to_string(timeout.to_millis()) + " ms (timeout)";
+    if (conn.state != ServerConn::State::Connecting) return "did not answer within " + limit;
+    if (!conn.is_sought) return "did not accept the connection within " + limit;
+    return std::string("cannot be found: looking up its name takes longer than ") + limit;
+}
+
+}  // namespace
+
+// Behind a large value its time begins when that has passed. The time of the connection does when
+// it is ready: until then it has connect_timeout.
+Instant first_due(const ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    const Duration limit = first_limit(options);
+    const Instant from = std::max(conn.fragments.front()->queued, conn.moved_at);
+    if (options.timeout_ms > 0) return from + limit;
+    const bool has_limit = limit.ns > 0 && conn.state == ServerConn::State::Ready;
+    return has_limit ? std::max(from, conn.ready_at) + limit : Instant::never();
+}
+
+std::string late_text(const ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    if (options.timeout_ms > 0) return expired_text(conn, Duration::millis(options.timeout_ms));
     return "has not answered for " + std::to_string(options.late_connection_timeout_ms) +
            " ms (late_connection_timeout)";
 }
@@ -204,9 +225,9 @@ void Proxy::check_requests(ServerConn& conn) {
         if (!streams_.check(conn)) return;
     } else if (is_ready && now_ >= late_from + late) {
         conn.count_loss(&stats::ServerCounters::late);
+        const std::string ms = std::to_string(limit.to_millis()) + " ms (late_connection_timeout)";
         lose(conn,
-             "has not answered for " + std::to_string(limit.to_millis()) +
-                 " ms (late_connection_timeout)",
+             (Streams::is_under_way(conn) ? Streams::stall_text() : "has not answered for ") + ms,
              Streams::may_hold_answers(conn) ? Blame::Nobody : Blame::Server);
         return;
     }
@@ -278,17 +299,6 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
          "server " + server.title() + " " + silent_text(server.silence, now_) +
              "; requests to it are refused until it answers");
 }
-
-namespace {
-
-std::string expired_text(const ServerConn& conn, Duration timeout) {
-    const std::string limit = std::to_string(timeout.to_millis()) + " ms (timeout)";
-    if (conn.state != ServerConn::State::Connecting) return "did not answer within " + limit;
-    if (!conn.is_sought) return "did not accept the connection within " + limit;
-    return std::string("cannot be found: looking up its name takes longer than ") + limit;
-}
-
-}  // namespace
 
 // True when the server is silent from now on.
 bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {

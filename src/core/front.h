@@ -125,8 +125,11 @@ void note_command(Request& request, const Command* command, std::string_view key
                                                    : options.late_connection_timeout_ms);
 }
 
-// What first_limit() is over for, of a server.
-[[nodiscard]] std::string late_text(const config::Pool& options);
+// When it is over for what a lease is asked first.
+[[nodiscard]] Instant first_due(const ServerConn& conn);
+
+// What that says of the server.
+[[nodiscard]] std::string late_text(const ServerConn& conn);
 
 // When a command that waits for so long on its server is to be answered at the latest.
 [[nodiscard]] Instant due_of_wait(const Pool& pool, Instant now, Duration wait);

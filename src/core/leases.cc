@@ -402,7 +402,6 @@ void Leases::retire(Server& server, std::string_view why) {
 // --- time ----------------------------------------------------------------------------------------
 
 void Leases::check(ServerConn& conn) {
-    const config::Pool& options = *conn.server->pool().options;
     const Fragment* head = conn.fragments.front();
     if (conn.set_apart) {
         proxy_->check_requests(conn);
@@ -415,13 +414,7 @@ void Leases::check(ServerConn& conn) {
             return;
         }
         const bool waits = head->special == Special::Wait;
-        // Behind a large value its time begins when that has passed.
-        const bool was_behind = head->queued < conn.moved_at;
-        const Instant from = was_behind ? conn.moved_at : head->queued;
-        const Duration limit = first_limit(options);
-        const Instant due = waits           ? conn.answer_by
-                            : limit.ns == 0 ? Instant::never()
-                                            : from + limit;
+        const Instant due = waits ? conn.answer_by : first_due(conn);
         if (proxy_->now() < due) {
             proxy_->wake_at(due);
             return;
@@ -433,7 +426,7 @@ void Leases::check(ServerConn& conn) {
         proxy_->counters().timeouts.add(1);
         conn.count_loss(&stats::ServerCounters::timedout);
         proxy_->lose(conn,
-                     waits ? "has not answered when the command's time was up" : late_text(options),
+                     waits ? "has not answered when the command's time was up" : late_text(conn),
                      waits ? Blame::Server : conn.blame_for_lateness(*head, proxy_->now()));
         return;
     }

@@ -79,18 +79,40 @@ TEST_CASE("whoever floods is read on in the next batch, and others have their tu
 }
 
 TEST_CASE("a request's time begins when it is queued, not when the connection is there") {
-    World world(redis_pool(1));
-    world.server(0).mood = Mood::Vanished;
-    Channel& client = world.client();
-    CHECK(world.ask(client, resp({"GET", "a"})) == "");
-    world.pass(390);
-    CHECK(World::heard(client) == "");
-    world.pass(20);
-    CHECK(World::heard(client) ==
-          error(std::string(s0) + "did not accept the connection within 400 ms (timeout)"));
-    CHECK(errors(world, stats::Reason::Timeout) == 1);
-    CHECK(counters_of(world, 0).timedout.get() == 1);
-    CHECK(pool_counters(world).forward_error.get() == 1);
+    for (const char* command : {"GET", "WATCH"}) {  // on a connection that is everybody's, and not
+        CAPTURE(command);
+        World world(redis_pool(1));
+        world.server(0).mood = Mood::Vanished;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({command, "a"})) == "");
+        world.pass(390);
+        CHECK(World::heard(client) == "");
+        world.pass(20);
+        CHECK(World::heard(client) ==
+              error(std::string(s0) + "did not accept the connection within 400 ms (timeout)"));
+        CHECK(world.counters().timeouts.get() == 1);
+        CHECK(counters_of(world, 0).timedout.get() == 1);
+        CHECK(pool_counters(world).forward_error.get() == 1);
+    }
+}
+
+TEST_CASE("without a timeout what is not accepted has connect_timeout, on a lease as well") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 0;
+    pool.late_connection_timeout_ms = 300;
+    for (const char* command : {"GET", "WATCH"}) {
+        CAPTURE(command);
+        World world(pool);
+        world.server(0).mood = Mood::Vanished;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({command, "a"})) == "");
+        world.pass(pool.connect_timeout_ms - 20);
+        CHECK(World::heard(client) == "");
+        world.pass(40);
+        CHECK(World::heard(client).find("did not accept the connection within " +
+                                        std::to_string(pool.connect_timeout_ms) +
+                                        " ms (connect_timeout)") != std::string::npos);
+    }
 }
 
 TEST_CASE("a tick before the next deadline changes nothing") {

@@ -112,6 +112,18 @@ TEST_CASE("nobody waits behind a large part of a response") {
     CHECK(World::heard(*two.reader) == "");
 }
 
+// By which somebody is late with a part of it.
+TEST_CASE("what is said of a large part that stands still is that it does") {
+    config::Pool pool = streaming_pool(2);
+    pool.late_connection_timeout_ms = 800;
+    Neighbours two("", pool);
+    two.ask(resp({"MGET", two.world.key_on(0), two.world.key_on(1)}));
+    two.world.pass(900);
+    CHECK(two.world.loop().notices().back().find(
+              "has sent less than 1024 bytes of a response for 800 ms (late_connection_timeout)") !=
+          std::string::npos);
+}
+
 TEST_CASE("memcached: nobody waits behind a large part of a response") {
     config::Pool pool = memcached_pool(2);
     pool.stream_threshold = threshold;
@@ -200,6 +212,54 @@ TEST_CASE("connections of three databases that are late together are all replace
     for (Channel* client : clients) {
         CHECK(World::heard(*client).starts_with("-ERR"));
         CHECK(world.ask(*client, resp({"GET", "a"})) == "$-1\r\n");
+    }
+}
+
+TEST_CASE("connections that are late are replaced so often, whatever databases there were") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 100;
+    pool.late_connection_timeout_ms = 5000;
+    pool.databases_max = 2;
+    World world(pool);
+    const auto be_late = [&](Channel& client) {
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"GET", "a"})) == "");
+        world.pass(110);
+        for (Channel* link : world.links(0)) {
+            link->arrived.clear();  // that will have no answer
+        }
+        world.server(0).mood = Mood::Up;
+        CHECK(World::heard(client).starts_with("-ERR"));
+        static_cast<void>(
+            world.ask(client, resp({"GET", "a"})));  // on another one, if there is one
+    };
+    SUBCASE("spares of other databases that are closed again are for all, and no more of them") {
+        for (const char* database : {"1", "2"}) {
+            Channel& client = world.client();
+            CHECK(world.ask(client, resp({"SELECT", database}) + resp({"GET", "a"})) ==
+                  "+OK\r\n$-1\r\n");
+            be_late(client);
+        }
+        world.pass(6000);
+        Channel& client = world.client();
+        for (int i = 0; i < 8; ++i) {
+            be_late(client);
+        }
+        size_t of_zero = 0;
+        for (const auto& conn : world.proxy().pools()[0]->servers[0]->connections()) {
+            if (conn->channel != 0 && conn->database == 0) of_zero += 1;
+        }
+        CHECK(of_zero <= 3);
+    }
+    SUBCASE("who goes through databases finds an end") {
+        for (int i = 1; i < 15; ++i) {
+            Channel& client = world.client();
+            CHECK(world.ask(client, resp({"SELECT", std::to_string(i)}) + resp({"GET", "a"})) ==
+                  "+OK\r\n$-1\r\n");
+            be_late(client);
+            world.drop(client);
+        }
+        CHECK(world.links(0).size() <= 2 * 3 + 3);
     }
 }
 
