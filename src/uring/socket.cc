@@ -204,6 +204,15 @@ Result<Descriptor> socket_for(const SocketAddress& address) {
     return opened;
 }
 
+// A datagram socket takes none of TCP's ports: those may be used up.
+bool has_way_to(const SocketAddress& address) {
+    if (address.is_path()) return true;
+    const Descriptor probe(::socket(address.family(), SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!probe.is_open()) return errno != EAFNOSUPPORT;
+    if (connect(probe.get(), address.get(), address.length) == 0) return true;
+    return errno != EADDRNOTAVAIL && errno != ENETUNREACH;
+}
+
 Result<Descriptor> connect_and_wait(const SocketAddress& address) {
     Result<Descriptor> opened = socket_for(address);
     if (!opened.ok()) return opened;

@@ -3,9 +3,11 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/uring/socket.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -139,7 +141,10 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t por
     }
     freeaddrinfo(list);
     RM_ASSERT(!addresses.empty());
-    return addresses;
+    // Many a name has an address of IPv6 where there is no IPv6.
+    std::vector<SocketAddress> usable;
+    std::ranges::copy_if(addresses, std::back_inserter(usable), has_way_to);
+    return usable.empty() ? addresses : usable;
 }
 
 }  // namespace ringmain::uring

@@ -111,7 +111,11 @@ void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& addr
     conn.is_sought = false;
     Result<uring::Descriptor> socket = uring::socket_for(address);
     if (!socket.ok()) {
-        fail_locally(conn, socket.error());
+        if (uring::has_way_to(address)) {
+            fail_locally(conn, socket.error());
+        } else {
+            lose_server(conn, describe_loss(EAFNOSUPPORT));
+        }
         return;
     }
     Channel& channel = make_channel(socket.value().release());
@@ -135,7 +139,11 @@ bool Driver::is_own_end(const Channel& channel) const {
 void Driver::on_connect(Channel& channel, int32_t result) {
     if (channel.closing || channel.server == nullptr) return;
     // At its own end nobody else was there.
-    const int error = result < 0 ? -result : is_own_end(channel) ? ECONNREFUSED : 0;
+    int error = result < 0 ? -result : is_own_end(channel) ? ECONNREFUSED : 0;
+    // The kernel has one word for it when ports are short and when it has no such protocol.
+    if (error == EADDRNOTAVAIL && !uring::has_way_to(addresses_[channel.server])) {
+        error = EAFNOSUPPORT;
+    }
     if (error == EAGAIN && addresses_[channel.server].is_path()) {
         if (knocking_.empty()) knock_at_ = now_ + knock_interval;
         knocking_.push_back({&channel, channel.generation});

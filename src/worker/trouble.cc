@@ -19,6 +19,9 @@ std::string describe_loss(int error) {
             return "does not answer: Connection timed out";
         case ENOENT:
             return "cannot be reached: its socket does not exist";
+        case EAFNOSUPPORT:
+            return "cannot be reached: this machine has no address of its kind (IPv6 or IPv4) to "
+                   "connect from: enable that here, or use another address of the server";
         case EHOSTUNREACH:
         case ENETUNREACH:
         case EACCES:

@@ -42,6 +42,18 @@ class Failing(Case):
                                                   "servers": list(servers)}}))
         return self.proxy
 
+    def behind_hosts(self, text, *servers, inside=(), **options):
+        """ringmain, that finds the names of its servers in a file /etc/hosts of its own."""
+        hosts = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "hosts"
+        hosts.write_text(text)
+        self.count = len(servers)
+        self.clients = []
+        self.proxy = self.use(Ringmain({"alpha": {"servers": list(servers), **options}}, start=False))
+        self.proxy.inside = ("unshare", "--mount", "sh", "-c",
+                             'mount --bind "$0" /etc/hosts && exec "$@"', hosts, *inside)
+        self.proxy.start()
+        return hosts
+
     def client(self, **options):
         client = self.proxy.client(**options)
         self.addCleanup(client.close)
@@ -129,17 +141,6 @@ class Refused(Failing):
         self.behind(f"localhost:{fake.port}:1 s0")
         client = self.client()
         self.recovers(client, "a", b"a")
-
-    def behind_hosts(self, text, server, **options):
-        """A proxy that finds the name of its server in a file /etc/hosts of its own."""
-        hosts = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "hosts"
-        hosts.write_text(text)
-        self.clients = []
-        self.proxy = self.use(Ringmain({"alpha": {"servers": [server], **options}}, start=False))
-        self.proxy.inside = ("unshare", "--mount", "sh", "-c",
-                             'mount --bind "$0" /etc/hosts && exec "$@"', hosts)
-        self.proxy.start()
-        return hosts
 
     @unittest.skipIf(os.geteuid() != 0, "needs root for a file /etc/hosts of its own")
     def test_a_name_that_moves_is_followed(self):

@@ -25,7 +25,7 @@ class Program(ctypes.Structure):
 
 
 def forbid(answer_to_setup, answer_to_enter=REFUSE, answer_to_register=REFUSE):
-    rows = (Instruction * 8)(
+    install(
         Instruction(LOAD_NUMBER, 0, 0, 0),
         Instruction(JUMP_IF_EQUAL, 3, 0, IO_URING_SETUP),
         Instruction(JUMP_IF_EQUAL, 3, 0, IO_URING_ENTER),
@@ -34,6 +34,10 @@ def forbid(answer_to_setup, answer_to_enter=REFUSE, answer_to_register=REFUSE):
         Instruction(RETURN, 0, 0, answer_to_setup),
         Instruction(RETURN, 0, 0, answer_to_enter),
         Instruction(RETURN, 0, 0, answer_to_register))
+
+
+def install(*instructions):
+    rows = (Instruction * len(instructions))(*instructions)
     program = Program(len(rows), rows)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:

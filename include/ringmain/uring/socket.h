@@ -46,6 +46,10 @@ Result<Descriptor> listen_unix(const UnixListen& options);
 // A socket of the address's family, not yet connected (Ring::connect); TCP_NODELAY is set.
 Result<Descriptor> socket_for(const SocketAddress& address);
 
+// Whether a connection to it can begin here: there is such a protocol, an address of our own and a
+// route. Nothing is sent, and nothing waits.
+[[nodiscard]] bool has_way_to(const SocketAddress& address);
+
 // Connects and waits. For tools and tests.
 Result<Descriptor> connect_and_wait(const SocketAddress& address);
 

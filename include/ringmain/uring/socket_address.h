@@ -38,8 +38,9 @@ struct SocketAddress {
     bool operator==(const SocketAddress& other) const;
 };
 
-// All addresses of a name, in the system's order of preference. Blocks, for seconds at times: at
-// start and on the resolver's thread only. Numeric hosts need no look-up.
+// All addresses of a name, in the system's order of preference; if there is a way to some of them
+// (has_way_to), those. Blocks, for seconds at times: at start and on the resolver's thread only.
+// Numeric hosts need no look-up.
 Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t port);
 
 }  // namespace ringmain::uring

@@ -251,6 +251,14 @@ TEST_CASE("a folder that does not exist is an error that says so") {
     CHECK(contains(error, "folder does not exist"));
 }
 
+TEST_CASE("without a protocol there is no way to an address") {
+    CHECK(has_way_to(*SocketAddress::numeric("127.0.0.1", 1)));
+    CHECK(has_way_to(SocketAddress::path("/no/such.sock").value()));
+    SocketAddress foreign = *SocketAddress::numeric("127.0.0.1", 1);
+    foreign.storage.ss_family = AF_MAX;
+    CHECK_FALSE(has_way_to(foreign));
+}
+
 TEST_CASE("an errno has its text and its name") {
     CHECK(error_text(ECONNREFUSED) == "Connection refused (ECONNREFUSED)");
     CHECK(error_text(-ECONNREFUSED) == "Connection refused (ECONNREFUSED)");

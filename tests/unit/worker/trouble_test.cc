@@ -12,6 +12,8 @@ namespace ringmain::worker {
 
 TEST_CASE("whatever the kernel says of a connection, the table of errors explains it") {
     CHECK(describe_loss(ETIMEDOUT) == "does not answer: Connection timed out");
+    CHECK(
+        describe_loss(EAFNOSUPPORT).starts_with("cannot be reached: this machine has no address"));
     CHECK(describe_loss(EBADF).starts_with("failed: "));
     for (int error = 0; error < 134; ++error) {
         const std::string text = describe_loss(error);

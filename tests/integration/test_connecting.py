@@ -1,0 +1,86 @@
+"""The way to servers: which of a name's addresses count, and what is this machine's fault."""
+import os
+import sys
+import tempfile
+import unittest
+
+from harness import FOLDER, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from test_failures import Failing
+from without_ipv6 import why_not
+
+ONE_PORT = """
+ip link set lo up
+echo 50000 50000 > /proc/sys/net/ipv4/ip_local_port_range
+exec "$@"
+"""
+
+
+@needs_ringmain
+@unittest.skipIf(os.geteuid() != 0, "needs root for a file /etc/hosts of its own")
+class WithoutIpv6(Failing):
+    """A server's address is of no use then: what counts are the others, if there are any."""
+
+    def behind_dead(self, way, server, **options):
+        """The given server, with nobody at its port, and one that lives; ringmain has no IPv6."""
+        missing = why_not(way)
+        if missing:
+            self.skipTest(missing)
+        nobody = Port()
+        self.addCleanup(nobody.release)
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        living = self.use(RedisServer(["--unixsocket", f"{folder}/redis.sock"]))
+        wait_for(lambda: os.path.exists(f"{folder}/redis.sock"), "its socket is there")
+        self.behind_hosts("127.0.0.1 localhost two\n::1 two six\n", f"{server}:{nobody.number}:1 s0",
+                          f"{folder}/redis.sock:1 s1", listen=f"{folder}/ringmain.sock",
+                          auto_eject_hosts=True, server_failure_limit=2,
+                          server_retry_timeout="60s", **options,
+                          inside=(sys.executable, FOLDER / "without_ipv6.py", way))
+        return living
+
+    def is_ejected_for(self, *reasons):
+        """After two failures the other server has its keys."""
+        with self.client() as client:
+            self.expect_failure(client, self.key(0), *reasons, server="s0")
+            wait_for(lambda: client.call("GET", self.key(0)) == b"$-1\r\n",
+                     "another server has its keys", 5)
+        self.assertRegex(self.proxy.log(), f"server s0 .* ({'|'.join(reasons)})")
+        self.assertNotRegex(self.proxy.log(), "no port is left|no such protocol")
+
+    def test_a_dead_server_is_ejected_for_what_the_address_of_the_other_kind_says(self):
+        for way in ("--address", "--socket"):
+            for preconnect in (False, True):
+                with self.subTest(way=way, preconnect=preconnect):
+                    self.behind_dead(way, "two", preconnect=preconnect)
+                    self.is_ejected_for("refused the connection")
+                    self.over()
+
+    def test_an_address_of_that_kind_alone_is_the_servers_failure_and_said(self):
+        for way in ("--address", "--socket"):
+            for server in ("[::1]", "six"):
+                with self.subTest(way=way, server=server):
+                    self.behind_dead(way, server)
+                    self.is_ejected_for("this machine has no address of its kind")
+                    self.over()
+
+    def test_where_all_ports_are_taken_no_server_is_blamed(self):
+        """The kernel says the same of it as of a missing address."""
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        for server in ("127.0.0.1", "[::1]"):
+            with self.subTest(server=server):
+                self.clients = []
+                pools = {"alpha": {"servers": [f"{server}:7001:1 s0"],
+                                   "listen": f"{folder}/ringmain.sock", "preconnect": False,
+                                   "auto_eject_hosts": True, "server_failure_limit": 1}}
+                # The one port that there is to connect from is taken by a listener.
+                self.proxy = self.use(Ringmain(pools, start=False, other={
+                    "stats": {"listen": "127.0.0.1:50000"}}))
+                self.proxy.inside = ("unshare", "--net", "sh", "-c", ONE_PORT, "sh")
+                self.proxy.start()
+                for _ in range(3):
+                    self.expect_failure(self.client(), "a", "no port is left", server="s0")
+                self.assertNotIn("is ejected", self.proxy.log())
+                self.over()
+
+
+if __name__ == "__main__":
+    main()
