@@ -71,6 +71,15 @@ std::string path_text(const SocketAddress& address) {
     return {path, strnlen(path, address.length - path_begin)};
 }
 
+// What this machine lacked when a look-up failed, as an errno; 0: nothing. Who looks a name up
+// without a descriptor may say of it that it is not known, and leave another errno.
+int shortage_behind(int result, int error) {
+    if (result == EAI_MEMORY) return ENOMEM;
+    if (error == EMFILE || error == ENFILE || error == ENOMEM) return error;
+    const Descriptor probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return !probe.is_open() && (errno == EMFILE || errno == ENFILE) ? errno : 0;
+}
+
 }  // namespace
 
 std::optional<SocketAddress> SocketAddress::numeric(std::string_view host, uint16_t port) {
@@ -126,11 +135,14 @@ Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t por
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
     addrinfo* list = nullptr;
+    errno = 0;
     const int result = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
     if (result != 0) {
-        const std::string cause = result == EAI_SYSTEM ? error_text(errno) : gai_strerror(result);
-        return Error{"cannot resolve '" + host + "': " + cause +
-                     ": check the name, /etc/hosts and /etc/resolv.conf"};
+        const int error = errno;
+        const std::string cause = result == EAI_SYSTEM ? error_text(error) : gai_strerror(result);
+        return Error{.text = "cannot resolve '" + host + "': " + cause +
+                             ": check the name, /etc/hosts and /etc/resolv.conf",
+                     .number = shortage_behind(result, error)};
     }
     std::vector<SocketAddress> addresses;
     for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {

@@ -67,6 +67,26 @@ void Driver::connect(core::ServerConn& conn) {
     fail_locally(conn, asked.error());
 }
 
+void Driver::on_resolved(const Message& message) {
+    const auto found = questions_.find(message.ticket);
+    if (found == questions_.end()) return;
+    core::ServerConn& conn = *found->second;
+    questions_.erase(found);
+    asking_.erase(&conn);
+    Found* known = message.addresses.empty() ? nullptr : &note_found(conn, message.addresses);
+    // The attempt that asked may have been given up, and the next one not have begun.
+    const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting &&
+                       !conn.is_to_begin();
+    if (!waits) return;
+    if (known != nullptr) {
+        connect_to_next(conn, *known);
+    } else if (message.shortage != 0) {
+        fail_locally(conn, describe_shortage(message.shortage));
+    } else {
+        lose_server(conn, "cannot be found: " + message.error);
+    }
+}
+
 // Null: of the addresses of its server's name none is left that was found lately and not tried.
 Driver::Found* Driver::untried(const core::ServerConn& conn) {
     const auto found = found_.find(&conn);

@@ -536,24 +536,6 @@ void Driver::on_wake() {
     }
 }
 
-void Driver::on_resolved(const Message& message) {
-    const auto found = questions_.find(message.ticket);
-    if (found == questions_.end()) return;
-    core::ServerConn& conn = *found->second;
-    questions_.erase(found);
-    asking_.erase(&conn);
-    Found* known = message.addresses.empty() ? nullptr : &note_found(conn, message.addresses);
-    // The attempt that asked may have been given up, and the next one not have begun.
-    const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting &&
-                       !conn.is_to_begin();
-    if (!waits) return;
-    if (known == nullptr) {
-        lose_server(conn, "cannot be found: " + message.error);
-        return;
-    }
-    connect_to_next(conn, *known);
-}
-
 void Driver::begin_drain() {
     if (draining_) return;
     draining_ = true;

@@ -121,6 +121,7 @@ void Resolver::run(Shared* shared) {
                 answer.addresses = found.value();
             } else {
                 answer.error = found.error();
+                answer.shortage = found.error_number();
             }
             asker.inbox->post(std::move(answer));
         }

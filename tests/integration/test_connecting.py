@@ -1,10 +1,14 @@
 """The way to servers: which of a name's addresses count, and what is this machine's fault."""
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
-from harness import FOLDER, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from harness import (FOLDER, SANITIZED, Port, RedisServer, Ringmain, main, needs_ringmain,
+                     wait_for)
 from test_failures import Failing
 from without_ipv6 import why_not
 
@@ -80,6 +84,32 @@ class WithoutIpv6(Failing):
                     self.expect_failure(self.client(), "a", "no port is left", server="s0")
                 self.assertNotIn("is ejected", self.proxy.log())
                 self.over()
+
+
+@needs_ringmain
+@unittest.skipIf(SANITIZED, "the sanitizer has descriptors of its own")
+@unittest.skipUnless(shutil.which("prlimit"), "prlimit is missing")
+class WithoutDescriptors(Failing):
+    def limit(self, text):
+        subprocess.run(["prlimit", "--pid", str(self.proxy.pid), f"--nofile={text}"], check=True,
+                       timeout=20)
+
+    def test_a_look_up_that_lacks_one_blames_no_server(self):
+        """The first one, when the system's resolver says that the name is not known, and later."""
+        server = self.use(RedisServer())
+        self.behind(f"localhost:{server.port}:1 s0", preconnect=False, auto_eject_hosts=True,
+                    server_failure_limit=1, server_retry_timeout="60s")
+        client = self.client()
+        self.working(client)
+        for _ in range(2):
+            self.limit("3:")
+            for _ in range(3):
+                self.expect_failure(client, "a", "no descriptor is left", server="s0")
+                time.sleep(0.05)
+            self.limit("1000:")
+            wait_for(lambda: client.call("GET", "a") == b"$-1\r\n", "the server is found", 2)
+            server.call("CLIENT", "KILL", "TYPE", "normal")
+        self.assertNotRegex(self.proxy.log(), "is ejected|cannot be found")
 
 
 if __name__ == "__main__":

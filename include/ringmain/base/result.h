@@ -16,6 +16,7 @@ namespace ringmain {
 // A sentence that names the thing, the limit and the remedy.
 struct Error {
     std::string text;
+    int number = 0;  // an errno, where callers tell causes apart
 };
 
 template <class T>
@@ -23,7 +24,8 @@ class [[nodiscard]] Result {
   public:
     Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
 
-    Result(Error error) : error_(std::move(error.text)) {}  // NOLINT(google-explicit-constructor)
+    Result(Error error)  // NOLINT(google-explicit-constructor)
+        : error_(std::move(error.text)), error_number_(error.number) {}
 
     [[nodiscard]] bool ok() const { return value_.has_value(); }
 
@@ -39,9 +41,12 @@ class [[nodiscard]] Result {
 
     [[nodiscard]] const std::string& error() const { return error_; }
 
+    [[nodiscard]] int error_number() const { return error_number_; }
+
   private:
     std::optional<T> value_;
     std::string error_;
+    int error_number_ = 0;
 };
 
 // Success, or the reason why not.

@@ -40,7 +40,8 @@ struct SocketAddress {
 
 // All addresses of a name, in the system's order of preference; if there is a way to some of them
 // (has_way_to), those. Blocks, for seconds at times: at start and on the resolver's thread only.
-// Numeric hosts need no look-up.
+// Numeric hosts need no look-up. The error's number says what this machine lacked for the look-up,
+// descriptors or memory; 0: nothing.
 Result<std::vector<SocketAddress>> resolve(const std::string& host, uint16_t port);
 
 }  // namespace ringmain::uring

@@ -117,7 +117,6 @@ class Driver {
     void on_send_failed(Channel& channel, int error);
     void make_room_to_linger();
     void on_wake();
-    void on_resolved(const Message& message);
     void on_time();
     void wait();
     [[nodiscard]] bool look_busily();
@@ -140,6 +139,7 @@ class Driver {
     // connecting.cc: the way to the servers
     void preconnect();
     void connect(core::ServerConn& conn);
+    void on_resolved(const Message& message);
     [[nodiscard]] Found* untried(const core::ServerConn& conn);
     Found& note_found(const core::ServerConn& conn,
                       const std::vector<uring::SocketAddress>& addresses);

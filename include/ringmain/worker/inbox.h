@@ -48,6 +48,7 @@ struct Message {
     uint64_t ticket = 0;  // Resolved: what the question was
     std::vector<uring::SocketAddress> addresses;
     std::string error;                       // Resolved: why there are none
+    int shortage = 0;                        // Resolved: what we lacked for it, an errno
     const Generation* generation = nullptr;  // Adopt
     std::vector<Listener> listeners;         // Adopt: all that the worker has from now on
     std::string pool;                        // Client: its pool's name

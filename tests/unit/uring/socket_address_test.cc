@@ -1,6 +1,9 @@
 #include "ringmain/uring/socket_address.h"
 
+#include <cerrno>
+
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 namespace ringmain::uring {
 
@@ -86,8 +89,21 @@ TEST_CASE("a name that cannot be resolved is named in the error") {
     const std::string name = std::string(64, 'x') + ".invalid";
     const Result<std::vector<SocketAddress>> found = resolve(name, 6379);
     REQUIRE_FALSE(found.ok());
+    CHECK(found.error_number() == 0);
     CHECK(found.error().find(name) != std::string::npos);
     CHECK(found.error().find("resolv.conf") != std::string::npos);
+}
+
+TEST_CASE("a look-up that fails for want of a descriptor says so, whatever it says of the name") {
+    rlimit before = {};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    rlimit none = before;
+    none.rlim_cur = 0;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const Result<std::vector<SocketAddress>> found = resolve("localhost", 6379);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE_FALSE(found.ok());
+    CHECK(found.error_number() == EMFILE);
 }
 
 }  // namespace ringmain::uring
