@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "port.h"
 #include <sys/resource.h>
 
 namespace ringmain::worker {
@@ -18,9 +19,18 @@ constexpr uint64_t lingering_part = 32;
 constexpr uint64_t lingering_least = 4;
 constexpr uint64_t lingering_most = 256;
 
-// Of each worker: ring, eventfd, listeners, and connections to servers. Amply, redis is spoken to
-// in both versions of its protocol and sends messages on a connection of its own, and each
-// connection may be late and replaced, and one replacement, too (core::Server::replace).
+// Of all descriptors, one in so many is for the connections of each port.
+constexpr uint64_t port_part = 16;
+constexpr uint64_t port_connections_least = 4;
+
+uint64_t ports(const config::Config& config) {
+    return (config.stats.listen.empty() ? 0U : 1U) + (config.admin.listen.empty() ? 0U : 1U);
+}
+
+// The ports with their connections, and of each worker: ring, eventfd, listeners, and connections
+// to servers. Amply, redis is spoken to in both versions of its protocol and sends messages on a
+// connection of its own, and each connection may be late and replaced, and one replacement, too
+// (core::Server::replace).
 uint64_t fixed(const config::Config& config, bool amply) {
     uint64_t each = 2;
     for (const config::Pool& pool : config.pools) {
@@ -31,7 +41,8 @@ uint64_t fixed(const config::Config& config, bool amply) {
         const uint64_t messages = amply && redis ? pool.servers.size() : 0;
         each += 1 + protocols * pool.servers.size() * connections + messages;
     }
-    return each * config.proxy.workers;
+    const uint64_t of_port = 1 + (amply ? Port::connections_max : port_connections_least);
+    return each * config.proxy.workers + ports(config) * of_port;
 }
 
 }  // namespace
@@ -85,6 +96,11 @@ uint64_t lingering_max(uint64_t clients, uint32_t workers) {
         clients / lingering_part / workers, lingering_least, lingering_most);
 }
 
+uint32_t port_connections_max(uint64_t limit) {
+    return static_cast<uint32_t>(
+        std::clamp<uint64_t>(limit / port_part, port_connections_least, Port::connections_max));
+}
+
 uint64_t clients_max(const config::Config& config, uint64_t limit) {
     const uint32_t workers = config.proxy.workers;
     const uint64_t ample = spare + fixed(config, true) + workers * lingering_max(limit, workers);
@@ -92,9 +108,10 @@ uint64_t clients_max(const config::Config& config, uint64_t limit) {
     const uint64_t least = descriptors_needed(config) - clients_least;
     if (limit <= least) return 1;
     const uint64_t rest = limit - least;
-    const uint64_t for_lingering = workers * lingering_max(rest, workers);
-    return rest >= for_lingering + clients_least ? rest - for_lingering
-                                                 : std::min(rest, clients_least);
+    const uint64_t for_ports =
+        ports(config) * (port_connections_max(limit) - port_connections_least);
+    const uint64_t others = workers * lingering_max(rest, workers) + for_ports;
+    return rest >= others + clients_least ? rest - others : std::min(rest, clients_least);
 }
 
 }  // namespace ringmain::worker

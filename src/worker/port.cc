@@ -20,13 +20,18 @@ constexpr uint32_t send_size_max = 256 * 1024;
 
 }  // namespace
 
-Port::Port(uring::Ring& ring, const stats::PageSources& sources, Speech speech, uint8_t first_kind)
+Port::Port(uring::Ring& ring,
+           const stats::PageSources& sources,
+           Speech speech,
+           uint8_t first_kind,
+           uint32_t places)
     : ring_(ring),
       sources_(sources),
       speech_(speech),
       first_kind_(first_kind),
-      connections_(connections_max) {
-    for (uint32_t i = 0; i < connections_max; ++i) {
+      free_(places),
+      connections_(places) {
+    for (uint32_t i = 0; i < places; ++i) {
         connections_[i].index = i;
     }
 }

@@ -9,9 +9,9 @@
 //                         Free
 //
 // Nothing waits: not for a reader who does not read, nor for one who says nothing. Each connection
-// has a deadline, there are at most `connections_max` of them, and who takes the last free place
-// costs the one that has asked nothing for longest its own. Lingering lets the reader take the end
-// of what was sent before the connection goes.
+// has a deadline, there are at most so many of them as it has places, and who takes the last free
+// place costs the one that has asked nothing for longest its own. Lingering lets the reader take
+// the end of what was sent before the connection goes.
 //
 // One thread. A port uses four kinds of user data from `first_kind` on. It outlives the ring, or is
 // destroyed when the ring is closed.
@@ -38,7 +38,7 @@ class Port {
     enum class Speech : uint8_t { Json, Http };
 
     static constexpr uint8_t kinds = 4;
-    static constexpr uint32_t connections_max = 64;
+    static constexpr uint32_t connections_max = 64;  // of any port
 
     // To say a request; to take a response; to say nothing between two; to read the end.
     static constexpr Duration read_limit = Duration::millis(5'000);
@@ -47,7 +47,11 @@ class Port {
     static constexpr Duration linger_limit = Duration::millis(1'000);
 
     // `sources` outlives the port; what it points to may be exchanged between two calls.
-    Port(uring::Ring& ring, const stats::PageSources& sources, Speech speech, uint8_t first_kind);
+    Port(uring::Ring& ring,
+         const stats::PageSources& sources,
+         Speech speech,
+         uint8_t first_kind,
+         uint32_t places = connections_max);
     ~Port() = default;
 
     Port(const Port&) = delete;
@@ -69,7 +73,7 @@ class Port {
     [[nodiscard]] Instant next_deadline() const;
     void on_time(Instant now);
 
-    [[nodiscard]] uint32_t connections() const { return connections_max - free_; }
+    [[nodiscard]] size_t connections() const { return connections_.size() - free_; }
 
   private:
     enum class Operation : uint8_t { Accept, Receive, Send, Cancel };
@@ -115,7 +119,7 @@ class Port {
     uint16_t tcp_port_ = 0;
     bool accepting_ = false;
     Instant accept_at_ = Instant::never();  // accepting failed for lack of descriptors or memory
-    uint32_t free_ = connections_max;
+    size_t free_;
     std::vector<Connection> connections_;
 };
 

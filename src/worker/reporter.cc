@@ -28,8 +28,13 @@ Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions&
     : options_(options),
       process_(describe_process()),
       slow_log_(options.config->stats.slow_log_size),
-      statistics_(ring, sources_, Port::Speech::Json, first_kind),
-      admin_(ring, sources_, Port::Speech::Http, static_cast<uint8_t>(first_kind + Port::kinds)) {
+      statistics_(
+          ring, sources_, Port::Speech::Json, first_kind, port_connections_max(descriptor_limit())),
+      admin_(ring,
+             sources_,
+             Port::Speech::Http,
+             static_cast<uint8_t>(first_kind + Port::kinds),
+             port_connections_max(descriptor_limit())) {
     process_.started_at_s = uring::wall_time().seconds;
     process_.reloaded_at_s = process_.started_at_s;
     process_.io_backend = uring::backend_name(options.io_backend);

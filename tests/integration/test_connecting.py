@@ -1,6 +1,9 @@
 """The way to servers: which of a name's addresses count, and what is this machine's fault."""
+import contextlib
 import os
+import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -10,6 +13,7 @@ import unittest
 from harness import (FOLDER, SANITIZED, Port, RedisServer, Ringmain, main, needs_ringmain,
                      wait_for)
 from test_failures import Failing
+from test_stress import Limited
 from without_ipv6 import why_not
 
 ONE_PORT = """
@@ -110,6 +114,34 @@ class WithoutDescriptors(Failing):
             wait_for(lambda: client.call("GET", "a") == b"$-1\r\n", "the server is found", 2)
             server.call("CLIENT", "KILL", "TYPE", "normal")
         self.assertNotRegex(self.proxy.log(), "is ejected|cannot be found")
+
+    def test_who_reads_how_things_are_leaves_servers_theirs(self):
+        """Clients at their limit, and as many readers of both ports as they take."""
+        servers = [self.use(RedisServer()) for _ in range(2)]
+        ports = [Port(), Port()]
+        for port in ports:
+            self.addCleanup(port.release)
+        self.count, self.clients = 2, []
+        self.proxy = self.use(Limited(300, {"alpha": {"servers": servers, "timeout": "1s"}}, {
+            "stats": {"listen": f"127.0.0.1:{ports[0].number}"},
+            "admin": {"listen": f"127.0.0.1:{ports[1].number}"}}))
+        for _ in range(300):
+            self.client()
+        first = self.clients[0]
+        self.working(first)
+        with contextlib.ExitStack() as readers:
+            for port in ports:
+                for _ in range(100):
+                    readers.enter_context(socket.create_connection(("127.0.0.1", port.number), 5))
+            descriptors = pathlib.Path(f"/proc/{self.proxy.pid}/fd")
+            time.sleep(0.2)
+            self.assertLess(len(list(descriptors.iterdir())), 300)
+            for server in servers:
+                server.call("CLIENT", "KILL", "TYPE", "normal")
+            for number in (0, 1):
+                wait_for(lambda key=self.key(number): first.call("GET", key) == b"$-1\r\n",
+                         "the server is connected again", 2)
+        self.assertNotRegex(self.proxy.log(), "server .* no descriptor is left|is ejected")
 
 
 if __name__ == "__main__":

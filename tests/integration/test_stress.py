@@ -249,9 +249,9 @@ class Storm(Stress):
 class Limited(Ringmain):
     """With so many descriptors and no more."""
 
-    def __init__(self, descriptors, pools):
+    def __init__(self, descriptors, pools, other=None):
         self.descriptors = descriptors
-        super().__init__(pools)
+        super().__init__(pools, other=other)
 
     def spawn(self, command, environment=None):
         limit = f"--nofile={self.descriptors}:{self.descriptors}"

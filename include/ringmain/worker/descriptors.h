@@ -26,6 +26,9 @@ namespace ringmain::worker {
 // clients any more: so many of them may be in each worker where there is room for so many clients.
 [[nodiscard]] uint64_t lingering_max(uint64_t clients, uint32_t workers);
 
+// So many connections may each port have that tells how things are.
+[[nodiscard]] uint32_t port_connections_max(uint64_t limit);
+
 // How many clients there is room for under a limit that is at least descriptors_needed().
 [[nodiscard]] uint64_t clients_max(const config::Config& config, uint64_t limit);
 

@@ -47,6 +47,29 @@ TEST_CASE("clients get what servers and listeners leave") {
     CHECK(clients_max(config, 5) == 1);
 }
 
+TEST_CASE("the ports and their connections have descriptors, fewer where there are few") {
+    CHECK(port_connections_max(0) == 4);
+    CHECK(port_connections_max(320) == 20);
+    CHECK(port_connections_max(UINT64_MAX) == 64);
+    const config::Config none = config_of(1, 3, 1000);
+    config::Config both = none;
+    both.stats.listen.host = "127.0.0.1";
+    CHECK(descriptors_wanted(both) == descriptors_wanted(none) + 65);
+    CHECK(descriptors_needed(both) == descriptors_needed(none) + 5);
+    both.admin.listen.path = "/run/admin.sock";
+    CHECK(descriptors_wanted(both) == descriptors_wanted(none) + 2 * 65);
+    CHECK(clients_max(both, 20'000) == clients_max(none, 20'000) - 2 * 65);
+    CHECK(clients_max(both, 320) == 320 - 22 - 9 - 2 * 21);
+    CHECK(clients_max(both, descriptors_needed(both)) == 8);
+    for (uint64_t limit = descriptors_needed(both); limit < 2'000; ++limit) {
+        CAPTURE(limit);
+        const uint64_t clients = clients_max(both, limit);
+        const uint64_t rest = descriptors_needed(none) - 8 + 2 * (1 + port_connections_max(limit));
+        const bool is_least = clients == 8;  // who has so few does with what is spare
+        CHECK((is_least || clients + rest + lingering_max(clients, 1) <= limit));
+    }
+}
+
 // However few or many there are, they and all clients have descriptors.
 TEST_CASE("who lingers has a part of the clients' descriptors") {
     CHECK(lingering_max(1'024, 1) == 32);
