@@ -357,6 +357,13 @@ void Ring::send_gathered(int socket, const msghdr* message, UserData user_data) 
 
 void Ring::connect(int socket, const SocketAddress& address, UserData user_data) {
     if (epoll_ != nullptr) return epoll_->connect(socket, address, user_data);
+    // The kernel would let a helper thread wait, and all that come behind it for one.
+    if (address.is_path()) {
+        counters_.submitted += 1;
+        counters_.enters += 1;
+        aside_.push_back({.user_data = user_data, .result = connect_at_once(socket, address)});
+        return;
+    }
     io_uring_sqe* entry = next_entry();
     io_uring_prep_connect(entry, socket, address.get(), address.length);
     entry->user_data = user_data.pack();

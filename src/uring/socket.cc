@@ -213,6 +213,14 @@ bool has_way_to(const SocketAddress& address) {
     return errno != EADDRNOTAVAIL && errno != ENETUNREACH;
 }
 
+int connect_at_once(int socket, const SocketAddress& address) {
+    const int flags = fcntl(socket, F_GETFL);
+    fcntl(socket, F_SETFL, flags | O_NONBLOCK);
+    const int result = connect(socket, address.get(), address.length) == 0 ? 0 : -errno;
+    fcntl(socket, F_SETFL, flags);
+    return result;
+}
+
 Result<Descriptor> connect_and_wait(const SocketAddress& address) {
     Result<Descriptor> opened = socket_for(address);
     if (!opened.ok()) return opened;

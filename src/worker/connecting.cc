@@ -196,7 +196,7 @@ void Driver::on_connect(Channel& channel, int32_t result) {
     proxy_.on_connected(*channel.server);
 }
 
-// A ring waits there; epoll has nothing to wait for. The attempt ends when it has taken too long.
+// Nothing tells when there is room. The attempt ends when it has taken too long.
 void Driver::knock_again() {
     if (knocking_.empty() || now_ < knock_at_) return;
     for (const Watched& one : std::exchange(knocking_, {})) {

@@ -14,6 +14,7 @@ from harness import (FOLDER, SANITIZED, Port, RedisServer, Ringmain, main, needs
                      wait_for)
 from test_failures import Failing
 from test_stress import Limited
+from wire import resp
 from without_ipv6 import why_not
 
 ONE_PORT = """
@@ -142,6 +143,40 @@ class WithoutDescriptors(Failing):
                 wait_for(lambda key=self.key(number): first.call("GET", key) == b"$-1\r\n",
                          "the server is connected again", 2)
         self.assertNotRegex(self.proxy.log(), "server .* no descriptor is left|is ejected")
+
+
+@needs_ringmain
+class HungServers(Failing):
+    def hung(self, folder, name):
+        """The listener of a unix socket on which one waits to be accepted, and no more may."""
+        listener = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        listener.bind(f"{folder}/{name}")
+        listener.listen(0)
+        self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)).connect(
+            f"{folder}/{name}")
+        return listener
+
+    def test_one_that_accepts_late_does_not_wait_for_those_that_never_do(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        for name in "abc":
+            self.hung(folder, name)
+        listener = self.hung(folder, "late")
+        self.clients = []
+        self.proxy = self.use(Ringmain({
+            "late": {"servers": [f"{folder}/late:1 s0"], "preconnect": False, "timeout": "2s",
+                     "auto_eject_hosts": True, "server_failure_limit": 1},
+            "hung": {"servers": [f"{folder}/{name}:1 {name}" for name in "abc"],
+                     "connect_timeout": "20s"}}, proxy={"workers": 1}))
+        client = self.client()
+        client.send(resp("GET", "a"))
+        time.sleep(0.15)
+        listener.accept()[0].close()
+        listener.settimeout(0.5)
+        accepted = self.enterContext(listener.accept()[0])
+        accepted.settimeout(5)
+        self.assertTrue(accepted.recv(1000).endswith(resp("GET", "a")))
+        accepted.sendall(b"$1\r\nb\r\n")
+        self.same(client.read(timeout=5), b"$1\r\nb\r\n")
 
 
 if __name__ == "__main__":

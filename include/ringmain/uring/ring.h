@@ -116,6 +116,7 @@ class Ring {
     void send(int socket, const char* data, uint32_t size, UserData user_data);
     void send_gathered(int socket, const msghdr* message, UserData user_data);
 
+    // At a path where too many wait to be accepted it does not wait: -EAGAIN, to be tried again.
     void connect(int socket, const SocketAddress& address, UserData user_data);
 
     // Result 0: found and cancelled; -ENOENT: nothing to cancel; -EALREADY: too late. What is

@@ -50,6 +50,10 @@ Result<Descriptor> socket_for(const SocketAddress& address);
 // route. Nothing is sent, and nothing waits.
 [[nodiscard]] bool has_way_to(const SocketAddress& address);
 
+// To a path, without waiting: 0 or -errno (-EAGAIN when too many wait there to be accepted). The
+// socket is as blocking afterwards as it was.
+[[nodiscard]] int connect_at_once(int socket, const SocketAddress& address);
+
 // Connects and waits. For tools and tests.
 Result<Descriptor> connect_and_wait(const SocketAddress& address);
 

@@ -4,12 +4,15 @@
 #include "tests/unit/uring/rig.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <thread>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 namespace ringmain::uring::test {
 namespace {
@@ -137,6 +140,32 @@ TEST_CASE("connecting succeeds, or says why not") {
         rig.ring.connect(socket.get(), address, named(2));
         CHECK(rig.wait_for_one().result == -ECONNREFUSED);
     }
+}
+
+TEST_CASE("connecting to a path does not wait for room among those to be accepted") {
+    char folder[] = "/tmp/ringmain-test-XXXXXX";
+    REQUIRE(mkdtemp(folder) != nullptr);
+    const std::string path = std::string(folder) + "/server.sock";
+    const SocketAddress address = SocketAddress::path(path).value();
+    for (const std::string_view preset : both) {
+        CAPTURE(preset);
+        Rig rig(preset);
+        const Descriptor listener = std::move(listen_unix({.path = path, .backlog = 0}).value());
+        const Descriptor first = std::move(connect_and_wait(address).value());
+        const Descriptor second = std::move(socket_for(address).value());
+        const int flags = fcntl(second.get(), F_GETFL);
+        rig.ring.connect(second.get(), address, named(1));
+        const Completion done = rig.wait_for_one();
+        CHECK(done.user_data == named(1));
+        CHECK(done.result == -EAGAIN);
+        const Descriptor accepted(accept_waiting(listener.get()));
+        rig.ring.connect(second.get(), address, named(2));
+        CHECK(rig.wait_for_one().result == 0);
+        if (rig.ring.epoll() == nullptr) CHECK(fcntl(second.get(), F_GETFL) == flags);
+        CHECK(rig.ring.counters().submitted == rig.ring.counters().completed);
+        unlink(path.c_str());
+    }
+    rmdir(folder);
 }
 
 TEST_CASE("a send says how much it sent") {
