@@ -164,7 +164,7 @@ std::string own_stats(const Proxy& proxy) {
     };
     add_line(text, "ringmain_version", version);
     add_line(text, "ringmain_pid", std::to_string(environment.process_id));
-    add_line(text, "ringmain_uptime", std::to_string(uptime_s));
+    add_line(text, "ringmain_uptime", std::to_string(std::max<int64_t>(uptime_s, 0)));
     add("ringmain_workers", environment.worker_count);
     add_line(text, "ringmain_io_backend", environment.io_backend);
     add("ringmain_clients", totals.of(&Counters::clients));
