@@ -185,7 +185,9 @@ class Storm(Case):
                                       if element not in self.got and element not in left)
         print(f"{len(self.pushed)} pushed, {len(self.got)} popped, {len(left)} left; missing "
               f"{dict(missing)} of at most {dict(self.may_lose)}; {dict(self.texts)}")
-        self.assertGreater(len(self.got), 100 * SECONDS)
+        # How many there are is how fast this machine is at the moment; most of them come through.
+        self.assertGreater(len(self.pushed), 10 * SECONDS)
+        self.assertGreater(len(self.got), len(self.pushed) // 2)
         return missing
 
     def test_servers_die_and_stand_still(self):
