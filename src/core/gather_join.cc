@@ -353,13 +353,12 @@ bool Joiner::exist() {
         const bool is_kept =
             kept[i] != 0 && !pool_.scripts.is_none(kept[i]) && (is_flushed || script.is_one());
         resp::write_integer(out_, everywhere || is_kept ? 1 : 0);
-        bool is_lost = false;
         for (size_t part = 0; part < of_servers.size(); ++part) {
             const bool has_it = of_servers[part].next()->number == 1;
+            if (has_it || !script.is_one()) continue;
             const bool is_there = part < pool_.servers.size();  // a reload may have come
-            is_lost = is_lost || (!has_it && is_there && was_told(*pool_.servers[part], script));
+            if (is_there) forget_told(*pool_.servers[part], script);
         }
-        if (is_lost) pool_.scripts.renew(script);
     }
     return append(out_);
 }

@@ -32,9 +32,10 @@ bool has_told(const ServerConn& conn, ScriptId script) {
 
 }  // namespace
 
-bool was_told(const Server& server, ScriptId script) {
-    return std::ranges::any_of(server.connections(),
-                               [&](const auto& conn) { return has_told(*conn, script); });
+void forget_told(const Server& server, ScriptId script) {
+    for (const auto& conn : server.connections()) {
+        if (has_told(*conn, script)) conn->scripts_told[script.place] = 0;
+    }
 }
 
 void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script) {

@@ -19,8 +19,8 @@ ScriptId keep_script(Proxy& proxy, Pool& pool, std::string_view text);
 // before. Its answer is nobody's.
 void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script);
 
-// Whether a connection of this worker to the server has told it the script.
-[[nodiscard]] bool was_told(const Server& server, ScriptId script);
+// The server says that it does not have the script: this worker's connections tell it again.
+void forget_told(const Server& server, ScriptId script);
 
 // How much of an error doubt_scripts() looks at.
 inline constexpr uint32_t doubt_size = 48;

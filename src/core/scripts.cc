@@ -111,14 +111,6 @@ void Scripts::drop(ScriptId id) {
     none_[none_next_++ % none_.size()] = id.number;
 }
 
-void Scripts::renew(ScriptId id) {
-    if (!id.is_one()) return;
-    const Lock lock(busy_);
-    if (!is_kept(id)) return;
-    by_place_[id.place]->id.number = ++last_number_;
-    kept_[id.place].store(last_number_, std::memory_order_release);
-}
-
 bool Scripts::is_none(uint64_t number) const {
     const Lock lock(busy_);
     return std::ranges::find(none_, number) != none_.end();

@@ -73,10 +73,6 @@ class Scripts {
     // It was none: a server could not compile it.
     void drop(ScriptId id);
 
-    // A server says that it does not have it: it gets another number, so that who was told it is
-    // told it again.
-    void renew(ScriptId id);
-
     // Whether drop() was told of it, one of the last it was told.
     [[nodiscard]] bool is_none(uint64_t number) const;
 
@@ -131,8 +127,6 @@ class KnownScripts {
     [[nodiscard]] std::optional<std::string> text(ScriptId id) const { return scripts_->text(id); }
 
     void drop(ScriptId id) { scripts_->drop(id); }
-
-    void renew(ScriptId id) { scripts_->renew(id); }
 
     [[nodiscard]] bool is_none(uint64_t number) const { return scripts_->is_none(number); }
 

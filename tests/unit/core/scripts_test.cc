@@ -47,27 +47,6 @@ TEST_CASE("what one worker keeps another one finds, until it is forgotten") {
     CHECK_FALSE(one.text({}).has_value());
 }
 
-TEST_CASE("what a server has lost has another number for every worker") {
-    core::Scripts scripts;
-    core::KnownScripts one(scripts);
-    core::KnownScripts other(scripts);
-    load(one, "aa", "return 1");
-    const ScriptId before = other.find("aa");
-    one.renew(before);
-    const ScriptId after = other.find("aa");
-    CHECK(after == ScriptId{0, 2});
-    CHECK(after == one.find("aa"));
-    CHECK(one.text(after) == "return 1");
-    CHECK_FALSE(one.text(before).has_value());
-    // What is gone stays so.
-    one.renew(before);
-    one.renew({});
-    CHECK(one.find("aa") == after);
-    one.forget();
-    one.renew(after);
-    CHECK_FALSE(one.find("aa").is_one());
-}
-
 TEST_CASE("what was asked before it is forgotten is not kept afterwards") {
     core::Scripts scripts;
     core::KnownScripts known(scripts);
@@ -425,7 +404,8 @@ TEST_CASE("who says to SCRIPT EXISTS that it has lost a script is told it again"
     }
 }
 
-TEST_CASE("a server that was never told a script does not make others hear it again") {
+TEST_CASE(
+    "a server that has no script, though it may have been told, makes no other hear it again") {
     World world(redis_pool(2));
     Channel& client = world.client();
     give_answers(world);
@@ -437,8 +417,13 @@ TEST_CASE("a server that was never told a script does not make others hear it ag
     std::vector<std::string>& log = world.server(0).redis.log;
     log.clear();
     CHECK(world.ask(client, resp({"SCRIPT", "EXISTS", one_digest}) + run) == "*1\r\n:1\r\n:1\r\n");
-    CHECK(log == std::vector<std::string>{"SCRIPT EXISTS " + one_digest,
-                                          "EVALSHA " + one_digest + " 1 " + world.key_on(0)});
+    const std::vector<std::string> asked_once = {"SCRIPT EXISTS " + one_digest,
+                                                 "EVALSHA " + one_digest + " 1 " + world.key_on(0)};
+    CHECK(log == asked_once);
+    log.clear();
+    CHECK(world.ask(client, resp({"EVALSHA", one_digest, "1", world.key_on(1)})) == ":1\r\n");
+    CHECK(world.ask(client, resp({"SCRIPT", "EXISTS", one_digest}) + run) == "*1\r\n:1\r\n:1\r\n");
+    CHECK(log == asked_once);
 }
 
 // Its place is another's by the time that its error comes.
