@@ -23,7 +23,7 @@ constexpr uint32_t flag_buffer = 1;
 constexpr uint32_t flag_more = 2;
 
 // EPOLLERR and EPOLLHUP come without being asked for.
-constexpr uint32_t input_events = EPOLLIN | EPOLLRDHUP;
+constexpr uint32_t input_events = EPOLLIN | EPOLLPRI | EPOLLRDHUP;
 constexpr uint32_t ended_events = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 // Rounded up: awake too early, the caller would only come back.
@@ -37,6 +37,13 @@ int milliseconds_of(Duration timeout) {
 void set_nonblocking(int descriptor) {
     const int flags = fcntl(descriptor, F_GETFL);
     if (flags >= 0) fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
+}
+
+// A receive from a unix socket ends where a descriptor was passed.
+bool is_unix_socket(int descriptor) {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
 }  // namespace
@@ -120,6 +127,7 @@ Epoll::Watched Epoll::listen_to(int descriptor, Watch& watch, uint32_t events) {
         if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0) {
             watch.events = events;
             watch.hung_up = false;
+            watch.in_pieces = is_unix_socket(descriptor);
             return {.error = 0, .fresh = true};
         }
         if (errno != EEXIST) return {.error = -errno};
@@ -331,6 +339,8 @@ void Epoll::on_event(const epoll_event& event) {
     Watch& watch = watches_[static_cast<size_t>(event.data.fd)];
     const uint32_t events = event.events;
     if ((events & ended_events) != 0) watch.hung_up = true;
+    // And one from a TCP socket ends before a byte that is urgent.
+    if ((events & EPOLLPRI) != 0) watch.in_pieces = true;
     take_input(watch, event);
     // What the peer said before it went is heard before a send fails for that.
     const bool is_output = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
@@ -350,7 +360,7 @@ void Epoll::take_input(Watch& watch, const epoll_event& event) {
         }
         return;
     }
-    const bool is_input = (events & (EPOLLIN | ended_events)) != 0;
+    const bool is_input = (events & (input_events | ended_events)) != 0;
     if (is_input && !watch.queued) try_input(event.data.fd, watch);
 }
 
@@ -422,7 +432,8 @@ void Epoll::try_receive(int socket, Watch& watch) {
             return;
         }
         // What did not fill the buffer was all there is; more of it comes with an event of its own.
-        if (static_cast<uint32_t>(size) < buffer->size && !watch.hung_up) return;
+        const bool was_all = !watch.hung_up && !watch.in_pieces;
+        if (static_cast<uint32_t>(size) < buffer->size && was_all) return;
     }
     queue(socket, watch, ready_);
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <map>
 #include <string>
 
@@ -33,6 +34,37 @@ size_t fill(Rig& rig, const Pair& pair, const std::string& data) {
         REQUIRE(done[0].result > 0);
         sent += static_cast<size_t>(done[0].result);
     }
+}
+
+// What one multishot receive brings, until it is that much or nothing comes any more.
+std::string receive_all(Rig& rig, Buffers& buffers, size_t size) {
+    std::string received;
+    while (received.size() < size) {
+        const std::vector<Completion> all = rig.wait_for(1);
+        if (all.empty()) return received;
+        for (const Completion& done : all) {
+            REQUIRE(done.has_buffer());
+            received += buffers.take(done);
+        }
+    }
+    return received;
+}
+
+void write_with_descriptor(const Pair& pair, std::string bytes) {
+    iovec piece = {.iov_base = bytes.data(), .iov_len = bytes.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* passed = CMSG_FIRSTHDR(&message);
+    passed->cmsg_level = SOL_SOCKET;
+    passed->cmsg_type = SCM_RIGHTS;
+    passed->cmsg_len = CMSG_LEN(sizeof(int));
+    const int descriptor = pair.far.get();
+    std::memcpy(CMSG_DATA(passed), &descriptor, sizeof descriptor);
+    REQUIRE(sendmsg(pair.far.get(), &message, 0) == static_cast<ssize_t>(bytes.size()));
 }
 
 void drain(const Pair& pair, size_t size) {
@@ -138,6 +170,40 @@ TEST_CASE("the bytes before an end come first, then the end, with one event for 
         }
         CHECK((reset || received == "abc"));
         CHECK(last == (reset ? -ECONNRESET : 0));
+    }
+}
+
+TEST_CASE("the bytes behind an urgent one come without an event of their own") {
+    for (const std::string_view backend : both) {
+        CAPTURE(backend);
+        Rig rig(backend);
+        Buffers buffers(rig, 16, 8);
+        buffers.provide_all();
+        const Descriptor listener = listen_anywhere();
+        Result<Descriptor> far = connect_and_wait(local_address(listener.get()).value());
+        REQUIRE(far.ok());
+        const Descriptor near(::accept(listener.get(), nullptr, nullptr));
+        rig.ring.receive(near.get(), buffers.ring.group(), {}, named(1));
+        CHECK(rig.is_quiet());
+        REQUIRE(::send(far.value().get(), "ab", 2, 0) == 2);
+        REQUIRE(::send(far.value().get(), "!", 1, MSG_OOB) == 1);
+        REQUIRE(::send(far.value().get(), "cd", 2, 0) == 2);
+        CHECK(receive_all(rig, buffers, 4) == "abcd");
+    }
+}
+
+TEST_CASE("the bytes behind a passed descriptor come without an event of their own") {
+    for (const std::string_view backend : both) {
+        CAPTURE(backend);
+        Rig rig(backend);
+        Buffers buffers(rig, 16, 8);
+        buffers.provide_all();
+        const Pair pair;
+        rig.ring.receive(pair.near.get(), buffers.ring.group(), {}, named(1));
+        CHECK(rig.is_quiet());
+        write_with_descriptor(pair, "ab");
+        pair.write("cd");
+        CHECK(receive_all(rig, buffers, 4) == "abcd");
     }
 }
 
