@@ -20,6 +20,12 @@ bool contains_ignoring_case(std::string_view text, std::string_view part) {
     return false;
 }
 
+std::string lowered(std::string_view word) {
+    std::string lower(word);
+    std::ranges::transform(lower, lower.begin(), ascii::lower);
+    return lower;
+}
+
 // "auto_eject" for "auto_eject_hosts": too far apart for a distance, yet clear.
 bool one_begins_the_other(std::string_view a, std::string_view b) {
     constexpr size_t shortest = 4;
@@ -84,8 +90,7 @@ uint32_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
     if (word.empty() || word.size() > word_size_max) return {};
-    std::string lower(word);
-    std::ranges::transform(lower, lower.begin(), ascii::lower);
+    std::string lower = lowered(word);
     std::ranges::replace(lower, '-', '_');
 
     std::string_view best;
@@ -118,10 +123,13 @@ std::string list_text(std::span<const std::string_view> words, std::string_view 
 }
 
 bool names_a_secret(std::string_view key) {
-    constexpr std::string_view name = "redis_auth";
-    constexpr uint32_t far = 3;
-    const bool near_in_size = key.size() + far >= name.size() && key.size() <= name.size() + far;
-    if (near_in_size && edit_distance(key, name) <= far) return true;
+    constexpr std::array<std::string_view, 2> names = {"redis_auth", "password"};
+    constexpr uint32_t far = 3;  // what nearest() suggests is not shown as it is
+    const bool is_near = std::ranges::any_of(names, [key](std::string_view name) {
+        const bool in_size = key.size() + far >= name.size() && key.size() <= name.size() + far;
+        return in_size && edit_distance(lowered(key), name) <= far;
+    });
+    if (is_near) return true;
     constexpr std::array<std::string_view, 3> parts = {"auth", "pass", "secret"};
     return std::ranges::any_of(
         parts, [key](std::string_view part) { return contains_ignoring_case(key, part); });

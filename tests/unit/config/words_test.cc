@@ -47,11 +47,12 @@ TEST_CASE("quoted text cannot speak to the terminal and has an end") {
 
 TEST_CASE("keys that may hold a password are known, misspelt ones too") {
     for (const char* key :
-         {"redis_auth", "redis_atuh", "redisauth", "auth", "PASSWORD", "secret"}) {
+         {"redis_auth", "redis_atuh", "redisauth", "auth", "PASSWORD", "secret", "paword",
+          "Pssword", "REDIS_ATH"}) {
         CAPTURE(key);
         CHECK(names_a_secret(key));
     }
-    for (const char* key : {"redis_db", "timeout", "listen", "hash_tag", ""}) {
+    for (const char* key : {"redis_db", "timeout", "listen", "hash_tag", "keyword", ""}) {
         CAPTURE(key);
         CHECK_FALSE(names_a_secret(key));
     }
