@@ -120,7 +120,7 @@ ServerConn* Proxy::next_to_preconnect() {
 }
 
 bool Proxy::has_more_to_do() const {
-    return !preconnect_.empty() || !resumable_.empty();
+    return !preconnect_.empty() || !resumable_.empty() || !disconnect_.empty();
 }
 
 ServerConn* Proxy::next_to_disconnect() {

@@ -217,7 +217,8 @@ Instant Driver::next_deadline() const {
         if (!clients_end_) consider(end_clients_by_);
     } else {
         for (const Listener& listener : listeners_) {
-            if (listener.socket >= 0 && !listener.armed) consider(listener.retry_at);
+            const bool waits = listener.socket >= 0 && !listener.armed && !listener.leaving;
+            if (waits) consider(listener.retry_at);
         }
     }
     if (next_ != nullptr) consider(adopt_by_);
