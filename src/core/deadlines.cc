@@ -305,7 +305,7 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     Server& server = *conn.server;
     const std::string reason = expired_text(conn, timeout);
     fragment.abandoned = true;
-    if (fragment.special == Special::Version) fragment.response.clear();  // the request itself
+    if (!server.pool().is_redis()) fragment.response.clear();  // the request itself, or its keys
     // While it is known whose it is.
     if (now_ - fragment.queued >= slow_threshold_) {
         note_slow(conn, fragment);

@@ -338,6 +338,14 @@ bool names_key(const RequestFrame& frame) {
     return frame.verb <= Verb::Gats || (is_meta && !frame.base64_key);
 }
 
+// What its answer is compared with (Proxy::has_key).
+void keep_line(Proxy& proxy, Request& request, const RequestFrame& frame, const Bytes& bytes) {
+    const uint32_t begin = frame.keys[0].offset;
+    const bool kept = bytes.append_to(
+        request.only.response, {begin, frame.line.end() - begin}, &proxy.beginnings());
+    RM_ASSERT(kept);
+}
+
 }  // namespace
 
 void note_frame(const Proxy& proxy,
@@ -367,7 +375,8 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
                              proxy.scratch().why_reason);
         return;
     }
-    if (!proxy.has_room_for(bytes.size())) {
+    const bool has_many = frame.key_count > 1;
+    if (!proxy.has_room_for((has_many ? 2 : 1) * uint64_t{bytes.size()})) {
         refuse(proxy, client, frame, "out of buffer memory; see buffer_memory");
         return;
     }
@@ -378,6 +387,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     }
     note(proxy, *request, key);
     note_frame(proxy, *request, frame, key);
+    if (has_many) keep_line(proxy, *request, frame, bytes);
     if (frame.verb <= Verb::Gets && frame.key_count == 1) {
         send_get(proxy, *conn, *request, frame, bytes);
         return;

@@ -257,13 +257,15 @@ Fragment& Proxy::take_answered(ServerConn& conn) {
     return fragment;
 }
 
-// The first value of a get's response is for a key that this server was asked for. The keys of a
-// get that was not split are known when there is one.
+// The first value of a get's response is for a key that this server was asked for.
 bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
     Join* join = fragment.request->join;
     if (fragment.keys == 1) return key_check_hash(key) == fragment.key_hash;
-    if (join == nullptr) return true;
     std::string scratch;
+    if (join == nullptr) {
+        const Bytes keys(fragment.response);
+        return memcached::has_word(keys.view({0, keys.size()}, scratch), key);
+    }
     KeyPlace next = join->named;
     for (size_t count = join->owners.size(); count > 0; --count) {
         if (next.index == join->owners.size()) next = {};
@@ -374,6 +376,7 @@ void Proxy::on_response(ServerConn& conn,
     if (!head.abandoned) note_success(conn, head.queued);
     Fragment& fragment = take_answered(conn);
     Request& request = *fragment.request;
+    if (fragment.keys > 1 && request.join == nullptr) fragment.response.clear();  // the keys
     if (fragment.abandoned || (request.client == nullptr && request.join == nullptr)) {
         free_if_done(request);
     } else if (request.join != nullptr) {

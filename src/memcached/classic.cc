@@ -65,8 +65,7 @@ void read_get(CommandLine& command) {
         // memcached finds nothing to look up behind the exptime and says so.
         return command.refuse(has_exptime ? answers::end : answers::error);
     }
-    frame.is_canonical =
-        command.words.is_regular() && (!has_exptime || is_canonical_number(exptime));
+    frame.is_canonical = command.words.is_regular() && (!has_exptime || is_canonical_time(exptime));
 }
 
 // <command> <key> <flags> <exptime> <length> [cas] [noreply]
@@ -91,7 +90,7 @@ Demand read_update(CommandLine& command) {
 
     keep_key(command, key);
     frame.is_canonical = command.words.is_regular() && arguments.count == count &&
-                         is_canonical_number(flags) && is_canonical_number(exptime) &&
+                         is_canonical_number(flags) && is_canonical_time(exptime) &&
                          is_canonical_number(length) &&
                          (frame.verb != Verb::Cas || is_canonical_number(cas));
     return {.has_data = true, .data_size = *data_size};
@@ -113,8 +112,9 @@ void read_key_and_number(CommandLine& command) {
         return command.refuse(answers::bad_delta);
     }
     keep_key(command, key);
-    frame.is_canonical =
-        command.words.is_regular() && arguments.count == 2 && is_canonical_number(number);
+    const bool is_spelled_so =
+        frame.verb == Verb::Touch ? is_canonical_time(number) : is_canonical_number(number);
+    frame.is_canonical = command.words.is_regular() && arguments.count == 2 && is_spelled_so;
 }
 
 // delete <key> [0] [noreply]: the zero is what is left of a delay that memcached once had.
@@ -132,7 +132,7 @@ void read_delete(CommandLine& command) {
     const std::string_view key = arguments.words[0];
     if (!is_key(key) || command.words.has_break()) return command.refuse(answers::bad_format);
     keep_key(command, key);
-    frame.is_canonical = command.words.is_regular() && arguments.count == 1;
+    frame.is_canonical = command.words.is_regular() && arguments.count == 1 && !needs_zero(key);
 }
 
 // flush_all [delay] [noreply]

@@ -118,6 +118,18 @@ bool is_number_at(Verb verb, size_t position) {
            (begins_with_one && position == 1);
 }
 
+bool is_time_at(Verb verb, size_t position) {
+    const bool is_update = verb >= Verb::Set && verb <= Verb::Cas;
+    const bool begins_with_one = is_get_and_touch(verb) || verb == Verb::FlushAll;
+    return (is_update && position == 3) || (verb == Verb::Touch && position == 2) ||
+           (begins_with_one && position == 1);
+}
+
+std::string_view canonical_word(Verb verb, size_t position, std::string_view word) {
+    if (is_time_at(verb, position)) return canonical_time(word);
+    return is_number_at(verb, position) ? canonical_number(word) : word;
+}
+
 // Behind this many words the flags of a meta command begin.
 size_t flags_position(Verb verb) {
     return verb == Verb::MetaSet ? 3 : 2;
@@ -158,6 +170,14 @@ void keys_of(const RequestFrame& frame,
     RM_ASSERT(keys.size() == frame.key_count);
 }
 
+bool has_word(std::string_view line, std::string_view word) {
+    Words words(line);
+    for (std::string_view one = words.next(); !one.empty(); one = words.next()) {
+        if (one == word) return true;
+    }
+    return false;
+}
+
 std::string_view placed_key(const RequestFrame& frame, const Bytes& bytes, std::string& scratch) {
     RM_ASSERT(frame.key_count > 0);
     const std::string_view key = bytes.view(frame.keys[0], scratch);
@@ -189,9 +209,11 @@ bool write_request(const RequestFrame& frame, const Bytes& bytes, Chain& target)
         if (position == wanted) break;
         const bool is_quiet_flag =
             frame.quiet && position >= flags_position(frame.verb) && word.front() == 'q';
-        const bool is_number = is_number_at(frame.verb, position);
-        if (!is_quiet_flag) line.word(is_number ? canonical_number(word) : word);
+        if (!is_quiet_flag) line.word(canonical_word(frame.verb, position, word));
         position += 1;
+    }
+    if (frame.verb == Verb::Delete && needs_zero(bytes.view(frame.keys[0], scratch))) {
+        line.word("0");
     }
     if (!line.end()) return false;
     if (!has_data_block(frame.verb)) return true;
@@ -221,7 +243,7 @@ bool write_fragment(const RequestFrame& frame,
     LineWriter line(target);
     line.word(word_of(frame.verb));
     if (is_get_and_touch(frame.verb)) {
-        line.word(canonical_number(bytes.view(frame.argument, scratch)));
+        line.word(canonical_time(bytes.view(frame.argument, scratch)));
     }
     ChainPlace place;
     for (const ByteRange key : keys) {

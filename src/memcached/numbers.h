@@ -53,4 +53,20 @@ namespace ringmain::memcached {
     return is_negative && text != "0" ? "-1" : text;
 }
 
+// A time is 32 bits wide to a server: one reads 2^32 + 7 as 7, another refuses what is beyond, and
+// may take the data for requests then. Whatever lies beyond is far away in its direction.
+[[nodiscard]] inline std::string_view canonical_time(std::string_view text) {
+    constexpr std::string_view latest = "2147483647";
+    text = canonical_number(text);
+    if (text.front() == '-') return text.size() <= latest.size() ? text : "-1";
+    const bool is_beyond =
+        text.size() > latest.size() || (text.size() == latest.size() && text > latest);
+    return is_beyond ? latest : text;
+}
+
+[[nodiscard]] inline bool is_canonical_time(std::string_view text) {
+    constexpr size_t short_size = 9;  // of which none is beyond
+    return is_canonical_number(text) && (text.size() <= short_size || canonical_time(text) == text);
+}
+
 }  // namespace ringmain::memcached

@@ -51,6 +51,12 @@ inline constexpr std::string_view line_end = "\r\n";
     return from;
 }
 
+// Of a delete without anything behind it some servers take the key for the word "noreply". The zero
+// is what is left of a delay, and all of them take it.
+[[nodiscard]] inline bool needs_zero(std::string_view deleted_key) {
+    return deleted_key == "noreply";
+}
+
 class Words {
   public:
     explicit Words(std::string_view line) : line_(line) {}

@@ -157,8 +157,7 @@ bool Scenario::may_happen(Mishap mishap, const config::Pool& pool) {
     if (mishap == Mishap::SwallowAnswer) return pool.timeout_ms > 0;
     if (mishap == Mishap::WrongPassword) return is_redis && !pool.redis_auth.empty();
     if (mishap == Mishap::NoResp3 || mishap == Mishap::Push) return is_redis;
-    // A single server's answer to several keys is passed on as it is.
-    if (mishap == Mishap::WrongKey) return !is_redis && pool.servers.size() > 1;
+    if (mishap == Mishap::WrongKey) return !is_redis;
     return true;
 }
 

@@ -64,8 +64,10 @@ struct Fragment {
     Request* request = nullptr;      // never null while in a FIFO
     const Request* ahead = nullptr;  // to be prefetched (core/fragment_fifo.h), or gone
     Instant queued = {};
-    Instant sent = {};      // when its bytes were handed to the driver; `queued` until then
-    Chain response;         // of a split request, until all are there
+    Instant sent = {};  // when its bytes were handed to the driver; `queued` until then
+    // Of a split request, until all are there. Of memcached before that: a request that is held
+    // back (Special::Version), the keys of a get that is not split.
+    Chain response;
     uint32_t keys = 0;      // how many keys it carries: what its response must fit
     uint32_t received = 0;  // of a gather: bytes of its response that are counted
     // Of one key that is read: of memcached to check the response's, of redis for LargeKeys.

@@ -25,6 +25,9 @@ void keys_of(const RequestFrame& frame,
              std::string& scratch,
              std::vector<ByteRange>& keys);
 
+// Whether a command line, or a part of one, has that word.
+[[nodiscard]] bool has_word(std::string_view line, std::string_view word);
+
 // The key that is hashed: decoded where the request carries flag b. `scratch` backs the view.
 [[nodiscard]] std::string_view placed_key(const RequestFrame& frame,
                                           const Bytes& bytes,

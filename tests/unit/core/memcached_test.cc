@@ -350,6 +350,37 @@ TEST_CASE("memcached: a meta response that names another key closes the connecti
     }
 }
 
+TEST_CASE("memcached: a value for none of several keys closes the connection") {
+    const std::vector<std::string> others = {"b", "d", "c", "5", "get", "gat"};
+    for (const std::string verb : {"get", "gets", "gat 5"}) {
+        for (size_t i = 0; i < 2 * others.size(); ++i) {
+            const bool has_long_line = i % 2 == 1;
+            if (has_long_line && verb == "gat 5") continue;  // it would be several lines
+            const std::string& other = others[i / 2];
+            CAPTURE(verb);
+            CAPTURE(other);
+            World world(memcached_pool(1));
+            world.server(0).mood = Mood::Mute;
+            Channel& client = world.client();
+            std::string line = verb + "  a bc";
+            for (int key = 0; has_long_line && key < 3000; ++key) {
+                line += " key" + std::to_string(key);
+            }
+            CHECK(world.ask(client, line + "\r\n") == "");
+            const std::string right = "VALUE bc 0 1\r\nx\r\nEND\r\n";
+            world.reply(0, right);
+            world.settle();
+            CHECK(World::heard(client) == right);
+            CHECK(world.ask(client, line + "\r\n") == "");
+            world.reply(0, "VALUE " + other + " 0 6\r\nSECRET\r\nEND\r\n");
+            world.settle();
+            CHECK(World::heard(client).ends_with("that was not asked for\r\n"));
+            CHECK(world.link(0) == nullptr);
+            CHECK(world.proxy().is_idle());
+        }
+    }
+}
+
 TEST_CASE("memcached: a response that does not fit closes the connection") {
     World world(memcached_pool(1));
     world.server(0).mood = Mood::Mute;

@@ -128,8 +128,30 @@ TEST_CASE("a number is written as it was understood") {
     CHECK(written("gats -1 00\r\n") == "gats -1 00\r\n");
     CHECK(written("flush_all +010\r\n") == "flush_all 10\r\n");
     CHECK(written("verbosity 01\r\n") == "verbosity 1\r\n");
+    // A time has 32 bits at the server.
+    CHECK(written("set k 0 2147483647 1\r\na\r\n") == "set k 0 2147483647 1\r\na\r\n");
+    CHECK(written("set k 0 2147483648 1\r\na\r\n") == "set k 0 2147483647 1\r\na\r\n");
+    CHECK(written("cas k 0 9223372036854775807 1 9223372036854775807\r\na\r\n") ==
+          "cas k 0 2147483647 1 9223372036854775807\r\na\r\n");
+    CHECK(written("set k 4294967295 -9223372036854775808 1\r\na\r\n") ==
+          "set k 4294967295 -1 1\r\na\r\n");
+    CHECK(written("touch k 4294967303\r\n") == "touch k 2147483647\r\n");
+    CHECK(written("incr k 4294967303\r\n") == "incr k 4294967303\r\n");
+    CHECK(written("gat 4294967303 4294967303\r\n") == "gat 2147483647 4294967303\r\n");
+    CHECK(written("flush_all 4294967303\r\n") == "flush_all 2147483647\r\n");
     CHECK(written("ms k 03\r\nabc\r\n") == "ms k 3\r\nabc\r\n");
     CHECK(written("ms 03 +3 T+03\r\nabc\r\n") == "ms 03 3 T+03\r\nabc\r\n");
+}
+
+// Servers from 1.6.40 on take the last word for "noreply", the key included.
+TEST_CASE("a key that is called noreply is no option of its delete") {
+    CHECK(written("delete noreply\r\n") == "delete noreply 0\r\n");
+    CHECK(written("delete noreply 0\r\n") == "delete noreply 0\r\n");
+    CHECK(written("delete noreply noreply\r\n") == "delete noreply 0\r\n");
+    CHECK(written("delete noreply 0 noreply\r\n") == "delete noreply 0\r\n");
+    CHECK(written("delete noreply1\r\n") == "delete noreply1\r\n");
+    CHECK(written("touch noreply 1 noreply\r\n") == "touch noreply 1\r\n");
+    CHECK(written("get noreply\r\n") == "get noreply\r\n");
 }
 
 TEST_CASE("a large value is shared, not copied") {
