@@ -120,7 +120,11 @@ bool MetaSets::note_answer(ServerConn& conn, bool is_error, const Bytes& bytes) 
     }
     const std::string error = proxy_->first_line(bytes);
     if (error.starts_with("SERVER_ERROR")) return false;
-    if (error.starts_with("CLIENT_ERROR") && server.meta_set == MetaSet::Known) return false;
+    // A line that it cannot read, and was not sent by what we know: it does not know its data
+    // either.
+    const bool is_unread = error.starts_with("CLIENT_ERROR bad command line format");
+    const bool is_judged = error.starts_with("CLIENT_ERROR") && !is_unread;
+    if (is_judged && server.meta_set == MetaSet::Known) return false;
     server.meta_set = MetaSet::Doubted;
     return true;
 }

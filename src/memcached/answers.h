@@ -22,6 +22,7 @@ inline constexpr std::string_view line_too_long = "CLIENT_ERROR line too long\r\
 // Meta commands.
 inline constexpr std::string_view bad_key = "CLIENT_ERROR error decoding key\r\n";
 inline constexpr std::string_view duplicate_flag = "CLIENT_ERROR duplicate flag\r\n";
+inline constexpr std::string_view invalid_flag = "CLIENT_ERROR invalid flag\r\n";
 inline constexpr std::string_view bad_or_duplicate_flag =
     "CLIENT_ERROR invalid or duplicate flag\r\n";
 inline constexpr std::string_view bad_token = "CLIENT_ERROR bad token in command line format\r\n";

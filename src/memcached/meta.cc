@@ -4,6 +4,8 @@
 // duplicates, numbers in range, the key's encoding. What a letter means is the server's business,
 // so that the flags of later versions pass, too.
 
+#include "ringmain/base/ascii.h"
+
 #include <array>
 #include <bitset>
 
@@ -58,13 +60,19 @@ std::string_view check_argument(std::string_view flag) {
     }
 }
 
+bool is_letter(char byte) {
+    const char low = ascii::lower(byte);
+    return low >= 'a' && low <= 'z';
+}
+
 // An item that was not stored with b has no mark that says how its key is to be written: memcached
 // 1.6 writes out what it is.
 bool has_line_end(std::string_view key) {
     return key.find_first_of("\r\n") != std::string_view::npos;
 }
 
-// Notes q and b. Empty when all is right.
+// Notes q and b. Empty when all is right. A flag that is no letter is no version's; some servers
+// cannot read the line then, and take the data of ms for requests.
 std::string_view read_flags(const MetaWords& words, size_t first, RequestFrame& frame) {
     std::bitset<127> seen;
     bool breaks_lines = false;
@@ -74,6 +82,7 @@ std::string_view read_flags(const MetaWords& words, size_t first, RequestFrame& 
         const std::string_view flag = words.words[i];
         const auto letter = static_cast<unsigned char>(flag.front());
         if (letter >= seen.size() || seen.test(letter)) return answers::duplicate_flag;
+        if (!is_letter(flag.front())) return answers::invalid_flag;
         seen.set(letter);
         const std::string_view wrong = check_argument(flag);
         if (!wrong.empty()) answer = wrong;

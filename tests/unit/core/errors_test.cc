@@ -107,6 +107,7 @@ TEST_CASE("commands of memcached whose words are wrong") {
              {"touch k x\r\n", client + "invalid exptime argument"},
              {"mg ==== b\r\n", client + "error decoding key"},
              {"mg k v v\r\n", client + "duplicate flag"},
+             {"mg k !\r\n", client + "invalid flag"},
              {"watch\r\n",
               client + "ringmain: 'watch' is not supported: it takes over the whole connection"},
              {"stats cachedump 1 1\r\n",

@@ -135,6 +135,19 @@ TEST_CASE("meta sets: a server that knows ms may refuse one") {
     CHECK(world.counters().server_failures.get() == 0);
 }
 
+TEST_CASE("meta sets: a server that cannot read a line of ms does not know its data either") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, ms("a", "1")) == "HD\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, ms("a", "flush_all", " Z")) == "");
+    world.reply(0, "CLIENT_ERROR bad command line format\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "CLIENT_ERROR bad command line format\r\n");
+    CHECK(world.link(0) == nullptr);
+    CHECK(world.counters().server_failures.get() == 0);
+}
+
 TEST_CASE("meta sets: who does not tell its version is asked again by the next") {
     config::Pool pool = memcached_pool(1);
     pool.timeout_ms = 100;

@@ -133,8 +133,23 @@ TEST_CASE("flag arguments are numbers in range") {
 TEST_CASE("what a letter means is the server's business") {
     CHECK(story_of("mg k x\r\nmg k S1\r\nmd k x\r\nma k MX\r\n") ==
           "mg(k) | mg(k) | md(k) | ma(k)");
-    CHECK(story_of("ms k 2 !\r\nhi\r\n") == "ms(k)=hi");
+    CHECK(story_of("ms k 2 x\r\nhi\r\n") == "ms(k)=hi");
     CHECK(story_of("me k O1 k x y z\r\n") == "me(k)");
+}
+
+// Later servers do not read such a line, and run the data of ms.
+TEST_CASE("a flag that is no letter is nobody's") {
+    for (const char flag : {'!', '-', '1', '@', '[', '_', '`', '{', '~', '\t', '\x7E'}) {
+        CAPTURE(flag);
+        for (const char* rest : {"", "x", "1"}) {
+            const std::string word = std::string(1, flag) + rest;
+            CHECK(story_of("ms k 9 " + word + "\r\nflush_all\r\nmn\r\n") ==
+                  "CLIENT_ERROR invalid flag | mn()");
+            CHECK(story_of("mg k v " + word + "\r\n") == "CLIENT_ERROR invalid flag");
+            CHECK(story_of("md k " + word + " q\r\n") == bad_flag);
+            CHECK(story_of("ma k " + word + "\r\n") == bad_flag);
+        }
+    }
 }
 
 TEST_CASE("there are at most 19 words") {
