@@ -216,7 +216,8 @@ class Writer {
             const size_t blank = std::min(line.find(' '), line.size());
             const std::string_view name = line.substr(0, std::min<size_t>(blank, key_size_max));
             const std::string_view value = line.substr(std::min(blank + 1, line.size()));
-            if (!add({.key = name, .value = value})) return false;
+            // A packet without a name ends the list.
+            if (!name.empty() && !add({.key = name, .value = value})) return false;
             text.remove_prefix(end + line_end.size());
         }
         return add({});

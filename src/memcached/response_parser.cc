@@ -204,7 +204,7 @@ ResponseParser::Step ResponseParser::unusual_value_line(std::string_view head) {
     const std::string_view cas = words.next();
     const bool is_right = !key.empty() && key.size() <= key_size_max && words.next().empty() &&
                           words.is_regular() && !words.has_break() &&
-                          read_unsigned(flags, UINT32_MAX).has_value() &&
+                          read_unsigned(flags, UINT64_MAX).has_value() &&
                           (cas.empty() || read_unsigned(cas, UINT64_MAX).has_value());
     if (!is_right) return fail("a malformed VALUE line");
     return begin_value(key, read_length(size));

@@ -46,9 +46,15 @@ TEST_CASE("quoted text cannot speak to the terminal and has an end") {
 }
 
 TEST_CASE("keys that may hold a password are known, misspelt ones too") {
-    for (const char* key :
-         {"redis_auth", "redis_atuh", "redisauth", "auth", "PASSWORD", "secret", "paword",
-          "Pssword", "REDIS_ATH"}) {
+    for (const char* key : {"redis_auth",
+                            "redis_atuh",
+                            "redisauth",
+                            "auth",
+                            "PASSWORD",
+                            "secret",
+                            "paword",
+                            "Pssword",
+                            "REDIS_ATH"}) {
         CAPTURE(key);
         CHECK(names_a_secret(key));
     }

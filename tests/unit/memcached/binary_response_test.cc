@@ -133,6 +133,9 @@ TEST_CASE("binary: the rest") {
     CHECK(answer(0x00, "").empty());
     CHECK(answer(0x10, "STAT pid 5\r\nSTAT a b c\r\nSTAT empty \r\nSTAT bare\r\nEND\r\n") ==
           "10 s00 kpid v5 | 10 s00 ka vb c | 10 s00 kempty | 10 s00 kbare | 10 s00");
+    // What has no name would be the end of the list.
+    CHECK(answer(0x10, "STAT pid 5\r\nSTAT \r\nSTAT  x\r\nSTAT a b\r\nEND\r\n") ==
+          "10 s00 kpid v5 | 10 s00 ka vb | 10 s00");
     CHECK(answer(0x10, "", "STAT pid 5\r\nEND\r\n") == "10 s00 kpid v5 | 10 s00");
     CHECK(answer(0x10, "RESET\r\n") == "10 s00");
     CHECK(answer(0x10, "END\r\n") == "10 s00");

@@ -91,6 +91,8 @@ TEST_CASE("values end with END, whatever their bytes look like") {
     CHECK(response_story("VALUE k 0 1\r\nx\r\nEND\r\n") == "values 1 k");
     CHECK(response_story("VALUE k 4294967295 0 18446744073709551615\r\n\r\nEND\r\n") ==
           "values 1 k");
+    // A server may be built to keep flags of 64 bits.
+    CHECK(response_story("VALUE k 18446744073709551615 1\r\nx\r\nEND\r\n") == "values 1 k");
     CHECK(response_story("VALUE a 0 5\r\nEND\r\n\r\nVALUE b 1 18\r\nVALUE c 0 3\r\nabc\r\n\r\n"
                          "END\r\nSTORED\r\n") == "values 2 a | line STORED");
     CHECK(response_story("VALUE k 0 1\r\nx\r\n") == "...");
@@ -222,7 +224,7 @@ TEST_CASE("what memcached would not send is an error") {
              "VALUE k 0\r\n",
              "VALUE k 0 1 2 3\r\n",
              "VALUE k x 1\r\n",
-             "VALUE k 4294967296 1\r\n",
+             "VALUE k 18446744073709551616 1\r\n",
              "VALUE k 0 x\r\n",
              "VALUE k 0 -1\r\n",
              "VALUE k 0 4294967303\r\n",
