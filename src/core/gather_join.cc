@@ -2,6 +2,7 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/core/topics.h"
 #include "ringmain/resp/arguments.h"
 #include "ringmain/resp/combine.h"
 #include "ringmain/resp/join.h"
@@ -217,7 +218,9 @@ bool Joiner::listeners() {
         const int64_t counted_there = reader.next()->number;
         const int64_t more = proxy_.subscriptions().more_listeners(pool_, kind, name);
         resp::write_bulk(out_, name);
-        resp::write_integer(out_, std::max<int64_t>(counted_there + more, 0));
+        int64_t count = 0;
+        if (__builtin_add_overflow(counted_there, more, &count)) count = counted_there;
+        resp::write_integer(out_, std::max<int64_t>(count, 0));
     }
     return append(out_);
 }
@@ -262,7 +265,8 @@ bool Joiner::combine() {
 
 // PUBSUB CHANNELS: those that are subscribed on every server (core/topics.h) are named once.
 bool Joiner::distinct() {
-    std::unordered_set<std::string_view> seen;
+    std::unordered_set<std::string_view, KeyedHash> seen(0,
+                                                         KeyedHash{proxy_.environment().hash_key});
     std::vector<std::string_view> names;
     for (const std::string_view part : parts_) {
         resp::Reader reader(part);

@@ -102,9 +102,10 @@ void Proxy::end_batch() {
         resumable_.add(*client);
     }
     subscriptions_.end_batch();
-    // An argument that crosses blocks may have had half a gigabyte.
+    // An argument that crosses blocks may have had half a gigabyte. To assign an empty string would
+    // keep its memory.
     constexpr size_t kept_max = size_t{1} << 20;
-    if (scratch_.text.capacity() > kept_max) scratch_.text = std::string();
+    if (scratch_.text.capacity() > kept_max) std::string().swap(scratch_.text);
     stats::WorkerCounters& shown = counters_->worker;
     shown.buffer_memory.set(uint64_t{blocks_->in_use()} * block_size);
     shown.request_memory.set(stores_.requests.live() * sizeof(Request) +

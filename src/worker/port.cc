@@ -229,7 +229,7 @@ void Port::on_send(Connection& connection, int32_t result, Instant now) {
         send(connection);
         return;
     }
-    connection.output = std::string();
+    std::string().swap(connection.output);
     if (connection.keep_alive) {
         connection.deadline = now + idle_limit;
         take_requests(connection, now);
@@ -258,7 +258,7 @@ void Port::close(Connection& connection) {
 
 void Port::release(Connection& connection) {
     connection.socket.close();
-    connection.output = std::string();
+    std::string().swap(connection.output);
     connection.state = State::Free;
     connection.generation = (connection.generation + 1) % uring::UserData::generation_end;
     free_ += 1;

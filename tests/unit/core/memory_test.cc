@@ -527,4 +527,16 @@ TEST_CASE("a drain answers what has arrived and is unread, and drops what comes 
     }
 }
 
+TEST_CASE("what a huge argument was looked at in goes back") {
+    World world(redis_pool(1), {.blocks = 1024});
+    Channel& client = world.client();
+    const std::string huge(5 * 1024 * 1024, 'x');
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"OBJECT", huge}, {"SORT", "a", huge}, {"EVAL", huge, "0"}}) {
+        CAPTURE(words[0]);
+        CHECK_FALSE(world.ask(client, resp(words)).empty());
+        CHECK(world.proxy().scratch().text.capacity() <= 1024 * 1024);
+    }
+}
+
 }  // namespace ringmain::test
