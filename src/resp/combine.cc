@@ -11,6 +11,7 @@
 
 #include "elements.h"
 #include "hyperloglog.h"
+#include "key_search.h"
 #include "lcs.h"
 #include "sorted_sets.h"
 
@@ -159,7 +160,7 @@ CombineStatus Combiner::combine() {
 bool Combiner::read_card_options(uint64_t* limit) {
     std::span<const std::string> words = words_behind_keys();
     for (; !words.empty(); words = words.subspan(2)) {
-        if (words.size() < 2 || !ascii::equal_ignoring_case(words[0], "limit")) {
+        if (words.size() < 2 || !is_word(words[0], "limit")) {
             write_error(out_, "ERR syntax error");
             return false;
         }

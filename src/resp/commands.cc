@@ -6,6 +6,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
+#include <limits>
+#include <string>
 #include <utility>
 
 #include "command_row.h"
@@ -205,7 +208,13 @@ std::string_view read_seconds(std::string_view text, int64_t& wait_ms) {
     if (text.starts_with('+') && text.size() > 1 && text[1] != '-') text.remove_prefix(1);
     double seconds = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    const bool whole = read.ec == std::errc() && read.ptr == text.data() + text.size();
+    const bool is_beyond = read.ec == std::errc::result_out_of_range;
+    if (is_beyond) {  // infinite, or next to nothing, which is not nothing
+        seconds = std::strtod(std::string(text).c_str(), nullptr);
+        if (seconds == 0 && !text.starts_with('-')) seconds = std::numeric_limits<double>::min();
+    }
+    const bool whole =
+        (is_beyond || read.ec == std::errc()) && read.ptr == text.data() + text.size();
     if (!whole || std::isnan(seconds)) return "-ERR timeout is not a float or out of range\r\n";
     // What is too large for its clock is negative to the server.
     constexpr double refused_from = 9.2e15;

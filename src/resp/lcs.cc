@@ -7,19 +7,21 @@
 #include <optional>
 #include <vector>
 
+#include "key_search.h"
+
 namespace ringmain::resp {
 
 LcsOptions read_lcs_options(std::span<const std::string> words) {
     LcsOptions options;
     for (size_t i = 0; i < words.size(); ++i) {
         const std::string& word = words[i];
-        if (ascii::equal_ignoring_case(word, "idx")) {
+        if (is_word(word, "idx")) {
             options.indices = true;
-        } else if (ascii::equal_ignoring_case(word, "len")) {
+        } else if (is_word(word, "len")) {
             options.length_only = true;
-        } else if (ascii::equal_ignoring_case(word, "withmatchlen")) {
+        } else if (is_word(word, "withmatchlen")) {
             options.match_lengths = true;
-        } else if (ascii::equal_ignoring_case(word, "minmatchlen") && i + 1 < words.size()) {
+        } else if (is_word(word, "minmatchlen") && i + 1 < words.size()) {
             i += 1;
             const std::optional<int64_t> length = ascii::parse_int64(words[i]);
             if (!length.has_value()) {

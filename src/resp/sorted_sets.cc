@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "elements.h"
+#include "key_search.h"
 #include "text.h"
 
 namespace ringmain::resp {
@@ -40,9 +41,9 @@ std::optional<double> read_weight(const std::string& word) {
 }
 
 std::optional<ZsetOptions::Aggregate> read_aggregate(std::string_view word) {
-    if (ascii::equal_ignoring_case(word, "sum")) return ZsetOptions::Aggregate::Sum;
-    if (ascii::equal_ignoring_case(word, "min")) return ZsetOptions::Aggregate::Min;
-    if (ascii::equal_ignoring_case(word, "max")) return ZsetOptions::Aggregate::Max;
+    if (is_word(word, "sum")) return ZsetOptions::Aggregate::Sum;
+    if (is_word(word, "min")) return ZsetOptions::Aggregate::Min;
+    if (is_word(word, "max")) return ZsetOptions::Aggregate::Max;
     return std::nullopt;
 }
 
@@ -52,7 +53,7 @@ void read_option(Gathering gathering, std::span<const std::string>& words, ZsetO
     const bool aggregates = !counts && gathering != Gathering::Zdiff;
     const std::string& word = words[0];
     const size_t key_count = options.weights.size();
-    if (aggregates && words.size() > key_count && ascii::equal_ignoring_case(word, "weights")) {
+    if (aggregates && words.size() > key_count && is_word(word, "weights")) {
         for (size_t i = 0; i < key_count; ++i) {
             const std::optional<double> weight = read_weight(words[1 + i]);
             if (!weight.has_value()) {
@@ -62,15 +63,15 @@ void read_option(Gathering gathering, std::span<const std::string>& words, ZsetO
             options.weights[i] = *weight;
         }
         words = words.subspan(1 + key_count);
-    } else if (aggregates && words.size() > 1 && ascii::equal_ignoring_case(word, "aggregate")) {
+    } else if (aggregates && words.size() > 1 && is_word(word, "aggregate")) {
         const std::optional<ZsetOptions::Aggregate> aggregate = read_aggregate(words[1]);
         if (!aggregate.has_value()) options.error = syntax_error;
         options.aggregate = aggregate.value_or(ZsetOptions::Aggregate::Sum);
         words = words.subspan(2);
-    } else if (!counts && ascii::equal_ignoring_case(word, "withscores")) {
+    } else if (!counts && is_word(word, "withscores")) {
         options.with_scores = true;
         words = words.subspan(1);
-    } else if (counts && words.size() > 1 && ascii::equal_ignoring_case(word, "limit")) {
+    } else if (counts && words.size() > 1 && is_word(word, "limit")) {
         const std::optional<uint64_t> limit = read_limit(words[1]);
         if (!limit.has_value()) options.error = "ERR LIMIT can't be negative";
         options.limit = limit.value_or(0);

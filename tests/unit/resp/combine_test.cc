@@ -85,6 +85,8 @@ TEST_CASE("SINTERCARD reads its options before it looks at a key") {
     CHECK(card({}, parts) == ":2\r\n");
     CHECK(card({"LIMIT", "1"}, parts) == ":1\r\n");
     CHECK(card({"limit", "0"}, parts) == ":2\r\n");
+    // To the server a word ends at a NUL.
+    CHECK(card({std::string("LIMIT\0x", 7), "1"}, parts) == ":1\r\n");
     CHECK(card({"LIMIT", "9"}, parts) == ":2\r\n");
     CHECK(card({}, {parts[0], wrong_type}) == wrong_type);
     CHECK(card({"LIMIT", "-1"}, {parts[0], wrong_type}) == "-ERR LIMIT can't be negative\r\n");
