@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "info_section.h"
+#include "resp_front.h"
 #include "resp_local.h"
 #include "script_front.h"
 #include "split.h"
@@ -27,11 +28,23 @@ void refuse(Proxy& proxy, ClientConn& client, std::string_view text, stats::Reas
     proxy.answer_error(client, error_line(*client.pool, text), false, reason);
 }
 
+// Taken apart, most of a request is copied, more than once and outside the arena.
+bool may_be_copied(Proxy& proxy, ClientConn& client, const Asked& asked) {
+    if (asked.bytes.size() <= split_request_size_max) return true;
+    refuse(proxy,
+           client,
+           too_large_to_answer(asked.command, asked.bytes.size(), split_request_size_max),
+           stats::Reason::Limit);
+    return false;
+}
+
 // Whether the join has to look at the request again.
-bool keeps_request(const Command& command) {
+bool keeps_request(const Asked& asked) {
+    const Command& command = asked.command;
+    // A script that cannot be kept is none to look at.
+    if (command.id == CommandId::ScriptLoad) return asked.arguments[2].size <= scripts_size_max;
     return command.handling == Handling::Combine || command.gathering == Gathering::Newest ||
-           command.id == CommandId::ScriptLoad || command.id == CommandId::ScriptExists ||
-           command.id == CommandId::Info;
+           command.id == CommandId::ScriptExists || command.id == CommandId::Info;
 }
 
 // One fragment per scratch.connections entry; null when it was answered with an error.
@@ -42,7 +55,7 @@ Request* begin(Proxy& proxy, ClientConn& client, const Asked& asked, uint64_t si
     request->policy = ResponsePolicy::Gathered;
     request->gathering = asked.command.gathering;
     client.gathers += 1;
-    if (keeps_request(asked.command)) {
+    if (keeps_request(asked)) {
         const bool kept = asked.bytes.append_to(
             request->join->keys, {0, asked.bytes.size()}, &proxy.beginnings());
         RM_ASSERT(kept);
@@ -54,17 +67,18 @@ Request* begin(Proxy& proxy, ClientConn& client, const Asked& asked, uint64_t si
 bool flushes_scripts(const Asked& asked, Scratch& scratch) {
     if (asked.command.id != CommandId::ScriptFlush) return false;
     if (asked.arguments.size() == 2) return true;
-    const std::string_view how = asked.bytes.view(asked.arguments[2], scratch.text);
+    const ByteRange word = asked.arguments[2].first(resp::word_size_max);
+    const std::string_view how = asked.bytes.view(word, scratch.text);
     return asked.arguments.size() == 3 &&
            (ascii::equal_ignoring_case(how, "sync") || ascii::equal_ignoring_case(how, "async"));
 }
 
 // Those that EVAL behind it leaves are not meant.
-void note_kept_scripts(Pool& pool, const Asked& asked, Request& request) {
-    std::string scratch;
+void note_kept_scripts(Pool& pool, const Asked& asked, Request& request, Scratch& scratch) {
     ChainPlace place;
     for (const ByteRange& digest : asked.arguments.subspan(2)) {
-        const ScriptId script = find_script(pool, asked.bytes.view(digest, scratch, place));
+        const ByteRange head = digest.first(resp::word_size_max);
+        const ScriptId script = find_script(pool, asked.bytes.view(head, scratch.text, place));
         request.join->kept.push_back(script.number);
     }
 }
@@ -82,7 +96,7 @@ void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
     if (request == nullptr) return;
     request->join->scripts = client.pool->scripts.generation();
     if (asked.command.id == CommandId::ScriptExists) {
-        note_kept_scripts(*client.pool, asked, *request);
+        note_kept_scripts(*client.pool, asked, *request, scratch);
     }
     for (size_t i = 0; i < scratch.connections.size(); ++i) {
         ServerConn& conn = *scratch.connections[i];
@@ -94,8 +108,9 @@ void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
     if (flushes_scripts(asked, scratch)) client.pool->scripts.forget();
 }
 
-// As redis reads it.
+// As redis reads it, but for zeros without end in front of it.
 std::optional<uint64_t> parse_cursor(const std::string& text) {
+    if (text.size() > resp::word_size_max) return std::nullopt;
     if (!text.empty() && std::string_view(" \t\n\v\f\r").find(text[0]) != std::string_view::npos) {
         return std::nullopt;
     }
@@ -108,7 +123,8 @@ std::optional<uint64_t> parse_cursor(const std::string& text) {
 
 void ask_for_page(Proxy& proxy, ClientConn& client, const Asked& asked) {
     Scratch& scratch = proxy.scratch();
-    const std::string given(asked.bytes.view(asked.arguments[1], scratch.text));
+    const ByteRange place = asked.arguments[1].first(resp::word_size_max + 1);
+    const std::string given(asked.bytes.view(place, scratch.text));
     const std::optional<uint64_t> cursor = parse_cursor(given);
     const uint64_t index = cursor.value_or(0) % page_step;
     if (!cursor.has_value() || index >= client.pool->servers.size()) {
@@ -140,6 +156,7 @@ void ask_about_channels(Proxy& proxy, ClientConn& client, const Asked& asked) {
     Scratch& scratch = proxy.scratch();
     Pool& pool = *client.pool;
     const std::span<const ByteRange> channels = asked.arguments.subspan(2);
+    if (!may_be_copied(proxy, client, asked)) return;
     if (channels.empty()) {
         proxy.answer(client, "*0\r\n");
         return;
@@ -312,6 +329,7 @@ Taken combine(Proxy& proxy,
                stats::Reason::Limit);
         return Taken::Yes;
     }
+    if (!may_be_copied(proxy, client, asked)) return Taken::Yes;
     Scratch& scratch = proxy.scratch();
     if (!choose_connections(proxy, client, asked.bytes.size())) return Taken::Yes;
     if (resp::question(asked.command.gathering, true).per_key) spread_connections(scratch);

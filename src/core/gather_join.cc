@@ -59,7 +59,7 @@ class Joiner {
     [[nodiscard]] const Chain* first_error() const;
     [[nodiscard]] bool is_large() const;
     void flatten();
-    [[nodiscard]] std::vector<std::string> arguments() const;
+    [[nodiscard]] std::vector<std::string> arguments(uint32_t size_max) const;
 
     [[nodiscard]] bool append(std::string_view text) {
         return request_.response.append_copy(text, open_);
@@ -109,7 +109,8 @@ void Joiner::flatten() {
     parts_.assign(copies_.begin(), copies_.end());
 }
 
-std::vector<std::string> Joiner::arguments() const {
+// Of the request, or of as much of each.
+std::vector<std::string> Joiner::arguments(uint32_t size_max) const {
     const Bytes bytes(request_.join->keys);
     // It was within the limits when it came; they may have changed since.
     resp::RequestParser parser(resp::no_limits);
@@ -123,7 +124,7 @@ std::vector<std::string> Joiner::arguments() const {
     RM_ASSERT(fed.status == ParseStatus::Complete);
     std::vector<ByteRange> ranges;
     resp::find_arguments(parser.frame(), bytes, ranges);
-    return resp::texts_of(bytes, ranges);
+    return resp::texts_of(bytes, ranges, size_max);
 }
 
 bool Joiner::fail(std::string_view text) {
@@ -227,7 +228,7 @@ bool Joiner::listeners() {
 
 bool Joiner::info() {
     flatten();
-    const std::vector<std::string> words = arguments();
+    const std::vector<std::string> words = arguments(resp::word_size_max);
     const ServerInfo servers = read_server_info(pool_, request_.join->owners, parts_);
     const auto sections = std::span(words).subspan(1);
     resp::write_text(out_, info_text(proxy_, pool_, sections, servers), version());
@@ -236,7 +237,7 @@ bool Joiner::info() {
 
 bool Joiner::combine() {
     flatten();
-    const std::vector<std::string> words = arguments();
+    const std::vector<std::string> words = arguments(UINT32_MAX);
     const uint32_t elements_max = pool_.options->gather_elements_max;
     const resp::CombineStatus status = resp::combine({.gathering = request_.gathering,
                                                       .words = words,
@@ -327,10 +328,10 @@ bool Joiner::all_ok() {
 
 // Of SCRIPT LOAD: all have it now.
 void Joiner::keep_script() {
-    if (request_.command->id != CommandId::ScriptLoad) return;
+    if (request_.command->id != CommandId::ScriptLoad || request_.join->keys.empty()) return;
     const std::optional<resp::Value> digest = resp::Reader(parts_[0]).next();
     if (!digest.has_value()) return;
-    pool_.scripts.keep_loaded(digest->text, arguments()[2], request_.join->scripts);
+    pool_.scripts.keep_loaded(digest->text, arguments(UINT32_MAX)[2], request_.join->scripts);
 }
 
 // SCRIPT EXISTS: all have it, or will be told it. What was found to be no script since it was asked
@@ -338,7 +339,7 @@ void Joiner::keep_script() {
 // was flushed by somebody else.
 bool Joiner::exist() {
     if (!resp::join_and(parts_, out_)) return fail(misfit);
-    const std::vector<std::string> words = arguments();
+    const std::vector<std::string> words = arguments(resp::word_size_max);
     const std::string counted = std::move(out_);
     resp::Reader reader(counted);
     const auto items = static_cast<uint64_t>(reader.next()->number);
@@ -395,7 +396,7 @@ bool Joiner::texts() {
 // SLOWLOG GET [count]: the servers have refused what is no count.
 bool Joiner::newest() {
     constexpr int64_t count_default = 10;
-    const std::vector<std::string> words = arguments();
+    const std::vector<std::string> words = arguments(resp::word_size_max);
     const std::optional<int64_t> count =
         words.size() > 2 ? ascii::parse_int64(words[2]) : count_default;
     return resp::join_newest(parts_, count.value_or(count_default), out_) ? append(out_)

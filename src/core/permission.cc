@@ -46,11 +46,17 @@ bool RespFront::is_permitted(const Command& container, const Command& row) {
     RM_ASSERT(false);
 }
 
+// A longer name is refused behind this.
+bool RespFront::may_use(ByteRange name, std::string& scratch, ChainPlace& place) const {
+    const auto size_max = static_cast<uint32_t>(pool_.options->key_size_max);
+    return client_.user->may_use(bytes_.view(name.first(size_max), scratch, place));
+}
+
 bool RespFront::may_use_arguments(uint32_t first, uint32_t end) {
     const std::span<const ByteRange> all = arguments();
     ChainPlace place;
     return std::ranges::all_of(all.subspan(first, end - first), [&](ByteRange range) {
-        return client_.user->may_use(bytes_.view(range, proxy_.scratch().text, place));
+        return may_use(range, proxy_.scratch().text, place);
     });
 }
 
@@ -72,9 +78,8 @@ RespFront::Reach RespFront::reach_of(const Command& row) {
     }
     std::string text;
     ChainPlace place;
-    const bool may = std::ranges::all_of(scratch.keys, [&](uint32_t key) {
-        return client_.user->may_use(bytes_.view(all[key], text, place));
-    });
+    const bool may = std::ranges::all_of(
+        scratch.keys, [&](uint32_t key) { return may_use(all[key], text, place); });
     return may ? Reach::Within : Reach::OtherKey;
 }
 

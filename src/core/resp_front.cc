@@ -29,6 +29,11 @@ std::string upper_case(std::string_view name) {
     return text;
 }
 
+std::string too_large_to_answer(const Command& command, uint32_t size, uint32_t limit) {
+    return "'" + upper_case(command.name) + "' with " + std::to_string(size) +
+           " bytes is too large to be answered here (limit " + std::to_string(limit) + ")";
+}
+
 // The places of the arguments: those that the parser kept, or all by a second walk.
 std::span<const ByteRange> RespFront::arguments() {
     if (frame_.argument_count <= resp::RequestFrame::arguments_kept) {
@@ -40,9 +45,10 @@ std::span<const ByteRange> RespFront::arguments() {
     return all;
 }
 
-// Valid until the next argument is asked for.
-std::string_view RespFront::argument(uint32_t index) {
-    return bytes_.view(frame_.arguments[index], proxy_.scratch().text);
+// Of a word or number; of what is longer than any the beginning. Valid until the next one is asked
+// for.
+std::string_view RespFront::word(uint32_t index) {
+    return bytes_.view(frame_.arguments[index].first(resp::word_size_max), proxy_.scratch().text);
 }
 
 void RespFront::refuse(std::string_view text, stats::Reason reason) {
@@ -79,7 +85,7 @@ Taken RespFront::take() {
         return Taken::Yes;
     }
     const std::string_view name =
-        frame_.arguments[0].size > command_name_size_max ? std::string_view() : argument(0);
+        frame_.arguments[0].size > command_name_size_max ? std::string_view() : word(0);
     const Command* command = resp::find_command(name);
     client_.last_command = command;
     counted_ = &pool_.counters->commands[number_of(command)];
@@ -89,9 +95,9 @@ Taken RespFront::take() {
 Taken RespFront::take_known(const Command& container) {
     const Command* command = &container;
     if (!command->subcommands.empty() && frame_.argument_count > 1) {
-        const Command* subcommand = resp::find_subcommand(*command, argument(1));
+        const Command* subcommand = resp::find_subcommand(*command, word(1));
         if (subcommand == nullptr) {
-            error(resp::unknown_subcommand(*command, argument(1)));
+            error(resp::unknown_subcommand(*command, word(1)));
             return Taken::Yes;
         }
         command = subcommand;
@@ -113,8 +119,7 @@ Taken RespFront::take_unknown(std::string_view name) {
         std::vector<std::string> texts;
         const std::span<const ByteRange> all = arguments();
         for (const ByteRange& range : all.first(std::min(all.size(), resp::shown_arguments_max))) {
-            const ByteRange head = {
-                range.offset, std::min(range.size, static_cast<uint32_t>(resp::shown_size_max))};
+            const ByteRange head = range.first(resp::shown_size_max);
             texts.emplace_back(bytes_.view(head, proxy_.scratch().text));
         }
         error(resp::unknown_command(texts));
@@ -137,7 +142,8 @@ Taken RespFront::take_unknown(std::string_view name) {
     uint32_t server = 0;
     if (!route(frame_.arguments[1], &server)) return Taken::Yes;
     if (client_.special && client_.session->in_transaction) [[unlikely]] {
-        proxy_.scratch().moves_at = pool_.moves_at(argument(1), proxy_.now(), proxy_.prng());
+        const std::string_view key = bytes_.view(frame_.arguments[1], proxy_.scratch().text);
+        proxy_.scratch().moves_at = pool_.moves_at(key, proxy_.now(), proxy_.prng());
         if (joins_transaction(server)) queue();
         return Taken::Yes;
     }
@@ -186,9 +192,7 @@ Taken RespFront::take_command(const Command& command) {
 
 Taken RespFront::take_local(const Command& command) {
     if (bytes_.size() > local_request_size_max) {
-        refuse("'" + upper_case(command.name) + "' with " + std::to_string(bytes_.size()) +
-                   " bytes is too large to be answered here (limit " +
-                   std::to_string(local_request_size_max) + ")",
+        refuse(too_large_to_answer(command, bytes_.size(), local_request_size_max),
                stats::Reason::Limit);
         return Taken::Yes;
     }
@@ -233,8 +237,7 @@ inline uint32_t RespFront::server_of(ByteRange key) {
 // For the slow log.
 void RespFront::note(Request& request) {
     if (!proxy_.notes_commands()) return;
-    const ByteRange head = {.offset = first_key_.offset,
-                            .size = std::min(first_key_.size, noted_key_size_max)};
+    const ByteRange head = first_key_.first(noted_key_size_max);
     note_command(request, command_, bytes_.view(head, proxy_.scratch().text));
     request.key_size = first_key_.size;
 }
@@ -286,7 +289,8 @@ bool RespFront::reads_elsewhere(const Command& command, uint32_t server) {
     const std::string& tag = pool_.options->placement.hash_tag;
     ChainPlace place;
     return std::ranges::any_of(patterns, [&](uint32_t at) {
-        const std::string_view text = bytes_.view(all[at], proxy_.scratch().text, place);
+        const ByteRange head = all[at].first(resp::pattern_head_size);
+        const std::string_view text = bytes_.view(head, proxy_.scratch().text, place);
         const size_t begin = tag.empty() ? std::string_view::npos : text.find(tag[0]);
         const size_t end = begin == std::string_view::npos ? begin : text.find(tag[1], begin + 1);
         const bool is_tagged =
@@ -386,7 +390,7 @@ void RespFront::forward_to_any() {
 
 // EVALSHA: its server is told the script first.
 void RespFront::run_script(uint32_t server_index) {
-    const ScriptId script = find_script(pool_, argument(1));
+    const ScriptId script = find_script(pool_, word(1));
     if (!script.is_one()) {
         Request* request = forward_to(server_index);
         if (request != nullptr) request->command = command_;
@@ -405,7 +409,7 @@ void RespFront::run_script(uint32_t server_index) {
 
 // Of EVAL: a server that refuses the number looks at nothing else.
 bool RespFront::has_key_count() {
-    const std::optional<int64_t> count = ascii::parse_int64(argument(2));
+    const std::optional<int64_t> count = ascii::parse_int64(word(2));
     return count.has_value() && *count >= 0 && *count <= int64_t{frame_.argument_count} - 3;
 }
 
@@ -415,7 +419,8 @@ void RespFront::run_text(uint32_t server_index) {
     if (request == nullptr) return;
     request->command = command_;
     if (!has_key_count()) return;
-    const ScriptId script = keep_script(proxy_, pool_, argument(1));
+    ChainPlace place;
+    const ScriptId script = keep_script(proxy_, pool_, bytes_, frame_.arguments[1], place);
     if (!script.is_one()) return;
     request->policy = ResponsePolicy::Script;
     request->extra = script.pack();

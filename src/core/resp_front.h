@@ -24,6 +24,11 @@ namespace ringmain::core {
 // "CLIENT SETNAME" of client|setname.
 [[nodiscard]] std::string upper_case(std::string_view name);
 
+// Of a request whose arguments would be copied.
+[[nodiscard]] std::string too_large_to_answer(const Command& command,
+                                              uint32_t size,
+                                              uint32_t limit);
+
 class RespFront {
   public:
     RespFront(Proxy& proxy, ClientConn& client, const resp::RequestFrame& frame, const Bytes& bytes)
@@ -37,6 +42,7 @@ class RespFront {
     // permission.cc: what a request touches, of its user's keys or not
     enum class Reach : uint8_t { Within, OtherKey, OtherChannel, Anything };
     [[nodiscard]] bool is_permitted(const Command& container, const Command& row);
+    [[nodiscard]] bool may_use(ByteRange name, std::string& scratch, ChainPlace& place) const;
     [[nodiscard]] bool may_use_arguments(uint32_t first, uint32_t end);
     [[nodiscard]] Reach reach_of(const Command& row);
     [[nodiscard]] Reach reach_of_channels(const Command& row);
@@ -108,7 +114,7 @@ class RespFront {
     void send_fragments(const Command& command, std::string_view name, uint32_t step);
 
     std::span<const ByteRange> arguments();
-    std::string_view argument(uint32_t index);
+    std::string_view word(uint32_t index);
     [[nodiscard]] bool has_server();
     [[nodiscard]] bool is_short_enough(ByteRange key);
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);

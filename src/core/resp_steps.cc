@@ -120,8 +120,8 @@ Taken RespFront::wait_for_replicas(const Command& command) {
         refuse("'WAIT' is not begun: the connection is about to end");
         return Taken::Yes;
     }
-    const std::string replicas(argument(1));
-    const std::string timeout(argument(2));
+    const std::string replicas(word(1));
+    const std::string timeout(word(2));
     const std::string_view mistake = mistake_of_wait(replicas, timeout);
     if (!mistake.empty()) {
         error(mistake);

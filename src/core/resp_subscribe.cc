@@ -83,6 +83,11 @@ Taken RespFront::take_subscribe(const Command& command) {
                stats::Reason::Limit);
         return Taken::Yes;
     }
+    if (bytes_.size() > topic_names_size_max) {
+        refuse(too_large_to_answer(command, bytes_.size(), topic_names_size_max),
+               stats::Reason::Limit);
+        return Taken::Yes;
+    }
     const Wish wish = wish_of(command.id);
     const uint32_t count_max = pool_.options->client_subscriptions_max;
     if (wish.subscribes && frame_.argument_count - 1 > count_max) {

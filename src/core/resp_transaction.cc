@@ -2,6 +2,7 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
+#include "ringmain/resp/arguments.h"
 #include "ringmain/resp/errors.h"
 #include "ringmain/resp/writer.h"
 
@@ -205,15 +206,16 @@ void RespFront::note_script() {
 // As outside a transaction: what EVAL has is kept, and the server is told what EVALSHA names.
 void RespFront::announce_scripts(ServerConn& conn) {
     const Session& session = *client_.session;
-    std::string scratch;
+    const Bytes queued(session.queued);
     ChainPlace place;
     for (const Session::QueuedScript& script : session.scripts) {
-        const std::string_view text = session.queued.view(script.place, scratch, place);
         if (!script.is_digest) {
-            keep_script(proxy_, pool_, text);
-        } else if (const ScriptId known = find_script(pool_, text); known.is_one()) {
-            tell_script(proxy_, conn, known);
+            keep_script(proxy_, pool_, queued, script.place, place);
+            continue;
         }
+        const ByteRange head = script.place.first(resp::word_size_max);
+        const ScriptId known = find_script(pool_, queued.view(head, proxy_.scratch().text, place));
+        if (known.is_one()) tell_script(proxy_, conn, known);
     }
 }
 

@@ -13,13 +13,16 @@
 namespace ringmain::core {
 
 ScriptId find_script(Pool& pool, std::string_view digest) {
+    if (digest.size() != digest_size) return {};
     std::string lower(digest);
     std::ranges::transform(lower, lower.begin(), ascii::lower);
     return pool.scripts.find(lower);
 }
 
-ScriptId keep_script(Proxy& proxy, Pool& pool, std::string_view text) {
-    if (pool.servers.size() == 1 || text.size() > run_script_size_max) return {};
+ScriptId keep_script(
+    Proxy& proxy, Pool& pool, const Bytes& bytes, ByteRange range, ChainPlace& place) {
+    if (pool.servers.size() == 1 || range.size > run_script_size_max) return {};
+    const std::string_view text = bytes.view(range, proxy.scratch().text, place);
     return pool.scripts.keep_run(text, proxy.key_check_hash(text));
 }
 

@@ -9,11 +9,16 @@
 
 namespace ringmain::core {
 
+// Of SHA-1, in hexadecimal.
+inline constexpr size_t digest_size = 40;
+
 // The script that is kept of that digest, in any letter case; or none.
 [[nodiscard]] ScriptId find_script(Pool& pool, std::string_view digest);
 
-// The text that EVAL has is kept from now on, where EVALSHA of it may go to another server.
-ScriptId keep_script(Proxy& proxy, Pool& pool, std::string_view text);
+// The text that EVAL has, at `range` of `bytes`, is kept from now on, where EVALSHA of it may go to
+// another server.
+ScriptId keep_script(
+    Proxy& proxy, Pool& pool, const Bytes& bytes, ByteRange range, ChainPlace& place);
 
 // Queues SCRIPT LOAD ahead of what is said next on the connection, unless it was told that script
 // before. Its answer is nobody's.

@@ -77,13 +77,15 @@ void find_arguments(const RequestFrame& frame,
     RM_ASSERT(cursor.position() == frame.size);
 }
 
-std::vector<std::string> texts_of(const Bytes& bytes, std::span<const ByteRange> arguments) {
+std::vector<std::string> texts_of(const Bytes& bytes,
+                                  std::span<const ByteRange> arguments,
+                                  uint32_t size_max) {
     std::vector<std::string> texts;
     texts.reserve(arguments.size());
     std::string scratch;
     ChainPlace place;  // there may be a million of them
     for (const ByteRange& range : arguments) {
-        texts.emplace_back(bytes.view(range, scratch, place));
+        texts.emplace_back(bytes.view(range.first(size_max), scratch, place));
     }
     return texts;
 }

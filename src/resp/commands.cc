@@ -1,6 +1,7 @@
 #include "ringmain/resp/commands.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/resp/arguments.h"
 
 #include <array>
 #include <charconv>
@@ -149,8 +150,10 @@ class FrameArguments {
 
     [[nodiscard]] uint32_t size() const { return static_cast<uint32_t>(ranges_.size()); }
 
-    [[nodiscard]] std::string_view view(uint32_t index) const {
-        return bytes_.view(ranges_[index], scratch_, place_);
+    [[nodiscard]] std::string_view view(uint32_t index) const { return head(index, word_size_max); }
+
+    [[nodiscard]] std::string_view head(uint32_t index, uint32_t size_max) const {
+        return bytes_.view(ranges_[index].first(size_max), scratch_, place_);
     }
 
   private:
@@ -315,7 +318,9 @@ void find_patterns(const Bytes& bytes,
                    std::vector<uint32_t>& patterns) {
     const FrameArguments all(bytes, arguments, scratch);
     for_each_pattern(all, [&](uint32_t at) {
-        if (all.view(at).find('*') != std::string_view::npos) patterns.push_back(at);
+        const bool is_long = arguments[at].size > pattern_head_size;
+        const bool has_star = all.head(at, pattern_head_size).find('*') != std::string_view::npos;
+        if (is_long || has_star) patterns.push_back(at);
     });
 }
 

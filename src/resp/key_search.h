@@ -1,7 +1,7 @@
 // src/resp/key_search.h - finds keys by key specifications, in arguments of any kind.
 //
-// `Arguments` has size() and view(index); a view is used up before the next one is taken, so they
-// may all live in one scratch buffer.
+// `Arguments` has size() and view(index), of a long one's beginning (word_size_max); a view is used
+// up before the next one is taken, so they may all live in one scratch buffer.
 //
 // Words are compared as the server compares them: in any letter case and up to the first NUL, for
 // it takes "BLOCK\0x" for BLOCK.

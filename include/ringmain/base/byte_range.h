@@ -11,6 +11,11 @@ struct ByteRange {
     uint32_t size = 0;
 
     [[nodiscard]] uint32_t end() const { return offset + size; }
+
+    // Its beginning, of so many bytes at most.
+    [[nodiscard]] ByteRange first(uint32_t count) const {
+        return {.offset = offset, .size = count < size ? count : size};
+    }
 };
 
 }  // namespace ringmain

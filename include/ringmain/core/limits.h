@@ -87,6 +87,9 @@ inline constexpr uint64_t response_size_max = UINT32_MAX;
 // Of a request that is answered here, PING and ECHO above all: its arguments are copied.
 inline constexpr uint32_t local_request_size_max = 1024 * 1024;
 
+// Of a request whose keys or channels live on several servers, when each is asked in words of ours.
+inline constexpr uint32_t split_request_size_max = 4 * 1024 * 1024;
+
 // Gathers of one client that are under way at once; what comes behind them waits (design/0010).
 inline constexpr uint32_t gathers_max = 16;
 
@@ -94,7 +97,7 @@ inline constexpr uint32_t gathers_max = 16;
 inline constexpr uint32_t combine_keys_max = 4096;
 
 // The names of all channels and patterns that clients of one pool and worker are subscribed to.
-inline constexpr uint64_t topic_names_size_max = 64ULL * 1024 * 1024;
+inline constexpr uint32_t topic_names_size_max = 64 * 1024 * 1024;
 
 // A pattern's length, and the steps of comparing patterns with a PUBLISH's channel to count who
 // gets it (resp/glob.h), with so many for each pattern at least: some milliseconds. Beyond them the

@@ -22,8 +22,13 @@ void find_arguments(const RequestFrame& frame,
                     const Bytes& bytes,
                     std::vector<ByteRange>& arguments);
 
-// Copies of some of them, which come in order.
+// No word, number or digest that is looked for is as long, nor is more of one shown: of an argument
+// that may be any so much is looked at, for how long it is is the client's choice.
+inline constexpr uint32_t word_size_max = 128;
+
+// Copies of some of them, which come in order, or of as much of each.
 [[nodiscard]] std::vector<std::string> texts_of(const Bytes& bytes,
-                                                std::span<const ByteRange> arguments);
+                                                std::span<const ByteRange> arguments,
+                                                uint32_t size_max = UINT32_MAX);
 
 }  // namespace ringmain::resp

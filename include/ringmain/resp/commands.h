@@ -136,7 +136,11 @@ enum class KeySearch : uint8_t {
 // SORT and SORT_RO, which read keys by patterns.
 [[nodiscard]] bool has_patterns(const Command& command);
 
-// Of those: the positions of the patterns behind BY and GET that name keys, having a '*'.
+// So much of a pattern is looked at.
+inline constexpr uint32_t pattern_head_size = 64 * 1024;
+
+// Of those: the positions of the patterns behind BY and GET that name keys, having a '*'. What is
+// longer than is looked at counts as one.
 void find_patterns(const Bytes& bytes,
                    std::span<const ByteRange> arguments,
                    std::string& scratch,

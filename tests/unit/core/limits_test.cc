@@ -320,6 +320,60 @@ TEST_CASE("as many arguments as redis allows, and what they take goes back") {
     CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
 }
 
+TEST_CASE("of an argument that is compared its beginning is looked at, however long it is") {
+    config::Pool pool = redis_pool(2);
+    World world(pool, {.blocks = 2048});
+    Channel& client = world.client();
+    const std::string key = world.key_on(0);
+    for (uint32_t i = 0; i < 2; ++i) {
+        world.server(i).redis.canned = {{"EVALSHA", "-NOSCRIPT none\r\n"},
+                                        {"EVAL", ":1\r\n"},
+                                        {"SCRIPT EXISTS", "*1\r\n:0\r\n"},
+                                        {"SCRIPT LOAD", bulk(std::string(40, 'a'))},
+                                        {"SCRIPT FLUSH", "-ERR flush\r\n"},
+                                        {"SORT", "*0\r\n"},
+                                        {"XREAD", "*0\r\n"},
+                                        {"SINTERCARD", "-ERR number\r\n"}};
+    }
+    const std::string ones(3'000'000, '1');
+
+    struct Case {
+        std::vector<std::string> words;
+        std::string answer;
+    };
+
+    const std::string shown = ones.substr(0, 128);
+    const std::vector<Case> cases = {
+        {{"EVALSHA", ones, "1", key}, "-NOSCRIPT none\r\n"},
+        {{"EVAL", ones, "1", key}, ":1\r\n"},
+        {{"EVAL", "return 1", ones, key}, ":1\r\n"},
+        {{"SCRIPT", "EXISTS", ones}, "*1\r\n:0\r\n"},
+        {{"SCRIPT", "LOAD", ones}, bulk(std::string(40, 'a'))},
+        {{"SCRIPT", "FLUSH", ones}, "-ERR flush\r\n"},
+        {{"SCRIPT", ones}, "-ERR unknown subcommand '" + shown + "'. Try SCRIPT HELP.\r\n"},
+        {{"SCAN", ones}, "-ERR invalid cursor\r\n"},
+        {{"SCAN", std::string(3'000'000, '0')}, "-ERR invalid cursor\r\n"},
+        {{"SORT", key, "BY", ones},
+         "-CROSSSLOT ringmain: the keys of 'SORT' live on several servers; give them a common hash "
+         "tag (and set hash_tag for the pool)\r\n"},
+        {{"SORT", key, ones, ones}, "*0\r\n"},
+        {{"XREAD", ones, "STREAMS", key, "0"}, "*0\r\n"},
+        {{"SINTERCARD", ones, key, key}, "-ERR number\r\n"},
+        {{"WAIT", ones, "1"}, "-ERR value is not an integer or out of range\r\n"}};
+    const auto is_small = [&world] { return world.proxy().scratch().text.capacity() < 200'000; };
+    for (const Case& one : cases) {
+        CAPTURE(one.words[0]);
+        CHECK(world.ask(client, resp(one.words)) == one.answer);
+        CHECK(is_small());
+    }
+    CHECK(world
+              .ask(client,
+                   resp({"MULTI"}) + resp({"EVALSHA", ones, "1", key}) +
+                       resp({"EVAL", ones, "1", key}) + resp({"EXEC"}))
+              .starts_with("+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n"));
+    CHECK(is_small());
+}
+
 TEST_CASE("request_arguments_max is where a request is refused") {
     config::Pool pool = redis_pool(1);
     pool.request_arguments_max = 20;

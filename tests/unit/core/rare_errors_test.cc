@@ -93,11 +93,20 @@ TEST_CASE("values that were not asked for fit no response of several servers") {
 }
 
 TEST_CASE("what is answered here has a limit") {
-    World world(redis_pool(2));
+    World world(redis_pool(2), {.blocks = 2048});
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"ECHO", std::string(1'100'000, 'x')}))
               .find(" bytes is too large to be answered here (limit 1048576)\r\n") !=
           std::string::npos);
+    // Keys and channels that are asked for in other words, and names that nobody may have.
+    std::vector<std::string> words = {"SUNION", world.key_on(0), world.key_on(1)};
+    for (uint32_t i = 0; i < 70; ++i) {
+        words.push_back("k" + std::to_string(i) + std::string(60'000, 'k'));
+    }
+    const std::string limit = " bytes is too large to be answered here (limit 4194304)\r\n";
+    CHECK(world.ask(client, resp(words)).ends_with(limit));
+    words = {"PUBSUB", "NUMSUB", std::string(4 << 20, 'c')};
+    CHECK(world.ask(client, resp(words)) == "-ERR ringmain: 'PUBSUB NUMSUB' with 4194344" + limit);
     world.server(0).redis.values[world.key_on(0)] = std::string(3000, 'x');
     world.server(1).redis.values[world.key_on(1)] = std::string(3000, 'x');
     CHECK(world.ask(client, resp({"LCS", world.key_on(0), world.key_on(1)}))

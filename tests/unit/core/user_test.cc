@@ -429,4 +429,19 @@ TEST_CASE("who waits as a user that is gone hears nothing in the place of what h
     CHECK(waits.closed);
 }
 
+TEST_CASE("of a name that is too long its beginning is compared with the user's prefixes") {
+    config::User app = user("app");
+    app.keys = {"k"};
+    World world(pool_with({app}), {.blocks = 2048});
+    Channel& client = client_as(world, "app");
+    const std::string name(3'000'000, 'k');
+    for (const std::string command : {"GET", "SUBSCRIBE"}) {
+        CHECK(world.ask(client, resp({command, name})) ==
+              "-ERR ringmain: key of 3000000 bytes is larger than 65536 bytes (key_size_max)\r\n");
+        CHECK(world.ask(client, resp({command, "x" + name})) ==
+              (command == "GET" ? no_key : no_channel));
+    }
+    CHECK(world.proxy().scratch().text.capacity() < 200'000);
+}
+
 }  // namespace ringmain::test
