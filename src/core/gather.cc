@@ -395,11 +395,19 @@ bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame) {
 // ------------------------------------------------------------------------------
 
 bool is_too_large(const Request& request) {
-    return request.join->gathered > request.client->pool->options->gather_size_max;
+    const Pool& pool = *request.client->pool;
+    const uint64_t size_max = pool.is_redis() ? pool.options->gather_size_max : stats_size_max;
+    return request.join->gathered > size_max;
 }
 
 std::string too_large_text(const Request& request) {
     const Pool& pool = *request.client->pool;
+    if (!pool.is_redis()) {
+        static_assert(stats_size_max == 4194304);
+        return error_line(pool,
+                          "the servers' answers to 'stats' are together larger than 4194304 bytes; "
+                          "ask the servers themselves");
+    }
     return error_line(pool,
                       "what the servers answer together is larger than " +
                           std::to_string(pool.options->gather_size_max) +

@@ -67,7 +67,7 @@ inline void count_last_part(Fragment& fragment, uint32_t size) {
     if (fragment.received == 0) count_part(fragment, size);
 }
 
-// The request's client is there.
+// Or a memcached's stats, of which all servers are asked. The request's client is there.
 [[nodiscard]] bool is_too_large(const Request& request);
 [[nodiscard]] std::string too_large_text(const Request& request);
 

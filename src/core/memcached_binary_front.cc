@@ -1,6 +1,7 @@
 // What a request in memcached's binary protocol is: one in text, or an answer here and now.
 
 #include "ringmain/core/counted_commands.h"
+#include "ringmain/core/limits.h"
 #include "ringmain/memcached/binary_forward.h"
 
 #include "front.h"
@@ -52,6 +53,8 @@ bool remove(Proxy& proxy, ClientConn& client, std::string_view key) {
 }  // namespace
 
 Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, const Bytes& bytes) {
+    const bool is_stat = frame.meaning.command == BinaryCommand::Stat;
+    if (is_stat && client.gathers >= gathers_max) return Taken::Later;
     BinaryWaiting& waiting = client.binary->expect(frame);
     if (frame.refusal != BinaryStatus::Success) {
         count(client, Verb::Invalid);
@@ -68,7 +71,7 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
         return Taken::Yes;
     }
     if (frame.meaning.with_key) waiting.key = bytes.view(frame.key, proxy.scratch().text);
-    if (frame.meaning.command == BinaryCommand::Stat) {
+    if (is_stat) {
         const std::string_view kind = bytes.view(frame.key, proxy.scratch().text);
         if (kind.starts_with(memcached::binary_detail_dump)) {
             waiting.key = memcached::binary_detail_name;

@@ -214,7 +214,11 @@ void broadcast(Proxy& proxy,
         make_split_request(proxy, client, copies * bytes.size() + names_size, frame.noreply);
     if (request == nullptr) return;
     describe(*request, frame);
-    request->stats_kind = kind;
+    if (frame.verb == Verb::Stats) {
+        request->stats_kind = kind;
+        request->policy = ResponsePolicy::Gathered;  // and counted
+        client.gathers += 1;
+    }
     for (const std::string_view name : names) {
         request->join->key_sizes.push_back(static_cast<uint16_t>(name.size()));
         const bool kept = request->join->keys.append_copy(name, &proxy.beginnings()) &&
@@ -402,6 +406,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
 }
 
 Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
+    if (frame.verb == Verb::Stats && client.gathers >= gathers_max) return Taken::Later;
     client.pool->counters->commands[number_of(frame.verb)].add(1);
     if (!client.pool->any_live() && !is_local(frame, bytes)) {
         refuse_all_out(proxy, client, frame);

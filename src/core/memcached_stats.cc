@@ -3,13 +3,13 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
+#include "ringmain/resp/elements.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace ringmain::core {
@@ -186,24 +186,48 @@ std::string own_stats(const Proxy& proxy) {
 
 namespace {
 
+// What all servers said, each in one piece.
+struct Texts {
+    explicit Texts(std::span<const Chain* const> responses) {
+        each.reserve(responses.size());
+        for (const Chain* response : responses) {
+            each.push_back(response->to_string());
+            line_count += static_cast<size_t>(std::ranges::count(each.back(), '\n'));
+            size += each.back().size();
+        }
+    }
+
+    // No more names can be in them.
+    [[nodiscard]] size_t names_max() const {
+        constexpr size_t smallest = std::string_view("STAT \r\n").size();
+        return std::min(line_count, size / smallest);
+    }
+
+    std::vector<std::string> each;
+    size_t line_count = 0;
+    size_t size = 0;
+};
+
 class Sums {
   public:
-    Sums(StatsKind kind, const StatsSources& sources) : kind_(kind), sources_(sources) {}
+    Sums(StatsKind kind, const StatsSources& sources, SipKey hash_key)
+        : kind_(kind),
+          sources_(sources),
+          texts_(sources.responses),
+          names_(texts_.names_max(), hash_key) {}
 
     void take_all() {
-        texts_.reserve(sources_.responses.size());
-        for (uint32_t server = 0; server < sources_.responses.size(); ++server) {
-            texts_.push_back(sources_.responses[server]->to_string());
-            std::string_view rest = texts_.back();
+        for (uint32_t server = 0; server < texts_.each.size(); ++server) {
+            std::string_view rest = texts_.each[server];
             std::string_view name;
             std::string_view value;
             while (next_line(rest, name, value)) {
-                const auto [found, added] = index_of_.try_emplace(name, stats_.size());
-                if (added) {
+                const auto [number, is_new] = names_.add(name);
+                if (is_new) {
                     stats_.emplace_back();
                     stats_.back().name = name;
                 }
-                take(stats_[found->second], value, rule_of(kind_, name), server);
+                take(stats_[number], value, rule_of(kind_, name), server);
             }
         }
     }
@@ -215,8 +239,8 @@ class Sums {
             if (!stat.name.ends_with(":chunk_size")) continue;
             count += 1;
         }
-        const auto found = index_of_.find("active_slabs");
-        if (found != index_of_.end()) stats_[found->second].whole = count;
+        const uint32_t found = names_.find("active_slabs");
+        if (found != resp::Elements::none) stats_[found].whole = count;
     }
 
     [[nodiscard]] bool all_the_same() const {
@@ -262,9 +286,9 @@ class Sums {
 
     StatsKind kind_;
     const StatsSources& sources_;
-    std::vector<std::string> texts_;
-    std::vector<Stat> stats_;
-    std::unordered_map<std::string_view, size_t> index_of_;
+    Texts texts_;
+    resp::Elements names_;
+    std::vector<Stat> stats_;  // by the number of its name
 };
 
 struct Prefix {
@@ -291,27 +315,24 @@ bool read_prefix(std::string_view line, Prefix& prefix) {
     return true;
 }
 
-std::string sum_prefixes(std::span<const Chain* const> responses) {
-    std::vector<std::string> texts;
-    texts.reserve(responses.size());
-    std::vector<Prefix> prefixes;
-    std::unordered_map<std::string_view, size_t> index_of;
-    for (const Chain* response : responses) {
-        texts.push_back(response->to_string());
-        std::string_view rest = texts.back();
+std::string sum_prefixes(std::span<const Chain* const> responses, SipKey hash_key) {
+    const Texts texts(responses);
+    resp::Elements names(texts.names_max(), hash_key);
+    std::vector<Prefix> prefixes;  // by the number of its name
+    for (std::string_view rest : texts.each) {
         for (size_t end = rest.find("\r\n"); end != std::string_view::npos;
              end = rest.find("\r\n")) {
             Prefix prefix;
             const bool is_one = read_prefix(rest.substr(0, end), prefix);
             rest.remove_prefix(end + 2);
             if (!is_one) continue;
-            const auto [found, added] = index_of.try_emplace(prefix.name, prefixes.size());
-            if (added) {
+            const auto [number, is_new] = names.add(prefix.name);
+            if (is_new) {
                 prefixes.push_back(prefix);
                 continue;
             }
             for (size_t i = 0; i < prefix.counts.size(); ++i) {
-                prefixes[found->second].counts[i] += prefix.counts[i];
+                prefixes[number].counts[i] += prefix.counts[i];
             }
         }
     }
@@ -344,8 +365,11 @@ std::optional<StatsKind> stats_kind_of(std::string_view what, std::string_view d
 std::string join_stats(const Proxy& proxy, StatsKind kind, const StatsSources& sources) {
     if (kind == StatsKind::Reset) return "RESET\r\n";
     if (kind == StatsKind::DetailSwitch) return "OK\r\n";
-    if (kind == StatsKind::DetailDump) return sum_prefixes(sources.responses) + "END\r\n";
-    Sums sums(kind, sources);
+    const SipKey hash_key = proxy.environment().hash_key;
+    if (kind == StatsKind::DetailDump) {
+        return sum_prefixes(sources.responses, hash_key) + "END\r\n";
+    }
+    Sums sums(kind, sources, hash_key);
     sums.take_all();
     if (kind == StatsKind::Sizes) sums.sort_by_size();
     if (kind == StatsKind::Slabs) {

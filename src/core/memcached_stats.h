@@ -12,6 +12,9 @@
 //   stats detail     on, off: every server is told; dump: summed by prefix
 //   stats ringmain   this process alone; no server is asked
 //
+// All answers together have at most stats_size_max bytes, and a client has gathers_max of its
+// requests under way: the worker serves nobody else while it adds up.
+//
 // Other kinds are refused: conns shows ringmain's own connections to a server, cachedump the keys
 // of one server's class.
 

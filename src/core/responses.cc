@@ -132,12 +132,8 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     if (conn.prelude_answers == 0 && !admit_part(conn, slice.size)) {
         return leases_.counts_on(conn);
     }
-    static_assert(stats_size_max == 4194304);  // in the text
-    const bool is_too_long = conn.prelude_answers == 0 &&
-                             conn.fragments.front()->request->verb == memcached::Verb::Stats &&
-                             conn.partial.size() + slice.size > stats_size_max;
     // Places in a response are 32 bits.
-    const bool fits = !is_too_long && conn.partial.size() + slice.size <= response_size_max;
+    const bool fits = conn.partial.size() + slice.size <= response_size_max;
     // What holds much gives way before streams of others do (Streams::pass_on).
     const uint32_t capacity = blocks_->capacity();
     const bool is_much = conn.partial.size() / block_size > capacity / 64;
@@ -153,10 +149,7 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     // rest of its response is counted and dropped.
     conn.partial.clear();
     const std::string text = error_line(
-        conn.server->pool(),
-        is_too_long
-            ? "the answer to 'stats' is larger than 4194304 bytes; ask the servers themselves"
-            : "the response does not fit into buffer memory; see buffer_memory");
+        conn.server->pool(), "the response does not fit into buffer memory; see buffer_memory");
     Fragment* fragment = conn.fragments.front();
     for (uint32_t left = awaiting(conn); left > 0; --left, fragment = fragment->next) {
         if (fragment->abandoned) continue;
@@ -483,6 +476,9 @@ bool Proxy::join_responses(Request& request) {
         if (request.verb == memcached::Verb::FlushAll ||
             request.verb == memcached::Verb::Verbosity) {
             return request.noreply || request.response.append_copy("OK\r\n", &kept_);
+        }
+        if (request.policy == ResponsePolicy::Gathered && is_too_large(request)) {
+            return request.response.append_copy(too_large_text(request), &kept_);
         }
         const std::string_view text =
             Bytes(join.keys).view({0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);

@@ -2,6 +2,7 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/resp/elements.h"
 #include "ringmain/resp/reader.h"
 
 #include <algorithm>
@@ -9,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "elements.h"
 #include "hyperloglog.h"
 #include "key_search.h"
 #include "lcs.h"

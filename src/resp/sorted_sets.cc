@@ -1,6 +1,7 @@
 #include "sorted_sets.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/resp/elements.h"
 #include "ringmain/resp/reader.h"
 
 #include <algorithm>
@@ -11,7 +12,6 @@
 #include <cstdlib>
 #include <numeric>
 
-#include "elements.h"
 #include "key_search.h"
 #include "text.h"
 

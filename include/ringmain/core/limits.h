@@ -59,8 +59,8 @@ inline constexpr Duration idle_lease_max = Duration::millis(30'000);
 // A server that takes MULTI and refuses EXEC or DISCARD gets no transaction for so long.
 inline constexpr Duration transactions_refused_for = Duration::millis(10'000);
 
-// Of memcached's answer to stats, from one server: each line of it takes a hundred bytes and more
-// when it is added up.
+// Of memcached's answers to one stats, from all servers together: each line of them takes a hundred
+// bytes and more when it is added up.
 inline constexpr uint64_t stats_size_max = uint64_t{4} << 20;
 
 // A command that waits on its server gets an answer so much later than its own time at the latest.

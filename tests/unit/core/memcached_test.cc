@@ -1,6 +1,9 @@
 // memcached clients: what is forwarded, split, silenced and answered here.
 
 #include "tests/unit/core/world.h"
+#include "tests/unit/memcached/binary_packets.h"
+
+#include <array>
 
 #include <doctest/doctest.h>
 
@@ -452,11 +455,81 @@ TEST_CASE("memcached: stats that do not end fail alone") {
         world.settle();
     }
     CHECK(World::heard(client) ==
-          "SERVER_ERROR ringmain: the answer to 'stats' is larger than 4194304 bytes; ask the "
-          "servers themselves\r\n");
+          "SERVER_ERROR ringmain: the servers' answers to 'stats' are together larger than 4194304 "
+          "bytes; ask the servers themselves\r\n");
     world.reply(0, lines + "END\r\n" + "VALUE a 0 1\r\nx\r\nEND\r\n");
     world.settle();
     CHECK(World::heard(client) == "VALUE a 0 1\r\nx\r\nEND\r\n");
+}
+
+TEST_CASE("memcached: what several servers say to stats has one limit") {
+    std::string lines;
+    for (uint32_t i = 0; i < 100; ++i) {
+        lines += "PREFIX a" + std::to_string(i) + " get 1 hit 0 set 2 del 0\r\n";
+    }
+    // Crossed while the second answers, and with the end of its answer.
+    const size_t all = (4 << 20) / lines.size();
+    for (const size_t first : {all / 2, all}) {
+        CAPTURE(first);
+        const std::array<size_t, 2> counts = {first, all + 1 - first};
+        World world(memcached_pool(2));
+        world.server(0).mood = Mood::Mute;
+        world.server(1).mood = Mood::Mute;
+        Channel& client = world.client();
+        CHECK(world.ask(client, "stats detail dump\r\nmn\r\n") == "");
+        for (uint32_t server = 0; server < 2; ++server) {
+            for (size_t sent = 0; sent + 1 < counts[server]; ++sent) {
+                world.reply(server, lines);
+                world.settle();
+            }
+            world.reply(server, lines + "END\r\n");
+            world.settle();
+        }
+        CHECK(World::heard(client) ==
+              "SERVER_ERROR ringmain: the servers' answers to 'stats' are together larger than "
+              "4194304 bytes; ask the servers themselves\r\nMN\r\n");
+        CHECK(world.loop().blocks().in_use() <= 3);
+        CHECK(world.proxy().is_idle());
+        // Both connections go on.
+        CHECK(world.ask(client, "stats reset\r\n") == "");
+        world.reply(0, "RESET\r\n");
+        world.reply(1, "RESET\r\n");
+        world.settle();
+        CHECK(World::heard(client) == "RESET\r\n");
+    }
+}
+
+TEST_CASE("memcached: what a client pipelines behind sixteen stats waits for them") {
+    World world(memcached_pool(2));
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    const std::string binary = memcached::test::packet({.opcode = 0x10, .key = "reset"});
+    for (const std::string& question : {std::string("stats reset\r\n"), binary}) {
+        Channel& client = world.client();
+        std::string all;
+        for (int i = 0; i < 20; ++i) {
+            all += question;
+        }
+        CHECK(world.ask(client, all) == "");
+        std::string heard;
+        for (const size_t asked : {size_t{16}, size_t{4}}) {
+            CHECK(world.proxy().live_requests() == asked);
+            for (size_t i = 0; i < asked; ++i) {
+                world.reply(0, "RESET\r\n");
+                world.reply(1, "RESET\r\n");
+            }
+            world.settle();
+            heard += World::heard(client);
+        }
+        std::string expected;
+        const std::string answer =
+            question == binary ? heard.substr(0, heard.size() / 20) : "RESET\r\n";
+        for (int i = 0; i < 20; ++i) {
+            expected += answer;
+        }
+        CHECK(heard == expected);
+        CHECK(world.proxy().is_idle());
+    }
 }
 
 TEST_CASE("memcached: what is answered here") {

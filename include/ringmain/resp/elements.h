@@ -1,4 +1,4 @@
-// src/resp/elements.h - elements of sets, numbered in the order in which they were first met.
+// ringmain/resp/elements.h - elements of sets, numbered in the order in which they were first met.
 //
 // An open table of numbers over one list of elements: no allocation per element, since a worker
 // serves nobody else while it fills. The hash is keyed, so that nobody can choose elements that
