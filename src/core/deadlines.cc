@@ -39,6 +39,8 @@ void Proxy::on_pause(Duration gap) {
         conn->moved_at = conn->moved_at + gap;
         conn->ready_at = conn->ready_at + gap;
         conn->taken_at = conn->taken_at + gap;
+        conn->large_at = conn->large_at + gap;
+        conn->took_at = conn->took_at + gap;
         if (conn->answer_by != Instant::never()) conn->answer_by = conn->answer_by + gap;
         // Of a probe that is not planned it is never.
         if (conn->retry_at != Instant::never()) conn->retry_at = conn->retry_at + gap;
@@ -64,6 +66,7 @@ void Proxy::on_pause(Duration gap) {
 
 void Proxy::check_deadlines(ServerConn& conn) {
     if (conn.is_subscriber && subscriptions_.check(conn)) return;
+    if (streams_.asks_kernel(conn)) return;
     switch (conn.state) {
         case ServerConn::State::Closed:
             check_closed(conn);
@@ -180,7 +183,8 @@ std::string expired_text(const ServerConn& conn, Duration timeout) {
 Instant first_due(const ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     const Duration limit = first_limit(options);
-    const Instant from = std::max(conn.fragments.front()->queued, conn.moved_at);
+    const Instant from =
+        std::max({conn.fragments.front()->queued, conn.moved_at, conn.last_taken()});
     if (options.timeout_ms > 0) return from + limit;
     const bool has_limit = limit.ns > 0 && conn.state == ServerConn::State::Ready;
     return has_limit ? std::max(from, conn.ready_at) + limit : Instant::never();
@@ -197,8 +201,8 @@ namespace {
 
 // When the time of the connection began: while something large moves, it begins anew.
 Instant late_from_of(const ServerConn& conn) {
-    const Instant from = std::max({conn.fragments.front()->queued, conn.moved_at, conn.ready_at});
-    return conn.unsent > 0 ? std::max(from, conn.taken_at) : from;
+    return std::max(
+        {conn.fragments.front()->queued, conn.moved_at, conn.ready_at, conn.last_taken()});
 }
 
 }  // namespace
@@ -271,6 +275,12 @@ bool has_no_time_yet(const ServerConn& conn, const Fragment& fragment) {
            (is_wanted(fragment) && fragment.request->client == head.request->client);
 }
 
+// Who sends large requests waits for what they take: until the server has them.
+Instant begin_of(const ServerConn& conn, const Fragment& fragment) {
+    if (conn.uploads_of == 0) return fragment.queued;
+    return std::max({fragment.queued, conn.moved_at, conn.last_taken()});
+}
+
 }  // namespace
 
 // In the order of their deadlines, since all of a pool have the same timeout; but for those behind
@@ -281,7 +291,7 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     for (Fragment* fragment = conn.first_in_time; fragment != nullptr; fragment = fragment->next) {
         if (fragment->abandoned) continue;
         const bool is_held = has_no_time_yet(conn, *fragment);
-        const Instant due = (is_held ? now_ : fragment->queued) + timeout;
+        const Instant due = (is_held ? now_ : begin_of(conn, *fragment)) + timeout;
         if (due <= now_) {
             if (expire(conn, *fragment, timeout)) falls_silent = true;
             continue;
@@ -314,15 +324,15 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     counters_->timeouts.add(1);
     server.counters().timedout.add(1);
     bool falls_silent = false;
+    const Instant begun = begin_of(conn, fragment);
     // Who waits behind what moves, or is that, says nothing about the server; nor does an answer
     // that may have come and cannot be received.
     const bool tells = !conn.streaming && !conn.is_starved && !Streams::may_hold_answers(conn) &&
-                       fragment.queued >= conn.moved_at &&
-                       !conn.is_moving(fragment, now_, timeout) &&
+                       begun >= conn.moved_at && !conn.is_moving(fragment, now_, timeout) &&
                        !(conn.is_sought && server.open_connections() > 0);
-    if (tells) report_failure(server, std::min(fragment.queued, conn.worked_at()), reason);
+    if (tells) report_failure(server, std::min(begun, conn.worked_at()), reason);
     if (tells && conn.state != ServerConn::State::Connecting) {
-        falls_silent = server.silence.on_late(fragment.queued, conn.since, now_);
+        falls_silent = server.silence.on_late(begun, conn.since, now_);
     }
     fail(fragment,
          error_line(server.pool(), "server " + server.title() + " " + reason),

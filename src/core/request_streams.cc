@@ -317,7 +317,32 @@ void Streams::give_part(const ClientConn& client, Slice slice, std::string_view 
 // All that waited is with the driver.
 void Streams::on_taken(ServerConn& conn) {
     conn.taken_at = proxy_->now();
+    proxy_->wake_at(proxy_->now() + untaken_look);
     if (conn.uploader->paused) proxy_->resumable_.add(*conn.uploader);
+}
+
+// Of a request whose end is still to come it is looked at then (begin_time).
+void Streams::note_leaving(ServerConn& conn) {
+    const uint32_t requests = conn.traffic.unsent;
+    if (requests == 0 || conn.out.size() / requests <= large_request_size) return;
+    conn.note_large(proxy_->now());
+    proxy_->wake_at(proxy_->now() + untaken_look);
+}
+
+bool Streams::asks_kernel(ServerConn& conn) {
+    const bool is_full = conn.uploader != nullptr && conn.unsent > 0;
+    if (conn.state != ServerConn::State::Ready || (!is_full && !conn.is_taking())) return false;
+    const Instant now = proxy_->now();
+    if (conn.judged_at == now || late_limit(*conn.server->pool().options).ns == 0) return false;
+    asked_.add(conn);
+    proxy_->wake_at(now + untaken_look);
+    return true;
+}
+
+void Streams::judge_untaken(ServerConn& conn, uint64_t in_kernel) {
+    conn.judged_at = proxy_->now();
+    conn.note_in_kernel(in_kernel, conn.judged_at);
+    proxy_->check_deadlines(conn);
 }
 
 // Of a larger value it reads the rest by itself.
@@ -373,6 +398,8 @@ void Streams::begin_time(ServerConn& conn) {
     for (; fragment != nullptr; fragment = fragment->next) {
         fragment->queued = now;
     }
+    conn.note_large(now);
+    proxy_->wake_at(now + untaken_look);
     const Duration limit = first_limit(*conn.server->pool().options);
     if (limit.ns > 0) proxy_->wake_at(now + limit);
 }

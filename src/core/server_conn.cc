@@ -21,7 +21,8 @@ ServerConn::ServerConn(BlockPool& blocks, Server& owner, bool speaks_resp3)
 bool ServerConn::is_moving(const Fragment& fragment, Instant now, Duration timeout) const {
     const bool is_in_response =
         std::visit([](const auto& reader) { return !reader.at_start(); }, parser);
-    return (unsent > 0 && taken_at > fragment.queued && taken_at + timeout > now) ||
+    const Instant taken = last_taken();
+    return (taken > fragment.queued && taken + timeout > now) ||
            (is_in_response && server->silence.heard_at() + timeout > now);
 }
 
@@ -29,6 +30,18 @@ Blame ServerConn::blame_for_lateness(const Fragment& head, Instant now) const {
     const Duration timeout = first_limit(*server->pool().options);
     if (is_moving(head, now, timeout)) return Blame::Nobody;
     return is_starved || head.queued < moved_at ? Blame::Us : Blame::Server;
+}
+
+// Whether that is less than it was is not known before it was asked once.
+void ServerConn::note_in_kernel(uint64_t bytes, Instant now) {
+    const bool is_less = bytes < in_kernel;
+    const uint64_t most = to_take + bytes;
+    to_take = most > in_kernel ? most - in_kernel : 0;
+    in_kernel = bytes;
+    if (is_less && takes_slowly) took_at = now;
+    if (is_less && unsent > 0) taken_at = now;
+    if (takes_slowly && to_take == 0) moved_at = now;
+    takes_slowly = to_take > 0;
 }
 
 void ServerConn::note_taken() {
@@ -77,6 +90,9 @@ void ServerConn::forget_traffic() {
     traffic = {};
     unsent = 0;
     takes_long = false;
+    in_kernel = 0;
+    to_take = 0;
+    takes_slowly = false;
     show({});
 }
 

@@ -44,6 +44,9 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
         return conn.prelude_out;
     }
     if (conn.unsent == 0) conn.taken_at = now_;
+    if (conn.out.size() > large_request_size) [[unlikely]] {
+        streams_.note_leaving(conn);
+    }
     conn.unsent += conn.out.size();
     Fragment* first = conn.traffic.first_unsent;
     if (first == nullptr && conn.traffic.out_size == 0 && conn.uploader == nullptr) return conn.out;

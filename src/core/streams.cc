@@ -428,6 +428,7 @@ void Streams::on_lost(ServerConn& conn) {
     conn.is_cut = false;
     conn.upload_line.clear();
     early_.remove(conn);
+    asked_.remove(conn);
     if (std::exchange(conn.set_apart, false)) {
         conn.server->set_apart -= 1;
         // One of everybody's finds out when the server is there again.

@@ -236,6 +236,10 @@ Instant Driver::next_deadline() const {
 
 void Driver::on_time() {
     proxy_.on_tick();
+    while (core::ServerConn* conn = proxy_.streams().next_asked()) {
+        const int socket = channels_[conn->channel]->socket;
+        proxy_.streams().judge_untaken(*conn, uring::untaken_bytes(socket));
+    }
     if (!draining_) arm_listeners();
     nudge_quiet();
     knock_again();

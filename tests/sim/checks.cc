@@ -182,7 +182,7 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
                                 ? pool.timeout_ms * core::late_timeouts_max
                                 : std::max(pool.late_connection_timeout_ms, pool.timeout_ms);
     // A large response may take its time as long as it moves, and those behind it wait for it.
-    const Instant since = std::max({head->queued, conn.moved_at, conn.ready_at});
+    const Instant since = std::max({head->queued, conn.moved_at, conn.ready_at, conn.last_taken()});
     const bool is_ready = conn.state == core::ServerConn::State::Ready;  // else it has ready_by
     if (is_ready && !conn.paused &&
         (now_ - since).ns > Duration::millis(late_ms).ns + resolution.ns) {
@@ -192,9 +192,10 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
     const bool is_coming =
         conn.streaming || (core::Streams::is_under_way(conn) && is_wanted(*head));
     for (const core::Fragment* fragment = head; fragment != nullptr; fragment = fragment->next) {
-        // On a lease the time of what left in parts, and of what is behind it, begins when the last
-        // part has left.
-        const Instant begun = is_leased ? since : fragment->queued;
+        // On a lease, and among a client's large requests, the time of what left or is taken in
+        // parts, and of what is behind it, begins when the last part is with the server.
+        const bool is_alone = is_leased || conn.uploads_of != 0;
+        const Instant begun = is_alone ? std::max(since, fragment->queued) : fragment->queued;
         if (fragment->abandoned || (now_ - begun).ns <= timeout.ns + resolution.ns) continue;
         if (core::Streams::is_arriving(conn, *fragment)) continue;
         // A client waits for its own large value as long as it takes, and nobody for what a client

@@ -126,6 +126,7 @@ void World::batch(Worker& worker) {
     }
     adopt(worker);
     if (std::exchange(worker.is_told_to_drain, false)) drain(worker);
+    note_untaken(index);
     worker.loop->end();
     if (now_ - worker.last_tick >= test::Loop::tick) worker.last_tick = now_;
     worker.free_at = now_ + Duration{static_cast<int64_t>(prng_.below(4)) * grid.ns};
@@ -139,6 +140,14 @@ void World::batch(Worker& worker) {
         tell("worker ", index, " says: ", notice);
     }
     worker.loop->notices().clear();
+}
+
+// What is on its way to a server is not with it.
+void World::note_untaken(uint32_t worker) {
+    for (const auto& link : links_) {
+        if (link->worker != worker || link->server == nullptr) continue;
+        link->channel->untaken = link->to_peer.size() + link->channel->arrived.size();
+    }
 }
 
 // To a server that was ejected earlier in this batch, perhaps.

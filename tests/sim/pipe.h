@@ -48,6 +48,14 @@ class Pipe {
 
     [[nodiscard]] bool empty() const { return pieces_.empty(); }
 
+    [[nodiscard]] uint64_t size() const {
+        uint64_t bytes = 0;
+        for (const Piece& piece : pieces_) {
+            bytes += piece.bytes.size();
+        }
+        return bytes;
+    }
+
     [[nodiscard]] bool is_closed() const { return end_ != Instant::never(); }
 
     [[nodiscard]] bool has_ended(Instant now) const {

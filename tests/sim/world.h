@@ -117,6 +117,7 @@ class World {
     void bring_messages(Link& link);
     [[nodiscard]] bool ends_unseen(const Link& link) const;
     [[nodiscard]] static bool connects_in_vain(const Link& link);
+    void note_untaken(uint32_t worker);
     [[nodiscard]] bool is_certain(const Link& link, const Link::Message& message);
     void note_lessee(Link& link);
     void collect(Worker& worker);

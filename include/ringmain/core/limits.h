@@ -71,6 +71,11 @@ inline constexpr Duration wait_margin = Duration::millis(1000);
 inline constexpr uint32_t set_apart_max = 8;
 inline constexpr uint64_t stream_window = 1024 * 1024;
 
+// The kernel holds megabytes for a server. How far that has taken them is asked so often of a
+// connection with a large request: one that came in parts, or a send with so much for each request.
+inline constexpr Duration untaken_look = Duration::millis(10);
+inline constexpr uint64_t large_request_size = 64 * 1024;
+
 // So much of a large response must have come before any of it is passed on.
 inline constexpr uint64_t stream_held_back = 16 * 1024;
 

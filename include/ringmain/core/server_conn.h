@@ -136,10 +136,32 @@ class ServerConn {
     // Of a connection that ends with the request that is late, the oldest one.
     [[nodiscard]] Blame blame_for_lateness(const Fragment& head, Instant now) const;
 
+    // A large request of which something may not be with the server: the kernel knows.
+    [[nodiscard]] bool is_taking() const {
+        return to_take > 0 && !fragments.empty() && fragments.front()->queued <= large_at;
+    }
+
+    // When it was seen to take some of a request last; the beginning of time when it has all.
+    [[nodiscard]] Instant last_taken() const {
+        if (unsent > 0) return taken_at;
+        return is_taking() ? took_at : Instant{};
+    }
+
+    // A large request ends with what is in `out`.
+    void note_large(Instant now) {
+        takes_slowly = takes_slowly && is_taking();
+        to_take = out.size() + unsent + in_kernel;
+        large_at = now;
+    }
+
+    // So much of what has left is still with the kernel.
+    void note_in_kernel(uint64_t bytes, Instant now);
+
     // So much of what was handed out has left. The connection may have been lost in the same batch.
     void note_sent(uint64_t bytes, Instant now) {
         if (bytes == 0 || unsent == 0) return;
         unsent -= bytes;
+        in_kernel += bytes;
         taken_at = now;
         if (unsent == 0 && takes_long) moved_at = now;
         takes_long = unsent > 0;
@@ -211,16 +233,22 @@ class ServerConn {
     bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
-    // When enough of a large response passed last, or the end of a request that left in parts, or
-    // it was starved last.
+    // When enough of a large response passed last, or the end of a request that left or was taken
+    // in parts, or it was starved last.
     Instant moved_at = {};
-    uint64_t moved_size = 0;  // bytes of a large response since
-    bool takes_long = false;  // a part of what was handed out has left, and not the rest
-    Instant taken_at = {};    // when something left last, or a part of a request had to wait
-    uint64_t unsent = 0;      // bytes that were handed out and have not left
-    std::string last_error;   // why it is closed
-    uint32_t channel = 0;     // the driver's name for it; 0 while it has none
-    uint32_t database;        // what its prelude selects
+    uint64_t moved_size = 0;    // bytes of a large response since
+    bool takes_long = false;    // a part of what was handed out has left, and not the rest
+    Instant taken_at = {};      // when something left last, or a part of a request had to wait
+    uint64_t unsent = 0;        // bytes that were handed out and have not left
+    uint64_t in_kernel = 0;     // at most so much has left and is not with the server
+    uint64_t to_take = 0;       // up to the end of the last large request: what is not with it
+    Instant large_at = {};      // when that end was there
+    Instant took_at = {};       // when the kernel was seen to hold less, last
+    bool takes_slowly = false;  // it has been asked, and the server did not have all
+    Instant judged_at = {};     // when it was asked
+    std::string last_error;     // why it is closed
+    uint32_t channel = 0;       // the driver's name for it; 0 while it has none
+    uint32_t database;          // what its prelude selects
 
     // Of a lease.
     bool ends = false;             // nothing more is said on it: it is shut once `out` is sent
@@ -237,6 +265,7 @@ class ServerConn {
     ListLink<ServerConn> waiting_link;  // has a deadline or a retry to look at
     ListLink<ServerConn> stream_link;
     ListLink<ServerConn> throttle_link;
+    ListLink<ServerConn> asked_link;  // the driver is to ask the kernel
     ListLink<ServerConn> early_link;  // `partial` is an answer to what has not wholly left
 
     FragmentFifo fragments;

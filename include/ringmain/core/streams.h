@@ -155,6 +155,11 @@ class Streams {
     // Whether the server goes on taking a request; else the connection was lost over it, and false.
     bool check_request(ServerConn& conn);
     void on_taken(ServerConn& conn);
+    // What is in `out` leaves now: there is more of it than large_request_size.
+    void note_leaving(ServerConn& conn);
+    // Whether the server may be taking a large request: then its deadlines are looked at when the
+    // driver has said what the kernel still has of it.
+    [[nodiscard]] bool asks_kernel(ServerConn& conn);
     // Something was answered on a connection that was set apart.
     void on_answered(ServerConn& conn);
     // Before those who wait for it are told.
@@ -187,6 +192,11 @@ class Streams {
 
     // `paused` has changed; null when there is no more.
     [[nodiscard]] ServerConn* next_throttled() { return throttled_.pop_front(); }
+
+    // Of which judge_untaken() is told what the kernel has for its server; after on_tick().
+    [[nodiscard]] ServerConn* next_asked() { return asked_.pop_front(); }
+
+    void judge_untaken(ServerConn& conn, uint64_t in_kernel);
 
   private:
     // What is known of a request that has not come to its end.
@@ -252,6 +262,7 @@ class Streams {
     Proxy* proxy_;
     List<ServerConn, &ServerConn::stream_link> under_way_;  // is_under_way()
     List<ServerConn, &ServerConn::throttle_link> throttled_;
+    List<ServerConn, &ServerConn::asked_link> asked_;
     List<ServerConn, &ServerConn::early_link> early_;
 };
 

@@ -93,7 +93,7 @@ struct Channel {
     bool reads = true;           // the peer takes what is sent to it
     uint64_t sip = 1024 * 1024;  // so much of it at a time
     bool inbound_end = false;    // the peer closes behind `inbound`
-    uint64_t untaken = 0;        // of what was sent, with the kernel
+    uint64_t untaken = 0;        // of what was sent, with the kernel: for who asks
     Chain sending;               // what the proxy gave, not yet with the peer
     Inbound inbound;             // from the peer, not yet received
     std::string arrived;         // with the peer
@@ -207,6 +207,9 @@ class Loop {
         if (now_ - last_tick_ >= tick) {
             last_tick_ = now_;
             proxy_->on_tick();
+            while (core::ServerConn* conn = proxy_->streams().next_asked()) {
+                proxy_->streams().judge_untaken(*conn, channels_[conn->channel]->untaken);
+            }
         }
         proxy_->end_batch();
         while (std::optional<core::Notice> notice = proxy_->take_notice()) {
