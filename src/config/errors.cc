@@ -86,7 +86,7 @@ std::string shown(std::string_view pattern) {
     return text;
 }
 
-constexpr std::string_view head =
+constexpr std::string_view help_head =
     "Every error that ringmain itself sends to a client. What a server says is passed on as it "
     "is.\n"
     "In a text \"...\" stands for what differs: a name, a number, a server's own words.\n";
@@ -110,7 +110,7 @@ bool fits(const ErrorRow& row, std::string_view line) {
 }
 
 std::string errors_help() {
-    std::string out(head);
+    std::string out(help_head);
     for (const ErrorRow& row : table) {
         if (row.kind == Kind::Section) {
             out.append("\n# ").append(row.text).append("\n");

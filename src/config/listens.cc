@@ -99,18 +99,19 @@ std::string ipv6_text(const Groups& groups) {
     return text;
 }
 
-bool is_ipv6(std::string_view host) {
+// The parser has accepted the host: a look tells what it is.
+bool looks_like_ipv6(std::string_view host) {
     return host.find(':') != std::string_view::npos;
 }
 
-bool is_ipv4(std::string_view host) {
+bool looks_like_ipv4(std::string_view host) {
     return std::ranges::all_of(host,
                                [](char byte) { return ascii::is_digit(byte) || byte == '.'; });
 }
 
 std::string normal_host(const std::string& host) {
     std::string lower(host);
-    if (!is_ipv6(host)) {
+    if (!looks_like_ipv6(host)) {
         std::ranges::transform(lower, lower.begin(), ascii::lower);
         return lower;
     }
@@ -135,13 +136,14 @@ std::string normal_path(std::string_view path) {
 bool hosts_share(std::string_view a, std::string_view b) {
     if (a == b) return true;
     if (a == "localhost") return b == "127.0.0.1" || b == "::1";
-    if (a == "0.0.0.0") return is_ipv4(b) || b == "localhost";
+    if (a == "0.0.0.0") return looks_like_ipv4(b) || b == "localhost";
     // It takes IPv4, too (uring::listen_tcp).
-    return a == "::" && (is_ipv6(b) || is_ipv4(b) || b == "localhost");
+    return a == "::" && (looks_like_ipv6(b) || looks_like_ipv4(b) || b == "localhost");
 }
 
 bool is_loopback(std::string_view host) {
-    return host == "localhost" || host == "::1" || (is_ipv4(host) && host.starts_with("127."));
+    return host == "localhost" || host == "::1" ||
+           (looks_like_ipv4(host) && host.starts_with("127."));
 }
 
 // What the kernel connects to.
@@ -155,7 +157,7 @@ bool host_leads_to(std::string_view host, std::string_view listen) {
     if (listen != "0.0.0.0" && listen != "::") {
         return hosts_share(host, listen) || hosts_share(listen, host);
     }
-    return host == "localhost" || (is_loopback(host) && (listen == "::" || is_ipv4(host)));
+    return host == "localhost" || (is_loopback(host) && (listen == "::" || looks_like_ipv4(host)));
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "front.h"
 
@@ -44,6 +45,8 @@ struct Asked {
 
 // The cursor of a page is the server's times this plus its index: as many servers may a pool have.
 inline constexpr uint64_t page_step = 4096;
+
+inline constexpr std::string_view misfit = "the servers' answers do not fit the request";
 
 // Whether a response that is no error can be a part.
 [[nodiscard]] bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame);

@@ -24,8 +24,6 @@ namespace ringmain::core {
 
 namespace {
 
-constexpr std::string_view misfit = "the servers' answers do not fit the request";
-
 class Joiner {
   public:
     Joiner(Proxy& proxy, Request& request, std::span<const Chain* const> responses, OpenBlock* open)

@@ -15,14 +15,6 @@ namespace ringmain::core {
 
 namespace {
 
-// "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n"
-void append_request(std::string& text, std::initializer_list<std::string_view> arguments) {
-    resp::write_array_header(text, arguments.size());
-    for (const std::string_view argument : arguments) {
-        resp::write_bulk(text, argument);
-    }
-}
-
 config::Credentials credentials_of(const Server& server) {
     return server.pool().options->credentials_of(server.options());
 }
@@ -84,18 +76,18 @@ void Proxy::begin_prelude(ServerConn& conn) {
     uint8_t commands = 0;
     if (!credentials.password.empty()) {
         if (credentials.user.empty()) {
-            append_request(text, {"AUTH", credentials.password});
+            resp::write_request(text, {"AUTH", credentials.password});
         } else {
-            append_request(text, {"AUTH", credentials.user, credentials.password});
+            resp::write_request(text, {"AUTH", credentials.user, credentials.password});
         }
         commands += 1;
     }
     if (conn.resp3) {
-        append_request(text, {"HELLO", "3"});
+        resp::write_request(text, {"HELLO", "3"});
         commands += 1;
     }
     if (conn.database != 0) {
-        append_request(text, {"SELECT", std::to_string(conn.database)});
+        resp::write_request(text, {"SELECT", std::to_string(conn.database)});
         commands += 1;
     }
     // Who would take requests for all is to answer first: connections are taken by many that answer
@@ -106,7 +98,7 @@ void Proxy::begin_prelude(ServerConn& conn) {
                      conn.server->silence.is_silent() || MetaSets::must_ask(conn);
     if (conn.says_ping) {
         if (conn.server->pool().is_redis()) {
-            append_request(text, {"PING"});
+            resp::write_request(text, {"PING"});
         } else {
             text += "version\r\n";
         }

@@ -35,13 +35,6 @@ constexpr std::string_view add_script =
     "redis.call('DEL',KEYS[2]) "
     "return redis.pcall('SADD',KEYS[1],ARGV[1])";
 
-void append_request(std::string& text, std::initializer_list<std::string_view> words) {
-    resp::write_array_header(text, words.size());
-    for (const std::string_view word : words) {
-        resp::write_bulk(text, word);
-    }
-}
-
 std::string upper_name(const Command& command) {
     std::string name(command.name);
     std::ranges::transform(name, name.begin(), ascii::upper);
@@ -73,7 +66,7 @@ bool takes(resp::Cursor& cursor, std::string_view text) {
 
 std::string request_text(std::initializer_list<std::string_view> words) {
     std::string text;
-    append_request(text, words);
+    resp::write_request(text, words);
     return text;
 }
 
@@ -113,9 +106,9 @@ std::string carry_value_head(int64_t ttl_ms) {
 
 std::string remove_text(std::initializer_list<std::string_view> words) {
     std::string text;
-    append_request(text, {"MULTI"});
-    append_request(text, words);
-    append_request(text, {"EXEC"});
+    resp::write_request(text, {"MULTI"});
+    resp::write_request(text, words);
+    resp::write_request(text, {"EXEC"});
     return text;
 }
 
@@ -131,16 +124,16 @@ std::string add_text(std::string_view key, std::string_view member) {
 
 std::string watch_text(std::string_view key) {
     std::string text;
-    append_request(text, {"MULTI"});
-    append_request(text, {"DISCARD"});
-    append_request(text, {"WATCH", key});
+    resp::write_request(text, {"MULTI"});
+    resp::write_request(text, {"DISCARD"});
+    resp::write_request(text, {"WATCH", key});
     return text;
 }
 
 std::string wait_text(std::string_view replicas, std::string_view timeout) {
     std::string text;
-    append_request(text, {"PUBLISH", wait_channel, ""});
-    append_request(text, {"WAIT", replicas, timeout});
+    resp::write_request(text, {"PUBLISH", wait_channel, ""});
+    resp::write_request(text, {"WAIT", replicas, timeout});
     return text;
 }
 

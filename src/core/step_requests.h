@@ -15,7 +15,6 @@
 namespace ringmain::core {
 
 inline constexpr std::string_view no_memory = "out of buffer memory; see buffer_memory";
-inline constexpr std::string_view misfit = "the servers' answers do not fit the request";
 
 [[nodiscard]] std::string request_text(std::initializer_list<std::string_view> words);
 

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "front.h"
+#include "gather.h"
 #include "step_requests.h"
 
 namespace ringmain::core {

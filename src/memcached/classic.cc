@@ -38,14 +38,6 @@ bool is_key(std::string_view word) {
     return word.size() <= key_size_max;
 }
 
-void keep_key(CommandLine& command, std::string_view key) {
-    RequestFrame& frame = *command.frame;
-    if (frame.key_count < RequestFrame::keys_kept) {
-        frame.keys[frame.key_count] = command.range_of(key);
-    }
-    frame.key_count += 1;
-}
-
 void read_get(CommandLine& command) {
     RequestFrame& frame = *command.frame;
     const bool has_exptime = is_get_and_touch(frame.verb);
@@ -58,7 +50,7 @@ void read_get(CommandLine& command) {
     }
     for (std::string_view key = command.words.next(); !key.empty(); key = command.words.next()) {
         if (!is_key(key)) return command.refuse(answers::bad_format);
-        keep_key(command, key);
+        command.keep_key(key);
     }
     if (command.words.has_break()) return command.refuse(answers::bad_format);
     if (frame.key_count == 0) {
@@ -88,7 +80,7 @@ Demand read_update(CommandLine& command) {
     if (!is_right || !data_size.has_value()) command.refuse(answers::bad_format);
     if (!data_size.has_value()) return {};  // where the data ends nobody knows
 
-    keep_key(command, key);
+    command.keep_key(key);
     frame.is_canonical = command.words.is_regular() && arguments.count == count &&
                          is_canonical_number(flags) && is_canonical_time(exptime) &&
                          is_canonical_number(length) &&
@@ -111,7 +103,7 @@ void read_key_and_number(CommandLine& command) {
     } else if (!read_unsigned(number, UINT64_MAX).has_value()) {
         return command.refuse(answers::bad_delta);
     }
-    keep_key(command, key);
+    command.keep_key(key);
     const bool is_spelled_so =
         frame.verb == Verb::Touch ? is_canonical_time(number) : is_canonical_number(number);
     frame.is_canonical = command.words.is_regular() && arguments.count == 2 && is_spelled_so;
@@ -131,7 +123,7 @@ void read_delete(CommandLine& command) {
     }
     const std::string_view key = arguments.words[0];
     if (!is_key(key) || command.words.has_break()) return command.refuse(answers::bad_format);
-    keep_key(command, key);
+    command.keep_key(key);
     frame.is_canonical = command.words.is_regular() && arguments.count == 1 && !needs_zero(key);
 }
 

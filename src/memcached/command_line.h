@@ -34,6 +34,13 @@ struct CommandLine {
                 static_cast<uint32_t>(word.size())};
     }
 
+    void keep_key(std::string_view key) const {
+        if (frame->key_count < RequestFrame::keys_kept) {
+            frame->keys[frame->key_count] = range_of(key);
+        }
+        frame->key_count += 1;
+    }
+
     void refuse(std::string_view answer) const {
         frame->verb = Verb::Invalid;
         frame->answer = frame->noreply ? std::string_view{} : answer;

@@ -110,11 +110,6 @@ std::string_view answer_of(Verb verb, std::string_view answer) {
     return is_terse && !is_own ? answers::bad_or_duplicate_flag : answer;
 }
 
-void keep_key(CommandLine& command, std::string_view key) {
-    command.frame->key_count = 1;
-    command.frame->keys[0] = command.range_of(key);
-}
-
 // me <key> [b]: other words are ignored by the server, q included.
 void read_debug(CommandLine& command, const MetaWords& words) {
     RequestFrame& frame = *command.frame;
@@ -126,7 +121,7 @@ void read_debug(CommandLine& command, const MetaWords& words) {
         if (has_line_end(key.view())) return command.refuse(answers::unspeakable_debug);
     }
     frame.is_canonical = command.words.is_regular();
-    keep_key(command, words.key());
+    command.keep_key(words.key());
 }
 
 // The common part of mg, ms, md and ma.
@@ -139,7 +134,7 @@ void read_key_and_flags(CommandLine& command, const MetaWords& words, size_t fir
     const std::string_view wrong = read_flags(words, first_flag, frame);
     if (!wrong.empty()) return command.refuse(answer_of(frame.verb, wrong));
     frame.is_canonical = command.words.is_regular() && !frame.quiet;
-    keep_key(command, words.key());
+    command.keep_key(words.key());
 }
 
 // ms <key> <length> <flags>*

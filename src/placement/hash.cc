@@ -12,7 +12,7 @@ namespace ringmain::placement {
 namespace {
 
 // In the order of HashKind.
-constexpr std::array<std::string_view, 13> kind_names = {
+constexpr std::array<std::string_view, 13> hash_kind_names = {
     "one_at_a_time",
     "md5",
     "crc16",
@@ -27,7 +27,7 @@ constexpr std::array<std::string_view, 13> kind_names = {
     "jenkins",
     "xxh3",
 };
-static_assert(kind_names.size() == static_cast<size_t>(HashKind::Xxh3) + 1);
+static_assert(hash_kind_names.size() == static_cast<size_t>(HashKind::Xxh3) + 1);
 
 }  // namespace
 
@@ -64,18 +64,18 @@ uint32_t hash(HashKind kind, std::string_view key) {
 }
 
 std::optional<HashKind> hash_from_name(std::string_view name) {
-    for (size_t i = 0; i < kind_names.size(); ++i) {
-        if (kind_names[i] == name) return static_cast<HashKind>(i);
+    for (size_t i = 0; i < hash_kind_names.size(); ++i) {
+        if (hash_kind_names[i] == name) return static_cast<HashKind>(i);
     }
     return std::nullopt;
 }
 
 std::string_view name_of(HashKind kind) {
-    return kind_names[static_cast<size_t>(kind)];
+    return hash_kind_names[static_cast<size_t>(kind)];
 }
 
 std::span<const std::string_view> hash_names() {
-    return kind_names;
+    return hash_kind_names;
 }
 
 }  // namespace ringmain::placement

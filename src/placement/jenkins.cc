@@ -9,7 +9,7 @@ namespace ringmain::placement {
 
 namespace {
 
-constexpr size_t block_size = 12;
+constexpr size_t three_words = 12;
 
 struct State {
     uint32_t a;
@@ -62,12 +62,12 @@ uint32_t hash_jenkins(std::string_view key) {
     if (key.empty()) return state.c;
 
     // A last full block counts as the tail.
-    while (key.size() > block_size) {
-        add_words(state, key.substr(0, block_size));
+    while (key.size() > three_words) {
+        add_words(state, key.substr(0, three_words));
         mix_between_blocks(state);
-        key.remove_prefix(block_size);
+        key.remove_prefix(three_words);
     }
-    std::array<char, block_size> tail = {};
+    std::array<char, three_words> tail = {};
     std::memcpy(tail.data(), key.data(), key.size());
     add_words(state, {tail.data(), tail.size()});
     mix_at_end(state);

@@ -15,32 +15,32 @@ namespace ringmain::placement {
 namespace {
 
 // In the order of DistributionKind.
-constexpr std::array<std::string_view, 5> kind_names = {
+constexpr std::array<std::string_view, 5> distribution_kind_names = {
     "ketama",
     "modula",
     "random",
     "rendezvous",
     "maglev",
 };
-static_assert(kind_names.size() == static_cast<size_t>(DistributionKind::Maglev) + 1);
+static_assert(distribution_kind_names.size() == static_cast<size_t>(DistributionKind::Maglev) + 1);
 
 constexpr uint16_t default_port = 11211;  // memcached's; left out of a server's name
 
 }  // namespace
 
 std::optional<DistributionKind> distribution_from_name(std::string_view name) {
-    for (size_t i = 0; i < kind_names.size(); ++i) {
-        if (kind_names[i] == name) return static_cast<DistributionKind>(i);
+    for (size_t i = 0; i < distribution_kind_names.size(); ++i) {
+        if (distribution_kind_names[i] == name) return static_cast<DistributionKind>(i);
     }
     return std::nullopt;
 }
 
 std::string_view name_of(DistributionKind kind) {
-    return kind_names[static_cast<size_t>(kind)];
+    return distribution_kind_names[static_cast<size_t>(kind)];
 }
 
 std::span<const std::string_view> distribution_names() {
-    return kind_names;
+    return distribution_kind_names;
 }
 
 std::string ring_name(std::string_view name, std::string_view host, uint16_t port) {

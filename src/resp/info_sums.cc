@@ -16,7 +16,7 @@ namespace ringmain::resp {
 
 namespace {
 
-constexpr std::string_view mean_name = "usec_per_call";
+constexpr std::string_view mean_time_name = "usec_per_call";
 
 // In seconds; no sum of times is as long, and neither is infinity nor what is no number.
 constexpr double decimal_max = 1e15;
@@ -49,7 +49,7 @@ struct Line {
         while (!text.empty()) {
             std::string_view value = cut(text, ",");
             const std::string_view name = cut(value, "=");
-            if (name == mean_name) {
+            if (name == mean_time_name) {
                 has_mean = true;
                 continue;
             }
@@ -75,7 +75,7 @@ struct Line {
     void write_mean(std::string& out) {
         const double calls = number("calls");
         const double mean = calls > 0 ? number("usec") / calls : 0;
-        out.append(",").append(mean_name).append("=").append(with_places(mean, 2));
+        out.append(",").append(mean_time_name).append("=").append(with_places(mean, 2));
     }
 };
 

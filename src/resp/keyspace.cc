@@ -16,7 +16,7 @@ namespace ringmain::resp {
 
 namespace {
 
-constexpr std::string_view mean_name = "avg_ttl";
+constexpr std::string_view mean_ttl_name = "avg_ttl";
 constexpr std::string_view weight_name = "expires";
 
 // "keys=3,expires=1,avg_ttl=500": newer servers have more than that.
@@ -44,7 +44,7 @@ struct Database {
     double ttls = 0;  // of all keys that expire, in milliseconds
 
     void add(Fields more) {
-        const int64_t* mean = find(more, mean_name);
+        const int64_t* mean = find(more, mean_ttl_name);
         const int64_t* weight = find(more, weight_name);
         if (mean != nullptr && weight != nullptr) {
             ttls += static_cast<double>(*mean) * static_cast<double>(*weight);
@@ -59,7 +59,7 @@ struct Database {
     }
 
     void write(std::string& out) {
-        int64_t* mean = find(fields, mean_name);
+        int64_t* mean = find(fields, mean_ttl_name);
         const int64_t* weight = find(fields, weight_name);
         if (mean != nullptr) {
             const bool any = weight != nullptr && *weight > 0;

@@ -84,4 +84,11 @@ void write_map_header(std::string& out, uint64_t pair_count, Version version) {
     }
 }
 
+void write_request(std::string& out, std::initializer_list<std::string_view> arguments) {
+    write_array_header(out, arguments.size());
+    for (const std::string_view argument : arguments) {
+        write_bulk(out, argument);
+    }
+}
+
 }  // namespace ringmain::resp

@@ -1,4 +1,5 @@
-// ringmain/resp/writer.h - responses that are made here, and headers for what is forwarded.
+// ringmain/resp/writer.h - responses and requests that are made here, and headers for what is
+// forwarded.
 //
 // Each function appends to `out`. Where RESP2 and RESP3 differ, the client's version decides; RESP2
 // shows a map as an array of keys and values, a boolean as 1 or 0, and so on, as redis does.
@@ -8,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -52,6 +54,9 @@ void write_null_array(std::string& out, Version version);
 void write_array_header(std::string& out, uint64_t count);
 void write_set_header(std::string& out, uint64_t count, Version version);
 void write_map_header(std::string& out, uint64_t pair_count, Version version);
+
+// "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n"
+void write_request(std::string& out, std::initializer_list<std::string_view> arguments);
 
 [[nodiscard]] constexpr std::string_view null_response(Version version) {
     return version == Version::Resp3 ? "_\r\n" : "$-1\r\n";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ringmain/config/load.h"
+#include "tests/contains.h"
 
 #include <cstdint>
 #include <string>
@@ -12,9 +13,7 @@
 
 namespace ringmain::config {
 
-inline bool contains(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
-}
+using test::contains;
 
 inline Config accepted(std::string_view text, uint32_t cpus = 1) {
     const Loaded loaded = load(text, "test.toml", cpus);

@@ -42,7 +42,7 @@ TEST_CASE("quoted text cannot speak to the terminal and has an end") {
     CHECK(quoted("\xc2\x9b") ==
           "'?"
           "?'");
-    CHECK(quoted(std::string(1000, 'a')).size() < 80);
+    CHECK(config::quoted(std::string(1000, 'a')).size() < 80);
 }
 
 TEST_CASE("keys that may hold a password are known, misspelt ones too") {

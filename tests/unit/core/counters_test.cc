@@ -9,14 +9,6 @@ namespace ringmain::test {
 
 namespace {
 
-const stats::ServerCounters& server_counters(World& world, uint32_t server) {
-    return world.proxy().pools()[0]->servers[server]->counters();
-}
-
-const stats::PoolCounters& pool_counters(World& world) {
-    return *world.proxy().pools()[0]->counters;
-}
-
 uint64_t requests_of(World& world,
                      std::span<const core::CountedCommand> commands,
                      core::CommandClass kind) {

@@ -8,8 +8,6 @@ namespace ringmain::test {
 
 namespace {
 
-const std::string ok = "+OK\r\n";
-
 struct Databases {
     explicit Databases(config::Pool pool, const Loop::Options& options = {})
         : world(std::move(pool), options) {

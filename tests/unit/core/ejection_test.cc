@@ -8,8 +8,6 @@ namespace ringmain::test {
 
 namespace {
 
-constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
-
 config::Pool ejecting_pool(uint32_t servers) {
     config::Pool pool = redis_pool(servers);
     pool.auto_eject_hosts = true;
@@ -66,7 +64,7 @@ TEST_CASE("one failure fewer than the limit, then an answer: nothing is ejected"
         CHECK(world.ask(client, resp({"GET", key})) == "");
         world.cut_off(0);
         world.settle();
-        CHECK(World::heard(client) == error(std::string(s0) + "reset the connection"));
+        CHECK(World::heard(client) == error(s0 + "reset the connection"));
         CHECK(world.health(0).failures() == 1);
         world.server(0).mood = Mood::Up;
         world.pass(30);
@@ -253,8 +251,8 @@ TEST_CASE("who waits for a connection to a server that is ejected meanwhile is t
     CHECK_FALSE(world.health(0).accepts_traffic());
     world.server(0).mood = Mood::Up;
     world.settle();
-    CHECK(World::heard(one) == error(std::string(s0) + "reset the connection"));
-    CHECK(World::heard(two) == error(std::string(s0) + "is ejected: reset the connection"));
+    CHECK(World::heard(one) == error(s0 + "reset the connection"));
+    CHECK(World::heard(two) == error(s0 + "is ejected: reset the connection"));
     CHECK(connecting->closed);
     CHECK(commands(world.server(0)) == 1);
     world.pass(2100);
@@ -275,7 +273,7 @@ TEST_CASE("a server that greets and then dies on every request is ejected") {
         CHECK(world.ask(client, resp({"GET", key})) == "");
         world.cut_off(0);
         world.settle();
-        CHECK(World::heard(client) == error(std::string(s0) + "reset the connection"));
+        CHECK(World::heard(client) == error(s0 + "reset the connection"));
         CHECK(world.health(0).failures() == failures);
         world.server(0).mood = Mood::Up;
         world.pass(600);  // it is connected again, and selects
@@ -385,9 +383,7 @@ TEST_CASE("a server that takes no more connections and serves those that it has 
     world.server(0).redis.canned["AUTH"] = "-ERR max number of clients reached\r\n";
     Channel& other = world.client();
     CHECK(world.ask(other, resp({"AUTH", "secret"}) + resp({"SELECT", "5"}) + resp({"GET", "a"})) ==
-          "+OK\r\n" +
-              error(std::string(s0) +
-                    "takes no more connections: -ERR max number of clients reached") +
+          "+OK\r\n" + error(s0 + "takes no more connections: -ERR max number of clients reached") +
               "$1\r\n1\r\n");
     world.pass(50);
     CHECK(world.health(0).accepts_traffic());
@@ -422,8 +418,7 @@ TEST_CASE("what may have come and found no buffer says nothing against the serve
         world.pass(100);
         counts = true;
     }
-    CHECK(World::heard(client) ==
-          error(std::string(s0) + "did not answer within 100 ms (timeout)"));
+    CHECK(World::heard(client) == error(s0 + "did not answer within 100 ms (timeout)"));
     CHECK(world.health(0).accepts_traffic() != counts);
 }
 
@@ -448,8 +443,7 @@ TEST_CASE(
         link.reads = false;
         world.pass(50);
     }
-    CHECK(World::heard(client) ==
-          error(std::string(s0) + "did not answer within 100 ms (timeout)"));
+    CHECK(World::heard(client) == error(s0 + "did not answer within 100 ms (timeout)"));
     CHECK(World::heard(other).find("did not answer within 100 ms (timeout)") != std::string::npos);
     CHECK(world.health(0).accepts_traffic());
     CHECK(world.health(0).failures() == 0);
@@ -597,8 +591,7 @@ TEST_CASE("an attempt that began before a server was back does not hold it back"
     CHECK(World::heard(client) == "");
     two.server(0).mood = Mood::Up;
     CHECK_FALSE(two.health(0).is_down());
-    CHECK(two.ask(client, resp({"GET", key})) ==
-          error(std::string(s0) + "refused the connection") + "$-1\r\n");
+    CHECK(two.ask(client, resp({"GET", key})) == error(s0 + "refused the connection") + "$-1\r\n");
 }
 
 // --- without ejection ----------------------------------------------------------------------------
@@ -609,7 +602,7 @@ TEST_CASE(
     pool.server_connections = 8;
     World world(pool);
     world.server(0).mood = Mood::Refusing;
-    const std::string refused = error(std::string(s0) + "refused the connection");
+    const std::string refused = error(s0 + "refused the connection");
     CHECK(world.ask(world.client(), resp({"GET", "a"})) == refused);
     CHECK(world.counters().server_failures.get() == 1);
     for (int i = 0; i < 8; ++i) {
@@ -640,7 +633,7 @@ TEST_CASE("nobody waits for the attempt to reach a server that has vanished") {
     world.pass(1010);
     World::heard(client);
     const std::string text =
-        error(std::string(s0) + "did not accept the connection within 1000 ms (connect_timeout)");
+        error(s0 + "did not accept the connection within 1000 ms (connect_timeout)");
     for (int i = 0; i < 60; ++i) {
         CHECK(world.ask(client, resp({"GET", "a"})) == text);
         world.pass(50);
@@ -670,7 +663,7 @@ TEST_CASE("that we could not connect says nothing about the server") {
     world.proxy().on_connect_impossible(*world.link(0)->server, "cannot be reached: no descriptor");
     world.loop().end();
     world.settle();
-    CHECK(World::heard(client) == error(std::string(s0) + "cannot be reached: no descriptor"));
+    CHECK(World::heard(client) == error(s0 + "cannot be reached: no descriptor"));
     CHECK(world.health(0).failures() == 0);
 }
 

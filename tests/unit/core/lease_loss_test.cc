@@ -10,8 +10,6 @@ namespace ringmain::test {
 
 namespace {
 
-const std::string ok = "+OK\r\n";
-const std::string popped = "*2\r\n" + bulk("l") + bulk("x");
 const std::string transaction = resp({"MULTI"}) + resp({"SET", "a", "mine"}) + resp({"EXEC"});
 
 std::string discarded_for(const std::string& why) {

@@ -8,16 +8,6 @@ namespace ringmain::test {
 
 namespace {
 
-constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
-
-const stats::ServerCounters& counters_of(World& world, uint32_t server) {
-    return world.proxy().pools()[0]->servers[server]->counters();
-}
-
-const stats::PoolCounters& pool_counters(World& world) {
-    return *world.proxy().pools()[0]->counters;
-}
-
 uint64_t errors(World& world, stats::Reason reason) {
     return pool_counters(world).errors[static_cast<size_t>(reason)].get();
 }
@@ -89,9 +79,9 @@ TEST_CASE("a request's time begins when it is queued, not when the connection is
         CHECK(World::heard(client) == "");
         world.pass(20);
         CHECK(World::heard(client) ==
-              error(std::string(s0) + "did not accept the connection within 400 ms (timeout)"));
+              error(s0 + "did not accept the connection within 400 ms (timeout)"));
         CHECK(world.counters().timeouts.get() == 1);
-        CHECK(counters_of(world, 0).timedout.get() == 1);
+        CHECK(server_counters(world, 0).timedout.get() == 1);
         CHECK(pool_counters(world).forward_error.get() == 1);
     }
 }
@@ -164,22 +154,20 @@ TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswe
     world.pass(390);
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     world.pass(10);
-    CHECK(World::heard(client) ==
-          error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    CHECK(World::heard(client) == error(s0 + "did not answer within 400 ms (timeout)"));
     world.pass(290);
     CHECK(World::heard(client) == "");
     world.pass(20);
     CHECK(World::heard(client) ==
-          error(std::string(s0) + "has not answered for 700 ms (late_connection_timeout)"));
-    CHECK(counters_of(world, 0).late.get() == 1);
+          error(s0 + "has not answered for 700 ms (late_connection_timeout)"));
+    CHECK(server_counters(world, 0).late.get() == 1);
 }
 
 TEST_CASE("late_connection_timeout holds where requests have no timeout, too") {
     config::Pool pool = redis_pool(1);
     pool.timeout_ms = 0;
     pool.late_connection_timeout_ms = 700;
-    const std::string late =
-        error(std::string(s0) + "has not answered for 700 ms (late_connection_timeout)");
+    const std::string late = error(s0 + "has not answered for 700 ms (late_connection_timeout)");
     World world(pool);
     Channel& client = world.client();
     Channel& watching = world.client();
@@ -195,7 +183,7 @@ TEST_CASE("late_connection_timeout holds where requests have no timeout, too") {
     world.pass(20);
     CHECK(World::heard(client) == late + late);
     CHECK(World::heard(watching) == late);
-    CHECK(counters_of(world, 0).late.get() == 1);
+    CHECK(server_counters(world, 0).late.get() == 1);
     CHECK(world.counters().timeouts.get() == 1);  // of the watching one
     world.server(0).mood = Mood::Up;
     world.pass(1000);
@@ -251,7 +239,7 @@ TEST_CASE("a late_connection_timeout below the timeout lets every request have i
     CHECK(World::heard(client) == "");
     world.pass(20);
     CHECK(World::heard(client) ==
-          error(std::string(s0) + "has not answered for 100 ms (late_connection_timeout)"));
+          error(s0 + "has not answered for 100 ms (late_connection_timeout)"));
 }
 
 TEST_CASE("no more than server_queue_max requests wait for a connection") {
@@ -265,12 +253,12 @@ TEST_CASE("no more than server_queue_max requests wait for a connection") {
         requests += resp({"GET", "a"});
     }
     CHECK(world.ask(client, requests) == "");
-    CHECK(counters_of(world, 0).queue_full.get() == 2);
+    CHECK(server_counters(world, 0).queue_full.get() == 2);
     CHECK(errors(world, stats::Reason::Limit) == 2);
     world.reply(0, bulk("1") + bulk("2") + bulk("3"));
     world.settle();
     const std::string full =
-        error(std::string(s0) + "does not keep up: 3 requests wait for it (server_queue_max)");
+        error(s0 + "does not keep up: 3 requests wait for it (server_queue_max)");
     CHECK(World::heard(client) == bulk("1") + bulk("2") + bulk("3") + full + full);
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     world.reply(0, bulk("4"));
@@ -286,10 +274,10 @@ TEST_CASE("no more than server_queue_size_max bytes wait to be sent, but for one
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"SET", "a", std::string(3000, 'x')})) == "");
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
-    CHECK(counters_of(world, 0).queue_full.get() == 1);
+    CHECK(server_counters(world, 0).queue_full.get() == 1);
     world.pass(410);
-    CHECK(World::heard(client).ends_with(error(
-        std::string(s0) + "does not keep up: 3029 bytes wait for it (server_queue_size_max)")));
+    CHECK(World::heard(client).ends_with(
+        error(s0 + "does not keep up: 3029 bytes wait for it (server_queue_size_max)")));
 }
 
 TEST_CASE("as many arguments as redis allows, and what they take goes back") {

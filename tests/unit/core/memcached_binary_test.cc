@@ -12,6 +12,7 @@ namespace {
 
 using memcached::test::Asked;
 using memcached::test::count_extras;
+using memcached::test::noop;
 using memcached::test::number;
 using memcached::test::packet;
 using memcached::test::responses_in;
@@ -21,11 +22,9 @@ std::string set_packet(const std::string& key, const std::string& value, uint8_t
     return packet({.opcode = opcode, .key = key, .value = value, .extras = set_extras()});
 }
 
-std::string get(const std::string& key, uint8_t opcode = 0x00) {
+std::string get_packet(const std::string& key, uint8_t opcode = 0x00) {
     return packet({.opcode = opcode, .key = key});
 }
-
-const std::string noop = packet({.opcode = 0x0A});
 
 std::string ask(World& world, Channel& client, const std::string& bytes) {
     return responses_in(world.ask(client, bytes));
@@ -37,9 +36,9 @@ TEST_CASE("binary: requests reach the key's server in text and come back in bina
     World world(memcached_pool(3));
     Channel& client = world.client();
     CHECK(ask(world, client, set_packet("a", "5")) == "01 s00");
-    CHECK(ask(world, client, get("a")) == "00 s00 x00000000 v5 c7");
-    CHECK(ask(world, client, get("a", 0x0C)) == "0c s00 x00000000 ka v5 c7");
-    CHECK(ask(world, client, get("b")) == "00 s01 vNot found");
+    CHECK(ask(world, client, get_packet("a")) == "00 s00 x00000000 v5 c7");
+    CHECK(ask(world, client, get_packet("a", 0x0C)) == "0c s00 x00000000 ka v5 c7");
+    CHECK(ask(world, client, get_packet("b")) == "00 s01 vNot found");
     CHECK(ask(world, client, packet({.opcode = 0x04, .key = "a"})) == "04 s00");
     CHECK(ask(world, client, packet({.opcode = 0x04, .key = "a"})) == "04 s01 vNot found");
     world.server(world.server_of("n")).memcached.canned["ma"] = "VA 2 c3\r\n10\r\n";
@@ -67,11 +66,11 @@ TEST_CASE("binary: a value beyond request_size_max leaves no older one behind") 
                 CAPTURE(int{opcode});
                 CHECK(ask(world, client, set_packet(key, "old")) == "01 s00");
                 const std::string word = opcode == 0x01 ? "01" : "11";
-                CHECK(ask(world, client, set_packet(key, large, opcode) + get(key)) ==
+                CHECK(ask(world, client, set_packet(key, large, opcode) + get_packet(key)) ==
                       word + " s03 vToo large. | 00 s01 vNot found");
             }
             CHECK(ask(world, client, set_packet(key, "old")) == "01 s00");
-            CHECK(ask(world, client, set_packet(key, large, 0x03) + get(key, 0x09) + noop) ==
+            CHECK(ask(world, client, set_packet(key, large, 0x03) + get_packet(key, 0x09) + noop) ==
                   "03 s03 vToo large. | 09 s00 x00000000 vold c7 | 0a s00");
         }
         const std::string blank = "a b";
@@ -91,11 +90,11 @@ TEST_CASE("binary: a key in base64 is placed as the key itself") {
         CAPTURE(key);
         FakeMemcached& server = world.server(world.server_of(key)).memcached;
         server.log.clear();
-        CHECK(ask(world, client, get(key)) == "00 s01 vNot found");
+        CHECK(ask(world, client, get_packet(key)) == "00 s01 vNot found");
         REQUIRE(server.log.size() == 1);
         CHECK(server.log[0].starts_with("mg "));
     }
-    CHECK(ask(world, client, get(std::string(187, ' ')) + noop) ==
+    CHECK(ask(world, client, get_packet(std::string(187, ' ')) + noop) ==
           "00 s04 vringmain: a key with blanks or control characters has at most 186 bytes | 0a "
           "s00");
 }
@@ -112,11 +111,12 @@ TEST_CASE("binary: quiet requests are answered when there is something to say, i
               "0a s00");
         CHECK(ask(world,
                   client,
-                  get(a, 0x0D) + get(b, 0x0D) + get(c, 0x09) + get("none", 0x09) + get(b) + noop +
-                      get(c, 0x0D)) == "0d s00 x00000000 k" + a +
-                                           " v1 c7 | 09 s00 x00000000 v3 c7 | "
-                                           "00 s01 vNot found | 0a s00 | 0d s00 x00000000 k" +
-                                           c + " v3 c7");
+                  get_packet(a, 0x0D) + get_packet(b, 0x0D) + get_packet(c, 0x09) +
+                      get_packet("none", 0x09) + get_packet(b) + noop + get_packet(c, 0x0D)) ==
+              "0d s00 x00000000 k" + a +
+                  " v1 c7 | 09 s00 x00000000 v3 c7 | "
+                  "00 s01 vNot found | 0a s00 | 0d s00 x00000000 k" +
+                  c + " v3 c7");
         CHECK(ask(world,
                   client,
                   packet({.opcode = 0x14, .key = "none"}) + packet({.opcode = 0x14, .key = a}) +
@@ -131,7 +131,10 @@ TEST_CASE("binary: a slow server's answers do not mix with others'") {
     const std::string a = world.key_on(0);
     const std::string b = world.key_on(1);
     world.server(1).memcached.values[b] = std::string(5000, 'b');
-    CHECK(ask(world, client, get(a, 0x0C) + get(b, 0x0C) + noop + get("x y", 0x0A)).empty());
+    CHECK(ask(world,
+              client,
+              get_packet(a, 0x0C) + get_packet(b, 0x0C) + noop + get_packet("x y", 0x0A))
+              .empty());
     world.reply(0, "VALUE " + a + " 5 4 8\r\naaaa\r\nEND\r\n");
     world.settle();
     CHECK(responses_in(World::heard(client)) ==
@@ -149,9 +152,9 @@ TEST_CASE("binary: gets of several clients, text ones too, share a line") {
     CHECK(world.ask(text, "version\r\n") != "");
     FakeMemcached& server = world.server(0).memcached;
     server.log.clear();
-    World::say(one, get("a") + get("b", 0x0C) + get("d", 0x0D));
+    World::say(one, get_packet("a") + get_packet("b", 0x0C) + get_packet("d", 0x0D));
     World::say(text, "gets c\r\n");
-    World::say(other, get("c", 0x0C) + noop);
+    World::say(other, get_packet("c", 0x0C) + noop);
     world.settle();
     CHECK(server.log.size() == 1);
     CHECK(responses_in(World::heard(one)) == "00 s00 x00000000 v1 c7 | 0c s01 kb");
@@ -180,18 +183,21 @@ TEST_CASE("binary: what concerns all servers, and what is answered here") {
     CHECK(ask(world, client, packet({.opcode = 0x0B})) == "0b s00 v1.6.18");
     CHECK(ask(world, client, packet({.opcode = 0x21, .key = "PLAIN", .value = "x"}) + noop) ==
           "21 s81 vUnknown command | 0a s00");
-    CHECK(ask(world, client, get("a") + packet({.opcode = 0x07}) + noop) ==
+    CHECK(ask(world, client, get_packet("a") + packet({.opcode = 0x07}) + noop) ==
           "00 s01 vNot found | 07 s00");
     CHECK(client.closed);
     Channel& other = world.client();
-    CHECK(ask(world, other, get("a") + packet({.opcode = 0x17}) + noop) == "00 s01 vNot found");
+    CHECK(ask(world, other, get_packet("a") + packet({.opcode = 0x17}) + noop) ==
+          "00 s01 vNot found");
     CHECK(other.closed);
 }
 
 TEST_CASE("binary: requests are counted by the verbs that they become") {
     World world(memcached_pool(1));
     Channel& client = world.client();
-    CHECK(ask(world, client, get("a") + set_packet("a", "1") + noop + packet({.opcode = 0x7F})) ==
+    CHECK(ask(world,
+              client,
+              get_packet("a") + set_packet("a", "1") + noop + packet({.opcode = 0x7F})) ==
           "00 s01 vNot found | 01 s00 | 0a s00 | 7f s81 vUnknown command");
     const auto& commands = world.proxy().pools()[0]->counters->commands;
     const auto count_of = [&commands](memcached::Verb verb) {
@@ -210,13 +216,13 @@ TEST_CASE("binary: hostile input ends its own connection and nobody else's") {
     CHECK(ask(world, bystander, set_packet("a", "1")) == "01 s00");
     const auto fate = [&world](const std::string& bytes) {
         Channel& client = world.client();
-        const std::string answers = ask(world, client, get("a") + bytes + noop);
+        const std::string answers = ask(world, client, get_packet("a") + bytes + noop);
         CHECK(answers.starts_with("00 s00 x00000000 v1 c7"));
         return answers.substr(22) + (client.closed ? " closed" : "");
     };
     CHECK(fate("get a\r\n" + std::string(30, 'x')) == " closed");
     CHECK(fate(packet({.opcode = 0x0A, .magic = 0x81})) == " closed");
-    CHECK(fate(get(std::string(251, 'k'))) == " | 00 s04 vInvalid arguments closed");
+    CHECK(fate(get_packet(std::string(251, 'k'))) == " | 00 s04 vInvalid arguments closed");
     CHECK(fate(packet({.opcode = 0x00, .key = "abc", .key_size = 4})) ==
           " | 00 s81 vUnknown command closed");
     CHECK(fate(packet({.opcode = 0x00})) == " | 00 s04 vInvalid arguments closed");
@@ -226,7 +232,7 @@ TEST_CASE("binary: hostile input ends its own connection and nobody else's") {
     Channel& client = world.client();
     CHECK(world.ask(client, "mn\r\n" + noop) == "MN\r\nERROR\r\n");  // its '\n' ends a line
     CHECK_FALSE(client.closed);
-    CHECK(ask(world, bystander, get("a")) == "00 s00 x00000000 v1 c7");
+    CHECK(ask(world, bystander, get_packet("a")) == "00 s00 x00000000 v1 c7");
 }
 
 TEST_CASE("binary: a first request that comes byte by byte, and one that never ends") {
@@ -251,10 +257,10 @@ TEST_CASE("binary: errors of servers and of ringmain have a status and a text") 
     Channel& client = world.client();
     const std::string down = " s86 vringmain: server s1 (10.0.0.1:7001) refused the connection";
     const std::string b = world.key_on(1);
-    CHECK(ask(world, client, get(b) + noop) == "00" + down + " | 0a s00");
+    CHECK(ask(world, client, get_packet(b) + noop) == "00" + down + " | 0a s00");
     CHECK(ask(world,
               client,
-              get(b, 0x0D) + set_packet(b, "1", 0x11) + packet({.opcode = 0x08}) + noop) ==
+              get_packet(b, 0x0D) + set_packet(b, "1", 0x11) + packet({.opcode = 0x08}) + noop) ==
           "0d" + down + " | 11" + down + " | 08" + down + " | 0a s00");
     CHECK(ask(world, client, packet({.opcode = 0x10}) + noop) == "10" + down + " | 0a s00");
 
@@ -265,7 +271,7 @@ TEST_CASE("binary: errors of servers and of ringmain have a status and a text") 
     world.reply(0, "SERVER_ERROR out of memory storing object\r\n");
     world.settle();
     CHECK(responses_in(World::heard(client)) == "01 s82 vOut of memory");
-    CHECK(ask(world, client, get(a, 0x0D)).empty());
+    CHECK(ask(world, client, get_packet(a, 0x0D)).empty());
     world.pass(500);
     CHECK(responses_in(World::heard(client)) ==
           "0d s86 vringmain: server s0 (10.0.0.1:7000) did not answer within 400 ms "
@@ -282,7 +288,7 @@ TEST_CASE("binary: a value beyond request_size_max is skipped, and the client go
           "01 s03 vToo large. | 0a s00");
     CHECK(world.loop().blocks().in_use() <= 3);
     const std::string large(90'000, 'x');
-    CHECK(ask(world, client, set_packet("a", large, 0x11) + get("a")) ==
+    CHECK(ask(world, client, set_packet("a", large, 0x11) + get_packet("a")) ==
           "00 s00 x00000000 v" + large + " c7");
 }
 
@@ -294,7 +300,7 @@ TEST_CASE("binary: without memory the answer says so, and it is the request's") 
     while (world.loop().blocks().available() > 4) {
         taken.push_back(world.loop().blocks().take());
     }
-    CHECK(ask(world, client, get("a")) ==
+    CHECK(ask(world, client, get_packet("a")) ==
           "00 s86 vringmain: out of buffer memory; see buffer_memory");
     // In the middle of a request: its name is known, and where it ends is not.
     const std::string beginning = set_packet("a", std::string(50'000, 'x')).substr(0, 20'000);
@@ -323,8 +329,8 @@ TEST_CASE("binary: who leaves with requests under way leaves nothing behind") {
         Channel& client = world.client();
         std::string bytes;
         for (int i = 0; i < 50; ++i) {
-            bytes +=
-                get("key" + std::to_string(i), 0x0C) + set_packet("key" + std::to_string(i), "v");
+            bytes += get_packet("key" + std::to_string(i), 0x0C) +
+                     set_packet("key" + std::to_string(i), "v");
         }
         World::say(client, bytes);
         world.step();

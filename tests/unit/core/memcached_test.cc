@@ -9,19 +9,6 @@
 
 namespace ringmain::test {
 
-namespace {
-
-std::string set(const std::string& key, const std::string& value, std::string_view rest = "") {
-    return "set " + key + " 0 0 " + std::to_string(value.size()) + std::string(rest) + "\r\n" +
-           value + "\r\n";
-}
-
-std::string value(const std::string& key, const std::string& data) {
-    return "VALUE " + key + " 0 " + std::to_string(data.size()) + "\r\n" + data + "\r\n";
-}
-
-}  // namespace
-
 TEST_CASE("memcached: classic commands reach the key's server and come back") {
     World world(memcached_pool(3));
     Channel& client = world.client();

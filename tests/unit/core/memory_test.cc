@@ -11,18 +11,6 @@
 
 namespace ringmain::test {
 
-namespace {
-
-std::string times(int count, const std::string& text) {
-    std::string all;
-    for (int i = 0; i < count; ++i) {
-        all += text;
-    }
-    return all;
-}
-
-}  // namespace
-
 TEST_CASE("a client has a parser of its own while something of it is unfinished") {
     World world(redis_pool(1));
     Channel& one = world.client();

@@ -14,6 +14,7 @@ namespace ringmain::test {
 
 namespace {
 
+using memcached::test::noop;
 using memcached::test::packet;
 using memcached::test::responses_in;
 using memcached::test::set_extras;
@@ -39,15 +40,13 @@ std::vector<std::string>& log_of(World& world) {
     return world.server(0).memcached.log;
 }
 
-const std::string no_op = packet({.opcode = 0x0A});
-
 }  // namespace
 
 TEST_CASE("meta sets: a binary client's first value waits for the server's version") {
     World world(memcached_pool(1));
     Channel& client = world.client();
     CHECK(responses_in(world.ask(
-              client, store("a", "1") + read("a") + store("b", "2", 0x11) + read("b") + no_op)) ==
+              client, store("a", "1") + read("a") + store("b", "2", 0x11) + read("b") + noop)) ==
           "01 s00 | 00 s00 x00000000 v1 c7 | 00 s00 x00000000 v2 c7 | 0a s00");
     CHECK(log_of(world) == std::vector<std::string>{
                                "version", "ms a 1 c F0 T0", "gets a", "ms b 1 c F0 T0", "gets b"});
@@ -68,7 +67,7 @@ TEST_CASE("meta sets: an old server gets no value of a binary client, and is tol
     Channel& client = world.client();
     const std::string refused = "01 s86 vringmain: " + too_old;
     CHECK(responses_in(
-              world.ask(client, store("a", bomb) + store("a", bomb, 0x11) + read("a") + no_op)) ==
+              world.ask(client, store("a", bomb) + store("a", bomb, 0x11) + read("a") + noop)) ==
           refused + " | 11" + refused.substr(2) + " | 00 s00 x00000000 vold c7 | 0a s00");
     CHECK(log_of(world) == std::vector<std::string>{"version", "gets a"});
     // Whoever says ms hears the same. Classic words are served.
@@ -163,7 +162,7 @@ TEST_CASE("meta sets: who does not tell its version is asked again by the next")
     other.server(0).mood = Mood::Mute;
     Channel& waits = other.client();
     Channel& leaves = other.client();
-    CHECK(other.ask(waits, store("a", "1") + no_op) == "");
+    CHECK(other.ask(waits, store("a", "1") + noop) == "");
     CHECK(other.ask(leaves, store("a", "2")) == "");
     other.drop(leaves);
     other.cut_off(0);
@@ -206,7 +205,7 @@ TEST_CASE("meta sets: a large value does not reach an old server") {
         }
         heard = world.ask(client, request.substr(0, 60'000));
         CHECK(responses_in(heard) == "01 s86 vringmain: " + too_old);
-        CHECK(responses_in(world.ask(client, request.substr(60'000) + no_op)) == "0a s00");
+        CHECK(responses_in(world.ask(client, request.substr(60'000) + noop)) == "0a s00");
         for (const std::string& line : log_of(world)) {
             CHECK((line == "version" || line == "gets a"));
         }

@@ -13,14 +13,6 @@ namespace ringmain::test {
 
 namespace {
 
-std::string times(int count, const std::string& text) {
-    std::string all;
-    for (int i = 0; i < count; ++i) {
-        all += text;
-    }
-    return all;
-}
-
 bool mentions(const std::vector<std::string>& notices, std::string_view text) {
     for (const std::string& notice : notices) {
         if (notice.find(text) != std::string::npos) return true;

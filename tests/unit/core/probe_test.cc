@@ -10,7 +10,7 @@ namespace ringmain::test {
 
 namespace {
 
-config::Pool ejecting_pool(uint32_t servers) {
+config::Pool probing_pool(uint32_t servers) {
     config::Pool pool = redis_pool(servers);
     pool.auto_eject_hosts = true;
     pool.server_failure_limit = 1;
@@ -18,7 +18,7 @@ config::Pool ejecting_pool(uint32_t servers) {
     return pool;
 }
 
-void eject(World& world, uint32_t server, Mood mood = Mood::Refusing) {
+void wait_for_ejection(World& world, uint32_t server, Mood mood = Mood::Refusing) {
     world.server(server).mood = mood;
     Channel& client = world.client();
     const bool redis = world.pool().protocol == config::Protocol::Redis;
@@ -52,9 +52,9 @@ std::vector<int64_t> probe_times(World& world, uint32_t server, int64_t ms) {
 }  // namespace
 
 TEST_CASE("a server is probed after the retry timeout, not before, and the probe brings it back") {
-    World world(ejecting_pool(2));
+    World world(probing_pool(2));
     const std::string key = world.key_on(0);
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     world.server(0).mood = Mood::Up;
     Channel& client = world.client();
     world.pass(1990);
@@ -75,12 +75,12 @@ TEST_CASE("a server is probed after the retry timeout, not before, and the probe
 }
 
 TEST_CASE("a probe says what every connection must say, and all of it is checked") {
-    config::Pool pool = ejecting_pool(2);
+    config::Pool pool = probing_pool(2);
     pool.redis_auth = "secret";
     pool.redis_db = 5;
     World world(pool);
     world.server(0).redis.password = "secret";
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     world.server(0).mood = Mood::Up;
     SUBCASE("all is well") {
         world.pass(2010);
@@ -118,7 +118,7 @@ TEST_CASE("a memcached server is asked for its version") {
     pool.server_failure_limit = 1;
     pool.server_retry_timeout_ms = 2000;
     World world(pool);
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     world.server(0).mood = Mood::Up;
     world.server(0).memcached.canned["version"] = "ERROR\r\n";
     world.pass(2010);
@@ -130,8 +130,8 @@ TEST_CASE("a memcached server is asked for its version") {
 }
 
 TEST_CASE("probes come after an eighth of the retry timeout, doubled up to all of it") {
-    World world(ejecting_pool(2));
-    eject(world, 0);
+    World world(probing_pool(2));
+    wait_for_ejection(world, 0);
     const std::vector<int64_t> times = probe_times(world, 0, 12'000);
     REQUIRE(times.size() >= 6);
     CHECK(std::abs(times[0] - 2000) <= 10);
@@ -146,8 +146,8 @@ TEST_CASE("probes come after an eighth of the retry timeout, doubled up to all o
 TEST_CASE("whenever a server recovers, it is back within the retry timeout") {
     for (int64_t out_ms = 2100; out_ms < 9000; out_ms += 700) {
         CAPTURE(out_ms);
-        World world(ejecting_pool(2));
-        eject(world, 0);
+        World world(probing_pool(2));
+        wait_for_ejection(world, 0);
         world.pass(out_ms);
         world.server(0).mood = Mood::Up;
         world.pass(2010);
@@ -156,8 +156,8 @@ TEST_CASE("whenever a server recovers, it is back within the retry timeout") {
 }
 
 TEST_CASE("a probe that is not answered in time has failed") {
-    World world(ejecting_pool(2));
-    eject(world, 0, Mood::Mute);
+    World world(probing_pool(2));
+    wait_for_ejection(world, 0, Mood::Mute);
     const uint64_t failed = world.proxy().pools()[0]->servers[0]->counters().probes_failed.get();
     world.pass(2010);
     CHECK(world.probe(0) != nullptr);
@@ -171,9 +171,9 @@ TEST_CASE("a probe that is not answered in time has failed") {
 }
 
 TEST_CASE("one worker probes for all") {
-    World one(ejecting_pool(2), {.workers = 2});
-    World two(ejecting_pool(2), {.seed = 2, .process = &one.loop().process(), .worker = 1});
-    eject(one, 1);
+    World one(probing_pool(2), {.workers = 2});
+    World two(probing_pool(2), {.seed = 2, .process = &one.loop().process(), .worker = 1});
+    wait_for_ejection(one, 1);
     one.server(1).mood = Mood::Up;
     two.loop().advance(one.loop().now() - two.loop().now());
     one.pass(3000);
@@ -186,7 +186,7 @@ TEST_CASE("one worker probes for all") {
 }
 
 TEST_CASE("with preconnect an ejected server is left alone, and connected again on its return") {
-    config::Pool pool = ejecting_pool(2);
+    config::Pool pool = probing_pool(2);
     pool.preconnect = true;
     World world(pool);
     world.loop().begin();
@@ -194,7 +194,7 @@ TEST_CASE("with preconnect an ejected server is left alone, and connected again 
     world.loop().end();
     world.settle();
     CHECK(world.counters().server_connections.get() == 2);
-    eject(world, 0, Mood::Mute);
+    wait_for_ejection(world, 0, Mood::Mute);
     world.cut_off(0);
     world.server(0).mood = Mood::Up;
     world.pass(1000);
@@ -205,7 +205,7 @@ TEST_CASE("with preconnect an ejected server is left alone, and connected again 
 }
 
 TEST_CASE("requests that were under way end by their own deadlines") {
-    config::Pool pool = ejecting_pool(2);
+    config::Pool pool = probing_pool(2);
     pool.server_connections = 2;
     World world(pool);
     const std::string key = world.key_on(0);
@@ -225,7 +225,7 @@ TEST_CASE("requests that were under way end by their own deadlines") {
 }
 
 TEST_CASE("a server that is back does not get requests on the connection that was late") {
-    World world(ejecting_pool(2));
+    World world(probing_pool(2));
     Channel& client = world.client();
     const std::string key = world.key_on(0);
     CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
@@ -248,8 +248,8 @@ TEST_CASE("a server that is back does not get requests on the connection that wa
 }
 
 TEST_CASE("a server that serves and cannot save comes back") {
-    World world(ejecting_pool(2));
-    eject(world, 0);
+    World world(probing_pool(2));
+    wait_for_ejection(world, 0);
     world.server(0).redis.canned["PING"] = "-MISCONF Redis is configured to save RDB snapshots\r\n";
     world.server(0).mood = Mood::Up;
     world.pass(2010);
@@ -259,14 +259,14 @@ TEST_CASE("a server that serves and cannot save comes back") {
 // --- slow start ----------------------------------------------------------------------------------
 
 TEST_CASE("with slow_start keys come back little by little, each once, and meanwhile stay put") {
-    config::Pool pool = ejecting_pool(3);
+    config::Pool pool = probing_pool(3);
     pool.slow_start_ms = 10'000;
     World world(pool);
     std::vector<std::string> keys;
     for (uint32_t i = 0; i < 1000; ++i) {
         keys.push_back(world.key_on(0, i));
     }
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     std::vector<uint32_t> meanwhile;
     for (const std::string& key : keys) {
         meanwhile.push_back(world.server_of(key));
@@ -295,16 +295,16 @@ TEST_CASE("with slow_start keys come back little by little, each once, and meanw
 }
 
 TEST_CASE("two servers on their way back: no key goes where it never was") {
-    config::Pool pool = ejecting_pool(4);
+    config::Pool pool = probing_pool(4);
     pool.slow_start_ms = 10'000;
     World world(pool);
     std::vector<uint32_t> at_home;
     for (int i = 0; i < 1000; ++i) {
         at_home.push_back(world.server_of("k" + std::to_string(i)));
     }
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     world.pass(1000);
-    eject(world, 1);
+    wait_for_ejection(world, 1);
     std::vector<uint32_t> meanwhile;
     for (int i = 0; i < 1000; ++i) {
         meanwhile.push_back(world.server_of("k" + std::to_string(i)));
@@ -328,7 +328,7 @@ TEST_CASE("two servers on their way back: no key goes where it never was") {
 }
 
 TEST_CASE("with slow_start a transaction ends when one of its keys comes back") {
-    config::Pool pool = ejecting_pool(2);
+    config::Pool pool = probing_pool(2);
     pool.slow_start_ms = 10'000;
     World world(pool);
     std::vector<std::string> keys;
@@ -336,7 +336,7 @@ TEST_CASE("with slow_start a transaction ends when one of its keys comes back") 
         keys.push_back(world.key_on(0, i));
     }
     const std::string other = world.key_on(1);
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     world.server(0).mood = Mood::Up;
     world.pass(2010);
     REQUIRE(world.health(0).accepts_traffic());
@@ -375,10 +375,10 @@ TEST_CASE("with slow_start a transaction ends when one of its keys comes back") 
 }
 
 TEST_CASE("the only server that is in has all keys, however short a time it has been back") {
-    config::Pool pool = ejecting_pool(1);
+    config::Pool pool = probing_pool(1);
     pool.slow_start_ms = 10'000;
     World world(pool);
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     world.server(0).mood = Mood::Up;
     world.pass(2010);
     Channel& client = world.client();
@@ -390,7 +390,7 @@ TEST_CASE("the only server that is in has all keys, however short a time it has 
 // --- health checks -------------------------------------------------------------------------------
 
 TEST_CASE("a health check finds a server that nobody asks") {
-    config::Pool pool = ejecting_pool(2);
+    config::Pool pool = probing_pool(2);
     pool.health_check_interval_ms = 500;
     pool.server_failure_limit = 2;
     World world(pool);
@@ -410,7 +410,7 @@ TEST_CASE("a health check finds a server that nobody asks") {
 }
 
 TEST_CASE("a health check that began before the ejection does not end it") {
-    config::Pool pool = ejecting_pool(2);
+    config::Pool pool = probing_pool(2);
     pool.health_check_interval_ms = 100;
     World world(pool);
     world.server(0).mood = Mood::Mute;
@@ -436,7 +436,7 @@ TEST_CASE("a health check that began before the ejection does not end it") {
 }
 
 TEST_CASE("a server that loads or is busy passes a health check") {
-    config::Pool pool = ejecting_pool(1);
+    config::Pool pool = probing_pool(1);
     pool.health_check_interval_ms = 100;
     World world(pool);
     world.server(0).redis.canned["PING"] = "-BUSY Redis is busy running a script.\r\n";
@@ -450,7 +450,7 @@ TEST_CASE("a server that loads or is busy passes a health check") {
 }
 
 TEST_CASE("a server that is busy passes a health check, whichever question it does not answer") {
-    config::Pool pool = ejecting_pool(1);
+    config::Pool pool = probing_pool(1);
     pool.redis_db = 5;
     pool.health_check_interval_ms = 100;
     World world(pool);
@@ -463,8 +463,8 @@ TEST_CASE("a server that is busy passes a health check, whichever question it do
 }
 
 TEST_CASE("a pause does not plan a probe that nobody wants") {
-    World world(ejecting_pool(2));
-    eject(world, 0);
+    World world(probing_pool(2));
+    wait_for_ejection(world, 0);
     world.server(0).mood = Mood::Up;
     while (!world.health(0).accepts_traffic()) {
         world.loop().advance(Loop::tick);
@@ -479,9 +479,9 @@ TEST_CASE("a pause does not plan a probe that nobody wants") {
 }
 
 TEST_CASE("a probe that is planned after a pause is not put off by it") {
-    World one(ejecting_pool(2), {.workers = 2});
-    World two(ejecting_pool(2), {.seed = 2, .process = &one.loop().process(), .worker = 1});
-    eject(one, 1);
+    World one(probing_pool(2), {.workers = 2});
+    World two(probing_pool(2), {.seed = 2, .process = &one.loop().process(), .worker = 1});
+    wait_for_ejection(one, 1);
     two.loop().advance(one.loop().now() - two.loop().now());
     two.loop().begin(Duration::millis(60'000));
     two.loop().end();
@@ -489,9 +489,9 @@ TEST_CASE("a probe that is planned after a pause is not put off by it") {
 }
 
 TEST_CASE("workers that sleep are told of a server that goes or comes") {
-    World world(ejecting_pool(2));
+    World world(probing_pool(2));
     CHECK_FALSE(world.proxy().take_announcement());
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     CHECK(world.proxy().take_announcement());
     CHECK_FALSE(world.proxy().take_announcement());
     world.server(0).mood = Mood::Up;
@@ -501,9 +501,9 @@ TEST_CASE("workers that sleep are told of a server that goes or comes") {
 }
 
 TEST_CASE("a reload without auto_eject_hosts brings back what is out") {
-    World world(ejecting_pool(2));
+    World world(probing_pool(2));
     const std::string key = world.key_on(0);
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");  // of the other
     config::Pool pool = world.pool();
@@ -522,10 +522,10 @@ TEST_CASE("a reload without auto_eject_hosts brings back what is out") {
 }
 
 TEST_CASE("a reload with a shorter retry timeout does not wait for the longer one") {
-    config::Pool pool = ejecting_pool(2);
+    config::Pool pool = probing_pool(2);
     pool.server_retry_timeout_ms = 86'400'000;
     World world(pool);
-    eject(world, 0);
+    wait_for_ejection(world, 0);
     world.server(0).mood = Mood::Up;
     world.pass(2000);
     REQUIRE_FALSE(world.health(0).accepts_traffic());
@@ -549,7 +549,7 @@ TEST_CASE("a reload with a shorter health check interval does not wait for the l
 }
 
 TEST_CASE("what ends in a pool of before a reload ejects nobody where nobody is ejected any more") {
-    config::Pool pool = ejecting_pool(1);
+    config::Pool pool = probing_pool(1);
     World world(pool);
     world.server(0).mood = Mood::Mute;
     Channel& client = world.client();

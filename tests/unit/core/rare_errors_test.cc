@@ -10,12 +10,6 @@
 
 namespace ringmain::test {
 
-namespace {
-
-const std::string s0 = "-ERR ringmain: server s0 (10.0.0.1:7000) ";
-
-}  // namespace
-
 TEST_CASE("a large response that stops before its client's turn is an error") {
     config::Pool pool = redis_pool(2);
     pool.late_connection_timeout_ms = 300;
@@ -44,7 +38,7 @@ TEST_CASE("a server that refuses MULTI although it took it before runs nothing")
           "+OK\r\n+QUEUED\r\n");
     world.reply(0, "-NOPERM no\r\n$-1\r\n-ERR EXEC without MULTI\r\n");
     world.settle();
-    CHECK(World::heard(client) == s0 + "refused MULTI: -NOPERM no\r\n");
+    CHECK(World::heard(client) == error(s0 + "refused MULTI: -NOPERM no"));
 }
 
 TEST_CASE("a WATCH behind one that was refused is told why") {
@@ -54,7 +48,7 @@ TEST_CASE("a WATCH behind one that was refused is told why") {
     CHECK(world.ask(client, resp({"WATCH", "a"}) + resp({"WATCH", "b"})).empty());
     world.leases(0)[0]->inbound += "+OK\r\n+OK\r\n-NOPERM no\r\n";
     world.settle();
-    CHECK(World::heard(client) == "-NOPERM no\r\n" + s0 + "refused to watch keys\r\n");
+    CHECK(World::heard(client) == "-NOPERM no\r\n" + error(s0 + "refused to watch keys"));
 }
 
 TEST_CASE("watched keys live on one server") {
@@ -73,7 +67,7 @@ TEST_CASE("a subscription connection that brings what is no message is lost") {
     REQUIRE(world.subscription(0) != nullptr);
     world.subscription(0)->inbound += "*x\r\n";
     world.settle();
-    CHECK(World::heard(client).starts_with(s0 + "sent a malformed message: "));
+    CHECK(World::heard(client).starts_with("-ERR ringmain: " + s0 + "sent a malformed message: "));
 }
 
 TEST_CASE("values that were not asked for fit no response of several servers") {
@@ -156,7 +150,7 @@ TEST_CASE("without room in the arena a new connection is not greeted") {
         world.server(0).mood = Mood::Up;
         world.settle();
         CHECK(World::heard(client) ==
-              s0 + "cannot be greeted: buffer memory is exhausted (buffer_memory)\r\n");
+              error(s0 + "cannot be greeted: buffer memory is exhausted (buffer_memory)"));
     }
     SUBCASE("by the server") {
         World world(pool, {.blocks = 128});
@@ -169,7 +163,7 @@ TEST_CASE("without room in the arena a new connection is not greeted") {
         world.reply(0, "%1\r\n$5\r\npro", true);
         world.settle();
         CHECK(World::heard(client) ==
-              s0 + "sent a greeting for which buffer memory is exhausted (buffer_memory)\r\n");
+              error(s0 + "sent a greeting for which buffer memory is exhausted (buffer_memory)"));
         CHECK(world.health(0).failures() == before);
         CHECK_FALSE(world.health(0).is_down());
     }
@@ -186,7 +180,7 @@ TEST_CASE("without room in the arena a large request is not sent on") {
     CHECK(world.ask(client, begin + std::string(40'000, 'x')).empty());
     const Hog hog(world.loop().blocks(), 5);
     CHECK(world.ask(client, std::string(1000, 'x')) ==
-          s0 + "cannot be sent more: buffer memory is exhausted (buffer_memory)\r\n");
+          error(s0 + "cannot be sent more: buffer memory is exhausted (buffer_memory)"));
 }
 
 }  // namespace ringmain::test

@@ -6,12 +6,6 @@
 
 namespace ringmain::test {
 
-namespace {
-
-constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
-
-}  // namespace
-
 TEST_CASE("a lost server fails what waits for it, by name, and nothing else") {
     World world(redis_pool(2));
     world.server(0).mood = Mood::Mute;
@@ -25,13 +19,13 @@ TEST_CASE("a lost server fails what waits for it, by name, and nothing else") {
     world.settle();
     world.cut_off(0);
     world.settle();
-    const std::string lost = error(std::string(s0) + "reset the connection");
+    const std::string lost = error(s0 + "reset the connection");
     CHECK(World::heard(client) == bulk("1") + "$-1\r\n" + lost);
     CHECK(World::heard(other) == lost + "$-1\r\n");
     CHECK(world.counters().server_failures.get() == 1);
     CHECK(world.counters().errors.get() == 2);
     REQUIRE(world.loop().notices().size() == 1);
-    CHECK(world.loop().notices()[0] == "pool main: " + std::string(s0) + "reset the connection");
+    CHECK(world.loop().notices()[0] == "pool main: " + s0 + "reset the connection");
 }
 
 TEST_CASE("a server without a name is told by its address") {
@@ -97,7 +91,7 @@ TEST_CASE("after a failure requests fail at once until the server is connected a
     World world(redis_pool(1));
     world.server(0).mood = Mood::Refusing;
     Channel& client = world.client();
-    const std::string refused = error(std::string(s0) + "refused the connection");
+    const std::string refused = error(s0 + "refused the connection");
     for (int round = 0; round < 5; ++round) {
         CHECK(world.ask(client, resp({"GET", "a"})) == refused);
         CHECK(world.link(0) == nullptr);
@@ -117,8 +111,7 @@ TEST_CASE("after a failure requests fail at once until the server is connected a
     world.server(0).mood = Mood::Mute;
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     world.cut_off(0);
-    CHECK(world.loop().notices().back() ==
-          "pool main: " + std::string(s0) + "reset the connection");
+    CHECK(world.loop().notices().back() == "pool main: " + s0 + "reset the connection");
 }
 
 TEST_CASE("the delay before the next try doubles and stays below its maximum") {
@@ -195,8 +188,7 @@ TEST_CASE("a byte that nobody asked for closes the connection and is told") {
     CHECK(world.link(0) == nullptr);
     CHECK(world.counters().server_failures.get() == 1);
     REQUIRE(world.loop().notices().size() == 1);
-    CHECK(world.loop().notices()[0] ==
-          "pool main: " + std::string(s0) + "sent bytes that nobody asked for");
+    CHECK(world.loop().notices()[0] == "pool main: " + s0 + "sent bytes that nobody asked for");
 }
 
 TEST_CASE("what a server says of itself on a new connection is quoted") {
@@ -225,7 +217,7 @@ TEST_CASE("what a server says of itself on a new connection is quoted") {
     }
     world.hang_up(0);
     world.settle();
-    const std::string text = std::string(s0) + "sent bytes that nobody asked for: " + shown;
+    const std::string text = s0 + "sent bytes that nobody asked for: " + shown;
     REQUIRE(world.loop().notices().size() == 1);
     CHECK(world.loop().notices()[0] == "pool main: " + text);
     CHECK(world.health(0).last_error() == "sent bytes that nobody asked for: " + shown);
@@ -252,7 +244,7 @@ TEST_CASE("a byte that came before the request was sent does not answer it") {
     World::say(client, resp({"GET", "a"}));
     world.reply(0, bulk("somebody else's"));
     world.settle();
-    CHECK(World::heard(client) == error(std::string(s0) + "sent bytes that nobody asked for"));
+    CHECK(World::heard(client) == error(s0 + "sent bytes that nobody asked for"));
 }
 
 TEST_CASE("a response too many does not answer what waits behind a send") {
@@ -289,8 +281,7 @@ TEST_CASE("a push message closes the connection") {
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     world.reply(0, ">2\r\n+invalidate\r\n*0\r\n");
     world.settle();
-    CHECK(World::heard(client) ==
-          error(std::string(s0) + "sent a push message that nobody subscribed to"));
+    CHECK(World::heard(client) == error(s0 + "sent a push message that nobody subscribed to"));
 }
 
 TEST_CASE("a connection that closes in the middle of a response fails it") {
@@ -301,7 +292,7 @@ TEST_CASE("a connection that closes in the middle of a response fails it") {
     world.reply(0, "$100\r\nabc");
     world.hang_up(0);
     world.settle();
-    CHECK(World::heard(client) == error(std::string(s0) + "closed the connection"));
+    CHECK(World::heard(client) == error(s0 + "closed the connection"));
 }
 
 TEST_CASE("a late response is dropped, and the next one is delivered") {
@@ -313,8 +304,7 @@ TEST_CASE("a late response is dropped, and the next one is delivered") {
     CHECK(world.ask(client, resp({"GET", "b"})) == "");
     Channel* link = world.link(0);
     world.pass(210);
-    CHECK(World::heard(client) ==
-          error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    CHECK(World::heard(client) == error(s0 + "did not answer within 400 ms (timeout)"));
     CHECK(world.counters().timeouts.get() == 1);
     link->inbound += bulk("a") + bulk("b");
     world.settle();
@@ -330,15 +320,13 @@ TEST_CASE("a connection whose oldest request is late by four timeouts is closed"
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     Channel* late = world.link(0);
     world.pass(1590);
-    CHECK(World::heard(client) ==
-          error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    CHECK(World::heard(client) == error(s0 + "did not answer within 400 ms (timeout)"));
     CHECK_FALSE(late->closed);
     world.pass(20);
     CHECK(late->closed);
     CHECK(world.proxy().is_idle());
     CHECK(world.loop().notices().back() ==
-          "pool main: " + std::string(s0) +
-              "has not answered for 1600 ms (late_connection_timeout)");
+          "pool main: " + s0 + "has not answered for 1600 ms (late_connection_timeout)");
 }
 
 TEST_CASE("what waits on a connection that is closed for being late is told") {
@@ -354,7 +342,7 @@ TEST_CASE("what waits on a connection that is closed for being late is told") {
     World::heard(client);
     world.pass(100);
     CHECK(World::heard(client) ==
-          error(std::string(s0) + "has not answered for 500 ms (late_connection_timeout)"));
+          error(s0 + "has not answered for 500 ms (late_connection_timeout)"));
 }
 
 TEST_CASE("nobody queues behind a request that is late: another connection takes over") {
@@ -371,7 +359,7 @@ TEST_CASE("nobody queues behind a request that is late: another connection takes
     late->reads = false;
     CHECK(world.ask(one, resp({"GET", "a"})) == "");
     world.pass(410);
-    CHECK(World::heard(one) == error(std::string(s0) + "did not answer within 400 ms (timeout)"));
+    CHECK(World::heard(one) == error(s0 + "did not answer within 400 ms (timeout)"));
     CHECK((world.link(0) != nullptr) == pool.preconnect);
     CHECK(world.ask(two, resp({"GET", "a"})) == "$-1\r\n");
     CHECK(world.ask(one, resp({"SET", "a", "1"}) + resp({"GET", "a"})) == "+OK\r\n" + bulk("1"));
@@ -400,7 +388,7 @@ TEST_CASE("who has something in flight on a late connection waits for it") {
     CHECK(world.ask(one, resp({"SET", "a", "2"})) == "");
     CHECK(world.ask(two, resp({"SET", "b", "2"})) == "");
     world.pass(110);
-    const std::string text = error(std::string(s0) + "did not answer within 400 ms (timeout)");
+    const std::string text = error(s0 + "did not answer within 400 ms (timeout)");
     CHECK(World::heard(one) == text);
     CHECK(world.ask(one, resp({"GET", "a"})) == "");
     CHECK(world.ask(two, resp({"GET", "b"})) == "");
@@ -468,9 +456,8 @@ TEST_CASE("a server that does not take the connection fails after connect_timeou
     world.pass(990);
     CHECK(World::heard(client) == "");
     world.pass(10);
-    CHECK(
-        World::heard(client) ==
-        error(std::string(s0) + "did not accept the connection within 1000 ms (connect_timeout)"));
+    CHECK(World::heard(client) ==
+          error(s0 + "did not accept the connection within 1000 ms (connect_timeout)"));
 }
 
 TEST_CASE("a name that is not looked up in time is told from a server that does not accept") {
@@ -483,8 +470,8 @@ TEST_CASE("a name that is not looked up in time is told from a server that does 
     world.proxy().pools()[0]->servers[0]->connection(0, false).is_sought = true;
     world.pass(1000);
     CHECK(World::heard(client) ==
-          error(std::string(s0) + "cannot be found: looking up its name takes longer than 1000 ms "
-                                  "(connect_timeout)"));
+          error(s0 + "cannot be found: looking up its name takes longer than 1000 ms "
+                     "(connect_timeout)"));
 }
 
 TEST_CASE("a request whose time is up before there is a connection says so") {
@@ -500,7 +487,7 @@ TEST_CASE("a request whose time is up before there is a connection says so") {
         CHECK(world.ask(client, resp({"GET", "a"})) == "");
         world.pass(110);
         CHECK(World::heard(client) ==
-              error(std::string(s0) + "did not accept the connection within 100 ms (timeout)"));
+              error(s0 + "did not accept the connection within 100 ms (timeout)"));
     }
     // It has taken no connection that it could be silent on, or late.
     CHECK_FALSE(server.silence.is_silent());
@@ -511,8 +498,7 @@ TEST_CASE("a request whose time is up before there is a connection says so") {
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     world.pass(110);
     CHECK(World::heard(client) ==
-          error(std::string(s0) +
-                "cannot be found: looking up its name takes longer than 100 ms (timeout)"));
+          error(s0 + "cannot be found: looking up its name takes longer than 100 ms (timeout)"));
 }
 
 TEST_CASE("a look-up that takes long says nothing about a server with other connections") {
@@ -528,8 +514,7 @@ TEST_CASE("a look-up that takes long says nothing about a server with other conn
     world.proxy().pools()[0]->servers[0]->connection(1, false).is_sought = true;
     world.pass(110);
     CHECK(World::heard(second) ==
-          error(std::string(s0) +
-                "cannot be found: looking up its name takes longer than 100 ms (timeout)"));
+          error(s0 + "cannot be found: looking up its name takes longer than 100 ms (timeout)"));
     CHECK(world.health(0).failures() == 0);
 }
 
@@ -617,9 +602,8 @@ TEST_CASE("a server that refuses the greeting is told with what it refused") {
         world.server(0).redis.password = "secret";
         Channel& client = world.client();
         CHECK(world.ask(client, resp({"AUTH", "wrong"}) + resp({"GET", "a"})) ==
-              "+OK\r\n" +
-                  error(std::string(s0) + "refused the password (redis_auth): -WRONGPASS invalid "
-                                          "username-password pair"));
+              "+OK\r\n" + error(s0 + "refused the password (redis_auth): -WRONGPASS invalid "
+                                     "username-password pair"));
         CHECK(world.server(0).redis.log == std::vector<std::string>{"AUTH wrong", "SELECT 5"});
         CHECK(world.link(0) == nullptr);
     }
@@ -627,7 +611,7 @@ TEST_CASE("a server that refuses the greeting is told with what it refused") {
         World world(pool);
         world.server(0).redis.password = "secret";
         Channel& client = world.client();
-        const std::string text = std::string(s0) +
+        const std::string text = s0 +
                                  "wants a password that it was not given (redis_auth, or password "
                                  "of the server): -NOAUTH Authentication required.";
         CHECK(world.ask(client, resp({"HELLO", "3"}) + resp({"GET", "a"})).ends_with(error(text)));
@@ -639,17 +623,15 @@ TEST_CASE("a server that refuses the greeting is told with what it refused") {
         world.server(0).redis.has_databases = false;
         Channel& client = world.client();
         CHECK(world.ask(client, resp({"GET", "a"})) ==
-              error(std::string(s0) +
-                    "refused the database (redis_db = 5): -ERR DB index is out of range"));
+              error(s0 + "refused the database (redis_db = 5): -ERR DB index is out of range"));
     }
     SUBCASE("the protocol version") {
         World world(pool);
         world.server(0).redis.knows_resp3 = false;
         Channel& client = world.client();
         CHECK(world.ask(client, resp({"HELLO", "3"}) + resp({"GET", "a"}))
-                  .ends_with(error(std::string(s0) +
-                                   "refused RESP3 (HELLO 3); connect with RESP2: -ERR unknown "
-                                   "command 'HELLO'")));
+                  .ends_with(error(s0 + "refused RESP3 (HELLO 3); connect with RESP2: -ERR unknown "
+                                        "command 'HELLO'")));
     }
 }
 
@@ -692,7 +674,7 @@ TEST_CASE("a server that talks before it was greeted is hung up on") {
     world.loop().end();
     world.settle();
     CHECK(World::heard(client) ==
-          "+OK\r\n" + error(std::string(s0) + "sent bytes that nobody asked for: \"+OK\""));
+          "+OK\r\n" + error(s0 + "sent bytes that nobody asked for: \"+OK\""));
 }
 
 TEST_CASE("a server that never answers the greeting fails after connect_timeout") {
@@ -704,9 +686,9 @@ TEST_CASE("a server that never answers the greeting fails after connect_timeout"
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     world.pass(1010);
-    CHECK(World::heard(client) ==
-          error(std::string(s0) +
-                "accepted the connection but did not answer within 1000 ms (connect_timeout)"));
+    CHECK(
+        World::heard(client) ==
+        error(s0 + "accepted the connection but did not answer within 1000 ms (connect_timeout)"));
 }
 
 // --- RESP3 ---------------------------------------------------------------------------------------

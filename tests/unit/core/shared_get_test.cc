@@ -16,15 +16,6 @@ namespace {
 
 const std::string end = "END\r\n";
 
-std::string value(const std::string& key, const std::string& data, std::string_view cas = "") {
-    return "VALUE " + key + " 0 " + std::to_string(data.size()) + std::string(cas) + "\r\n" + data +
-           "\r\n";
-}
-
-std::string get(const std::string& key) {
-    return "get " + key + "\r\n";
-}
-
 // Servers whose values pass when they are whole.
 config::Pool whole(config::Pool pool) {
     pool.stream_threshold = 0;
@@ -73,11 +64,7 @@ struct Lines {
     std::vector<Channel*> clients;
 };
 
-std::string down(const std::string& why) {
-    return "SERVER_ERROR ringmain: server s0 (10.0.0.1:7000) " + why + "\r\n";
-}
-
-const std::string not_asked = down("sent a value for a key that was not asked for");
+const std::string not_asked = server_error(s0 + "sent a value for a key that was not asked for");
 
 uint32_t fnv1a_of(std::string_view key) {
     uint32_t hash = 2166136261U;
@@ -284,13 +271,15 @@ TEST_CASE("shared get: values that do not fit lose the connection") {
     SUBCASE("no values at all") {
         lines.reply("STORED\r\n");
         for (size_t i = 0; i < 3; ++i)
-            CHECK(lines.heard(i) == down("sent a response that does not fit the request"));
+            CHECK(lines.heard(i) ==
+                  server_error(s0 + "sent a response that does not fit the request"));
     }
     SUBCASE("not even a response") {
         lines.reply("VALUE b 0 1\r\n12\r\n");
         for (size_t i = 0; i < 3; ++i) {
-            CHECK(lines.heard(i) == down("sent a malformed response: a data block does not end "
-                                         "where its length says"));
+            CHECK(lines.heard(i) ==
+                  server_error(s0 + "sent a malformed response: a data block does not end "
+                                    "where its length says"));
         }
     }
     CHECK(lines.world.link(0) == nullptr);
@@ -371,7 +360,7 @@ TEST_CASE("shared get: each has a time limit of its own") {
     lines.world.pass(300);
     World::say(*lines.clients[2], get("c"));
     lines.world.pass(150);
-    const std::string late = down("did not answer within 400 ms (timeout)");
+    const std::string late = server_error(s0 + "did not answer within 400 ms (timeout)");
     CHECK(lines.heard(0) == late);
     CHECK(lines.heard(1) == late);
     CHECK(lines.heard(2) == "");
@@ -394,8 +383,8 @@ TEST_CASE("shared get: a lost connection fails each once") {
     CHECK(lines.heard(0) == value("a", "1") + end);
     lines.world.cut_off(0);
     lines.world.settle();
-    CHECK(lines.heard(1) == down("reset the connection"));
-    CHECK(lines.heard(2) == down("reset the connection"));
+    CHECK(lines.heard(1) == server_error(s0 + "reset the connection"));
+    CHECK(lines.heard(2) == server_error(s0 + "reset the connection"));
     CHECK(lines.heard(0) == "");
 }
 
@@ -472,7 +461,7 @@ TEST_CASE("shared get: what comes before the line has left belongs to nobody") {
     link.reads = false;
     lines.say({get("a")});
     lines.say({"", get("b")});
-    const std::string unasked = down("sent bytes that nobody asked for");
+    const std::string unasked = server_error(s0 + "sent bytes that nobody asked for");
     // The server answers what it has not read.
     SUBCASE("before anybody joins") {
         lines.reply(end + forged);

@@ -15,6 +15,7 @@ namespace ringmain::test {
 
 namespace {
 
+using memcached::test::noop;
 using memcached::test::packet;
 using memcached::test::responses_in;
 using memcached::test::set_extras;
@@ -49,8 +50,6 @@ std::string read(uint8_t opcode, const std::string& key) {
                    .extras = touches ? memcached::test::number(60, 4) : std::string()});
 }
 
-const std::string noop = packet({.opcode = 0x0A});
-
 // What is asked before a value: the rest is the test's to answer.
 void tell_version(World& world) {
     for (uint32_t server = 0; server < world.proxy().pools()[0]->servers.size(); ++server) {
@@ -64,8 +63,8 @@ void tell_version(World& world) {
 }
 
 // One server that says what the test says.
-struct Pair {
-    explicit Pair(uint32_t blocks = 2048)
+struct One {
+    explicit One(uint32_t blocks = 2048)
         : world(binary_pool(), {.blocks = blocks}), client(&world.client()) {
         world.server(0).mood = Mood::Mute;
     }
@@ -133,7 +132,7 @@ TEST_CASE("binary: a large value reaches its server before its end is there") {
              {0x0E, "a", "ms a 200000 c MA\r\n", "HD c9\r\n", "0e s00 c9"}}) {
         const std::string& line = head;
         CAPTURE(line);
-        Pair pair;
+        One pair;
         const std::string request = store(opcode, key, data);
         CHECK(pair.ask(request.substr(0, half)) == "");
         Channel& link = pair.lease();
@@ -180,7 +179,7 @@ TEST_CASE("binary: large values take their turn, and no more memory than a windo
         CHECK(heard == "01 s00 | 00 s00 x00000000 v" + one + " c7 | 01 s00 | 0c s00 x00000000 k" +
                            a + " v" + two + " c7 | 0a s00 | 00 s00 x00000000 v" + two + " c7");
     }
-    Pair pair(512);
+    One pair(512);
     const std::string huge = store(0x01, "a", std::string(8 * core::stream_window, 'h'));
     pair.world.server(0).mood = Mood::Up;
     World::say(*pair.client, huge.substr(0, half));
@@ -220,7 +219,7 @@ TEST_CASE("binary: what cannot be passed on is answered as what is short") {
 
 TEST_CASE("binary: a server that refuses a large value at its line is heard when it has it") {
     const std::string request = store(0x11, "a", data_of('a'));
-    Pair pair;
+    One pair;
     CHECK(pair.ask(request.substr(0, half)) == "");
     Channel& link = pair.lease();
     CHECK(pair.hear(link, "SERVER_ERROR object too large for cache\r\n") == "");
@@ -232,7 +231,7 @@ TEST_CASE("binary: a server that refuses a large value at its line is heard when
 TEST_CASE("binary: where no other connection is to be had a large value waits for its end") {
     for (const std::string key : {"a", "a b"}) {
         CAPTURE(key);
-        Pair pair;
+        One pair;
         World& world = pair.world;
         world.server(0).mood = Mood::Up;
         CHECK(responses_in(pair.ask(store(0x01, key, "0"))) == "01 s00");
@@ -255,7 +254,7 @@ TEST_CASE("binary: where no other connection is to be had a large value waits fo
 TEST_CASE("binary: who is lost in the middle of a large value costs its client an error") {
     const std::string request = store(0x01, "a", data_of('a'));
     const std::string told = "01 s86 vringmain: server s0 (10.0.0.1:7000) reset the connection";
-    Pair pair;
+    One pair;
     CHECK(pair.ask(request.substr(0, half)) == "");
     pair.world.loop().reset(pair.lease());
     pair.world.settle();
@@ -265,7 +264,7 @@ TEST_CASE("binary: who is lost in the middle of a large value costs its client a
     pair.world.pass(5000);
     CHECK(responses_in(pair.ask(read(0x00, "a") + noop)) == "00 s01 vNot found | 0a s00");
     // Who leaves costs the server nothing.
-    Pair left;
+    One left;
     CHECK(left.ask(request.substr(0, half)) == "");
     Channel& link = left.lease();
     left.world.drop(*left.client);
@@ -299,7 +298,7 @@ TEST_CASE("binary: a large value reaches its client before its end is there") {
         const int code = opcode;
         CAPTURE(code);
         const bool with_key = opcode == 0x0C || opcode == 0x0D;
-        Pair pair;
+        One pair;
         CHECK(pair.ask(read(opcode, key)) == "");
         Channel& link = *pair.world.link(0);
         const std::string began = pair.hear(link, answer.substr(0, half));
@@ -324,7 +323,7 @@ TEST_CASE("binary: the end of a large value may come in any pieces") {
     const std::string answer = "VALUE a 5 200000 7\r\n" + data + "\r\nEND\r\n";
     for (size_t left = 0; left <= 12; ++left) {
         CAPTURE(left);
-        Pair pair;
+        One pair;
         CHECK(pair.ask(read(0x00, "a")) == "");
         Channel& link = *pair.world.link(0);
         std::string heard = pair.hear(link, answer.substr(0, half));
@@ -367,7 +366,7 @@ TEST_CASE("binary: a large value waits for its turn") {
 }
 
 TEST_CASE("binary: a touch that brings a value is answered without it") {
-    Pair pair;
+    One pair;
     CHECK(pair.ask(read(0x1C, "a")) == "");
     Channel& link = *pair.world.link(0);
     const std::string answer = "VA 200000 f5 c7\r\n" + data_of('a') + "\r\n";
@@ -380,7 +379,7 @@ TEST_CASE("binary: a touch that brings a value is answered without it") {
 
 TEST_CASE("binary: a large value that has no end closes the client that has its beginning") {
     const std::string answer = "VALUE a 5 200000 7\r\n" + data_of('a') + "\r\nEND\r\n";
-    Pair pair;
+    One pair;
     CHECK(pair.ask(read(0x00, "a")) == "");
     CHECK(pair.hear(*pair.world.link(0), answer.substr(0, half)).size() > 50'000);
     pair.world.loop().reset(*pair.world.link(0));
@@ -404,7 +403,7 @@ TEST_CASE("binary: a large value that has no end closes the client that has its 
 
 TEST_CASE("binary: a client that has all of a large value does not need the end of the response") {
     const std::string data = data_of('a');
-    Pair pair;
+    One pair;
     CHECK(pair.ask(read(0x00, "a") + noop) == "");
     Channel& link = *pair.world.link(0);
     const std::string heard = pair.hear(link, "VALUE a 5 200000 7\r\n" + data + "\r\n");

@@ -23,24 +23,8 @@ config::Pool pool_of(uint32_t servers) {
     return pool;
 }
 
-std::string huge() {
-    return std::string(8 * core::stream_window, 'h');
-}
-
 std::string block(const std::string& data) {
     return std::to_string(data.size()) + "\r\n" + data + "\r\n";
-}
-
-std::string set(const std::string& key, const std::string& data) {
-    return "set " + key + " 0 0 " + block(data);
-}
-
-std::string value(const std::string& key, const std::string& data) {
-    return "VALUE " + key + " 0 " + block(data);
-}
-
-std::string down(const std::string& why) {
-    return "SERVER_ERROR ringmain: server s0 (10.0.0.1:7000) " + why + "\r\n";
 }
 
 Channel& only_lease(World& world) {
@@ -50,8 +34,8 @@ Channel& only_lease(World& world) {
 }
 
 // A silent server, and a client that has asked it.
-struct Asked {
-    explicit Asked(std::string_view request) : world(pool_of(1)), client(&world.client()) {
+struct SilentServer {
+    explicit SilentServer(std::string_view request) : world(pool_of(1)), client(&world.client()) {
         world.server(0).mood = Mood::Mute;
         CHECK(world.ask(*client, request) == "");
         link = world.link(0);
@@ -163,11 +147,11 @@ TEST_CASE("memcached: large values take their turn, and no more memory than a wi
     World world(pool_of(1), {.blocks = 512});
     Channel& client = world.client();
     CHECK(world.ask(client, set("a", "0")) == "STORED\r\n");
-    World::say(client, set("a", huge()).substr(0, 100'000));
+    World::say(client, set("a", huge_value()).substr(0, 100'000));
     world.settle();
     Channel& stream = only_lease(world);
     stream.reads = false;
-    World::say(client, set("a", huge()).substr(100'000));
+    World::say(client, set("a", huge_value()).substr(100'000));
     world.settle();
     CHECK_FALSE(client.client->wants_input());
     CHECK(bytes_in_use(world) < 2 * core::stream_window);
@@ -175,7 +159,7 @@ TEST_CASE("memcached: large values take their turn, and no more memory than a wi
     stream.reads = true;
     world.settle();
     CHECK(World::heard(client) == "STORED\r\n");
-    CHECK(world.server(0).memcached.values["a"] == huge());
+    CHECK(world.server(0).memcached.values["a"] == huge_value());
 }
 
 TEST_CASE("memcached: a data block that ends elsewhere than its line says is not stored") {
@@ -243,8 +227,8 @@ TEST_CASE("memcached: whatever else comes before a large value is there is no an
     CHECK(lost.hear(refusal) == "");
     lost.world.loop().reset(*lost.link);
     CHECK(lost.end() ==
-          down("sent bytes that nobody asked for: \"SERVER_ERROR object too large for "
-               "cache\""));
+          server_error(s0 + "sent bytes that nobody asked for: \"SERVER_ERROR object too large for "
+                            "cache\""));
     CHECK(lost.world.counters().server_failures.get() == 0);
     CHECK(lost.world.proxy().pools()[0]->servers[0]->lease_failures == 0);
     // What is wrong with the flags of a meta set is no reason to run its data.
@@ -355,8 +339,8 @@ TEST_CASE("memcached: an answer that is held back while a value arrives is not l
         const size_t end = second.size() - 2;
         CHECK(world.ask(client, second.substr(4000, end - 4000) + "XY") == "");
         world.pass(1000);
-        CHECK(World::heard(client) ==
-              down("did not answer within 100 ms (timeout)") + "CLIENT_ERROR bad data chunk\r\n");
+        CHECK(World::heard(client) == server_error(s0 + "did not answer within 100 ms (timeout)") +
+                                          "CLIENT_ERROR bad data chunk\r\n");
     }
     SUBCASE("nor for a client that has left") {
         world.drop(client);
@@ -370,7 +354,7 @@ TEST_CASE("memcached: who is lost in the middle of a large value costs its clien
     Begun begun(set("a", std::string(200'000, 'a')));
     begun.world.loop().reset(*begun.link);
     begun.world.settle();
-    CHECK(World::heard(*begun.client) == down("reset the connection"));
+    CHECK(World::heard(*begun.client) == server_error(s0 + "reset the connection"));
     begun.world.server(0).mood = Mood::Up;
     CHECK(begun.end() == "");
     begun.world.pass(5000);
@@ -398,7 +382,7 @@ TEST_CASE("memcached: a large value reaches its client before its end is there")
              {"mg a v q\r\n", "VA 200000\r\n" + data + "\r\n"}}) {
         const std::string& said = request;
         CAPTURE(said);
-        Asked asked(request);
+        SilentServer asked(request);
         CHECK(asked.hear(answer.substr(0, 50'000)) == answer.substr(0, 50'000));
         // The server shows that it takes another connection, which is everybody's then.
         Channel& other = only_lease(asked.world);
@@ -422,10 +406,10 @@ TEST_CASE("memcached: what is no value that was asked for does not begin") {
              {"set a 0 0 1\r\nx\r\n", value("a", data)}}) {
         const std::string& said = request;
         CAPTURE(said);
-        Asked asked(request);
+        SilentServer asked(request);
         CHECK(asked.hear(answer.substr(0, 100'000)) == "");
-        CHECK(
-            asked.hear(answer.substr(100'000) + "END\r\n").starts_with(down("sent").substr(0, 40)));
+        CHECK(asked.hear(answer.substr(100'000) + "END\r\n")
+                  .starts_with(server_error(s0 + "sent").substr(0, 40)));
         CHECK(asked.link->closed);
     }
 }
@@ -437,14 +421,14 @@ TEST_CASE("memcached: a large value that ends wrong closes the client that has i
     for (const std::string& answer : {value("a", data) + value("a", "again") + "END\r\n",
                                       value("a", data) + "STORED\r\n",
                                       wrong_end}) {
-        Asked asked("get a\r\n");
+        SilentServer asked("get a\r\n");
         CHECK(asked.hear(answer.substr(0, 100'000)) == answer.substr(0, 100'000));
         CHECK(answer.starts_with(answer.substr(0, 100'000) + asked.hear(answer.substr(100'000))));
         CHECK(asked.link->closed);
         CHECK(asked.client->closed);
     }
     // An error behind a value is one of memcached's answers.
-    Asked asked("get a b\r\n");
+    SilentServer asked("get a b\r\n");
     const std::string answer = value("a", data) + "SERVER_ERROR out of memory\r\n";
     CHECK(asked.hear(answer.substr(0, 100'000)) == answer.substr(0, 100'000));
     CHECK(asked.hear(answer.substr(100'000)) == answer.substr(100'000));
@@ -475,7 +459,7 @@ TEST_CASE("memcached: gets that share a line have their large values one by one"
 
 TEST_CASE("memcached: a slow client stops the connection of its large value and nobody else") {
     World world(pool_of(1), {.blocks = 512});
-    world.server(0).memcached.values["a"] = huge();
+    world.server(0).memcached.values["a"] = huge_value();
     Channel& slow = world.client();
     slow.reads = false;
     CHECK(world.ask(slow, "get a\r\n") == "");
@@ -484,7 +468,7 @@ TEST_CASE("memcached: a slow client stops the connection of its large value and 
     CHECK(world.ask(world.client(), "get b\r\n") == "END\r\n");
     slow.reads = true;
     world.settle();
-    CHECK(World::heard(slow) == value("a", huge()) + "END\r\n");
+    CHECK(World::heard(slow) == value("a", huge_value()) + "END\r\n");
 }
 
 TEST_CASE("memcached: what a client of the binary protocol gets is whole") {

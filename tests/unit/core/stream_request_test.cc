@@ -15,10 +15,6 @@ namespace ringmain::test {
 
 namespace {
 
-std::string huge_value() {
-    return std::string(8 * core::stream_window, 'h');
-}
-
 // The one open connection that no client shares.
 Channel& stream_of(World& world, uint32_t server = 0) {
     const std::vector<Channel*> found = world.leases(server);

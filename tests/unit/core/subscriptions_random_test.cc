@@ -54,9 +54,9 @@ std::vector<std::string> take_words(std::string& bytes) {
     return words;
 }
 
-class Story {
+class RandomStory {
   public:
-    Story(uint64_t seed, config::Pool pool)
+    RandomStory(uint64_t seed, config::Pool pool)
         : world_(std::move(pool), {.seed = seed, .cut = seed % 2 == 0}), prng_(seed) {
         for (size_t i = 0; i < listeners_.size(); ++i) {
             listeners_[i].channel = &world_.client();
@@ -236,7 +236,7 @@ TEST_CASE("whatever fails, subscribers hear their channels in order, and all of 
         pool.auto_eject_hosts = seed % 4 == 3;
         pool.server_failure_limit = 2;
         pool.server_retry_timeout_ms = 500;
-        Story story(seed, pool);
+        RandomStory story(seed, pool);
         story.live(400);
         story.heal();
         story.check_all_is_heard();

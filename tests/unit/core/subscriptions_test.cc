@@ -9,12 +9,6 @@
 
 namespace ringmain::test {
 
-namespace {
-
-constexpr const char* s0 = "server s0 (10.0.0.1:7000) ";
-
-}  // namespace
-
 TEST_CASE("clients of one channel share one subscription") {
     Listening listening;
     World& world = listening.world;
@@ -226,14 +220,13 @@ TEST_CASE("a server that is lost gets all subscriptions again, and clients notic
     CHECK(World::heard(*listening.client).empty());
     REQUIRE(world.loop().notices().size() == 1);
     CHECK(world.loop().notices()[0] ==
-          "pool main: " + std::string(s0) +
+          "pool main: " + s0 +
               "closed the connection; clients stay subscribed, 3 channels and patterns of theirs "
               "will be subscribed there again");
     world.pass(1000);
     REQUIRE(world.loop().notices().size() == 2);
-    CHECK(world.loop().notices()[1] ==
-          "pool main: " + std::string(s0).substr(0, std::string(s0).size() - 1) +
-              ": 3 channels and patterns are subscribed again");
+    CHECK(world.loop().notices()[1] == "pool main: " + s0.substr(0, s0.size() - 1) +
+                                           ": 3 channels and patterns are subscribed again");
     for (const char* line : {"subscribe c", "psubscribe p*", "ssubscribe s"}) {
         CHECK(logged(world, 0, line) == 2);
     }
@@ -279,7 +272,7 @@ TEST_CASE("a server that cannot be reached makes an error in its name's place") 
     const std::string a = world.key_on(0);
     const std::string b = world.key_on(1);
     world.server(0).mood = Mood::Refusing;
-    const std::string refused = error(std::string(s0) + "refused the connection");
+    const std::string refused = error(s0 + "refused the connection");
     CHECK(world.ask(client, resp({"SUBSCRIBE", a, b})) == refused + confirmed("subscribe", b, 1));
     // A pattern is on all servers or on none.
     world.pass(1000);
@@ -300,8 +293,7 @@ TEST_CASE("a server that does not confirm in time makes an error, and is given u
     CHECK(World::heard(client).empty());
     world.pass(200);
     CHECK(World::heard(client) ==
-          error(std::string(s0) + "did not confirm the subscription within 400 ms (timeout)") +
-              "+PONG\r\n");
+          error(s0 + "did not confirm the subscription within 400 ms (timeout)") + "+PONG\r\n");
     CHECK(world.counters().timeouts.get() == 1);
     REQUIRE(world.subscription(0) != nullptr);
     world.pass(1500);

@@ -11,7 +11,6 @@ namespace ringmain::test {
 namespace {
 
 const std::string queued = "+QUEUED\r\n";
-const std::string ok = "+OK\r\n";
 const std::string aborted = "-EXECABORT Transaction discarded because of previous errors.\r\n";
 
 std::string requests(const std::vector<std::vector<std::string>>& all) {

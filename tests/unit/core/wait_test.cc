@@ -8,8 +8,6 @@ namespace ringmain::test {
 
 namespace {
 
-const std::string popped = "*2\r\n" + bulk("l") + bulk("x");
-
 // A client whose BLPOP has reached its server, which says nothing.
 struct Waiting {
     explicit Waiting(config::Pool pool = redis_pool(1), const std::string& seconds = "0")

@@ -41,6 +41,9 @@ struct FakeServer {
 [[nodiscard]] config::Pool redis_pool(uint32_t servers);
 [[nodiscard]] config::Pool memcached_pool(uint32_t servers);
 
+// How errors and notices name the first.
+inline const std::string s0 = "server s0 (10.0.0.1:7000) ";
+
 class World {
   public:
     explicit World(config::Pool pool, const Loop::Options& options = {});
@@ -136,5 +139,13 @@ class World {
     std::map<uint32_t, Session> sessions_;  // by channel
     std::optional<Loop> loop_;
 };
+
+[[nodiscard]] inline const stats::PoolCounters& pool_counters(World& world) {
+    return *world.proxy().pools()[0]->counters;
+}
+
+[[nodiscard]] inline const stats::ServerCounters& server_counters(World& world, uint32_t server) {
+    return world.proxy().pools()[0]->servers[server]->counters();
+}
 
 }  // namespace ringmain::test

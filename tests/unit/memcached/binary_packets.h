@@ -12,6 +12,8 @@
 
 namespace ringmain::memcached::test {
 
+inline const std::string noop = packet({.opcode = 0x0A});
+
 // flags, exptime of a set
 inline std::string set_extras(uint32_t flags = 0, uint32_t time = 0) {
     return number(flags, 4) + number(time, 4);

@@ -18,7 +18,7 @@ using test::number;
 using test::packet;
 using test::set_extras;
 
-std::string describe(const BinaryFrame& frame, std::string_view bytes) {
+std::string describe_packet(const BinaryFrame& frame, std::string_view bytes) {
     CHECK(frame.opaque == Asked().opaque);
     std::string text = test::hex(number(frame.opcode, 1));
     if (frame.refusal != BinaryStatus::Success) {
@@ -35,7 +35,7 @@ std::string describe(const BinaryFrame& frame, std::string_view bytes) {
 }
 
 std::string story(const std::string& bytes, const RequestLimits& limits = {}) {
-    return test::story_by(BinaryParser(limits), describe, bytes);
+    return test::story_by(BinaryParser(limits), describe_packet, bytes);
 }
 
 TEST_CASE("binary: requests are cut out of a stream, however it is cut") {

@@ -11,18 +11,15 @@
 namespace ringmain::memcached {
 namespace {
 
+using test::bad_format;
 using test::story_of;
+using test::text;
+using test::too_long_key;
 
 const std::string longest_key(250, 'k');
-const std::string too_long_key(251, 'k');
 
-constexpr const char* bad_format = "CLIENT_ERROR bad command line format";
 constexpr const char* bad_exptime = "CLIENT_ERROR invalid exptime argument";
 constexpr const char* bad_delta = "CLIENT_ERROR invalid numeric delta argument";
-
-std::string text(std::string_view bytes) {
-    return std::string(bytes);
-}
 
 TEST_CASE("a get has keys, parted by any number of blanks") {
     CHECK(story_of("get k\r\n") == "get(k)");

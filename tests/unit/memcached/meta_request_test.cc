@@ -8,19 +8,15 @@
 namespace ringmain::memcached {
 namespace {
 
+using test::bad_format;
 using test::story_of;
+using test::text;
+using test::too_long_key;
 
-const std::string too_long_key(251, 'k');
-
-constexpr const char* bad_format = "CLIENT_ERROR bad command line format";
 constexpr const char* bad_token = "CLIENT_ERROR bad token in command line format";
 constexpr const char* bad_flag = "CLIENT_ERROR invalid or duplicate flag";
 constexpr const char* bad_key = "CLIENT_ERROR error decoding key";
 constexpr const char* opaque_too_long = "CLIENT_ERROR opaque token too long";
-
-std::string text(std::string_view bytes) {
-    return std::string(bytes);
-}
 
 TEST_CASE("mg, md, ma and me have a key and flags") {
     CHECK(story_of("mg k\r\n") == "mg(k)");

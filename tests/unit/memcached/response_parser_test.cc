@@ -9,7 +9,7 @@
 namespace ringmain::memcached {
 namespace {
 
-std::string describe(const ResponseFrame& frame, std::string_view bytes) {
+std::string describe_response(const ResponseFrame& frame, std::string_view bytes) {
     switch (frame.kind) {
         case ResponseKind::Line:
             CHECK(frame.first_line_size == frame.size);
@@ -28,7 +28,7 @@ std::string describe(const ResponseFrame& frame, std::string_view bytes) {
 }
 
 std::string response_story(std::string_view bytes) {
-    return test::story_by(ResponseParser(), describe, bytes);
+    return test::story_by(ResponseParser(), describe_response, bytes);
 }
 
 // Takes values singly, and the one of key "last" to the END.
@@ -62,7 +62,7 @@ class Singly {
 
 std::string singly(std::string_view bytes) {
     const auto describe_one = [](const ResponseFrame& frame, std::string_view frame_bytes) {
-        return (frame.singly ? "" : "whole ") + describe(frame, frame_bytes);
+        return (frame.singly ? "" : "whole ") + describe_response(frame, frame_bytes);
     };
     return test::story_by(Singly(), describe_one, bytes);
 }
@@ -72,7 +72,7 @@ std::string tell(const std::vector<std::string_view>& pieces) {
     ringmain::test::GuardedPieces guarded(1 << 17);
     test::Teller<ResponseParser> teller(ResponseParser(), guarded);
     for (const std::string_view piece : pieces)
-        teller.feed(piece, describe);
+        teller.feed(piece, describe_response);
     return teller.story();
 }
 

@@ -20,6 +20,13 @@
 
 namespace ringmain::memcached::test {
 
+inline const std::string too_long_key(251, 'k');
+inline constexpr const char* bad_format = "CLIENT_ERROR bad command line format";
+
+inline std::string text(std::string_view bytes) {
+    return std::string(bytes);
+}
+
 inline std::string without_line_end(std::string_view text) {
     if (text.ends_with("\r\n")) text.remove_suffix(2);
     return std::string(text);

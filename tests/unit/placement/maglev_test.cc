@@ -13,7 +13,6 @@ namespace ringmain::placement {
 namespace {
 
 constexpr uint32_t small_table = 65'537;
-constexpr uint32_t key_count = 100'000;
 
 uint32_t total_points(const Maglev& maglev, uint32_t server_count) {
     uint32_t total = 0;
@@ -66,9 +65,9 @@ TEST_CASE("entries are the servers' shares of the weights, rounded") {
 TEST_CASE("maglev shares keys in proportion to the weights") {
     const auto nodes = test::weighted_nodes({1, 2, 3, 4, 10});
     const Placement placement = test::place(DistributionKind::Maglev, nodes);
-    const auto counts = test::keys_by_server(placement, key_count, nodes.size());
+    const auto counts = test::keys_by_server(placement, test::many_keys, nodes.size());
     for (size_t i = 0; i < nodes.size(); ++i) {
-        const double expected = key_count * nodes[i].weight / 20.0;
+        const double expected = test::many_keys * nodes[i].weight / 20.0;
         CHECK(counts[i] > expected * 0.95);
         CHECK(counts[i] < expected * 1.05);
     }
@@ -90,13 +89,13 @@ TEST_CASE("maglev spreads hashes that use few of their bits") {
 TEST_CASE("when a server leaves a maglev pool few keys move but its own") {
     const auto nodes = test::equal_nodes(10);
     const auto before =
-        test::servers_of_keys(test::place(DistributionKind::Maglev, nodes), key_count);
+        test::servers_of_keys(test::place(DistributionKind::Maglev, nodes), test::many_keys);
     const auto after = test::servers_of_keys(
-        test::place(DistributionKind::Maglev, test::without(nodes, 4)), key_count);
+        test::place(DistributionKind::Maglev, test::without(nodes, 4)), test::many_keys);
     const test::Movement moved = test::movement(before, after, 4);
-    CHECK(moved.from_the_server > key_count / 11);
+    CHECK(moved.from_the_server > test::many_keys / 11);
     CHECK(moved.to_the_server == 0);
-    CHECK(moved.between_others < key_count / 20);
+    CHECK(moved.between_others < test::many_keys / 20);
 }
 
 TEST_CASE("maglev places these keys here for ever") {

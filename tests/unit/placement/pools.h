@@ -41,6 +41,8 @@ inline placement::Placement place(placement::DistributionKind distribution,
             nodes};
 }
 
+inline constexpr uint32_t many_keys = 100'000;  // so many show how large a share is
+
 // The server of "key:0", "key:1" and so on.
 inline std::vector<uint32_t> servers_of_keys(const placement::Placement& placement,
                                              uint32_t key_count) {

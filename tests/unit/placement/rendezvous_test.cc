@@ -12,8 +12,6 @@ namespace ringmain::placement {
 
 namespace {
 
-constexpr uint32_t key_count = 100'000;
-
 // The definition in floating point. May differ from the real thing where two servers are as good
 // as equal, which no key of these tests is.
 uint32_t plain_server_of(const std::vector<Node>& nodes, uint32_t hash) {
@@ -50,9 +48,9 @@ TEST_CASE("rendezvous picks the server with the least -log2(u) / weight") {
 TEST_CASE("rendezvous shares keys in proportion to the weights") {
     const auto nodes = test::weighted_nodes({1, 2, 3, 4, 10});
     const Placement placement = test::place(DistributionKind::Rendezvous, nodes);
-    const auto counts = test::keys_by_server(placement, key_count, nodes.size());
+    const auto counts = test::keys_by_server(placement, test::many_keys, nodes.size());
     for (size_t i = 0; i < nodes.size(); ++i) {
-        const double expected = key_count * nodes[i].weight / 20.0;
+        const double expected = test::many_keys * nodes[i].weight / 20.0;
         CHECK(counts[i] > expected * 0.95);
         CHECK(counts[i] < expected * 1.05);
     }
@@ -64,7 +62,7 @@ TEST_CASE("rendezvous is fair to a light server among many heavy ones") {
         nodes[i].weight = 10;
     }
     const Placement placement = test::place(DistributionKind::Rendezvous, nodes);
-    const auto counts = test::keys_by_server(placement, key_count, nodes.size());
+    const auto counts = test::keys_by_server(placement, test::many_keys, nodes.size());
     CHECK(counts[0] > 60);  // 101 expected; four standard deviations are 40
     CHECK(counts[0] < 142);
 }

@@ -1,5 +1,7 @@
 #include "ringmain/resp/acl.h"
 
+#include "tests/contains.h"
+
 #include <initializer_list>
 
 #include <doctest/doctest.h>
@@ -8,14 +10,12 @@ namespace ringmain::resp {
 
 namespace {
 
+using test::contains;
+
 std::string ask_acl(std::initializer_list<std::string_view> arguments) {
     std::string out;
     answer_acl_cat(out, std::span(arguments.begin(), arguments.size()));
     return out;
-}
-
-bool contains(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
 }
 
 }  // namespace

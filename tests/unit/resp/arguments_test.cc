@@ -2,6 +2,7 @@
 
 #include "ringmain/resp/writer.h"
 #include "tests/unit/resp/chains.h"
+#include "tests/unit/resp/wire.h"
 
 #include <string>
 #include <vector>
@@ -11,13 +12,7 @@
 namespace ringmain::resp {
 namespace {
 
-std::string request(const std::vector<std::string>& arguments) {
-    std::string out;
-    write_array_header(out, arguments.size());
-    for (const std::string& argument : arguments)
-        write_bulk(out, argument);
-    return out;
-}
+using test::request;
 
 RequestFrame frame_of(const std::string& bytes) {
     const RequestLimits limits;

@@ -1,5 +1,7 @@
 #include "ringmain/resp/combine.h"
 
+#include "tests/unit/resp/wire.h"
+
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -10,13 +12,9 @@ namespace ringmain::resp {
 
 namespace {
 
-using Words = std::vector<std::string>;
+using test::bulk;
 
-std::string bulk(std::string_view text) {
-    std::string out;
-    write_bulk(out, text);
-    return out;
-}
+using Words = std::vector<std::string>;
 
 std::string bulks(const Words& words, char type = '*') {
     std::string out(Header(type, words.size()).view());

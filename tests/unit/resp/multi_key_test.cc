@@ -3,6 +3,7 @@
 #include "ringmain/resp/arguments.h"
 #include "ringmain/resp/request_parser.h"
 #include "tests/unit/resp/chains.h"
+#include "tests/unit/resp/wire.h"
 
 #include <string>
 #include <vector>
@@ -12,13 +13,7 @@
 namespace ringmain::resp {
 namespace {
 
-std::string request(const std::vector<std::string>& arguments) {
-    std::string out;
-    write_array_header(out, arguments.size());
-    for (const std::string& argument : arguments)
-        write_bulk(out, argument);
-    return out;
-}
+using test::request;
 
 // The numbers of the keys of `owner`.
 std::vector<uint32_t> keys_of(const std::vector<uint16_t>& owners, uint16_t owner) {

@@ -4,6 +4,7 @@
 #include "tests/guard_page.h"
 #include "tests/split.h"
 #include "tests/unit/resp/events.h"
+#include "tests/unit/resp/wire.h"
 
 #include <string>
 #include <string_view>
@@ -13,6 +14,8 @@
 
 namespace ringmain::resp {
 namespace {
+
+using test::request;
 
 const RequestLimits default_limits;
 
@@ -31,14 +34,6 @@ std::string events(std::string_view bytes,
     });
     REQUIRE(test::events_byte_by_byte(parser, bytes) == whole);
     return whole;
-}
-
-std::string request(const std::vector<std::string>& arguments) {
-    std::string out = "*" + std::to_string(arguments.size()) + "\r\n";
-    for (const std::string& argument : arguments) {
-        out += "$" + std::to_string(argument.size()) + "\r\n" + argument + "\r\n";
-    }
-    return out;
 }
 
 const std::string ping = "*1\r\n$4\r\nPING\r\n";

@@ -1,4 +1,5 @@
 #include "ringmain/resp/join.h"
+#include "tests/unit/resp/wire.h"
 
 #include <string>
 
@@ -7,9 +8,7 @@
 namespace ringmain::resp {
 namespace {
 
-std::string bulk(const std::string& text) {
-    return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n";
-}
+using test::bulk;
 
 TEST_CASE("answers to CONFIG GET are the same in any order of the settings") {
     const std::string a = bulk("maxa") + bulk("1");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ringmain/stats/snapshot.h"
+#include "tests/contains.h"
 
 #include <string>
 
@@ -105,8 +106,6 @@ void for_each_figure(const Snapshot& now, const Check& check) {
     check("ejections", pool.servers.front().ejections);
 }
 
-inline bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
+using ringmain::test::contains;
 
 }  // namespace ringmain::stats::test

@@ -17,12 +17,6 @@
 namespace ringmain::uring::test {
 namespace {
 
-Descriptor listen_anywhere() {
-    Result<Descriptor> listener = listen_tcp({.host = "127.0.0.1", .port = 0, .backlog = 1024});
-    REQUIRE_MESSAGE(listener.ok(), listener.error());
-    return std::move(listener.value());
-}
-
 // Sends until the socket is full; the last send waits. How much went.
 size_t fill(Rig& rig, const Pair& pair, const std::string& data) {
     size_t sent = 0;

@@ -15,10 +15,6 @@
 namespace ringmain::uring::test {
 namespace {
 
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
-
 struct Row {
     SetupFacts facts;
     std::string_view cause;

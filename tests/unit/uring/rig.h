@@ -6,12 +6,14 @@
 #include "ringmain/uring/descriptor.h"
 #include "ringmain/uring/ring.h"
 #include "ringmain/uring/socket.h"
+#include "tests/contains.h"
 
 #include <array>
 #include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -19,6 +21,8 @@
 #include <unistd.h>
 
 namespace ringmain::uring::test {
+
+using ringmain::test::contains;
 
 // Features of io_uring that are ignored; and what has nothing to do with it.
 inline constexpr std::array<std::string_view, 5> presets = {"none", "6.1", "6.0", "5.19", "all"};
@@ -33,6 +37,12 @@ inline Features features_without(std::string_view ignored) {
     const Result<Features> rest = probed.value().without(ignored);
     REQUIRE_MESSAGE(rest.ok(), rest.error());
     return rest.value();
+}
+
+inline Descriptor listen_anywhere() {
+    Result<Descriptor> listener = listen_tcp({.host = "127.0.0.1", .port = 0});
+    REQUIRE_MESSAGE(listener.ok(), listener.error());
+    return std::move(listener.value());
 }
 
 struct Pair {

@@ -17,12 +17,6 @@
 namespace ringmain::uring::test {
 namespace {
 
-Descriptor listen_anywhere() {
-    Result<Descriptor> listener = listen_tcp({.host = "127.0.0.1", .port = 0});
-    REQUIRE_MESSAGE(listener.ok(), listener.error());
-    return std::move(listener.value());
-}
-
 SocketAddress address_of(const Descriptor& socket) {
     const Result<SocketAddress> address = local_address(socket.get());
     REQUIRE(address.ok());

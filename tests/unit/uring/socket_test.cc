@@ -36,10 +36,6 @@ std::string error_of(const Result<Descriptor>& result) {
     return result.error();
 }
 
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
-
 // A folder of its own, gone at the end.
 struct Folder {
     std::string path;

@@ -2,6 +2,8 @@
 
 #include "ringmain/worker/io_choice.h"
 
+#include "tests/contains.h"
+
 #include <cerrno>
 #include <cstddef>
 #include <string>
@@ -18,10 +20,7 @@ namespace ringmain::worker {
 namespace {
 
 using config::IoBackend;
-
-bool contains(const std::string& text, std::string_view part) {
-    return text.find(part) != std::string::npos;
-}
+using ringmain::test::contains;
 
 // For the rest of the thread's life io_uring_setup gets that answer of the filter.
 bool answer_setup(uint32_t answer) {

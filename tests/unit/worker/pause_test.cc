@@ -8,7 +8,7 @@ namespace ringmain::worker {
 
 namespace {
 
-Instant at(int64_t ms) {
+Instant moment(int64_t ms) {
     return Instant{} + Duration::millis(1'000'000 + ms);
 }
 
@@ -16,18 +16,18 @@ Instant at(int64_t ms) {
 
 TEST_CASE("waking up on time, or a little late, is no pause") {
     PauseWatch watch;
-    CHECK(watch.judge(at(0), at(100), at(50)) == Duration{});
-    CHECK(watch.judge(at(0), at(100), at(100)) == Duration{});
-    CHECK(watch.judge(at(0), at(100), at(400)) == Duration{});
-    CHECK(watch.judge(at(0), Instant::never(), at(60'000)) == Duration{});
+    CHECK(watch.judge(moment(0), moment(100), moment(50)) == Duration{});
+    CHECK(watch.judge(moment(0), moment(100), moment(100)) == Duration{});
+    CHECK(watch.judge(moment(0), moment(100), moment(400)) == Duration{});
+    CHECK(watch.judge(moment(0), Instant::never(), moment(60'000)) == Duration{});
 }
 
 TEST_CASE("waking up much too late moves the deadlines by all that has passed") {
     PauseWatch watch;
-    CHECK(watch.judge(at(0), at(100), at(401)) == Duration::millis(401));
+    CHECK(watch.judge(moment(0), moment(100), moment(401)) == Duration::millis(401));
     // A deadline that had passed already counts from the batch before.
-    CHECK(watch.judge(at(1000), at(0), at(1300)) == Duration{});
-    CHECK(watch.judge(at(1000), at(0), at(1301)) == Duration::millis(301));
+    CHECK(watch.judge(moment(1000), moment(0), moment(1300)) == Duration{});
+    CHECK(watch.judge(moment(1000), moment(0), moment(1301)) == Duration::millis(301));
 }
 
 TEST_CASE("a worker that is slow in every batch reaches its deadlines") {
@@ -35,7 +35,7 @@ TEST_CASE("a worker that is slow in every batch reaches its deadlines") {
     int64_t forgiven = 0;
     int64_t now = 0;
     for (; now < 600'000; now += 500) {
-        if (watch.judge(at(now), at(now), at(now + 500)) > Duration{}) forgiven += 1;
+        if (watch.judge(moment(now), moment(now), moment(now + 500)) > Duration{}) forgiven += 1;
     }
     // Three in every minute.
     CHECK(forgiven >= 29);
@@ -45,11 +45,12 @@ TEST_CASE("a worker that is slow in every batch reaches its deadlines") {
 TEST_CASE("a long pause after others is forgiven when the others are long ago") {
     PauseWatch watch;
     for (int64_t i = 0; i < 3; ++i) {
-        CHECK(watch.judge(at(i * 1000), at(i * 1000), at(i * 1000 + 500)) > Duration{});
+        CHECK(watch.judge(moment(i * 1000), moment(i * 1000), moment(i * 1000 + 500)) > Duration{});
     }
-    CHECK(watch.judge(at(3000), at(3000), at(3500)) == Duration{});
-    CHECK(watch.judge(at(50'000), at(50'000), at(55'000)) == Duration{});
-    CHECK(watch.judge(at(61'000), at(61'000), at(999'000)) == Duration::millis(938'000));
+    CHECK(watch.judge(moment(3000), moment(3000), moment(3500)) == Duration{});
+    CHECK(watch.judge(moment(50'000), moment(50'000), moment(55'000)) == Duration{});
+    CHECK(watch.judge(moment(61'000), moment(61'000), moment(999'000)) ==
+          Duration::millis(938'000));
 }
 
 }  // namespace ringmain::worker
