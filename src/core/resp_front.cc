@@ -17,7 +17,6 @@
 #include "front.h"
 #include "gather.h"
 #include "resp_local.h"
-#include "script_front.h"
 #include "split.h"
 
 namespace ringmain::core {
@@ -319,35 +318,6 @@ void RespFront::refuse_crossing(const std::string& what, bool may_be_emulated) {
     error(text + "\r\n");
 }
 
-Taken RespFront::forward_by(ByteRange key) {
-    uint32_t server = 0;
-    if (!route(key, &server)) return Taken::Yes;
-    if (pool_.server(server).large_keys.is_used()) [[unlikely]] {
-        return forward_watched(server, key);
-    }
-    forward_to(server);
-    return Taken::Yes;
-}
-
-// To a server that has large values: those that are known are read apart from others.
-Taken RespFront::forward_watched(uint32_t server_index, ByteRange key) {
-    Server& server = pool_.server(server_index);
-    const bool reads = (command_->flags & command_flag::readonly) != 0 && !client_.special;
-    const std::string_view text = bytes_.view(key, proxy_.scratch().text);
-    const uint64_t hash = reads ? proxy_.key_check_hash(text) | 1 : 0;
-    if (reads && pool_.options->stream_threshold > 0 && server.large_keys.contains(hash)) {
-        if (!client_.requests.empty()) return later();
-        Request* request = proxy_.streams().forward_apart(client_, server, bytes_, hash);
-        if (request != nullptr) {
-            note(*request);
-            return Taken::Yes;
-        }
-    }
-    Request* request = forward_to(server_index);
-    if (request != nullptr) request->only.key_hash = hash;
-    return Taken::Yes;
-}
-
 Taken RespFront::forward_by_keys(const Command& command) {
     uint32_t server = 0;
     switch (place_keys(command, &server)) {
@@ -372,99 +342,6 @@ Taken RespFront::forward_by_keys(const Command& command) {
             break;
     }
     return Taken::Yes;
-}
-
-void RespFront::forward(uint32_t server) {
-    if (command_->id == CommandId::Evalsha) {
-        run_script(server);
-    } else if (command_->id == CommandId::Eval) {
-        run_text(server);
-    } else if (Request* request = forward_to(server); request != nullptr) {
-        request->command = command_;
-    }
-}
-
-void RespFront::forward_to_any() {
-    if (has_server()) forward(pool_.first_live());
-}
-
-// EVALSHA: its server is told the script first.
-void RespFront::run_script(uint32_t server_index) {
-    const ScriptId script = find_script(pool_, word(1));
-    if (!script.is_one()) {
-        Request* request = forward_to(server_index);
-        if (request != nullptr) request->command = command_;
-        return;
-    }
-    std::string_view why;
-    ServerConn* conn =
-        proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
-    // Without one the request itself will be told why.
-    if (conn != nullptr) tell_script(proxy_, *conn, script);
-    Request* request = forward_to(server_index);
-    if (request == nullptr) return;
-    request->policy = ResponsePolicy::Script;
-    request->command = command_;
-}
-
-// Of EVAL: a server that refuses the number looks at nothing else.
-bool RespFront::has_key_count() {
-    const std::optional<int64_t> count = ascii::parse_int64(word(2));
-    return count.has_value() && *count >= 0 && *count <= int64_t{frame_.argument_count} - 3;
-}
-
-// EVAL: EVALSHA of the same may go to another server.
-void RespFront::run_text(uint32_t server_index) {
-    Request* request = forward_to(server_index);
-    if (request == nullptr) return;
-    request->command = command_;
-    if (!has_key_count()) return;
-    ChainPlace place;
-    const ScriptId script = keep_script(proxy_, pool_, bytes_, frame_.arguments[1], place);
-    if (!script.is_one()) return;
-    request->policy = ResponsePolicy::Script;
-    request->extra = script.pack();
-}
-
-// Null when it was answered with an error instead.
-Request* RespFront::forward_to(uint32_t server_index) {
-    std::string_view why;
-    ServerConn* conn =
-        proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
-    if (conn == nullptr) {
-        proxy_.refuse_forward(client_, error_line(pool_, why), proxy_.scratch().why_reason);
-        return nullptr;
-    }
-    if (!proxy_.has_room_for(bytes_.size())) {
-        refuse("out of buffer memory; see buffer_memory", stats::Reason::Limit);
-        return nullptr;
-    }
-    Request* request = proxy_.make_request(client_);
-    if (request == nullptr) {
-        refuse(too_many_requests(proxy_), stats::Reason::Limit);
-        return nullptr;
-    }
-    note(*request);
-    const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr, Sharing::Sparing);
-    RM_ASSERT(written);
-    proxy_.enqueue(*conn, request->only);
-    return request;
-}
-
-// On a connection that takes it; the limits were checked. `before` has `leading` responses.
-void RespFront::forward_on(ServerConn& conn,
-                           Special special,
-                           uint32_t leading,
-                           std::string_view before) {
-    Request* request = proxy_.make_request(client_);
-    RM_ASSERT(request != nullptr);
-    note(*request);
-    request->only.special = special;
-    request->only.leading = leading;
-    bool written = before.empty() || conn.out.append_copy(before, nullptr);
-    written = written && bytes_.append_to(conn.out, {0, bytes_.size()}, nullptr, Sharing::Sparing);
-    RM_ASSERT(written);
-    proxy_.enqueue(conn, request->only);
 }
 
 // --- commands whose keys may live on several servers

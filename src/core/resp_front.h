@@ -1,7 +1,7 @@
 // src/core/resp_front.h - one request of a redis client on its way to its answer.
 //
-// resp_front.cc says what becomes of it; what concerns transactions and waiting is in files of its
-// own. Lives for the call.
+// resp_front.cc says what becomes of it, resp_forward.cc sends it to its server; what concerns
+// transactions and waiting is in files of its own. Lives for the call.
 
 #pragma once
 
@@ -38,6 +38,17 @@ class RespFront {
 
   private:
     Taken take_unknown(std::string_view name);
+
+    // resp_forward.cc
+    Taken forward_by(ByteRange key);
+    Taken forward_watched(uint32_t server_index, ByteRange key);
+    void forward(uint32_t server);
+    void forward_to_any();
+    Request* forward_to(uint32_t server_index);
+    void run_script(uint32_t server_index);
+    void run_text(uint32_t server_index);
+    [[nodiscard]] bool has_key_count();
+    void forward_on(ServerConn& conn, Special special, uint32_t leading, std::string_view before);
 
     // permission.cc: what a request touches, of its user's keys or not
     enum class Reach : uint8_t { Within, OtherKey, OtherChannel, Anything };
@@ -102,14 +113,6 @@ class RespFront {
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
     void refuse_crossing(const std::string& what, bool may_be_emulated = false);
     Taken forward_by_keys(const Command& command);
-    Taken forward_by(ByteRange key);
-    Taken forward_watched(uint32_t server_index, ByteRange key);
-    void forward(uint32_t server);
-    Request* forward_to(uint32_t server_index);
-    void run_script(uint32_t server_index);
-    void run_text(uint32_t server_index);
-    [[nodiscard]] bool has_key_count();
-    void forward_on(ServerConn& conn, Special special, uint32_t leading, std::string_view before);
     void split(const Command& command);
     void send_fragments(const Command& command, std::string_view name, uint32_t step);
 
@@ -119,7 +122,6 @@ class RespFront {
     [[nodiscard]] bool is_short_enough(ByteRange key);
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);
     [[nodiscard]] uint32_t server_of(ByteRange key);
-    void forward_to_any();
     void note(Request& request);
     void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
     Taken refuse_command(std::string_view name, std::string_view reason);
