@@ -238,7 +238,7 @@ void Streams::describe(Request& request, Server& server, const Begun& begun) {
     }
     request.command = begun.command;
     request.client->last_command = begun.command;
-    server.large_keys.note(proxy_->key_check_hash(key) | 1);
+    server.large_keys.note(LargeKeys::hash_of(proxy_->key_check_hash(key)));
     if (begun.command->handling == Handling::Publish) {
         proxy_->subscriptions().count_receivers(request, server, publishes_to(*begun.command), key);
     }

@@ -13,6 +13,18 @@
 
 namespace ringmain::core {
 
+namespace {
+
+// Its answer has data of its key, and may be large; the time to live is no data.
+bool returns_data(const Command& command) {
+    constexpr uint32_t about_key = acl_category::keyspace | acl_category::fast;
+    return (command.flags & command_flag::readonly) != 0 && !command.key_specs.empty() &&
+           (command.key_specs.front().flags & key_flag::access) != 0 &&
+           (command.acl & about_key) != about_key;
+}
+
+}  // namespace
+
 Taken RespFront::forward_by(ByteRange key) {
     uint32_t server = 0;
     if (!route(key, &server)) return Taken::Yes;
@@ -23,12 +35,14 @@ Taken RespFront::forward_by(ByteRange key) {
     return Taken::Yes;
 }
 
-// To a server that has large values: those that are known are read apart from others.
+// To a server that has large values: those that are known are read apart from others, by commands
+// that are answered with them.
 Taken RespFront::forward_watched(uint32_t server_index, ByteRange key) {
     Server& server = pool_.server(server_index);
-    const bool reads = (command_->flags & command_flag::readonly) != 0 && !client_.special;
+    const bool reads = returns_data(*command_) && !client_.special;
     const std::string_view text = bytes_.view(key, proxy_.scratch().text);
-    const uint64_t hash = reads ? proxy_.key_check_hash(text) | 1 : 0;
+    const uint64_t hash =
+        reads ? LargeKeys::hash_of(proxy_.key_check_hash(text), command_->number) : 0;
     if (reads && pool_.options->stream_threshold > 0 && server.large_keys.contains(hash)) {
         if (!client_.requests.empty()) return later();
         Request* request = proxy_.streams().forward_apart(client_, server, bytes_, hash);

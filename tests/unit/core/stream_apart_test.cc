@@ -124,6 +124,50 @@ TEST_CASE("what is said of a large part that stands still is that it does") {
           std::string::npos);
 }
 
+// Whatever else is asked of the key.
+TEST_CASE("a key stays a large one until what was answered with much is answered with little") {
+    World world(streaming_pool(), {.blocks = 512});
+    const std::string value(500'000, 'v');
+    FakeServer& server = world.server(0);
+    server.redis.values["k"] = value;
+    server.redis.canned = {{"TTL", ":100\r\n"}, {"HGET", bulk("f")}, {"STRLEN", ":500000\r\n"}};
+    Channel& client = world.client();
+    const auto is_asked_apart = [&](const std::vector<std::string>& request) {
+        server.mood = Mood::Mute;
+        CHECK(world.ask(client, resp(request)) == "");
+        const bool is_apart = world.link(0)->server->fragments.empty();
+        server.mood = Mood::Up;
+        world.settle();
+        CHECK_FALSE(World::heard(client).starts_with("-"));
+        return is_apart;
+    };
+    CHECK(world.ask(client, resp({"GET", "none"})) == "$-1\r\n");
+    const std::vector<std::string> get = {"GET", "k"};
+    SUBCASE("that was read") {
+        for (int i = 0; i < 2; ++i) {
+            CHECK(world.ask(client, resp(get)) == bulk(value));
+        }
+        for (int i = 0; i < 3; ++i) {
+            CHECK_FALSE(is_asked_apart({"TTL", "k"}));
+            CHECK_FALSE(is_asked_apart({"STRLEN", "k"}));
+            CHECK_FALSE(is_asked_apart({"HGET", "k", "f"}));
+            CHECK(is_asked_apart(get));
+        }
+    }
+    SUBCASE("that was written") {
+        CHECK(world.ask(client, resp({"SET", "k", value}).substr(0, 100'000)) == "");
+        CHECK(world.ask(client, resp({"SET", "k", value}).substr(100'000)) == "+OK\r\n");
+        CHECK_FALSE(is_asked_apart({"TTL", "k"}));
+        CHECK_FALSE(is_asked_apart({"STRLEN", "k"}));
+        CHECK(is_asked_apart(get));
+        CHECK_FALSE(is_asked_apart({"HGET", "k", "f"}));
+        CHECK(is_asked_apart(get));
+    }
+    server.redis.values["k"] = "v";
+    CHECK(is_asked_apart(get));
+    CHECK_FALSE(is_asked_apart(get));
+}
+
 TEST_CASE("memcached: nobody waits behind a large part of a response") {
     config::Pool pool = memcached_pool(2);
     pool.stream_threshold = threshold;
