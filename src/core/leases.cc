@@ -409,11 +409,11 @@ void Leases::check(ServerConn& conn) {
         return;
     }
     if (head != nullptr) {
-        if (conn.streaming) {
+        const bool waits = head->special == Special::Wait;
+        if (!waits && Streams::is_under_way(conn)) {
             static_cast<void>(proxy_->streams().check(conn));
             return;
         }
-        const bool waits = head->special == Special::Wait;
         const Instant due = waits ? conn.answer_by : first_due(conn);
         if (proxy_->now() < due) {
             proxy_->wake_at(due);

@@ -25,6 +25,12 @@ bool others_wait(const ServerConn& conn) {
     return false;
 }
 
+// While the answer comes, its connection is what it will be then: with one that is no error a
+// transaction has ended.
+bool leaves_clean(const Fragment& fragment) {
+    return fragment.special == Special::No || fragment.special == Special::Exec;
+}
+
 // Of the answer to a question of LMPOP: after nothing another server is asked.
 bool begins_element(const Chain& partial) {
     constexpr std::string_view begin = "*2\r\n";
@@ -128,7 +134,7 @@ void Streams::note_kept(ServerConn& conn, uint64_t size, uint64_t known_size) {
         conn.partial.size() <= std::min<uint64_t>(threshold, stream_held_back);
     if (conn.prelude_answers > 0 || is_held_back) return;
     const Fragment& head = *conn.fragments.front();
-    if (head.special == Special::No && head.in_line <= 1) note_part(conn, size, known_size);
+    if (leaves_clean(head) && head.in_line <= 1) note_part(conn, size, known_size);
 }
 
 // To the client, if its turn has come.
@@ -158,9 +164,8 @@ void Streams::note_output(const ServerConn& conn, ClientConn& client, uint64_t s
 bool Streams::may_be_set_apart(const ServerConn& conn) const {
     const Server& server = *conn.server;
     const bool is_everybodys = !conn.is_lease && !conn.is_spare && !conn.is_probe;
-    const bool is_plain = conn.fragments.front()->special == Special::No;
-    return is_everybodys && is_plain && server.live && !server.pool().retired &&
-           !proxy_->draining_ && server.set_apart < set_apart_max;
+    return is_everybodys && leaves_clean(*conn.fragments.front()) && server.live &&
+           !server.pool().retired && !proxy_->draining_ && server.set_apart < set_apart_max;
 }
 
 // Who asks from now on shall not wait behind it.

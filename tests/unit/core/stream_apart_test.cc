@@ -26,8 +26,10 @@ struct Neighbours {
     void ask(const std::string& request) {
         world.server(0).mood = Mood::Mute;
         CHECK(world.ask(*reader, request) == "");
-        for (Channel* candidate : world.links(0)) {
-            if (!candidate->arrived.empty()) link = candidate;
+        for (const auto& candidates : {world.links(0), world.leases(0)}) {
+            for (Channel* candidate : candidates) {
+                if (!candidate->arrived.empty()) link = candidate;
+            }
         }
         REQUIRE(link != nullptr);
         link->arrived.clear();
@@ -122,6 +124,54 @@ TEST_CASE("what is said of a large part that stands still is that it does") {
     CHECK(two.world.loop().notices().back().find(
               "has sent less than 1024 bytes of a response for 800 ms (late_connection_timeout)") !=
           std::string::npos);
+}
+
+// It moves: it is not late. All of it is there before any of it leaves.
+TEST_CASE("nobody waits behind a large response to a transaction") {
+    Neighbours two(resp({"MULTI"}) + resp({"GET", "small"}) + resp({"EXEC"}));
+    two.all = "+OK\r\n+QUEUED\r\n*1\r\n" + two.all;
+    const std::string begin = resp({"MULTI"}) + resp({"GET", "a"});
+    SUBCASE("on everybody's connection") {
+        CHECK(two.world.ask(*two.reader, begin) == "+OK\r\n+QUEUED\r\n");
+        two.ask(resp({"EXEC"}));
+        CHECK(two.link->server->set_apart);
+    }
+    SUBCASE("behind WATCH") {
+        CHECK(two.world.ask(*two.reader, resp({"WATCH", "b"}) + begin) ==
+              "+OK\r\n+OK\r\n+QUEUED\r\n");
+        two.ask(resp({"EXEC"}));
+        CHECK_FALSE(two.link->server->set_apart);
+    }
+    CHECK(two.other_is_served());
+    for (size_t i = 1; i < 5; ++i) {
+        two.world.pass(300);
+        two.give(i * first_part, first_part);
+        CHECK(World::heard(*two.reader) == "");
+    }
+    two.give(5 * first_part, two.all.size());
+    CHECK_FALSE(two.link->closed);
+    CHECK(World::heard(*two.reader) == two.all.substr(two.all.find('*')));
+    CHECK(two.world.ask(*two.reader, resp({"GET", "small"})) == "$-1\r\n");
+    CHECK(two.world.counters().timeouts.get() == 0);
+    CHECK(two.world.proxy().pools()[0]->servers[0]->set_apart == 0);
+}
+
+TEST_CASE("a transaction whose answer stands still has failed") {
+    config::Pool pool = streaming_pool();
+    pool.late_connection_timeout_ms = 800;
+    Neighbours two(resp({"MULTI"}) + resp({"GET", "small"}) + resp({"EXEC"}), pool);
+    two.all = "+OK\r\n+QUEUED\r\n*1\r\n" + two.all;
+    std::string begin = resp({"MULTI"}) + resp({"GET", "a"});
+    SUBCASE("on everybody's connection") {}
+    SUBCASE("behind WATCH") {
+        begin.insert(0, resp({"WATCH", "b"}));
+    }
+    CHECK(two.world.ask(*two.reader, begin).ends_with("+QUEUED\r\n"));
+    two.ask(resp({"EXEC"}));
+    two.world.pass(900);
+    CHECK(World::heard(*two.reader)
+              .find("has sent less than 1024 bytes of a response for 800 ms "
+                    "(late_connection_timeout)") != std::string::npos);
 }
 
 // Whatever else is asked of the key.
