@@ -55,7 +55,7 @@ void RequestParser::next() {
     frame_ = {};
     state_ = State::Line;
     if (line_.capacity() > line_capacity_kept) {
-        line_ = {};
+        std::string().swap(line_);
     } else {
         line_.clear();
     }
