@@ -120,7 +120,8 @@ ServerConn* Proxy::next_to_preconnect() {
 }
 
 bool Proxy::has_more_to_do() const {
-    return !preconnect_.empty() || !resumable_.empty() || !disconnect_.empty();
+    return !preconnect_.empty() || !resumable_.empty() || !disconnect_.empty() ||
+           subscriptions_.has_more_to_do();
 }
 
 ServerConn* Proxy::next_to_disconnect() {
@@ -190,6 +191,7 @@ void Proxy::become_ready(ServerConn& conn) {
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     if (conn.early_link.is_linked() && !streams_.end_early(conn)) return;
+    if (conn.is_subscriber && !subscriptions_.on_end(conn)) return;
     if (conn.ends && reason == end_of_stream_reason && leases_.on_closed(conn)) return;
     // A server that closes an idle connection has done nothing wrong, nor one that waits for the
     // rest of a request whose client says nothing.

@@ -32,11 +32,6 @@ bool lives_everywhere(const Pool& pool, const Topic& topic) {
            pool.options->placement.distribution == placement::DistributionKind::Random;
 }
 
-Link& link_of(Server& server) {
-    if (server.link == nullptr) server.link = std::make_unique<Link>(server.make_subscriber());
-    return *server.link;
-}
-
 template <class Act>
 void for_each_topic(Pool& pool, const Act& act) {
     if (pool.topics == nullptr) return;
@@ -72,7 +67,10 @@ void Subscriptions::want(Topic& topic, Server& server, bool wanted) {
         spot = &topic.spots.back();
     }
     if (spot->wanted == wanted) return;
-    Link& link = link_of(server);
+    if (server.link == nullptr) {
+        server.link = std::make_unique<Link>(server.make_subscriber(), proxy_->blocks());
+    }
+    Link& link = *server.link;
     spot->wanted = wanted;
     link.wanted = wanted ? link.wanted + 1 : link.wanted - 1;
     if (link.wanted == 0) link.idle_since = proxy_->now();
@@ -81,7 +79,7 @@ void Subscriptions::want(Topic& topic, Server& server, bool wanted) {
 
 // To be told at the end of the batch, if it is to be told anything.
 void Subscriptions::queue(Topic& topic, Spot& spot) {
-    Link& link = link_of(*spot.server);
+    Link& link = *spot.server->link;
     link.take_back(spot);
     if (spot.wanted != spot.told && !spot.queued) {
         spot.queued = true;
@@ -222,6 +220,8 @@ void Subscriptions::on_lost(ServerConn& conn) {
     link.ask_again_at = Instant::never();
     link.held = 0;
     link.is_dropping = false;
+    link.kept.clear();
+    kept_.remove(link);
     Pool& pool = server.pool();
     std::vector<Topic*> touched;
     std::vector<Topic*> failing;  // of them, for those that have gone elsewhere wait for others

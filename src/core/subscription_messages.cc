@@ -83,11 +83,95 @@ bool Subscriptions::awaits_bytes(const ServerConn& conn) {
     return !link.asked.empty() || link.held > 0;
 }
 
+// Nothing more that comes on it is looked at.
+bool Subscriptions::is_lost(const ServerConn& conn) {
+    return conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed;
+}
+
+// --- turns ---------------------------------------------------------------------------------------
+
 void Subscriptions::on_bytes(ServerConn& conn, Slice slice) {
+    conn.server->link->heard_at = proxy_->now();
+    if (kept_.empty()) {
+        take(conn, slice);
+    } else {
+        keep(conn, slice);
+    }
+}
+
+// They may be the last: what waits is not to be lost with the connection.
+bool Subscriptions::on_end(ServerConn& conn) {
+    Link& link = *conn.server->link;
+    while (!link.kept.empty()) {
+        copied_ = 0;
+        take_kept(link);
+    }
+    return !is_lost(conn);
+}
+
+bool Subscriptions::waits_for_clients() const {
+    return proxy_->blocks().available() < relief_below(proxy_->blocks().capacity()) &&
+           proxy_->now() < low_until_;
+}
+
+bool Subscriptions::is_turn_over() const {
+    if (copied_in_ != proxy_->batch_ || copied_ == 0) return false;
+    const uint32_t capacity = proxy_->blocks().capacity();
+    return copied_ >= uint64_t{fan_out_max(capacity)} * block_size ||
+           proxy_->blocks().available() < relief_below(capacity);
+}
+
+void Subscriptions::keep(ServerConn& conn, Slice slice) {
+    Link& link = *conn.server->link;
+    if (kept_.empty()) low_until_ = proxy_->now() + exhaustion_max;
+    kept_.add(link);
+    const bool shared = link.kept.append_shared(slice);
+    RM_ASSERT(shared);
+    if (link.kept.size() >= messages_kept_max) proxy_->streams().pause(conn, true);
+}
+
+// Each has its turn before one has another.
+void Subscriptions::take_kept() {
+    if (waits_for_clients()) {
+        proxy_->wake_at(low_until_);
+        return;
+    }
+    if (proxy_->blocks().available() >= relief_below(proxy_->blocks().capacity())) {
+        low_until_ = proxy_->now() + exhaustion_max;
+    }
+    while (!kept_.empty() && !is_turn_over()) {
+        take_kept(*kept_.pop_front());
+    }
+}
+
+// In the order in which it came, until the turn is over.
+void Subscriptions::take_kept(Link& link) {
+    ServerConn& conn = *link.conn;
+    Chain bytes = std::move(link.kept);
+    kept_.remove(link);
+    while (!bytes.empty() && !is_turn_over()) {
+        const Slice slice = bytes.front();
+        take(conn, slice);
+        if (is_lost(conn)) return;
+        bytes.pop_front(slice.size);
+    }
+    if (!bytes.empty()) {
+        kept_.add(link);
+        link.kept.append_chain(std::move(bytes));
+    }
+    if (link.kept.size() < messages_kept_max) proxy_->streams().pause(conn, false);
+}
+
+// --- frames --------------------------------------------------------------------------------------
+
+void Subscriptions::take(ServerConn& conn, Slice slice) {
     auto& parser = std::get<resp::ResponseParser>(conn.parser);
     Link& link = *conn.server->link;
-    link.heard_at = proxy_->now();
     while (slice.size > 0) {
+        if (is_turn_over()) {
+            keep(conn, slice);
+            return;
+        }
         if (!awaits_bytes(conn)) {
             lose(conn, unasked);
             return;
@@ -114,7 +198,7 @@ void Subscriptions::on_bytes(ServerConn& conn, Slice slice) {
         } else {
             on_frame(conn, parser.frame(), whole.empty() ? Bytes(end) : Bytes(whole));
         }
-        if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
+        if (is_lost(conn)) return;
         parser.next();
     }
 }
@@ -303,32 +387,45 @@ constexpr uint32_t evened_max = 64 * block_size;
 
 }  // namespace
 
-// To all clients that have the topic.
+// To all clients that have the topic. For whom there is no memory, it is dropped: what is left is
+// for requests.
 void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
     pool.counters->messages.add(1);
+    const uint32_t left_free = 2 * proxy_->reserve();
     const bool is_whole = bytes.is_contiguous() || bytes.size() > evened_max;
+    const uint64_t copied = std::min(bytes.size(), copy_max);
     Chain resp2(proxy_->blocks());
     Chain resp3(proxy_->blocks());
+    bool is_too_large = false;  // to be copied
     uint64_t delivered = 0;
-    bool is_dropped = false;
+    uint64_t dropped = 0;
     for (ClientConn* client : topic.clients) {
         if (client->broken || client->state != ClientConn::State::Open) continue;
         const bool is_as_it_came = !client->resp3 && is_whole;
         Chain& copy = client->resp3 ? resp3 : resp2;
-        if (!is_as_it_came && copy.empty() &&
-            !copy_message(
-                client->resp3 ? '>' : '*', bytes, copy, proxy_->blocks(), proxy_->scratch().text)) {
-            copy.clear();
-            is_dropped = true;
+        bool has_room = proxy_->blocks().available() > left_free;
+        if (has_room && !is_as_it_came && copy.empty()) {
+            is_too_large = is_too_large || !copy_message(client->resp3 ? '>' : '*',
+                                                         bytes,
+                                                         copy,
+                                                         proxy_->blocks(),
+                                                         proxy_->scratch().text);
+            if (is_too_large) copy.clear();
+            has_room = !is_too_large;
+        }
+        if (!has_room) {
+            dropped += 1;
             continue;
         }
-        const Bytes copied(copy);
-        proxy_->append_response(*client, is_as_it_came ? &bytes : &copied, {});
+        const Bytes copied_once(copy);
+        proxy_->append_response(*client, is_as_it_came ? &bytes : &copied_once, {});
         proxy_->mark_dirty(*client);
         delivered += 1;
     }
+    if (std::exchange(copied_in_, proxy_->batch_) != proxy_->batch_) copied_ = 0;
+    copied_ += topic.clients.size() * copied;
     pool.counters->messages_delivered.add(delivered);
-    if (is_dropped) pool.counters->messages_dropped.add(1);
+    pool.counters->messages_dropped.add(dropped);
 }
 
 }  // namespace ringmain::core

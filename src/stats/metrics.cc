@@ -370,7 +370,7 @@ constexpr std::array metrics = {
     Metric{"messages_delivered", counter, "", pool, of_pools<&V::messages_delivered>,
            "messages handed to clients: one for each client"},
     Metric{"messages_dropped", counter, "", pool, of_pools<&V::messages_dropped>,
-           "messages that did not fit into buffer memory"},
+           "messages that did not fit into buffer memory, whole or for one client"},
     Metric{"fragments", counter, "", pool, of_pools<&V::fragments>,
            "requests sent towards servers, each part of a split one counted"},
     Metric{"client_received_bytes", counter, "bytes", pool, of_pools<&V::request_bytes>,

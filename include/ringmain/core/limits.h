@@ -104,6 +104,14 @@ inline constexpr uint32_t combine_keys_max = 4096;
 // The names of all channels and patterns that clients of one pool and worker are subscribed to.
 inline constexpr uint32_t topic_names_size_max = 64 * 1024 * 1024;
 
+// Of messages so many blocks are copied to clients in a batch, of an arena of so many, and the rest
+// waits for the next one: clients are sent to in between. So much is received meanwhile.
+[[nodiscard]] constexpr uint32_t fan_out_max(uint32_t capacity) {
+    return std::clamp(capacity / 16, 1U, 256U);
+}
+
+inline constexpr uint64_t messages_kept_max = 64ULL * 1024;
+
 // A pattern's length, and the steps of comparing patterns with a PUBLISH's channel to count who
 // gets it (resp/glob.h), with so many for each pattern at least: some milliseconds. Beyond them the
 // server's own number is the answer.

@@ -211,7 +211,7 @@ class ServerConn {
     bool is_sought = false;           // the address of its server's name is being looked up
     bool streaming = false;           // the head's response goes on as it comes (core/streams.h)
     bool set_apart = false;           // for large values; it will be an idle lease
-    bool paused = false;              // is not received from: who is to have it is slow
+    bool paused = false;              // is not received from: who is to have it comes first
     bool is_starved = false;          // the driver has no buffer to receive from it
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come

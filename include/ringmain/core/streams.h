@@ -188,6 +188,9 @@ class Streams {
         }
     }
 
+    // Whether the connection is received from.
+    void pause(ServerConn& conn, bool paused);
+
     // --- the driver's ----------------------------------------------------------------------------
 
     // `paused` has changed; null when there is no more.
@@ -257,7 +260,6 @@ class Streams {
     void give_what_waits(ServerConn& conn);
     void note_output(const ServerConn& conn, ClientConn& client, uint64_t size);
     [[nodiscard]] static bool is_full(const ServerConn& conn);
-    void pause(ServerConn& conn, bool paused);
 
     Proxy* proxy_;
     List<ServerConn, &ServerConn::stream_link> under_way_;  // is_under_way()

@@ -11,6 +11,10 @@
 // of a topic that is confirmed there. Anything else ends the connection. A lost connection is made
 // again with backoff, and all that was wanted there is subscribed again.
 //
+// A batch copies so much to clients (fan_out_max). What comes beyond that waits for the next one,
+// as does all that comes on whatever link behind it; while buffer memory is low, for clients to
+// take theirs, but not for long: then a message is dropped for whom there is no memory.
+//
 // Part of the Proxy, one thread.
 
 #pragma once
@@ -74,6 +78,10 @@ class Subscriptions {
     // --- for the Proxy ---------------------------------------------------------------------------
 
     void on_bytes(ServerConn& conn, Slice slice);
+    // Nothing more comes on it. False: it was lost over what had come.
+    [[nodiscard]] bool on_end(ServerConn& conn);
+    // Something waits for the next batch, and for nothing else.
+    [[nodiscard]] bool has_more_to_do() const { return !kept_.empty() && !waits_for_clients(); }
     void on_ready(ServerConn& conn);
     // It was lost.
     void on_lost(ServerConn& conn);
@@ -85,6 +93,9 @@ class Subscriptions {
 
     // What was changed in this batch is asked of servers.
     void end_batch() {
+        if (!kept_.empty()) [[unlikely]] {
+            take_kept();
+        }
         if (is_dirty_) [[unlikely]] {
             flush();
         }
@@ -151,6 +162,13 @@ class Subscriptions {
 
     // subscription_messages.cc
     [[nodiscard]] static bool awaits_bytes(const ServerConn& conn);
+    [[nodiscard]] static bool is_lost(const ServerConn& conn);
+    [[nodiscard]] bool waits_for_clients() const;
+    [[nodiscard]] bool is_turn_over() const;
+    void keep(ServerConn& conn, Slice slice);
+    void take(ServerConn& conn, Slice slice);
+    void take_kept();
+    void take_kept(Link& link);
     void keep_part(ServerConn& conn, Slice slice);
     void on_frame(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_array(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
@@ -162,6 +180,10 @@ class Subscriptions {
 
     Proxy* proxy_;
     List<Joining, &Joining::link> joinings_;
+    List<Link, &Link::kept_link> kept_;  // whose bytes wait, each in its turn
+    uint64_t copied_ = 0;                // to clients, in this batch: bytes
+    uint64_t copied_in_ = 0;             // which batch that is
+    Instant low_until_ = {};             // so long clients may take theirs first
     bool is_dirty_ = false;          // a Link is
     std::vector<uint32_t> servers_;  // of place(), kept for its memory
 };

@@ -15,6 +15,7 @@
 #include "ringmain/base/list.h"
 #include "ringmain/base/siphash.h"
 #include "ringmain/base/time.h"
+#include "ringmain/buffer/chain.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/throttle.h"
 
@@ -126,7 +127,7 @@ struct Link {
         Instant at = {};
     };
 
-    explicit Link(ServerConn& its_conn) : conn(&its_conn) {}
+    Link(ServerConn& its_conn, BlockPool& blocks) : conn(&its_conn), kept(blocks) {}
 
     // It is not to be asked for again.
     void take_back(Spot& spot) {
@@ -152,6 +153,8 @@ struct Link {
     bool was_told = false;          // in the log, that it was lost
     bool is_behind = false;         // not all that was lost is subscribed again
     bool is_dropping = false;       // a message for which there is no memory, to its end
+    Chain kept;                     // what was received and waits for the next batch
+    ListLink<Link> kept_link;
 };
 
 // Of one client (Session::subscriber).

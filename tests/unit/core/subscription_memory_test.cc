@@ -1,0 +1,108 @@
+// Messages for many clients, and buffer memory.
+
+#include "tests/unit/core/listening.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+// Many clients that are subscribed to "c", in an arena of 4 MiB.
+struct Crowd {
+    explicit Crowd(size_t count) : world(redis_pool(1), {.blocks = 256}), other(&world.client()) {
+        for (size_t i = 0; i < count; ++i) {
+            clients.push_back(&world.client());
+            CHECK(world.ask(*clients.back(), resp({"SUBSCRIBE", "c"})) ==
+                  confirmed("subscribe", "c", 1));
+        }
+        REQUIRE(world.subscription(0) != nullptr);
+    }
+
+    [[nodiscard]] const stats::PoolCounters& counters() {
+        return *world.proxy().pools()[0]->counters;
+    }
+
+    World world;
+    Channel* other;
+    std::vector<Channel*> clients;
+};
+
+[[nodiscard]] std::string small_message(int number) {
+    return message("c", std::to_string(number) + std::string(1900, 'm'));
+}
+
+[[nodiscard]] std::string burst_of(int count) {
+    std::string burst;
+    for (int i = 0; i < count; ++i) {
+        burst += small_message(i);
+    }
+    return burst;
+}
+
+}  // namespace
+
+TEST_CASE("a burst of small messages comes to all who read, whatever memory there is") {
+    Crowd crowd(300);  // one receive would take more than all of it
+    const std::string burst = burst_of(40);
+    crowd.world.subscription(0)->inbound += burst;
+    World::say(*crowd.other, resp({"GET", "k"}));
+    crowd.world.settle();
+    for (Channel* client : crowd.clients) {
+        CHECK_FALSE(client->closed);
+        CHECK(World::heard(*client) == burst);
+    }
+    CHECK(World::heard(*crowd.other) == "$-1\r\n");
+    CHECK(crowd.counters().messages.get() == 40);
+    CHECK(crowd.counters().messages_delivered.get() == 40 * 300);
+    CHECK(crowd.counters().messages_dropped.get() == 0);
+    CHECK(crowd.world.loop().notices().empty());
+}
+
+TEST_CASE("a server that closes behind a burst loses none of it") {
+    Crowd crowd(100);
+    const std::string burst = burst_of(8);
+    Channel& link = *crowd.world.subscription(0);
+    link.inbound += burst;
+    REQUIRE(link.inbound.size() < block_size);
+    link.inbound_end = true;
+    crowd.world.settle();
+    CHECK(link.closed);
+    for (Channel* client : crowd.clients) {
+        CHECK(World::heard(*client) == burst);
+    }
+    CHECK(crowd.counters().messages_dropped.get() == 0);
+}
+
+TEST_CASE("messages for which clients leave no memory are dropped, and take none from requests") {
+    Crowd crowd(41);
+    World& world = crowd.world;
+    for (size_t i = 1; i < crowd.clients.size(); ++i) {
+        crowd.clients[i]->reads = false;
+    }
+    world.subscription(0)->inbound += burst_of(100);
+    for (int i = 0; i < 300 && crowd.counters().messages.get() < 100; ++i) {
+        CHECK(world.ask(*crowd.other, resp({"GET", "k"})) == "$-1\r\n");
+        world.pass(10);
+    }
+    CHECK(crowd.counters().messages.get() == 100);
+    CHECK(crowd.counters().messages_dropped.get() > 0);
+    CHECK_FALSE(crowd.clients[0]->closed);
+    // It has missed some, and none came twice or before its turn.
+    const std::string heard = World::heard(*crowd.clients[0]);
+    size_t at = 0;
+    for (int i = 0; i < 100; ++i) {
+        const std::string one = small_message(i);
+        if (heard.compare(at, one.size(), one) == 0) at += one.size();
+    }
+    CHECK(at > 0);
+    CHECK(at == heard.size());
+    for (size_t i = 1; i < crowd.clients.size(); ++i) {
+        crowd.clients[i]->reads = true;
+    }
+    world.pass(100);
+    CHECK(world.ask(*crowd.other, resp({"PUBLISH", "c", "x"})).starts_with(":"));
+    CHECK(World::heard(*crowd.clients[0]) == message("c", "x"));
+}
+
+}  // namespace ringmain::test
