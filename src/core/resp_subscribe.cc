@@ -5,6 +5,7 @@
 #include "ringmain/core/limits.h"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -83,42 +84,43 @@ Taken RespFront::take_subscribe(const Command& command) {
                stats::Reason::Limit);
         return Taken::Yes;
     }
-    if (bytes_.size() > topic_names_size_max) {
-        refuse(too_large_to_answer(command, bytes_.size(), topic_names_size_max),
-               stats::Reason::Limit);
-        return Taken::Yes;
-    }
     const Wish wish = wish_of(command.id);
-    const uint32_t count_max = pool_.options->client_subscriptions_max;
-    if (wish.subscribes && frame_.argument_count - 1 > count_max) {
-        const bool is_subscribed = client_.session != nullptr && client_.session->is_subscribed();
-        const size_t own = is_subscribed ? client_.session->subscriber->topics.size() : 0;
-        refuse("a client may be subscribed to " + std::to_string(count_max) +
-                   " channels and patterns (client_subscriptions_max), this one is to " +
-                   std::to_string(own) + " and asks for " +
-                   std::to_string(frame_.argument_count - 1) + " more",
-               stats::Reason::Limit);
+    // The names are copied.
+    const uint32_t size_max = wish.subscribes ? topic_names_size_max : split_request_size_max;
+    if (bytes_.size() > size_max) {
+        refuse(too_large_to_answer(command, bytes_.size(), size_max), stats::Reason::Limit);
         return Taken::Yes;
     }
-    std::vector<std::string> names;
-    ChainPlace place;
-    for (const ByteRange& range : arguments().subspan(1)) {
-        if (wish.subscribes && !is_short_enough(range)) return Taken::Yes;
+    const std::span<const ByteRange> ranges = arguments().subspan(1);
+    uint64_t size = 0;
+    for (const ByteRange& range : ranges) {
+        if (!is_short_enough(range)) return Taken::Yes;
         if (wish.subscribes && wish.kind == TopicKind::Pattern && range.size > pattern_size_max) {
             refuse("a pattern of a subscription has at most " + std::to_string(pattern_size_max) +
                        " bytes, this one has " + std::to_string(range.size) + "; use a shorter one",
                    stats::Reason::Limit);
             return Taken::Yes;
         }
+        size += range.size;
+    }
+    Subscriptions& subscriptions = proxy_.subscriptions();
+    std::string why;
+    if (wish.subscribes) {
+        if (!has_server()) return Taken::Yes;
+        if (!subscriptions.allows(client_, ranges.size(), size, &why)) {
+            refuse(why, stats::Reason::Limit);
+            return Taken::Yes;
+        }
+    }
+    std::vector<std::string> names;
+    names.reserve(ranges.size());
+    ChainPlace place;
+    for (const ByteRange& range : ranges) {
         names.emplace_back(bytes_.view(range, proxy_.scratch().text, place));
     }
     if (!wish.subscribes) {
-        proxy_.subscriptions().unsubscribe(client_, wish.kind, names);
-        return Taken::Yes;
-    }
-    if (!has_server()) return Taken::Yes;
-    std::string why;
-    if (!proxy_.subscriptions().subscribe(client_, wish.kind, names, &why)) {
+        subscriptions.unsubscribe(client_, wish.kind, names);
+    } else if (!subscriptions.subscribe(client_, wish.kind, names, &why)) {
         refuse(why, stats::Reason::Limit);
     }
     return Taken::Yes;

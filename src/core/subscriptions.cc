@@ -224,47 +224,43 @@ void Subscriptions::part(ClientConn& client, Topic& topic) {
 
 // --- what clients ask for ------------------------------------------------------------------------
 
-bool Subscriptions::is_allowed(const ClientConn& client,
-                               std::span<const std::string> names,
-                               std::string* why) {
+bool Subscriptions::allows(const ClientConn& client,
+                           uint64_t count,
+                           uint64_t size,
+                           std::string* why) {
     const Pool& pool = *client.pool;
     const config::Pool& options = *pool.options;
-    const Subscriber* subscriber = client.session->subscriber.get();
-    const uint64_t own = subscriber == nullptr ? 0 : subscriber->topics.size();
+    const bool is_subscribed = client.session != nullptr && client.session->is_subscribed();
+    const uint64_t own = is_subscribed ? client.session->subscriber->topics.size() : 0;
     const uint64_t all =
         pool.topics == nullptr ? 0 : pool.topics->subscriptions + pool.topics->awaited;
-    uint64_t size = pool.topics == nullptr ? 0 : pool.topics->names_size;
-    for (const std::string& name : names) {
-        size += name.size();
-    }
-    if (own + names.size() > options.client_subscriptions_max) {
+    const uint64_t names_size = pool.topics == nullptr ? 0 : pool.topics->names_size;
+    if (own + count > options.client_subscriptions_max) {
         *why = "a client may be subscribed to " + std::to_string(options.client_subscriptions_max) +
                " channels and patterns (client_subscriptions_max), this one is to " +
-               std::to_string(own) + " and asks for " + std::to_string(names.size()) + " more";
-    } else if (all + names.size() > options.subscriptions_max) {
+               std::to_string(own) + " and asks for " + std::to_string(count) + " more";
+    } else if (all + count > options.subscriptions_max) {
         *why = "clients of this worker have " + std::to_string(all) +
                " subscriptions, and no more than " + std::to_string(options.subscriptions_max) +
                " are allowed (subscriptions_max)";
-    } else if (size > topic_names_size_max) {
+    } else if (names_size + size > topic_names_size_max) {
         *why =
             "the names of the channels that clients of this worker are subscribed to would take "
             "more than " +
             std::to_string(topic_names_size_max) + " bytes; use shorter or fewer ones";
+    } else {
+        return true;
     }
-    return why->empty();
+    pool.counters->subscriptions_refused.add(1);
+    return false;
 }
 
 bool Subscriptions::subscribe(ClientConn& client,
                               TopicKind kind,
                               std::span<const std::string> names,
                               std::string* why) {
-    why->clear();
     Pool& pool = *client.pool;
     static_cast<void>(proxy_->leases().session_of(client));
-    if (!is_allowed(client, names, why)) {
-        pool.counters->subscriptions_refused.add(1);
-        return false;
-    }
     if (!proxy_->has_fragments(1) || !proxy_->has_room_for(block_size)) {
         *why = "out of memory for requests; see buffer_memory";
         return false;

@@ -50,8 +50,16 @@ class Subscriptions {
 
     // --- for the front ---------------------------------------------------------------------------
 
-    // The client has nothing in flight and is answered, now or when the servers have confirmed; a
-    // server of the pool is live. False, with the reason in `why`, when a limit forbids it.
+    // Whether the client may be subscribed to so many more, whose names have so many bytes. False:
+    // a limit forbids it, and `why` has the reason.
+    [[nodiscard]] bool allows(const ClientConn& client,
+                              uint64_t count,
+                              uint64_t size,
+                              std::string* why);
+
+    // The client has nothing in flight and is answered, now or when the servers have confirmed; it
+    // may be subscribed to as many, and a server of the pool is live. False, with the reason in
+    // `why`: there is no memory.
     [[nodiscard]] bool subscribe(ClientConn& client,
                                  TopicKind kind,
                                  std::span<const std::string> names,
@@ -113,9 +121,6 @@ class Subscriptions {
 
   private:
     // subscriptions.cc
-    [[nodiscard]] bool is_allowed(const ClientConn& client,
-                                  std::span<const std::string> names,
-                                  std::string* why);
     [[nodiscard]] Topic& topic_of(Pool& pool, TopicKind kind, std::string_view name);
     [[nodiscard]] static Topic* find(const Pool& pool, TopicKind kind, std::string_view name);
     void begin(Joining& joining, TopicKind kind, std::span<const std::string> names);

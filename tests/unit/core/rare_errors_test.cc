@@ -101,6 +101,9 @@ TEST_CASE("what is answered here has a limit") {
     CHECK(world.ask(client, resp(words)).ends_with(limit));
     words = {"PUBSUB", "NUMSUB", std::string(4 << 20, 'c')};
     CHECK(world.ask(client, resp(words)) == "-ERR ringmain: 'PUBSUB NUMSUB' with 4194344" + limit);
+    std::vector<std::string> unsubscribe(1 + 80, std::string(60'000, 'x'));
+    unsubscribe[0] = "UNSUBSCRIBE";
+    CHECK(world.ask(client, resp(unsubscribe)).starts_with("-ERR ringmain: 'UNSUBSCRIBE' with 48"));
     world.server(0).redis.values[world.key_on(0)] = std::string(3000, 'x');
     world.server(1).redis.values[world.key_on(1)] = std::string(3000, 'x');
     CHECK(world.ask(client, resp({"LCS", world.key_on(0), world.key_on(1)}))
