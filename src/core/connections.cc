@@ -241,6 +241,9 @@ bool is_to_be_told(ServerConn& conn, Instant now) {
 void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported) {
     Health& health = conn.server->health();
     const Blame blame = judge_blame(conn, reason, reported);
+    // One that confirms a subscription and goes may do so time and again.
+    const bool has_served = conn.was_established && conn.spoke_since_connect;
+    if (conn.is_subscriber && has_served && now_ - conn.since > backoff_max) conn.failures = 0;
     if (blame != Blame::Nobody) conn.failures = std::min(conn.failures + 1, 20U);
     conn.retry_at = after_backoff(conn.failures);
     if (blame != Blame::Server) {

@@ -49,7 +49,11 @@ std::string count_text(uint64_t count) {
 }  // namespace
 
 void Subscriptions::drop_spent(Topic& topic) {
-    std::erase_if(topic.spots, is_spent);
+    std::erase_if(topic.spots, [](const Spot& spot) {
+        if (!is_spent(spot)) return false;
+        spot.server->link->spots -= 1;
+        return true;
+    });
 }
 
 // --- where topics are ----------------------------------------------------------------------------
@@ -61,7 +65,8 @@ void Subscriptions::mark(Link& link) {
 
 void Subscriptions::want(Topic& topic, Server& server, bool wanted) {
     Spot* spot = topic.spot(server);
-    if (spot == nullptr) {
+    const bool is_new = spot == nullptr;
+    if (is_new) {
         if (!wanted) return;
         topic.spots.push_back({.server = &server});
         spot = &topic.spots.back();
@@ -71,6 +76,7 @@ void Subscriptions::want(Topic& topic, Server& server, bool wanted) {
         server.link = std::make_unique<Link>(server.make_subscriber(), proxy_->blocks());
     }
     Link& link = *server.link;
+    if (is_new) link.spots += 1;
     spot->wanted = wanted;
     link.wanted = wanted ? link.wanted + 1 : link.wanted - 1;
     if (link.wanted == 0) link.idle_since = proxy_->now();
@@ -150,6 +156,7 @@ void Subscriptions::forget(Pool& pool, Server& server) {
     link.asked.clear();
     link.todo.clear();
     link.refused.clear();
+    link.spots = 0;
     link.wanted = 0;
     link.held = 0;
     // Some may have been kept for its confirmation only.
@@ -211,9 +218,25 @@ void Subscriptions::on_ready(ServerConn& conn) {
     mark(link);
 }
 
+// Those that have a Spot there that must change, now that the connection is lost: until it is ready
+// again, no more is told than what waits to be.
+std::vector<Topic*> Subscriptions::topics_at(const ServerConn& conn) {
+    Server& server = *conn.server;
+    const Link& link = *server.link;
+    if (!conn.was_established) return {link.todo.begin(), link.todo.end()};
+    std::vector<Topic*> topics;
+    if (link.spots == 0) return topics;
+    topics.reserve(link.spots);
+    for_each_topic(server.pool(), [&](Topic& topic) {
+        if (topic.spot(server) != nullptr) topics.push_back(&topic);
+    });
+    return topics;
+}
+
 void Subscriptions::on_lost(ServerConn& conn) {
     Server& server = *conn.server;
     Link& link = *server.link;
+    const std::vector<Topic*> touched = topics_at(conn);
     link.asked.clear();
     link.todo.clear();
     link.refused.clear();
@@ -223,23 +246,20 @@ void Subscriptions::on_lost(ServerConn& conn) {
     link.kept.clear();
     kept_.remove(link);
     Pool& pool = server.pool();
-    std::vector<Topic*> touched;
     std::vector<Topic*> failing;  // of them, for those that have gone elsewhere wait for others
-    for_each_topic(pool, [&](Topic& topic) {
-        Spot* spot = topic.spot(server);
-        if (spot == nullptr) return;
-        spot->told = false;
-        spot->held = false;
-        spot->pending = 0;
-        spot->refusal = 0;
-        spot->queued = spot->wanted;
-        if (spot->wanted) {
-            link.todo.push_back(&topic);
-            failing.push_back(&topic);
+    for (Topic* topic : touched) {
+        Spot& spot = *topic->spot(server);
+        spot.told = false;
+        spot.held = false;
+        spot.pending = 0;
+        spot.refusal = 0;
+        spot.queued = spot.wanted;
+        if (spot.wanted) {
+            link.todo.push_back(topic);
+            failing.push_back(topic);
         }
-        topic.joinings += 1;  // it is looked at once more below
-        touched.push_back(&topic);
-    });
+        topic->joinings += 1;  // it is looked at once more below
+    }
     const std::string text = error_line(pool, conn.last_error);
     for (Topic* topic : failing) {
         fail(*topic, text);
@@ -251,7 +271,9 @@ void Subscriptions::on_lost(ServerConn& conn) {
     mark(link);
     if (link.wanted == 0 || pool.retired) return;
     link.is_behind = true;
-    if (!std::exchange(link.was_told, true)) {
+    if (!link.was_told && proxy_->now() >= link.tell_again_at) {
+        link.was_told = true;
+        link.tell_again_at = proxy_->now() + refusals_told_interval;
         tell(link,
              conn.last_error + "; clients stay subscribed, " + count_text(link.wanted) +
                  " of theirs will be subscribed there again",
@@ -265,7 +287,6 @@ void Subscriptions::tell(const Link& link, std::string_view text, bool good) {
 }
 
 void Subscriptions::note_recovery(Link& link) {
-    link.conn->failures = 0;
     if (!link.todo.empty() || !link.asked.empty()) return;
     const std::string who = "server " + link.conn->server->title();
     if (std::exchange(link.is_behind, false) && std::exchange(link.was_told, false)) {

@@ -133,7 +133,8 @@ inline constexpr Duration idle_link_max = Duration::millis(30'000);
 inline constexpr Duration ask_again_first = Duration::millis(100);
 inline constexpr Duration ask_again_max = Duration::millis(10'000);
 
-// The log has one of them in so long, how many there were more, and so much of a name.
+// The log has one of them in so long, how many there were more, and so much of a name; and the loss
+// of one subscription connection as often.
 inline constexpr Duration refusals_told_interval = Duration::millis(10'000);
 inline constexpr uint32_t topic_name_told_max = 128;
 

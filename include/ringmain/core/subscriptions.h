@@ -158,6 +158,7 @@ class Subscriptions {
     void discard(Server& server);
     [[nodiscard]] bool ask(Link& link, Topic* topic, bool subscribes);
     void forget(Pool& pool, Server& server);
+    [[nodiscard]] std::vector<Topic*> topics_at(const ServerConn& conn);
     void note_recovery(Link& link);
     void check_ready(Link& link);
     void hold_back(Link& link, Topic& topic, Spot& spot);

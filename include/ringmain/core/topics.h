@@ -145,12 +145,14 @@ struct Link {
     Duration ask_again_after = {};
     Throttle refusals_told{refusals_told_interval};
     bool was_told_refusal = false;  // in the log, and it is not over
+    uint64_t spots = 0;             // of all topics
     uint64_t wanted = 0;            // spots
     uint64_t held = 0;              // spots
     Instant heard_at = {};          // any byte
     Instant idle_since = {};        // nothing is wanted
     bool is_dirty = false;          // something is to be done at the end of the batch
     bool was_told = false;          // in the log, that it was lost
+    Instant tell_again_at = {};     // no other loss before
     bool is_behind = false;         // not all that was lost is subscribed again
     bool is_dropping = false;       // a message for which there is no memory, to its end
     Chain kept;                     // what was received and waits for the next batch

@@ -41,6 +41,28 @@ TEST_CASE("a server that is full is asked again less and less often, and told of
     CHECK(World::heard(*listening.client) == message("c", "x"));
 }
 
+TEST_CASE("a server that confirms and goes is connected to less and less often, and told of once") {
+    Listening listening;
+    World& world = listening.world;
+    world.pass(1000);
+    const uint64_t before = logged(world, 0, "subscribe c");
+    for (int i = 0; i < 800; ++i) {
+        Channel* link = world.subscription(0);
+        if (link != nullptr && logged(world, 0, "subscribe c") > before) link->inbound_end = true;
+        if (i == 0) link->inbound_end = true;
+        world.pass(10);
+    }
+    const uint64_t asked = logged(world, 0, "subscribe c") - before;
+    CHECK(asked >= 10);
+    CHECK(asked <= 50);
+    CHECK(world.loop().notices().size() <= 2);
+    // What has lived for a while is not one of a series.
+    world.pass(10'000);
+    world.subscription(0)->inbound_end = true;
+    world.pass(40);
+    CHECK(logged(world, 0, "subscribe c") == before + asked + 2);
+}
+
 TEST_CASE("what the server does not end goes on there, and is ended later") {
     Listening listening;
     World& world = listening.world;
