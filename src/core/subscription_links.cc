@@ -324,13 +324,16 @@ void Subscriptions::flush() {
 
 void Subscriptions::flush(Server& server) {
     Link& link = *server.link;
-    if (link.conn->state == ServerConn::State::Ready) {
+    const bool is_ready = link.conn->state == ServerConn::State::Ready;
+    // What is not wanted any more piles up while nothing can be asked, or nothing is confirmed.
+    constexpr uint64_t unwanted_max = 64;
+    const uint64_t needed = link.wanted + link.held + link.asked.size();
+    const bool is_idle = !is_ready && link.wanted == 0;
+    if (is_idle || link.todo.size() > 2 * needed + unwanted_max) discard(server);
+    if (is_ready) {
         pump(server);
         return;
     }
-    // What is not wanted any more piles up while nothing can be asked.
-    constexpr uint64_t unwanted_max = 64;
-    if (link.wanted == 0 || link.todo.size() > 2 * link.wanted + unwanted_max) discard(server);
     if (link.wanted > 0 && link.conn->state == ServerConn::State::Closed) retry(link);
 }
 
@@ -395,12 +398,14 @@ bool Subscriptions::ask(Link& link, Topic* topic, bool subscribes) {
     return true;
 }
 
-// A refused one is asked for again, together with others: after longer, the more often it was.
+// A refused one is asked for again, together with others: after longer, the more often it was. One
+// more does not make all of them be asked for sooner.
 void Subscriptions::hold_back(Link& link, Topic& topic, Spot& spot) {
+    const bool is_first = !std::exchange(spot.was_refused, true) && link.refused.empty();
+    if (is_first) link.ask_again_after = ask_again_first;
     link.refusals += 1;
     spot.refusal = link.refusals;
     link.refused.emplace(spot.refusal, &topic);
-    if (!std::exchange(spot.was_refused, true)) link.ask_again_after = ask_again_first;
     link.ask_again_at = std::min(link.ask_again_at, proxy_->now() + link.ask_again_after);
     proxy_->wake_at(link.ask_again_at);
 }

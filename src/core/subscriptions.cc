@@ -234,6 +234,7 @@ bool Subscriptions::allows(const ClientConn& client,
     const uint64_t own = is_subscribed ? client.session->subscriber->topics.size() : 0;
     const uint64_t all =
         pool.topics == nullptr ? 0 : pool.topics->subscriptions + pool.topics->awaited;
+    const uint64_t topics = pool.topics == nullptr ? 0 : pool.topics->count();
     const uint64_t names_size = pool.topics == nullptr ? 0 : pool.topics->names_size;
     if (own + count > options.client_subscriptions_max) {
         *why = "a client may be subscribed to " + std::to_string(options.client_subscriptions_max) +
@@ -243,6 +244,11 @@ bool Subscriptions::allows(const ClientConn& client,
         *why = "clients of this worker have " + std::to_string(all) +
                " subscriptions, and no more than " + std::to_string(options.subscriptions_max) +
                " are allowed (subscriptions_max)";
+    } else if (topics + count > 2 * uint64_t{options.subscriptions_max}) {
+        *why = "servers have not ended all that clients of this worker have left: there are " +
+               std::to_string(topics) + " channels and patterns, and no more than " +
+               std::to_string(2 * uint64_t{options.subscriptions_max}) +
+               " are allowed (twice subscriptions_max)";
     } else if (names_size + size > topic_names_size_max) {
         *why =
             "the names of the channels that clients of this worker are subscribed to would take "

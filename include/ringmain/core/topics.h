@@ -188,6 +188,10 @@ struct Topics {
         : by_kind{ByName(0, KeyedHash{key}), ByName(0, KeyedHash{key}), ByName(0, KeyedHash{key})} {
     }
 
+    [[nodiscard]] uint64_t count() const {
+        return by_kind[0].size() + by_kind[1].size() + by_kind[2].size();
+    }
+
     std::array<ByName, topic_kind_count> by_kind;
     uint64_t subscriptions = 0;  // of all clients
     uint64_t awaited = 0;        // items of Joinings: they may be more of them

@@ -89,6 +89,51 @@ TEST_CASE("what the server does not end goes on there, and is ended later") {
     CHECK(logged(world, 0, "subscribe d") == 2);
 }
 
+TEST_CASE("what a server does not end counts, and is asked for less and less often") {
+    config::Pool pool = redis_pool(1);
+    pool.subscriptions_max = 52;
+    Listening listening(pool);
+    World& world = listening.world;
+    world.server(0).redis.canned["unsubscribe"] = "-NOPERM no\r\n";
+    for (int i = 0; i < 103; ++i) {
+        const std::string name = "d" + std::to_string(i);
+        CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", name})) ==
+              confirmed("subscribe", name, 1));
+        CHECK(world.ask(*listening.other, resp({"UNSUBSCRIBE", name})) ==
+              confirmed("unsubscribe", name, 0));
+        world.pass(50);
+    }
+    CHECK(logged(world, 0, "unsubscribe d0") <= 12);
+    CHECK(listening.counters().subscriptions.get() == 1);
+    CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", "e"})) ==
+          error("servers have not ended all that clients of this worker have left: there are 104 "
+                "channels and patterns, and no more than 104 are allowed (twice "
+                "subscriptions_max)"));
+    world.server(0).redis.canned.clear();
+    world.pass(10'000);
+    CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", "e"})) == confirmed("subscribe", "e", 1));
+}
+
+TEST_CASE("what clients leave before it was asked for does not pile up") {
+    Listening listening;
+    World& world = listening.world;
+    world.server(0).mood = Mood::Mute;
+    for (int i = 0; i < 20; ++i) {
+        std::vector<std::string> request = {"SUBSCRIBE"};
+        for (int n = 0; n < 100; ++n) {
+            request.push_back(std::to_string(100 * i + n));
+        }
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp(request)).empty());
+        world.drop(client);
+        world.settle();
+    }
+    CHECK(world.proxy().pools()[0]->topics->count() < 500);
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(world.proxy().pools()[0]->topics->count() == 1);
+}
+
 TEST_CASE("who subscribes to what the server has not ended has it") {
     Listening listening;
     World& world = listening.world;
