@@ -128,14 +128,14 @@ std::optional<int64_t> Subscriptions::more_by_patterns(const Server& server,
 void Subscriptions::count_receivers(Request& request,
                                     const Server& server,
                                     TopicKind kind,
-                                    std::string_view channel) const {
+                                    std::string_view channel) {
     const Pool& pool = server.pool();
     const bool has_patterns = kind == TopicKind::Channel;
     int64_t more = 0;
-    uint64_t steps = publish_steps_max;
+    if (std::exchange(counted_in_, proxy_->batch_) != proxy_->batch_) steps_ = publish_steps_max;
     if (const Topic* topic = find(pool, kind, channel)) more += more_receivers(*topic, server);
     if (has_patterns) {
-        const std::optional<int64_t> own = more_by_patterns(server, channel, steps);
+        const std::optional<int64_t> own = more_by_patterns(server, channel, steps_);
         if (!own.has_value()) return;
         more += *own;
     }
@@ -146,7 +146,7 @@ void Subscriptions::count_receivers(Request& request,
         const uint64_t count = listeners.count(kind, channel);
         if (count > 0) more += static_cast<int64_t>(count) - 1;
         if (!has_patterns) continue;
-        const std::optional<uint64_t> others = listeners.more_by_patterns(channel, steps);
+        const std::optional<uint64_t> others = listeners.more_by_patterns(channel, steps_);
         if (!others.has_value()) return;
         more += static_cast<int64_t>(*others);
     }

@@ -113,8 +113,8 @@ inline constexpr uint32_t topic_names_size_max = 64 * 1024 * 1024;
 inline constexpr uint64_t messages_kept_max = 64ULL * 1024;
 
 // A pattern's length, and the steps of comparing patterns with a PUBLISH's channel to count who
-// gets it (resp/glob.h), with so many for each pattern at least: some milliseconds. Beyond them the
-// server's own number is the answer.
+// gets it (resp/glob.h), with so many for each pattern at least, in a batch: some milliseconds.
+// Beyond them the server's own number is the answer.
 inline constexpr uint32_t pattern_size_max = 1024;
 inline constexpr uint64_t publish_steps_max = 1024ULL * 1024;
 inline constexpr uint64_t pattern_steps_min = 4;

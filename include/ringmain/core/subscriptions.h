@@ -77,11 +77,12 @@ class Subscriptions {
                                          std::string_view name) const;
 
     // PUBLISH to `server`, which counts a worker once for a channel and once for a pattern: its
-    // answer will have the clients of this process in their place, unless counting them takes long.
+    // answer will have the clients of this process in their place, unless counting takes long: for
+    // all of a batch together.
     void count_receivers(Request& request,
                          const Server& server,
                          TopicKind kind,
-                         std::string_view channel) const;
+                         std::string_view channel);
 
     // --- for the Proxy ---------------------------------------------------------------------------
 
@@ -190,6 +191,8 @@ class Subscriptions {
     uint64_t copied_ = 0;                // to clients, in this batch: bytes
     uint64_t copied_in_ = 0;             // which batch that is
     Instant low_until_ = {};             // so long clients may take theirs first
+    uint64_t steps_ = 0;                 // that counting receivers may still take in this batch
+    uint64_t counted_in_ = 0;            // which batch that is
     bool is_dirty_ = false;          // a Link is
     std::vector<uint32_t> servers_;  // of place(), kept for its memory
 };

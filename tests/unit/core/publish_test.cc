@@ -121,6 +121,24 @@ TEST_CASE("PUBLISH that would take long to count has its server's number") {
     CHECK(world.ask(publisher, resp({"PUBLISH", "aaa", "x"})) == ":2\r\n");
 }
 
+TEST_CASE("all that is published in a batch takes of the same steps") {
+    World world(redis_pool(1));
+    Channel& publisher = world.client();
+    const std::string channel(1000, 'a');
+    clients_that(world, 3, {"SUBSCRIBE", channel});
+    clients_that(world, 2, {"PSUBSCRIBE", "*" + std::string(500, 'a') + "b"});
+    const std::string publish = resp({"PUBLISH", channel, "x"});
+    std::string many;
+    for (int i = 0; i < 20; ++i) {
+        many += publish;
+    }
+    const std::string answers = world.ask(publisher, many);
+    CHECK(answers.starts_with(":3\r\n"));
+    CHECK(answers.ends_with(":1\r\n"));
+    CHECK(answers.size() == 20 * 4);
+    CHECK(world.ask(publisher, publish) == ":3\r\n");
+}
+
 TEST_CASE("other workers' patterns take of the same steps") {
     config::Config config;
     config.pools.push_back(redis_pool(1));
