@@ -67,6 +67,7 @@ Proxy::~Proxy() {
     }
     for (const auto* pools : {&pools_, &retired_, &finished_}) {
         for (const auto& pool : *pools) {
+            Subscriptions::end(*pool);
             for (ServerConn* conn : pool->connections()) {
                 lose(*conn, "is shut down", Blame::Nobody);
             }

@@ -63,24 +63,22 @@ void Subscriptions::mark(Link& link) {
     is_dirty_ = true;
 }
 
-void Subscriptions::want(Topic& topic, Server& server, bool wanted) {
-    Spot* spot = topic.spot(server);
-    const bool is_new = spot == nullptr;
-    if (is_new) {
-        if (!wanted) return;
-        topic.spots.push_back({.server = &server});
-        spot = &topic.spots.back();
-    }
-    if (spot->wanted == wanted) return;
+void Subscriptions::add_spot(Topic& topic, Server& server) {
     if (server.link == nullptr) {
         server.link = std::make_unique<Link>(server.make_subscriber(), proxy_->blocks());
     }
-    Link& link = *server.link;
-    if (is_new) link.spots += 1;
-    spot->wanted = wanted;
+    server.link->spots += 1;
+    topic.spots.push_back({.server = &server});
+    want(topic, topic.spots.back(), true);
+}
+
+void Subscriptions::want(Topic& topic, Spot& spot, bool wanted) {
+    if (spot.wanted == wanted) return;
+    Link& link = *spot.server->link;
+    spot.wanted = wanted;
     link.wanted = wanted ? link.wanted + 1 : link.wanted - 1;
     if (link.wanted == 0) link.idle_since = proxy_->now();
-    queue(topic, *spot);
+    queue(topic, spot);
 }
 
 // To be told at the end of the batch, if it is to be told anything.
@@ -114,14 +112,19 @@ void Subscriptions::place(Pool& pool, Topic& topic) {
     } else {
         pool.append_servers_of(topic.name, proxy_->prng(), servers_);
     }
+    // A topic may be on all of many servers: none is looked for.
+    is_place_.assign(pool.servers.size(), false);
     for (const uint32_t index : servers_) {
-        want(topic, pool.server(index), true);
+        is_place_[index] = true;
     }
-    for (size_t i = 0; i < topic.spots.size(); ++i) {
-        Server& server = *topic.spots[i].server;
-        if (std::ranges::find(servers_, server.index()) == servers_.end()) {
-            want(topic, server, false);
-        }
+    for (Spot& spot : topic.spots) {
+        const uint32_t index = spot.server->index();
+        want(topic, spot, is_place_[index]);
+        is_place_[index] = false;
+    }
+    for (const uint32_t index : servers_) {
+        if (is_place_[index]) add_spot(topic, pool.server(index));
+        is_place_[index] = false;
     }
 }
 
@@ -153,12 +156,7 @@ void Subscriptions::forget(Pool& pool, Server& server) {
         if (std::erase_if(topic.spots, is_there) > 0) touched.push_back(&topic);
     });
     Link& link = *server.link;
-    link.asked.clear();
-    link.todo.clear();
-    link.refused.clear();
-    link.spots = 0;
-    link.wanted = 0;
-    link.held = 0;
+    link.forget_topics();
     // Some may have been kept for its confirmation only.
     for (Topic* topic : touched) {
         settle(pool, *topic);
@@ -179,6 +177,13 @@ void Subscriptions::move(Pool& old_pool, Pool& pool) {
         if (server->link != nullptr) forget(old_pool, *server);
     }
     pool.topics = std::move(old_pool.topics);
+}
+
+void Subscriptions::end(Pool& pool) {
+    for (const auto& server : pool.servers) {
+        if (server->link != nullptr) server->link->forget_topics();
+    }
+    pool.topics.reset();
 }
 
 void Subscriptions::welcome(Server& server) {

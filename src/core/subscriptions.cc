@@ -172,8 +172,8 @@ Topic& Subscriptions::topic_of(Pool& pool, TopicKind kind, std::string_view name
 // After it got or lost somebody: servers are told, and it goes with its last trace.
 void Subscriptions::settle(Pool& pool, Topic& topic) {
     if (!topic.is_used()) {
-        for (size_t i = 0; i < topic.spots.size(); ++i) {
-            want(topic, *topic.spots[i].server, false);
+        for (Spot& spot : topic.spots) {
+            want(topic, spot, false);
         }
     }
     drop_spent(topic);

@@ -89,8 +89,10 @@ class Subscriptions {
     void on_bytes(ServerConn& conn, Slice slice);
     // Nothing more comes on it. False: it was lost over what had come.
     [[nodiscard]] bool on_end(ServerConn& conn);
+
     // Something waits for the next batch, and for nothing else.
     [[nodiscard]] bool has_more_to_do() const { return !kept_.empty() && !waits_for_clients(); }
+
     void on_ready(ServerConn& conn);
     // It was lost.
     void on_lost(ServerConn& conn);
@@ -119,6 +121,8 @@ class Subscriptions {
     void move(Pool& old_pool, Pool& pool);
     // The server may be connected to again.
     void welcome(Server& server);
+    // All topics at once: clients are gone, and connections will be.
+    static void end(Pool& pool);
 
   private:
     // subscriptions.cc
@@ -145,7 +149,8 @@ class Subscriptions {
 
     // subscription_links.cc
     void place(Pool& pool, Topic& topic);
-    void want(Topic& topic, Server& server, bool wanted);
+    void add_spot(Topic& topic, Server& server);
+    void want(Topic& topic, Spot& spot, bool wanted);
     void queue(Topic& topic, Spot& spot);
     void ask_for(Topic& topic);
     static void drop_spent(Topic& topic);
@@ -193,8 +198,9 @@ class Subscriptions {
     Instant low_until_ = {};             // so long clients may take theirs first
     uint64_t steps_ = 0;                 // that counting receivers may still take in this batch
     uint64_t counted_in_ = 0;            // which batch that is
-    bool is_dirty_ = false;          // a Link is
-    std::vector<uint32_t> servers_;  // of place(), kept for its memory
+    bool is_dirty_ = false;              // a Link is
+    std::vector<uint32_t> servers_;      // of place(), kept for their memory
+    std::vector<bool> is_place_;         // by Server::index()
 };
 
 }  // namespace ringmain::core

@@ -129,6 +129,15 @@ struct Link {
 
     Link(ServerConn& its_conn, BlockPool& blocks) : conn(&its_conn), kept(blocks) {}
 
+    void forget_topics() {
+        asked.clear();
+        todo.clear();
+        refused.clear();
+        spots = 0;
+        wanted = 0;
+        held = 0;
+    }
+
     // It is not to be asked for again.
     void take_back(Spot& spot) {
         if (spot.refusal == 0) return;
