@@ -92,7 +92,8 @@ inline constexpr uint64_t response_size_max = UINT32_MAX;
 // Of a request that is answered here, PING and ECHO above all: its arguments are copied.
 inline constexpr uint32_t local_request_size_max = 1024 * 1024;
 
-// Of a request whose keys or channels live on several servers, when each is asked in words of ours.
+// Of a request whose keys or channels live on several servers, when each is asked in words of ours;
+// of UNSUBSCRIBE and its kin.
 inline constexpr uint32_t split_request_size_max = 4 * 1024 * 1024;
 
 // Gathers of one client that are under way at once; what comes behind them waits (design/0010).
