@@ -349,9 +349,13 @@ std::optional<int64_t> wait_ms_of(const Command& command,
     }
     // Where keys are counted the time stands before the count, else behind everything.
     const bool first = command.key_specs[0].find == KeySpec::Find::KeyNumber;
+    // A server reads a number of thousands of zeros. Whose time is longer, it may refuse itself.
+    constexpr uint32_t seconds_size_max = 8192;
+    const uint32_t at = first ? 1 : all.size() - 1;
     int64_t wait_ms = 0;
-    if (!read_seconds(all.view(first ? 1 : all.size() - 1), wait_ms).empty()) return std::nullopt;
-    return wait_ms;
+    const bool is_read = arguments[at].size <= seconds_size_max &&
+                         read_seconds(all.head(at, seconds_size_max), wait_ms).empty();
+    return is_read ? std::optional(wait_ms) : std::nullopt;
 }
 
 }  // namespace ringmain::resp

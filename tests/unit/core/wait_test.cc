@@ -111,6 +111,19 @@ TEST_CASE("its server has the command's time, the timeout and a second to answer
     CHECK(waiting.world.counters().timeouts.get() == 1);
 }
 
+TEST_CASE("a time in thousands of digits is the server's") {
+    for (const std::string& seconds : {std::string(127, '0') + "100",
+                                       "1e" + std::string(126, '0') + "2",
+                                       std::string(20'000, '0') + "100"}) {
+        CAPTURE(seconds.size());
+        Waiting waiting(redis_pool(1), seconds);
+        waiting.world.pass(50'000);
+        CHECK(World::heard(*waiting.client).empty());
+        waiting.answer(popped);
+        CHECK(World::heard(*waiting.client) == popped);
+    }
+}
+
 TEST_CASE("where requests have no timeout, neither has a command with a time of its own") {
     config::Pool pool = redis_pool(1);
     pool.timeout_ms = 0;
