@@ -70,6 +70,11 @@ struct Figures {
     uint32_t size = 0;
 };
 
+// Of flags that a server has 64 bits for: binary clients have 32.
+uint32_t low_half(std::string_view flags) {
+    return static_cast<uint32_t>(read_unsigned(flags, UINT64_MAX).value_or(0));
+}
+
 Figures read_figures(std::string_view line) {
     Figures figures;
     Words words(line);
@@ -77,7 +82,7 @@ Figures read_figures(std::string_view line) {
     if (first == "VALUE") {
         std::string_view word = words.next();  // the key
         word = words.next();
-        figures.flags = static_cast<uint32_t>(read_unsigned(word, UINT32_MAX).value_or(0));
+        figures.flags = low_half(word);
         figures.size = read_length(words.next()).value_or(0);
         figures.cas = read_unsigned(words.next(), UINT64_MAX).value_or(0);
         return figures;
@@ -86,7 +91,7 @@ Figures read_figures(std::string_view line) {
     for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
         const std::string_view number = word.substr(1);
         if (word.front() == 'f') {
-            figures.flags = static_cast<uint32_t>(read_unsigned(number, UINT32_MAX).value_or(0));
+            figures.flags = low_half(number);
         }
         if (word.front() == 'c') figures.cas = read_unsigned(number, UINT64_MAX).value_or(0);
     }

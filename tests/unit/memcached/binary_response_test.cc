@@ -61,6 +61,9 @@ TEST_CASE("binary: a hit has flags, cas and the value, and the key where it is w
           "00 s00 x00000007 va\r\nbc c99");
     CHECK(answer(0x00, "VALUE key 4294967295 0 18446744073709551615\r\n\r\nEND\r\n") ==
           "00 s00 xffffffff c18446744073709551615");
+    // A server may be built to keep flags of 64 bits.
+    CHECK(answer(0x00, "VALUE key 4294967301 2\r\nhi\r\nEND\r\n") == "00 s00 x00000005 vhi");
+    CHECK(answer(0x0C, "VA 2 f4294967301 c2\r\nhi\r\n") == "0c s00 x00000005 kkey vhi c2");
     // Of a key in base64.
     CHECK(answer(0x0C, "VA 2 f1 c2\r\nhi\r\n") == "0c s00 x00000001 kkey vhi c2");
     CHECK(answer(0x00, "VA 2 f1 c2 W\r\nhi\r\n") == "00 s00 x00000001 vhi c2");
