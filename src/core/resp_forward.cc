@@ -39,7 +39,8 @@ Taken RespFront::forward_by(ByteRange key) {
 // that are answered with them.
 Taken RespFront::forward_watched(uint32_t server_index, ByteRange key) {
     Server& server = pool_.server(server_index);
-    const bool reads = returns_data(*command_) && !client_.special;
+    // Subcommands have no numbers, and few have large answers.
+    const bool reads = returns_data(*command_) && command_->number != 0 && !client_.special;
     const std::string_view text = bytes_.view(key, proxy_.scratch().text);
     const uint64_t hash =
         reads ? LargeKeys::hash_of(proxy_.key_check_hash(text), command_->number) : 0;
