@@ -94,7 +94,7 @@ Taken RespFront::take_subscribe(const Command& command) {
     const std::span<const ByteRange> ranges = arguments().subspan(1);
     uint64_t size = 0;
     for (const ByteRange& range : ranges) {
-        if (!is_short_enough(range)) return Taken::Yes;
+        if (wish.subscribes && !is_short_enough(range)) return Taken::Yes;
         if (wish.subscribes && wish.kind == TopicKind::Pattern && range.size > pattern_size_max) {
             refuse("a pattern of a subscription has at most " + std::to_string(pattern_size_max) +
                        " bytes, this one has " + std::to_string(range.size) + "; use a shorter one",

@@ -458,6 +458,8 @@ void Subscriptions::check_ready(Link& link) {
     ServerConn& conn = *link.conn;
     const Duration limit = late_limit(*conn.server->pool().options);
     const Instant now = proxy_->now();
+    // What it has said is not looked at yet.
+    if (conn.paused || !link.kept.empty()) link.heard_at = now;
     if (now >= link.ask_again_at) ask_again(link);
     proxy_->wake_at(link.ask_again_at);
     if (!link.asked.empty()) {

@@ -125,8 +125,12 @@ void Subscriptions::keep(ServerConn& conn, Slice slice) {
     Link& link = *conn.server->link;
     if (kept_.empty()) low_until_ = proxy_->now() + exhaustion_max;
     kept_.add(link);
-    const bool shared = link.kept.append_shared(slice);
-    RM_ASSERT(shared);
+    // Copied when small: a block for each message would be more than it is worth.
+    constexpr uint32_t blocks_enough = 2;
+    const bool kept = proxy_->blocks().available() >= blocks_enough
+                          ? link.kept.append_growing(slice)
+                          : link.kept.append_shared(slice);
+    RM_ASSERT(kept);
     if (link.kept.size() >= messages_kept_max) proxy_->streams().pause(conn, true);
 }
 
@@ -140,7 +144,7 @@ void Subscriptions::take_kept() {
         low_until_ = proxy_->now() + exhaustion_max;
     }
     while (!kept_.empty() && !is_turn_over()) {
-        take_kept(*kept_.pop_front());
+        take_kept(*kept_.front());
     }
 }
 
@@ -148,18 +152,19 @@ void Subscriptions::take_kept() {
 void Subscriptions::take_kept(Link& link) {
     ServerConn& conn = *link.conn;
     Chain bytes = std::move(link.kept);
-    kept_.remove(link);
     while (!bytes.empty() && !is_turn_over()) {
         const Slice slice = bytes.front();
         take(conn, slice);
         if (is_lost(conn)) return;
         bytes.pop_front(slice.size);
     }
-    if (!bytes.empty()) {
-        kept_.add(link);
-        link.kept.append_chain(std::move(bytes));
+    link.kept.append_chain(std::move(bytes));
+    kept_.remove(link);
+    if (!link.kept.empty()) kept_.add(link);
+    if (conn.paused && link.kept.size() < messages_kept_max) {
+        link.heard_at = proxy_->now();
+        proxy_->streams().pause(conn, false);
     }
-    if (link.kept.size() < messages_kept_max) proxy_->streams().pause(conn, false);
 }
 
 // --- frames --------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // Messages for many clients, and buffer memory.
 
+#include "tests/unit/core/hog.h"
 #include "tests/unit/core/listening.h"
 
 #include <doctest/doctest.h>
@@ -103,6 +104,31 @@ TEST_CASE("messages for which clients leave no memory are dropped, and take none
     world.pass(100);
     CHECK(world.ask(*crowd.other, resp({"PUBLISH", "c", "x"})).starts_with(":"));
     CHECK(World::heard(*crowd.clients[0]) == message("c", "x"));
+}
+
+TEST_CASE("while memory is low a link waits once, and is not late for what waits here") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 20;
+    pool.late_connection_timeout_ms = 40;
+    World world(pool, {.blocks = 2048});
+    Channel& reader = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(reader, resp({"SUBSCRIBE", "c"})) == confirmed("subscribe", "c", 1));
+    const Hog hog(world.loop().blocks(), 200);
+    const std::string burst = burst_of(10);
+    world.subscription(0)->inbound += burst;
+    world.settle();
+    CHECK(world.ask(other, resp({"SUBSCRIBE", "d"})) == "");
+    world.pass(80);  // its confirmation stands behind messages
+    CHECK(world.subscription(0) != nullptr);
+    const size_t at = World::heard(reader).size();
+    CHECK(at < burst.size());
+    world.pass(200);
+    CHECK(world.subscription(0) != nullptr);
+    CHECK(World::heard(reader) == burst.substr(at));
+    const stats::PoolCounters& counters = *world.proxy().pools()[0]->counters;
+    CHECK(counters.messages.get() == 10);
+    CHECK(counters.messages_dropped.get() == 0);
 }
 
 }  // namespace ringmain::test
