@@ -213,6 +213,9 @@ class ServerConn {
     bool set_apart = false;           // for large values; it will be an idle lease
     bool paused = false;              // is not received from: who is to have it comes first
     bool is_starved = false;          // the driver has no buffer to receive from it
+    bool is_cut = false;              // the last of its uploader's requests will have no end
+    bool takes_long = false;          // a part of what was handed out has left, and not the rest
+    bool takes_slowly = false;        // the kernel was asked, and the server did not have all
     State state = State::Closed;
     uint8_t prelude_answers = 0;   // still to come
     uint8_t prelude_commands = 0;  // sent
@@ -230,25 +233,22 @@ class ServerConn {
     ClientConn* uploader = nullptr;  // whose request it has, and not its end
     Chain upload_line;               // of that as it came, when it was written anew
     uint64_t uploads_of = 0;         // the client whose large requests it has; 0: none
-    bool is_cut = false;             // the last of its requests will have no end
     uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
     uint64_t streamed = 0;           // bytes of the response that goes on
     // When enough of a large response passed last, or the end of a request that left or was taken
     // in parts, or it was starved last.
     Instant moved_at = {};
-    uint64_t moved_size = 0;    // bytes of a large response since
-    bool takes_long = false;    // a part of what was handed out has left, and not the rest
-    Instant taken_at = {};      // when something left last, or a part of a request had to wait
-    uint64_t unsent = 0;        // bytes that were handed out and have not left
-    uint64_t in_kernel = 0;     // at most so much has left and is not with the server
-    uint64_t to_take = 0;       // up to the end of the last large request: what is not with it
-    Instant large_at = {};      // when that end was there
-    Instant took_at = {};       // when the kernel was seen to hold less, last
-    bool takes_slowly = false;  // it has been asked, and the server did not have all
-    Instant judged_at = {};     // when it was asked
-    std::string last_error;     // why it is closed
-    uint32_t channel = 0;       // the driver's name for it; 0 while it has none
-    uint32_t database;          // what its prelude selects
+    uint64_t moved_size = 0;  // bytes of a large response since
+    Instant taken_at = {};    // when something left last, or a part of a request had to wait
+    uint64_t unsent = 0;      // bytes that were handed out and have not left
+    uint64_t in_kernel = 0;   // at most so much has left and is not with the server
+    uint64_t to_take = 0;     // up to the end of the last large request: what is not with it
+    Instant large_at = {};    // when that end was there
+    Instant took_at = {};     // when the kernel was seen to hold less, last
+    Instant judged_at = {};   // when the kernel was asked
+    std::string last_error;   // why it is closed
+    uint32_t channel = 0;     // the driver's name for it; 0 while it has none
+    uint32_t database;        // what its prelude selects
 
     // Of a lease.
     bool ends = false;             // nothing more is said on it: it is shut once `out` is sent
