@@ -87,14 +87,15 @@ std::string written(BlockPool& pool, const RequestFrame& frame, std::string_view
     return target.to_string();
 }
 
-// A number may be written in another way, and any time that is over as another.
+// A number may be written in another way, any time that is over as another, and one that is beyond
+// 31 bits as the last of them.
 bool is_same_argument(Verb verb, std::string_view one, std::string_view other) {
     if (verb == Verb::Stats) return one == other;
-    const auto value_of = [](std::string_view text) {
-        return std::strtoll(std::string(text).c_str(), nullptr, 10);
+    const long long latest = verb == Verb::Verbosity ? UINT32_MAX : INT32_MAX;
+    const auto value_of = [latest](std::string_view text) {
+        return std::clamp(std::strtoll(std::string(text).c_str(), nullptr, 10), -1LL, latest);
     };
-    return one.empty() == other.empty() &&
-           std::max(value_of(one), -1LL) == std::max(value_of(other), -1LL);
+    return one.empty() == other.empty() && value_of(one) == value_of(other);
 }
 
 void check_write(BlockPool& pool, const RequestFrame& frame, std::string_view bytes) {
