@@ -39,7 +39,23 @@ void set_nonblocking(int descriptor) {
     if (flags >= 0) fcntl(descriptor, F_SETFL, flags | O_NONBLOCK);
 }
 
-// A receive from a unix socket ends where a descriptor was passed.
+// One from a unix socket ends where a descriptor was passed, which is dropped: then more may be
+// there.
+struct Received {
+    ssize_t size = 0;
+    bool is_part = false;
+};
+
+Received receive_from(int socket, bool is_unix, char* data, size_t size) {
+    if (!is_unix) return {.size = recv(socket, data, size, MSG_DONTWAIT)};
+    iovec piece = {.iov_base = data, .iov_len = size};
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    const ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT);
+    return {.size = received, .is_part = (message.msg_flags & MSG_CTRUNC) != 0};
+}
+
 bool is_unix_socket(int descriptor) {
     int domain = 0;
     socklen_t size = sizeof domain;
@@ -127,7 +143,8 @@ Epoll::Watched Epoll::listen_to(int descriptor, Watch& watch, uint32_t events) {
         if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) == 0) {
             watch.events = events;
             watch.hung_up = false;
-            watch.in_pieces = is_unix_socket(descriptor);
+            watch.is_unix = is_unix_socket(descriptor);
+            watch.in_pieces = false;
             return {.error = 0, .fresh = true};
         }
         if (errno != EEXIST) return {.error = -errno};
@@ -339,7 +356,7 @@ void Epoll::on_event(const epoll_event& event) {
     Watch& watch = watches_[static_cast<size_t>(event.data.fd)];
     const uint32_t events = event.events;
     if ((events & ended_events) != 0) watch.hung_up = true;
-    // And one from a TCP socket ends before a byte that is urgent.
+    // A receive ends before a byte that is urgent.
     if ((events & EPOLLPRI) != 0) watch.in_pieces = true;
     take_input(watch, event);
     // What the peer said before it went is heard before a send fails for that.
@@ -417,7 +434,8 @@ void Epoll::try_receive(int socket, Watch& watch) {
             return;
         }
         counters_.enters += 1;
-        const ssize_t size = recv(socket, buffer->data, buffer->size, MSG_DONTWAIT);
+        const auto [size, is_part] =
+            receive_from(socket, watch.is_unix, buffer->data, buffer->size);
         if (size < 0 && errno == EAGAIN) return;
         if (size <= 0) {
             end_input(watch, size == 0 ? 0 : -errno);
@@ -432,7 +450,7 @@ void Epoll::try_receive(int socket, Watch& watch) {
             return;
         }
         // What did not fill the buffer was all there is; more of it comes with an event of its own.
-        const bool was_all = !watch.hung_up && !watch.in_pieces;
+        const bool was_all = !watch.hung_up && !watch.in_pieces && !is_part;
         if (static_cast<uint32_t>(size) < buffer->size && was_all) return;
     }
     queue(socket, watch, ready_);

@@ -96,9 +96,10 @@ class Epoll {
         uint32_t events = 0;    // that the kernel watches for
         Input input = Input::None;
         Output output = Output::None;
-        bool many = false;       // the input goes on
-        bool hung_up = false;    // no event will follow: read to the end
-        bool in_pieces = false;  // a receive may end before the bytes do, as of unix sockets
+        bool many = false;     // the input goes on
+        bool hung_up = false;  // no event will follow: read to the end
+        bool is_unix = false;
+        bool in_pieces = false;  // a receive may end before the bytes do
         bool queued = false;     // in ready_
 
         [[nodiscard]] bool is_idle() const {
