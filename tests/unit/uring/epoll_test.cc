@@ -30,6 +30,19 @@ size_t fill(Rig& rig, const Pair& pair, const std::string& data) {
     }
 }
 
+struct TcpPair {
+    Descriptor near;
+    Descriptor far;
+
+    TcpPair() {
+        const Descriptor listener = listen_anywhere();
+        Result<Descriptor> connected = connect_and_wait(local_address(listener.get()).value());
+        REQUIRE(connected.ok());
+        far = std::move(connected.value());
+        near = Descriptor(::accept(listener.get(), nullptr, nullptr));
+    }
+};
+
 // What one multishot receive brings, until it is that much or nothing comes any more.
 std::string receive_all(Rig& rig, Buffers& buffers, size_t size) {
     std::string received;
@@ -143,15 +156,12 @@ TEST_CASE("the bytes before an end come first, then the end, with one event for 
         Rig rig(on_epoll);
         Buffers buffers(rig, 16, 8);
         buffers.provide_all();
-        const Descriptor listener = listen_anywhere();
-        Result<Descriptor> far = connect_and_wait(local_address(listener.get()).value());
-        REQUIRE(far.ok());
-        const Descriptor near(::accept(listener.get(), nullptr, nullptr));
-        rig.ring.receive(near.get(), buffers.ring.group(), {}, named(1));
+        TcpPair pair;
+        rig.ring.receive(pair.near.get(), buffers.ring.group(), {}, named(1));
         CHECK(rig.is_quiet());
-        REQUIRE(::send(far.value().get(), "abc", 3, 0) == 3);
-        if (reset) set_abort_on_close(far.value().get());
-        far.value().close();
+        REQUIRE(::send(pair.far.get(), "abc", 3, 0) == 3);
+        if (reset) set_abort_on_close(pair.far.get());
+        pair.far.close();
         std::string received;
         int32_t last = 1;
         while (last > 0) {
@@ -173,15 +183,12 @@ TEST_CASE("the bytes behind an urgent one come without an event of their own") {
         Rig rig(backend);
         Buffers buffers(rig, 16, 8);
         buffers.provide_all();
-        const Descriptor listener = listen_anywhere();
-        Result<Descriptor> far = connect_and_wait(local_address(listener.get()).value());
-        REQUIRE(far.ok());
-        const Descriptor near(::accept(listener.get(), nullptr, nullptr));
-        rig.ring.receive(near.get(), buffers.ring.group(), {}, named(1));
+        TcpPair pair;
+        rig.ring.receive(pair.near.get(), buffers.ring.group(), {}, named(1));
         CHECK(rig.is_quiet());
-        REQUIRE(::send(far.value().get(), "ab", 2, 0) == 2);
-        REQUIRE(::send(far.value().get(), "!", 1, MSG_OOB) == 1);
-        REQUIRE(::send(far.value().get(), "cd", 2, 0) == 2);
+        REQUIRE(::send(pair.far.get(), "ab", 2, 0) == 2);
+        REQUIRE(::send(pair.far.get(), "!", 1, MSG_OOB) == 1);
+        REQUIRE(::send(pair.far.get(), "cd", 2, 0) == 2);
         CHECK(receive_all(rig, buffers, 4) == "abcd");
     }
 }
