@@ -17,7 +17,8 @@ constexpr std::string_view fetch_script =
     "return{redis.call('PTTL',KEYS[1]),redis.call('DUMP',KEYS[1])}";
 
 // All or nothing: when a value cannot be restored (no memory, a version that is too new) the
-// command does not run, and nothing is left of the others.
+// command does not run, and nothing is left of the others. Its answer is in an array, which tells
+// an error of the client's own from one about EVAL or RESTORE.
 constexpr std::string_view carry_script =
     "local n=#KEYS "
     "for i=1,n do "
@@ -26,7 +27,7 @@ constexpr std::string_view carry_script =
     "end "
     "local r=redis.pcall(unpack(ARGV,2*n+1)) "
     "for i=1,n do redis.call('DEL',KEYS[i]) end "
-    "return r";
+    "return{r}";
 
 // The mark first: SADD of a member that is there changes nothing that could be watched.
 constexpr std::string_view add_script =
@@ -135,6 +136,30 @@ std::string wait_text(std::string_view replicas, std::string_view timeout) {
     resp::write_request(text, {"PUBLISH", wait_channel, ""});
     resp::write_request(text, {"WAIT", replicas, timeout});
     return text;
+}
+
+std::string question_text(const Steps& steps) {
+    const std::string name = upper_name(*steps.command);
+    const std::string end = ", which " + name + " over several servers needs";
+    switch (steps.phase) {
+        case Steps::Phase::Fetch:
+            return "EVAL of PTTL and DUMP" + end;
+        case Steps::Phase::Carry:
+            return "EVAL of RESTORE and " + name + end;
+        case Steps::Phase::Look:
+        case Steps::Phase::LookAgain:
+        case Steps::Phase::LookThere:
+            return "SISMEMBER" + end;
+        case Steps::Phase::LookForSource:
+            return "EXISTS" + end;
+        case Steps::Phase::Add:
+            return "EVAL of SET and SADD" + end;
+        case Steps::Phase::Remove:
+            return (steps.command->crossing == Crossing::Moved ? "SREM" : "UNLINK") + end;
+        case Steps::Phase::Wait:
+            break;
+    }
+    RM_ASSERT(false);
 }
 
 std::string state_text(const Steps& steps) {

@@ -53,6 +53,9 @@ inline constexpr uint32_t remove_answers = 2;
 inline constexpr std::string_view wait_channel = "ringmain:wait";
 [[nodiscard]] std::string wait_text(std::string_view replicas, std::string_view timeout);
 
+// What this step asks, and whose sake it is for: a clause of the error when it is refused.
+[[nodiscard]] std::string question_text(const Steps& steps);
+
 // What of a command is done when it ends in this phase for another reason than its own: a clause.
 [[nodiscard]] std::string state_text(const Steps& steps);
 

@@ -48,6 +48,14 @@ std::string line_of(const Chain& answer) {
     return text;
 }
 
+// Of an array of one: what is in it is left. Else nothing is taken.
+bool take_only_element(Chain& answer) {
+    const std::string line = line_of(answer);
+    if (line != "*1") return false;
+    answer.pop_front(static_cast<uint32_t>(line.size() + line_end_size));
+    return true;
+}
+
 // The destination has the time to live of the source.
 bool keeps_ttl(const Command& command) {
     return command.crossing != Crossing::Carried || command.name == "copy";
@@ -113,16 +121,33 @@ void Leases::stop_steps(Request& request, std::string_view why, stats::Reason re
     end_steps(request);
 }
 
-// With a server's answer, when it says all: behind an error of a later step something is done.
+// With a server's answer, when it says all: behind an error of a later attempt something is done.
 void Leases::answer_steps(Request& request, Chain& answer) {
     const Steps& steps = steps_of(request);
-    const bool is_late = steps.attempts > 1 || steps.phase == Steps::Phase::Remove;
-    if (is_error(answer) && is_late) {
-        stop_steps(request, "a server refused: " + line_of(answer), stats::Reason::Other);
+    if (is_error(answer) && steps.attempts > 1) {
+        refuse_steps(request, answer);
         return;
     }
     request.response.append_chain(std::move(answer));
     end_steps(request);
+}
+
+// With a server's error about what it was asked in other words than the client's.
+void Leases::refuse_steps(Request& request, const Chain& answer, size_t source) {
+    using Phase = Steps::Phase;
+    Steps& steps = steps_of(request);
+    const std::string asked = question_text(steps);
+    const bool is_at_home =
+        steps.phase == Phase::Carry || steps.phase == Phase::LookThere || steps.phase == Phase::Add;
+    const uint32_t server = is_at_home ? steps.home : steps.sources[source].server;
+    // Of what it refuses nothing is done.
+    if (steps.phase == Phase::Carry) steps.phase = Phase::Fetch;
+    if (steps.phase == Phase::Add) steps.phase = Phase::LookAgain;
+    stop_steps(request,
+               "server " + request.client->pool->server(server).title() + " refuses " + asked +
+                   ": " + line_of(answer) +
+                   "; make it take that, or give the keys a common hash tag",
+               stats::Reason::Other);
 }
 
 void Leases::end_steps(Request& request) {
@@ -369,7 +394,7 @@ void Leases::on_fetched(Request& request) {
     for (Fragment* fragment : request.join->fragments) {
         // Of several errors the first key's, as redis looks at them.
         if (is_error(fragment->response)) {
-            answer_steps(request, fragment->response);
+            refuse_steps(request, fragment->response, values.size());
             return;
         }
         const std::optional<Fetched> value = read_fetched(fragment->response);
@@ -430,6 +455,14 @@ void Leases::carry(Request& request, std::span<const Fetched> values) {
 void Leases::on_carried(Request& request) {
     Steps& steps = steps_of(request);
     Chain& answer = request.join->fragments[0]->response;
+    if (is_error(answer)) {
+        refuse_steps(request, answer);
+        return;
+    }
+    if (!take_only_element(answer)) {
+        stop_steps(request, misfit, stats::Reason::Other);
+        return;
+    }
     const std::string line = line_of(answer);
     const bool is_renamed = line == "+OK" || line == ":1";
     if (steps.command->crossing == Crossing::Carried || !is_renamed) {
@@ -462,20 +495,17 @@ void Leases::remove_source(Request& request) {
 void Leases::on_removed(Request& request) {
     Steps& steps = steps_of(request);
     Chain& answer = request.join->fragments[0]->response;
-    const std::string line = line_of(answer);
-    const bool moves = steps.command->crossing == Crossing::Moved;
-    if (line == "*1" && moves) {
-        give_back(*steps.leases[0]);
-        answer.pop_front(static_cast<uint32_t>(line.size() + line_end_size));
-        answer_steps(request, answer);
-        return;
-    }
+    const bool is_run = take_only_element(answer);
+    if (is_run) give_back(*steps.leases[0]);
     if (is_error(answer)) {
+        refuse_steps(request, answer);
+        return;
+    }
+    if (is_run && steps.command->crossing == Crossing::Moved) {
         answer_steps(request, answer);
         return;
     }
-    if (line == "*1") {
-        give_back(*steps.leases[0]);
+    if (is_run) {
         if (!request.response.append_copy(steps.answer, &proxy_->kept_)) {
             proxy_->give_up(*request.client);
         }
@@ -509,6 +539,11 @@ void Leases::on_moving(Request& request) {
     const std::string& destination = steps.words[2];
     const std::string& member = steps.words[3];
     const bool is_needed = steps.phase == Phase::LookAgain || steps.phase == Phase::LookForSource;
+    // A set's type is what SMOVE itself looks at; any other error is about our words.
+    if (is_error(answer) && !line_of(answer).starts_with("-WRONGTYPE")) {
+        refuse_steps(request, answer);
+        return;
+    }
     const bool goes_on =
         !is_error(answer) && (is_one || !is_needed) && steps.phase != Phase::LookThere;
     if (!goes_on) {

@@ -199,6 +199,46 @@ class AsRedis(InSteps):
 
 
 @needs_ringmain
+@needs_several_servers
+class Refusals(InSteps):
+    """By servers that do not let ringmain's user say EVAL, and by one that cannot take a value."""
+    server_options = ("--user", "default", "on", "nopass", "~*", "&*", "+@all", "-eval")
+
+    def test_an_error_of_eval_names_the_server_and_the_step(self):
+        client, source, sink = self.client(), key_on(0, 3), key_on(1, 3)
+        client.value("SET", source, "x")
+        for words in (["COPY", source, sink], ["RENAME", source, sink],
+                      ["RENAMENX", source, sink], ["SUNIONSTORE", sink, source]):
+            said = str(client.value(*words))
+            self.assertRegex(
+                said, r"^ERR ringmain: server \S+ \(127.0.0.1:%s\) refuses EVAL of PTTL and DUMP, "
+                      r"which %s over several servers needs: -NOPERM .* 'eval' command; make it "
+                      r"take that, or give the keys a common hash tag; '%s' has changed nothing$"
+                      % (self.servers[0].port, words[0], words[0]))
+        self.assertEqual(client.value("GET", source), b"x")
+
+    def test_an_error_of_the_clients_own_is_redis_own(self):
+        for server in self.servers:
+            server.call("ACL", "SETUSER", "default", "+eval")
+            self.addCleanup(server.call, "ACL", "SETUSER", "default", "-eval")
+        client, reference = self.client(), self.reference_client()
+        source, sink = key_on(0, 3), key_on(1, 3)
+        for words in (["RENAME", source, sink], ["SET", source, "x"],
+                      ["SUNIONSTORE", sink, source], ["COPY", source, sink, "DB", "99"],
+                      ["COPY", source, sink], ["RENAMENX", source, sink],
+                      ["RENAME", source, sink]):
+            self.expect_as_redis(client, reference, resp(*words))
+        # It has no room.
+        self.servers[0].call("CONFIG", "SET", "maxmemory", "1")
+        self.addCleanup(self.servers[0].call, "CONFIG", "SET", "maxmemory", "0")
+        said = str(client.value("COPY", sink, source))
+        self.assertRegex(
+            said, r"^ERR ringmain: server \S+ \(127.0.0.1:%s\) refuses EVAL of RESTORE and COPY, "
+                  r"which COPY over several servers needs: -OOM .*; 'COPY' has changed nothing$"
+                  % self.servers[0].port)
+
+
+@needs_ringmain
 class Replicas(Case):
     def setUp(self):
         self.masters = [self.use(RedisServer()) for _ in range(2)]

@@ -134,7 +134,7 @@ std::string Server::answer_carry(Instant now) {
     }
     const std::vector<std::string> words(arguments_.begin() + 3 + static_cast<ptrdiff_t>(3 * count),
                                          arguments_.end());
-    std::string answer = run_carried(words, now);
+    std::string answer = "*1\r\n" + run_carried(words, now);
     foreign_.clear();
     truth_->elements.note_carried();
     return answer;

@@ -189,6 +189,7 @@ class Leases {
     void ask(ServerConn& conn, Fragment& fragment, Special special, uint32_t leading);
     void stop_steps(Request& request, std::string_view why, stats::Reason reason);
     void answer_steps(Request& request, Chain& answer);
+    void refuse_steps(Request& request, const Chain& answer, size_t source = 0);
     void end_steps(Request& request);
     void forget_steps(ClientConn& client);
     void lose_leases(const Steps& steps);

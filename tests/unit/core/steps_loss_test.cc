@@ -57,7 +57,7 @@ TEST_CASE("a source's server that goes while RENAME removes there answers all th
             Stage stage(ejecting_pool());
             stage.begin({"RENAME", stage.a[0], stage.a[1]});
             stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
-            stage.answer({1, false, "EVAL", "+OK\r\n"});
+            stage.answer({1, false, "EVAL", "*1\r\n+OK\r\n"});
             Channel& lease = stage.expect({0, true, "MULTI UNLINK EXEC", ""});
             take_out(stage, 0, ejected);
             CHECK(World::heard(*stage.client).empty());
@@ -115,7 +115,7 @@ TEST_CASE("a source's server that goes while RENAME writes takes the lease with 
         Channel* lease = stage.world.leases(0)[0];
         take_out(stage, 0, ejected);
         CHECK(lease->closed);
-        say(stage, destination, "+OK\r\n");
+        say(stage, destination, "*1\r\n+OK\r\n");
         CHECK(World::heard(*stage.client) ==
               "-ERR ringmain: the connection that watched the source is lost; 'RENAME' has written "
               "the destination; the source is there\r\n");
@@ -264,6 +264,68 @@ TEST_CASE("a server that answers steps and transactions with LOADING is ejected 
         }
         CHECK_FALSE(stage.world.health(0).accepts_traffic());
     }
+}
+
+TEST_CASE("each step that is refused says of which commands it is") {
+    const std::string denied = "-NOPERM this user has no permissions to run the 'eval' command\r\n";
+    const std::string begin = "-ERR ringmain: server s0 (10.0.0.1:7000) refuses ";
+    const std::string end =
+        " over several servers needs: -NOPERM this user has no permissions to run the 'eval' "
+        "command; make it take that, or give the keys a common hash tag; ";
+    Stage stage;
+    SUBCASE("to read the second of the sources") {
+        stage.begin({"SUNIONSTORE", stage.a[1], stage.a[2], stage.a[0]});
+        stage.answer({2, false, "EVAL", dump("x")});
+        stage.answer({0, false, "EVAL", denied});
+        CHECK(World::heard(*stage.client) == begin + "EVAL of PTTL and DUMP, which SUNIONSTORE" +
+                                                 end + "'SUNIONSTORE' has changed nothing\r\n");
+    }
+    SUBCASE("to write, with the destination written already") {
+        stage.begin({"RENAME", stage.a[1], stage.a[0]});
+        stage.answer({1, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
+        stage.answer({0, false, "EVAL", "*1\r\n+OK\r\n"});
+        stage.answer({1, true, "MULTI UNLINK EXEC", changed});
+        stage.answer({1, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
+        stage.answer({0, false, "EVAL", denied});
+        CHECK(World::heard(*stage.client) ==
+              begin + "EVAL of RESTORE and RENAME, which RENAME" + end +
+                  "'RENAME' has written the destination; the source is there\r\n");
+    }
+    SUBCASE("to add a member") {
+        stage.begin({"SMOVE", stage.a[1], stage.a[0], "m"});
+        stage.answer({1, false, "SISMEMBER", ":1\r\n"});
+        stage.answer({1, true, "MULTI DISCARD WATCH SISMEMBER", watched + ":1\r\n"});
+        stage.answer({0, false, "EVAL", denied});
+        CHECK(World::heard(*stage.client) == begin + "EVAL of SET and SADD, which SMOVE" + end +
+                                                 "'SMOVE' has changed nothing\r\n");
+    }
+    SUBCASE("to remove, of what was run") {
+        stage.begin({"RENAME", stage.a[0], stage.a[1]});
+        stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
+        stage.answer({1, false, "EVAL", "*1\r\n+OK\r\n"});
+        stage.answer({0, true, "MULTI UNLINK EXEC", "+OK\r\n+QUEUED\r\n*1\r\n" + denied});
+        CHECK(World::heard(*stage.client) ==
+              begin + "UNLINK, which RENAME" + end +
+                  "'RENAME' has written the destination, and may have removed the source\r\n");
+    }
+    stage.check_clean();
+}
+
+TEST_CASE("an error of the client's own command is told as redis says it") {
+    Stage stage;
+    stage.begin({"SUNIONSTORE", stage.a[1], stage.a[0], stage.b[1]});
+    stage.answer({0, false, "EVAL", dump("x")});
+    SUBCASE("") {
+        stage.answer({1, false, "EVAL", "*1\r\n-WRONGTYPE no\r\n"});
+        CHECK(World::heard(*stage.client) == "-WRONGTYPE no\r\n");
+    }
+    SUBCASE("and what has another shape is no answer") {
+        stage.answer({1, false, "EVAL", ":1\r\n"});
+        CHECK(World::heard(*stage.client) ==
+              "-ERR ringmain: the servers' answers do not fit the request; 'SUNIONSTORE' may have "
+              "written the destination; the sources are as they were\r\n");
+    }
+    stage.check_clean();
 }
 
 TEST_CASE("a reload that changes the database ends steps and transactions") {

@@ -18,19 +18,19 @@ std::vector<Story> stories(const Stage& stage) {
     return {
         {{"SUNIONSTORE", d, s, stage.b[1], stage.a[2]},
          {{{0, false, "EVAL", dump("x")}, {2, false, "EVAL", dump("y")}},
-          {{1, false, "EVAL", ":7\r\n"}}},
+          {{1, false, "EVAL", "*1\r\n:7\r\n"}}},
          ":7\r\n"},
         {{"COPY", s, d},
-         {{{0, false, "EVAL", dump("x", 5000)}}, {{1, false, "EVAL", ":1\r\n"}}},
+         {{{0, false, "EVAL", dump("x", 5000)}}, {{1, false, "EVAL", "*1\r\n:1\r\n"}}},
          ":1\r\n"},
         {{"RENAME", s, d},
          {{{0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")}},
-          {{1, false, "EVAL", "+OK\r\n"}},
+          {{1, false, "EVAL", "*1\r\n+OK\r\n"}},
           {{0, true, "MULTI UNLINK EXEC", removed}}},
          "+OK\r\n"},
         {{"RENAMENX", s, d},
          {{{0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")}},
-          {{1, false, "EVAL", ":1\r\n"}},
+          {{1, false, "EVAL", "*1\r\n:1\r\n"}},
           {{0, true, "MULTI UNLINK EXEC", removed}}},
          ":1\r\n"},
         {{"SMOVE", s, d, "m"},
@@ -159,7 +159,7 @@ TEST_CASE("a client that has ended its side still gets its answer") {
     }
 }
 
-TEST_CASE("a server's refusal before anything is done is the answer") {
+TEST_CASE("what a server refuses of our words is told with its name, and what to do") {
     const std::string refusal = "-LOADING Redis is loading the dataset in memory\r\n";
     for (size_t i = 0; i < stories(Stage()).size(); ++i) {
         const size_t count = stories(Stage())[i].steps.size();
@@ -179,13 +179,15 @@ TEST_CASE("a server's refusal before anything is done is the answer") {
                                   : refusal;
             stage.answer(question);
             const std::string text = World::heard(*stage.client);
-            if (removes) {
-                CHECK(text.starts_with("-ERR ringmain: a server refused: -"));
-                CHECK(text.find("has written the destination, and may have removed the source") !=
-                      std::string::npos);
-            } else {
-                CHECK(text == refusal);
-            }
+            const std::string name = "s" + std::to_string(question.server);
+            CHECK(text.starts_with("-ERR ringmain: server " + name + " (10.0.0.1:700"));
+            CHECK(text.find(", which " + story.request[0] + " over several servers needs: -") !=
+                  std::string::npos);
+            CHECK(text.find("; make it take that, or give the keys a common hash tag; '") !=
+                  std::string::npos);
+            CHECK(text.ends_with(removes ? "has written the destination, and may have removed the "
+                                           "source\r\n"
+                                         : "has changed nothing\r\n"));
             stage.check_clean();
         }
     }
@@ -221,7 +223,7 @@ TEST_CASE("the command runs where its destination lives, on names of its sources
     CHECK(other != name);
     CHECK(Words(words.begin() + 6, words.end()) ==
           Words{"ZUNIONSTORE", stage.a[1], "3", name, stage.b[1], other, "WEIGHTS", "1", "2", "3"});
-    stage.world.reply(1, ":2\r\n");
+    stage.world.reply(1, "*1\r\n:2\r\n");
     stage.world.settle();
     CHECK(World::heard(*stage.client) == ":2\r\n");
 }
@@ -236,7 +238,7 @@ TEST_CASE("COPY and RENAME keep the time to live, which is never rounded to none
         CHECK(stage.words[4] == wanted);
         CHECK(Words(stage.words.end() - 4, stage.words.end()) ==
               Words{stage.a[1], "DB", "3", "REPLACE"});
-        stage.world.reply(1, ":0\r\n");
+        stage.world.reply(1, "*1\r\n:0\r\n");
         stage.world.settle();
         CHECK(World::heard(*stage.client) == ":0\r\n");
     }
@@ -259,7 +261,7 @@ TEST_CASE("a null of the third version of the protocol is a key that is not ther
     stage.world.settle();
     stage.expect({1, false, "EVAL", ""});
     CHECK(stage.words[2] == "0");
-    stage.world.reply(1, ":0\r\n", true);
+    stage.world.reply(1, "*1\r\n:0\r\n", true);
     stage.world.settle();
     CHECK(World::heard(*stage.client) == ":0\r\n");
 }
@@ -270,12 +272,12 @@ TEST_CASE("a source that was changed while it was carried is carried again") {
     stage.begin({"RENAME", s, stage.a[1]});
     const Question watch = {0, true, "MULTI DISCARD WATCH EVAL", watched + dump("old")};
     stage.answer(watch);
-    stage.answer({1, false, "EVAL", "+OK\r\n"});
+    stage.answer({1, false, "EVAL", "*1\r\n+OK\r\n"});
     stage.answer({0, true, "MULTI UNLINK EXEC", changed});
     stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("new")});
     stage.expect({1, false, "EVAL", ""});
     CHECK(stage.words[5] == "new");
-    stage.world.reply(1, "+OK\r\n");
+    stage.world.reply(1, "*1\r\n+OK\r\n");
     stage.world.settle();
     stage.answer({0, true, "MULTI UNLINK EXEC", removed});
     CHECK(World::heard(*stage.client) == "+OK\r\n");
@@ -289,7 +291,7 @@ TEST_CASE("a source that is changed all the time is an error, and so is one that
     SUBCASE("changed") {
         for (int i = 0; i < 16; ++i) {
             stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
-            stage.answer({1, false, "EVAL", "+OK\r\n"});
+            stage.answer({1, false, "EVAL", "*1\r\n+OK\r\n"});
             stage.answer({0, true, "MULTI UNLINK EXEC", changed});
         }
         CHECK(World::heard(*stage.client) ==
@@ -299,7 +301,7 @@ TEST_CASE("a source that is changed all the time is an error, and so is one that
     }
     SUBCASE("gone") {
         stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
-        stage.answer({1, false, "EVAL", "+OK\r\n"});
+        stage.answer({1, false, "EVAL", "*1\r\n+OK\r\n"});
         stage.answer({0, true, "MULTI UNLINK EXEC", changed});
         stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + no_dump});
         CHECK(World::heard(*stage.client) ==
@@ -321,7 +323,7 @@ TEST_CASE("a RENAME that fails leaves its connection to the next one") {
         if (leaves) {
             stage.client = &stage.world.client();
         } else {
-            stage.answer({1, false, "EVAL", "-ERR no such key\r\n"});
+            stage.answer({1, false, "EVAL", "*1\r\n-ERR no such key\r\n"});
             CHECK(World::heard(*stage.client) == "-ERR no such key\r\n");
         }
         CHECK(stage.pool().counters->leases.get() == 0);
@@ -331,7 +333,7 @@ TEST_CASE("a RENAME that fails leaves its connection to the next one") {
 
         stage.begin({"RENAME", stage.a[0], stage.a[1]});
         stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
-        stage.answer({1, false, "EVAL", "+OK\r\n"});
+        stage.answer({1, false, "EVAL", "*1\r\n+OK\r\n"});
         stage.answer({0, true, "MULTI UNLINK EXEC", removed});
         CHECK(World::heard(*stage.client) == "+OK\r\n");
         stage.check_clean();
@@ -346,7 +348,7 @@ TEST_CASE("a connection that does not say that it watches nothing is closed") {
         Stage stage;
         stage.begin({"RENAME", stage.a[0], stage.a[1]});
         stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + no_dump});
-        stage.answer({1, false, "EVAL", "-ERR no such key\r\n"});
+        stage.answer({1, false, "EVAL", "*1\r\n-ERR no such key\r\n"});
         stage.expect({0, true, "UNWATCH", ""}).inbound += answer;
         stage.world.settle();
         CHECK(World::heard(*stage.client) == "-ERR no such key\r\n");
@@ -360,11 +362,11 @@ TEST_CASE("RENAMENX overwrites nobody: a source that was changed is an error") {
     stage.begin({"RENAMENX", stage.a[0], stage.a[1]});
     stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
     SUBCASE("there is a destination") {
-        stage.answer({1, false, "EVAL", ":0\r\n"});
+        stage.answer({1, false, "EVAL", "*1\r\n:0\r\n"});
         CHECK(World::heard(*stage.client) == ":0\r\n");
     }
     SUBCASE("changed") {
-        stage.answer({1, false, "EVAL", ":1\r\n"});
+        stage.answer({1, false, "EVAL", "*1\r\n:1\r\n"});
         stage.answer({0, true, "MULTI UNLINK EXEC", changed});
         CHECK(World::heard(*stage.client)
                   .starts_with("-ERR ringmain: another client changed the source meanwhile; "
@@ -423,8 +425,9 @@ TEST_CASE("SMOVE looks at what redis looks at, in its order") {
           again,
           {1, false, "EVAL", ":1\r\n"},
           {0, true, "MULTI SREM EXEC", "+OK\r\n+QUEUED\r\n*1\r\n" + wrong}},
-         "-ERR ringmain: a server refused: -WRONGTYPE Operation against a key; 'SMOVE' has written "
-         "the destination, and may have removed the source\r\n"},
+         "-ERR ringmain: server s0 (10.0.0.1:7000) refuses SREM, which SMOVE over several servers "
+         "needs: -WRONGTYPE Operation against a key; make it take that, or give the keys a common "
+         "hash tag; 'SMOVE' has written the destination, and may have removed the source\r\n"},
     };
     for (const Case& one : cases) {
         Stage stage;
@@ -479,9 +482,11 @@ TEST_CASE("two clients that move a member to and fro do not lose it") {
     SUBCASE("a server refuses to look again") {
         stage.answer({0, true, "MULTI SREM EXEC", changed});
         stage.answer({0, true, looks_again, watched + "-WRONGTYPE no\r\n"});
-        CHECK(World::heard(*stage.client) ==
-              "-ERR ringmain: a server refused: -WRONGTYPE no; 'SMOVE' has added the member to the "
-              "destination; the source may have it\r\n");
+        CHECK(
+            World::heard(*stage.client) ==
+            "-ERR ringmain: server s0 (10.0.0.1:7000) refuses SISMEMBER, which SMOVE over several "
+            "servers needs: -WRONGTYPE no; make it take that, or give the keys a common hash tag; "
+            "'SMOVE' has added the member to the destination; the source may have it\r\n");
     }
     SUBCASE("it goes on for ever") {
         for (int attempt = 1; attempt < 16; ++attempt) {
@@ -510,7 +515,7 @@ TEST_CASE("what a client sends before and behind it keeps its order") {
     stage.answer({0, false, "SET", "+OK\r\n"});
     CHECK(World::heard(*stage.client) == "+OK\r\n");
     stage.answer({0, false, "EVAL", dump("w")});
-    stage.answer({1, false, "EVAL", ":1\r\n"});
+    stage.answer({1, false, "EVAL", "*1\r\n:1\r\n"});
     CHECK(World::heard(*stage.client) == ":1\r\n");
     stage.answer({1, false, "GET", bulk("w")});
     CHECK(World::heard(*stage.client) == bulk("w"));
@@ -539,7 +544,7 @@ TEST_CASE("values that come in many pieces go on whole") {
     stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump(value)});
     stage.expect({1, false, "EVAL", ""});
     CHECK(stage.words[5] == value);
-    stage.world.reply(1, "+OK\r\n");
+    stage.world.reply(1, "*1\r\n+OK\r\n");
     stage.world.settle();
     stage.answer({0, true, "MULTI UNLINK EXEC", removed});
     CHECK(World::heard(*stage.client) == "+OK\r\n");
@@ -571,7 +576,7 @@ TEST_CASE("the lease of a rename waits as long as the step on the other server")
     stage.begin({"RENAME", stage.a[0], stage.a[1]});
     stage.answer({0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")});
     stage.world.pass(300);
-    stage.answer({1, false, "EVAL", "+OK\r\n"});
+    stage.answer({1, false, "EVAL", "*1\r\n+OK\r\n"});
     stage.answer({0, true, "MULTI UNLINK EXEC", removed});
     CHECK(World::heard(*stage.client) == "+OK\r\n");
     stage.check_clean();
@@ -584,7 +589,7 @@ TEST_CASE("a lease that is lost between two steps is told") {
     stage.expect({1, false, "EVAL", ""});
     stage.world.leases(0)[0]->inbound_end = true;
     stage.world.settle();
-    stage.world.reply(1, "+OK\r\n");
+    stage.world.reply(1, "*1\r\n+OK\r\n");
     stage.world.settle();
     CHECK(World::heard(*stage.client) ==
           "-ERR ringmain: the connection that watched the source is lost; 'RENAME' has written the "
