@@ -220,7 +220,7 @@ void write_keys(std::string& out, Arguments request, bool with_flags, Version ve
     const auto sink = [&](uint32_t position, const KeySpec& spec) {
         keys.push_back({.position = position, .flags = flags_of(*command, spec, request)});
     };
-    const KeySearch result = search_keys(*command, Views(request), sink);
+    const KeySearch result = search_keys(*command, Views(request), sink, Reading::AsTold);
     // Redis does not tell a wrong count from a count of 0 where 0 is allowed.
     const bool may_be_none = (command->flags & command_flag::no_mandatory_keys) != 0;
     if (result != KeySearch::Found && !may_be_none) {

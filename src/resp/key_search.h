@@ -79,6 +79,27 @@ void for_each_pattern(const Arguments& arguments, Take take) {
     }
 }
 
+// Whose reading of the words between which keys stand: the server's own, as it runs the request, or
+// COMMAND GETKEYS's, which looks for the first of each word and not for what an option takes.
+enum class Reading : uint8_t { AsRun, AsTold };
+
+// What COMMAND GETKEYS says that SORT writes: a key that is called as an option is one to it.
+template <class Arguments>
+[[nodiscard]] uint32_t told_store(const Arguments& arguments) {
+    uint32_t store = 0;
+    for (uint32_t at = 2; at < arguments.size(); ++at) {
+        const std::string_view argument = arguments.view(at);
+        if (is_word(argument, "limit")) {
+            at += 2;
+        } else if (is_word(argument, "by") || is_word(argument, "get")) {
+            at += 1;
+        } else if (is_word(argument, "store") && at + 1 < arguments.size()) {
+            store = at + 1;
+        }
+    }
+    return store;
+}
+
 // The keys of one specification are at first, first + step, ... up to last.
 struct KeyRange {
     const KeySpec* spec = nullptr;
@@ -96,15 +117,24 @@ enum class RangeStatus : uint8_t {
 template <class Arguments>
 [[nodiscard]] int64_t begin_of(const KeySpec& spec,
                                const Arguments& arguments,
-                               const Options& options) {
+                               const Options& options,
+                               Reading reading) {
+    const bool is_told = reading == Reading::AsTold;
     switch (spec.begin) {
         case KeySpec::Begin::Index:
             return spec.index;
         // SORT: what it writes is behind STORE; what it reads by BY and GET nobody can tell.
         case KeySpec::Begin::Unknown:
-            return (spec.flags & key_flag::ow) != 0 ? int64_t{options.store} : 0;
+            if ((spec.flags & key_flag::ow) == 0) return 0;
+            return is_told ? told_store(arguments) : options.store;
         case KeySpec::Begin::Keyword:
             break;
+    }
+    if (spec.index > 0 && is_told) {
+        for (int64_t at = spec.index; at + 1 < arguments.size(); ++at) {
+            if (is_word(arguments.view(static_cast<uint32_t>(at)), spec.keyword)) return at + 1;
+        }
+        return 0;
     }
     if (spec.index > 0) {
         if (spec.keyword == "STREAMS") return options.streams;
@@ -121,10 +151,11 @@ template <class Arguments>
 [[nodiscard]] RangeStatus locate(const Command& command,
                                  const Arguments& arguments,
                                  const Options& options,
+                                 Reading reading,
                                  KeyRange& range) {
     const KeySpec& spec = *range.spec;
     const int64_t size = arguments.size();
-    const int64_t begin = begin_of(spec, arguments, options);
+    const int64_t begin = begin_of(spec, arguments, options, reading);
     if (begin == 0) return RangeStatus::Absent;
 
     range.first = begin;
@@ -150,7 +181,10 @@ template <class Arguments>
 
 // Calls sink(position, specification) for each key, unless the result is Invalid.
 template <class Arguments, class Sink>
-[[nodiscard]] KeySearch search_keys(const Command& command, const Arguments& arguments, Sink sink) {
+[[nodiscard]] KeySearch search_keys(const Command& command,
+                                    const Arguments& arguments,
+                                    Sink sink,
+                                    Reading reading = Reading::AsRun) {
     Options options;
     if (command.options_from != 0) options = read_options(arguments, command.options_from);
 
@@ -161,7 +195,7 @@ template <class Arguments, class Sink>
     for (const KeySpec& spec : command.key_specs) {
         if ((spec.flags & key_flag::not_key) != 0) continue;
         KeyRange range = {.spec = &spec};
-        switch (locate(command, arguments, options, range)) {
+        switch (locate(command, arguments, options, reading, range)) {
             case RangeStatus::Invalid:
                 return KeySearch::Invalid;
             case RangeStatus::Absent:

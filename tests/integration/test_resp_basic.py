@@ -106,7 +106,10 @@ class LocalAnswers(RedisCase):
         self.assertGreater(len(client.value("COMMAND")), 150)
         for words in (["SET", "a", "b"], ["MSET", "a", "1", "b", "2"], ["GET", "a"],
                       ["EVAL", "return 1", "2", "x", "y", "z"], ["SUNION", "a", "b", "c"],
-                      ["XREAD", "COUNT", "2", "STREAMS", "s1", "s2", "0", "0"]):
+                      ["XREAD", "COUNT", "2", "STREAMS", "s1", "s2", "0", "0"],
+                      "GEORADIUS k 1 2 3 m STORE a STORE b".split(),
+                      "GEORADIUS k 1 2 3 m STOREDIST a STORE b".split(),
+                      "SORT k STORE a STORE b".split(), "SORT k STORE by STORE x".split()):
             self.expect_as_redis(client, reference, resp("COMMAND", "GETKEYS", *words))
 
     def test_command_docs_satisfies_redis_cli(self):
