@@ -238,10 +238,10 @@ void Proxy::check_requests(ServerConn& conn) {
     if (timeout.ns > 0) {
         expire_requests(conn, timeout);
         if (conn.fragments.empty()) return;
-        if (!conn.is_late()) return;
+        if (!conn.is_late() && !Streams::is_under_way(conn)) return;
     }
     if (conn.streaming || !is_ready) return;
-    if (timeout.ns > 0) replace_late(conn);
+    if (timeout.ns > 0 && conn.is_late()) replace_late(conn);
     wake_at(late_from_of(conn) + late);
 }
 
