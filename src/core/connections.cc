@@ -121,7 +121,7 @@ ServerConn* Proxy::next_to_preconnect() {
 
 bool Proxy::has_more_to_do() const {
     return !preconnect_.empty() || !resumable_.empty() || !disconnect_.empty() ||
-           subscriptions_.has_more_to_do();
+           streams_.has_throttled() || subscriptions_.has_more_to_do();
 }
 
 ServerConn* Proxy::next_to_disconnect() {

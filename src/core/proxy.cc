@@ -111,7 +111,7 @@ void Proxy::end_batch() {
     shown.buffer_memory.set(uint64_t{blocks_->in_use()} * block_size);
     shown.request_memory.set(stores_.requests.live() * sizeof(Request) +
                              stores_.fragments.live() * sizeof(Fragment));
-    streams_.end_batch();
+    streams_.drive();
     if (now_ - last_stall_check_ >= stall_check_interval) look_for_stalled();
     if (blocks_->available() >= roomy_) {
         exhausted_since_ = now_;
@@ -208,6 +208,7 @@ void Proxy::remove_client(ClientConn& client) {
         detach(request);
         free_if_done(request);
     }
+    streams_.drive();
     subscriptions_.leave(client);
     leases_.reset(client);
     clients_.remove(client);

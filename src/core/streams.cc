@@ -477,7 +477,7 @@ bool Streams::is_full(const ServerConn& conn) {
 
 // While others wait behind it everything is taken, as fast as it comes: they are not to wait for a
 // slow client, and two clients are not to wait for each other.
-void Streams::drive() {
+void Streams::drive_all() {
     for (ServerConn* conn = under_way_.front(); conn != nullptr;
          conn = decltype(under_way_)::after(*conn)) {
         if (!conn->streaming) continue;

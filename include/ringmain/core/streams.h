@@ -181,12 +181,15 @@ class Streams {
     // The server of one with an early answer says no more. False: the connection was lost for that.
     [[nodiscard]] bool end_early(ServerConn& conn);
 
-    // Pauses and goes on.
-    void end_batch() {
+    // Pauses what comes faster than its client takes it, and goes on with the rest: at the end of a
+    // batch, and when a client has left.
+    void drive() {
         if (!under_way_.empty()) [[unlikely]] {
-            drive();
+            drive_all();
         }
     }
+
+    [[nodiscard]] bool has_throttled() const { return !throttled_.empty(); }
 
     // Whether the connection is received from.
     void pause(ServerConn& conn, bool paused);
@@ -213,7 +216,7 @@ class Streams {
         return threshold > 0 && missing > threshold;
     }
 
-    void drive();
+    void drive_all();
     [[nodiscard]] bool keep_early(ServerConn& conn, Slice slice);
     void take_all_early();
     void lose_early(ServerConn& conn);
