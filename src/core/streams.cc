@@ -352,6 +352,8 @@ bool Streams::return_to_place(ServerConn& conn) {
     ServerConn* failed = server.failed_place(conn.resp3);
     if (failed == nullptr) return false;
     server.swap_places(conn, *failed);
+    // A server that was down with that one has nobody left who would find out that it is not.
+    server.health().allow();
     conn.is_lease = false;
     failed->is_lease = true;
     proxy_->waiting_.remove(*failed);
