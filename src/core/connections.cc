@@ -200,6 +200,10 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
                       (conn.spoke_since_connect || now_ - conn.since > backoff_max);
     using stats::ServerCounters;
     conn.count_loss(reason == end_of_stream_reason ? &ServerCounters::eof : &ServerCounters::err);
+    if (!idle && Streams::may_be_refused(conn)) {
+        lose(conn, std::string(reason).append(over_large_request), Blame::Us);
+        return;
+    }
     lose(conn, reason, idle ? Blame::Nobody : Blame::Server);
 }
 

@@ -353,6 +353,11 @@ bool Streams::may_hold_answers(const ServerConn& conn) {
     return is_open && !pool.is_redis() && pool.options->stream_threshold <= read_size;
 }
 
+bool Streams::may_be_refused(const ServerConn& conn) {
+    return conn.uploads_of != 0 && conn.state == ServerConn::State::Ready &&
+           !conn.fragments.empty() && conn.server->is_connected();
+}
+
 bool Streams::waits_for_client(const ServerConn& conn) const {
     return conn.uploader != nullptr && conn.fragments.size() == 1 && conn.out.empty() &&
            proxy_->now() - conn.taken_at > backoff_max;

@@ -34,6 +34,9 @@ class Server;
 // What Proxy::on_server_lost() is told when the server closed the connection.
 inline constexpr std::string_view end_of_stream_reason = "closed the connection";
 
+// Behind that, when it may be for what was sent (Streams::may_be_refused).
+inline constexpr std::string_view over_large_request = " over a large request";
+
 // Who is the cause of a lost connection.
 enum class Blame : uint8_t {
     Nobody,  // an idle connection that the server closed, one that has done its work, or a client

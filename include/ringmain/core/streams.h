@@ -160,6 +160,9 @@ class Streams {
     // Whether the server may be taking a large request: then its deadlines are looked at when the
     // driver has said what the kernel still has of it.
     [[nodiscard]] bool asks_kernel(ServerConn& conn);
+    // A server ends the connection of a client that sends it more than it takes, and those of
+    // everybody go on: that says nothing about it.
+    [[nodiscard]] static bool may_be_refused(const ServerConn& conn);
     // Something was answered on a connection that was set apart.
     void on_answered(ServerConn& conn);
     // Before those who wait for it are told.
