@@ -28,6 +28,7 @@ bool returns_data(const Command& command) {
 Taken RespFront::forward_by(ByteRange key) {
     uint32_t server = 0;
     if (!route(key, &server)) return Taken::Yes;
+    if (has_to_wait()) return later();
     if (pool_.server(server).large_keys.is_used()) [[unlikely]] {
         return forward_watched(server, key);
     }
@@ -74,19 +75,9 @@ void RespFront::forward_to_any() {
 // EVALSHA: its server is told the script first.
 void RespFront::run_script(uint32_t server_index) {
     const ScriptId script = find_script(pool_, word(1));
-    if (!script.is_one()) {
-        Request* request = forward_to(server_index);
-        if (request != nullptr) request->command = command_;
-        return;
-    }
-    std::string_view why;
-    ServerConn* conn =
-        proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
-    // Without one the request itself will be told why.
-    if (conn != nullptr) tell_script(proxy_, *conn, script);
-    Request* request = forward_to(server_index);
+    Request* request = forward_to(server_index, script);
     if (request == nullptr) return;
-    request->policy = ResponsePolicy::Script;
+    if (script.is_one()) request->policy = ResponsePolicy::Script;
     request->command = command_;
 }
 
@@ -109,11 +100,39 @@ void RespFront::run_text(uint32_t server_index) {
     request->extra = script.pack();
 }
 
-// Null when it was answered with an error instead.
-Request* RespFront::forward_to(uint32_t server_index) {
+// So large that others would wait behind it, or find no room; and nothing that its client has said
+// binds it to a connection.
+bool RespFront::goes_apart() const {
+    const uint64_t threshold = pool_.options->stream_threshold;
+    if (bytes_.size() <= threshold || threshold == 0) [[likely]] {
+        return false;
+    }
+    return !client_.special || !client_.session->goes_on();
+}
+
+// On another connection it might overtake what its client has said before.
+bool RespFront::has_to_wait() const {
+    return !client_.requests.empty() && goes_apart();
+}
+
+// Null when it goes the common way.
+Request* RespFront::forward_apart(Server& server, ScriptId script) {
+    if (!goes_apart() || !client_.requests.empty()) return nullptr;
+    Request* request = proxy_.streams().forward_apart(client_, server, bytes_, 0, script);
+    if (request != nullptr) note(*request);
+    return request;
+}
+
+// Null when it was answered with an error instead. The server is told the script first, if any.
+Request* RespFront::forward_to(uint32_t server_index, ScriptId script) {
+    Server& server = pool_.server(server_index);
+    if (Request* apart = forward_apart(server, script)) return apart;
     std::string_view why;
-    ServerConn* conn =
-        proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
+    ServerConn* conn = proxy_.usable_connection(server, client_, bytes_.size(), &why);
+    if (conn != nullptr && script.is_one()) {
+        tell_script(proxy_, *conn, script);
+        conn = proxy_.usable_connection(server, client_, bytes_.size(), &why);
+    }
     if (conn == nullptr) {
         proxy_.refuse_forward(client_, error_line(pool_, why), proxy_.scratch().why_reason);
         return nullptr;

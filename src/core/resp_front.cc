@@ -146,6 +146,7 @@ Taken RespFront::take_unknown(std::string_view name) {
         if (joins_transaction(server)) queue();
         return Taken::Yes;
     }
+    if (has_to_wait()) return later();
     forward_to(server);
     return Taken::Yes;
 }
@@ -166,8 +167,7 @@ Taken RespFront::take_command(const Command& command) {
             }
             return forward_by(frame_.arguments[command.only_key]);
         case Handling::Split:
-            split(command);
-            return Taken::Yes;
+            return split(command);
         case Handling::Gather:
             return gather(proxy_, client_, {command, bytes_, arguments()});
         case Handling::AnyServer:
@@ -322,6 +322,7 @@ Taken RespFront::forward_by_keys(const Command& command) {
     uint32_t server = 0;
     switch (place_keys(command, &server)) {
         case Place::OneServer:
+            if (has_to_wait()) return later();
             forward(server);
             break;
         case Place::Several:
@@ -347,29 +348,31 @@ Taken RespFront::forward_by_keys(const Command& command) {
 // --- commands whose keys may live on several servers
 // ----------------------------------------------
 
-void RespFront::split(const Command& command) {
+Taken RespFront::split(const Command& command) {
     const uint32_t step = command.id == CommandId::Mset ? 2 : 1;
     if ((frame_.argument_count - 1) % step != 0) {
         proxy_.answer_error(client_, resp::wrong_arity(command));
-        return;
+        return Taken::Yes;
     }
     const std::span<const ByteRange> all = arguments();
     Scratch& scratch = proxy_.scratch();
     scratch.servers.clear();
-    if (!has_server()) return;
+    if (!has_server()) return Taken::Yes;
     first_key_ = all[1];
     bool several = false;
     for (size_t i = 1; i < all.size(); i += step) {
-        if (!is_short_enough(all[i])) return;
+        if (!is_short_enough(all[i])) return Taken::Yes;
         scratch.servers.push_back(static_cast<uint16_t>(server_of(all[i])));
         several = several || scratch.servers.front() != scratch.servers.back();
     }
     if (!several) {
+        if (has_to_wait()) return later();
         forward_to(scratch.servers.front());
-        return;
+        return Taken::Yes;
     }
-    if (!choose_connections(proxy_, client_, bytes_.size())) return;
+    if (!choose_connections(proxy_, client_, bytes_.size())) return Taken::Yes;
     send_fragments(command, command.name, step);
+    return Taken::Yes;
 }
 
 namespace {

@@ -44,7 +44,10 @@ class RespFront {
     Taken forward_watched(uint32_t server_index, ByteRange key);
     void forward(uint32_t server);
     void forward_to_any();
-    Request* forward_to(uint32_t server_index);
+    Request* forward_to(uint32_t server_index, ScriptId script = {});
+    [[nodiscard]] bool goes_apart() const;
+    [[nodiscard]] bool has_to_wait() const;
+    [[nodiscard]] Request* forward_apart(Server& server, ScriptId script);
     void run_script(uint32_t server_index);
     void run_text(uint32_t server_index);
     [[nodiscard]] bool has_key_count();
@@ -113,7 +116,7 @@ class RespFront {
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
     void refuse_crossing(const std::string& what, bool may_be_emulated = false);
     Taken forward_by_keys(const Command& command);
-    void split(const Command& command);
+    Taken split(const Command& command);
     void send_fragments(const Command& command, std::string_view name, uint32_t step);
 
     std::span<const ByteRange> arguments();

@@ -65,6 +65,7 @@ Taken RespFront::publish(const Command& command) {
     const ByteRange channel = frame_.arguments[command.only_key];
     uint32_t server = 0;
     if (!route(channel, &server)) return Taken::Yes;
+    if (has_to_wait()) return later();
     Request* request = forward_to(server);
     if (request == nullptr) return Taken::Yes;
     proxy_.subscriptions().count_receivers(*request,

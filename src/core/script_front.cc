@@ -41,7 +41,7 @@ void forget_told(const Server& server, ScriptId script) {
     }
 }
 
-void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script) {
+void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script, uint64_t behind) {
     if (has_told(conn, script)) return;
 
     const std::optional<std::string> body = conn.server->pool().scripts.text(script);
@@ -51,7 +51,7 @@ void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script) {
     resp::write_bulk(text, "SCRIPT");
     resp::write_bulk(text, "LOAD");
     resp::write_bulk(text, *body);
-    if (!proxy.has_room_for(text.size())) return;
+    if (!proxy.has_room_for(text.size() + behind)) return;
     Request* request = proxy.make_own_request();
     if (request == nullptr) return;
     request->policy = ResponsePolicy::Script;

@@ -21,8 +21,9 @@ ScriptId keep_script(
     Proxy& proxy, Pool& pool, const Bytes& bytes, ByteRange range, ChainPlace& place);
 
 // Queues SCRIPT LOAD ahead of what is said next on the connection, unless it was told that script
-// before. Its answer is nobody's.
-void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script);
+// before, or there is no memory for it and for the `behind` bytes that follow. Its answer is
+// nobody's.
+void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script, uint64_t behind = 0);
 
 // The server says that it does not have the script: this worker's connections tell it again.
 void forget_told(const Server& server, ScriptId script);

@@ -11,6 +11,7 @@
 
 #include "front.h"
 #include "meta_sets.h"
+#include "script_front.h"
 
 namespace ringmain::core {
 
@@ -215,15 +216,14 @@ void Streams::mark_apart(ServerConn& conn) {
     conn.server->set_apart += 1;
 }
 
-Request* Streams::forward_apart(ClientConn& client,
-                                Server& server,
-                                const Bytes& bytes,
-                                uint64_t key_hash) {
+Request* Streams::forward_apart(
+    ClientConn& client, Server& server, const Bytes& bytes, uint64_t key_hash, ScriptId script) {
     if (server.set_apart >= set_apart_max || !server.live) return nullptr;
-    if (!proxy_->has_room_for(bytes.size()) || !proxy_->has_fragments(1)) return nullptr;
+    if (!proxy_->has_room_for(bytes.size()) || !proxy_->has_fragments(2)) return nullptr;
     std::string_view why;
-    ServerConn* conn = take(server, client.resp3, client.pool->options->redis_db, &why);
+    ServerConn* conn = take(server, client.resp3, Leases::database_of(client), &why);
     if (conn == nullptr) return nullptr;
+    if (script.is_one()) tell_script(*proxy_, *conn, script, bytes.size());
     Request* request = proxy_->make_request(client);
     RM_ASSERT(request != nullptr);
     request->only.key_hash = key_hash;
@@ -231,6 +231,7 @@ Request* Streams::forward_apart(ClientConn& client,
     RM_ASSERT(written);
     mark_apart(*conn);
     conn->large_key = key_hash;
+    if (bytes.size() > large_request_size) conn->uploads_of = client.id;
     proxy_->enqueue(*conn, request->only);
     proxy_->waiting_.add(*conn);
     client.paused = true;
@@ -362,10 +363,10 @@ bool Streams::return_to_place(ServerConn& conn) {
 }
 
 void Streams::fall_back(ServerConn& conn) {
-    Fragment* only = conn.fragments.front();
-    if (only == nullptr || !is_wanted(*only)) return;
+    Fragment* last = conn.fragments.back();  // in front of it the server may be told its script
+    if (last == nullptr || !is_wanted(*last)) return;
     Server& server = *conn.server;
-    Request& request = *only->request;
+    Request& request = *last->request;
     ClientConn& client = *request.client;
     const ServerConn& shared = server.connection(client.affinity, client.resp3);
     if (shared.state != ServerConn::State::Ready) return;
@@ -380,14 +381,18 @@ void Streams::fall_back(ServerConn& conn) {
     std::string_view why;
     ServerConn* other = proxy_->usable_connection(server, client, conn.out.size(), &why);
     if (other == nullptr) return;
-    Fragment& fragment = proxy_->leave_queue(conn);
-    request.fragments_waiting -= 1;
     if (asks) {
+        static_cast<void>(proxy_->leave_queue(conn));
+        request.fragments_waiting -= 1;
         MetaSets(*proxy_).ask(*other, request, std::move(conn.out));
         return;
     }
     other->out.append_chain(std::move(conn.out));
-    proxy_->enqueue(*other, fragment);
+    while (!conn.fragments.empty()) {
+        Fragment& fragment = proxy_->leave_queue(conn);
+        fragment.request->fragments_waiting -= 1;
+        proxy_->enqueue(*other, fragment);
+    }
     // The next large one would go on a connection of its own.
     proxy_->hold_back(client);
 }

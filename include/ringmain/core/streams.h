@@ -89,13 +89,15 @@ class Streams {
     void end_response(ServerConn& conn);
     static void begin_time_of_own(const ServerConn& conn);
 
-    // A read of a key whose value was large lately goes on a connection that is set apart for it
-    // before anybody can wait behind its response; what its client says next waits for the answer.
+    // A read of a key whose value was large lately, or a large request that is there as a whole,
+    // goes on a connection that is set apart for it before anybody can wait behind it; what its
+    // client says next waits for the answer. The server is told the script first, if there is one.
     // Null when none is to be had. The client has no request under way.
     [[nodiscard]] Request* forward_apart(ClientConn& client,
                                          Server& server,
                                          const Bytes& bytes,
-                                         uint64_t key_hash);
+                                         uint64_t key_hash,
+                                         ScriptId script = {});
 
     // --- requests --------------------------------------------------------------------------------
 

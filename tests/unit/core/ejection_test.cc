@@ -427,6 +427,7 @@ TEST_CASE(
     config::Pool pool = ejecting_pool(1);
     pool.server_failure_limit = 1;
     pool.timeout_ms = 100;
+    pool.stream_threshold = 0;  // on everybody's connection
     World world(pool, {.blocks = 1024});
     Channel& client = world.client();
     Channel& other = world.client();

@@ -2,6 +2,8 @@
 
 #include "tests/unit/core/streaming.h"
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -355,6 +357,193 @@ TEST_CASE("connections that are late are replaced so often, whatever databases t
         }
         CHECK(world.links(0).size() <= 2 * 3 + 3);
     }
+}
+
+namespace {
+
+const std::string told_digest = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";  // of "return 1"
+
+bool has_nothing_on(const std::vector<Channel*>& links) {
+    return std::ranges::all_of(links,
+                               [](const Channel* link) { return link->server->fragments.empty(); });
+}
+
+// Whole, and answered whatever it says.
+const std::vector<std::vector<std::string>>& large_requests() {
+    static const std::string value(200'000, 'v');
+    static const std::vector<std::vector<std::string>> requests = {
+        {"EVAL", "return 1", "1", "k", value},
+        {"EVALSHA", told_digest, "1", "k", value},
+        {"MSET", "k", value, "l", value},
+        {"SORT", "k", "BY", value},
+        {"JSON.SET", "k", value},
+        {"PUBLISH", "c", value}};
+    return requests;
+}
+
+// A server that knows them, and has forgotten the script since it was told.
+void teach(World& world, Channel& client) {
+    std::map<std::string, std::string>& canned = world.server(0).redis.canned;
+    canned = {{"EVALSHA", "+OK\r\n"}, {"SORT", "+OK\r\n"}, {"JSON.SET", "+OK\r\n"}};
+    canned["SCRIPT"] = bulk(told_digest);
+    CHECK(world.ask(client, resp({"SCRIPT", "LOAD", "return 1"})) == bulk(told_digest));
+    world.server(0).redis.log.clear();
+}
+
+bool was_told_before_run(const std::vector<std::string>& log) {
+    const auto run = std::ranges::find_if(
+        log, [](const std::string& one) { return one.starts_with("EVALSHA "); });
+    return run != log.begin() && run != log.end() && *(run - 1) == "SCRIPT LOAD return 1";
+}
+
+}  // namespace
+
+// Larger than what may wait for a server: nobody else is told that it does not keep up.
+TEST_CASE("nobody waits behind a large request that is there as a whole") {
+    config::Pool pool = streaming_pool();
+    pool.server_queue_size_max = threshold;
+    pool.databases_max = 1;
+    World world(pool, {.blocks = 512});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    FakeServer& server = world.server(0);
+    teach(world, client);
+    std::string begin;
+    SUBCASE("of the pool's database") {}
+    SUBCASE("of another database") {
+        begin = resp({"SELECT", "3"});
+    }
+    for (Channel* each : {&client, &other}) {
+        CHECK(world.ask(*each, begin + resp({"GET", "small"})).ends_with("$-1\r\n"));
+    }
+    for (const std::vector<std::string>& request : large_requests()) {
+        CAPTURE(request[0]);
+        server.mood = Mood::Mute;
+        World::say(client, resp(request) + resp({"GET", "small"}));
+        world.settle();
+        CHECK(has_nothing_on(world.links(0)));
+        CHECK(world.leases(0).size() == 1);
+        World::say(other, resp({"GET", "small"}));
+        world.settle();
+        server.mood = Mood::Up;
+        world.settle();
+        CHECK(World::heard(other) == "$-1\r\n");
+        const std::string heard = World::heard(client);
+        CHECK(heard.size() > std::string("$-1\r\n").size());
+        CHECK(heard.ends_with("$-1\r\n"));
+        CHECK_FALSE(heard.starts_with("-"));
+    }
+    CHECK(was_told_before_run(server.redis.log));
+    CHECK(world.counters().timeouts.get() == 0);
+    CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
+}
+
+TEST_CASE("a large request that is there as a whole keeps its place") {
+    for (uint64_t seed = 1; seed < 20; ++seed) {
+        CAPTURE(seed);
+        World world(streaming_pool(), {.blocks = 2048, .seed = seed, .cut = true});
+        Channel& client = world.client();
+        const std::string one(150'000, '1');
+        const std::string two(150'000, '2');
+        const std::string begin = seed % 2 == 0 ? "" : resp({"SELECT", "3"});
+        if (!begin.empty()) CHECK(world.ask(client, begin) == "+OK\r\n");
+        CHECK(world.ask(client,
+                        resp({"SET", "a", "0"}) + resp({"MSET", "a", one, "b", "0"}) +
+                            resp({"GET", "a"}) + resp({"MSET", "a", "1", "b", two}) +
+                            resp({"MSET", "a", two, "b", "2"}) + "PING\r\n" +
+                            resp({"MGET", "a", "b"})) == "+OK\r\n+OK\r\n" + bulk(one) +
+                                                             "+OK\r\n+OK\r\n+PONG\r\n*2\r\n" +
+                                                             bulk(two) + bulk("2"));
+    }
+}
+
+// What it needs to know of its connection is said on the one that it has then.
+TEST_CASE("a large request that is there as a whole goes the common way where there is no other") {
+    World world(streaming_pool(), {.blocks = 512});
+    FakeServer& server = world.server(0);
+    Channel& client = world.client();
+    teach(world, client);
+    server.redis.canned["PING"] = "-ERR max number of clients reached\r\n";
+    for (const std::vector<std::string>& request : large_requests()) {
+        CAPTURE(request[0]);
+        const size_t before = server.redis.log.size();
+        const uint64_t connects = world.counters().server_connects.get();
+        const std::string heard = world.ask(client, resp(request) + resp({"GET", "small"}));
+        CHECK_FALSE(heard.starts_with("-"));
+        CHECK(heard.ends_with("$-1\r\n"));
+        CHECK(server.redis.log.size() > before);
+        CHECK(world.counters().server_connects.get() == connects + 1);
+        world.pass(5000);  // the next attempt
+    }
+    CHECK(was_told_before_run(server.redis.log));
+    CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
+}
+
+// It does that time and again, and serves everybody else.
+TEST_CASE("a server that ends a connection over what is too large for it has done nothing wrong") {
+    config::Pool pool = streaming_pool();
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool, {.blocks = 512});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"GET", "small"})) == "$-1\r\n");
+    const std::string large(200'000, 'v');
+    std::string request = resp({"MSET", "k", large});
+    SUBCASE("it is there as a whole") {}
+    SUBCASE("it goes on as it comes") {
+        request = resp({"SET", "k", large});
+    }
+    for (int i = 0; i < 5; ++i) {
+        CAPTURE(i);
+        CHECK(world.ask(client, request) == "+OK\r\n");
+        world.server(0).mood = Mood::Mute;
+        World::say(client, request);
+        world.settle();
+        const std::vector<Channel*> leases = world.leases(0);
+        REQUIRE(leases.size() == 1);
+        std::string how = "reset the connection";
+        if (i % 2 == 0) {
+            world.loop().reset(*leases.front());
+        } else {
+            how = "closed the connection";
+            world.loop().end_of_stream(*leases.front());
+        }
+        world.settle();
+        world.server(0).mood = Mood::Up;
+        CHECK(World::heard(client) ==
+              "-ERR ringmain: server s0 (10.0.0.1:7000) " + how + " over a large request\r\n");
+        CHECK(world.ask(other, resp({"GET", "small"})) == "$-1\r\n");
+        CHECK(world.health(0).failures() == 0);
+        world.pass(2000);  // it may be tried again
+    }
+    // But where it ends those of everybody as well.
+    CHECK(world.ask(client, request) == "+OK\r\n");
+    world.server(0).mood = Mood::Mute;
+    World::say(other, resp({"GET", "small"}));
+    World::say(client, request);
+    world.settle();
+    world.loop().reset(*world.link(0));
+    world.loop().reset(*world.leases(0).front());
+    world.settle();
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("a large request that is bound to its connection stays there") {
+    World world(streaming_pool(), {.blocks = 512});
+    Channel& client = world.client();
+    const std::vector<std::string>& request = large_requests()[2];
+    std::string begin;
+    SUBCASE("behind WATCH") {
+        begin = resp({"WATCH", "b"});
+    }
+    SUBCASE("of a subscribed client") {
+        begin = resp({"HELLO", "3"}) + resp({"SUBSCRIBE", "c"});
+    }
+    static_cast<void>(world.ask(client, begin));
+    const size_t leases = world.leases(0).size();
+    CHECK(world.ask(client, resp(request)) == "+OK\r\n");
+    CHECK(world.leases(0).size() == leases);
 }
 
 }  // namespace ringmain::test

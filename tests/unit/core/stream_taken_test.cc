@@ -133,7 +133,9 @@ TEST_CASE("what the kernel has no room for waits as long as the server takes wha
 }
 
 TEST_CASE("a large request that is kept and taken slowly says nothing against the server") {
-    World world(watchful_pool(), {.blocks = 1024});
+    config::Pool pool = watchful_pool();
+    pool.stream_threshold = 0;  // on everybody's connection
+    World world(pool, {.blocks = 1024});
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+OK\r\n");
     world.server(0).mood = Mood::Mute;
@@ -159,6 +161,24 @@ TEST_CASE("a large request that is kept and taken slowly says nothing against th
         world.pass(120);
     }
     CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("a large request that is there as a whole has time for as long as it is taken") {
+    World world(watchful_pool(), {.blocks = 1024});
+    Channel& client = world.client();
+    const std::string request = resp({"MSET", "a", std::string(1'500'000, 'v')});
+    CHECK(world.ask(client, request) == "+OK\r\n");
+    world.server(0).mood = Mood::Mute;
+    Channel& lease = link_apart(world);
+    World::say(client, request);
+    lease.untaken = 1'400'000;
+    world.settle();
+    take_slowly(world, lease);
+    CHECK(World::heard(client) == "");
+    world.pass(40);
+    CHECK(World::heard(client) == "");
+    world.pass(20);  // what it had is what it has
+    CHECK(World::heard(client) == error(unanswered));
 }
 
 TEST_CASE("a large transaction has time for as long as it is taken") {
