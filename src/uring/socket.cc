@@ -27,6 +27,11 @@ std::string bind_error(const SocketAddress& address, int error) {
     const std::string where = address.text();
     switch (error) {
         case EADDRINUSE:
+            if (address.is_path()) {
+                return where +
+                       " is in use: another process listens there (`ss -lxp` shows who): "
+                       "stop it, or choose another path";
+            }
             return where +
                    " is in use: another process listens there (`ss -ltnxp` shows who; stop it), or "
                    "an outgoing connection has the port (`ss -tan`; ports within "
