@@ -1,11 +1,13 @@
 #include "ringmain/uring/buffer_ring.h"
 
+#include "ringmain/uring/preflight.h"
 #include "ringmain/uring/socket.h"
 
 #include <bit>
 #include <cerrno>
 
 #include "epoll.h"
+#include "patience.h"
 #include <liburing.h>
 #include <sys/mman.h>
 
@@ -32,19 +34,19 @@ int register_entries(io_uring* ring, io_uring_buf_ring* shared, const BufferRing
     registration.ring_addr = reinterpret_cast<uint64_t>(shared);
     registration.ring_entries = options.entries;
     registration.bgid = options.group;
-    return io_uring_register_buf_ring(ring, &registration, 0);
+    return with_patience([&] { return io_uring_register_buf_ring(ring, &registration, 0); });
 }
 
 }  // namespace
 
-bool BufferRing::supported(io_uring* ring) {
+int BufferRing::try_on(io_uring* ring) {
     constexpr BufferRingOptions smallest = {.entries = 1, .group = 0};
     io_uring_buf_ring* shared = map_entries(smallest.entries);
-    if (shared == nullptr) return false;
-    const bool registered = register_entries(ring, shared, smallest) == 0;
-    if (registered) io_uring_unregister_buf_ring(ring, smallest.group);
+    if (shared == nullptr) return -errno;
+    const int result = register_entries(ring, shared, smallest);
+    if (result == 0) io_uring_unregister_buf_ring(ring, smallest.group);
     unmap_entries(shared, smallest.entries);
-    return registered;
+    return result;
 }
 
 Status BufferRing::open(Ring& ring, const BufferRingOptions& options) {
@@ -76,8 +78,7 @@ Status BufferRing::attach(Ring& ring, io_uring_buf_ring* shared, const BufferRin
     }
     if (result >= 0) return {};
     return Error{"a buffer ring of " + std::to_string(options.entries) +
-                 " entries cannot be registered: " + error_text(result) +
-                 "; Linux 5.19 or later is needed"};
+                 " entries cannot be registered: " + why_failed("io_uring_register", result)};
 }
 
 void BufferRing::detach() {

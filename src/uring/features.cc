@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <initializer_list>
 
+#include "patience.h"
 #include <liburing.h>
 
 namespace ringmain::uring {
@@ -80,8 +81,7 @@ constexpr std::array<Preset, 5> presets = {{
 // A ring that lives as long as this object; for asking the kernel.
 class Trial {
   public:
-    explicit Trial(uint32_t flags)
-        : error_(io_uring_queue_init_params(8, &ring_, with_flags(params_, flags))) {}
+    explicit Trial(uint32_t flags) : result_(with_patience([&] { return make(flags); })) {}
 
     Trial(const Trial&) = delete;
     Trial& operator=(const Trial&) = delete;
@@ -90,35 +90,53 @@ class Trial {
         if (works()) io_uring_queue_exit(&ring_);
     }
 
-    [[nodiscard]] bool works() const { return error_ == 0; }
+    [[nodiscard]] bool works() const { return result_ == 0; }
+
+    [[nodiscard]] int result() const { return result_; }  // 0 or -errno
 
     [[nodiscard]] io_uring* ring() { return &ring_; }
 
     [[nodiscard]] uint32_t feature_bits() const { return params_.features; }
 
   private:
-    static io_uring_params* with_flags(io_uring_params& params, uint32_t flags) {
-        params.flags = flags;
-        return &params;
+    int make(uint32_t flags) {
+        params_ = {};
+        params_.flags = flags;
+        return io_uring_queue_init_params(8, &ring_, &params_);
     }
 
     io_uring ring_ = {};
     io_uring_params params_ = {};
-    int error_;
+    int result_;
 };
 
-void probe_setup_flags(Features& features) {
-    if (Trial(IORING_SETUP_SUBMIT_ALL).works()) features.add(Feature::SubmitAll);
-    if (Trial(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG).works()) {
+// An answer for want of memory or descriptors: it says nothing of the kernel.
+struct Shortage {
+    std::string_view call;
+    int error = 0;
+};
+
+bool works(std::string_view call, int result, Shortage& shortage) {
+    if (result == -ENOMEM || result == -EMFILE || result == -ENFILE) shortage = {call, result};
+    return result == 0;
+}
+
+bool works_with(uint32_t setup_flags, Shortage& shortage) {
+    return works("io_uring_setup", Trial(setup_flags).result(), shortage);
+}
+
+void probe_setup_flags(Features& features, Shortage& shortage) {
+    if (works_with(IORING_SETUP_SUBMIT_ALL, shortage)) features.add(Feature::SubmitAll);
+    if (works_with(IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, shortage)) {
         features.add(Feature::CoopTaskrun);
     }
-    if (!Trial(IORING_SETUP_SINGLE_ISSUER).works()) return;
+    if (!works_with(IORING_SETUP_SINGLE_ISSUER, shortage)) return;
     features.add(Feature::SingleIssuer);
     // All came with 6.0; there is no way to ask for the other two but to use them, which
     // self_test() does.
     features.add(Feature::MultishotReceive);
     features.add(Feature::BufferRecycle);
-    if (Trial(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN).works()) {
+    if (works_with(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, shortage)) {
         features.add(Feature::DeferTaskrun);
     }
 }
@@ -136,8 +154,10 @@ void probe_operations(Features& features, io_uring* ring) {
     io_uring_free_probe(probe);
 }
 
-void probe_registrations(Features& features, io_uring* ring) {
-    if (BufferRing::supported(ring)) features.add(Feature::BufferRing);
+void probe_registrations(Features& features, io_uring* ring, Shortage& shortage) {
+    if (works("io_uring_register", BufferRing::try_on(ring), shortage)) {
+        features.add(Feature::BufferRing);
+    }
 
     io_uring_sync_cancel_reg everything = {};
     everything.fd = -1;
@@ -180,14 +200,19 @@ std::string_view feature_name(Feature feature) {
 
 Result<Features> Features::probe() {
     Trial trial(0);
-    if (!trial.works()) return Error{finding_text(check_io_uring())};
+    if (!trial.works()) {
+        return Error{"io_uring is not available: " + why_failed("io_uring_setup", trial.result())};
+    }
 
     Features features;
+    Shortage shortage;
     if ((trial.feature_bits() & compat::feature_bundle) != 0) features.add(Feature::Bundle);
-    probe_setup_flags(features);
+    probe_setup_flags(features, shortage);
     probe_operations(features, trial.ring());
-    probe_registrations(features, trial.ring());
-    return features;
+    probe_registrations(features, trial.ring(), shortage);
+    if (shortage.error == 0) return features;
+    return Error{"the features of io_uring cannot be found out: " +
+                 why_failed(shortage.call, shortage.error)};
 }
 
 Result<Features> Features::without(std::string_view text) const {

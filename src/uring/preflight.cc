@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <vector>
 
+#include "patience.h"
 #include <fcntl.h>
 #include <liburing.h>
 #include <sched.h>
@@ -18,6 +20,7 @@
 namespace ringmain::uring {
 namespace {
 
+constexpr uint32_t cap_ipc_lock = 14;
 constexpr uint32_t cap_sys_admin = 21;
 
 // The beginning of a file of the kernel's; empty where there is none.
@@ -64,7 +67,7 @@ bool is_in_group(int64_t group) {
 // Each of the three calls once; a filter may forbid one alone.
 void try_calls(SetupFacts& facts) {
     io_uring ring = {};
-    facts.error = -io_uring_queue_init(1, &ring, 0);
+    facts.error = -with_patience([&] { return io_uring_queue_init(1, &ring, 0); });
     if (facts.error != 0) return;
     // A probe that has room for no operation.
     alignas(io_uring_probe) std::array<char, sizeof(io_uring_probe)> probe = {};
@@ -87,6 +90,7 @@ SetupFacts facts_without_trying() {
     facts.seccomp_mode = seccomp_mode_in(status);
     const std::optional<int64_t> group = number_in_file("/proc/sys/kernel/io_uring_group");
     facts.privileged = has_capability(status, cap_sys_admin) || is_in_group(group.value_or(-1));
+    facts.locked_memory = locked_memory_limit();
     utsname system = {};
     if (uname(&system) == 0) facts.kernel_release = system.release;
     return facts;
@@ -125,13 +129,27 @@ Finding check_io_uring() {
     return judge_io_uring(facts);
 }
 
+// The kernel looks for the capability in the initial namespace: that of a container without root
+// counts for nothing.
+std::optional<uint64_t> locked_memory_limit() {
+    rlimit limit = {};
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    if (limit.rlim_cur == RLIM_INFINITY) return std::nullopt;
+    const bool is_exempt = has_capability(file_text("/proc/self/status"), cap_ipc_lock) &&
+                           is_initial_user_namespace(file_text("/proc/self/uid_map"));
+    if (is_exempt) return std::nullopt;
+    return limit.rlim_cur;
+}
+
+std::string why_failed(std::string_view call, int error) {
+    SetupFacts facts = facts_without_trying();
+    facts.call = call;
+    facts.error = std::abs(error);
+    return why_failed(facts);
+}
+
 std::vector<Finding> machine_facts() {
     const SetupFacts facts = facts_without_trying();
-    rlimit memlock = {};
-    getrlimit(RLIMIT_MEMLOCK, &memlock);
-    const std::string limit = memlock.rlim_cur == RLIM_INFINITY
-                                  ? "unlimited"
-                                  : std::to_string(memlock.rlim_cur) + " bytes";
     return {
         {.name = "kernel", .level = Level::Ok, .text = facts.kernel_release, .remedy = ""},
         {.name = "io_uring_disabled",
@@ -146,7 +164,10 @@ std::vector<Finding> machine_facts() {
          .remedy = ""},
         {.name = "memlock",
          .level = Level::Ok,
-         .text = limit + "; buffer rings lock no memory",
+         .text = facts.locked_memory.has_value()
+                     ? std::to_string(*facts.locked_memory) +
+                           " bytes for the rings of all processes of this user"
+                     : "unlimited",
          .remedy = ""},
     };
 }
@@ -165,8 +186,8 @@ std::vector<Finding> preflight(const PreflightOptions& options) {
     if (options.tries_io_uring) {
         findings.push_back(check_io_uring());
         // Without a ring there are no features to speak of.
-        if (findings.back().level == Level::Ok) {
-            findings.push_back(judge_features(options.features));
+        if (findings.back().level == Level::Ok && options.features.has_value()) {
+            findings.push_back(judge_features(*options.features));
         }
         for (Finding& finding : findings) {
             finding.about_io_uring = true;

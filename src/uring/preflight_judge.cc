@@ -88,13 +88,24 @@ Diagnosis not_implemented(const SetupFacts& facts) {
 }
 
 Diagnosis no_memory(const SetupFacts& facts) {
-    // Since 5.12 rings count towards the memory of the cgroup instead.
-    if (version_in(facts.kernel_release) < Version{.major = 5, .minor = 12}) {
-        return {.cause = "the limit of locked memory is too low for a ring",
-                .remedy = "raise it: ulimit -l unlimited, LimitMEMLOCK=infinity in a systemd unit"};
+    const Diagnosis memory = {
+        .cause = "the memory limit of the cgroup, or the machine's memory, is exhausted",
+        .remedy = "raise the memory limit (MemoryMax= in a systemd unit, docker run --memory)"};
+    if (!facts.locked_memory.has_value()) return memory;
+    const Diagnosis locked = {
+        .cause = "RLIMIT_MEMLOCK, " + std::to_string(*facts.locked_memory) +
+                 " bytes for the rings of all processes of this user, is too low or used up",
+        .remedy =
+            "raise it (LimitMEMLOCK=infinity in a systemd unit, docker run --ulimit "
+            "memlock=-1, ulimit -l unlimited), or fewer workers, or a smaller ring_entries, "
+            "or the capability CAP_IPC_LOCK"};
+    // Kernels between these count only buffers, though distributions take much back into them.
+    const Version version = version_in(facts.kernel_release);
+    if (version < Version{.major = 5, .minor = 12} || version >= Version{.major = 6, .minor = 13}) {
+        return locked;
     }
-    return {.cause = "the memory limit of the cgroup, or the machine's memory, is exhausted",
-            .remedy = "raise the memory limit (MemoryMax= in a systemd unit, docker run --memory)"};
+    return {.cause = memory.cause + "; or " + locked.cause,
+            .remedy = memory.remedy + "; or " + locked.remedy};
 }
 
 Diagnosis diagnose(const SetupFacts& facts) {
@@ -110,13 +121,20 @@ Diagnosis diagnose(const SetupFacts& facts) {
             return {.cause = "the kernel does not know what is asked of it",
                     .remedy = "use Linux 5.19 or later, best 6.1 or later"};
         case EMFILE:
-        case ENFILE:
             return {.cause = "no descriptor is left",
                     .remedy = "raise the limit: ulimit -n, LimitNOFILE= in a systemd unit"};
+        case ENFILE:
+            return {.cause = "the whole machine has no descriptor left",
+                    .remedy = "raise its limit: sysctl -w fs.file-max=NUMBER"};
         default:
             return {.cause = "unknown",
                     .remedy = "report it with the kernel's release, " + facts.kernel_release};
     }
+}
+
+std::string symptom(const SetupFacts& facts, const Diagnosis& diagnosis) {
+    return facts.call + ": " + error_text(facts.error) + ", kernel " + facts.kernel_release +
+           ". Cause: " + diagnosis.cause + ".";
 }
 
 std::string one_decimal(double value) {
@@ -129,16 +147,22 @@ std::string one_decimal(double value) {
 
 Finding judge_io_uring(const SetupFacts& facts) {
     const std::string name = "io_uring";
-    const std::string release = "kernel " + facts.kernel_release;
     if (facts.error == 0) {
-        return {.name = name, .level = Level::Ok, .text = "works, " + release, .remedy = ""};
+        return {.name = name,
+                .level = Level::Ok,
+                .text = "works, kernel " + facts.kernel_release,
+                .remedy = ""};
     }
     const Diagnosis diagnosis = diagnose(facts);
     return {.name = name,
             .level = Level::Fail,
-            .text = "io_uring is not available: " + facts.call + ": " + error_text(facts.error) +
-                    ", " + release + ". Cause: " + diagnosis.cause + ".",
+            .text = "io_uring is not available: " + symptom(facts, diagnosis),
             .remedy = diagnosis.remedy};
+}
+
+std::string why_failed(const SetupFacts& facts) {
+    const Diagnosis diagnosis = diagnose(facts);
+    return symptom(facts, diagnosis) + " Fix: " + diagnosis.remedy + ".";
 }
 
 Finding judge_features(const Features& features) {
@@ -234,6 +258,14 @@ int seccomp_mode_in(std::string_view status) {
     const size_t digit = status.find_first_not_of(" \t", found + key.size());
     if (digit == std::string_view::npos || !ascii::is_digit(status[digit])) return 0;
     return status[digit] - '0';
+}
+
+bool is_initial_user_namespace(std::string_view uid_map) {
+    std::string fields;
+    for (const char c : uid_map.substr(0, uid_map.find('\n'))) {
+        if (c != ' ' || (!fields.empty() && fields.back() != ' ')) fields += c;
+    }
+    return fields == "0 0 4294967295";
 }
 
 std::optional<double> cpu_quota_in(std::string_view cpu_max) {

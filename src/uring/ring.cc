@@ -2,12 +2,14 @@
 
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/compat.h"
+#include "ringmain/uring/preflight.h"
 #include "ringmain/uring/socket.h"
 
 #include <algorithm>
 #include <cerrno>
 
 #include "epoll.h"
+#include "patience.h"
 #include <liburing.h>
 
 namespace ringmain::uring {
@@ -99,16 +101,16 @@ Ring::~Ring() {
 Status Ring::open(const RingOptions& options) {
     RM_ASSERT(!is_open());
     if (options.backend == Backend::Epoll) return open_epoll(options);
-    io_uring_params params = {};
-    params.flags = setup_flags(options.features);
-    params.cq_entries = std::max(options.completion_entries, options.submission_entries);
-
     auto ring = std::make_unique<io_uring>();
-    const int result = io_uring_queue_init_params(options.submission_entries, ring.get(), &params);
+    const int result = with_patience([&] {
+        io_uring_params params = {};
+        params.flags = setup_flags(options.features);
+        params.cq_entries = std::max(options.completion_entries, options.submission_entries);
+        return io_uring_queue_init_params(options.submission_entries, ring.get(), &params);
+    });
     if (result < 0) {
         return Error{"a ring of " + std::to_string(options.submission_entries) +
-                     " entries cannot be made: io_uring_setup: " + error_text(result) +
-                     "; see `ringmain doctor`"};
+                     " entries cannot be made: " + why_failed("io_uring_setup", result)};
     }
     ring_.reset(ring.release());
     features_ = options.features;

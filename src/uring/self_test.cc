@@ -2,6 +2,7 @@
 
 #include "ringmain/uring/buffer_ring.h"
 #include "ringmain/uring/descriptor.h"
+#include "ringmain/uring/preflight.h"
 #include "ringmain/uring/ring.h"
 #include "ringmain/uring/socket.h"
 
@@ -10,6 +11,7 @@
 #include <cerrno>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,12 +42,12 @@ class SelfTest {
 
   private:
     Status open(const Features& features);
+    Status run_steps();
     Status receive_chunks();
     Status run_out_of_buffers();
     Status see_the_end();
     Status cancel_receive();
 
-    Status connect_pair();
     Status write_pattern(uint32_t size);
     Status receive_until(uint64_t position, bool give_back);
     Status on_received(const Completion& done, bool give_back);
@@ -57,6 +59,8 @@ class SelfTest {
     std::array<std::array<char, buffer_size>, buffer_count> memory_ = {};
     Descriptor near_;
     Descriptor far_;
+    Descriptor next_near_;  // the last step's
+    Descriptor next_far_;
     Ring ring_;
     BufferRing buffers_;
     uint64_t written_ = 0;
@@ -67,6 +71,17 @@ class SelfTest {
     uint32_t cancels_answered_ = 0;
 };
 
+Status connect_pair(Descriptor& near, Descriptor& far) {
+    int pair[2] = {-1, -1};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        return Error{why_failed("socketpair", errno)};
+    }
+    near = Descriptor(pair[0]);
+    far = Descriptor(pair[1]);
+    return {};
+}
+
+// All that a step needs. What fails here is no fault of the kernel's.
 Status SelfTest::open(const Features& features) {
     Status opened =
         ring_.open({.submission_entries = 16, .completion_entries = 64, .features = features});
@@ -74,17 +89,9 @@ Status SelfTest::open(const Features& features) {
     Status provided = buffers_.open(ring_, {.entries = buffer_count, .group = 7});
     if (!provided.ok()) return provided;
     give_back_all();
-    return connect_pair();
-}
-
-Status SelfTest::connect_pair() {
-    int pair[2] = {-1, -1};
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        return Error{"socketpair: " + error_text(errno)};
-    }
-    near_ = Descriptor(pair[0]);
-    far_ = Descriptor(pair[1]);
-    return {};
+    Status connected = connect_pair(near_, far_);
+    if (!connected.ok()) return connected;
+    return connect_pair(next_near_, next_far_);
 }
 
 Status SelfTest::write_pattern(uint32_t size) {
@@ -210,19 +217,19 @@ Status SelfTest::see_the_end() {
 }
 
 Status SelfTest::cancel_receive() {
-    Status status = connect_pair();
-    if (!status.ok()) return status;
+    near_ = std::move(next_near_);
+    far_ = std::move(next_far_);
     arm();
     ring_.submit();
     ring_.cancel(near_.get(), user_data_of(Op::Receive), user_data_of(Op::Cancel));
-    status = wait_for_end();
+    Status status = wait_for_end();
     if (!status.ok()) return status;
     // Before 6.5 a cancelled multishot receive may end with ENOBUFS.
     if (last_result_ >= 0) return Error{"the cancelled receive succeeded"};
     return {};
 }
 
-Status SelfTest::run(const Features& features) {
+Status SelfTest::run_steps() {
     struct Step {
         std::string_view name;
         Status (SelfTest::*run)();
@@ -234,8 +241,6 @@ Status SelfTest::run(const Features& features) {
         {"end of stream", &SelfTest::see_the_end},
         {"cancel", &SelfTest::cancel_receive},
     }};
-    Status opened = open(features);
-    if (!opened.ok()) return opened;
     for (const Step& step : steps) {
         Status status = (this->*step.run)();
         if (!status.ok()) {
@@ -245,16 +250,24 @@ Status SelfTest::run(const Features& features) {
     return {};
 }
 
+Status SelfTest::run(const Features& features) {
+    const Status opened = open(features);
+    if (!opened.ok()) return Error{"the self-test cannot begin: " + opened.error()};
+    const Status passed = run_steps();
+    if (passed.ok()) return {};
+    const std::string_view remedy =
+        features.has(Feature::MultishotReceive)
+            ? "RINGMAIN_IGNORE_FEATURES=multishot_receive, or use a newer kernel"
+            : "use a newer kernel";
+    return Error{"this kernel's io_uring fails the self-test: " + passed.error() +
+                 ". Fix: " + std::string(remedy) + "."};
+}
+
 }  // namespace
 
 Status self_test(const Features& features) {
     SelfTest test;
-    Status status = test.run(features);
-    if (status.ok()) return status;
-    const std::string remedy = features.has(Feature::MultishotReceive)
-                                   ? "ignore the feature multishot_receive, or use a newer kernel"
-                                   : "use a newer kernel";
-    return Error{"this kernel's io_uring fails the self-test: " + status.error() + ": " + remedy};
+    return test.run(features);
 }
 
 }  // namespace ringmain::uring

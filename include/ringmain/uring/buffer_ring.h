@@ -43,8 +43,8 @@ class BufferRing {
     BufferRing(const BufferRing&) = delete;
     BufferRing& operator=(const BufferRing&) = delete;
 
-    // Whether the kernel has buffer rings at all; for Features::probe().
-    [[nodiscard]] static bool supported(io_uring* ring);
+    // Whether the kernel has buffer rings at all: 0 or -errno; for Features::probe().
+    [[nodiscard]] static int try_on(io_uring* ring);
 
     Status open(Ring& ring, const BufferRingOptions& options);
     void close();

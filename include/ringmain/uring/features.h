@@ -47,7 +47,8 @@ class Features {
   public:
     constexpr Features() = default;
 
-    // What the kernel has; an error when no ring can be made at all (preflight.h has the cause).
+    // What the kernel has; an error when no ring can be made at all, or when too little memory or
+    // too few descriptors are left to find out (preflight.h has the cause).
     static Result<Features> probe();
 
     [[nodiscard]] constexpr bool has(Feature feature) const { return (bits_ & mask(feature)) != 0; }

@@ -33,8 +33,8 @@ struct PreflightOptions {
     uint64_t descriptors_needed = 0;  // without which it does not start
     uint32_t backlog = 0;             // the largest of all pools
     uint32_t workers = 1;
-    Features features = {};      // as probed; empty where that failed
-    bool tries_io_uring = true;  // false: no ring is made
+    std::optional<Features> features = {};  // as probed; none where that failed
+    bool tries_io_uring = true;             // false: no ring is made
 };
 
 [[nodiscard]] std::vector<Finding> preflight(const PreflightOptions& options);
@@ -45,6 +45,13 @@ struct PreflightOptions {
 // Only the first and decisive one: can a ring be made?
 [[nodiscard]] Finding check_io_uring();
 
+// The limit of locked memory that the rings of this process count towards, with those of all
+// processes of its user; none: there is no limit, or it has CAP_IPC_LOCK.
+[[nodiscard]] std::optional<uint64_t> locked_memory_limit();
+
+// What a call's errno comes from: "call: error, kernel. Cause: cause. Fix: remedy."
+[[nodiscard]] std::string why_failed(std::string_view call, int error);
+
 // "name: text Fix: remedy" on one line, for the log.
 [[nodiscard]] std::string finding_text(const Finding& finding);
 
@@ -54,8 +61,9 @@ struct SetupFacts {
     std::string call = "io_uring_setup";        // of its three calls, the first that failed
     std::optional<int> io_uring_disabled = {};  // kernel.io_uring_disabled; none before 6.6
     int seccomp_mode = 0;                       // "Seccomp:" of /proc/self/status; 2: a filter
-    bool privileged = false;          // CAP_SYS_ADMIN or the group of kernel.io_uring_group
-    std::string kernel_release = {};  // as of uname -r
+    bool privileged = false;  // CAP_SYS_ADMIN or the group of kernel.io_uring_group
+    std::optional<uint64_t> locked_memory = {};  // locked_memory_limit()
+    std::string kernel_release = {};             // as of uname -r
 };
 
 struct DescriptorFacts {
@@ -74,6 +82,7 @@ struct CpuFacts {
 [[nodiscard]] CpuFacts cpu_facts(uint32_t workers);  // of this process
 
 [[nodiscard]] Finding judge_io_uring(const SetupFacts& facts);
+[[nodiscard]] std::string why_failed(const SetupFacts& facts);
 [[nodiscard]] Finding judge_features(const Features& features);
 [[nodiscard]] Finding judge_descriptors(const DescriptorFacts& facts);
 [[nodiscard]] Finding judge_backlog(std::optional<uint64_t> somaxconn, uint32_t backlog);
@@ -84,6 +93,7 @@ struct CpuFacts {
 
 // Readers of the kernel's text files.
 [[nodiscard]] int seccomp_mode_in(std::string_view status);
+[[nodiscard]] bool is_initial_user_namespace(std::string_view uid_map);
 [[nodiscard]] std::optional<double> cpu_quota_in(std::string_view cpu_max);  // none: "max"
 
 }  // namespace ringmain::uring

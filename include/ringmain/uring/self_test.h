@@ -12,7 +12,7 @@
 
 namespace ringmain::uring {
 
-// The error names the step, and the feature to ignore as a remedy.
+// The error names the step, and the feature to ignore as a remedy; or what it lacked to begin.
 [[nodiscard]] Status self_test(const Features& features);
 
 }  // namespace ringmain::uring

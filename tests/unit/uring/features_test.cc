@@ -8,6 +8,8 @@
 namespace ringmain::uring {
 namespace {
 
+using test::contains;
+
 Features all_features() {
     Features features;
     for (uint32_t i = 0; i < feature_count; ++i)
@@ -20,6 +22,27 @@ Features reduced(std::string_view ignored) {
     REQUIRE_MESSAGE(rest.ok(), rest.error());
     return rest.value();
 }
+
+// As long as it lives no more than so many can be opened.
+class FewDescriptors {
+  public:
+    explicit FewDescriptors(uint32_t left) {
+        REQUIRE(getrlimit(RLIMIT_NOFILE, &before_) == 0);
+        const Descriptor lowest(dup(STDERR_FILENO));
+        REQUIRE(lowest.is_open());
+        const rlim_t end = static_cast<rlim_t>(lowest.get()) + left;
+        const rlimit few = {.rlim_cur = end, .rlim_max = before_.rlim_max};
+        REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    }
+
+    FewDescriptors(const FewDescriptors&) = delete;
+    FewDescriptors& operator=(const FewDescriptors&) = delete;
+
+    ~FewDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+  private:
+    rlimit before_ = {};
+};
 
 }  // namespace
 
@@ -106,17 +129,34 @@ TEST_CASE("the self-test passes under every preset") {
     }
 }
 
-TEST_CASE("the self-test says what is wrong") {
+TEST_CASE("too few descriptors for the self-test are no fault of the kernel's") {
     const Features features = test::features_without("none");
-    rlimit before = {};
-    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
-    const rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
-    const Status status = self_test(features);
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
-    REQUIRE_FALSE(status.ok());
-    CHECK(status.error().find("EMFILE") != std::string::npos);
-    CHECK(status.error().find("multishot_receive") != std::string::npos);
+    // The ring, and each pair of sockets.
+    for (const uint32_t left : {0U, 1U, 3U}) {
+        CAPTURE(left);
+        const Status status = [&] {
+            const FewDescriptors few(left);
+            return self_test(features);
+        }();
+        REQUIRE_FALSE(status.ok());
+        CHECK(contains(status.error(), "EMFILE"));
+        CHECK(contains(status.error(), "LimitNOFILE"));
+        CHECK_FALSE(contains(status.error(), "multishot_receive"));
+        CHECK_FALSE(contains(status.error(), "kernel's"));
+    }
+}
+
+TEST_CASE("a feature is not missing for want of descriptors") {
+    for (const uint32_t left : {0U, 1U}) {
+        CAPTURE(left);
+        const Result<Features> probed = [&] {
+            const FewDescriptors few(left);
+            return Features::probe();
+        }();
+        REQUIRE_FALSE(probed.ok());
+        CHECK(contains(probed.error(), "io_uring_setup: Too many open files (EMFILE)"));
+        CHECK(contains(probed.error(), "LimitNOFILE"));
+    }
 }
 
 }  // namespace ringmain::uring

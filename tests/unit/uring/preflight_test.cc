@@ -71,7 +71,11 @@ TEST_CASE("each cause of a missing io_uring has its own text and remedy") {
         {{.error = ENOSYS}, "CONFIG_IO_URING", "5.19"},
         {{.error = ENOMEM}, "memory limit of the cgroup", "MemoryMax"},
         {{.error = EINVAL}, "does not know", "5.19"},
+        {{.error = ENOMEM, .locked_memory = 65'536},
+         "RLIMIT_MEMLOCK, 65536 bytes for the rings of all processes of this user",
+         "LimitMEMLOCK=infinity"},
         {{.error = EMFILE}, "no descriptor", "LimitNOFILE"},
+        {{.error = ENFILE}, "the whole machine", "fs.file-max"},
         {{.error = EIO}, "unknown", "report"},
     };
     for (const Row& row : rows) {
@@ -89,19 +93,53 @@ TEST_CASE("each cause of a missing io_uring has its own text and remedy") {
 }
 
 TEST_CASE("the version of the kernel matters only where the cause is its age") {
-    const auto text_for = [](int error, std::string_view release) {
-        SetupFacts facts;
-        facts.error = error;
-        facts.kernel_release = release;
-        return judge_io_uring(facts).text;
-    };
+    const auto text_for =
+        [](int error, std::string_view release, std::optional<uint64_t> locked_memory = {}) {
+            SetupFacts facts;
+            facts.error = error;
+            facts.locked_memory = locked_memory;
+            facts.kernel_release = release;
+            return judge_io_uring(facts).text;
+        };
     CHECK(contains(text_for(ENOSYS, "4.19.0-27-amd64"), "older than 5.1"));
     CHECK(contains(text_for(ENOSYS, "5.0.1"), "older than 5.1"));
     CHECK_FALSE(contains(text_for(ENOSYS, "5.10.0-28-amd64"), "older than 5.1"));
     CHECK_FALSE(contains(text_for(ENOSYS, "rolling"), "older than 5.1"));
-    CHECK(contains(text_for(ENOMEM, "5.10.0-28-amd64"), "locked memory"));
-    CHECK(contains(text_for(ENOMEM, "5.12.0"), "cgroup"));
-    CHECK(contains(text_for(ENOMEM, "5"), "cgroup"));
+}
+
+TEST_CASE("rings have no memory for want of locked memory only where that is limited") {
+    struct Case {
+        std::string_view release;
+        std::optional<uint64_t> locked_memory;
+        bool blames_limit = false;
+        bool blames_cgroup = false;
+    };
+
+    const std::array<Case, 9> cases = {{
+        {"5.10.0-28-amd64", 65'536, true, false},
+        {"5.10.0-28-amd64", {}, false, true},
+        {"5.12.0", 65'536, true, true},  // rings count there, if a distribution took that back
+        {"6.12.41", 65'536, true, true},
+        {"6.13.0", 65'536, true, false},
+        {"6.18.44", 0, true, false},
+        {"6.18.44", {}, false, true},
+        {"rolling", 65'536, true, false},
+        {"rolling", {}, false, true},
+    }};
+    for (const Case& known : cases) {
+        SetupFacts facts = {.error = ENOMEM, .locked_memory = known.locked_memory};
+        facts.kernel_release = known.release;
+        const std::string text = why_failed(facts);
+        CAPTURE(text);
+        CHECK(contains(text, "io_uring_setup: Cannot allocate memory (ENOMEM), kernel "));
+        CHECK(contains(text, "RLIMIT_MEMLOCK") == known.blames_limit);
+        for (const std::string_view remedy :
+             {"LimitMEMLOCK=", "--ulimit memlock=-1", "fewer workers", "CAP_IPC_LOCK"}) {
+            CHECK(contains(text, remedy) == known.blames_limit);
+        }
+        CHECK(contains(text, "cgroup") == known.blames_cgroup);
+        CHECK(text.ends_with('.'));
+    }
 }
 
 TEST_CASE("a working io_uring is no finding") {
@@ -181,6 +219,10 @@ TEST_CASE("the kernel's files are read as they are written") {
     CHECK(seccomp_mode_in("Name:\tx\n") == 0);
     CHECK(seccomp_mode_in("Name:\tx\nSeccomp:\t") == 0);
     CHECK(seccomp_mode_in("") == 0);
+    CHECK(is_initial_user_namespace("         0          0 4294967295\n"));
+    CHECK_FALSE(is_initial_user_namespace("         0     100000      65536\n"));
+    CHECK_FALSE(is_initial_user_namespace("         0          0 4294967295 1\n"));
+    CHECK_FALSE(is_initial_user_namespace(""));
     CHECK(cpu_quota_in("400000 100000\n") == 4.0);
     CHECK(cpu_quota_in("50000 100000") == 0.5);
     CHECK_FALSE(cpu_quota_in("max 100000\n").has_value());
@@ -199,6 +241,12 @@ TEST_CASE("a seccomp filter is found out, whichever error it answers with") {
         REQUIRE(waitpid(child, &status, 0) == child);
         REQUIRE(WIFEXITED(status));
         CHECK(WEXITSTATUS(status) == 0);
+    }
+}
+
+TEST_CASE("features that could not be found out are not missing") {
+    for (const Finding& finding : preflight({.features = {}})) {
+        CHECK(finding.name != "ring features");
     }
 }
 
