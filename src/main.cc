@@ -191,8 +191,9 @@ void print_finding(const uring::Finding& finding) {
 
 // What would serve the sockets, and why; `told` when the findings before have told why not
 // io_uring.
-uring::Finding judge_backend(config::IoBackend wanted, bool told) {
-    const Result<worker::IoChoice> choice = worker::choose_io(wanted, ignored_features());
+uring::Finding judge_backend(const config::Proxy& settings, bool told) {
+    const config::IoBackend wanted = settings.io_backend;
+    const Result<worker::IoChoice> choice = worker::choose_io(settings, ignored_features());
     uring::Finding finding = {.name = "io_backend", .level = uring::Level::Ok};
     if (!choice.ok()) {
         finding.level = uring::Level::Fail;
@@ -245,7 +246,7 @@ int doctor(const CommandLine& line) {
     }
     findings.push_back(
         worker::judge_affinity(loaded.config.proxy.cpu_affinity, worker::usable_cpus()));
-    findings.push_back(judge_backend(wanted, told));
+    findings.push_back(judge_backend(loaded.config.proxy, told));
     int status = success;
     for (const uring::Finding& finding : findings) {
         print_finding(finding);

@@ -61,11 +61,7 @@ Control::Control(const ControlOptions& options)
       watched_(options.workers.size()) {}
 
 Status Control::open(const IoChoice& io) {
-    if (Status status = ring_.open({.backend = io.backend,
-                                    .submission_entries = 64,
-                                    .completion_entries = 256,
-                                    .features = io.features});
-        !status.ok()) {
+    if (Status status = ring_.open(timer_ring(io)); !status.ok()) {
         return Error{"the timer ring: " + status.error()};
     }
     arm(Operation::Signal);

@@ -192,7 +192,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);  // a log that may not grow (ulimit -f) ends nobody but itself
 
-    const Result<IoChoice> io = choose_io(config.proxy.io_backend, options.ignored_features);
+    const Result<IoChoice> io = choose_io(config.proxy, options.ignored_features);
     if (!io.ok()) return Error{io.error()};
     if (!io.value().why_not.empty()) log.write(LogLevel::Warning, fallback_text(io.value()));
     if (Status enough = raise_descriptor_limit(config, log); !enough.ok()) return enough;

@@ -129,14 +129,7 @@ void Worker::run() {
     {
         core::Proxy proxy(*options_.config, blocks, *options_.counters, options_.environment);
         Driver driver(proxy, blocks, options_.surroundings);
-        // Room for every buffer to complete twice and for many connections besides.
-        const uint32_t completions =
-            std::max(8 * settings.ring_entries, 2 * settings.receive_buffers);
-        Status opened = driver.open({.backend = options_.io.backend,
-                                     .submission_entries = settings.ring_entries,
-                                     .completion_entries = completions,
-                                     .features = options_.io.features},
-                                    settings.receive_buffers);
+        Status opened = driver.open(worker_ring(settings, options_.io), settings.receive_buffers);
         const bool serves = opened.ok();
         report(std::move(opened));
         if (serves) {

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,15 @@ from wire import resp
 FORBIDDEN = (sys.executable, str(FOLDER / "without_io_uring.py"))  # EPERM
 DEADLY = (*FORBIDDEN, "--kill")  # io_uring_setup ends the process
 FALLBACK = "epoll is used in place of io_uring"
+LOCKED_MEMORY = ("(ENOMEM)", "RLIMIT_MEMLOCK", "LimitMEMLOCK=", "--ulimit memlock=-1")
+
+
+def with_locked_memory(kib):
+    """Root has no such limit while it has the capability."""
+    limited = ("prlimit", f"--memlock={kib * 1024}:{kib * 1024}")
+    if os.geteuid() != 0:
+        return limited
+    return (*limited, "setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock")
 
 
 def run(*words, inside=()):
@@ -110,6 +120,49 @@ class Backend(Case):
         self.assertEqual(done.returncode, 1, done.stderr)
         for part in ("io_uring_setup", "EPERM", "seccomp", "Fix: ", 'io_backend = "auto"'):
             self.assertIn(part, done.stderr)
+
+    def needs_counted_rings(self):
+        if not (shutil.which("prlimit") and shutil.which("setpriv")):
+            raise unittest.SkipTest("needs prlimit and setpriv")
+        if "io_uring is used" in run("doctor", inside=with_locked_memory(64)).stdout:
+            raise unittest.SkipTest("this kernel does not count rings towards RLIMIT_MEMLOCK")
+
+    def test_auto_falls_back_where_not_all_rings_have_room_in_locked_memory(self):
+        self.needs_counted_rings()
+        for kib, workers in ((0, 1), (32, 1), (64, 1), (128, 1), (8192, 64)):
+            with self.subTest(kib=kib):
+                proxy = self.start("auto", with_locked_memory(kib), workers=workers,
+                                   buffer_memory="64MiB")
+                self.serves(proxy, "epoll")
+                lines = [line for line in proxy.log().splitlines() if FALLBACK in line]
+                self.assertEqual(len(lines), 1, proxy.log())
+                for part in LOCKED_MEMORY:
+                    self.assertIn(part, lines[0])
+                self.assertIn(f"{kib * 1024} bytes", lines[0])
+
+    def test_io_uring_refuses_to_start_without_locked_memory(self):
+        self.needs_counted_rings()
+        for kib in (32, 64, 128):
+            done = run("-c", self.config("io_uring"), inside=with_locked_memory(kib))
+            self.assertEqual(done.returncode, 1, done.stderr)
+            for part in (*LOCKED_MEMORY, 'io_backend = "auto"'):
+                self.assertIn(part, done.stderr)
+
+    def test_doctor_tries_as_much_locked_memory_as_the_configuration_needs(self):
+        self.needs_counted_rings()
+        for wanted, status, level in (("auto", 0, "warn"), ("io_uring", 1, "FAIL")):
+            said = self.last_line_of_doctor(wanted, with_locked_memory(64), status)
+            self.assertRegex(said, f"^{level} ")
+            for part in LOCKED_MEMORY:
+                self.assertIn(part, said)
+
+    def test_a_restart_waits_for_the_locked_memory_of_the_last_run(self):
+        self.needs_counted_rings()
+        for _ in range(4):
+            proxy = self.start("auto", with_locked_memory(1024), workers=3)
+            self.assertNotIn(FALLBACK, proxy.log())
+            self.assertEqual(proxy.halt(), 0, proxy.log())
+            proxy.child = None
 
     def test_epoll_never_makes_a_ring(self):
         proxy = self.start("epoll", DEADLY, workers=2)

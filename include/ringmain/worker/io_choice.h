@@ -9,6 +9,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/uring/backend.h"
 #include "ringmain/uring/features.h"
+#include "ringmain/uring/ring.h"
 
 #include <string>
 #include <string_view>
@@ -21,9 +22,14 @@ struct IoChoice {
     std::string why_not = {};       // Epoll because io_uring does not work: cause and remedy
 };
 
-// Features are what the kernel has, less those named in `ignored`, proven by a self-test. Asks the
-// kernel, unless epoll is wanted.
-Result<IoChoice> choose_io(config::IoBackend wanted, std::string_view ignored);
+// Features are what the kernel has, less those named in `ignored`, proven by a self-test; and all
+// rings at once have room under the limit of locked memory. Asks the kernel, unless epoll is
+// wanted.
+Result<IoChoice> choose_io(const config::Proxy& settings, std::string_view ignored);
+
+// The rings of a worker and of the control thread.
+[[nodiscard]] uring::RingOptions worker_ring(const config::Proxy& settings, const IoChoice& io);
+[[nodiscard]] uring::RingOptions timer_ring(const IoChoice& io);
 
 // For the log, where io_uring was wanted.
 [[nodiscard]] std::string fallback_text(const IoChoice& choice);
