@@ -228,6 +228,7 @@ int doctor(const CommandLine& line) {
             options.backlog = std::max(options.backlog, pool.backlog);
         }
     }
+    worker::raise_descriptor_limit();  // as a start does
     const config::IoBackend wanted = loaded.config.proxy.io_backend;
     options.tries_io_uring = wanted != config::IoBackend::Epoll;
     if (options.tries_io_uring) {

@@ -79,6 +79,13 @@ rlimit limit_now() {
 
 }  // namespace
 
+void raise_descriptor_limit() {
+    rlimit limit = {};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));
+}
+
 uint64_t descriptor_limit() {
     return limit_now().rlim_cur;
 }

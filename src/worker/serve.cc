@@ -23,7 +23,6 @@
 #include "pid_file.h"
 #include <fcntl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,12 +32,8 @@ namespace {
 
 using config::LogLevel;
 
-// As many descriptors as the hard limit allows.
-Status raise_descriptor_limit(const config::Config& config, const Log& log) {
-    rlimit limit = {};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
-    limit.rlim_cur = limit.rlim_max;
-    static_cast<void>(setrlimit(RLIMIT_NOFILE, &limit));  // or it stays as it is
+Status check_descriptors(const config::Config& config, const Log& log) {
+    raise_descriptor_limit();
     const uring::Finding finding = judge_descriptors(config);
     if (finding.level == uring::Level::Fail) return Error{finding_text(finding)};
     if (finding.level != uring::Level::Ok) log.write(LogLevel::Warning, finding_text(finding));
@@ -192,10 +187,11 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);  // a log that may not grow (ulimit -f) ends nobody but itself
 
+    // Before the first ring, which is made of descriptors.
+    if (Status enough = check_descriptors(config, log); !enough.ok()) return enough;
     const Result<IoChoice> io = choose_io(config.proxy, options.ignored_features);
     if (!io.ok()) return Error{io.error()};
     if (!io.value().why_not.empty()) log.write(LogLevel::Warning, fallback_text(io.value()));
-    if (Status enough = raise_descriptor_limit(config, log); !enough.ok()) return enough;
     if (Status usable = check_cpus(config, log); !usable.ok()) return usable;
 
     // Who cannot start takes no clients, and leaves the file to who has it.

@@ -164,6 +164,13 @@ class Backend(Case):
             self.assertEqual(proxy.halt(), 0, proxy.log())
             proxy.child = None
 
+    def test_a_low_soft_limit_of_descriptors_is_raised_before_io_uring_is_tried(self):
+        few = ("prlimit", "--nofile=8:")
+        proxy = self.start("auto", few)
+        self.serves(proxy, "io_uring")
+        self.assertNotIn(FALLBACK, proxy.log())
+        self.assertRegex(self.last_line_of_doctor("auto", few), "^ok +io_uring is used")
+
     def test_epoll_never_makes_a_ring(self):
         proxy = self.start("epoll", DEADLY, workers=2)
         self.serves(proxy, "epoll")

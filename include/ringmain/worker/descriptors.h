@@ -18,6 +18,9 @@ namespace ringmain::worker {
 // Without so many nothing sensible can be done: servers, listeners, and a handful of clients.
 [[nodiscard]] uint64_t descriptors_needed(const config::Config& config);
 
+// As many as the hard limit allows, if that is allowed.
+void raise_descriptor_limit();
+
 // The limit of the process, as it is now, and whether it is enough for them.
 [[nodiscard]] uint64_t descriptor_limit();
 [[nodiscard]] uring::Finding judge_descriptors(const config::Config& config);
