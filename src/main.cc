@@ -190,11 +190,12 @@ void print_finding(const uring::Finding& finding) {
 }
 
 // What would serve the sockets, and why; `told` when the findings before have told why not
-// io_uring.
+// io_uring, which a wrong name of a feature is not among.
 uring::Finding judge_backend(const config::Proxy& settings, bool told) {
     const config::IoBackend wanted = settings.io_backend;
     const Result<worker::IoChoice> choice = worker::choose_io(settings, ignored_features());
     uring::Finding finding = {.name = "io_backend", .level = uring::Level::Ok};
+    told = told && uring::Features().without(ignored_features()).ok();
     if (!choice.ok()) {
         finding.level = uring::Level::Fail;
         finding.text =

@@ -171,6 +171,13 @@ class Backend(Case):
         self.assertNotIn(FALLBACK, proxy.log())
         self.assertRegex(self.last_line_of_doctor("auto", few), "^ok +io_uring is used")
 
+    def test_doctor_tells_of_a_wrong_name_also_where_io_uring_is_forbidden(self):
+        for wanted in ("auto", "io_uring"):
+            done = run("doctor", "-c", self.config(wanted),
+                       inside=(*FORBIDDEN, "env", "RINGMAIN_IGNORE_FEATURES=nonsense"))
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertRegex(done.stdout, "(?m)^io_backend +FAIL +RINGMAIN_IGNORE_FEATURES: .*nonsense")
+
     def test_epoll_never_makes_a_ring(self):
         proxy = self.start("epoll", DEADLY, workers=2)
         self.serves(proxy, "epoll")
