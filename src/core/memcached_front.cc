@@ -36,6 +36,7 @@ void describe(Request& request, const RequestFrame& frame) {
     request.verb = frame.verb;
     request.noreply = frame.noreply;
     request.quiet = frame.quiet;
+    request.is_plain_set = frame.is_plain_set;
 }
 
 // One of 64 bits for a client and a key.
@@ -396,7 +397,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
         send_get(proxy, *conn, *request, frame, bytes);
         return;
     }
-    if (is_meta_set && MetaSets::must_ask(server, client)) [[unlikely]] {
+    if (is_meta_set && MetaSets::must_ask(server, frame.is_plain_set)) [[unlikely]] {
         ask_first(proxy, *conn, *request, frame, bytes);
         return;
     }

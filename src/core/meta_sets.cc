@@ -17,8 +17,8 @@ bool MetaSets::is_too_old(const Server& server) {
     return server.meta_set == MetaSet::TooOld && server.is_connected();
 }
 
-bool MetaSets::must_ask(const Server& server, const ClientConn& client) {
-    if (server.meta_set == MetaSet::Unknown) return client.binary != nullptr;
+bool MetaSets::must_ask(const Server& server, bool is_plain) {
+    if (server.meta_set == MetaSet::Unknown) return !is_plain;
     return server.meta_set != MetaSet::Known;
 }
 
@@ -28,7 +28,7 @@ bool MetaSets::must_ask(const ServerConn& conn) {
          fragment = fragment->next) {
         const Request& request = *fragment->request;
         if (request.verb != Verb::MetaSet || fragment->special != Special::No) continue;
-        if (request.client == nullptr || must_ask(*conn.server, *request.client)) return true;
+        if (must_ask(*conn.server, request.is_plain_set)) return true;
     }
     return false;
 }

@@ -7,10 +7,12 @@
 //      |
 //      +--(with an error: the connection is lost over it)--> Doubted --(version)--> Known, TooOld
 //
-// So a Doubted server is asked for its version first, and one that is not Known before the first
-// value of a client that speaks the binary protocol: it is we who write that as `ms`. Nobody else
-// is: there are servers that know get and set, and hang up on anything else. Behind the first new
-// connection may be another server: Known becomes Unknown, and TooOld Doubted.
+// So a Doubted server is asked for its version first. So is one that is not Known before the first
+// value of a client that speaks the binary protocol, since it is we who write that as `ms`, and
+// before an `ms` that one which knows it may refuse, since that error would cost all others on the
+// connection their requests. Nobody else is: there are servers that know get and set, and hang up
+// on anything else. Behind the first new connection may be another server: Known becomes Unknown,
+// and TooOld Doubted.
 //
 // Part of the Proxy, one thread.
 
@@ -30,7 +32,8 @@ class MetaSets {
 
     // Then it gets none. One that is not connected may be another by now, and is asked again.
     [[nodiscard]] static bool is_too_old(const Server& server);
-    [[nodiscard]] static bool must_ask(const Server& server, const ClientConn& client);
+    // Before a request that is, or is not, a plain one (RequestFrame::is_plain_set).
+    [[nodiscard]] static bool must_ask(const Server& server, bool is_plain);
     // The same of what waits for a connection that is being made.
     [[nodiscard]] static bool must_ask(const ServerConn& conn);
 

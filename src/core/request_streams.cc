@@ -194,7 +194,8 @@ void Streams::refuse(ClientConn& client,
 ServerConn* Streams::connection_for(ClientConn& client, Server& server, const Begun& begun) {
     ServerConn* before = client.requests.empty() ? nullptr : find_uploads(server, client);
     // Asked is what connects now; else when all of it is there (forward).
-    const bool is_doubtful = begun.is_meta_set() && MetaSets::must_ask(server, client);
+    const bool is_doubtful =
+        begun.is_meta_set() && MetaSets::must_ask(server, begun.frame->is_plain_set);
     if (is_doubtful && (before != nullptr || !server.idle_leases.empty())) {
         keep_or_wait(client);
         return nullptr;

@@ -376,7 +376,7 @@ void Streams::fall_back(ServerConn& conn) {
         keep_request(conn, client);
         return;
     }
-    const bool asks = is_meta_set && MetaSets::must_ask(server, client);
+    const bool asks = is_meta_set && MetaSets::must_ask(server, request.is_plain_set);
     if (asks && !proxy_->has_room_for(0)) return;  // to ask
     std::string_view why;
     ServerConn* other = proxy_->usable_connection(server, client, conn.out.size(), &why);

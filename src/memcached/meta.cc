@@ -6,8 +6,10 @@
 
 #include "ringmain/base/ascii.h"
 
+#include <algorithm>
 #include <array>
 #include <bitset>
+#include <span>
 
 #include "answers.h"
 #include "base64.h"
@@ -137,6 +139,30 @@ void read_key_and_flags(CommandLine& command, const MetaWords& words, size_t fir
     command.keep_key(words.key());
 }
 
+// A flag of ms that all versions take which know ms, and that is spelled as all of them read it.
+bool is_plain_flag(std::string_view flag) {
+    constexpr std::string_view modes = "EAPRS";
+    const std::string_view argument = flag.substr(1);
+    switch (flag.front()) {
+        case 'b':
+        case 'c':
+        case 'I':
+        case 'k':
+        case 'O':
+        case 'q':
+            return true;
+        case 'C':
+        case 'F':
+            return is_canonical_number(argument);
+        case 'T':
+            return is_canonical_time(argument);
+        case 'M':
+            return modes.find(argument) != std::string_view::npos;
+        default:
+            return false;
+    }
+}
+
 // ms <key> <length> <flags>*
 Demand read_set(CommandLine& command, const MetaWords& words, bool is_right) {
     const std::optional<uint32_t> data_size =
@@ -146,6 +172,10 @@ Demand read_set(CommandLine& command, const MetaWords& words, bool is_right) {
         return {};
     }
     if (is_right) read_key_and_flags(command, words, 3);
+    if (command.frame->verb == Verb::MetaSet) {
+        const auto flags = std::span(words.words).subspan(3, words.count - 3);
+        command.frame->is_plain_set = std::ranges::all_of(flags, is_plain_flag);
+    }
     if (!is_canonical_number(words.words[2])) command.frame->is_canonical = false;
     return {.has_data = true, .data_size = *data_size};
 }

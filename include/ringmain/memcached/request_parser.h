@@ -85,6 +85,8 @@ struct RequestFrame {
     bool noreply = false;     // classic: "noreply"; not set for a meta command
     bool quiet = false;       // meta: flag q
     bool base64_key = false;  // meta: flag b; placed_key() decodes before hashing
+    // ms: its client chose it, and no version that knows ms refuses this one.
+    bool is_plain_set = false;
     bool is_canonical = false;  // these very bytes are what write_request() would write
     // Invalid: the line for the client, with its line end; static text. Empty: say nothing, since
     // the client asked for "noreply" and memcached is silent here, too.
