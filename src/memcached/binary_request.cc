@@ -95,7 +95,7 @@ void write_cas(const Source& source, Line& line) {
 // get, gat, touch
 void write_read(const Source& source, Line& line, RequestFrame& request) {
     const BinaryCommand command = source.frame->meaning.command;
-    if (command == BinaryCommand::Touch || source.key.is_encoded) {
+    if (source.key.is_encoded) {
         line.begin("mg");
         request.verb = Verb::MetaGet;
         write_key(source, line, request);
@@ -106,7 +106,8 @@ void write_read(const Source& source, Line& line, RequestFrame& request) {
         if (command != BinaryCommand::Get) line.flag("T", extra_time(source, 0));
         return;
     }
-    if (command == BinaryCommand::GetAndTouch) {
+    // To a touch the value is of no use; but mg would take the win of a stale one.
+    if (command == BinaryCommand::GetAndTouch || command == BinaryCommand::Touch) {
         line.begin("gats");
         request.verb = Verb::Gats;
         request.argument = line.number(extra_time(source, 0));

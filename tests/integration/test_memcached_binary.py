@@ -440,7 +440,18 @@ class Meeting(BinaryCase):
         self.ask(client, update(SET, b"stale", b"1"))
         self.expect(text, b"md stale I T30\r\n", b"HD\r\n")
         self.assertEqual(parts(self.ask_one(client, packet(GET, b"stale")))[3], b"1")
+        self.assertEqual(parts(self.ask_one(client, timed(TOUCH, b"stale", 100)))[0], 0)
         self.expect(text, b"mg stale v\r\n", b"VA 1 X W\r\n1\r\n")
+
+    @needs_ringmain
+    def test_a_touch_of_a_large_item_has_no_value(self):
+        client, text = self.client(), self.client()
+        value = b"x" * 1_000_000
+        self.ask(client, update(SET, b"large", value, 3))
+        touches = timed(TOUCH, b"large", 0) + timed(TOUCH, b"large", 100)
+        for answer in self.ask(client, touches + timed(TOUCH, b"none", 1))[:2]:
+            self.assertEqual(parts(answer), (0, struct.pack(">I", 3), b"", b""))
+        self.expect(text, b"mg large t s\r\n", b"HD t100 s1000000\r\n")
 
 
 class Clients(BinaryCase):

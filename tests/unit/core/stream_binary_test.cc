@@ -366,15 +366,19 @@ TEST_CASE("binary: a large value waits for its turn") {
 }
 
 TEST_CASE("binary: a touch that brings a value is answered without it") {
-    One pair;
-    CHECK(pair.ask(read(0x1C, "a")) == "");
-    Channel& link = *pair.world.link(0);
-    const std::string answer = "VA 200000 f5 c7\r\n" + data_of('a') + "\r\n";
-    std::string heard = pair.hear(link, answer.substr(0, half));
-    heard += pair.hear(link, answer.substr(half));
-    pair.world.server(0).mood = Mood::Up;
-    heard += pair.ask(noop);
-    CHECK(responses_in(heard) == "1c s00 x00000005 c7 | 0a s00");
+    const std::string data = data_of('a') + "\r\n";
+    for (const auto& [key, answer] : std::vector<std::pair<std::string, std::string>>{
+             {"a", "VALUE a 5 200000 7\r\n" + data + "END\r\n"},
+             {"a b", "VA 200000 f5 c7\r\n" + data}}) {
+        One pair;
+        CHECK(pair.ask(read(0x1C, key)) == "");
+        Channel& link = *pair.world.link(0);
+        std::string heard = pair.hear(link, answer.substr(0, half));
+        heard += pair.hear(link, answer.substr(half));
+        pair.world.server(0).mood = Mood::Up;
+        heard += pair.ask(noop);
+        CHECK(responses_in(heard) == "1c s00 x00000005 c7 | 0a s00");
+    }
 }
 
 TEST_CASE("binary: a large value that has no end closes the client that has its beginning") {

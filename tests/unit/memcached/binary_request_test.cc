@@ -93,7 +93,7 @@ TEST_CASE("binary: reads are gets and gats, so that they share lines") {
                                .extras = number(300, 4)}) == "gats 300 key\r\n");
     }
     CHECK(text_of_request({.opcode = 0x1C, .key = "key", .extras = number(0, 4)}) ==
-          "mg key f c T0\r\n");
+          "gats 0 key\r\n");
 }
 
 TEST_CASE("binary: writes are meta commands") {

@@ -68,6 +68,7 @@ TEST_CASE("binary: a hit has flags, cas and the value, and the key where it is w
     CHECK(answer(0x0C, "VA 2 f1 c2\r\nhi\r\n") == "0c s00 x00000001 kkey vhi c2");
     CHECK(answer(0x00, "VA 2 f1 c2 W\r\nhi\r\n") == "00 s00 x00000001 vhi c2");
     CHECK(answer(0x1C, "HD f1 c2\r\n") == "1c s00 x00000001 c2");
+    CHECK(answer(0x1C, "VALUE key 1 2 3\r\nhi\r\nEND\r\n") == "1c s00 x00000001 c3");
 
     const std::string large(100'000, 'v');
     CHECK(written(waiting_of(0x00), "VALUE key 0 100000 1\r\n" + large + "\r\nEND\r\n", {}, 16000)
