@@ -252,6 +252,11 @@ StatsWords stats_words(const RequestFrame& frame, const Bytes& bytes) {
     return {words[1], words[2]};
 }
 
+// What no sum of several servers would say.
+bool is_of_one_server(std::string_view what) {
+    return what == "cachedump" || what == "extstore" || what.starts_with("proxy");
+}
+
 // "stats": the servers' figures, ours, or none. Errors are short: clients read them into 80 bytes.
 void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     const StatsWords words = stats_words(frame, bytes);
@@ -265,10 +270,12 @@ void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, c
         proxy.answer_error(client,
                            "CLIENT_ERROR ringmain: 'stats conns' of a server are ringmain's: ask "
                            "it\r\n");
-    } else {
+    } else if (is_of_one_server(words.what)) {
         proxy.answer_error(client,
                            "CLIENT_ERROR ringmain: 'stats " + words.what.substr(0, 16) +
                                "' is per server: ask the server\r\n");
+    } else {
+        proxy.answer_error(client, "ERROR\r\n");
     }
 }
 

@@ -169,6 +169,9 @@ Failure judge(BinaryCommand command, std::string_view line) {
     if (word == "END" || word == "EN" || word == "NF") return failure_of(BinaryStatus::NotFound);
     if (word == "EX") return failure_of(BinaryStatus::Exists);
     if (word == "NS") return failure_of(status_of_refused_write(command));
+    // So text says it of a kind of figures that is not known.
+    const bool is_unknown_stat = word == "ERROR" && command == BinaryCommand::Stat;
+    if (is_unknown_stat) return failure_of(BinaryStatus::NotFound);
     if (word.ends_with("ERROR")) return failure_of(line);
     return {.status = BinaryStatus::InternalError, .text = "ringmain: not a response to this"};
 }

@@ -232,7 +232,8 @@ class Classic(Compared):
             client.get(f"shop:{number}")
         self.assertIn(b"PREFIX shop get 30 hit 0 set 0 del 0\r\n", client.call(b"stats detail dump"))
         self.expect(client, b"stats detail off\r\n", b"OK\r\n")
-        for kind in (b"conns", b"cachedump 1 10", b"detail", b"nonsense"):
+        self.expect(client, b"stats nonsense\r\n", b"ERROR\r\n")
+        for kind in (b"conns", b"cachedump 1 10", b"detail"):
             reply = client.call(b"stats " + kind)
             self.assertTrue(reply.startswith(b"CLIENT_ERROR "), reply)
             self.assertLess(len(reply), 80)

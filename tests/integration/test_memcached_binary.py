@@ -242,6 +242,8 @@ class Commands(BinaryCase):
         status, _, _, text = parts(self.ask_one(client, packet(STAT, b"cachedump")))
         self.assertEqual((status, text), (0x83, b"ringmain: 'stats cachedump' is per server: ask "
                                           b"the server"))
+        status, _, _, text = parts(self.ask_one(client, packet(STAT, b"nonsense")))
+        self.assertEqual((status, text), (1, b"Not found"))
 
 
 class Pipelines(BinaryCase):

@@ -158,8 +158,9 @@ TEST_CASE("binary: errors have a status and their text") {
     CHECK(answer(0x11, "SERVER_ERROR out of memory storing object\r\n") == "11 s82 vOut of memory");
     CHECK(answer(0x01, "SERVER_ERROR object too large for cache\r\n") == "01 s03 vToo large.");
     CHECK(answer(0x01, "CLIENT_ERROR bad data chunk\r\n") == "01 s04 vbad data chunk");
-    CHECK(answer(0x10, "", "CLIENT_ERROR ringmain: 'stats items' is per server\r\n") ==
-          "10 s83 vringmain: 'stats items' is per server");
+    CHECK(answer(0x10, "", "CLIENT_ERROR ringmain: 'stats extstore' is per server\r\n") ==
+          "10 s83 vringmain: 'stats extstore' is per server");
+    CHECK(answer(0x10, "", "ERROR\r\n") == "10 s01 vNot found");
     CHECK(answer(0x10, "SERVER_ERROR ringmain: no\r\n") == "10 s86 vringmain: no");
     CHECK(answer(0x01, "MN\r\n") == "01 s00");
     CHECK(answer(0x01, "STORED\r\n") == "01 s84 vringmain: not a response to this");
