@@ -12,17 +12,26 @@ namespace ringmain::core {
 
 namespace {
 
+// The moment at which it expires, and not the time left, of which each step would take some. Lua's
+// numbers hold one exactly up to 2^53, in the year 287396: what is beyond is that. Before 7.0 a
+// server has no PEXPIRETIME.
 // The value last: it is then the end of the answer, as the bulk string that carries it on.
 constexpr std::string_view fetch_script =
-    "return{redis.call('PTTL',KEYS[1]),redis.call('DUMP',KEYS[1])}";
+    "local t=redis.pcall('PEXPIRETIME',KEYS[1]) "
+    "if type(t)=='table' then "
+    "local n=redis.call('TIME') "
+    "t=redis.call('PTTL',KEYS[1]) "
+    "if t>=0 then t=t+n[1]*1000+math.floor(n[2]/1000) end "
+    "end "
+    "return{math.min(t,2^53),redis.call('DUMP',KEYS[1])}";
 
 // All or nothing: when a value cannot be restored (no memory, a version that is too new) the
-// command does not run, and nothing is left of the others. Its answer is in an array, which tells
-// an error of the client's own from one about EVAL or RESTORE.
+// command does not run, and nothing is left of the others. One that has expired by now is none. Its
+// answer is in an array, which tells an error of the client's own from one about EVAL or RESTORE.
 constexpr std::string_view carry_script =
     "local n=#KEYS "
     "for i=1,n do "
-    "local r=redis.pcall('RESTORE',KEYS[i],ARGV[2*i-1],ARGV[2*i]) "
+    "local r=redis.pcall('RESTORE',KEYS[i],ARGV[2*i-1],ARGV[2*i],'ABSTTL') "
     "if r.err then for j=1,i-1 do redis.call('DEL',KEYS[j]) end return r end "
     "end "
     "local r=redis.pcall(unpack(ARGV,2*n+1)) "
@@ -78,15 +87,15 @@ std::string fetch_text(std::string_view key) {
 std::optional<Fetched> read_fetched(const Chain& answer) {
     resp::Cursor cursor(answer);
     if (!takes(cursor, "*2\r\n:")) return std::nullopt;
-    const std::optional<int64_t> ttl = take_number(cursor);
-    if (!ttl.has_value() || cursor.at_end()) return std::nullopt;
+    const std::optional<int64_t> expires_at = take_number(cursor);
+    if (!expires_at.has_value() || cursor.at_end()) return std::nullopt;
     Fetched fetched = {.dump_offset = cursor.position()};
     const char type = cursor.take();
     if (type == '_') return fetched;
     if (type != '$' || cursor.at_end()) return std::nullopt;
     fetched.exists = cursor.take() != '-';
-    // To RESTORE 0 is for ever, and what is about to expire has less than a millisecond.
-    fetched.ttl_ms = *ttl < 0 ? 0 : std::max<int64_t>(*ttl, 1);
+    // To RESTORE 0 is never.
+    fetched.expires_at_ms = *expires_at < 0 ? 0 : std::max<int64_t>(*expires_at, 1);
     return fetched;
 }
 
@@ -99,9 +108,9 @@ std::string carry_head(size_t value_count, size_t word_count) {
     return text;
 }
 
-std::string carry_value_head(int64_t ttl_ms) {
+std::string carry_value_head(int64_t expires_at_ms) {
     std::string text;
-    resp::write_bulk(text, std::to_string(ttl_ms));
+    resp::write_bulk(text, std::to_string(expires_at_ms));
     return text;
 }
 

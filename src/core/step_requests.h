@@ -18,12 +18,12 @@ inline constexpr std::string_view no_memory = "out of buffer memory; see buffer_
 
 [[nodiscard]] std::string request_text(std::initializer_list<std::string_view> words);
 
-// The value and the time to live of a key, at one moment.
+// The value of a key and when it expires, at one moment.
 [[nodiscard]] std::string fetch_text(std::string_view key);
 
 struct Fetched {
-    int64_t ttl_ms = 0;        // as RESTORE has it: 0 for ever
-    uint64_t dump_offset = 0;  // in the answer: from there on it is one bulk string
+    int64_t expires_at_ms = 0;  // as RESTORE has it with ABSTTL: 0 is never
+    uint64_t dump_offset = 0;   // in the answer: from there on it is one bulk string
     bool exists = false;
 };
 
@@ -33,7 +33,7 @@ struct Fetched {
 // How a carry request begins, for so many values that exist: behind it come, for each, its name;
 // then for each carry_value_head() and its bulk string; then the words.
 [[nodiscard]] std::string carry_head(size_t value_count, size_t word_count);
-[[nodiscard]] std::string carry_value_head(int64_t ttl_ms);
+[[nodiscard]] std::string carry_value_head(int64_t expires_at_ms);
 
 // The command runs unless what is watched was changed: two answers come before EXEC's.
 [[nodiscard]] std::string remove_text(std::initializer_list<std::string_view> words);

@@ -435,8 +435,8 @@ void Leases::carry(Request& request, std::span<const Fetched> values) {
         const Fetched& value = values[i];
         Chain& answer = request.join->fragments[i]->response;
         if (value.exists) {
-            const int64_t ttl_ms = keeps_ttl(*steps.command) ? value.ttl_ms : 0;
-            written = written && conn->out.append_copy(carry_value_head(ttl_ms), &open);
+            const int64_t expires_at = keeps_ttl(*steps.command) ? value.expires_at_ms : 0;
+            written = written && conn->out.append_copy(carry_value_head(expires_at), &open);
             resp::Cursor cursor(answer);
             cursor.skip(value.dump_offset);
             written = written &&

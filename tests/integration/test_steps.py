@@ -1,6 +1,7 @@
 """Writes over several servers in steps, while others write the same keys: nothing is lost. And WAIT
 over servers that have replicas."""
 import threading
+import time
 
 from harness import (Case, RedisCase, RedisServer, Ringmain, key_on, keys_on, main, needs_ringmain,
                      needs_several_servers, wait_for)
@@ -159,6 +160,36 @@ class AsRedis(InSteps):
             self.assertEqual(client.value("COPY", sink, source, "REPLACE"), 1)
             self.assertEqual(client.value("GET", source), value)
             self.assertGreater(client.value("PTTL", source), 90_000)
+
+    def test_a_time_to_live_is_carried_as_the_moment_that_it_ends(self):
+        client = self.client()
+        source, sink = key_on(0, 3), key_on(1, 3)
+        # Lua's numbers hold no later one exactly.
+        latest = 2**53
+        now = int(time.time() * 1000)
+        for moment in (now + 60_000, 99_999_999_999_999, latest - 1, latest, 2**63 - 1):
+            for command in ("RENAME", "RENAMENX", "COPY"):
+                client.value("FLUSHALL")
+                client.value("SET", source, "x", "PXAT", moment)
+                self.assertIn(client.value(command, source, sink), ("OK", 1))
+                self.assertEqual(client.value("PEXPIRETIME", sink), min(moment, latest))
+        client.value("FLUSHALL")
+        client.value("SET", source, "x")
+        self.assertEqual(client.value("RENAME", source, sink), "OK")
+        self.assertEqual(client.value("PEXPIRETIME", sink), -1)
+
+    def test_what_expires_on_the_way_is_gone(self):
+        client = self.client()
+        source, sink = key_on(0, 3), key_on(1, 3)
+        for command, answer in ((("COPY", "REPLACE"), ":0"), (("RENAME",), "-ERR no such key")):
+            client.value("SET", sink, "old")
+            client.value("SET", source, "x", "PX", "400")
+            self.servers[1].call("CLIENT", "PAUSE", "800")
+            self.assertEqual(client.call(command[0], source, sink, *command[1:]),
+                             answer.encode() + b"\r\n")
+            self.assertEqual(client.value("GET", sink), b"old")
+            self.assertEqual(client.value("EXISTS", source), 0)
+        self.none_is_left()
 
     def test_another_database(self):
         client = self.client()

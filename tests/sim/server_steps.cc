@@ -14,7 +14,7 @@ using test::bulk;
 
 namespace {
 
-constexpr std::string_view fetch_begin = "return{redis.call('PTTL'";
+constexpr std::string_view fetch_begin = "local t=redis.pcall('PEXPIRETIME'";
 constexpr std::string_view carry_begin = "local n=#KEYS ";
 constexpr std::string_view add_begin = "local r=redis.pcall('SET',KEYS[2]";
 constexpr std::string_view foreign_mark = ":ringmain:";

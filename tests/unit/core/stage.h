@@ -38,9 +38,9 @@ struct Story {
     std::string answer;
 };
 
-// The value of a key that lives for `ttl` ms, as it comes from its server.
-[[nodiscard]] inline std::string dump(const std::string& value, int ttl = -1) {
-    return "*2\r\n:" + std::to_string(ttl) + "\r\n" + bulk(value);
+// The value of a key that expires then, as it comes from its server.
+[[nodiscard]] inline std::string dump(const std::string& value, int64_t expires_at = -1) {
+    return "*2\r\n:" + std::to_string(expires_at) + "\r\n" + bulk(value);
 }
 
 inline const std::string no_dump = "*2\r\n:-2\r\n$-1\r\n";

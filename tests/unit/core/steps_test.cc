@@ -228,13 +228,14 @@ TEST_CASE("the command runs where its destination lives, on names of its sources
     CHECK(World::heard(*stage.client) == ":2\r\n");
 }
 
-TEST_CASE("COPY and RENAME keep the time to live, which is never rounded to none") {
-    for (const auto& [ttl, wanted] :
-         std::vector<std::pair<int, std::string>>{{-1, "0"}, {0, "1"}, {1234, "1234"}}) {
+TEST_CASE("COPY and RENAME keep the moment at which a key expires, and none is never") {
+    for (const auto& [expires_at, wanted] : std::vector<std::pair<int64_t, std::string>>{
+             {-1, "0"}, {0, "1"}, {1'796'022'229'148, "1796022229148"}}) {
         Stage stage;
         stage.begin({"COPY", stage.a[0], stage.a[1], "DB", "3", "REPLACE"});
-        stage.answer({0, false, "EVAL", dump("v", ttl)});
+        stage.answer({0, false, "EVAL", dump("v", expires_at)});
         stage.expect({1, false, "EVAL", ""});
+        CHECK(stage.words[1].find("'ABSTTL'") != std::string::npos);
         CHECK(stage.words[4] == wanted);
         CHECK(Words(stage.words.end() - 4, stage.words.end()) ==
               Words{stage.a[1], "DB", "3", "REPLACE"});
