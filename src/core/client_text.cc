@@ -24,6 +24,7 @@ std::string flags_of(const ClientConn& client) {
     }
     if (client.state == ClientConn::State::Closing) flags += 'c';
     if (client.pool->options->listen.is_path()) flags += 'U';
+    if (client.no_evict) flags += 'e';
     return flags.empty() ? "N" : flags;
 }
 

@@ -442,11 +442,12 @@ void LocalAnswer::client_setinfo() {
 }
 
 void LocalAnswer::client_switch() {
-    if (!ascii::equal_ignoring_case(texts_[2], "on") &&
-        !ascii::equal_ignoring_case(texts_[2], "off")) {
+    const bool is_on = ascii::equal_ignoring_case(texts_[2], "on");
+    if (!is_on && !ascii::equal_ignoring_case(texts_[2], "off")) {
         error("ERR syntax error");
         return;
     }
+    if (command_.id == CommandId::ClientNoEvict) client_.no_evict = is_on;
     reply(resp::ok_response);
 }
 

@@ -123,6 +123,7 @@ class ClientConn {
     Upload upload = Upload::None;
     bool is_stalling = false;  // the driver is asked what the kernel still has for it
     bool special = false;      // there is something in `session` that concerns its requests
+    bool no_evict = false;     // what it said to CLIENT NO-EVICT: for CLIENT INFO
     uint32_t affinity = 0;     // which of a server's connections serves this client
     uint32_t gathers = 0;      // of its requests, under way
     uint32_t channel = 0;      // the driver's name for it

@@ -89,7 +89,7 @@ TEST_CASE("commands that are answered here, and how") {
               "-ERR lib-ver cannot contain spaces, newlines or special characters.\r\n"},
              {{"CLIENT", "INFO"},
               bulk("id=1 addr=10.9.9.9:1234 laddr=127.0.0.1:6379 fd=0 name=bob age=0 idle=0 "
-                   "flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 qbuf-free=0 argv-mem=0 "
+                   "flags=e db=0 sub=0 psub=0 ssub=0 multi=-1 qbuf=26 qbuf-free=0 argv-mem=0 "
                    "multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 omem=0 tot-mem=" +
                    std::to_string(sizeof(core::ClientConn) + 26) +
                    " events=r "
