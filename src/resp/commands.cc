@@ -3,12 +3,12 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/resp/arguments.h"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
+#include <cerrno>
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -206,24 +206,25 @@ constexpr int64_t wait_ms_max = 100LL * 365 * 24 * 3600 * 1000;
 
 }  // namespace
 
-// With a fraction. The server takes hexadecimal spellings, too; nobody uses them.
+// With a fraction, and read as the server does it: hexadecimal spellings too, and in 64 bits of
+// mantissa where the machine has them.
 std::string_view read_seconds(std::string_view text, int64_t& wait_ms) {
-    if (text.starts_with('+') && text.size() > 1 && text[1] != '-') text.remove_prefix(1);
-    double seconds = 0;
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    const bool is_beyond = read.ec == std::errc::result_out_of_range;
-    if (is_beyond) {  // infinite, or next to nothing, which is not nothing
-        seconds = std::strtod(std::string(text).c_str(), nullptr);
-        if (seconds == 0 && !text.starts_with('-')) seconds = std::numeric_limits<double>::min();
-    }
-    const bool whole =
-        (is_beyond || read.ec == std::errc()) && read.ptr == text.data() + text.size();
-    if (!whole || std::isnan(seconds)) return "-ERR timeout is not a float or out of range\r\n";
-    // What is too large for its clock is negative to the server.
-    constexpr double refused_from = 9.2e15;
-    const double ms = std::ceil(seconds * 1000);
-    if (ms < 0 || seconds >= refused_from) return "-ERR timeout is negative\r\n";
-    wait_ms = std::min(static_cast<int64_t>(ms), wait_ms_max);
+    constexpr std::string_view no_float = "-ERR timeout is not a float or out of range\r\n";
+    constexpr std::string_view spaces = " \t\n\v\f\r";
+    constexpr size_t size_max = 5119;
+    constexpr long double clock_end = 0x1p63L;  // what lies beyond is negative to the server
+    if (text.empty() || text.size() > size_max) return no_float;
+    if (spaces.find(text.front()) != std::string_view::npos) return no_float;
+    const std::string terminated(text);
+    char* end = nullptr;
+    errno = 0;
+    const long double seconds = std::strtold(terminated.c_str(), &end);
+    const bool is_beyond = errno == ERANGE && (seconds == 0 || std::isinf(seconds));
+    const bool is_whole = end == terminated.c_str() + terminated.size();
+    if (!is_whole || is_beyond || std::isnan(seconds)) return no_float;
+    const long double ms = std::ceil(seconds * 1000);
+    if (ms < 0 || ms >= clock_end) return "-ERR timeout is negative\r\n";
+    wait_ms = static_cast<int64_t>(std::min<long double>(ms, wait_ms_max));
     return "";
 }
 

@@ -123,6 +123,13 @@ TEST_CASE("mistakes are named in redis's words and order") {
              {"BLPOP a b 1e400", negative},
              {"BLPOP a b -1e400", negative},
              {"BLPOP a b 1e400x", no_float},
+             {"BLPOP a b 1e5000", no_float},
+             {"BLPOP a b 1e-5000", no_float},
+             {"BLPOP a b 0x1p", no_float},
+             {"BLPOP a b \t1", no_float},
+             {"BLPOP a b " + std::string(5120, '0'), no_float},
+             {"BLPOP a b 9223372036854775.808", negative},
+             {"BLPOP a b -0x0.1", negative},
              {"BLPOP a b +", no_float},
              {"BLPOP a b +-1", no_float},
              {"BRPOP a b -0.1", negative},
@@ -138,6 +145,12 @@ TEST_CASE("mistakes are named in redis's words and order") {
     // As redis rounds it: no time, which is for ever.
     CHECK(pop_of("BLPOP a b -0.0001").wait_ms == 0);
     CHECK(pop_of("BLPOP a b +2").wait_ms == 2000);
+    CHECK(pop_of("BLPOP a b 0x0.1").wait_ms == 63);
+    CHECK(pop_of("BLPOP a b " + std::string(5118, '0') + "1").wait_ms == 1000);
+    // Beyond a hundred years it is that.
+    constexpr int64_t longest = 100LL * 365 * 24 * 3600 * 1000;
+    CHECK(pop_of("BLPOP a b 9223372036854775.807").wait_ms == longest);
+    CHECK(pop_of("BLPOP a b 1e-400").wait_ms == 1);
 }
 
 TEST_CASE("responses fit what was asked, or not") {
