@@ -100,9 +100,6 @@ Status check_host(std::string_view host) {
 Result<uint16_t> parse_port(std::string_view text) {
     const std::optional<uint64_t> port = ascii::parse_uint64(text);
     if (text.empty()) return Error{"the port is missing; ports are 1 to 65535"};
-    if (text.starts_with("//")) {
-        return Error{"an address has no scheme in front; write host:port"};
-    }
     if (text.starts_with('/')) {
         return Error{"the path of a unix socket has nothing in front; write " + quoted(text)};
     }
@@ -138,8 +135,10 @@ Result<HostEnd> parse_host(std::string_view text) {
 }
 
 bool looks_like_bare_ipv6(std::string_view text) {
-    if (text.starts_with('[')) return false;
-    return text.find("::") != std::string_view::npos || std::ranges::count(text, ':') > 2;
+    if (text.find("::") == std::string_view::npos && std::ranges::count(text, ':') <= 2) {
+        return false;
+    }
+    return std::ranges::all_of(text.substr(0, text.find(':')), is_hexadecimal);
 }
 
 Error bare_ipv6(std::string_view text) {
@@ -224,8 +223,12 @@ Status parse_host_server(std::string_view text, Server& server) {
     if (!address.ok()) return Error{address.error()};
     server.address = std::move(address.value());
     if (second == std::string_view::npos) return {};
-    const Result<uint32_t> weight = parse_weight(text.substr(second + 1));
-    if (!weight.ok()) return Error{weight.error()};
+    const std::string_view last = text.substr(second + 1);
+    const Result<uint32_t> weight = parse_weight(last);
+    if (!weight.ok()) {
+        const bool has_more = last.find(':') != std::string_view::npos;
+        return Error{weight.error() + (has_more ? "; a name stands behind a blank" : "")};
+    }
     server.weight = weight.value();
     return {};
 }
@@ -254,6 +257,20 @@ std::string without_blanks(std::string_view name) {
 
 }  // namespace
 
+Status check_no_url(std::string_view text) {
+    if (text.starts_with('/')) return {};
+    const std::string_view where = text.substr(0, text.find(' '));
+    const bool has_scheme = where.find("://") != std::string_view::npos;
+    if (!has_scheme && where.find('@') == std::string_view::npos) return {};
+    std::string message = has_scheme ? "an address has no scheme in front"
+                                     : "an address has no user and no password in front";
+    message += "; write host:port, or /path";
+    if (text.find('@') != std::string_view::npos) {
+        message += "; the password of a pool's servers is redis_auth, that of one server password";
+    }
+    return Error{message};
+}
+
 Status check_name(std::string_view what, std::string_view name) {
     if (name.empty()) return Error{std::string(what) + " is empty; leave it out, or give one"};
     if (name.size() > name_size_max) {
@@ -270,6 +287,7 @@ Status check_name(std::string_view what, std::string_view name) {
 
 Result<Address> parse_address(std::string_view text) {
     if (text.empty()) return Error{"the address is empty; write host:port, or /path"};
+    if (Status plain = check_no_url(text); !plain.ok()) return Error{plain.error()};
     if (std::ranges::any_of(text, is_blank_or_control)) {
         return Error{"an address contains no blank or control character: " + quoted(text)};
     }
@@ -291,6 +309,7 @@ Result<Address> parse_listen(std::string_view text) {
 }
 
 Result<Server> parse_server(std::string_view text) {
+    if (Status plain = check_no_url(text); !plain.ok()) return Error{plain.error()};
     Server server;
     const size_t blank = std::min(text.find(' '), text.size());
     if (blank < text.size()) {

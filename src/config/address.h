@@ -24,6 +24,9 @@ inline constexpr size_t name_size_max = 255;
 // Sets address, weight and name; not ring_name.
 [[nodiscard]] Result<Server> parse_server(std::string_view text);
 
+// Refuses "redis://user:password@host:port" and its parts without repeating any.
+[[nodiscard]] Status check_no_url(std::string_view text);
+
 [[nodiscard]] Status check_name(std::string_view what, std::string_view name);
 
 }  // namespace ringmain::config

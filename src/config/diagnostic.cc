@@ -35,6 +35,21 @@ bool begins_with_a_value(std::string_view rest) {
     return rest.size() == 1 || rest[1] == ' ' || is_quote(rest[1]);
 }
 
+// Behind the scheme or the user of "redis://user:password@host". The line's size: nowhere.
+size_t url_secret_begin(std::string_view line) {
+    constexpr std::string_view scheme_end = "://";
+    const size_t scheme = line.find(scheme_end);
+    if (scheme != std::string_view::npos && line.find('@', scheme) != std::string_view::npos) {
+        return scheme + scheme_end.size();
+    }
+    const size_t at = line.find('@');
+    const std::string_view before = line.substr(0, at);
+    const size_t word = before.find_last_of(" \t\"'") + 1;  // 0, too, where there is none
+    const size_t colon = before.find(':', word);
+    const bool has_secret = at != std::string_view::npos && colon != std::string_view::npos;
+    return has_secret ? colon + 1 : line.size();
+}
+
 // Where a secret begins in a line for which the scanner may be misled, by a broken string in it or
 // further up: behind the first word that names one. The line's size: nowhere.
 size_t raw_secret_begin(std::string_view line) {
@@ -48,11 +63,13 @@ size_t raw_secret_begin(std::string_view line) {
         const std::string_view word = line.substr(at, end - at);
         if (!word.empty() && names_a_secret(word)) {
             const bool is_certain = word.find(certain) != std::string_view::npos;
-            if (is_certain || begins_with_a_value(line.substr(end))) return end;
+            if (is_certain || begins_with_a_value(line.substr(end))) {
+                return std::min(end, url_secret_begin(line));
+            }
         }
         at = end + 1;
     }
-    return line.size();
+    return url_secret_begin(line);
 }
 
 // The lines of a text, fit to be shown. Views into the text.

@@ -331,6 +331,7 @@ class PoolWriter {
     // twemproxy reads a server from its end: the name behind the last blank, the weight and the
     // port behind the last colons. What is in front is the host, whatever it looks like.
     [[nodiscard]] static Result<Server> server_of(std::string_view text) {
+        if (Status plain = check_no_url(text); !plain.ok()) return Error{plain.error()};
         const size_t blank = text.rfind(' ');
         std::string_view name;
         const std::string_view whole = text;

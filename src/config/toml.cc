@@ -271,7 +271,8 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
     diagnostic.message =
         is_list ? "'" + std::string(option->name) + "' must be a list of texts in quotes"
                 : "this value must be true, false, a number, or text in quotes";
-    if (!names_a_secret(key) && value.size() < 60 && is_printable(value)) {
+    const bool may_be_secret = names_a_secret(key) || value.find('@') != std::string_view::npos;
+    if (!may_be_secret && value.size() < 60 && is_printable(value)) {
         const std::string quoted = "\"" + std::string(plain) + "\"";
         diagnostic.message +=
             "; write " + std::string(key) + " = " + (is_list ? "[" + quoted + "]" : quoted);

@@ -53,6 +53,43 @@ TEST_CASE("an IPv6 address without brackets is refused with the remedy") {
     }
 }
 
+TEST_CASE("colons alone make no IPv6 address") {
+    for (const char* text : {"127.0.0.1:6379:1:a", "cache.example:6379:1:a"}) {
+        CAPTURE(text);
+        const std::string error = parse_server(text).error();
+        CHECK(error.starts_with("'1:a' is not a weight"));
+        CHECK(error.ends_with("; a name stands behind a blank"));
+    }
+    CHECK(parse_address("127.0.0.1:1:1:a").error().starts_with("'1:1:a' is not a port"));
+}
+
+TEST_CASE("what stands in front of a host is no address, and is not repeated") {
+    for (const char* text : {"redis://:topsecret@10.0.0.1:6379",
+                             "redis://user:topsecret@10.0.0.1:6379:1 a",
+                             "redis://:topsecret 2@10.0.0.1:6379",
+                             "rediss://topsecret@10.0.0.1",
+                             "redis://:topsecret@[::1]:6379",
+                             "user:topsecret@10.0.0.1:6379",
+                             ":topsecret@10.0.0.1:6379",
+                             "topsecret@10.0.0.1:6379:1 a"}) {
+        CAPTURE(text);
+        for (const std::string& error : {parse_server(text).error(), parse_listen(text).error()}) {
+            CAPTURE(error);
+            CHECK(error.find("topsecret") == std::string::npos);
+            CHECK(error.find("in front; write host:port, or /path; the password of a pool's "
+                             "servers is redis_auth") != std::string::npos);
+        }
+    }
+    for (const char* text :
+         {"redis://10.0.0.1:6379", "redis://10.0.0.1:6379:1 a", "tcp://[::1]:1", "unix:///run/a"}) {
+        CAPTURE(text);
+        CHECK(parse_server(text).error() ==
+              "an address has no scheme in front; write host:port, or /path");
+    }
+    CHECK(parse_server("h:1:1 redis://a@b").value().name == "redis://a@b");
+    CHECK(parse_server("/run/a://b@c:2").value().address.path == "/run/a://b@c");
+}
+
 TEST_CASE("ports are 1 to 65535 and do not wrap") {
     for (const char* text : {"h:0",
                              "h:65536",

@@ -79,6 +79,26 @@ TEST_CASE("a password of a user is not shown where a quote is missing") {
     }
 }
 
+TEST_CASE("of a URL with a password the part behind the scheme or the user is not shown") {
+    for (const char* line : {"servers = ['redis://:s3cr3t@10.0.0.1:6379']",
+                             "servers = ['redis://s3cr3t@10.0.0.1:6379']",
+                             "servers = ['h:1', 'redis://u:s3 cr3t s3cr3t@10.0.0.1:6379']",
+                             "servers = [redis://:s3cr3t@10.0.0.1:6379]",
+                             "servers = ['user:s3cr3t@10.0.0.1:6379']",
+                             "a:s3cr3t@10.0.0.1:6379",
+                             "servers = ['s:s3cr3t@h:1'], redis_auth = 'b'"}) {
+        const std::string out = shown(line, {.line = 1, .column = 13, .length = 30});
+        CAPTURE(out);
+        CHECK(out.find("s3cr3t") == std::string::npos);
+        CHECK(out.find("***") != std::string::npos);
+    }
+    for (const std::string line :
+         {"servers = ['redis://10.0.0.1:6379', 'h:1:1 a@b']", "commands = ['+@read']", "a@b"}) {
+        const bool is_whole = line.find("://") == std::string::npos;
+        CHECK((shown(line, {}).find(line + "\n") != std::string::npos) == is_whole);
+    }
+}
+
 TEST_CASE("a server that is called after a password is shown") {
     const std::string line = R"(servers = ["auth-1.example:1 a", "pass:2", 'secret'])";
     CHECK(shown(line, {.line = 1, .column = 1}).find(line + "\n") != std::string::npos);

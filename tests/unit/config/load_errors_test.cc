@@ -317,6 +317,29 @@ TEST_CASE("the commonest slips of a list, a quote or an address are told in plai
                    "servers: an address has no scheme in front; write host:port"));
 }
 
+TEST_CASE("a password in an address is not shown") {
+    const std::string url = "redis://:topsecret@10.0.0.1:6379";
+    const std::string begin = "[pool.a]\nlisten = 'h:2'\n";
+    for (const std::string& text : {begin + "servers = ['" + url + "']\n",
+                                    begin + "servers = [{ address = '" + url + "' }]\n",
+                                    begin + "servers = [\n  'h:1',\n  '" + url + "',\n]\n",
+                                    begin + "servers = ['user:topsecret@10.0.0.1:1']\n",
+                                    begin + "servers = '" + url + "'\n",
+                                    begin + "servers = [" + url + "]\n",
+                                    begin + "servers = " + url + "\n",
+                                    "[pool.a]\nservers = ['h:1']\nlisten = '" + url + "'\n",
+                                    "[pool.a]\nservers = ['h:1']\nlisten = " + url + "\n",
+                                    "[admin]\nlisten = '" + url + "'\n"}) {
+        const std::string out = refused(text);
+        CAPTURE(out);
+        CHECK_FALSE(contains(out, "topsecret"));
+    }
+    CHECK(contains(refused(begin + "servers = ['" + url + "']\n"),
+                   "f:3:12: error: servers: an address has no scheme in front; write host:port, or "
+                   "/path; the password of a pool's servers is redis_auth, that of one server "
+                   "password\n    3 | servers = ['redis://***\n"));
+}
+
 TEST_CASE("several broken lines are all told, with what follows") {
     const std::string out = refused(
         "[pool.a\nlisten = 'h:1'\n[pool.b]\ntimeout = 2s\nhash = 'md5'\nbacklog 5\nlisten = 3\n");

@@ -334,6 +334,22 @@ TEST_CASE("a password stands in no message") {
     }
 }
 
+TEST_CASE("a password in an address stands in no message") {
+    for (const char* server : {"redis://:hunter2@10.0.0.1:6379",
+                               "redis://:hunter2@10.0.0.1:6379:1 a",
+                               "redis://u:hunter2@10.0.0.1",
+                               "u:hunter2@10.0.0.1:6379:1"}) {
+        for (const std::string& text :
+             {"a:\n  listen: h:1\n  servers:\n   - " + std::string(server) + "\n",
+              "a:\n  servers: ['h:1:1']\n  listen: " + std::string(server) + "\n"}) {
+            const std::string out = not_migrated(text);
+            CAPTURE(out);
+            CHECK_FALSE(contains(out, "hunter2"));
+            CHECK(contains(out, "in front; write host:port, or /path; the password"));
+        }
+    }
+}
+
 TEST_CASE("a name in the YAML file cannot break out of the TOML file") {
     CHECK_FALSE(contains(migrate(yaml_with(""), "x\n[evil]\n").toml, "\n[evil]"));
     CHECK(contains(not_migrated("\"a\\n[evil\":\n  listen: h:1\n  servers: ['h:1:1']\n"),
