@@ -73,6 +73,7 @@ Config Reader::read() {
             unknown_section(*node);
         }
     }
+    if (!tree_->has_gaps) check_circles();
     if (!has_pools && !tree_->has_gaps && findings_->error_count() == 0) {
         findings_->error({}, "no pool: add a section [pool.NAME] with listen and servers");
     }
@@ -137,6 +138,7 @@ void Reader::read_pool(const Node& table) {
     check_pool(table, pool);
     if (pool.protocol == Protocol::Memcached) pool.key_size_max = memcached::key_size_max;
 
+    std::vector<Place> places;
     if (const Node* list = tree_->find(table, "servers")) {
         std::vector<ServerDraft> drafts = read_servers(*list);
         if (!tree_->has_gaps) {
@@ -145,6 +147,7 @@ void Reader::read_pool(const Node& table) {
         }
         for (ServerDraft& draft : drafts) {
             pool.servers.push_back(std::move(draft.server));
+            places.push_back(draft.place);
         }
     }
     if (const Node* list = tree_->find(table, "users")) {
@@ -154,6 +157,7 @@ void Reader::read_pool(const Node& table) {
         advise(*tree_, table, pool, *findings_);
     }
     config_.pools.push_back(std::move(pool));
+    server_places_.push_back(std::move(places));
 }
 
 void Reader::check_pool(const Node& table, const Pool& pool) {

@@ -41,6 +41,9 @@ class Reader {
                            const std::vector<ServerDraft>& drafts);
     void check_servers(const Pool& pool, const Node& list, std::vector<ServerDraft>& drafts);
 
+    // reader_circles.cc
+    void check_circles();
+
     // reader_users.cc
     void read_users(const Node& list, Pool& pool);
     [[nodiscard]] bool read_user(const Node& node, User& user);
@@ -69,6 +72,7 @@ class Reader {
     };
 
     std::vector<Listening> listeners_;
+    std::vector<std::vector<Place>> server_places_;  // by pool, as its servers
 };
 
 }  // namespace ringmain::config

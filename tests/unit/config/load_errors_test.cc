@@ -173,6 +173,46 @@ TEST_CASE("a pool is no server of its own") {
               .accepted());
 }
 
+TEST_CASE("pools that are each other's servers are refused, with the servers that lead on") {
+    const std::string a = "[pool.a]\nlisten='h:1'\nservers=['h:8:1 x', 'h:2:1 y']\n";
+    const std::string b = "[pool.b]\nlisten='h:2'\nservers=['h:3:1 z']\n";
+    const std::string c = "[pool.c]\nlisten='h:3'\nservers=['h:9', 'h:8', 'h:1']\n";
+    CHECK(load(a + b, "f").accepted());
+    CHECK(load(b + c, "f").accepted());
+    const std::string two = "[pool.b]\nlisten='h:2'\nservers=['h:1:1 z']\n";
+    CHECK(contains(refused(a + two),
+                   "f:6:10: error: requests would go round in a circle: [pool.a] has server 'y' "
+                   "where [pool.b] listens, [pool.b] has server 'z' where [pool.a] listens; give "
+                   "one of them the server's own address\n"));
+    const std::string three = refused(c + b + a);
+    CAPTURE(three);
+    CHECK(contains(three,
+                   "f:6:10: error: requests would go round in a circle: [pool.c] has server 'h:1' "
+                   "where [pool.a] listens, [pool.a] has server 'y' where [pool.b] listens, "
+                   "[pool.b] has server 'z' where [pool.c] listens; "));
+    CHECK(contains(three, "f: 1 error: not accepted"));
+}
+
+TEST_CASE("each circle of pools is told once, and a long one is cut") {
+    const auto pool = [](int number, const std::string& servers) {
+        const std::string name = std::to_string(number);
+        return "[pool.p" + name + "]\nlisten='h:" + name + "'\nservers=[" + servers + "]\n";
+    };
+    const std::string two = pool(1, "'h:2', 'h:4'") + pool(2, "'h:1'") + pool(3, "'h:1'") +
+                            pool(4, "'h:5', 'h:8'") + pool(5, "'h:6'") + pool(6, "'h:4'");
+    CHECK(contains(refused(two), "f: 2 errors: not accepted"));
+    std::string circle;
+    for (int i = 1; i <= 1000; ++i) {
+        circle += pool(i, "'h:" + std::to_string(i % 1000 + 1) + "'");
+    }
+    const std::string out = refused(circle);
+    CHECK(contains(out, "where [pool.p9] listens, ... (1000 pools in all); give one of them"));
+    CHECK(contains(out, "f: 1 error: not accepted"));
+    CHECK(contains(refused("[pool.a]\nlisten='/run//a'\nservers=['127.0.0.1:1']\n"
+                           "[pool.b]\nlisten='0.0.0.0:1'\nservers=['/run/./a:1']\n"),
+                   "in a circle"));
+}
+
 TEST_CASE("a pool is no server of its own, however both are written") {
     const auto pool = [](const std::string& listen, const std::string& server) {
         return "[pool.a]\nlisten='" + listen + "'\nservers=['" + server + ":1 x']";
