@@ -280,6 +280,20 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
     return diagnostic;
 }
 
+constexpr std::string_view too_nested = "exceeded maximum nested value depth";
+
+// "table 'pool.a'". Of a name with parts in quotes the library has a wrong text; the place shows
+// it.
+std::string twice_text(std::string_view what) {
+    const size_t begin = what.find('\'');
+    const std::string_view kind = what.substr(0, what.find(' '));
+    const std::string_view name =
+        begin == std::string_view::npos ? "" : what.substr(begin + 1, what.rfind('\'') - begin - 1);
+    const bool is_wrong = name.find_first_of("\"'") != std::string_view::npos;
+    return (is_wrong ? "this " + std::string(kind) : std::string(what)) +
+           " is defined twice: a name may stand in a table once";
+}
+
 // "Error while parsing key-value pair: cannot redefine ..." -> "cannot redefine ...", with what is
 // worth adding for people who do not know TOML.
 std::string reworded(std::string_view description) {
@@ -294,8 +308,12 @@ std::string reworded(std::string_view description) {
     }
     constexpr std::string_view redefine = "cannot redefine existing ";
     if (message.starts_with(redefine)) {
-        return message.substr(redefine.size()) +
-               " is defined twice: a name may stand in a table once";
+        return twice_text(std::string_view(message).substr(redefine.size()));
+    }
+    if (message.starts_with(too_nested)) {
+        return "a value holds lists or tables in each other, more than " +
+               std::to_string(TOML_MAX_NESTED_VALUES) +
+               " of them; no option has more than a list of tables";
     }
     if (message.starts_with("expected comma or closing")) {
         return "',' is missing, or the ']' of the list above: " + message;
@@ -435,7 +453,8 @@ class Recovery {
     void report(const ::toml::parse_error& error, const Line& line, uint32_t number) {
         const std::string_view description = error.description();
         const bool is_value = description.find("redefine") == std::string_view::npos &&
-                              description.find("array") == std::string_view::npos;
+                              description.find("array") == std::string_view::npos &&
+                              description.find(too_nested) == std::string_view::npos;
         Diagnostic diagnostic{.place = place_of(error.source())};
         if (const auto quotes = missing_quotes(text_, line, number); is_value && quotes) {
             diagnostic = *quotes;

@@ -380,6 +380,32 @@ TEST_CASE("a password in an address is not shown") {
                    "password\n    3 | servers = ['redis://***\n"));
 }
 
+TEST_CASE("a table whose name stands in quotes is defined once") {
+    const std::string twice = " is defined twice: a name may stand in a table once";
+    const std::string plain = "[pool.a]\n";
+    CHECK(contains(refused(plain + plain), "f:2:1: error: table 'pool.a'" + twice));
+    for (const char* name : {"pool.\"a\"", "pool.'a'", "'pool'.\"a\""}) {
+        const std::string header = "[" + std::string(name) + "]\n";
+        CAPTURE(header);
+        CHECK(contains(refused(header + header), "f:2:1: error: this table" + twice));
+        CHECK(contains(refused(plain + header), "f:2:1: error: this table" + twice));
+    }
+}
+
+TEST_CASE("values that hold too many others are told as that") {
+    for (const char* bracket : {"[", "{ a = "}) {
+        for (const int count : {17, 400}) {
+            std::string text = "[pool.a]\nservers = ";
+            for (int i = 0; i < count; ++i) {
+                text += bracket;
+            }
+            CHECK(contains(refused(text + "\n"),
+                           "error: a value holds lists or tables in each other, more than 16 of "
+                           "them; no option has more than a list of tables\n"));
+        }
+    }
+}
+
 TEST_CASE("several broken lines are all told, with what follows") {
     const std::string out = refused(
         "[pool.a\nlisten = 'h:1'\n[pool.b]\ntimeout = 2s\nhash = 'md5'\nbacklog 5\nlisten = 3\n");
