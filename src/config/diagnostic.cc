@@ -1,6 +1,7 @@
 #include "ringmain/config/diagnostic.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/base/printable.h"
 
 #include <algorithm>
 #include <vector>

@@ -2,6 +2,7 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/base/printable.h"
 #include "ringmain/config/options.h"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #include "words.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/base/printable.h"
 
 #include <algorithm>
 #include <array>
@@ -34,20 +35,6 @@ bool one_begins_the_other(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
-
-uint32_t printable_size(std::string_view text) {
-    const auto first = static_cast<unsigned char>(text.front());
-    if (first < 0x20 || first == 0x7f) return 0;
-    if (first < 0x80) return 1;
-    const uint32_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
-    for (uint32_t i = 1; i < size; ++i) {
-        if ((static_cast<unsigned char>(text[i]) & 0xc0U) != 0x80) return 0;
-    }
-    // U+0080 to U+009F are control characters to some terminals.
-    if (first == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0) return 0;
-    return size;
-}
 
 std::string quoted(std::string_view text) {
     std::string out = "'";

@@ -30,8 +30,4 @@ namespace ringmain::config {
 // Whether a key of that name, perhaps misspelt, may hold a password.
 [[nodiscard]] bool names_a_secret(std::string_view key);
 
-// The size of the UTF-8 character at the front of `text`, 1 to 4; 0 when it is malformed or a
-// control character that must not reach a terminal.
-[[nodiscard]] uint32_t printable_size(std::string_view text);
-
 }  // namespace ringmain::config

@@ -1,5 +1,6 @@
 #include "ringmain/worker/log.h"
 
+#include "ringmain/base/printable.h"
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/socket.h"
 
@@ -95,14 +96,7 @@ bool Log::reopen() {
 std::string Log::line_of(config::LogLevel level, std::string_view text) const {
     std::string line = to_journal_ ? priority_of(level) : uring::wall_time().text() + " ";
     line.append(level_name(level)).append(": ").append(text);
-    line.resize(std::min<size_t>(line.size(), PIPE_BUF - 1));
-    std::replace_if(
-        line.begin(),
-        line.end(),
-        [](char byte) { return static_cast<unsigned char>(byte) < ' ' || byte == '\x7f'; },
-        '?');
-    line += '\n';
-    return line;
+    return printable(std::string_view(line).substr(0, PIPE_BUF - 1)) + '\n';
 }
 
 void Log::write(config::LogLevel level, std::string_view text) const {

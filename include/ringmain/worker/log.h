@@ -2,7 +2,7 @@
 //
 //   2026-11-22T09:30:00.123Z notice: serving pool alpha ...
 //
-// Not for the data path. Control characters in a line are replaced, so nothing that came from
+// Not for the data path. What is not printable in a line is replaced, so nothing that came from
 // outside can forge one. Nobody waits for whoever reads the log: when a pipe, a socket or a
 // terminal takes nothing, or a disk is full, lines are lost, and the next one that goes says how
 // many and why. A line has at most 4096 bytes, which a pipe takes whole.

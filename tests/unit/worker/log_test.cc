@@ -47,8 +47,10 @@ TEST_CASE("nothing that came from outside can forge a line") {
     Log log(LogLevel::Notice);
     REQUIRE(log.open(folder.file("log")).ok());
     log.write(LogLevel::Notice, "a\nb\x1b[2J");
+    log.write(LogLevel::Notice, "\xc2\x9b[2J \x9b[2J \xe2\x80\xa8x gr\xc3\xbc\xc3\x9f");
     const std::string text = content_of(folder.file("log"));
     CHECK(text.find("a?b?[2J\n") != std::string::npos);
+    CHECK(text.find("notice: ??[2J ?[2J ???x gr\xc3\xbc\xc3\x9f\n") != std::string::npos);
 }
 
 // All that can be read now.

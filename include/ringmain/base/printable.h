@@ -1,0 +1,49 @@
+// ringmain/base/printable.h - what of a text from outside may go to a terminal.
+
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace ringmain {
+
+// The size of the UTF-8 character at the front of `text`, 1 to 4; 0 when it is malformed, or a
+// character that does something to a terminal or to the order of a line.
+[[nodiscard]] inline uint32_t printable_size(std::string_view text) {
+    const auto byte_at = [text](size_t at) { return static_cast<unsigned char>(text[at]); };
+    const unsigned char first = byte_at(0);
+    if (first < 0x20 || first == 0x7f) return 0;
+    if (first < 0x80) return 1;
+    const uint32_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
+    for (uint32_t i = 1; i < size; ++i) {
+        if ((byte_at(i) & 0xc0U) != 0x80) return 0;
+    }
+    // U+0080 to U+009F are control characters to some terminals, also when they are written in
+    // more bytes than they need.
+    if (first == 0xc2 && byte_at(1) < 0xa0) return 0;
+    if ((first == 0xe0 && byte_at(1) < 0xa0) || (first == 0xf0 && byte_at(1) < 0x90)) return 0;
+    // U+2028 to U+202E end lines, or turn what follows round.
+    if (first == 0xe2 && byte_at(1) == 0x80 && byte_at(2) >= 0xa8 && byte_at(2) <= 0xae) return 0;
+    return size;
+}
+
+// With '?' for each byte that must not be shown.
+[[nodiscard]] inline std::string printable(std::string_view text) {
+    std::string out;
+    out.reserve(text.size());
+    while (!text.empty()) {
+        const uint32_t size = printable_size(text);
+        if (size == 0) {
+            out += '?';
+        } else {
+            out += text.substr(0, size);
+        }
+        text.remove_prefix(std::max(size, 1U));
+    }
+    return out;
+}
+
+}  // namespace ringmain

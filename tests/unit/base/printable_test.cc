@@ -1,0 +1,38 @@
+#include "ringmain/base/printable.h"
+
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace ringmain {
+
+TEST_CASE("text is printed as it is") {
+    for (const std::string text : {"",
+                                   "a b~",
+                                   "gr\xc3\xbc\xc3\x9f",
+                                   "\xc2\xa0",
+                                   "\xe2\x82\xac",
+                                   "\xe2\x80\xa7",
+                                   "\xe2\x80\xaf",
+                                   "\xe0\xa0\x80",
+                                   "\xf0\x9f\x98\x80"}) {
+        CHECK(printable(text) == text);
+    }
+}
+
+TEST_CASE("what does something to a terminal or to a line is not printed") {
+    CHECK(printable("a\nb\x1b[2J\x7f\t") == "a?b?[2J??");
+    CHECK(printable("a\xc2\x9b"
+                    "31m") == "a??31m");
+    CHECK(printable("\xe0\x82\x9b\xf0\x80\x82\x9b") == "???????");
+    CHECK(printable("\xe2\x80\xa8x\xe2\x80\xae") == "???x???");
+}
+
+TEST_CASE("what is not UTF-8 is not printed") {
+    CHECK(printable("\x9b"
+                    "31m\xff\xc0\x80") == "?31m???");
+    CHECK(printable("a\xe2\x82") == "a??");
+    CHECK(printable("\xc3(") == "?(");
+}
+
+}  // namespace ringmain
