@@ -55,7 +55,19 @@ Status SocketFile::set_mode(uint32_t mode) const {
         mode = 0777U & ~mask;
     }
     if (chmod(path_.c_str(), mode) == 0) return {};
-    return Error{"the mode of " + path_ + " cannot be set: " + error_text(errno)};
+    const int error = errno;
+    const std::string text = "the mode of " + path_ + " cannot be set: " + error_text(error);
+    struct stat file = {};
+    if (error != EPERM || lstat(path_.c_str(), &file) != 0) return Error{text};
+    return Error{text + ": it belongs to the user " + std::to_string(file.st_uid) +
+                 " by now, and ringmain is " + std::to_string(geteuid()) +
+                 ": give it back (chown), or remove it, and a reload makes it anew"};
+}
+
+uint32_t SocketFile::mode() const {
+    struct stat file = {};
+    const bool is_known = !path_.empty() && lstat(path_.c_str(), &file) == 0;
+    return is_known ? file.st_mode & 0777U : 0;
 }
 
 }  // namespace ringmain::uring

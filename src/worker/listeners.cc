@@ -51,6 +51,41 @@ void Listeners::shut() const {
     }
 }
 
+// Sets the modes of files, and sets them back unless all else has gone well, too.
+class Listeners::Modes {
+  public:
+    Modes() = default;
+    Modes(const Modes&) = delete;
+    Modes& operator=(const Modes&) = delete;
+
+    ~Modes() {
+        for (const Before& before : before_) {
+            static_cast<void>(before.port->file.set_mode(before.of_file));
+            before.port->mode = before.asked_for;
+        }
+    }
+
+    Status set(Port& port, uint32_t mode) {
+        if (port.mode == mode) return {};
+        const Before before = {.port = &port, .of_file = port.file.mode(), .asked_for = port.mode};
+        if (Status done = port.file.set_mode(mode); !done.ok()) return done;
+        port.mode = mode;
+        before_.push_back(before);
+        return {};
+    }
+
+    void keep() { before_.clear(); }
+
+  private:
+    struct Before {
+        Port* port;
+        uint32_t of_file;  // which somebody may have changed by hand
+        uint32_t asked_for;
+    };
+
+    std::vector<Before> before_;
+};
+
 // What needs a port that is leaving comes last: when anything else fails, nobody has shared one
 // yet.
 Status Listeners::change_to(const config::Config& config) {
@@ -59,12 +94,18 @@ Status Listeners::change_to(const config::Config& config) {
     for (const config::Pool& pool : config.pools) {
         of_pools.push_back(key_of(pool));
     }
+    Modes modes;
     Ports opened;
     for (const bool beside : {false, true}) {
         for (size_t i = 0; i < of_pools.size(); ++i) {
-            const auto kept = ports_.find(of_pools[i]);
-            if (kept != ports_.end() && !kept->second.file.is_gone()) continue;
             const config::Pool& pool = config.pools[i];
+            const auto kept = ports_.find(of_pools[i]);
+            if (kept != ports_.end() && !kept->second.file.is_gone()) {
+                if (Status done = modes.set(kept->second, pool.listen.mode); !done.ok()) {
+                    return Error{"pool '" + pool.name + "': " + done.error()};
+                }
+                continue;
+            }
             const std::vector<const Port*> leaving = leaving_ports(pool.listen, of_pools);
             if (leaving.empty() == beside) continue;
             Result<Port> port = pool.listen.is_path() ? open_unix(pool) : open_tcp(pool, leaving);
@@ -75,10 +116,10 @@ Status Listeners::change_to(const config::Config& config) {
             opened.emplace(of_pools[i], std::move(port.value()));
         }
     }
+    modes.keep();
     for (size_t i = 0; i < of_pools.size(); ++i) {
         const auto kept = ports_.find(of_pools[i]);
-        if (kept == ports_.end()) continue;
-        if (Status done = adjust(kept->second, config.pools[i]); !done.ok()) return done;
+        if (kept != ports_.end()) adjust(kept->second, config.pools[i]);
     }
     for (const auto& [address, port] : opened) {
         if (const auto old = ports_.extract(address); !old.empty()) {
@@ -123,15 +164,11 @@ std::string Listeners::rival_of(std::string_view error,
     return rival;
 }
 
-Status Listeners::adjust(Port& port, const config::Pool& pool) {
+void Listeners::adjust(const Port& port, const config::Pool& pool) {
     for (const uring::Descriptor& socket : port.sockets) {
         uring::set_backlog(socket.get(), pool.backlog);
         uring::set_keepalive(socket.get(), pool.tcp_keepalive);
     }
-    if (port.mode == pool.listen.mode) return {};
-    Status done = port.file.set_mode(pool.listen.mode);
-    if (done.ok()) port.mode = pool.listen.mode;
-    return done;
 }
 
 Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool,

@@ -30,7 +30,7 @@ class Listeners {
 
     // Opens what is not open yet, anew where somebody has removed the file of a unix socket, and
     // gives what is the mode, the backlog and the keepalive that it shall have now. On error
-    // nothing has been opened or closed.
+    // everything is as before.
     Status change_to(const config::Config& config);
 
     // Closes what the configuration does not have.
@@ -54,6 +54,7 @@ class Listeners {
     };
 
     using Ports = std::map<config::Address, Port>;
+    class Modes;
 
     [[nodiscard]] Result<Port> open_tcp(const config::Pool& pool,
                                         const std::vector<const Port*>& leaving) const;
@@ -65,7 +66,7 @@ class Listeners {
                                        const Ports& opened,
                                        const config::Config& config,
                                        const config::Address& listen) const;
-    static Status adjust(Port& port, const config::Pool& pool);
+    static void adjust(const Port& port, const config::Pool& pool);
 
     uint32_t workers_;
     Ports ports_;

@@ -40,6 +40,9 @@ class SocketFile {
     // 0: as the umask says. What is another's by now is left alone.
     [[nodiscard]] Status set_mode(uint32_t mode) const;
 
+    // As it is now.
+    [[nodiscard]] uint32_t mode() const;
+
   private:
     [[nodiscard]] bool is_ours() const;
 

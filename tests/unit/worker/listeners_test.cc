@@ -153,6 +153,59 @@ TEST_CASE("a unix socket that stays gets the mode of the new configuration") {
     CHECK(mode_of(path) == 0640);
 }
 
+TEST_CASE("a change that fails leaves the mode, the backlog and the keepalive as they were") {
+    const Folder folder;
+    const std::string path = folder.file("a.sock");
+    Listeners listeners(1);
+    config::Pool pool = tcp_pool("b", "127.0.0.1", free_port());
+    pool.backlog = 100;
+    must_change(listeners, config_of({path_pool(path, 0660), pool}));
+    const int tcp = listeners.of_worker(0)[1].socket;
+    REQUIRE(chmod(path.c_str(), 0640) == 0);
+
+    const Result<Descriptor> taken = uring::listen_tcp({.host = "127.0.0.1", .port = 0});
+    const uint16_t port = uring::local_address(taken.value().get()).value().port();
+    config::Pool changed = pool;
+    changed.backlog = 77;
+    changed.tcp_keepalive = false;
+    const config::Config refused =
+        config_of({path_pool(path, 0600), changed, tcp_pool("c", "127.0.0.1", port)});
+    CHECK(listeners.change_to(refused).error().starts_with("pool 'c': "));
+    CHECK(mode_of(path) == 0640);
+    CHECK(backlog_of(tcp) == 100);
+    CHECK(has_keepalive(tcp));
+
+    // What was not changed is changed the next time.
+    must_change(listeners, config_of({path_pool(path, 0600), changed}));
+    CHECK(mode_of(path) == 0600);
+    CHECK(backlog_of(tcp) == 77);
+}
+
+TEST_CASE("a mode that cannot be set names the pool and the owner, and the others stay") {
+    if (geteuid() != 0) return;  // who could give the file away
+    const Folder folder;
+    const std::string a = folder.file("a.sock");
+    const std::string b = folder.file("b.sock");
+    config::Pool second = path_pool(b, 0600);
+    second.name = "b";
+    Listeners listeners(1);
+    must_change(listeners, config_of({path_pool(a, 0600), second}));
+    constexpr uid_t nobody = 65534;
+    REQUIRE(chmod(folder.file("").c_str(), 0777) == 0);
+    REQUIRE(chown(a.c_str(), nobody, nobody) == 0);
+    second.listen.mode = 0660;
+    REQUIRE(seteuid(nobody) == 0);
+    const Status status = listeners.change_to(config_of({path_pool(a, 0660), second}));
+    REQUIRE(seteuid(0) == 0);
+    REQUIRE_FALSE(status.ok());
+    CHECK(status.error() ==
+          "pool 'b': the mode of " + b +
+              " cannot be set: Operation not permitted (EPERM): it belongs to the user 0 by now, "
+              "and ringmain is 65534: give it back (chown), or remove it, and a reload makes it "
+              "anew");
+    CHECK(mode_of(a) == 0600);
+}
+
 TEST_CASE("a unix socket whose file somebody has removed is there again after a reload") {
     const Folder folder;
     const std::string path = folder.file("a.sock");
