@@ -41,6 +41,11 @@ bool SocketFile::is_gone() const {
     return !path_.empty() && lstat(path_.c_str(), &file) != 0 && errno == ENOENT;
 }
 
+bool SocketFile::is_replaced() const {
+    struct stat file = {};
+    return !path_.empty() && lstat(path_.c_str(), &file) == 0 && !is_ours();
+}
+
 void SocketFile::remove() {
     if (is_ours()) unlink(path_.c_str());
     path_.clear();

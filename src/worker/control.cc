@@ -264,6 +264,12 @@ void Control::announce(const config::Config& running,
         options_.log->write(LogLevel::Notice, "HUP: " + change);
     }
     for (uint32_t i = 0; i < next.pools.size(); ++i) {
+        const std::string trouble = options_.listeners->trouble_of(i);
+        if (!trouble.empty()) {
+            options_.log->write(LogLevel::Warning,
+                                "HUP: pool " + next.pools[i].name + ": " + trouble);
+            continue;
+        }
         const config::Address& listen = next.pools[i].listen;
         if (std::ranges::find(running.pools, listen, &config::Pool::listen) !=
             running.pools.end()) {

@@ -225,6 +225,14 @@ std::vector<Listener> Listeners::of_worker(uint32_t worker) const {
     return mine;
 }
 
+std::string Listeners::trouble_of(uint32_t pool) const {
+    const config::Address& address = of_pools_[pool];
+    if (!ports_.at(address).file.is_replaced()) return {};
+    return "no client comes in at " + address.text() +
+           ": something else stands there in place of the socket; move it away, and the next HUP "
+           "makes the socket anew";
+}
+
 std::string Listeners::place_of(uint32_t pool) const {
     const config::Address& address = of_pools_[pool];
     std::string text = address.text();

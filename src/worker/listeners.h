@@ -42,6 +42,9 @@ class Listeners {
     // Whoever connects from now on is refused instead of waiting for nobody.
     void shut() const;
 
+    // Why nobody comes in to a pool; empty: they do.
+    [[nodiscard]] std::string trouble_of(uint32_t pool) const;
+
     // Where a pool listens: "127.0.0.1:22121"; of a name, "localhost:22121 (127.0.0.1:22121)".
     [[nodiscard]] std::string place_of(uint32_t pool) const;
 

@@ -239,6 +239,23 @@ class Reload(Case):
         with RespClient(path) as client:
             self.assertEqual(client.call("PING"), b"+PONG\r\n")
 
+    def test_a_file_in_the_place_of_a_unix_socket_is_warned_of(self):
+        proxy = self.start()
+        path = proxy.folder / "door.sock"
+        self.reload(listen=str(path))
+        path.unlink()
+        path.write_text("x")
+        before = len(proxy.log())
+        self.reload(listen=f"{path} 0660")
+        said = proxy.log()[before:]
+        self.assertIn(f"warning: HUP: pool alpha: no client comes in at {path}: ", said)
+        self.assertNotIn("listens on", said)
+        self.assertEqual(path.read_text(), "x")
+        path.unlink()
+        self.reload()
+        with RespClient(str(path)) as client:
+            self.assertEqual(client.call("PING"), b"+PONG\r\n")
+
     def test_what_is_fixed_is_named_and_stays(self):
         proxy = self.start()
         proxy.proxy = {"workers": 2, "log_level": "debug"}

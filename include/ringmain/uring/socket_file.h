@@ -34,6 +34,9 @@ class SocketFile {
     // Somebody has removed it, and put nothing in its place.
     [[nodiscard]] bool is_gone() const;
 
+    // Something is there, and it is not our file.
+    [[nodiscard]] bool is_replaced() const;
+
     // It is gone: what is there later is another, even if the system gives it the same number.
     void forget() { path_.clear(); }
 

@@ -5,6 +5,7 @@
 #include "ringmain/uring/socket.h"
 #include "tests/unit/worker/folder.h"
 
+#include <fstream>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -221,6 +222,25 @@ TEST_CASE("a unix socket whose file somebody has removed is there again after a 
     CHECK(listeners.of_worker(0)[0].socket != first);  // which workers may still be using
     listeners.close_unwanted();
     CHECK(accepts_at(address));
+}
+
+TEST_CASE("a unix socket in whose place is another file is told of until that is gone") {
+    const Folder folder;
+    const std::string path = folder.file("a.sock");
+    Listeners listeners(1);
+    const config::Config config = config_of({path_pool(path), tcp_pool("b", "127.0.0.1", 0)});
+    must_change(listeners, config);
+    CHECK(listeners.trouble_of(0).empty());
+    CHECK(listeners.trouble_of(1).empty());
+    REQUIRE(unlink(path.c_str()) == 0);
+    std::ofstream(path) << "x";
+    must_change(listeners, config_of({path_pool(path, 0660), tcp_pool("b", "127.0.0.1", 0)}));
+    CHECK(listeners.trouble_of(0).starts_with("no client comes in at " + path + ": "));
+    CHECK(mode_of(path) != 0660);
+    REQUIRE(unlink(path.c_str()) == 0);
+    must_change(listeners, config);
+    CHECK(listeners.trouble_of(0).empty());
+    CHECK(accepts_at(path));
 }
 
 TEST_CASE("a port that the statistics have is named") {
