@@ -156,8 +156,7 @@ Result<SocketAddress> name_of(int socket, int (*read_name)(int, sockaddr*, sockl
 Result<TcpListen> with_address(TcpListen options) {
     const Result<SocketAddress> address = address_of(options);
     if (!address.ok()) return Error{address.error()};
-    options.host = address.value().text();
-    options.host.resize(options.host.rfind(':'));
+    options.host = address.value().host();
     return options;
 }
 

@@ -122,6 +122,13 @@ std::string SocketAddress::text() const {
     return "an address of family " + std::to_string(family());
 }
 
+std::string SocketAddress::host() const {
+    if (is_path()) return {};
+    std::string host = text();
+    host.resize(host.rfind(':'));
+    return host;
+}
+
 bool SocketAddress::operator==(const SocketAddress& other) const {
     return length == other.length && std::memcmp(&storage, &other.storage, length) == 0;
 }

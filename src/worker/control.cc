@@ -24,6 +24,7 @@ constexpr uint64_t first_number = 1;  // of the configuration of the start
 constexpr Duration look_interval = Duration::millis(1000);
 
 constexpr const char* log_not_reopened = "HUP: log not reopened";
+constexpr const char* is_stopping = "; ringmain is stopping: no configuration is read";
 
 // Behind Operation.
 constexpr uint8_t first_kind_of_ports = 8;
@@ -58,7 +59,8 @@ Control::Control(const ControlOptions& options)
                  .io_backend = options.io_backend,
                  .workers = options.workers}),
       batch_(uring::Ring::batch_max),
-      watched_(options.workers.size()) {}
+      watched_(options.workers.size()),
+      search_(*options.resolver, *options.inbox) {}
 
 Status Control::open(const IoChoice& io) {
     if (Status status = ring_.open(timer_ring(io)); !status.ok()) {
@@ -66,6 +68,7 @@ Status Control::open(const IoChoice& io) {
     }
     arm(Operation::Signal);
     arm(Operation::Wake);
+    arm(Operation::Answer);
     now_ = uring::now();
     next_look_ = now_;
     return reporter_.open(now_);
@@ -83,8 +86,9 @@ void Control::run() {
 
 void Control::round() {
     now_ = uring::now();
-    const Instant until =
-        options_.timekeeper->arm(now_, std::min(next_look_, reporter_.next_deadline()));
+    Instant latest = std::min(next_look_, reporter_.next_deadline());
+    if (reload_.has_value()) latest = std::min(latest, search_.deadline());
+    const Instant until = options_.timekeeper->arm(now_, latest);
     ring_.submit_and_wait(until - now_);
     options_.timekeeper->awake();
     now_ = uring::now();
@@ -92,6 +96,7 @@ void Control::round() {
     for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);
     }
+    if (reload_.has_value()) follow_search();
     if (!generations_.empty()) follow_progress();
     // A worker follows when it wakes up, and one of them has to probe the server that is out.
     const uint64_t epoch = options_.shared->epoch();
@@ -116,8 +121,9 @@ void Control::tell_ready(const std::string& status) {
 }
 
 void Control::arm(Operation operation) {
-    const int descriptor = operation == Operation::Signal ? options_.signals->descriptor()
-                                                          : options_.timekeeper->descriptor();
+    int descriptor = options_.signals->descriptor();
+    if (operation == Operation::Wake) descriptor = options_.timekeeper->descriptor();
+    if (operation == Operation::Answer) descriptor = search_.descriptor();
     ring_.poll(descriptor, POLLIN, uring::Shots::Many, {.kind = static_cast<uint8_t>(operation)});
 }
 
@@ -129,6 +135,7 @@ void Control::on_completion(const uring::Completion& done) {
     const auto operation = static_cast<Operation>(done.user_data.kind);
     // Armed before anything is taken: what comes in between is seen on arming.
     if (!done.more()) arm(operation);
+    if (operation == Operation::Answer) search_.take();
     if (operation != Operation::Signal) return;
     while (const int signal = options_.signals->take()) {
         obey(signal);
@@ -174,6 +181,10 @@ void Control::stop() {
     options_.log->write(
         LogLevel::Notice,
         draining_ ? "stopping at once" : "stopping: requests in flight are answered");
+    if (reload_.has_value()) {
+        options_.log->write(LogLevel::Notice, reload_->reopened + is_stopping);
+        reload_.reset();
+    }
     if (!draining_) supervisor_.tell_stopping("requests in flight are answered");
     for (const auto& worker : options_.workers) {
         draining_ ? worker->stop() : worker->drain();
@@ -186,47 +197,72 @@ void Control::stop() {
 // Reads the file again. What is wrong with it is told, and changes nothing.
 void Control::reload() {
     Log& log = *options_.log;
-    std::string reopened = log.reopen() ? "HUP: log reopened" : log_not_reopened;
+    const std::string reopened = log.reopen() ? "HUP: log reopened" : log_not_reopened;
     if (draining_) {
-        log.write(LogLevel::Notice, reopened + "; ringmain is stopping: no configuration is read");
+        log.write(LogLevel::Notice, reopened + is_stopping);
         return;
     }
-    if (adopting_) {
+    if (adopting_ || reload_.has_value()) {
         reload_again_ = true;
         return;
     }
     supervisor_.tell_reloading(uring::now());
-    const config::Config& running =
-        generations_.empty() ? *options_.config : generations_.back()->config;
-    const auto refuse = [&](const std::string& reason) {
-        reporter_.note_refused_reload();
-        tell_ready(pools_text(running) + " served as before: HUP was refused, the log says why");
-        log.write(LogLevel::Error, reopened + "; configuration not changed: " + reason);
-    };
-    const Result<std::string> text = read_again(running.file);
-    if (!text.ok()) return refuse(text.error());
+    const std::string& file = running().file;
+    const Result<std::string> text = read_again(file);
+    if (!text.ok()) return refuse_reload(reopened, text.error());
     config::Loaded loaded =
-        config::load(text.value(), running.file, static_cast<uint32_t>(options_.workers.size()));
-    tell_findings(loaded.diagnostics, running.file);
-    if (!loaded.accepted()) return refuse(config::count_text(loaded.diagnostics) + ", see above");
-    config::Config& next = loaded.config;
-    options_.overrides.apply(next);
-    const std::vector<std::string> kept = config::keep_fixed(running, next);
+        config::load(text.value(), file, static_cast<uint32_t>(options_.workers.size()));
+    tell_findings(loaded.diagnostics, file);
+    if (!loaded.accepted()) {
+        return refuse_reload(reopened, config::count_text(loaded.diagnostics) + ", see above");
+    }
+    options_.overrides.apply(loaded.config);
+    search_.begin(options_.listeners->unknown_names(loaded.config), uring::now());
+    reload_ = Reload{.next = std::move(loaded.config), .reopened = reopened};
+    if (search_.has_ended(uring::now())) finish_reload();
+}
+
+void Control::refuse_reload(const std::string& reopened, const std::string& reason) {
+    reporter_.note_refused_reload();
+    tell_ready(pools_text(running()) + " served as before: HUP was refused, the log says why");
+    options_.log->write(LogLevel::Error, reopened + "; configuration not changed: " + reason);
+}
+
+void Control::follow_search() {
+    if (!search_.has_ended(now_)) return;
+    finish_reload();
+    if (!adopting_ && std::exchange(reload_again_, false)) reload();
+}
+
+// All names are known, or it is known that they will not be.
+void Control::finish_reload() {
+    Log& log = *options_.log;
+    auto [next, reopened] = std::move(*reload_);
+    reload_.reset();
+    const Result<NamedAddresses> names = search_.result();
+    if (!names.ok()) return refuse_reload(reopened, names.error());
+    const std::vector<std::string> kept = config::keep_fixed(running(), next);
     const uring::Finding descriptors = judge_descriptors(next);
-    if (descriptors.level == uring::Level::Fail) return refuse(finding_text(descriptors));
-    if (Status opened = options_.listeners->change_to(next); !opened.ok()) {
-        return refuse(opened.error());
+    if (descriptors.level == uring::Level::Fail) {
+        return refuse_reload(reopened, finding_text(descriptors));
+    }
+    if (Status opened = options_.listeners->change_to(next, names.value()); !opened.ok()) {
+        return refuse_reload(reopened, opened.error());
     }
     if (descriptors.level != uring::Level::Ok) {
         log.write(LogLevel::Warning, finding_text(descriptors));
     }
     options_.shared->clients_max = clients_max(next, descriptor_limit());
-    if (!change_log(running, next)) reopened = log_not_reopened;
+    if (!change_log(running(), next)) reopened = log_not_reopened;
     for (const std::string& name : kept) {
         log.write(LogLevel::Warning, name + " is fixed at start: its change needs a restart");
     }
-    announce(running, next, reopened);
+    announce(running(), next, reopened);
     hand_out(std::move(next));
+}
+
+const config::Config& Control::running() const {
+    return generations_.empty() ? *options_.config : generations_.back()->config;
 }
 
 void Control::tell_findings(const std::vector<config::Diagnostic>& findings,

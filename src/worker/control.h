@@ -18,10 +18,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "listeners.h"
+#include "name_search.h"
 #include "reporter.h"
 #include "signals.h"
 #include "supervisor.h"
@@ -33,6 +36,8 @@ struct ControlOptions {
     const Signals* signals = nullptr;
     Timekeeper* timekeeper = nullptr;
     Listeners* listeners = nullptr;
+    Resolver* resolver = nullptr;
+    Inbox* inbox = nullptr;  // for its answers
     core::Shared* shared = nullptr;
     const config::Config* config = nullptr;  // that the process started with
     Overrides overrides = {};
@@ -55,7 +60,13 @@ class Control {
     void run();
 
   private:
-    enum class Operation : uint8_t { Signal, Wake };
+    enum class Operation : uint8_t { Signal, Wake, Answer };
+
+    // A configuration that was read and has no mistake, while names in it are looked up.
+    struct Reload {
+        config::Config next;
+        std::string reopened;  // what has become of the log
+    };
 
     // What was seen of a worker at the last look.
     struct Watched {
@@ -70,6 +81,9 @@ class Control {
     void obey(int signal);
     void stop();
     void reload();
+    void follow_search();
+    void finish_reload();
+    void refuse_reload(const std::string& reopened, const std::string& reason);
     void tell_ready(const std::string& status);
     void tell_level(std::string_view signal, config::LogLevel level) const;
     void tell_findings(const std::vector<config::Diagnostic>& findings,
@@ -83,6 +97,7 @@ class Control {
     void free_before(uint64_t settled);
     void watch();
     [[nodiscard]] bool all_ended() const;
+    [[nodiscard]] const config::Config& running() const;
 
     ControlOptions options_;
     Reporter reporter_;  // before the ring, which is closed first
@@ -92,9 +107,11 @@ class Control {
     std::vector<Watched> watched_;
     // Oldest first, the newest is in force; empty before the first reload.
     std::deque<std::unique_ptr<Generation>> generations_;
-    uint64_t last_number_ = 1;   // of configurations
-    uint64_t epoch_ = 0;         // of the servers: what the workers were woken for
-    bool adopting_ = false;      // some worker has not got the newest yet
+    uint64_t last_number_ = 1;  // of configurations
+    uint64_t epoch_ = 0;        // of the servers: what the workers were woken for
+    bool adopting_ = false;     // some worker has not got the newest yet
+    NameSearch search_;
+    std::optional<Reload> reload_;
     bool reload_again_ = false;  // asked for meanwhile
     std::string in_use_text_;    // to be said when all have it
     Instant now_;

@@ -86,9 +86,21 @@ class Listeners::Modes {
     std::vector<Before> before_;
 };
 
+std::vector<NameSearch::Question> Listeners::unknown_names(const config::Config& config) const {
+    std::vector<NameSearch::Question> names;
+    for (const config::Pool& pool : config.pools) {
+        const config::Address& listen = pool.listen;
+        if (listen.is_path() || ports_.contains(key_of(pool))) continue;
+        if (uring::SocketAddress::numeric(listen.host, listen.port).has_value()) continue;
+        names.push_back(
+            {.asker = "pool '" + pool.name + "'", .host = listen.host, .port = listen.port});
+    }
+    return names;
+}
+
 // What needs a port that is leaving comes last: when anything else fails, nobody has shared one
 // yet.
-Status Listeners::change_to(const config::Config& config) {
+Status Listeners::change_to(const config::Config& config, const NamedAddresses& known) {
     std::vector<config::Address> of_pools;
     of_pools.reserve(config.pools.size());
     for (const config::Pool& pool : config.pools) {
@@ -108,7 +120,8 @@ Status Listeners::change_to(const config::Config& config) {
             }
             const std::vector<const Port*> leaving = leaving_ports(pool.listen, of_pools);
             if (leaving.empty() == beside) continue;
-            Result<Port> port = pool.listen.is_path() ? open_unix(pool) : open_tcp(pool, leaving);
+            Result<Port> port =
+                pool.listen.is_path() ? open_unix(pool) : open_tcp(pool, known, leaving);
             if (!port.ok()) {
                 return Error{"pool '" + pool.name + "': " + port.error() +
                              rival_of(port.error(), opened, config, pool.listen)};
@@ -172,9 +185,12 @@ void Listeners::adjust(const Port& port, const config::Pool& pool) {
 }
 
 Result<Listeners::Port> Listeners::open_tcp(const config::Pool& pool,
+                                            const NamedAddresses& known,
                                             const std::vector<const Port*>& leaving) const {
     const bool beside = !leaving.empty();
-    Result<uring::TcpListen> found = uring::with_address({.host = pool.listen.host,
+    const auto named = known.find(pool.listen.host);
+    const std::string host = named == known.end() ? pool.listen.host : named->second.host();
+    Result<uring::TcpListen> found = uring::with_address({.host = host,
                                                           .port = pool.listen.port,
                                                           .backlog = pool.backlog,
                                                           .reuse_port = workers_ > 1 || beside});

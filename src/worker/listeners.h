@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "name_search.h"
+
 namespace ringmain::worker {
 
 class Listeners {
@@ -30,8 +32,12 @@ class Listeners {
 
     // Opens what is not open yet, anew where somebody has removed the file of a unix socket, and
     // gives what is the mode, the backlog and the keepalive that it shall have now. On error
-    // everything is as before.
-    Status change_to(const config::Config& config);
+    // everything is as before. Blocks where a name has to be looked up that is not among `known`.
+    Status change_to(const config::Config& config, const NamedAddresses& known = {});
+
+    // What has to be looked up for change_to().
+    [[nodiscard]] std::vector<NameSearch::Question> unknown_names(
+        const config::Config& config) const;
 
     // Closes what the configuration does not have.
     void close_unwanted();
@@ -60,6 +66,7 @@ class Listeners {
     class Modes;
 
     [[nodiscard]] Result<Port> open_tcp(const config::Pool& pool,
+                                        const NamedAddresses& known,
                                         const std::vector<const Port*>& leaving) const;
     [[nodiscard]] static Result<Port> open_unix(const config::Pool& pool);
     static config::Address key_of(const config::Pool& pool);

@@ -93,6 +93,7 @@ struct Crew {
     core::Shared shared;
     Timekeeper timekeeper;
     Roster roster;
+    Inbox control_inbox;
     // Workers end before the resolver, and that before the inboxes that it posts to.
     Resolver resolver;
     std::vector<std::unique_ptr<Worker>> workers;
@@ -208,6 +209,8 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .signals = &signals,
                      .timekeeper = &crew.timekeeper,
                      .listeners = &listeners,
+                     .resolver = &crew.resolver,
+                     .inbox = &crew.control_inbox,
                      .shared = &crew.shared,
                      .config = &config,
                      .overrides = options.overrides,

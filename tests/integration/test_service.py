@@ -2,17 +2,19 @@
 import contextlib
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 from unittest import mock
 
-from harness import BINARY, Case, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from harness import BINARY, Case, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
 from wire import bulk, resp
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -116,6 +118,56 @@ class Told(Case):
         for _ in range(10):
             self.assertEqual(manager.socket.recv(100), b"WATCHDOG=1")
         self.assertLess(time.monotonic() - began, 10 * 0.4)
+
+    def test_a_name_to_listen_on_that_nobody_answers_holds_up_nothing(self):
+        mute = self.enterContext(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        mute.settimeout(10)
+        mute.bind((f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.9", 53))
+        resolv = pathlib.Path(self.folder.name) / "resolv.conf"
+        resolv.write_text(f"nameserver {mute.getsockname()[0]}\noptions timeout:30\n")
+        manager = self.manager()
+        proxy = self.use(Ringmain({"alpha": {"servers": [self.server]}}, start=False))
+        proxy.inside = ("unshare", "--mount", "sh", "-c",
+                        'mount --bind "$0" /etc/resolv.conf && exec "$@"', resolv)
+        with mock.patch.dict(os.environ, NOTIFY_SOCKET=manager.name, WATCHDOG_USEC="1000000"):
+            proxy.start()
+        good = proxy.config_path.read_text()
+        slow = (f"{good}\n[pool.slow]\nlisten = 'slow.test.:{Port().number}'\n"
+                f"servers = ['{self.server.address}']\n")
+
+        def hang_up(text):
+            proxy.config_path.write_text(text)
+            proxy.child.send_signal(signal.SIGHUP)
+
+        told = []
+
+        def listen():
+            with contextlib.suppress(OSError):
+                while True:
+                    told.append(manager.socket.recv(65536))
+
+        threading.Thread(target=listen, daemon=True).start()
+        begin = time.monotonic()
+        hang_up(slow)
+        time.sleep(3)
+        self.assertGreaterEqual(told.count(b"WATCHDOG=1"), 4)
+        with proxy.client() as client:
+            self.same(client.call("SET", "a", "b"), b"+OK\r\n")
+        self.assertNotIn("configuration not changed", proxy.log())
+        hang_up(good + "\n# the next\n")  # is remembered
+        wait_for(lambda: "configuration not changed: pool 'slow': cannot resolve 'slow.test.': no "
+                         "name server has answered within 10 s" in proxy.log(), "the refusal", 20)
+        self.assertLess(time.monotonic() - begin, 14)
+        wait_for(lambda: "configuration read from" in proxy.log(), "the next reload")
+
+        hang_up(slow.replace("slow.test.", "slower.test."))
+        while b"slower" not in mute.recv(512):
+            pass
+        log = self.enterContext(open(proxy.log_path, encoding="utf-8"))
+        begin = time.monotonic()
+        self.finish(proxy)
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertIn("; ringmain is stopping: no configuration is read", log.read())
 
     def test_a_worker_that_has_ended_is_not_stuck(self):
         manager = self.manager()

@@ -34,6 +34,7 @@ struct SocketAddress {
 
     [[nodiscard]] uint16_t port() const;     // 0 for a path
     [[nodiscard]] std::string text() const;  // "10.0.0.1:6379", "[::1]:6379", "/run/a.sock"
+    [[nodiscard]] std::string host() const;  // "10.0.0.1", "[::1]"; empty for a path
 
     bool operator==(const SocketAddress& other) const;
 };

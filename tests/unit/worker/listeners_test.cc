@@ -243,6 +243,23 @@ TEST_CASE("a unix socket in whose place is another file is told of until that is
     CHECK(accepts_at(path));
 }
 
+TEST_CASE("a name that is known already is not looked up, nor one that is listened on") {
+    Listeners listeners(2);
+    const uint16_t port = free_port();
+    const config::Config config = config_of(
+        {tcp_pool("a", "no-such-host.invalid", port), tcp_pool("b", "127.0.0.1", free_port())});
+    const std::vector<NameSearch::Question> names = listeners.unknown_names(config);
+    REQUIRE(names.size() == 1);
+    CHECK(names[0].asker == "pool 'a'");
+    CHECK(names[0].host == "no-such-host.invalid");
+    REQUIRE(
+        listeners.change_to(config, {{names[0].host, *SocketAddress::numeric("127.0.0.1", port)}})
+            .ok());
+    CHECK(accepts_at("127.0.0.1", port));
+    CHECK(listeners.unknown_names(config).empty());
+    must_change(listeners, config);
+}
+
 TEST_CASE("a port that the statistics have is named") {
     Listeners listeners(1);
     config::Config config = config_of({tcp_pool("a", "127.0.0.1", free_port())});
