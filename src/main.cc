@@ -291,6 +291,10 @@ int run(const CommandLine& line) {
         .log_level = line.log_level, .log_file = line.log_file, .pid_file = line.pid_file};
     options.overrides.apply(config);
 
+    if (const Status apart = worker::check_files(config); !apart.ok()) {
+        complain("ringmain: " + apart.error());
+        return refused;
+    }
     worker::Log log(config.proxy.log_level);
     if (const Status opened = log.open(config.proxy.log_file); !opened.ok()) {
         complain("ringmain: " + opened.error());

@@ -85,6 +85,11 @@ void Reader::read_proxy(const Node& table) {
     if (!expect_table(table, "[proxy]")) return;
     Proxy& proxy = config_.proxy;
     read_section(Section::Proxy, table, {.proxy = &proxy}, "[proxy]");
+    if (!proxy.pid_file.empty() && proxy.pid_file == proxy.log_file) {
+        findings_->error(tree_->find(table, "pid_file")->place,
+                         "'pid_file' and 'log_file' are the same file; give one of them another "
+                         "path");
+    }
     if (proxy.workers == 0) proxy.workers = std::clamp(cpus_allowed_, 1U, 256U);
 
     const uint64_t buffers = uint64_t{proxy.receive_buffers} * block_size;

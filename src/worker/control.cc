@@ -242,6 +242,9 @@ void Control::finish_reload() {
     const Result<NamedAddresses> names = search_.result();
     if (!names.ok()) return refuse_reload(reopened, names.error());
     const std::vector<std::string> kept = config::keep_fixed(running(), next);
+    if (Status apart = check_files(next); !apart.ok()) {
+        return refuse_reload(reopened, apart.error());
+    }
     const uring::Finding descriptors = judge_descriptors(next);
     if (descriptors.level == uring::Level::Fail) {
         return refuse_reload(reopened, finding_text(descriptors));

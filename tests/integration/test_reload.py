@@ -239,6 +239,16 @@ class Reload(Case):
         with RespClient(path) as client:
             self.assertEqual(client.call("PING"), b"+PONG\r\n")
 
+    def test_a_log_that_would_be_the_configuration_is_refused(self):
+        proxy = self.start()
+        link = proxy.folder / "own.log"
+        link.symlink_to(proxy.config_path)
+        proxy.proxy = {"log_file": str(link)}
+        self.reload(f"configuration not changed: log_file '{link}' is the configuration file")
+        self.assertNotIn("notice:", proxy.config_path.read_text())
+        with proxy.client() as client:
+            self.working(client)
+
     def test_a_file_in_the_place_of_a_unix_socket_is_warned_of(self):
         proxy = self.start()
         path = proxy.folder / "door.sock"

@@ -30,6 +30,10 @@ struct ServeOptions {
 // read.
 void hold_signals();
 
+// Refuses a log or a pid file that is the configuration, and a log that is the pid file: one would
+// be written over the other. Before any of them is opened.
+Status check_files(const config::Config& config);
+
 // Serves until told to stop by a signal. The calling thread becomes the control thread; signals:
 //   TERM INT   drain and stop, a second one stops at once
 //   HUP        read the configuration again and reopen the log

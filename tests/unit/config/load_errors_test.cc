@@ -380,6 +380,12 @@ TEST_CASE("a password in an address is not shown") {
                    "password\n    3 | servers = ['redis://***\n"));
 }
 
+TEST_CASE("the log is not the pid file") {
+    CHECK(contains(refused("[proxy]\nlog_file='/a'\npid_file='/a'\n"),
+                   "f:3:10: error: 'pid_file' and 'log_file' are the same file; give one of them "
+                   "another path"));
+}
+
 TEST_CASE("a table whose name stands in quotes is defined once") {
     const std::string twice = " is defined twice: a name may stand in a table once";
     const std::string plain = "[pool.a]\n";
