@@ -11,6 +11,7 @@
 #include <numeric>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "md5.h"
 
@@ -46,8 +47,9 @@ uint32_t points_for(uint32_t weight, const Totals& totals) {
     return static_cast<uint32_t>(std::floor(nudged)) * points_per_digest;
 }
 
-// By their value; equal ones keep their order. Eleven bits at a time, the lowest first: a thousand
-// servers have 160 000 points, and every worker sorts them anew when a server leaves.
+// By their value; equal ones keep their order, that of the servers. Eleven bits at a time, the
+// lowest first: a thousand servers have 160 000 points, and every worker sorts them anew when a
+// server leaves.
 template <class Point>
 void sort_points(std::vector<Point>& points) {
     constexpr uint32_t digit_count = 1U << 11;
@@ -68,6 +70,22 @@ void sort_points(std::vector<Point>& points) {
     }
 }
 
+// Those of one server from the `begin`-th to before the `end`-th.
+template <class Point>
+void append_points(
+    const Node& node, uint32_t index, uint32_t begin, uint32_t end, std::vector<Point>& points) {
+    std::string point_name = node.name + "-";
+    const size_t prefix_size = point_name.size();
+    for (uint32_t i = begin / points_per_digest; i < end / points_per_digest; ++i) {
+        point_name.resize(prefix_size);
+        point_name += ascii::Decimal(uint64_t{i}).view();
+        const std::string_view hashed = std::string_view(point_name).substr(0, point_name_size_max);
+        for (const uint32_t value : md5(hashed)) {
+            points.push_back({.value = value, .server = index});
+        }
+    }
+}
+
 }  // namespace
 
 std::vector<uint32_t> Ketama::count_points(std::span<const Node> nodes) {
@@ -79,37 +97,52 @@ std::vector<uint32_t> Ketama::count_points(std::span<const Node> nodes) {
     return counts;
 }
 
-Ketama::Ketama(std::span<const Node> nodes) : point_counts_(count_points(nodes)) {
+Ketama::Ketama(std::span<const Node> nodes, const Ketama* known)
+    : point_counts_(count_points(nodes)) {
     if (std::ranges::none_of(nodes, &Node::live)) return;
 
     const auto point_count = std::accumulate(point_counts_.begin(), point_counts_.end(), size_t{0});
     // A weight is at least the average for one server, which so has points.
     RM_ASSERT(point_count > 0);
 
-    ring_.reserve(point_count + 1);
-    for (size_t i = 0; i < nodes.size(); ++i) {
-        add_points(nodes[i], static_cast<uint32_t>(i));
+    std::vector<Point> more;   // than are known
+    std::vector<Point> fewer;  // of servers that keep others
+    for (uint32_t i = 0; i < nodes.size(); ++i) {
+        const uint32_t before = known == nullptr ? 0 : known->point_counts_[i];
+        const uint32_t now = point_counts_[i];
+        if (now > before) append_points(nodes[i], i, before, now, more);
+        if (now < before && now > 0) append_points(nodes[i], i, now, before, fewer);
+    }
+    sort_points(more);
+    sort_points(fewer);
+    if (known == nullptr || known->ring_.empty()) {
+        ring_ = std::move(more);
+    } else {
+        ring_.reserve(point_count + 1);
+        take_points(std::span(known->ring_).first(known->ring_.size() - 1), more, fewer);
     }
     RM_ASSERT(ring_.size() == point_count);
-
-    // Of two points with one value the one of the lower server comes first.
-    sort_points(ring_);
     ring_.push_back({.value = UINT32_MAX, .server = ring_.front().server});
     index_ring();
 }
 
-void Ketama::add_points(const Node& node, uint32_t index) {
-    std::string point_name = node.name + "-";
-    const size_t prefix_size = point_name.size();
-    const uint32_t digest_count = point_counts_[index] / points_per_digest;
-    for (uint32_t i = 0; i < digest_count; ++i) {
-        point_name.resize(prefix_size);
-        point_name += ascii::Decimal(uint64_t{i}).view();
-        const std::string_view hashed = std::string_view(point_name).substr(0, point_name_size_max);
-        for (const uint32_t value : md5(hashed)) {
-            ring_.push_back({.value = value, .server = index});
+// All are in the order of the ring.
+void Ketama::take_points(std::span<const Point> known,
+                         std::span<const Point> more,
+                         std::span<const Point> fewer) {
+    for (const Point& point : known) {
+        if (point_counts_[point.server] == 0) continue;
+        if (!fewer.empty() && fewer.front() == point) {
+            fewer = fewer.subspan(1);
+            continue;
         }
+        while (!more.empty() && more.front() < point) {
+            ring_.push_back(more.front());
+            more = more.subspan(1);
+        }
+        ring_.push_back(point);
     }
+    ring_.insert(ring_.end(), more.begin(), more.end());
 }
 
 void Ketama::index_ring() {

@@ -74,8 +74,8 @@ std::string_view hashed_part(std::string_view key, std::string_view tag) {
     return key.substr(open + 1, close - open - 1);
 }
 
-Placement::Placement(const Options& options, std::span<const Node> nodes)
-    : options_(options), distribution_(make_distribution(options.distribution, nodes)) {
+Placement::Placement(const Options& options, std::span<const Node> nodes, const Placement* known)
+    : options_(options), distribution_(make_distribution(options.distribution, nodes, known)) {
     RM_ASSERT(options.hash_tag.empty() || options.hash_tag.size() == 2);
     for (size_t i = 0; i < nodes.size(); ++i) {
         if (!nodes[i].live) continue;
@@ -85,7 +85,8 @@ Placement::Placement(const Options& options, std::span<const Node> nodes)
 }
 
 Placement::Distribution Placement::make_distribution(DistributionKind kind,
-                                                     std::span<const Node> nodes) {
+                                                     std::span<const Node> nodes,
+                                                     const Placement* known) {
     RM_ASSERT(nodes.size() <= nodes_max);
     uint64_t total_weight = 0;
     for (const Node& node : nodes) {
@@ -96,7 +97,8 @@ Placement::Distribution Placement::make_distribution(DistributionKind kind,
 
     switch (kind) {
         case DistributionKind::Ketama:
-            return Ketama(nodes);
+            return Ketama(nodes,
+                          known == nullptr ? nullptr : std::get_if<Ketama>(&known->distribution_));
         case DistributionKind::Modula:
             return Modula(nodes);
         case DistributionKind::Random:

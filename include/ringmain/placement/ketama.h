@@ -12,6 +12,7 @@
 
 #include "ringmain/placement/node.h"
 
+#include <compare>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,7 +21,9 @@ namespace ringmain::placement {
 
 class Ketama {
   public:
-    explicit Ketama(std::span<const Node> nodes);
+    // `known`: of the same nodes, others of which were live; or null. What both have is not made
+    // anew, and that is most of the work. The result is the same.
+    explicit Ketama(std::span<const Node> nodes, const Ketama* known = nullptr);
 
     // How many points each would have; without making them.
     [[nodiscard]] static std::vector<uint32_t> count_points(std::span<const Node> nodes);
@@ -46,13 +49,18 @@ class Ketama {
     struct Point {
         uint32_t value;
         uint32_t server;
+
+        auto operator<=>(const Point&) const = default;
     };
 
-    void add_points(const Node& node, uint32_t index);
+    void take_points(std::span<const Point> known,
+                     std::span<const Point> more,
+                     std::span<const Point> fewer);
     void index_ring();
 
     std::vector<uint32_t> point_counts_;  // by server
-    std::vector<Point> ring_;             // ascending, then an end mark that repeats the first
+    std::vector<Point>
+        ring_;  // ascending, by server where equal; then an end mark that repeats the first
 
     // Where the values that start with the same bits begin in the ring. A bucket seldom has more
     // than one point, so that a look-up costs about two cache misses, however long the ring.

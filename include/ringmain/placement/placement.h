@@ -53,7 +53,12 @@ class Placement {
   public:
     // `nodes` in sorted order. At least one must be live for server_of. Nodes that are not live
     // keep their index and have no keys.
-    Placement(const Options& options, std::span<const Node> nodes);
+    //
+    // `known`: with the same options and nodes, others of which were live; or null. It saves work,
+    // and the result is the same.
+    Placement(const Options& options,
+              std::span<const Node> nodes,
+              const Placement* known = nullptr);
 
     [[nodiscard]] uint32_t hash_of(std::string_view key) const;  // tag applied; empty key is 0
     [[nodiscard]] uint32_t server_of_hash(uint32_t hash, Prng& prng) const;
@@ -74,7 +79,9 @@ class Placement {
 
     using Distribution = std::variant<Ketama, Modula, Random, Rendezvous, Maglev>;
 
-    static Distribution make_distribution(DistributionKind kind, std::span<const Node> nodes);
+    static Distribution make_distribution(DistributionKind kind,
+                                          std::span<const Node> nodes,
+                                          const Placement* known);
 
     Options options_;
     Distribution distribution_;

@@ -124,6 +124,39 @@ TEST_CASE("when one of equal servers leaves a ketama ring only its keys move") {
     CHECK(moved.between_others == 0);
 }
 
+TEST_CASE("a ring that is made from another is the same as one made anew") {
+    Prng prng(5);
+    for (int pool = 0; pool < 12; ++pool) {
+        CAPTURE(pool);
+        auto nodes = test::equal_nodes(1 + static_cast<uint32_t>(prng.below(120)));
+        // Names that are cut have equal points.
+        if (pool % 3 == 1) nodes.front().name = std::string(300, 'a');
+        if (pool % 3 == 1) nodes.back().name = std::string(301, 'a');
+        for (Node& node : nodes) {
+            if (pool % 3 == 2) node.weight = 1 + static_cast<uint32_t>(prng.below(9));
+        }
+        Ketama ring(nodes);
+        for (int change = 0; change < 30; ++change) {
+            CAPTURE(change);
+            const uint64_t changing = change % 5 == 0 ? nodes.size() : 1;
+            for (uint64_t i = 0; i < changing; ++i) {
+                nodes[prng.below(nodes.size())].live = prng.below(3) != 0;
+            }
+            ring = Ketama(nodes, &ring);
+            const Ketama anew(nodes);
+            bool any_live = false;
+            for (uint32_t i = 0; i < nodes.size(); ++i) {
+                CHECK(ring.points_of(i) == anew.points_of(i));
+                any_live = any_live || nodes[i].live;
+            }
+            for (int i = 0; i < 2000 && any_live; ++i) {
+                const auto hash = static_cast<uint32_t>(prng.next());
+                REQUIRE(ring.server_of(hash) == anew.server_of(hash));
+            }
+        }
+    }
+}
+
 TEST_CASE("when one of unequal servers leaves the others' points are counted anew") {
     const auto nodes = test::weighted_nodes({1, 2, 3});
     const Ketama ketama(test::without(nodes, 2));
