@@ -256,7 +256,9 @@ constexpr std::array pool_table = {
            .fetch = fetch<&Pool::slow_start_ms>,
            .help = "how long a server that came back takes to have all its keys again; 0: no time",
            .doc = "Its share grows from none to all; the other keys stay where they were while it "
-                  "was out. With 0, keys live where twemproxy has them at every moment."},
+                  "was out. With 0, keys live where twemproxy has them at every moment. Of 50 "
+                  "servers and more, those that come back within 100 us for each of them, or a "
+                  "sixteenth of this time, begin together."},
     Option{.section = Section::Pool,
            .name = "redis_auth",
            .type = Type::String,

@@ -25,6 +25,7 @@ void Proxy::on_tick() {
     subscriptions_.on_tick();
     for (const auto& pool : pools_) {
         close_idle(*pool);
+        wake_at(pool->next_return());
     }
 }
 

@@ -91,8 +91,10 @@ bool is_unplanned(const ServerConn& probe) {
 
 // --- placement -----------------------------------------------------------------------------------
 
-// A server came or went, decided here or by another worker: keys are placed anew.
-void Proxy::follow_servers() {
+// A server came or went, decided here or by another worker, or it is time for one that came: keys
+// are placed anew. True when they were.
+bool Proxy::follow_servers() {
+    bool any_placed = false;
     for (const auto& pool : pools_) {
         // What is given up on one that went may be of use on others: which are out is known first.
         std::vector<Server*> changed;
@@ -119,10 +121,12 @@ void Proxy::follow_servers() {
                 leases_.retire(*server, ejected_text(server->health()));
             }
         }
-        if (changed.empty()) continue;
-        pool->place_anew(now_);
+        if (changed.empty() && now_ < pool->next_return()) continue;
+        any_placed = pool->place_anew(now_) || any_placed;
         subscriptions_.place_anew(*pool);
+        wake_at(pool->next_return());
     }
+    return any_placed;
 }
 
 void Proxy::welcome(Server& server) {

@@ -3,6 +3,8 @@
 #include "ringmain/base/assert.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 namespace ringmain::core {
 
@@ -13,9 +15,9 @@ Pool::Pool(BlockPool& blocks,
     : options(&pool_options),
       shared(&pool_shared),
       counters(&(*pool_shared.counters)[share.worker]),
-      placement(pool_options.placement, pool_options.nodes()),
       users(pool_options.users.begin(), pool_options.users.end()),
-      scripts(*pool_shared.scripts) {
+      scripts(*pool_shared.scripts),
+      placed_(nowhere(pool_options)) {
     counters->latency.prepare();
     resp_limits.request_size_max = pool_options.request_size_max;
     resp_limits.arguments_max = pool_options.request_arguments_max;
@@ -47,75 +49,161 @@ uint32_t Pool::first_live() const {
     return static_cast<uint32_t>(found - servers.begin());
 }
 
-placement::Placement Pool::placement_without(std::span<const uint32_t> out) const {
+// --- placement -----------------------------------------------------------------------------------
+
+namespace {
+
+// With fewer servers keys are placed in no time.
+constexpr size_t many_servers = 50;
+
+// Some twenty times what it takes to place keys, by server.
+constexpr Duration placing_interval_by_server = Duration::micros(100);
+
+// With slow_start, so many times servers get keys while it lasts.
+constexpr int64_t steps_max = 16;
+
+// The next multiple; it may be that moment.
+Instant next_multiple(Instant at, Duration interval) {
+    if (interval.ns == 0) return at;
+    return {(at.ns + interval.ns - 1) / interval.ns * interval.ns};
+}
+
+// When it gets keys, or the first of them.
+Instant step_of(const Health& health, Duration interval) {
+    return health.ejections() == 0 ? Instant{} : next_multiple(health.changed_at(), interval);
+}
+
+}  // namespace
+
+// Between two times that keys are placed because servers came back.
+Duration Pool::placing_interval() const {
+    if (servers.size() < many_servers) return {};
+    return {placing_interval_by_server.ns * static_cast<int64_t>(servers.size())};
+}
+
+Duration Pool::return_interval() const {
+    if (servers.size() < many_servers) return {};
+    return std::max(placing_interval(), {Duration::millis(options->slow_start_ms).ns / steps_max});
+}
+
+// Who came back a moment ago waits for others, unless nobody else is there.
+std::vector<bool> Pool::choose_servers(Instant now) {
+    next_return_ = Instant::never();
+    std::vector<bool> in(servers.size());
+    for (const Duration interval : {return_interval(), placing_interval(), Duration{}}) {
+        bool any = false;
+        for (const auto& server : servers) {
+            if (!server->live) continue;
+            // The clock of who brought it back may be ahead.
+            const bool is_at_once = interval == Duration{};
+            const Instant step = is_at_once ? now : step_of(server->health(), interval);
+            in[server->index()] = step <= now;
+            any = any || step <= now;
+            if (step > now) next_return_ = std::min(next_return_, step);
+        }
+        if (any) break;
+    }
+    return in;
+}
+
+// The steps, the last one first, of the servers that are in the first slow_start of their return.
+std::vector<Instant> Pool::note_returns(const std::vector<bool>& in, Instant now) {
+    const Duration length = Duration::millis(options->slow_start_ms);
+    std::vector<Instant> steps;
+    returns_.assign(servers.size(), {});
+    for (const auto& server : servers) {
+        const Health& health = server->health();
+        const bool is_back = in[server->index()] && health.ejections() > 0;
+        if (!is_back || now - health.changed_at() >= length) continue;
+        Return& back = returns_[server->index()];
+        back = {.at = health.changed_at(), .step = step_of(health, return_interval())};
+        if (std::ranges::find(steps, back.step) == steps.end()) steps.push_back(back.step);
+    }
+    std::ranges::sort(steps, std::greater<>());
+    return steps;
+}
+
+Pool::Placed Pool::nowhere(const config::Pool& options) {
+    return {.in = {}, .keys = {options.placement, {}}};
+}
+
+// One of those that are known, if it is among them; else made from `near`.
+Pool::Placed Pool::place(const std::vector<bool>& in,
+                         const Placed& near,
+                         std::vector<Placed>& known) const {
+    const auto same = std::ranges::find(known, in, &Placed::in);
+    if (same != known.end()) {
+        Placed placed = std::move(*same);
+        known.erase(same);
+        return placed;
+    }
     std::vector<placement::Node> nodes = options->nodes();
-    for (const auto& server : servers) {
-        nodes[server->index()].live = server->live;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        nodes[i].live = in[i];
     }
-    for (const uint32_t index : out) {
-        nodes[index].live = false;
-    }
-    return {options->placement, nodes};
+    return {.in = in, .keys = {options->placement, nodes, near.in.empty() ? nullptr : &near.keys}};
 }
 
-// In the first slow_start of its return.
-bool Pool::is_returning(const Server& server, Instant now) const {
-    return server.live && server.health().ejections() > 0 &&
-           now - server.health().changed_at() < Duration::millis(options->slow_start_ms);
-}
-
-void Pool::place_anew(Instant now) {
-    placements += 1;
-    placement = placement_without({});
+bool Pool::place_anew(Instant now) {
+    std::vector<bool> in = choose_servers(now);
+    const bool is_same = in == placed_.in;
+    // What was placed before is what is placed now without those that came back since.
+    std::vector<Placed> known;
+    known.push_back(std::move(placed_));
+    for (Ramp& ramp : ramps_) {
+        known.push_back(std::move(ramp.without));
+    }
     ramps_.clear();
-    for (const auto& server : servers) {
-        if (!is_returning(*server, now)) continue;
-        ramps_.push_back({.server = server->index(),
-                          .since = server->health().changed_at(),
-                          .without = placement});
+    placed_ = place(in, known.front(), known);
+    for (const Instant step : note_returns(in, now)) {
+        Instant last;
+        for (size_t i = 0; i < in.size(); ++i) {
+            if (returns_[i].step != step) continue;
+            in[i] = false;
+            last = std::max(last, returns_[i].at);
+        }
+        // They all come back to nothing: it is theirs at once.
+        if (std::ranges::find(in, true) == in.end()) break;
+        const Placed& near = ramps_.empty() ? placed_ : ramps_.back().without;
+        ramps_.push_back({.step = step,
+                          .until = last + Duration::millis(options->slow_start_ms),
+                          .without = place(in, near, known)});
     }
-    std::ranges::sort(ramps_, {}, &Ramp::since);
-    std::vector<uint32_t> out;
-    for (size_t i = ramps_.size(); i > 0; --i) {
-        out.push_back(ramps_[i - 1].server);
-        ramps_[i - 1].without = placement_without(out);
-    }
+    if (!is_same) placements += 1;
+    return !is_same;
 }
 
 void Pool::forget_ramps(Instant now) {
     // The first to return is the first to be back.
-    while (!ramps_.empty() && !is_returning(*servers[ramps_.front().server], now)) {
-        ramps_.erase(ramps_.begin());
+    while (!ramps_.empty() && now >= ramps_.back().until) {
+        ramps_.pop_back();
     }
 }
 
 // The key's place in the order of return depends on the server too, or the same keys would come
 // back first everywhere.
-Instant Pool::back_at(const Ramp& ramp, uint32_t hash) const {
-    const uint64_t rank = Prng((uint64_t{ramp.server} << 32) | hash).next() >> 32;
+Instant Pool::back_at(const Ramp& ramp, uint32_t server, uint32_t hash) const {
+    const Return& back = returns_[server];
+    if (back.step != ramp.step) return {};
+    const uint64_t rank = Prng((uint64_t{server} << 32) | hash).next() >> 32;
     const auto length = static_cast<uint64_t>(options->slow_start_ms);
     const uint64_t passed = ((rank + 1) * length + UINT32_MAX) >> 32;
-    return ramp.since + Duration::millis(static_cast<int64_t>(passed));
+    return std::max(ramp.step, back.at + Duration::millis(static_cast<int64_t>(passed)));
 }
 
 void Pool::append_servers_of(std::string_view key, Prng& prng, std::vector<uint32_t>& found) const {
-    found.push_back(placement.server_of(key, prng));
+    found.push_back(placed_.keys.server_of(key, prng));
     for (const Ramp& ramp : ramps_) {
-        if (ramp.without.any_live()) found.push_back(ramp.without.server_of(key, prng));
+        found.push_back(ramp.without.keys.server_of(key, prng));
     }
 }
 
 uint32_t Pool::server_in_ramps(std::string_view key, Instant now, Prng& prng) const {
-    const uint32_t hash = placement.hash_of(key);
-    const placement::Placement* at = &placement;
-    uint32_t server = at->server_of(key, prng);
+    const uint32_t hash = placed_.keys.hash_of(key);
+    uint32_t server = placed_.keys.server_of(key, prng);
     // Each step goes back in time, to before the return of that server.
-    for (size_t i = ramps_.size(); i > 0; --i) {
-        const Ramp& ramp = ramps_[i - 1];
-        if (ramp.server != server || now >= back_at(ramp, hash)) continue;
-        if (!ramp.without.any_live()) break;
-        at = &ramp.without;
-        server = at->server_of(key, prng);
+    for (const Ramp& ramp : ramps_) {
+        if (now < back_at(ramp, server, hash)) server = ramp.without.keys.server_of(key, prng);
     }
     return server;
 }
@@ -125,14 +213,13 @@ Instant Pool::moves_at(std::string_view key, Instant now, Prng& prng) const {
     // A key without a place moves with every command.
     const auto distribution = options->placement.distribution;
     if (ramps_.empty() || distribution == placement::DistributionKind::Random) return next;
-    const uint32_t hash = placement.hash_of(key);
-    uint32_t server = placement.server_of(key, prng);
-    for (size_t i = ramps_.size(); i > 0; --i) {
-        const Ramp& ramp = ramps_[i - 1];
-        const Instant back = back_at(ramp, hash);
-        if (ramp.server != server || now >= back || !ramp.without.any_live()) continue;
+    const uint32_t hash = placed_.keys.hash_of(key);
+    uint32_t server = placed_.keys.server_of(key, prng);
+    for (const Ramp& ramp : ramps_) {
+        const Instant back = back_at(ramp, server, hash);
+        if (now >= back) continue;
         next = std::min(next, back);
-        server = ramp.without.server_of(key, prng);
+        server = ramp.without.keys.server_of(key, prng);
     }
     return next;
 }

@@ -58,6 +58,7 @@ Proxy::Proxy(const config::Config& config,
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(std::make_unique<Pool>(
             blocks, config.pools[i], environment.shared->pools[i], environment.share()));
+        pools_.back()->place_anew(now_);
     }
 }
 
@@ -75,18 +76,17 @@ Proxy::~Proxy() {
     }
 }
 
-void Proxy::begin_batch(Instant now, Instant wall) {
+bool Proxy::begin_batch(Instant now, Instant wall) {
     now_ = now;
     wall_ = wall;
     batch_ += 1;
     const uint64_t epoch = environment_.shared->epoch();
-    if (epoch != epoch_) {
-        epoch_ = epoch;
-        follow_servers();
-    }
+    bool has_changed = std::exchange(epoch_, epoch) != epoch;
     for (const auto& pool : pools_) {
         pool->end_ramps(now);
+        has_changed = has_changed || now >= pool->next_return();
     }
+    return has_changed && follow_servers();
 }
 
 void Proxy::end_batch() {

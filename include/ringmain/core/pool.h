@@ -3,6 +3,9 @@
 // Servers that are out (Server::live) have no keys. One that came back has, with slow_start, a
 // share of its keys that grows from none to all: a key comes back when the growing share reaches
 // its hash, and until then it lives where it lived while the server was out.
+//
+// Where there are many servers it takes long to place keys, and those that come back one after the
+// other get theirs together: at moments that only the clock says, the same in every worker.
 
 #pragma once
 
@@ -56,18 +59,21 @@ class Pool {
     [[nodiscard]] Server& server(uint32_t index) { return *servers[index]; }
 
     // Call the next two only while a server is live.
-    [[nodiscard]] bool any_live() const { return placement.any_live(); }
+    [[nodiscard]] bool any_live() const { return placed_.keys.any_live(); }
 
     [[nodiscard]] uint32_t server_of(std::string_view key, Instant now, Prng& prng) const {
-        if (ramps_.empty()) return placement.server_of(key, prng);
+        if (ramps_.empty()) return placed_.keys.server_of(key, prng);
         return server_in_ramps(key, now, prng);
     }
 
     // For what any server can answer: always the same one.
     [[nodiscard]] uint32_t first_live() const;
 
-    // After a change of Server::live: places keys anew.
-    void place_anew(Instant now);
+    // Places keys anew: at first, after a change of Server::live, and when it is time for those
+    // that came back (next_return). False when the servers that have keys are the same as before.
+    bool place_anew(Instant now);
+
+    [[nodiscard]] Instant next_return() const { return next_return_; }
 
     // Where a key may live until the servers that came back have all of theirs. Call it only while
     // a server is live.
@@ -93,7 +99,6 @@ class Pool {
     const config::Pool* options;
     const PoolShared* shared;
     stats::PoolCounters* counters;  // this worker's
-    placement::Placement placement;
     std::vector<User> users;
     std::vector<std::unique_ptr<Server>> servers;
     resp::RequestLimits resp_limits;
@@ -107,21 +112,42 @@ class Pool {
     bool retired = false;            // of an earlier configuration: gets nothing new
 
   private:
-    // A server on its way back.
-    struct Ramp {
-        uint32_t server = 0;
-        Instant since;
-        // Without this server and those behind it in `ramps_`.
-        placement::Placement without;
+    // The servers that have keys, and where these live then.
+    struct Placed {
+        std::vector<bool> in;  // by server
+        placement::Placement keys;
     };
 
-    [[nodiscard]] placement::Placement placement_without(std::span<const uint32_t> out) const;
-    [[nodiscard]] bool is_returning(const Server& server, Instant now) const;
+    // Of a server.
+    struct Return {
+        Instant at;
+        Instant step = Instant::never();  // when it gets keys; never when it is not on its way back
+    };
+
+    // Servers on their way back that get keys at the same time.
+    struct Ramp {
+        Instant step;
+        Instant until;
+        // Without these servers and those of the ramps before this one in `ramps_`.
+        Placed without;
+    };
+
+    [[nodiscard]] static Placed nowhere(const config::Pool& options);
+    [[nodiscard]] Placed place(const std::vector<bool>& in,
+                               const Placed& near,
+                               std::vector<Placed>& known) const;
+    [[nodiscard]] std::vector<bool> choose_servers(Instant now);
+    [[nodiscard]] std::vector<Instant> note_returns(const std::vector<bool>& in, Instant now);
+    [[nodiscard]] Duration placing_interval() const;
+    [[nodiscard]] Duration return_interval() const;
     void forget_ramps(Instant now);
-    [[nodiscard]] Instant back_at(const Ramp& ramp, uint32_t hash) const;
+    [[nodiscard]] Instant back_at(const Ramp& ramp, uint32_t server, uint32_t hash) const;
     [[nodiscard]] uint32_t server_in_ramps(std::string_view key, Instant now, Prng& prng) const;
 
-    std::vector<Ramp> ramps_;  // the last to return at the end
+    Placed placed_;
+    std::vector<Ramp> ramps_;      // the last to return first
+    std::vector<Return> returns_;  // by server; of those in ramps
+    Instant next_return_ = Instant::never();
 };
 
 }  // namespace ringmain::core

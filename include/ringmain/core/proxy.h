@@ -57,7 +57,7 @@ class Proxy {
 
     // --- events in -----------------------------------------------------------------------------
 
-    void begin_batch(Instant now, Instant wall);  // which is for TIME and INFO only
+    bool begin_batch(Instant now, Instant wall);  // true: placed keys anew, which may take long
     void end_batch();
 
     // When on_tick() next has something to do, at the earliest; never() when nothing waits.
@@ -342,7 +342,7 @@ class Proxy {
     void recover(ServerConn& conn, Instant began);
     // False when it was known already.
     bool report_failure(Server& server, Instant began, std::string_view reason);
-    void follow_servers();
+    bool follow_servers();
     void follow_options(Server& server);
     void welcome(Server& server);
     void turn_away(Server& server);
@@ -360,7 +360,7 @@ class Proxy {
     Environment environment_;
     Prng prng_;
     Instant now_;
-    Instant wall_;
+    Instant wall_;  // for TIME and INFO only
     Instant last_relief_;
     Instant exhausted_since_;
     Instant last_stall_check_;

@@ -327,6 +327,100 @@ TEST_CASE("two servers on their way back: no key goes where it never was") {
     }
 }
 
+// As their probes do, one in each batch of a millisecond.
+void bring_back(World& world, uint32_t servers) {
+    for (uint32_t i = 0; i < servers; ++i) {
+        world.loop().advance(Duration::millis(1));
+        world.loop().begin();
+        CHECK(world.health(i).readmit(world.loop().now(), "answered a probe"));
+        world.loop().process().shared.announce_change();
+        world.loop().end();
+    }
+}
+
+void eject_all(World& world, uint32_t servers) {
+    world.loop().begin();
+    for (uint32_t i = 0; i < servers; ++i) {
+        core::Health& health = world.health(i);
+        const Instant now = world.loop().now();
+        CHECK(health.on_failure({.began = now, .now = now, .reason = "died"},
+                                {.eject = true, .failure_limit = 1}) ==
+              core::Health::Verdict::Ejected);
+    }
+    world.loop().process().shared.announce_change();
+    world.loop().end();
+    world.step();
+}
+
+TEST_CASE("many servers that come back one by one get their keys in few steps") {
+    constexpr uint32_t count = 200;
+    config::Pool pool = probing_pool(count + 1);
+    pool.placement.distribution = placement::DistributionKind::Rendezvous;  // built in no time
+    pool.slow_start_ms = 1600;
+    World world(pool);
+    std::vector<uint32_t> at_home;
+    for (int i = 0; i < 1000; ++i) {
+        at_home.push_back(world.server_of("k" + std::to_string(i)));
+    }
+    eject_all(world, count);
+    const core::Pool& seen = *world.proxy().pools()[0];
+    for (int i = 0; i < 1000; ++i) {
+        CHECK(world.server_of("k" + std::to_string(i)) == count);
+    }
+    const uint64_t placements = seen.placements;
+    bring_back(world, count);
+    world.pass(100);
+    CHECK(seen.placements - placements <= 4);
+    CHECK(seen.is_in_ramps());
+    std::vector<uint32_t> places;
+    seen.append_servers_of("k", world.loop().prng(), places);
+    CHECK(places.size() <= 5);
+    std::vector<bool> is_back(1000);
+    for (int round = 0; round < 20; ++round) {
+        for (size_t i = 0; i < 1000; ++i) {
+            const uint32_t server = world.server_of("k" + std::to_string(i));
+            // Between: where it lived after the return of others.
+            if (is_back[i]) CHECK(server == at_home[i]);
+            if (server == at_home[i]) is_back[i] = true;
+        }
+        world.pass(100);
+    }
+    CHECK_FALSE(seen.is_in_ramps());
+    CHECK(std::count(is_back.begin(), is_back.end(), true) == 1000);
+}
+
+TEST_CASE("of many servers that come back the first has keys at once when no other is there") {
+    constexpr uint32_t count = 200;
+    config::Pool pool = probing_pool(count);
+    pool.placement.distribution = placement::DistributionKind::Rendezvous;
+    SUBCASE("at once") {}
+    SUBCASE("slowly") {
+        pool.slow_start_ms = 60'000;
+    }
+    World world(pool);
+    eject_all(world, count);
+    const core::Pool& seen = *world.proxy().pools()[0];
+    CHECK_FALSE(seen.any_live());
+    const uint64_t placements = seen.placements;
+    bring_back(world, 1);
+    world.step();
+    CHECK(world.server_of("k") == 0);
+    // Then the others, when the clock says so.
+    world.loop().begin();
+    for (uint32_t i = 1; i < count; ++i) {
+        CHECK(world.health(i).readmit(world.loop().now(), "answered a probe"));
+    }
+    world.loop().process().shared.announce_change();
+    world.loop().end();
+    world.pass(30);
+    std::vector<bool> has_keys(count);
+    for (int i = 0; i < 5000; ++i) {
+        has_keys[world.server_of("k" + std::to_string(i))] = true;
+    }
+    CHECK(std::count(has_keys.begin(), has_keys.end(), true) == count);
+    CHECK(seen.placements - placements <= 3);
+}
+
 TEST_CASE("with slow_start a transaction ends when one of its keys comes back") {
     config::Pool pool = probing_pool(2);
     pool.slow_start_ms = 10'000;
