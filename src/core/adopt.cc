@@ -75,11 +75,13 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             Pool& old_pool = **same;
             pool.databases = old_pool.databases;
             pool.placements = old_pool.placements;
-            const bool is_same_place = places_alike(*old_pool.options, *pool.options) &&
-                                       speaks_alike(*old_pool.options, *pool.options);
+            const bool is_same_map = places_alike(*old_pool.options, *pool.options);
+            const bool is_same_place =
+                is_same_map && speaks_alike(*old_pool.options, *pool.options);
             const bool is_same_ramp = !old_pool.is_in_ramps() || old_pool.options->slow_start_ms ==
                                                                      pool.options->slow_start_ms;
             moved = is_same_place && is_same_ramp ? 0 : 1;
+            if (is_same_map) pool.take_places(old_pool);
             take_servers(old_pool, pool);
             for (const auto& server : pool.servers) {
                 follow_options(*server);

@@ -173,6 +173,11 @@ bool Pool::place_anew(Instant now) {
     return !is_same;
 }
 
+void Pool::take_places(Pool& other) {
+    placed_ = std::exchange(other.placed_, nowhere(*other.options));
+    ramps_ = std::exchange(other.ramps_, {});
+}
+
 void Pool::forget_ramps(Instant now) {
     // The first to return is the first to be back.
     while (!ramps_.empty() && now >= ramps_.back().until) {

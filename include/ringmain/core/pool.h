@@ -75,6 +75,10 @@ class Pool {
 
     [[nodiscard]] Instant next_return() const { return next_return_; }
 
+    // Before the first place_anew(): from one whose keys live where those of this one do. It has
+    // none after this.
+    void take_places(Pool& other);
+
     // Where a key may live until the servers that came back have all of theirs. Call it only while
     // a server is live.
     void append_servers_of(std::string_view key, Prng& prng, std::vector<uint32_t>& found) const;

@@ -40,6 +40,26 @@ TEST_CASE("what did not change goes on as if nothing had happened") {
     CHECK(World::heard(client).find("did not answer within 1000 ms") != std::string::npos);
 }
 
+TEST_CASE("where keys live is taken over, not made anew, where it is the same") {
+    config::Config config;
+    config.pools = {redis_pool(3)};
+    config.pools[0].timeout_ms = 1000;
+    bool is_taken = true;
+    SUBCASE("the same servers") {}
+    SUBCASE("another weight") {
+        config.pools[0].servers[1].weight = 2;
+        is_taken = false;
+    }
+    World world(redis_pool(3));
+    const core::Pool& before = *world.proxy().pools()[0];
+    world.loop().begin();
+    world.loop().adopt(config);
+    CHECK(before.any_live() == !is_taken);
+    CHECK(world.proxy().pools()[0]->any_live());
+    world.loop().end();
+    CHECK(world.ask(world.client(), resp({"GET", "a"})) == "$-1\r\n");
+}
+
 TEST_CASE("a server that is gone answers what it was asked, and gets nothing new") {
     World world(redis_pool(2));
     world.server(1).mood = Mood::Mute;
