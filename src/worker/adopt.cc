@@ -1,6 +1,7 @@
 // The driver's part in a reload: another configuration, other listeners, from one batch to the
 // next.
 
+#include "ringmain/uring/clock.h"
 #include "ringmain/worker/driver.h"
 #include "ringmain/worker/roster.h"
 
@@ -60,6 +61,7 @@ void Driver::adopt_when_all_are_in() {
 }
 
 void Driver::adopt() {
+    const Instant began = uring::now();
     const std::unique_ptr<Message> message = std::move(next_);
     const Generation& next = *message->generation;
     generation_ = next.number;
@@ -68,6 +70,7 @@ void Driver::adopt() {
     proxy_.adopt(next.config, next.pools);
     change_listeners(message->listeners);
     arm_listeners();
+    pause_watch_.note_work(began, uring::now());
 }
 
 // Slots keep their places, since operations are named after them.

@@ -131,9 +131,10 @@ void Driver::round() {
                    "worker " + std::to_string(worker_) + " was stopped for " +
                        std::to_string(paused_for_.to_millis()) +
                        " ms: what was in flight has that much more time");
-        proxy_.on_pause(paused_for_);
     }
-    proxy_.begin_batch(now_, now_ + wall_offset_);
+    const Duration forgiven = {paused_for_.ns + pause_watch_.take_work().ns};
+    if (forgiven > Duration{}) proxy_.on_pause(forgiven);
+    if (proxy_.begin_batch(now_, now_ + wall_offset_)) pause_watch_.note_work(now_, uring::now());
     const uint32_t count = ring_.reap(batch_);
     for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);

@@ -53,4 +53,23 @@ TEST_CASE("a long pause after others is forgiven when the others are long ago") 
           Duration::millis(938'000));
 }
 
+TEST_CASE("a worker's own work is no pause, and is forgiven however often") {
+    PauseWatch watch;
+    for (int64_t i = 0; i < 10; ++i) {
+        const int64_t began = i * 1000;
+        watch.note_work(moment(began), moment(began + 500));
+        watch.note_work(moment(began + 500), moment(began + 600));
+        CHECK(watch.judge(moment(began), moment(began), moment(began + 610)) == Duration{});
+        CHECK(watch.take_work() == Duration::millis(600));
+        CHECK(watch.take_work() == Duration{});
+    }
+    // A pause beside it is one.
+    watch.note_work(moment(20'000), moment(20'500));
+    CHECK(watch.judge(moment(20'000), moment(20'000), moment(21'000)) == Duration::millis(500));
+    CHECK(watch.take_work() == Duration::millis(500));
+    // What took no time is not counted.
+    watch.note_work(moment(30'000), moment(30'000) + Duration::micros(999));
+    CHECK(watch.take_work() == Duration{});
+}
+
 }  // namespace ringmain::worker
