@@ -19,6 +19,17 @@ bool ClientConn::has_had_its_turn(uint64_t batch) const {
            taken >= pool->options->requests_in_flight_max;
 }
 
+void ClientConn::cut_off() {
+    note_end(End::Failed);
+    cut = true;
+    state = State::Closing;
+    if (intake != nullptr) intake->input.clear();
+    replies = Replies::Off;
+    for (Request* request = requests.front(); request != nullptr; request = request->next) {
+        request->mute = true;
+    }
+}
+
 memcached::BinaryParser& ClientConn::begin_binary() {
     binary = std::make_unique<BinaryAnswers>();
     return intake->parser.emplace<memcached::BinaryParser>(pool->memcached_limits);

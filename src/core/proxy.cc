@@ -463,8 +463,9 @@ void Proxy::make_ready(Request& request) {
 void Proxy::settle(ClientConn& client) {
     while (!client.requests.empty() && client.requests.front()->ready) {
         Request& request = *client.requests.pop_front();
-        if (request.mute) request.response.clear();
-        if (client.binary != nullptr) [[unlikely]] {
+        if (request.mute) [[unlikely]] {
+            request.response.clear();
+        } else if (client.binary != nullptr) [[unlikely]] {
             if (!client.binary->rewrite_next(*blocks_, request.response, &open_)) give_up(client);
         }
         const uint64_t size = request.response.size();

@@ -143,6 +143,7 @@ void Streams::give_what_waits(ServerConn& conn) {
     const Fragment& head = *conn.fragments.front();
     Request& request = *head.request;
     if (!is_wanted(head) || request.client->requests.front() != &request) return;
+    if (!request.client->is_to_hear()) return;
     const uint64_t size = request.response.size();
     if (size == 0) return;
     ClientConn& client = *request.client;
@@ -262,9 +263,9 @@ void Streams::pass_on(ServerConn& conn, Slice slice) {
     Request& request = *conn.fragments.front()->request;
     ClientConn& client = *request.client;
     note_moved(conn, slice.size);
-    if (client.broken) return;
+    if (!client.is_to_hear()) return;
     give_what_waits(conn);
-    if (client.broken) return;
+    if (!client.is_to_hear()) return;
     const bool has_turn = client.requests.front() == &request;
     const bool has_room = proxy_->blocks().available() > proxy_->reserve();
     Chain& target = has_turn ? client.out : request.response;
@@ -464,12 +465,12 @@ void Streams::on_lost(ServerConn& conn) {
     ClientConn& client = *request.client;
     const bool is_kept = request.response.size() == conn.streamed;  // nothing of it has left
     request.response.clear();
-    if (is_kept || client.requests.front() != &request || client.broken) return;
+    if (is_kept || client.requests.front() != &request || !client.is_to_hear()) return;
     // What is missing is no part of a packet.
     if (client.binary != nullptr && client.binary->has_all_of_value()) return;
-    // It has the beginning of a response that has no end.
     proxy_->tell_closing(client, conn.last_error + ", in the middle of a response to it");
-    proxy_->give_up(client);
+    client.cut_off();
+    proxy_->mark_dirty(client);
 }
 
 bool Streams::is_full(const ServerConn& conn) {

@@ -6,7 +6,9 @@ import signal
 import threading
 import time
 
+from fakes import fake_redis
 from harness import RedisCase, main, needs_ringmain, wait_for
+from test_failures import Failing
 from wire import Closed, bulk, resp
 
 MEBIBYTE = 1 << 20
@@ -358,6 +360,42 @@ class ServerLost(Large):
                 rest += len(chunk)
         self.assertLess(rest, HUGE)
         self.assertIn("in the middle of a response", self.proxy.log())
+
+
+@needs_ringmain
+class BrokenOff(Failing):
+    """What was due before an answer that breaks off is delivered, however slowly it is taken."""
+
+    def cut(self, reset):
+        """A server that answers each APPEND with 15 KiB, and a large GET with its beginning; and what
+        a client of that hears, that reads late and says more than anybody reads."""
+        answer = bulk(b"a" * 15 * 1024)
+        beginning = bulk(b"b" * MEBIBYTE)[:100_000]
+
+        def serve(arguments, connection):
+            if arguments[0] == b"APPEND":
+                return answer
+            connection.send(beginning)
+            time.sleep(0.3)
+            if reset:
+                connection.reset()
+            else:
+                connection.close()
+            return None
+
+        self.behind(fake_redis(serve))
+        client = self.client(receive_buffer=4096)
+        client.send(resp("APPEND", "n", "y") * 40 + resp("GET", "big") + resp("PING") * 10)
+        time.sleep(0.8)
+        client.send(resp("PING") * 100)
+        self.same(client.read_until_closed(timeout=10), answer * 40 + beginning)
+        self.over()
+
+    def test_by_an_end(self):
+        self.cut(reset=False)
+
+    def test_by_a_reset(self):
+        self.cut(reset=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 //   Open --------> paused: bytes wait in `input`, not parsed --+
 //     |
 //     +-- end of stream, QUIT, protocol error --> Closing: nothing more is read; what was asked
-//                                                 before is answered, then the driver closes
+//     |                                           before is answered, then the driver closes
+//     +-- cut_off() --> Closing: nothing more is answered either
 //
 // Responses leave in the order of `requests`. Fields are the Proxy's and its fronts' to use; the
 // driver reads `out`, wants_input() and is_finished().
@@ -57,7 +58,7 @@ class ClientConn {
     enum class End : uint8_t {
         Lost,    // none is known: the connection broke
         Left,    // the client has ended it, or said QUIT
-        Failed,  // it sent what is no request, or its output could not be kept
+        Failed,  // it sent what is no request, or its output is cut off or could not be kept
         Idle,
         Closed,  // by a stop or a reload
     };
@@ -71,10 +72,17 @@ class ClientConn {
     // The driver keeps a receive armed exactly while this holds.
     [[nodiscard]] bool wants_input() const { return state == State::Open && !paused; }
 
-    // All is answered and handed out: once `out` and the driver's part are sent, close.
+    // All is answered, or will not be, and handed out: once `out` and the driver's part are sent,
+    // close.
     [[nodiscard]] bool is_finished() const {
-        return broken || (state == State::Closing && requests.empty() && out.empty());
+        return broken || (state == State::Closing && (cut || requests.empty()) && out.empty());
     }
+
+    // It has the beginning of a response that has no end. What is in `out` still leaves, and then
+    // the connection ends, which tells it; to what it has asked it hears nothing more.
+    void cut_off();
+
+    [[nodiscard]] bool is_to_hear() const { return !broken && !cut; }
 
     // Bytes that wait to be parsed.
     [[nodiscard]] uint64_t unparsed() const { return intake == nullptr ? 0 : intake->input.size(); }
@@ -120,6 +128,7 @@ class ClientConn {
     bool resp3 = false;
     bool barrier = false;  // the next frame that begins waits until `requests` is empty
     bool broken = false;   // its output could not be kept: close without a word
+    bool cut = false;      // cut_off()
     Upload upload = Upload::None;
     bool is_stalling = false;  // the driver is asked what the kernel still has for it
     bool special = false;      // there is something in `session` that concerns its requests
