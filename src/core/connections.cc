@@ -142,7 +142,6 @@ void Proxy::start_preconnect(ServerConn& conn) {
     RM_DCHECK(conn.state == ServerConn::State::Closed);
     conn.state = ServerConn::State::Connecting;
     conn.ready_by = Instant::never();
-    conn.spoke_since_connect = false;
     conn.prelude_answers = 0;
     conn.ends = false;
     conn.knows_transactions = false;
@@ -165,6 +164,7 @@ void Proxy::on_connected(ServerConn& conn) {
     conn.server->counters().connections.add(1);
     conn.server->counters().latency.prepare();
     MetaSets::note_connected(*conn.server);
+    conn.spoke_since_connect = false;
     begin_prelude(conn);
 }
 

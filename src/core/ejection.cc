@@ -273,6 +273,7 @@ void Proxy::pass_probe(ServerConn& probe, std::string_view reason) {
     const Instant began = probe.since;
     probe.retry_at = Instant::never();
     server.health().set_probe_at(Instant::never());
+    probe.spoke_since_connect = true;
     lose(probe, "was probed", Blame::Nobody);
     if (server.health().accepts_traffic()) {
         server.health().on_success(began);

@@ -96,28 +96,80 @@ Driver::Found* Driver::untried(const core::ServerConn& conn) {
     return is_left ? &known : nullptr;
 }
 
-// An attempt begins with the address that worked last, for this connection or another of its
-// server: the same addresses may come in another order each time.
+// Where its last attempt was in vain; null: it was not.
+const uring::SocketAddress* Driver::failed_address(const core::ServerConn& conn) const {
+    const auto found = found_.find(&conn);
+    const bool has_failed = found != found_.end() && found->second.has_failed;
+    return has_failed ? &addresses_.at(&conn) : nullptr;
+}
+
+// It has just failed this connection, or one of its server waits there for an answer that is late.
+bool Driver::is_deaf(const core::ServerConn& conn, const uring::SocketAddress& address) const {
+    const uring::SocketAddress* failed = failed_address(conn);
+    if (failed != nullptr && *failed == address) return true;
+    return std::ranges::any_of(conn.server->connections(), [&](const auto& one) {
+        if (one->channel == 0 || !one->is_late()) return false;
+        const auto at = addresses_.find(one.get());
+        return at != addresses_.end() && at->second == address;
+    });
+}
+
+// The address that works for another connection of its server, or was the last to answer one; null:
+// none. One that takes connections and answers nothing is not to have all attempts.
+const uring::SocketAddress* Driver::working_address(const core::ServerConn& conn) const {
+    const uring::SocketAddress* failed = failed_address(conn);
+    const uring::SocketAddress* connected = nullptr;
+    for (const auto& one : conn.server->connections()) {
+        if (one->channel == 0 || !channels_[one->channel]->connected || one->is_late()) continue;
+        const auto at = addresses_.find(one.get());
+        if (at == addresses_.end() || (failed != nullptr && *failed == at->second)) continue;
+        if (one->spoke_since_connect) return &at->second;
+        connected = &at->second;
+    }
+    const auto working = working_.find(conn.server);
+    const bool works = working != working_.end() && !is_deaf(conn, working->second);
+    return works ? &working->second : connected;
+}
+
+// An attempt begins with the address that works: the same ones may come in another order each time.
+// Where none is known to, with the one that its connection was at, or behind that if it failed; but
+// not where another one waits in vain, if there is any other.
 Driver::Found& Driver::note_found(const core::ServerConn& conn,
                                   const std::vector<uring::SocketAddress>& addresses) {
     Found& known = found_[&conn];
     known.addresses = addresses;
     known.at = now_;
     known.tried = 0;
-    const auto working = working_.find(conn.server);
-    if (working == working_.end()) return known;
-    const auto same = std::ranges::find(addresses, working->second);
-    if (same != addresses.end()) known.next = static_cast<size_t>(same - addresses.begin());
+    const size_t count = addresses.size();
+    const auto place_of = [&addresses](const uring::SocketAddress& address) {
+        return static_cast<size_t>(std::ranges::find(addresses, address) - addresses.begin());
+    };
+    const uring::SocketAddress* working = working_address(conn);
+    known.next = working == nullptr ? count : place_of(*working);
+    if (known.next < count) return known;
+    const auto last = addresses_.find(&conn);
+    known.next = last == addresses_.end() ? 0 : place_of(last->second);
+    if (known.has_failed) known.next += 1;
+    for (size_t i = 0; i < count && is_deaf(conn, addresses[known.next % count]); ++i) {
+        known.next += 1;
+    }
     return known;
 }
 
-// The address that its attempt was at is not the one to begin with any more.
-void Driver::note_failed(const core::ServerConn& conn) {
+// What is known of its address when a connection is over. That it could be connected says nothing.
+void Driver::note_end(const core::ServerConn& conn, bool was_connected) {
+    const auto found = found_.find(&conn);
+    if (found == found_.end()) return;
+    const uring::SocketAddress& address = addresses_[&conn];
+    if (was_connected && conn.spoke_since_connect) {
+        working_[conn.server] = address;
+        return;
+    }
+    // Who was not asked anything is none to blame.
+    if (was_connected && conn.failures == 0 && !conn.is_probe) return;
+    found->second.has_failed = true;
     const auto working = working_.find(conn.server);
-    const auto address = addresses_.find(&conn);
-    const bool is_same = working != working_.end() && address != addresses_.end() &&
-                         working->second == address->second;
-    if (is_same) working_.erase(working);
+    if (working != working_.end() && working->second == address) working_.erase(working);
 }
 
 void Driver::connect_to_next(core::ServerConn& conn, Found& known) {
@@ -143,6 +195,9 @@ void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& addr
     conn.channel = channel.index;
     uring::SocketAddress& kept = addresses_[&conn];
     kept = address;
+    if (const auto found = found_.find(&conn); found != found_.end()) {
+        found->second.has_failed = false;
+    }
     ring_.connect(channel.socket, kept, name(channel, Operation::Connect));
     channel.operations += 1;
 }
@@ -183,11 +238,9 @@ void Driver::on_connect(Channel& channel, int32_t result) {
         connect_to_next(conn, *known);
         return;
     }
-    // It works: the next attempt begins with it, and with a look-up, to have all the others again.
+    // The next attempt begins with a look-up, to have all the others again.
     if (const auto found = found_.find(channel.server); found != found_.end()) {
-        found->second.next -= 1;
         found->second.tried = found->second.addresses.size();
-        working_[channel.server->server] = addresses_[channel.server];
     }
     if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
     channel.connected = true;
@@ -239,7 +292,7 @@ void Driver::tell(const core::ClientConn& client, std::string_view what) const {
 
 void Driver::disconnect(core::ServerConn& conn) {
     Channel& channel = *channels_[conn.channel];
-    if (!channel.connected) note_failed(conn);
+    note_end(conn, channel.connected);
     channel.server = nullptr;
     conn.channel = 0;
     conn.is_starved = false;

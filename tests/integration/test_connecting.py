@@ -10,11 +10,12 @@ import tempfile
 import time
 import unittest
 
+from fakes import HANDSHAKE, FakeServer
 from harness import (FOLDER, SANITIZED, Port, RedisServer, Ringmain, main, needs_ringmain,
                      wait_for)
 from test_failures import Failing
 from test_stress import Limited
-from wire import resp
+from wire import bulk, resp
 from without_ipv6 import why_not
 
 ONE_PORT = """
@@ -177,6 +178,71 @@ class HungServers(Failing):
         self.assertTrue(accepted.recv(1000).endswith(resp("GET", "a")))
         accepted.sendall(b"$1\r\nb\r\n")
         self.same(client.read(timeout=5), b"$1\r\nb\r\n")
+
+
+@needs_ringmain
+@unittest.skipIf(os.geteuid() != 0, "needs root for a file /etc/hosts of its own")
+class DeafAddresses(Failing):
+    """One of a name's addresses takes connections and does not serve: the other one does."""
+
+    def two(self, deaf, **options):
+        """At both addresses the same script: the one that is connected first is the deaf one."""
+        first = []
+
+        def script(connection):
+            place = connection.server.address
+            first[:] = first or [place]
+            if place == first[0] and deaf(connection):
+                return
+            while True:
+                arguments = connection.read_request()
+                name = arguments[0].upper()
+                connection.send(HANDSHAKE.get(name) or bulk("served"))
+
+        one = self.use(FakeServer(script, host="127.0.0.2"))
+        other = FakeServer(script, port=one.port, host="127.0.0.3")
+        self.addCleanup(other.stop)
+        self.behind_hosts("127.0.0.1 localhost\n127.0.0.2 two\n127.0.0.3 two\n",
+                          f"two:{one.port}:1 s0", timeout="200ms", connect_timeout="500ms",
+                          server_retry_timeout="200ms", **options)
+
+    def is_served(self):
+        client = self.client()
+        wait_for(lambda: all(client.call("GET", "a") == bulk("served") for _ in range(50)),
+                 "the other address serves", 6)
+
+    def mute(self, connection):
+        connection.wait_until_closed()
+        return True
+
+    def closes(self, connection):
+        return True
+
+    def answers_pings_alone(self, connection):
+        while connection.read_request() == [b"PING"]:
+            connection.send(HANDSHAKE[b"PING"])
+        return True
+
+    def falls_silent(self, connection):
+        """The first serves for a while."""
+        if connection.number > 0:
+            return self.mute(connection)
+        for _ in range(3):
+            connection.read_request()
+            connection.send(bulk("served"))
+        return self.mute(connection)
+
+    def test_the_other_one_serves(self):
+        for deaf in (self.mute, self.closes, self.answers_pings_alone, self.falls_silent):
+            for ejects in (False, True):
+                with self.subTest(deaf=deaf.__name__, ejects=ejects):
+                    self.two(deaf, auto_eject_hosts=ejects)
+                    self.is_served()
+                    # Who comes with a connection of his own finds it at once.
+                    with self.client() as other:
+                        self.same(other.call("SELECT", 5), b"+OK\r\n")
+                        self.same(other.call("GET", "a"), bulk("served"))
+                    self.over()
 
 
 if __name__ == "__main__":

@@ -83,7 +83,8 @@ class Driver {
         std::vector<uring::SocketAddress> addresses;
         Instant at;
         size_t tried = 0;  // since then
-        size_t next = 0;   // goes on from one look-up to the next, and stays with one that works
+        size_t next = 0;
+        bool has_failed = false;  // the one that its connection was at last
     };
 
     enum class Operation : uint8_t { Accept, Receive, Send, Connect, Cancel, Wake };
@@ -143,7 +144,11 @@ class Driver {
     [[nodiscard]] Found* untried(const core::ServerConn& conn);
     Found& note_found(const core::ServerConn& conn,
                       const std::vector<uring::SocketAddress>& addresses);
-    void note_failed(const core::ServerConn& conn);
+    [[nodiscard]] const uring::SocketAddress* failed_address(const core::ServerConn& conn) const;
+    [[nodiscard]] const uring::SocketAddress* working_address(const core::ServerConn& conn) const;
+    [[nodiscard]] bool is_deaf(const core::ServerConn& conn,
+                               const uring::SocketAddress& address) const;
+    void note_end(const core::ServerConn& conn, bool was_connected);
     void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
     [[nodiscard]] bool is_own_end(const Channel& channel) const;
@@ -227,7 +232,7 @@ class Driver {
     std::unordered_map<uint64_t, core::ServerConn*> questions_;  // to the resolver, by ticket
     std::unordered_set<const core::ServerConn*> asking_;
     std::unordered_map<const core::ServerConn*, Found> found_;  // by the last look-up
-    // Of the addresses of its name, the one that connected last.
+    // Of the addresses of its name, the one that answered last.
     std::unordered_map<const core::Server*, uring::SocketAddress> working_;
     // The address that a connection attempt uses; stable while the kernel reads it.
     std::unordered_map<const core::ServerConn*, uring::SocketAddress> addresses_;
