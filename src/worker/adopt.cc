@@ -107,6 +107,7 @@ void Driver::forget(core::Pool& pool) {
             const core::ServerConn* conn = one.get();
             std::erase_if(questions_, [conn](const auto& entry) { return entry.second == conn; });
             asking_.erase(conn);
+            std::erase_if(patience_, [conn](const auto& entry) { return entry.second == conn; });
             found_.erase(conn);
             addresses_.erase(conn);
         }

@@ -22,6 +22,12 @@ constexpr Duration found_is_fresh = Duration::millis(5000);
 // Between two attempts to connect to a unix socket on which too many wait to be accepted.
 constexpr Duration knock_interval = Duration::millis(10);
 
+// The attempt that asked for an address may have been given up, and the next one not have begun.
+bool awaits_address(const core::ServerConn& conn) {
+    return conn.channel == 0 && conn.state == core::ServerConn::State::Connecting &&
+           !conn.is_to_begin();
+}
+
 }  // namespace
 
 void Driver::preconnect() {
@@ -56,6 +62,10 @@ void Driver::connect(core::ServerConn& conn) {
         return;
     }
     conn.is_sought = true;
+    if (known_address(conn) != nullptr) {
+        const int64_t limit_ms = conn.server->pool().options->connect_timeout_ms;
+        patience_.emplace(now_ + Duration::millis(limit_ms / 2), &conn);
+    }
     // One question at a time: its answer serves this attempt too.
     if (!asking_.insert(&conn).second) return;
     const uint64_t ticket = next_ticket_++;
@@ -74,16 +84,32 @@ void Driver::on_resolved(const Message& message) {
     questions_.erase(found);
     asking_.erase(&conn);
     Found* known = message.addresses.empty() ? nullptr : &note_found(conn, message.addresses);
-    // The attempt that asked may have been given up, and the next one not have begun.
-    const bool waits = conn.channel == 0 && conn.state == core::ServerConn::State::Connecting &&
-                       !conn.is_to_begin();
-    if (!waits) return;
+    if (!awaits_address(conn)) return;
     if (known != nullptr) {
         connect_to_next(conn, *known);
     } else if (message.shortage != 0) {
         fail_locally(conn, describe_shortage(message.shortage));
     } else {
         lose_server(conn, "cannot be found: " + message.error);
+    }
+}
+
+// Without a look-up; null: none.
+const uring::SocketAddress* Driver::known_address(const core::ServerConn& conn) const {
+    const uring::SocketAddress* working = working_address(conn);
+    const auto last = addresses_.find(&conn);
+    return working == nullptr && last != addresses_.end() ? &last->second : working;
+}
+
+// Who looks up names may be slow, or not answer at all: a server is where it was, most of the time.
+void Driver::end_patience() {
+    while (!patience_.empty() && patience_.begin()->first <= now_) {
+        core::ServerConn& conn = *patience_.begin()->second;
+        patience_.erase(patience_.begin());
+        const uring::SocketAddress* address = known_address(conn);
+        if (!conn.is_sought || !awaits_address(conn) || address == nullptr) continue;
+        tell(conn, "is looked for where it was: looking up its name takes long");
+        connect_to(conn, *address);
     }
 }
 

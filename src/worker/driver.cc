@@ -227,6 +227,7 @@ Instant Driver::next_deadline() const {
     if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
     if (!watched_.empty()) consider(look_again_at_);
     if (!knocking_.empty()) consider(knock_at_);
+    if (!patience_.empty()) consider(patience_.begin()->first);
     if (sends_pending_ > 0) consider(proxy_.next_stall_check());
     if (!lingering_.empty()) {
         consider(lingering_.front().until);
@@ -244,6 +245,7 @@ void Driver::on_time() {
     if (!draining_) arm_listeners();
     nudge_quiet();
     knock_again();
+    end_patience();
     // The first is the next: all linger equally long, but in a drain.
     if (lingering_.empty() || (!draining_ && now_ < lingering_.front().until)) return;
     std::erase_if(lingering_, [this](const Linger& linger) {

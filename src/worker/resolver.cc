@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -18,16 +19,26 @@ struct Resolver::Shared {
     struct Question {
         std::string host;
         uint16_t port = 0;
+        bool is_known = false;
         std::vector<Asker> askers;
     };
 
     // The same question, where somebody has asked it and has no answer yet; null: nobody has.
     [[nodiscard]] Question* find(const std::string& host, uint16_t port);
 
+    // Whether a thread may take the first one: those that are known come first.
+    [[nodiscard]] bool has_work() const {
+        return !questions.empty() &&
+               (questions.front().is_known || unknown < threads_max - threads_for_known);
+    }
+
+    LookUp look_up = nullptr;
     std::mutex mutex;
     std::condition_variable asked;
     std::list<Question> questions;
     std::list<Question> under_way;
+    std::set<std::string> known;  // hosts that were found when they were looked up last
+    uint32_t unknown = 0;         // of those under way
     uint32_t threads = 0;
     uint32_t idle = 0;     // of them, waiting for a question
     uint32_t holders = 1;  // the resolver and its threads
@@ -44,8 +55,10 @@ Resolver::Shared::Question* Resolver::Shared::find(const std::string& host, uint
     return nullptr;
 }
 
-Resolver::Resolver(Result<Thread> (*start_thread)(Thread::Main, void*))
-    : start_thread_(start_thread), shared_(new Shared) {}
+Resolver::Resolver(Result<Thread> (*start_thread)(Thread::Main, void*), LookUp look_up)
+    : start_thread_(start_thread), shared_(new Shared) {
+    shared_->look_up = look_up;
+}
 
 Resolver::~Resolver() {
     {
@@ -86,7 +99,11 @@ Status Resolver::ask(std::string host, uint16_t port, uint64_t ticket, Inbox& in
             return Error{made.error()};
         }
     }
-    shared_->questions.push_back({std::move(host), port, {{ticket, &inbox}}});
+    const bool is_known = shared_->known.contains(host);
+    const auto place =
+        is_known ? std::ranges::find(shared_->questions, false, &Shared::Question::is_known)
+                 : shared_->questions.end();
+    shared_->questions.insert(place, {std::move(host), port, is_known, {{ticket, &inbox}}});
     shared_->asked.notify_one();
     return {};
 }
@@ -100,18 +117,25 @@ void Resolver::run(Shared* shared) {
     std::unique_lock lock(shared->mutex);
     while (true) {
         shared->idle += 1;
-        shared->asked.wait(lock, [shared] { return shared->ending || !shared->questions.empty(); });
+        shared->asked.wait(lock, [shared] { return shared->ending || shared->has_work(); });
         shared->idle -= 1;
         if (shared->ending) {
             break;
         }
         const auto question = shared->questions.begin();
         shared->under_way.splice(shared->under_way.end(), shared->questions, question);
+        if (!question->is_known) shared->unknown += 1;
         lock.unlock();
         // Nobody changes these two; askers come while it lasts.
         const Result<std::vector<uring::SocketAddress>> found =
-            uring::resolve(question->host, question->port);
+            shared->look_up(question->host, question->port);
         lock.lock();
+        if (!question->is_known) shared->unknown -= 1;
+        if (found.ok()) {
+            shared->known.insert(question->host);
+        } else {
+            shared->known.erase(question->host);
+        }
         for (const Shared::Asker& asker : question->askers) {
             // An inbox lives while the resolver does, and that cannot end while we hold the mutex.
             if (shared->ending) break;
@@ -126,7 +150,7 @@ void Resolver::run(Shared* shared) {
             asker.inbox->post(std::move(answer));
         }
         shared->under_way.erase(question);
-        if (shared->questions.empty() && shared->threads > threads_kept) break;
+        if (!shared->has_work() && shared->threads > threads_kept) break;
     }
     shared->threads -= 1;
     lock.unlock();

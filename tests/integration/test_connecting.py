@@ -4,13 +4,15 @@ import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
-from fakes import HANDSHAKE, FakeServer
+from fakes import HANDSHAKE, FakeServer, fake_redis
 from harness import (FOLDER, SANITIZED, Port, RedisServer, Ringmain, main, needs_ringmain,
                      wait_for)
 from test_failures import Failing
@@ -243,6 +245,82 @@ class DeafAddresses(Failing):
                         self.same(other.call("SELECT", 5), b"+OK\r\n")
                         self.same(other.call("GET", "a"), bulk("served"))
                     self.over()
+
+
+class NameServer:
+    """Says that every name is 127.0.0.1, but for those that begin with "silent", and none when it is
+    to be silent. On a loopback address of its own."""
+
+    def __init__(self):
+        self.is_silent = False
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.77", 53))
+        self.thread = threading.Thread(target=self.answer, daemon=True)
+        self.thread.start()
+
+    def answer(self):
+        while (received := self.socket.recvfrom(2000))[0]:
+            query, client = received
+            end = query.index(0, 12) + 1  # of the name
+            kind = struct.unpack(">H", query[end:end + 2])[0]
+            if self.is_silent or query[13:].startswith(b"silent"):
+                continue
+            found = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\x7f\0\0\1" if kind == 1 else b""
+            self.socket.sendto(query[:2] + b"\x81\x80\0\1" + struct.pack(">H", bool(found))
+                               + bytes(4) + query[12:end + 4] + found, client)
+
+    def stop(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", ("127.0.0.77", 53))
+        self.thread.join(10)
+        self.socket.close()
+
+
+@needs_ringmain
+@unittest.skipIf(os.geteuid() != 0, "needs root for port 53 and a file /etc/resolv.conf of its own")
+class SlowNames(Failing):
+    """Who looks up names is slow, or silent: a server that was found before is where it was."""
+
+    def behind_names(self, silent, **options):
+        try:
+            self.names = NameServer()
+        except OSError as error:
+            self.skipTest(f"no name server of our own: {error}")
+        self.addCleanup(self.names.stop)
+        self.server = self.use(fake_redis(lambda *_: bulk("served")))
+        file = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "resolv.conf"
+        file.write_text("nameserver 127.0.0.77\noptions timeout:5 attempts:2\n")
+        port = self.server.port
+        self.clients = []
+        self.proxy = self.use(Ringmain({
+            "alpha": {"servers": [f"one.example:{port}:1 s0"], "timeout": "2s", **options},
+            "silent": {"servers": [f"silent{i}.example:{port}:1 b{i}" for i in range(silent)] or
+                       ["127.0.0.1:1:1 b0"]}}, start=False))
+        self.proxy.inside = ("unshare", "--mount", "sh", "-c",
+                             'mount --bind "$0" /etc/resolv.conf && exec "$@"', file)
+        self.proxy.start()
+        self.alpha = self.client()
+        wait_for(lambda: self.alpha.call("GET", "a") == bulk("served"), "its name is found", 15)
+
+    def reconnects(self):
+        """Its connection is lost; how long it takes to be served again."""
+        began, before = time.monotonic(), len(self.server.connections)
+        self.server.connections[-1].socket.shutdown(socket.SHUT_RDWR)
+        wait_for(lambda: self.alpha.call("GET", "a") == bulk("served")
+                 and len(self.server.connections) > before, "it is served", 15)
+        return time.monotonic() - began
+
+    def test_a_name_server_that_falls_silent_keeps_nobody_from_who_was_there(self):
+        self.behind_names(silent=0)
+        self.names.is_silent = True
+        for _ in range(3):
+            self.assertLess(self.reconnects(), 5)
+
+    def test_many_names_that_nobody_knows_hold_up_none_that_is_known(self):
+        self.behind_names(silent=150, connect_timeout="10s")
+        time.sleep(1)  # all of them are asked for
+        for _ in range(3):
+            self.assertLess(self.reconnects(), 3)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -144,6 +145,7 @@ class Driver {
     [[nodiscard]] Found* untried(const core::ServerConn& conn);
     Found& note_found(const core::ServerConn& conn,
                       const std::vector<uring::SocketAddress>& addresses);
+    [[nodiscard]] const uring::SocketAddress* known_address(const core::ServerConn& conn) const;
     [[nodiscard]] const uring::SocketAddress* failed_address(const core::ServerConn& conn) const;
     [[nodiscard]] const uring::SocketAddress* working_address(const core::ServerConn& conn) const;
     [[nodiscard]] bool is_deaf(const core::ServerConn& conn,
@@ -154,6 +156,7 @@ class Driver {
     [[nodiscard]] bool is_own_end(const Channel& channel) const;
     void on_connect(Channel& channel, int32_t result);
     void knock_again();
+    void end_patience();
     void disconnect(core::ServerConn& conn);
     void lose_server(core::ServerConn& conn, const std::string& why);
     void lose_server(const Channel& channel, int error);
@@ -231,6 +234,8 @@ class Driver {
 
     std::unordered_map<uint64_t, core::ServerConn*> questions_;  // to the resolver, by ticket
     std::unordered_set<const core::ServerConn*> asking_;
+    // When those who wait for a look-up try the address that works without it.
+    std::multimap<Instant, core::ServerConn*> patience_;
     std::unordered_map<const core::ServerConn*, Found> found_;  // by the last look-up
     // Of the addresses of its name, the one that answered last.
     std::unordered_map<const core::Server*, uring::SocketAddress> working_;

@@ -13,23 +13,31 @@
 
 #pragma once
 
+#include "ringmain/uring/socket_address.h"
 #include "ringmain/worker/inbox.h"
 #include "ringmain/worker/thread.h"
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace ringmain::worker {
 
 class Resolver {
   public:
-    // So many names of which no name server says anything hold up none of the others.
     static constexpr uint32_t threads_max = 64;
+    // Of them, for names that were found when they were looked up last; those go in front, too. As
+    // many names as there are other threads, of which no name server says anything, hold up nobody;
+    // more of them hold up each other and new ones, and none that is known.
+    static constexpr uint32_t threads_for_known = 16;
     // With nothing to do, those beyond end.
     static constexpr uint32_t threads_kept = 4;
 
-    // Another way of making threads is for tests.
-    explicit Resolver(Result<Thread> (*start_thread)(Thread::Main, void*) = &Thread::start);
+    using LookUp = Result<std::vector<uring::SocketAddress>> (*)(const std::string&, uint16_t);
+
+    // Other ways of making threads and of looking up are for tests.
+    explicit Resolver(Result<Thread> (*start_thread)(Thread::Main, void*) = &Thread::start,
+                      LookUp look_up = &uring::resolve);
     Resolver(const Resolver&) = delete;
     Resolver& operator=(const Resolver&) = delete;
     ~Resolver();

@@ -169,6 +169,44 @@ TEST_CASE("threads that hang hold up no other, and those that are too many end")
     CHECK(ended >= names - Resolver::threads_kept);
 }
 
+// Of names that begin with "s" nothing is heard before the gate is open.
+Result<std::vector<uring::SocketAddress>> look_up_slowly(const std::string& host, uint16_t port) {
+    if (host.starts_with('s')) {
+        begun += 1;
+        gate_is_open.wait(false);
+        return Error{"nobody knows it"};
+    }
+    return std::vector{*uring::SocketAddress::numeric("10.0.0.1", port)};
+}
+
+TEST_CASE("a name that was found before waits for none of those that nobody knows") {
+    gate_is_open = false;
+    begun = 0;
+    Inbox slow;
+    Inbox inbox;
+    Resolver resolver(&Thread::start, look_up_slowly);
+    REQUIRE(resolver.ask("known", 1, 1, inbox).ok());
+    CHECK(answer_of(inbox).ticket == 1);
+    constexpr uint32_t many = 3 * Resolver::threads_max;
+    for (uint32_t i = 0; i < many; ++i) {
+        REQUIRE(resolver.ask("s" + std::to_string(i), 1, i, slow).ok());
+    }
+    for (uint64_t ticket = 2; ticket < 50; ++ticket) {
+        REQUIRE(resolver.ask("known", 1, ticket, inbox).ok());
+        CHECK(answer_of(inbox).ticket == ticket);
+    }
+    CHECK(begun <= Resolver::threads_max - Resolver::threads_for_known);
+    CHECK(slow.take().empty());
+    gate_is_open = true;
+    gate_is_open.notify_all();
+    for (size_t answers = 0; answers < many;) {
+        pollfd wanted = {.fd = slow.descriptor(), .events = POLLIN, .revents = 0};
+        REQUIRE(poll(&wanted, 1, 20000) == 1);
+        answers += slow.take().size();
+    }
+    CHECK(begun == many);
+}
+
 TEST_CASE("without a thread a question is refused with the reason, until one can be made") {
     threads_left = 0;
     Inbox inbox;
