@@ -141,7 +141,7 @@ void Proxy::give_up_connecting(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     conn.count_loss(&stats::ServerCounters::timedout);
     const Blame blame = conn.is_starved ? Blame::Us : Blame::Server;
-    if (conn.says_ping && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
+    if (conn.is_asked && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
         lose(
             conn,
             "did not answer a probe within " + std::to_string(options.timeout_ms) + " ms (timeout)",

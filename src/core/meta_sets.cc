@@ -56,8 +56,7 @@ void MetaSets::on_answer(ServerConn& conn,
                          const memcached::ResponseFrame& frame,
                          const Bytes& bytes) {
     const std::string answer = proxy_->first_line(bytes);
-    const bool is_line = frame.kind == memcached::ResponseKind::Line;
-    if (!memcached::fits(Verb::Version, frame) || (is_line && !answer.starts_with("VERSION"))) {
+    if (!answers_version(frame, answer)) {
         proxy_->lose(conn, "sent a response that does not fit the request");
         return;
     }
@@ -89,6 +88,11 @@ void MetaSets::on_answer(ServerConn& conn,
         request.untimed = false;
         proxy_->enqueue(conn, fragment);
     }
+}
+
+bool MetaSets::answers_version(const memcached::ResponseFrame& frame, std::string_view answer) {
+    const bool is_line = frame.kind == memcached::ResponseKind::Line;
+    return memcached::fits(Verb::Version, frame) && (!is_line || answer.starts_with("VERSION"));
 }
 
 void MetaSets::note_version(Server& server, std::string_view answer) {

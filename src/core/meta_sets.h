@@ -45,7 +45,9 @@ class MetaSets {
                                  const memcached::ResponseFrame& frame,
                                  const Bytes& bytes);
 
-    // An answer to "version".
+    // An answer to "version", which may be an error.
+    [[nodiscard]] static bool answers_version(const memcached::ResponseFrame& frame,
+                                              std::string_view answer);
     static void note_version(Server& server, std::string_view answer);
     static void note_connected(Server& server);
 

@@ -73,45 +73,47 @@ void Proxy::begin_prelude(ServerConn& conn) {
     const config::Credentials credentials = credentials_of(*conn.server);
     conn.state = ServerConn::State::Prelude;
     std::string text;
-    uint8_t commands = 0;
+    uint8_t said = 0;
     if (!credentials.password.empty()) {
         if (credentials.user.empty()) {
             resp::write_request(text, {"AUTH", credentials.password});
         } else {
             resp::write_request(text, {"AUTH", credentials.user, credentials.password});
         }
-        commands += 1;
+        said |= ServerConn::Auth;
     }
     if (conn.resp3) {
         resp::write_request(text, {"HELLO", "3"});
-        commands += 1;
+        said |= ServerConn::Hello;
     }
     if (conn.database != 0) {
         resp::write_request(text, {"SELECT", std::to_string(conn.database)});
-        commands += 1;
+        said |= ServerConn::Select;
     }
     // Who would take requests for all is to answer first: connections are taken by many that answer
     // nothing, a stopped process among them.
     // So does one beside others that serve: the server may take no more than those.
     const bool is_extra = (conn.set_apart || conn.is_stand_in) && conn.server->is_connected();
-    conn.says_ping = conn.is_probe || conn.has_turn || is_extra ||
-                     conn.server->silence.is_silent() || MetaSets::must_ask(conn);
-    if (conn.says_ping) {
+    conn.is_asked = conn.is_probe || conn.has_turn || is_extra ||
+                    conn.server->silence.is_silent() || MetaSets::must_ask(conn);
+    // An +OK that is the last answer may be what the server says to everybody on accept, and the
+    // one to our command would be taken for the first request's. PING leaves in the same packet.
+    const bool ends_in_ok = said == ServerConn::Auth || (said & ServerConn::Select) != 0;
+    if (conn.is_asked || ends_in_ok) {
         if (conn.server->pool().is_redis()) {
             resp::write_request(text, {"PING"});
         } else {
             text += "version\r\n";
         }
-        commands += 1;
-        // Who does not answer a probe in time would not answer a request in time.
-        if (options.timeout_ms > 0) {
-            conn.ready_by = now_ + Duration::millis(options.timeout_ms);
-            wake_at(conn.ready_by);
-        }
+        said |= ServerConn::Ping;
     }
-    conn.prelude_commands = commands;
-    conn.prelude_answers = commands;
-    if (commands == 0) {
+    // Who does not answer a probe in time would not answer a request in time.
+    if (conn.is_asked && options.timeout_ms > 0) {
+        conn.ready_by = now_ + Duration::millis(options.timeout_ms);
+        wake_at(conn.ready_by);
+    }
+    conn.prelude_answers = said;
+    if (said == 0) {
         become_ready(conn);
         return;
     }
@@ -129,6 +131,25 @@ std::string Proxy::first_line(const Bytes& bytes) {
     return line;
 }
 
+namespace {
+
+// Another answer, that is no error, is to something else: the two sides are out of step.
+bool fits(ServerConn::Said command, const resp::ResponseFrame& frame, std::string_view answer) {
+    switch (command) {
+        case ServerConn::Auth:
+        case ServerConn::Select:
+            return answer == "+OK";
+        case ServerConn::Hello:
+            return frame.type == '%';
+        case ServerConn::Ping:
+            return answer == "+PONG";
+    }
+    RM_ASSERT(false);
+    return false;
+}
+
+}  // namespace
+
 void Proxy::on_prelude_response(ServerConn& conn,
                                 const resp::ResponseFrame& frame,
                                 const Bytes& bytes) {
@@ -136,25 +157,29 @@ void Proxy::on_prelude_response(ServerConn& conn,
         lose(conn, "sent a push message that nobody subscribed to");
         return;
     }
-    conn.prelude_answers -= 1;
-    if (conn.says_ping && conn.prelude_answers == 0) {
-        on_ping_answered(conn, first_line(bytes));
+    const ServerConn::Said command = conn.take_prelude_answer();
+    const std::string answer = first_line(bytes);
+    const bool is_error = frame.type == '-' || frame.type == '!';
+    const bool is_fitting = is_error || fits(command, frame, answer);
+    if (command == ServerConn::Ping) {
+        on_ping_answered(conn, answer, is_fitting);
         return;
     }
-    if (frame.type != '-' && frame.type != '!') {
+    if (!is_fitting) {
+        lose(conn, "sent a response that does not fit the request");
+        return;
+    }
+    if (!is_error) {
         if (conn.prelude_answers == 0) become_ready(conn);
         return;
     }
-    const std::string answer = first_line(bytes);
     const config::Pool& options = *conn.server->pool().options;
-    const uint8_t index = static_cast<uint8_t>(conn.prelude_commands - conn.prelude_answers - 1);
-    const uint8_t hello_index = credentials_of(*conn.server).password.empty() ? 0 : 1;
-    const bool is_auth = index < hello_index;
-    const bool is_hello = conn.resp3 && index == hello_index;
+    const bool is_auth = command == ServerConn::Auth;
+    const bool is_hello = command == ServerConn::Hello;
     const std::string reason =
         is_auth ? reason_of_auth(*conn.server, answer) : reason_of_other(conn, answer, is_hello);
     const bool is_clients = conn.is_selected || conn.database != options.redis_db;
-    if (!is_auth && !is_hello && is_clients) {
+    if (command == ServerConn::Select && is_clients) {
         // A client asked for it, and is told what the server says.
         fail_all(
             conn,
@@ -173,20 +198,25 @@ void Proxy::on_prelude_response(ServerConn& conn,
 }
 
 void Proxy::on_prelude_response(ServerConn& conn,
-                                const memcached::ResponseFrame&,
+                                const memcached::ResponseFrame& frame,
                                 const Bytes& bytes) {
-    RM_DCHECK(conn.says_ping);
-    conn.prelude_answers -= 1;
-    on_ping_answered(conn, first_line(bytes));
+    const ServerConn::Said command = conn.take_prelude_answer();
+    RM_DCHECK(command == ServerConn::Ping);
+    const std::string answer = first_line(bytes);
+    on_ping_answered(conn, answer, MetaSets::answers_version(frame, answer));
 }
 
-// For all but a probe any answer will do, if the server has room for the connection.
-void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer) {
-    if (!conn.server->pool().is_redis()) MetaSets::note_version(*conn.server, answer);
+// For all but a probe an error will do, if the server has room for the connection.
+void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer, bool is_fitting) {
+    if (!conn.server->pool().is_redis() && is_fitting) {
+        MetaSets::note_version(*conn.server, answer);
+    }
     if (conn.is_probe) {
         end_probe(conn, answer);
     } else if (is_full(answer)) {
         lose(conn, crowded_text(answer));
+    } else if (!is_fitting) {
+        lose(conn, "sent a response that does not fit the request");
     } else if (conn.server->meta_set == MetaSet::TooOld && MetaSets::has_one(conn)) {
         lose(conn, MetaSets::too_old_text(*conn.server), Blame::Nobody);
     } else {

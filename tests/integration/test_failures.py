@@ -732,6 +732,21 @@ class Handshakes(Failing):
         self.assertEqual(log[0][-1], b"pass word")
         self.assertEqual(log[1][1], b"5")
 
+    def test_a_server_that_says_something_to_everybody_answers_nobody(self):
+        for greeting in (b"+OK\r\n", b"+OK ready\r\n"):
+            def script(connection, greeting=greeting):
+                connection.send(greeting)
+                while True:
+                    arguments = connection.read_resp()
+                    connection.send(b"+OK\r\n" if arguments[0] == b"AUTH" else echo(arguments))
+
+            self.behind(FakeServer(script), redis_auth="secret")
+            for number in range(20):
+                client = self.client()
+                client.call("AUTH", "secret")
+                self.expect_failure(client, f"k{number}", "does not fit", "asked for", server="s0")
+            self.over()
+
     def test_a_server_with_another_password(self):
         good = self.use(RedisServer(["--requirepass", "right"]))
         bad = self.use(RedisServer(["--requirepass", "other"]))

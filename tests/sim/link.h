@@ -38,6 +38,7 @@ struct Link {
     bool is_lost = false;  // to the proxy, which is about to close it
     bool mute = false;     // the server has no more answers for it
     bool is_told = false;  // what is arriving has its answer, and is to be swallowed
+    bool is_greeted = false;
     bool is_half = false;  // the server knows that the proxy says nothing more
     test::Session session;
     uint64_t requests = 0;

@@ -12,11 +12,12 @@ namespace ringmain::sim {
 namespace {
 
 constexpr std::array<std::string_view, mishap_count> names = {
-    "stands still",     "crawls",        "dies",           "dies and loses its data",
-    "vanishes",         "closes all",    "resets one",     "cuts an answer",
-    "swallows answers", "says nonsense", "answers askew",  "gives another's value",
-    "talks unasked",    "pushes",        "is loading",     "refuses the password",
-    "knows no RESP3",   "is delayed",    "a worker stops", "the machine stops"};
+    "stands still",     "crawls",        "dies",          "dies and loses its data",
+    "vanishes",         "closes all",    "resets one",    "cuts an answer",
+    "swallows answers", "says nonsense", "answers askew", "gives another's value",
+    "talks unasked",    "pushes",        "is loading",    "refuses the password",
+    "knows no RESP3",   "greets",        "is delayed",    "a worker stops",
+    "the machine stops"};
 
 }  // namespace
 
@@ -70,6 +71,7 @@ void World::cause(Mishap mishap) {
         case Mishap::Loading:
         case Mishap::WrongPassword:
         case Mishap::NoResp3:
+        case Mishap::Greeting:
             break;
     }
     if (!Scenario::may_happen(mishap, pool)) return;
@@ -159,6 +161,9 @@ void World::cause_at_server(Mishap mishap, Server& server, Duration span) {
         case Mishap::NoResp3:
             faults |= NoResp3;
             server.redis.knows_resp3 = !server.redis.knows_resp3;
+            break;
+        case Mishap::Greeting:
+            server.greets = true;
             break;
         case Mishap::PauseWorker:
         case Mishap::PauseAll:

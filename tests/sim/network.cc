@@ -351,6 +351,7 @@ void World::happen_to_server(Link& link) {
         loop.reset(*link.channel, "refused the connection");
     } else {
         loop.connected(*link.channel);
+        link.server->greet(link, now_);
     }
 }
 

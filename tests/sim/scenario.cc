@@ -155,7 +155,9 @@ void Scenario::draw_mishaps(Prng& prng) {
 bool Scenario::may_happen(Mishap mishap, const config::Pool& pool) {
     const bool is_redis = pool.protocol == config::Protocol::Redis;
     if (mishap == Mishap::SwallowAnswer) return pool.timeout_ms > 0;
-    if (mishap == Mishap::WrongPassword) return is_redis && !pool.redis_auth.empty();
+    // Where there is no prelude it cannot be told from an answer.
+    const bool needs_prelude = mishap == Mishap::WrongPassword || mishap == Mishap::Greeting;
+    if (needs_prelude) return is_redis && !pool.redis_auth.empty();
     if (mishap == Mishap::NoResp3 || mishap == Mishap::Push) return is_redis;
     if (mishap == Mishap::WrongKey) return !is_redis;
     return true;

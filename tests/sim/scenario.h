@@ -34,12 +34,13 @@ enum class Mishap : uint8_t {
     Loading,        // errors in the server's own words for a while
     WrongPassword,  // for a while
     NoResp3,        // for a while
+    Greeting,       // a connection begins with an answer that nobody asked for
     Delay,          // one connection's bytes are late
     PauseWorker,
     PauseAll,  // the machine stands still
 };
 
-inline constexpr size_t mishap_count = 20;
+inline constexpr size_t mishap_count = 21;
 
 struct Scenario {
     explicit Scenario(uint64_t seed);

@@ -48,7 +48,7 @@ Server::Server(uint32_t index, const Scenario& scenario, Truth& truth)
 
 void Server::heal() {
     still_until = crawls_until = refuses_until = vanished_until = loads_until = {};
-    cuts = swallows = lies_malformed = lies_shape = lies_key = pushes = false;
+    cuts = swallows = lies_malformed = lies_shape = lies_key = pushes = greets = false;
     redis.password = truth_->pool->redis_auth;
     redis.knows_resp3 = true;
 }
@@ -158,8 +158,8 @@ std::string Server::check_redis(Link& link) {
     if (is_one_of(name, {"AUTH", "HELLO", "PING"})) return {};
     const config::Pool& pool = *truth_->pool;
     // A client's comes when the connection has said it already.
-    const bool greets = name == "SELECT" && arguments_[1] != link.session.database;
-    if (greets) return {};
+    const bool is_first = name == "SELECT" && arguments_[1] != link.session.database;
+    if (is_first) return {};
     if (!pool.redis_auth.empty() && !link.session.authenticated) return "a request before AUTH";
     // Babblers subscribe, too: on connections that have no queue.
     if (name.ends_with("subscribe")) return {};
@@ -210,6 +210,11 @@ std::string Server::answer_redis(Link& link, Instant now, Prng& prng) {
         return "-LOADING Redis is loading the dataset in memory\r\n";
     }
     if (name == "PING") return "+PONG\r\n";
+    // That it refuses the password would be taken for the answer to PING, which may be an error.
+    if (name == "AUTH" && link.is_greeted) {
+        link.session.authenticated = true;
+        return "+OK\r\n";
+    }
     // It takes both passwords, unless it takes none.
     if (name == "AUTH" && truth_->changes_auth && redis.password == truth_->pool->redis_auth) {
         link.session.authenticated = arguments_[1] == "other" || arguments_[1] == redis.password;
@@ -331,6 +336,14 @@ void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
 void Server::put(Link& link, std::string bytes, Instant at) {
     link.sent_bytes += bytes.size();
     link.to_proxy.push(std::move(bytes), at);
+}
+
+// With what would be the right answer to the first command.
+void Server::greet(Link& link, Instant now) {
+    if (!std::exchange(greets, false)) return;
+    link.is_greeted = true;
+    truth_->faults[index_] |= WrongShape | Unasked;
+    put(link, "+OK\r\n", now + link.latency);
 }
 
 // What the proxy gets is no answer, and it must notice before it reads what follows.

@@ -49,6 +49,9 @@ class Server {
     // The connection is gone.
     void forget(Link& link);
 
+    // The connection is there.
+    void greet(Link& link, Instant now);
+
     // The proxy has a subscription to it on this connection.
     [[nodiscard]] bool is_subscribed(const Link& link, const std::string& topic) const;
 
@@ -90,6 +93,7 @@ class Server {
     bool lies_shape = false;
     bool lies_key = false;
     bool pushes = false;
+    bool greets = false;  // the next connection, once
 
     test::FakeRedis redis;
     test::FakeMemcached memcached;

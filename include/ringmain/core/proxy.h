@@ -269,7 +269,7 @@ class Proxy {
                              const resp::ResponseFrame& frame,
                              const Bytes& bytes);
     void on_prelude_response(ServerConn& conn, const memcached::ResponseFrame&, const Bytes& bytes);
-    void on_ping_answered(ServerConn& conn, const std::string& answer);
+    void on_ping_answered(ServerConn& conn, const std::string& answer, bool is_fitting);
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
     [[nodiscard]] bool is_turned_away(ServerConn& conn, const Bytes& error);
 

@@ -5,8 +5,8 @@
 //     +---- refused, lost, refused a password, malformed or unasked bytes --+
 //
 // Requests may be queued from Connecting on; they leave when Ready. Prelude sends what a new
-// connection must say first (HELLO, AUTH, SELECT) and checks every answer. Losing the connection
-// answers all that wait in the FIFO with an error that names the server and the reason.
+// connection must say first (AUTH, HELLO, SELECT, PING) and checks every answer. Losing the
+// connection answers all that wait in the FIFO with an error that names the server and the reason.
 
 #pragma once
 
@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -48,6 +49,9 @@ class ServerConn {
   public:
     enum class State : uint8_t { Closed, Connecting, Prelude, Ready };
 
+    // In a prelude, in this order. Bits; Ping is `version` to a memcached.
+    enum Said : uint8_t { Auth = 1, Hello = 2, Select = 4, Ping = 8 };
+
     // The get at the end of `out`, if it is one that another key may join (src/design/0007).
     struct OpenGet {
         Fragment* first = nullptr;  // null: there is none
@@ -66,6 +70,12 @@ class ServerConn {
     // Proxy::take_sendable() would give something.
     [[nodiscard]] bool has_sendable() const {
         return state == State::Ready ? !out.empty() : !prelude_out.empty();
+    }
+
+    // What the answer is to that has come in the prelude.
+    [[nodiscard]] Said take_prelude_answer() {
+        const unsigned left = prelude_answers & (prelude_answers - 1U);
+        return static_cast<Said>(std::exchange(prelude_answers, static_cast<uint8_t>(left)) - left);
     }
 
     // All of it is handed out, and no more will be: the driver ends this side of the connection.
@@ -210,7 +220,7 @@ class ServerConn {
     bool is_stand_in = false;    // connects for the place of one that is to be set apart
     bool knows_transactions = false;  // it was answered +OK to MULTI
     bool has_turn = false;            // it connects for all, to a server that is down
-    bool says_ping = false;           // at the end of its prelude
+    bool is_asked = false;            // whether it answers: its prelude has `timeout`
     bool is_sought = false;           // the address of its server's name is being looked up
     bool streaming = false;           // the head's response goes on as it comes (core/streams.h)
     bool set_apart = false;           // for large values; it will be an idle lease
@@ -220,8 +230,7 @@ class ServerConn {
     bool takes_long = false;          // a part of what was handed out has left, and not the rest
     bool takes_slowly = false;        // the kernel was asked, and the server did not have all
     State state = State::Closed;
-    uint8_t prelude_answers = 0;   // still to come
-    uint8_t prelude_commands = 0;  // sent
+    uint8_t prelude_answers = 0;  // still to come: of what was Said
     bool spoke_since_connect = false;
     bool was_established = false;    // before it was lost
     bool is_loss_counted = false;    // count_loss(), for the loss to come

@@ -585,12 +585,12 @@ TEST_CASE("a new connection authenticates, switches to RESP3 and selects, in thi
     CHECK(world.ask(client, resp({"AUTH", "secret"})) == "+OK\r\n");
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
     CHECK(world.server(0).redis.log ==
-          std::vector<std::string>{"AUTH secret", "SELECT 5", "GET a"});
+          std::vector<std::string>{"AUTH secret", "SELECT 5", "PING", "GET a"});
     world.server(0).redis.log.clear();
     CHECK(world.ask(client, resp({"HELLO", "3"})).starts_with("%7\r\n"));
     CHECK(world.ask(client, resp({"GET", "a"})) == "_\r\n");
     CHECK(world.server(0).redis.log ==
-          std::vector<std::string>{"AUTH secret", "HELLO 3", "SELECT 5", "GET a"});
+          std::vector<std::string>{"AUTH secret", "HELLO 3", "SELECT 5", "PING", "GET a"});
 }
 
 TEST_CASE("a server that refuses the greeting is told with what it refused") {
@@ -604,7 +604,8 @@ TEST_CASE("a server that refuses the greeting is told with what it refused") {
         CHECK(world.ask(client, resp({"AUTH", "wrong"}) + resp({"GET", "a"})) ==
               "+OK\r\n" + error(s0 + "refused the password (redis_auth): -WRONGPASS invalid "
                                      "username-password pair"));
-        CHECK(world.server(0).redis.log == std::vector<std::string>{"AUTH wrong", "SELECT 5"});
+        CHECK(world.server(0).redis.log ==
+              std::vector<std::string>{"AUTH wrong", "SELECT 5", "PING"});
         CHECK(world.link(0) == nullptr);
     }
     SUBCASE("for want of a password") {

@@ -746,7 +746,7 @@ TEST_CASE("subscribing with a password and another database") {
     CHECK(world.ask(client, resp({"AUTH", "secret"}) + resp({"SUBSCRIBE", "c"})) ==
           "+OK\r\n" + confirmed("subscribe", "c", 1));
     CHECK(world.server(0).redis.log ==
-          std::vector<std::string>{"AUTH secret", "SELECT 3", "subscribe c"});
+          std::vector<std::string>{"AUTH secret", "SELECT 3", "PING", "subscribe c"});
 }
 
 TEST_CASE("each worker has its own subscription") {
