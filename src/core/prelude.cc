@@ -72,6 +72,10 @@ void Proxy::begin_prelude(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     const config::Credentials credentials = credentials_of(*conn.server);
     conn.state = ServerConn::State::Prelude;
+    if (conn.server->pool().is_redis()) {
+        conn.parser.emplace<resp::ResponseParser>(conn.resp3 ? resp::Version::Resp3
+                                                             : resp::Version::Resp2);
+    }
     std::string text;
     uint8_t said = 0;
     if (!credentials.password.empty()) {

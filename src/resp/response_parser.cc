@@ -12,8 +12,11 @@ namespace ringmain::resp {
 
 namespace {
 
+// Those of RESP2 first, and '>': in RESP2 somebody's subscription may have it sent.
 constexpr std::string_view text_types = "+-,(#_";
-constexpr std::string_view number_types = ":$!=*%~>|";
+constexpr std::string_view number_types = ":$*>!=%~|";
+constexpr std::string_view old_text_types = text_types.substr(0, 2);
+constexpr std::string_view old_number_types = number_types.substr(0, 4);
 // "txt:" in front of a verbatim string.
 constexpr int64_t verbatim_prefix_size = 4;
 
@@ -153,13 +156,15 @@ size_t ResponseParser::take_header(std::string_view bytes) {
     outermost_ = values_missing_ == 1 && frame_.type == 0 && type_ != '|';
     if (outermost_) frame_.type = type_;
 
-    if (is_one_of(text_types, type_)) {
+    const bool is_old = version_ == Version::Resp2;
+    if (is_one_of(is_old ? old_text_types : text_types, type_)) {
         line_size_ = 0;
         state_ = State::Line;
         return 1;
     }
-    if (!is_one_of(number_types, type_)) {
-        fail(Problem::UnknownType);
+    if (!is_one_of(is_old ? old_number_types : number_types, type_)) {
+        const bool is_known = is_one_of(text_types, type_) || is_one_of(number_types, type_);
+        fail(is_known ? Problem::UnaskedType : Problem::UnknownType);
         return 1;
     }
     // Out of band means between responses, never inside one.
@@ -349,6 +354,8 @@ std::string_view ResponseParser::error() const {
             return {};
         case Problem::UnknownType:
             return "unknown type of response";
+        case Problem::UnaskedType:
+            return "type of RESP3 in RESP2";
         case Problem::NestedPush:
             return "push inside a response";
         case Problem::InvalidNumber:

@@ -249,7 +249,7 @@ class Vanishing(Failing):
 
     def test_closed_in_mid_reply(self):
         for part in (b"$10\r\nhal", b"$10\r\n0123456789", b"$10\r\n0123456789\r", b"*2\r\n$1\r\na\r\n",
-                     b"+O", b"$", b"%1\r\n+a\r\n"):
+                     b"+O", b"$", b"*1\r\n*2\r\n+a\r\n"):
             with self.subTest(part=part):
                 def half(_, connection, part=part):
                     connection.send(part)
@@ -406,7 +406,8 @@ class Untrusted(Failing):
     def test_nonsense_instead_of_a_reply(self):
         for nonsense in (b"\x00\xff\r\n", b"hello\r\n", b"@x\r\n", b"\r\n", b"$-2\r\n", b":abc\r\n",
                          b"*-5\r\n", b"$01\r\nx\r\n", b"$99999999999999999999\r\n", b"*1\r\n@\r\n",
-                         b"HTTP/1.1 400 Bad Request\r\n\r\n", b"ERROR\r\n"):
+                         b"HTTP/1.1 400 Bad Request\r\n\r\n", b"ERROR\r\n",
+                         b"_\r\n", b"#t\r\n", b"*1\r\n,1.5\r\n"):  # which is for RESP3
             with self.subTest(nonsense=nonsense):
                 state = {"first": True}
 

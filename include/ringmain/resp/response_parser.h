@@ -1,7 +1,8 @@
 // ringmain/resp/response_parser.h - cuts a server's byte stream into responses.
 //
 // Every type of RESP2 and RESP3, nested to any depth: it only counts how many values are still
-// missing, so there is no stack and no recursion. Bodies are skipped by their length. An attribute
+// missing, so there is no stack and no recursion. Where RESP2 is spoken those of RESP3 are refused,
+// but a push, which is for the reader to judge. Bodies are skipped by their length. An attribute
 // ("|") belongs to the response that follows it. Streamed types ("$?", "*?") are refused: no server
 // sends them. Same contract as the request parser.
 //
@@ -12,6 +13,7 @@
 #include "ringmain/protocol/frame.h"
 #include "ringmain/resp/body.h"
 #include "ringmain/resp/number.h"
+#include "ringmain/resp/writer.h"
 
 #include <cstdint>
 #include <string_view>
@@ -37,6 +39,8 @@ struct ResponseFrame {
 
 class ResponseParser {
   public:
+    explicit ResponseParser(Version version = Version::Resp3) : version_(version) {}
+
     // After Error every further feed() is an Error.
     [[nodiscard]] Fed feed(std::string_view bytes);
 
@@ -80,6 +84,7 @@ class ResponseParser {
     enum class Problem : uint8_t {
         None,
         UnknownType,
+        UnaskedType,
         NestedPush,
         InvalidNumber,
         InvalidScalar,
@@ -110,6 +115,7 @@ class ResponseParser {
     Problem problem_ = Problem::None;
     char type_ = 0;           // of the value whose header is being read
     bool outermost_ = false;  // that value is the response proper
+    Version version_;
     uint32_t line_size_ = 0;
     uint64_t values_missing_ = 0;
     uint64_t position_ = 0;  // bytes of the unfinished frame that were consumed

@@ -420,7 +420,8 @@ TEST_CASE("what is not a message or a confirmation closes the connection") {
              {"*3\r\n$-1\r\n" + bulk("c") + bulk("x"), unasked},
              {"*-1\r\n", unasked},
              {">3\r\n" + bulk("message") + bulk("c") + bulk("x"), unasked},
-             {"|1\r\n+a\r\n+b\r\n" + message("c", "x"), unasked},
+             {"|1\r\n+a\r\n+b\r\n" + message("c", "x"),
+              "sent a malformed message: type of RESP3 in RESP2"},
              {"?\r\n", "sent a malformed message: unknown type of response"},
              {"*3\r\n$x\r\n", "sent a malformed message: invalid number"},
          }) {

@@ -13,8 +13,8 @@ namespace ringmain::resp {
 namespace {
 
 // As for requests: the same however the bytes are cut, and nothing behind a piece is looked at.
-std::string response_events(std::string_view bytes) {
-    const ResponseParser parser;
+std::string response_events(std::string_view bytes, Version version = Version::Resp3) {
+    const ResponseParser parser(version);
     const std::string whole = test::events_of(parser, test::GuardedBytes(bytes).view());
     CAPTURE(bytes);
     test::for_each_split(bytes, [&](std::string_view head, std::string_view tail) {
@@ -180,6 +180,28 @@ TEST_CASE("hostile counts neither wrap nor allocate") {
     for (int i = 0; i < 10; ++i)
         bytes += "*2147483647\r\n";
     CHECK(response_events(bytes) == "error: too many elements");
+}
+
+TEST_CASE("where RESP2 is spoken types of RESP3 are refused, however deep") {
+    for (const std::string type : {"_\r\n",
+                                   "#t\r\n",
+                                   ",1.5\r\n",
+                                   "(12\r\n",
+                                   "=7\r\ntxt:abc\r\n",
+                                   "!5\r\nERR x\r\n",
+                                   "%0\r\n",
+                                   "~1\r\n+a\r\n",
+                                   "|1\r\n+a\r\n+b\r\n+OK\r\n"}) {
+        const std::string refusal = "error: type of RESP3 in RESP2";
+        CHECK(response_events(type, Version::Resp2) == refusal);
+        CHECK(response_events("*2\r\n:1\r\n" + type, Version::Resp2) == refusal);
+        CHECK(response_events("+OK\r\n" + type, Version::Resp2) == "<+0 of 5>" + refusal);
+        CHECK_FALSE(is_refused(type));
+    }
+    const std::string old = "+a\r\n-b\r\n:1\r\n$1\r\nx\r\n$-1\r\n*-1\r\n*1\r\n*1\r\n-c\r\n";
+    CHECK(response_events(old, Version::Resp2) == response_events(old));
+    CHECK(response_events(">1\r\n+a\r\n", Version::Resp2) == "<>1 of 8>");
+    CHECK(response_events("?1\r\n", Version::Resp2) == "error: unknown type of response");
 }
 
 TEST_CASE("a long error line passes") {
