@@ -218,7 +218,7 @@ bool Subscriptions::is_reachable(const Topic& topic, std::string_view* why) {
 
 void Subscriptions::on_ready(ServerConn& conn) {
     Link& link = *conn.server->link;
-    link.heard_at = proxy_->now();
+    note_heard(link);
     proxy_->waiting_.add(conn);
     mark(link);
 }

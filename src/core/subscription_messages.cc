@@ -4,6 +4,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/core/streams.h"
 #include "ringmain/core/subscriptions.h"
 
 #include <algorithm>
@@ -91,7 +92,6 @@ bool Subscriptions::is_lost(const ServerConn& conn) {
 // --- turns ---------------------------------------------------------------------------------------
 
 void Subscriptions::on_bytes(ServerConn& conn, Slice slice) {
-    conn.server->link->heard_at = proxy_->now();
     if (kept_.empty()) {
         take(conn, slice);
     } else {
@@ -190,9 +190,11 @@ void Subscriptions::take(ServerConn& conn, Slice slice) {
         const Slice end = slice.cut(0, consumed);
         slice = slice.cut(consumed, slice.size - consumed);
         if (fed.status == ParseStatus::NeedMore) {
+            note_part(link, consumed);
             keep_part(conn, end);
             continue;
         }
+        note_heard(link);
         Chain whole(proxy_->blocks());
         if (!conn.partial.empty()) {
             keep_part(conn, end);
@@ -206,6 +208,18 @@ void Subscriptions::take(ServerConn& conn, Slice slice) {
         if (is_lost(conn)) return;
         parser.next();
     }
+}
+
+void Subscriptions::note_heard(Link& link) const {
+    link.heard_at = proxy_->now();
+    link.part_size = 0;
+}
+
+// As of a response that is streamed (Streams::check). In a message that has no end lies all that
+// comes behind it, be it whole messages: some bytes say nothing.
+void Subscriptions::note_part(Link& link, uint64_t size) const {
+    link.part_size += size;
+    if (link.part_size >= Streams::moves_by) note_heard(link);
 }
 
 // Of a message that crosses receives. One for which there is no memory is dropped: others are not

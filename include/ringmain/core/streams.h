@@ -36,6 +36,9 @@ class Proxy;
 
 class Streams {
   public:
+    // So much of it has to come, again and again within a time, for something large to move.
+    static constexpr uint64_t moves_by = 1024;
+
     explicit Streams(Proxy& proxy) : proxy_(&proxy) {}
 
     // --- responses -------------------------------------------------------------------------------
@@ -231,7 +234,6 @@ class Streams {
     void begin_response(ServerConn& conn);
     void begin_moving(ServerConn& conn);
     [[nodiscard]] static bool is_dropping(const ServerConn& conn);
-    static constexpr uint64_t moves_by = 1024;
 
     void begin_time(ServerConn& conn);
     void note_moved(ServerConn& conn, uint64_t size);

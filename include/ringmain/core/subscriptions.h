@@ -181,6 +181,8 @@ class Subscriptions {
     void take(ServerConn& conn, Slice slice);
     void take_kept();
     void take_kept(Link& link);
+    void note_heard(Link& link) const;
+    void note_part(Link& link, uint64_t size) const;
     void keep_part(ServerConn& conn, Slice slice);
     void on_frame(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_array(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);

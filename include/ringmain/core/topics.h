@@ -157,7 +157,8 @@ struct Link {
     uint64_t spots = 0;             // of all topics
     uint64_t wanted = 0;            // spots
     uint64_t held = 0;              // spots
-    Instant heard_at = {};          // any byte
+    Instant heard_at = {};          // a whole message, or enough of one
+    uint64_t part_size = 0;         // bytes of one since
     Instant idle_since = {};        // nothing is wanted
     bool is_dirty = false;          // something is to be done at the end of the batch
     bool was_told = false;          // in the log, that it was lost

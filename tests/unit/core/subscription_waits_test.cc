@@ -88,4 +88,33 @@ TEST_CASE("many who wait for one channel leave as fast as they came") {
     CHECK(world.proxy().pools()[0]->topics->awaited == 0);
 }
 
+TEST_CASE("a message that does not end does not hold a subscription connection") {
+    config::Pool pool = redis_pool(1);
+    pool.timeout_ms = 100;
+    Listening listening(pool);
+    World& world = listening.world;
+    Channel* link = world.subscription(0);
+    world.server(0).mood = Mood::Mute;
+    int64_t ms_max = 1000;
+    SUBCASE("that a subscription waits behind") {
+        CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", "d"})).empty());
+    }
+    SUBCASE("that messages are lost in") {
+        ms_max = 11'000;
+    }
+    listening.bring("*3\r\n" + bulk("message") + bulk("c") + "$500000000\r\n");
+    for (int64_t ms = 0; ms < ms_max && !link->closed; ms += 50) {
+        link->inbound += "abc";
+        world.pass(50);
+    }
+    CHECK(link->closed);
+    REQUIRE_FALSE(world.loop().notices().empty());
+    CHECK(world.loop().notices()[0].find("has not answered on its subscription connection for 400 "
+                                         "ms (late_connection_timeout)") != std::string::npos);
+    world.server(0).mood = Mood::Up;
+    world.pass(1000);
+    CHECK(world.ask(world.client(), resp({"PUBLISH", "c", "again"})) == ":1\r\n");
+    CHECK(World::heard(*listening.client) == message("c", "again"));
+}
+
 }  // namespace ringmain::test

@@ -389,10 +389,10 @@ TEST_CASE("a subscription behind a message that takes long is not given up") {
     World& world = listening.world;
     world.server(0).mood = Mood::Mute;
     CHECK(world.ask(*listening.other, resp({"SUBSCRIBE", "d"})).empty());
-    const std::string slow = message("c", std::string(100, 'm'));
-    for (const char byte : slow) {
-        listening.bring(std::string(1, byte));
-        world.pass(50);
+    const std::string slow = message("c", std::string(20'000, 'm'));
+    for (size_t at = 0; at < slow.size(); at += 1024) {
+        listening.bring(slow.substr(at, 1024));
+        world.pass(200);
     }
     CHECK(World::heard(*listening.client) == slow);
     CHECK(world.loop().notices().empty());
