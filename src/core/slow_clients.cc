@@ -41,10 +41,13 @@ void Proxy::tell_refusal(const Pool& pool, std::string_view peer, std::string_vi
 
 void Proxy::tell_more_closings() {
     if (const uint64_t more = closings_.take_untold(now_); more != 0) {
-        notices_.push_back({.good = false,
-                            .text = std::to_string(more) +
-                                    " more clients were closed in the last second, for being slow "
-                                    "or for the buffer memory that they held"});
+        const std::string_view rest =
+            more == 1 ? " more client was closed" : " more clients were closed";
+        notices_.push_back(
+            {.good = false,
+             .text = std::to_string(more).append(rest).append(
+                 " in the last second, for being slow, for holding buffer memory, or "
+                 "with a server that was lost in the middle of a response")});
     }
     if (const uint64_t more = refusals_.take_untold(now_); more != 0) {
         const std::string_view rest =

@@ -3,6 +3,7 @@
 #include "ringmain/core/limits.h"
 #include "tests/unit/core/streaming.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -249,6 +250,25 @@ TEST_CASE("a server that is lost in the middle of a large response costs its cli
           "-ERR ringmain: server s0 (10.0.0.1:7000) reset the connection\r\n");
     CHECK(world.loop().notices().size() == 2);
     CHECK(world.loop().notices()[1].find("in the middle of a response") != std::string::npos);
+}
+
+TEST_CASE("clients that are closed in the middle of responses are told once, and how many more") {
+    World world(streaming_pool(2), {.blocks = 512});
+    for (const uint32_t server : {0U, 1U}) {
+        world.server(server).mood = Mood::Mute;
+        CHECK(world.ask(world.client(), resp({"GET", world.key_on(server)})) == "");
+        world.reply(server, bulk(std::string(200'000, 'a')).substr(0, 100'000));
+        world.settle();
+        world.cut_off(server);
+        world.settle();
+    }
+    world.pass(1100);
+    const std::vector<std::string>& notices = world.loop().notices();
+    CHECK(std::find(notices.begin(),
+                    notices.end(),
+                    "1 more client was closed in the last second, for being slow, for holding "
+                    "buffer memory, or with a server that was lost in the middle of a "
+                    "response") != notices.end());
 }
 
 TEST_CASE("of a large response that has not begun to leave nothing is lost but the response") {
