@@ -122,6 +122,9 @@ void World::cause_at_server(Mishap mishap, Server& server, Duration span) {
                 link->to_peer.hold(until);
             }
             break;
+        case Mishap::Greeting:
+            server.greets_until = until;
+            [[fallthrough]];  // all of them connect anew
         case Mishap::CloseAll:
             faults |= Close;
             for (const auto& link : links_) {
@@ -161,9 +164,6 @@ void World::cause_at_server(Mishap mishap, Server& server, Duration span) {
         case Mishap::NoResp3:
             faults |= NoResp3;
             server.redis.knows_resp3 = !server.redis.knows_resp3;
-            break;
-        case Mishap::Greeting:
-            server.greets = true;
             break;
         case Mishap::PauseWorker:
         case Mishap::PauseAll:

@@ -148,6 +148,8 @@ void Scenario::draw_mishaps(Prng& prng) {
     }
     for (size_t i = 0; i < mishap_count; ++i) {
         if (!may_happen(static_cast<Mishap>(i), pool())) weights[i] = 0;
+        // Few have a password.
+        if (weights[i] > 0 && static_cast<Mishap>(i) == Mishap::Greeting) weights[i] += 20;
         weight_sum += weights[i];
     }
 }

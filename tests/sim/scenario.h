@@ -34,7 +34,7 @@ enum class Mishap : uint8_t {
     Loading,        // errors in the server's own words for a while
     WrongPassword,  // for a while
     NoResp3,        // for a while
-    Greeting,       // a connection begins with an answer that nobody asked for
+    Greeting,       // new connections begin with an answer that nobody asked for
     Delay,          // one connection's bytes are late
     PauseWorker,
     PauseAll,  // the machine stands still

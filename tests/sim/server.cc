@@ -47,8 +47,8 @@ Server::Server(uint32_t index, const Scenario& scenario, Truth& truth)
 }
 
 void Server::heal() {
-    still_until = crawls_until = refuses_until = vanished_until = loads_until = {};
-    cuts = swallows = lies_malformed = lies_shape = lies_key = pushes = greets = false;
+    still_until = crawls_until = refuses_until = vanished_until = loads_until = greets_until = {};
+    cuts = swallows = lies_malformed = lies_shape = lies_key = pushes = false;
     redis.password = truth_->pool->redis_auth;
     redis.knows_resp3 = true;
 }
@@ -340,10 +340,13 @@ void Server::put(Link& link, std::string bytes, Instant at) {
 
 // With what would be the right answer to the first command.
 void Server::greet(Link& link, Instant now) {
-    if (!std::exchange(greets, false)) return;
+    if (now >= greets_until) return;
     link.is_greeted = true;
-    truth_->faults[index_] |= WrongShape | Unasked;
+    truth_->faults[index_] |= WrongShape | Unasked | Slow;
     put(link, "+OK\r\n", now + link.latency);
+    // What comes at once is found out at once.
+    crawls_until = std::max(crawls_until, greets_until);
+    crawl_max = std::max(crawl_max, Duration::millis(20));
 }
 
 // What the proxy gets is no answer, and it must notice before it reads what follows.

@@ -86,6 +86,7 @@ class Server {
     Instant refuses_until = {};
     Instant vanished_until = {};
     Instant loads_until = {};
+    Instant greets_until = {};
     // Its next answer is one of these, once.
     bool cuts = false;
     bool swallows = false;
@@ -93,7 +94,6 @@ class Server {
     bool lies_shape = false;
     bool lies_key = false;
     bool pushes = false;
-    bool greets = false;  // the next connection, once
 
     test::FakeRedis redis;
     test::FakeMemcached memcached;
