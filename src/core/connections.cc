@@ -15,6 +15,17 @@ namespace ringmain::core {
 
 namespace {
 
+// What is not the server's fault is told once, until it goes well again; of leases that goes well
+// and not, in turn, with a server that has all the connections that it takes.
+bool is_to_be_told(ServerConn& conn, Instant now) {
+    if (conn.is_subscriber) return false;  // Subscriptions::on_lost() does
+    if (!conn.is_lease) return !std::exchange(conn.was_told, true);
+    Server& server = *conn.server;
+    if (now < server.leases_told_until || std::exchange(server.leases_told, true)) return false;
+    server.leases_told_until = now + refusals_told_interval;
+    return true;
+}
+
 // Made when a client needed it, and connected when a client needs it.
 bool is_on_demand(const ServerConn& conn) {
     return conn.is_on_demand() || conn.is_selected;
@@ -201,7 +212,8 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     using stats::ServerCounters;
     conn.count_loss(reason == end_of_stream_reason ? &ServerCounters::eof : &ServerCounters::err);
     if (!idle && Streams::may_be_refused(conn)) {
-        lose(conn, std::string(reason).append(over_large_request), Blame::Us);
+        lose(conn, std::string(reason).append(over_large_request), Blame::Nobody);
+        if (is_to_be_told(conn, now_)) tell(conn, conn.last_error);
         return;
     }
     lose(conn, reason, idle ? Blame::Nobody : Blame::Server);
@@ -226,17 +238,6 @@ Blame judge_blame(const ServerConn& conn, std::string_view reason, Blame reporte
     if (is_little && conn.server->open_connections() > 0) return Blame::Us;
     const bool is_full = conn.is_lease && !conn.was_established && conn.server->is_connected();
     return is_full ? Blame::Us : Blame::Server;
-}
-
-// What is not the server's fault is told once, until it goes well again; of leases that goes well
-// and not, in turn, with a server that has all the connections that it takes.
-bool is_to_be_told(ServerConn& conn, Instant now) {
-    if (conn.is_subscriber) return false;  // Subscriptions::on_lost() does
-    if (!conn.is_lease) return !std::exchange(conn.was_told, true);
-    Server& server = *conn.server;
-    if (now < server.leases_told_until || std::exchange(server.leases_told, true)) return false;
-    server.leases_told_until = now + refusals_told_interval;
-    return true;
 }
 
 }  // namespace

@@ -355,8 +355,13 @@ bool Streams::may_hold_answers(const ServerConn& conn) {
 }
 
 bool Streams::may_be_refused(const ServerConn& conn) {
-    return conn.uploads_of != 0 && conn.state == ServerConn::State::Ready &&
-           !conn.fragments.empty() && conn.server->is_connected();
+    if (conn.state != ServerConn::State::Ready || conn.is_subscriber) return false;
+    const bool serves = conn.is_lease ? conn.server->is_connected() : conn.spoke_since_connect;
+    const Fragment* fragment = serves ? conn.fragments.front() : nullptr;
+    while (fragment != nullptr && fragment->size <= large_request_size) {
+        fragment = fragment->next;
+    }
+    return fragment != nullptr;
 }
 
 bool Streams::waits_for_client(const ServerConn& conn) const {

@@ -165,8 +165,8 @@ class Streams {
     // Whether the server may be taking a large request: then its deadlines are looked at when the
     // driver has said what the kernel still has of it.
     [[nodiscard]] bool asks_kernel(ServerConn& conn);
-    // A server ends the connection of a client that sends it more than it takes, and those of
-    // everybody go on: that says nothing about it.
+    // A server ends the connection on which it is sent a request that is larger than it takes: if
+    // it serves all others that says nothing about it. Whether it does the next attempt finds out.
     [[nodiscard]] static bool may_be_refused(const ServerConn& conn);
     // Something was answered on a connection that was set apart.
     void on_answered(ServerConn& conn);

@@ -515,7 +515,7 @@ TEST_CASE("a server that ends a connection over what is too large for it has don
               "-ERR ringmain: server s0 (10.0.0.1:7000) " + how + " over a large request\r\n");
         CHECK(world.ask(other, resp({"GET", "small"})) == "$-1\r\n");
         CHECK(world.health(0).failures() == 0);
-        world.pass(2000);  // it may be tried again
+        CHECK(world.ask(other, resp({"WATCH", "small"}) + resp({"UNWATCH"})) == "+OK\r\n+OK\r\n");
     }
     // But where it ends those of everybody as well.
     CHECK(world.ask(client, request) == "+OK\r\n");
@@ -527,6 +527,41 @@ TEST_CASE("a server that ends a connection over what is too large for it has don
     world.loop().reset(*world.leases(0).front());
     world.settle();
     CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("nor has one that ends a connection on which more than that is under way") {
+    config::Pool pool = streaming_pool();
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool, {.blocks = 512});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"GET", "small"})) == "$-1\r\n");
+    const std::string set = resp({"SET", "k", std::string(200'000, 'v')});
+    std::string last = set;
+    SUBCASE("a client's own") {
+        CHECK(world.ask(client, resp({"WATCH", "k"})) == "+OK\r\n");
+    }
+    SUBCASE("everybody's") {
+        const std::string small = resp({"MULTI"}) + resp({"SET", "k", "v"}) + resp({"EXEC"});
+        CHECK(world.ask(client, small) == "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+        CHECK(world.ask(client, resp({"MULTI"}) + set) == "+OK\r\n+QUEUED\r\n");
+        last = resp({"EXEC"});
+    }
+    world.server(0).mood = Mood::Mute;
+    World::say(client, last);
+    world.settle();
+    std::vector<Channel*> links = world.leases(0);
+    links.push_back(world.link(0));
+    std::erase_if(links, [](const Channel* link) { return link->server->fragments.empty(); });
+    REQUIRE(links.size() == 1);
+    world.loop().reset(*links.front());
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client).find("reset the connection over a large request") !=
+          std::string::npos);
+    CHECK(world.health(0).failures() == 0);
+    CHECK(world.ask(other, resp({"GET", "small"})) == "$-1\r\n");
 }
 
 TEST_CASE("a large request that is bound to its connection stays there") {
