@@ -20,6 +20,7 @@ Pool::Pool(BlockPool& blocks,
       placed_(nowhere(pool_options)) {
     counters->latency.prepare();
     resp_limits.request_size_max = pool_options.request_size_max;
+    if (pool_options.stream_threshold > 0) large_from = pool_options.stream_threshold;
     resp_limits.arguments_max = pool_options.request_arguments_max;
     memcached_limits.value_size_max = pool_options.request_size_max;
     for (uint32_t i = 0; i < pool_options.servers.size(); ++i) {

@@ -75,7 +75,17 @@ void RespFront::forward_to_any() {
 // EVALSHA: its server is told the script first.
 void RespFront::run_script(uint32_t server_index) {
     const ScriptId script = find_script(pool_, word(1));
-    Request* request = forward_to(server_index, script);
+    Request* request = forward_apart(server_index, script);
+    if (request == nullptr) {
+        std::string_view why;
+        ServerConn* conn =
+            script.is_one()
+                ? proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why)
+                : nullptr;
+        // Without one the request itself will be told why.
+        if (conn != nullptr) tell_script(proxy_, *conn, script);
+        request = forward_shared(server_index);
+    }
     if (request == nullptr) return;
     if (script.is_one()) request->policy = ResponsePolicy::Script;
     request->command = command_;
@@ -103,36 +113,36 @@ void RespFront::run_text(uint32_t server_index) {
 // So large that others would wait behind it, or find no room; and nothing that its client has said
 // binds it to a connection.
 bool RespFront::goes_apart() const {
-    const uint64_t threshold = pool_.options->stream_threshold;
-    if (bytes_.size() <= threshold || threshold == 0) [[likely]] {
-        return false;
-    }
-    return !client_.special || !client_.session->goes_on();
+    return is_large() && (!client_.special || !client_.session->goes_on());
 }
 
 // On another connection it might overtake what its client has said before.
-bool RespFront::has_to_wait() const {
+bool RespFront::has_to_wait_if_large() const {
     return !client_.requests.empty() && goes_apart();
 }
 
 // Null when it goes the common way.
-Request* RespFront::forward_apart(Server& server, ScriptId script) {
+Request* RespFront::forward_apart(uint32_t server_index, ScriptId script) {
     if (!goes_apart() || !client_.requests.empty()) return nullptr;
+    Server& server = pool_.server(server_index);
     Request* request = proxy_.streams().forward_apart(client_, server, bytes_, 0, script);
     if (request != nullptr) note(*request);
     return request;
 }
 
-// Null when it was answered with an error instead. The server is told the script first, if any.
-Request* RespFront::forward_to(uint32_t server_index, ScriptId script) {
-    Server& server = pool_.server(server_index);
-    if (Request* apart = forward_apart(server, script)) return apart;
-    std::string_view why;
-    ServerConn* conn = proxy_.usable_connection(server, client_, bytes_.size(), &why);
-    if (conn != nullptr && script.is_one()) {
-        tell_script(proxy_, *conn, script);
-        conn = proxy_.usable_connection(server, client_, bytes_.size(), &why);
+// Null when it was answered with an error instead.
+Request* RespFront::forward_to(uint32_t server_index) {
+    if (is_large()) [[unlikely]] {
+        if (Request* apart = forward_apart(server_index, {})) return apart;
     }
+    return forward_shared(server_index);
+}
+
+// On everybody's connection, or one that is the client's own.
+Request* RespFront::forward_shared(uint32_t server_index) {
+    std::string_view why;
+    ServerConn* conn =
+        proxy_.usable_connection(pool_.server(server_index), client_, bytes_.size(), &why);
     if (conn == nullptr) {
         proxy_.refuse_forward(client_, error_line(pool_, why), proxy_.scratch().why_reason);
         return nullptr;

@@ -44,10 +44,17 @@ class RespFront {
     Taken forward_watched(uint32_t server_index, ByteRange key);
     void forward(uint32_t server);
     void forward_to_any();
-    Request* forward_to(uint32_t server_index, ScriptId script = {});
+    Request* forward_to(uint32_t server_index);
+    Request* forward_shared(uint32_t server_index);
     [[nodiscard]] bool goes_apart() const;
-    [[nodiscard]] bool has_to_wait() const;
-    [[nodiscard]] Request* forward_apart(Server& server, ScriptId script);
+
+    [[nodiscard]] bool has_to_wait() const { return is_large() && has_to_wait_if_large(); }
+
+    [[nodiscard]] bool has_to_wait_if_large() const;
+    [[nodiscard]] Request* forward_apart(uint32_t server_index, ScriptId script);
+
+    [[nodiscard]] bool is_large() const { return bytes_.size() > pool_.large_from; }
+
     void run_script(uint32_t server_index);
     void run_text(uint32_t server_index);
     [[nodiscard]] bool has_key_count();

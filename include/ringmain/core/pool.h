@@ -106,6 +106,7 @@ class Pool {
     std::vector<User> users;
     std::vector<std::unique_ptr<Server>> servers;
     resp::RequestLimits resp_limits;
+    uint64_t large_from = UINT64_MAX;  // nobody is to wait behind a request that is larger
     memcached::RequestLimits memcached_limits;
     KnownScripts scripts;                                      // that clients have left
     uint32_t clients = 0;                                      // of this worker
