@@ -66,7 +66,9 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
         pools_.push_back(
             std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], environment_.share()));
         Pool& pool = *pools_.back();
-        uint64_t moved = 1;
+        bool is_same_place = false;
+        bool was_in_ramps = false;
+        bool has_same_ramps = false;
         const auto same = std::find_if(old_pools.begin(), old_pools.end(), [&](const auto& old) {
             return old->options->name == pool.options->name &&
                    old->options->protocol == pool.options->protocol;
@@ -76,11 +78,9 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             pool.databases = old_pool.databases;
             pool.placements = old_pool.placements;
             const bool is_same_map = places_alike(*old_pool.options, *pool.options);
-            const bool is_same_place =
-                is_same_map && speaks_alike(*old_pool.options, *pool.options);
-            const bool is_same_ramp = !old_pool.is_in_ramps() || old_pool.options->slow_start_ms ==
-                                                                     pool.options->slow_start_ms;
-            moved = is_same_place && is_same_ramp ? 0 : 1;
+            is_same_place = is_same_map && speaks_alike(*old_pool.options, *pool.options);
+            was_in_ramps = old_pool.is_in_ramps();
+            has_same_ramps = old_pool.options->slow_start_ms == pool.options->slow_start_ms;
             if (is_same_map) pool.take_places(old_pool);
             take_servers(old_pool, pool);
             for (const auto& server : pool.servers) {
@@ -92,9 +92,12 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
                 hold_back_clients(*conn);
             }
         }
-        const uint64_t placements = pool.placements + moved;
-        pool.place_anew(now_);  // its servers come with their state
-        pool.placements = placements;
+        const uint64_t placements = pool.placements;
+        const bool has_changed = pool.place_anew(now_);  // its servers come with their state
+        // Another slow_start may put keys on their way again.
+        const bool has_moved = has_changed || !is_same_place ||
+                               (!has_same_ramps && (was_in_ramps || pool.is_in_ramps()));
+        pool.placements = placements + (has_moved ? 1 : 0);
         subscriptions_.place_anew(pool);
     }
     for (auto& old_pool : old_pools) {

@@ -98,29 +98,41 @@ std::vector<bool> Pool::choose_servers(Instant now) {
             // The clock of who brought it back may be ahead.
             const bool is_at_once = interval == Duration{};
             const Instant step = is_at_once ? now : step_of(server->health(), interval);
-            in[server->index()] = step <= now;
+            // Whoever has keys keeps them, whatever interval another configuration makes of it.
+            const bool has_keys =
+                server->index() < placed_.in.size() && placed_.in[server->index()];
+            const bool is_in = has_keys || step <= now;
+            in[server->index()] = is_in;
             any = any || step <= now;
-            if (step > now) next_return_ = std::min(next_return_, step);
+            if (!is_in) next_return_ = std::min(next_return_, step);
         }
         if (any) break;
     }
     return in;
 }
 
-// The steps, the last one first, of the servers that are in the first slow_start of their return.
+// The steps, the last one first, of the servers that are in the first slow_start of their return,
+// and of those that got keys at the same time: they are in one ramp to its end.
 std::vector<Instant> Pool::note_returns(const std::vector<bool>& in, Instant now) {
     const Duration length = Duration::millis(options->slow_start_ms);
-    std::vector<Instant> steps;
+    std::map<Instant, Instant, std::greater<>> last_by_step;
     returns_.assign(servers.size(), {});
     for (const auto& server : servers) {
         const Health& health = server->health();
         const bool is_back = in[server->index()] && health.ejections() > 0;
-        if (!is_back || now - health.changed_at() >= length) continue;
-        Return& back = returns_[server->index()];
-        back = {.at = health.changed_at(), .step = step_of(health, return_interval())};
-        if (std::ranges::find(steps, back.step) == steps.end()) steps.push_back(back.step);
+        const Instant step = is_back ? step_of(health, return_interval()) : Instant{};
+        if (!is_back || now - step >= length) continue;  // nobody comes back behind his step
+        returns_[server->index()] = {.at = health.changed_at(), .step = step};
+        Instant& last = last_by_step[step];
+        last = std::max(last, health.changed_at());
     }
-    std::ranges::sort(steps, std::greater<>());
+    std::vector<Instant> steps;
+    for (const auto& [step, last] : last_by_step) {
+        if (now - last < length) steps.push_back(step);
+    }
+    for (Return& back : returns_) {
+        if (std::ranges::find(steps, back.step) == steps.end()) back = {};
+    }
     return steps;
 }
 

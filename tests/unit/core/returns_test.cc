@@ -1,0 +1,102 @@
+// Servers of a large pool that come back together, and reloads meanwhile.
+
+#include "tests/unit/core/world.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace ringmain::test {
+
+namespace {
+
+config::Pool large_pool(uint32_t servers) {
+    config::Pool pool = redis_pool(servers);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    pool.server_retry_timeout_ms = 200'000;
+    pool.placement.distribution = placement::DistributionKind::Rendezvous;
+    return pool;
+}
+
+void change(World& world, uint32_t first, uint32_t last, bool comes) {
+    world.loop().begin();
+    const Instant now = world.loop().now();
+    for (uint32_t i = first; i < last; ++i) {
+        if (comes) {
+            CHECK(world.health(i).readmit(now, "answered a probe"));
+        } else {
+            CHECK(world.health(i).on_failure({.began = now, .now = now, .reason = "died"},
+                                             {.eject = true, .failure_limit = 1}) ==
+                  core::Health::Verdict::Ejected);
+        }
+    }
+    world.loop().process().shared.announce_change();
+    world.loop().end();
+    world.step();
+}
+
+std::vector<uint32_t> places(World& world) {
+    std::vector<uint32_t> found;
+    for (int i = 0; i < 5000; ++i) {
+        found.push_back(world.server_of("k" + std::to_string(i)));
+    }
+    return found;
+}
+
+}  // namespace
+
+TEST_CASE("those that got keys together are in one ramp to its end") {
+    config::Pool pool = large_pool(60);
+    pool.slow_start_ms = 16'000;  // steps of 1 s
+    World world(pool);
+    const std::vector<uint32_t> home = places(world);
+    change(world, 0, 40, false);
+    const std::vector<uint32_t> meanwhile = places(world);
+    constexpr int64_t second = 1'000'000'000;
+    const int64_t behind = world.loop().now().ns % second;
+    world.pass((second - behind) / 1'000'000 + 20);
+    change(world, 0, 20, true);
+    world.pass(900);
+    change(world, 20, 40, true);
+    world.pass(15'300);  // the first are wholly back, the others are not
+    const std::vector<uint32_t> before = places(world);
+    world.adopt({pool});
+    const std::vector<uint32_t> after = places(world);
+    for (size_t i = 0; i < after.size(); ++i) {
+        CAPTURE(i);
+        CHECK(after[i] == before[i]);
+        CHECK((after[i] == home[i] || after[i] == meanwhile[i]));
+    }
+    world.pass(2000);
+    CHECK(places(world) == home);
+}
+
+TEST_CASE("a transaction notices that another slow_start moves its keys") {
+    uint32_t count = 3;
+    SUBCASE("few servers") {}
+    SUBCASE("many servers") {
+        count = 60;
+    }
+    config::Pool pool = large_pool(count);
+    World world(pool);
+    const std::string key = world.key_on(0);
+    change(world, 0, 1, false);
+    world.pass(1000);
+    change(world, 0, 1, true);
+    world.pass(2000);
+    REQUIRE(world.server_of(key) == 0);
+    Channel& one = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(one, resp({"WATCH", key}) + resp({"MULTI"}) + resp({"SET", key, "a"})) ==
+          "+OK\r\n+OK\r\n+QUEUED\r\n");
+    pool.slow_start_ms = 600'000;
+    world.adopt({pool});
+    CHECK(world.ask(other, resp({"SET", key, "new"})) == "+OK\r\n");
+    CHECK(world.ask(one, resp({"EXEC"})).starts_with("-EXECABORT"));
+    CHECK(world.ask(other, resp({"GET", key})) == bulk("new"));
+}
+
+}  // namespace ringmain::test
