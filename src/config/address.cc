@@ -261,7 +261,10 @@ Status check_no_url(std::string_view text) {
     if (text.starts_with('/')) return {};
     const std::string_view where = text.substr(0, text.find(' '));
     const bool has_scheme = where.find("://") != std::string_view::npos;
-    if (!has_scheme && where.find('@') == std::string_view::npos) return {};
+    const std::string_view before = text.substr(0, text.find('@'));
+    const bool has_user = before.size() < text.size() && !begins_a_name(before) &&
+                          (before.size() < where.size() || before.find(':') < before.size());
+    if (!has_scheme && !has_user) return {};
     std::string message = has_scheme ? "an address has no scheme in front"
                                      : "an address has no user and no password in front";
     message += "; write host:port, or /path";

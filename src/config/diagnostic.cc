@@ -43,12 +43,16 @@ size_t url_secret_begin(std::string_view line) {
     if (scheme != std::string_view::npos && line.find('@', scheme) != std::string_view::npos) {
         return scheme + scheme_end.size();
     }
-    const size_t at = line.find('@');
-    const std::string_view before = line.substr(0, at);
-    const size_t word = before.find_last_of(" \t\"'") + 1;  // 0, too, where there is none
-    const size_t colon = before.find(':', word);
-    const bool has_secret = at != std::string_view::npos && colon != std::string_view::npos;
-    return has_secret ? colon + 1 : line.size();
+    for (size_t at = line.find('@'); at != std::string_view::npos; at = line.find('@', at + 1)) {
+        const std::string_view before = line.substr(0, at);
+        const size_t quote = before.find_last_of("\"'");
+        const bool is_quoted = quote != std::string_view::npos;
+        const size_t begin = is_quoted ? quote + 1 : before.find_last_of(" \t") + 1;
+        const size_t colon = before.find(':', begin);
+        if (colon == std::string_view::npos || begins_a_name(before.substr(begin))) continue;
+        return colon + 1;
+    }
+    return line.size();
 }
 
 // Where a secret begins in a line for which the scanner may be misled, by a broken string in it or

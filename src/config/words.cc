@@ -109,6 +109,14 @@ std::string list_text(std::span<const std::string_view> words, std::string_view 
     return out;
 }
 
+bool begins_a_name(std::string_view text) {
+    const std::string_view where = text.substr(0, text.find(' '));
+    const size_t colon = where.rfind(':');
+    if (where.size() == text.size() || colon == std::string_view::npos) return false;
+    const std::string_view number = where.substr(colon + 1);
+    return !number.empty() && number.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 bool names_a_secret(std::string_view key) {
     constexpr std::array<std::string_view, 2> names = {"redis_auth", "password"};
     constexpr uint32_t far = 3;  // what nearest() suggests is not shown as it is

@@ -27,6 +27,10 @@ namespace ringmain::config {
 // Differences (insert, remove, change, swap of neighbours) between two words.
 [[nodiscard]] uint32_t edit_distance(std::string_view a, std::string_view b);
 
+// Of what stands in front of '@' in a server's text: whether that is "host:port[:weight] " and the
+// beginning of a name. Else it is a user and a password, perhaps.
+[[nodiscard]] bool begins_a_name(std::string_view text);
+
 // Whether a key of that name, perhaps misspelt, may hold a password.
 [[nodiscard]] bool names_a_secret(std::string_view key);
 

@@ -71,6 +71,7 @@ TEST_CASE("what stands in front of a host is no address, and is not repeated") {
                              "redis://:topsecret@[::1]:6379",
                              "user:topsecret@10.0.0.1:6379",
                              ":topsecret@10.0.0.1:6379",
+                             "user:topsecret topsecret@10.0.0.1:6379",
                              "topsecret@10.0.0.1:6379:1 a"}) {
         CAPTURE(text);
         for (const std::string& error : {parse_server(text).error(), parse_listen(text).error()}) {

@@ -86,6 +86,8 @@ TEST_CASE("of a URL with a password the part behind the scheme or the user is no
                              "servers = [redis://:s3cr3t@10.0.0.1:6379]",
                              "servers = ['user:s3cr3t@10.0.0.1:6379']",
                              "a:s3cr3t@10.0.0.1:6379",
+                             "servers = ['h:1:1 me@c1', 'u:s3cr3t@10.0.0.2:6379']",
+                             "servers = ['user:s3c s3cr3t@10.0.0.2:6379']",
                              "servers = ['s:s3cr3t@h:1'], redis_auth = 'b'"}) {
         const std::string out = shown(line, {.line = 1, .column = 13, .length = 30});
         CAPTURE(out);
