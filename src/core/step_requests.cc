@@ -152,7 +152,7 @@ std::string question_text(const Steps& steps) {
     const std::string end = ", which " + name + " over several servers needs";
     switch (steps.phase) {
         case Steps::Phase::Fetch:
-            return "EVAL of PTTL and DUMP" + end;
+            return "EVAL of PEXPIRETIME and DUMP" + end;
         case Steps::Phase::Carry:
             return "EVAL of RESTORE and " + name + end;
         case Steps::Phase::Look:

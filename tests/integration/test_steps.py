@@ -242,7 +242,7 @@ class Refusals(InSteps):
                       ["RENAMENX", source, sink], ["SUNIONSTORE", sink, source]):
             said = str(client.value(*words))
             self.assertRegex(
-                said, r"^ERR ringmain: server \S+ \(127.0.0.1:%s\) refuses EVAL of PTTL and DUMP, "
+                said, r"^ERR ringmain: server \S+ \(127.0.0.1:%s\) refuses EVAL of PEXPIRETIME and DUMP, "
                       r"which %s over several servers needs: -NOPERM .* 'eval' command; make it "
                       r"take that, or give the keys a common hash tag; '%s' has changed nothing$"
                       % (self.servers[0].port, words[0], words[0]))

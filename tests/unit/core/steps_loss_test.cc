@@ -277,7 +277,8 @@ TEST_CASE("each step that is refused says of which commands it is") {
         stage.begin({"SUNIONSTORE", stage.a[1], stage.a[2], stage.a[0]});
         stage.answer({2, false, "EVAL", dump("x")});
         stage.answer({0, false, "EVAL", denied});
-        CHECK(World::heard(*stage.client) == begin + "EVAL of PTTL and DUMP, which SUNIONSTORE" +
+        CHECK(World::heard(*stage.client) == begin +
+                                                 "EVAL of PEXPIRETIME and DUMP, which SUNIONSTORE" +
                                                  end + "'SUNIONSTORE' has changed nothing\r\n");
     }
     SUBCASE("to write, with the destination written already") {
