@@ -25,8 +25,11 @@ namespace ringmain {
     // more bytes than they need.
     if (first == 0xc2 && byte_at(1) < 0xa0) return 0;
     if ((first == 0xe0 && byte_at(1) < 0xa0) || (first == 0xf0 && byte_at(1) < 0x90)) return 0;
-    // U+2028 to U+202E end lines, or turn what follows round.
+    // Halves of UTF-16, and what is beyond Unicode.
+    if ((first == 0xed && byte_at(1) >= 0xa0) || (first == 0xf4 && byte_at(1) >= 0x90)) return 0;
+    // U+2028 to U+202E and U+2066 to U+2069 end lines, or turn what follows round.
     if (first == 0xe2 && byte_at(1) == 0x80 && byte_at(2) >= 0xa8 && byte_at(2) <= 0xae) return 0;
+    if (first == 0xe2 && byte_at(1) == 0x81 && byte_at(2) >= 0xa6 && byte_at(2) <= 0xa9) return 0;
     return size;
 }
 

@@ -26,6 +26,7 @@ TEST_CASE("what does something to a terminal or to a line is not printed") {
                     "31m") == "a??31m");
     CHECK(printable("\xe0\x82\x9b\xf0\x80\x82\x9b") == "???????");
     CHECK(printable("\xe2\x80\xa8x\xe2\x80\xae") == "???x???");
+    CHECK(printable("\xe2\x81\xa6x\xe2\x81\xa9") == "???x???");
 }
 
 TEST_CASE("what is not UTF-8 is not printed") {
@@ -33,6 +34,7 @@ TEST_CASE("what is not UTF-8 is not printed") {
                     "31m\xff\xc0\x80") == "?31m???");
     CHECK(printable("a\xe2\x82") == "a??");
     CHECK(printable("\xc3(") == "?(");
+    CHECK(printable("\xed\xa0\x80\xf4\x90\x80\x80") == "???????");
 }
 
 }  // namespace ringmain
