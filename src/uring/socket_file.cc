@@ -69,10 +69,14 @@ Status SocketFile::set_mode(uint32_t mode) const {
                  ": give it back (chown), or remove it, and a reload makes it anew"};
 }
 
-uint32_t SocketFile::mode() const {
+std::optional<uint32_t> SocketFile::mode() const {
     struct stat file = {};
-    const bool is_known = !path_.empty() && lstat(path_.c_str(), &file) == 0;
-    return is_known ? file.st_mode & 0777U : 0;
+    if (!is_ours() || lstat(path_.c_str(), &file) != 0) return std::nullopt;
+    return file.st_mode & 0777U;
+}
+
+void SocketFile::restore_mode(uint32_t mode) const {
+    if (is_ours()) static_cast<void>(chmod(path_.c_str(), mode));
 }
 
 }  // namespace ringmain::uring

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -60,7 +61,7 @@ class Listeners::Modes {
 
     ~Modes() {
         for (const Before& before : before_) {
-            static_cast<void>(before.port->file.set_mode(before.of_file));
+            if (before.of_file.has_value()) before.port->file.restore_mode(*before.of_file);
             before.port->mode = before.asked_for;
         }
     }
@@ -79,7 +80,7 @@ class Listeners::Modes {
   private:
     struct Before {
         Port* port;
-        uint32_t of_file;  // which somebody may have changed by hand
+        std::optional<uint32_t> of_file;  // which somebody may have changed by hand
         uint32_t asked_for;
     };
 

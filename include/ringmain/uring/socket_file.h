@@ -11,6 +11,7 @@
 #include "ringmain/base/result.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace ringmain::uring {
@@ -43,8 +44,11 @@ class SocketFile {
     // 0: as the umask says. What is another's by now is left alone.
     [[nodiscard]] Status set_mode(uint32_t mode) const;
 
-    // As it is now.
-    [[nodiscard]] uint32_t mode() const;
+    // As it is now; none of what is another's.
+    [[nodiscard]] std::optional<uint32_t> mode() const;
+
+    // Back to what mode() was.
+    void restore_mode(uint32_t mode) const;
 
   private:
     [[nodiscard]] bool is_ours() const;
