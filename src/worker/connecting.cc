@@ -63,7 +63,12 @@ void Driver::connect(core::ServerConn& conn) {
     }
     conn.is_sought = true;
     if (known_address(conn) != nullptr) {
-        const int64_t limit_ms = conn.server->pool().options->connect_timeout_ms;
+        // Requests wait for it, too.
+        const config::Pool& options = *conn.server->pool().options;
+        const bool has_timeout = options.timeout_ms > 0;
+        const int64_t limit_ms = has_timeout
+                                     ? std::min(options.connect_timeout_ms, options.timeout_ms)
+                                     : options.connect_timeout_ms;
         patience_.emplace(now_ + Duration::millis(limit_ms / 2), &conn);
     }
     // One question at a time: its answer serves this attempt too.
