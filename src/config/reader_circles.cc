@@ -77,8 +77,10 @@ void Reader::check_circles() {
                 break;
             }
             const Lead lead = lead_of(*step);
+            const Server& server = pools[step->pool].servers[lead.server];
             text += (step == begin ? "[pool." : ", [pool.") + pools[step->pool].name +
-                    "] has server " + quoted(pools[step->pool].servers[lead.server].ring_name) +
+                    "] has server " +
+                    quoted(server.name.empty() ? server.address.text() : server.name) +
                     " where [pool." + pools[lead.pool].name + "] listens";
         }
         const Step& last = way.back();
