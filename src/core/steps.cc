@@ -143,6 +143,11 @@ void Leases::refuse_steps(Request& request, const Chain& answer, size_t source) 
     // Of what it refuses nothing is done.
     if (steps.phase == Phase::Carry) steps.phase = Phase::Fetch;
     if (steps.phase == Phase::Add) steps.phase = Phase::LookAgain;
+    // The servers of another configuration have other numbers.
+    if (has_moved(request, proxy_->now())) {
+        stop_steps(request, moved, stats::Reason::Lost);
+        return;
+    }
     stop_steps(request,
                "server " + request.client->pool->server(server).title() + " refuses " + asked +
                    ": " + line_of(answer) +

@@ -353,6 +353,20 @@ TEST_CASE("a reload that changes the database ends steps and transactions") {
     stage.check_clean();
 }
 
+TEST_CASE("a server that is configured no more refuses a step, and is not looked for") {
+    Stage stage;
+    stage.begin({"COPY", stage.a[2], stage.a[0]});
+    Channel& source = stage.expect({2, false, "EVAL", ""});
+    config::Pool pool = emulating_pool(3);
+    pool.servers.pop_back();
+    stage.world.adopt({pool});
+    stage.world.settle();
+    say(stage, source, "-NOPERM this user has no permissions to run the 'eval' command\r\n");
+    CHECK(
+        World::heard(*stage.client) ==
+        "-ERR ringmain: servers came or went meanwhile; try again; 'COPY' has changed nothing\r\n");
+}
+
 TEST_CASE("what is read from many servers has room for all of them, or is not begun") {
     constexpr uint32_t server_count = 100;
     World world(emulating_pool(server_count));
