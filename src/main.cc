@@ -145,8 +145,9 @@ int locate_lines(const config::Locator& locator, bool hex) {
 
 int locate(const CommandLine& line) {
     config::Loaded loaded;
-    if (const int status = load(read_file(line.file), loaded, false); status != success)
+    if (const int status = load(read_file(line.file), loaded, false); status != success) {
         return status;
+    }
     const Result<const config::Pool*> pool = config::choose_pool(loaded.config, line.pool);
     if (!pool.ok()) {
         complain("ringmain locate: " + pool.error());
@@ -220,8 +221,9 @@ int doctor(const CommandLine& line) {
     config::Loaded loaded;
     uring::PreflightOptions options;
     if (!line.file.empty()) {
-        if (const int status = load(read_file(line.file), loaded, false); status != success)
+        if (const int status = load(read_file(line.file), loaded, false); status != success) {
             return status;
+        }
         options.descriptors_wanted = worker::descriptors_wanted(loaded.config);
         options.descriptors_needed = worker::descriptors_needed(loaded.config);
         options.workers = loaded.config.proxy.workers;
@@ -283,8 +285,9 @@ int become_daemon() {
 int run(const CommandLine& line) {
     if (!line.daemonize) worker::hold_signals();
     config::Loaded loaded;
-    if (const int status = load(read_file(line.file), loaded, false); status != success)
+    if (const int status = load(read_file(line.file), loaded, false); status != success) {
         return status;
+    }
     config::Config& config = loaded.config;
     worker::ServeOptions options;
     options.overrides = {

@@ -88,11 +88,11 @@ Diagnosis not_implemented(const SetupFacts& facts) {
 }
 
 Diagnosis no_memory(const SetupFacts& facts) {
-    const Diagnosis memory = {
+    Diagnosis memory = {
         .cause = "the memory limit of the cgroup, or the machine's memory, is exhausted",
         .remedy = "raise the memory limit (MemoryMax= in a systemd unit, docker run --memory)"};
     if (!facts.locked_memory.has_value()) return memory;
-    const Diagnosis locked = {
+    Diagnosis locked = {
         .cause = "RLIMIT_MEMLOCK, " + std::to_string(*facts.locked_memory) +
                  " bytes for the rings of all processes of this user, is too low or used up",
         .remedy =

@@ -87,7 +87,7 @@ Result<IoChoice> choose_io(const config::Proxy& settings, std::string_view ignor
         return Error{"RINGMAIN_IGNORE_FEATURES: " + read.error()};
     }
     if (wanted == config::IoBackend::Epoll) return IoChoice{.backend = uring::Backend::Epoll};
-    const Result<IoChoice> proven = on_io_uring(settings, ignored);
+    Result<IoChoice> proven = on_io_uring(settings, ignored);
     if (proven.ok()) return proven;
     if (wanted == config::IoBackend::IoUring) {
         return Error{proven.error() + " Or let epoll take its place: io_backend = \"auto\"."};

@@ -99,6 +99,26 @@ std::vector<NameSearch::Question> Listeners::unknown_names(const config::Config&
     return names;
 }
 
+// Null: it is opened, if only since its file is gone.
+Listeners::Port* Listeners::find_kept(const config::Address& key) {
+    const auto found = ports_.find(key);
+    return found == ports_.end() || found->second.file.is_gone() ? nullptr : &found->second;
+}
+
+Status Listeners::set_modes(const config::Config& config,
+                            const std::vector<config::Address>& of_pools,
+                            Modes& modes) {
+    for (size_t i = 0; i < of_pools.size(); ++i) {
+        const config::Pool& pool = config.pools[i];
+        Port* kept = find_kept(of_pools[i]);
+        if (kept == nullptr) continue;
+        if (Status done = modes.set(*kept, pool.listen.mode); !done.ok()) {
+            return Error{"pool '" + pool.name + "': " + done.error()};
+        }
+    }
+    return {};
+}
+
 // What needs a port that is leaving comes last: when anything else fails, nobody has shared one
 // yet.
 Status Listeners::change_to(const config::Config& config, const NamedAddresses& known) {
@@ -108,17 +128,12 @@ Status Listeners::change_to(const config::Config& config, const NamedAddresses& 
         of_pools.push_back(key_of(pool));
     }
     Modes modes;
+    if (Status done = set_modes(config, of_pools, modes); !done.ok()) return done;
     Ports opened;
     for (const bool beside : {false, true}) {
         for (size_t i = 0; i < of_pools.size(); ++i) {
             const config::Pool& pool = config.pools[i];
-            const auto kept = ports_.find(of_pools[i]);
-            if (kept != ports_.end() && !kept->second.file.is_gone()) {
-                if (Status done = modes.set(kept->second, pool.listen.mode); !done.ok()) {
-                    return Error{"pool '" + pool.name + "': " + done.error()};
-                }
-                continue;
-            }
+            if (find_kept(of_pools[i]) != nullptr) continue;
             const std::vector<const Port*> leaving = leaving_ports(pool.listen, of_pools);
             if (leaving.empty() == beside) continue;
             Result<Port> port =

@@ -77,6 +77,10 @@ class Listeners {
                                        const config::Config& config,
                                        const config::Address& listen) const;
     static void adjust(const Port& port, const config::Pool& pool);
+    [[nodiscard]] Port* find_kept(const config::Address& key);
+    [[nodiscard]] Status set_modes(const config::Config& config,
+                                   const std::vector<config::Address>& of_pools,
+                                   Modes& modes);
 
     uint32_t workers_;
     Ports ports_;
