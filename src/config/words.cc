@@ -39,13 +39,7 @@ bool one_begins_the_other(std::string_view a, std::string_view b) {
 std::string quoted(std::string_view text) {
     std::string out = "'";
     while (!text.empty() && out.size() <= shown_size_max) {
-        const uint32_t size = printable_size(text);
-        if (size == 0) {
-            out += '?';
-        } else {
-            out += text.substr(0, size);
-        }
-        text.remove_prefix(std::max(size, 1U));
+        move_printable(text, out);
     }
     if (!text.empty()) out += "...";
     return out + "'";

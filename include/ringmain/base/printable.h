@@ -33,18 +33,23 @@ namespace ringmain {
     return size;
 }
 
+// The character at the front of `text`, or '?' for a byte that must not be shown, moves to `out`.
+inline void move_printable(std::string_view& text, std::string& out) {
+    const uint32_t size = printable_size(text);
+    if (size == 0) {
+        out += '?';
+    } else {
+        out += text.substr(0, size);
+    }
+    text.remove_prefix(std::max(size, 1U));
+}
+
 // With '?' for each byte that must not be shown.
 [[nodiscard]] inline std::string printable(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     while (!text.empty()) {
-        const uint32_t size = printable_size(text);
-        if (size == 0) {
-            out += '?';
-        } else {
-            out += text.substr(0, size);
-        }
-        text.remove_prefix(std::max(size, 1U));
+        move_printable(text, out);
     }
     return out;
 }
