@@ -479,15 +479,32 @@ TEST_CASE("a large request that is there as a whole goes the common way where th
     CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
 }
 
-// It does that time and again, and serves everybody else.
-TEST_CASE("a server that ends a connection over what is too large for it has done nothing wrong") {
+namespace {
+
+config::Pool strict_pool() {
     config::Pool pool = streaming_pool();
     pool.auto_eject_hosts = true;
     pool.server_failure_limit = 1;
-    World world(pool, {.blocks = 512});
+    return pool;
+}
+
+// One failure, and the server is out; it serves another client.
+struct Strict {
+    Strict() { CHECK(world.ask(other, resp({"GET", "small"})) == "$-1\r\n"); }
+
+    World world{strict_pool(), {.blocks = 512}};
     Channel& client = world.client();
     Channel& other = world.client();
-    CHECK(world.ask(other, resp({"GET", "small"})) == "$-1\r\n");
+};
+
+}  // namespace
+
+// It does that time and again, and serves everybody else.
+TEST_CASE("a server that ends a connection over what is too large for it has done nothing wrong") {
+    Strict strict;
+    World& world = strict.world;
+    Channel& client = strict.client;
+    Channel& other = strict.other;
     const std::string large(200'000, 'v');
     std::string request = resp({"MSET", "k", large});
     SUBCASE("it is there as a whole") {}
@@ -530,13 +547,10 @@ TEST_CASE("a server that ends a connection over what is too large for it has don
 }
 
 TEST_CASE("nor has one that ends a connection on which more than that is under way") {
-    config::Pool pool = streaming_pool();
-    pool.auto_eject_hosts = true;
-    pool.server_failure_limit = 1;
-    World world(pool, {.blocks = 512});
-    Channel& client = world.client();
-    Channel& other = world.client();
-    CHECK(world.ask(other, resp({"GET", "small"})) == "$-1\r\n");
+    Strict strict;
+    World& world = strict.world;
+    Channel& client = strict.client;
+    Channel& other = strict.other;
     const std::string set = resp({"SET", "k", std::string(200'000, 'v')});
     std::string last = set;
     SUBCASE("a client's own") {
