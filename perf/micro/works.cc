@@ -86,6 +86,7 @@ std::vector<Work> make_works() {
         {"resp mget 100 keys of 4 servers", config::Protocol::Redis, 4, {1}, resp_mget<key_count>},
         {"memcached get 64 B", config::Protocol::Memcached, 1, {1, 16}, memcached_get},
         {"memcached set 64 B", config::Protocol::Memcached, 1, {1, 16}, memcached_set},
+        {"memcached get 100 keys", config::Protocol::Memcached, 1, {1}, memcached_mget},
         {"memcached get 100 keys of 4 servers",
          config::Protocol::Memcached,
          4,

@@ -211,6 +211,18 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
         ParseStatus status = fed.status;
         if constexpr (may_share) {
             if (!continue_shared(conn, parser, status)) return;
+            if (!parser.kept_keys().empty()) [[unlikely]] {
+                Fragment& head = *conn.fragments.front();
+                const bool are_asked =
+                    !is_wanted(head) ||
+                    memcached::find_each(
+                        Bytes(head.response), parser.kept_keys(), scratch_.text, head.received);
+                parser.forget_kept_keys();
+                if (!are_asked) {
+                    lose(conn, "sent a value for a key that was not asked for");
+                    return;
+                }
+            }
             if (conn.streaming && !Streams::goes_on(conn, parser.frame())) {
                 lose(conn, "sent a response that does not fit the request");
                 return;
@@ -254,11 +266,8 @@ Fragment& Proxy::take_answered(ServerConn& conn) {
 bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
     Join* join = fragment.request->join;
     if (fragment.keys == 1) return key_check_hash(key) == fragment.key_hash;
+    if (join == nullptr) return true;  // as each of its values (find_each)
     std::string scratch;
-    if (join == nullptr) {
-        const Bytes keys(fragment.response);
-        return memcached::has_word(keys.view({0, keys.size()}, scratch), key);
-    }
     KeyPlace next = join->named;
     for (size_t count = join->owners.size(); count > 0; --count) {
         if (next.index == join->owners.size()) next = {};

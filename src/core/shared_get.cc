@@ -23,6 +23,7 @@ void Proxy::begin_shared(const ServerConn& conn, memcached::ResponseParser& pars
     if (!parser.at_start()) return;
     const Fragment* head = conn.fragments.front();
     parser.take_values_singly(head != nullptr && head->in_line > 1);
+    parser.keep_keys(head != nullptr && head->keys > 1 && head->request->join == nullptr);
 }
 
 // Once it is known whose value is coming, its owner is the head. False: the connection was lost.

@@ -216,7 +216,17 @@ ResponseParser::Step ResponseParser::begin_value(std::string_view key,
         frame_.first_key = {key_offset, static_cast<uint32_t>(key.size())};
     }
     frame_.value_count += 1;
+    if (keeps_keys_) [[unlikely]]
+        return begin_kept_value(key, size);
     if (frame_.singly) key_.assign(key);
+    return begin_body(size);
+}
+
+// Not part of begin_value(): the common case would save registers for it.
+[[gnu::noinline]] ResponseParser::Step ResponseParser::begin_kept_value(
+    std::string_view key, std::optional<uint32_t> size) {
+    if (!line_.empty()) key = key_.assign(key);
+    kept_keys_.push_back(key);
     return begin_body(size);
 }
 

@@ -375,7 +375,10 @@ void Server::spoil(std::string& answer, Prng& prng) {
     if (lies_key && !is_redis_ && request_.words[0] == "get" && is_noticed) {
         lies_key = false;
         truth_->faults[index_] |= WrongKey;
-        answer = "VALUE other:key 0 2\r\nab\r\nEND\r\n";
+        const std::string lie = "VALUE other:key 0 2\r\nab\r\n";
+        const size_t end = answer.size() - std::string_view("END\r\n").size();
+        const bool is_first = !answer.ends_with("END\r\n") || prng.below(2) == 0;
+        answer = is_first ? lie + "END\r\n" : answer.insert(end, lie);
         return;
     }
     if (lies_shape && !is_error(answer)) spoil_shape(answer, prng);

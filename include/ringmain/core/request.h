@@ -68,8 +68,10 @@ struct Fragment {
     // Of a split request, until all are there. Of memcached before that: a request that is held
     // back (Special::Version), the keys of a get that is not split.
     Chain response;
-    uint32_t keys = 0;      // how many keys it carries: what its response must fit
-    uint32_t received = 0;  // of a gather: bytes of its response that are counted
+    uint32_t keys = 0;  // how many keys it carries: what its response must fit
+    // Of a gather: bytes of its response that are counted. Of memcached: of the keys of a get that
+    // is not split, what lies up to the one that a value named last.
+    uint32_t received = 0;
     // Of one key that is read: of memcached to check the response's, of redis for LargeKeys.
     uint64_t key_hash = 0;
     uint32_t size = 0;   // of its bytes

@@ -16,8 +16,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringmain::memcached {
 
@@ -65,6 +67,14 @@ class ResponseParser {
     // Valid while in_single_value().
     [[nodiscard]] std::string_view value_key() const { return key_; }
 
+    // Whether the keys of the values in the frame that now begins are kept as they come.
+    void keep_keys(bool keeps) { keeps_keys_ = keeps; }
+
+    // Those of the bytes that were fed last, and of no others: to be forgotten before the next.
+    [[nodiscard]] std::span<const std::string_view> kept_keys() const { return kept_keys_; }
+
+    void forget_kept_keys() { kept_keys_.clear(); }
+
     // This value is the last after all: the frame goes on to END, as if it had been taken whole.
     void go_on_to_end();
 
@@ -96,6 +106,7 @@ class ResponseParser {
     [[nodiscard]] Step value_line(std::string_view head);
     [[nodiscard]] Step unusual_value_line(std::string_view head);
     [[nodiscard]] Step begin_value(std::string_view key, std::optional<uint32_t> size);
+    [[nodiscard]] Step begin_kept_value(std::string_view key, std::optional<uint32_t> size);
     [[nodiscard]] Step meta_value_line(std::string_view head);
     void note_key(std::string_view head, size_t from);
     [[nodiscard]] Step begin_body(std::optional<uint32_t> size);
@@ -108,7 +119,9 @@ class ResponseParser {
     uint32_t line_size_ = 0;  // bytes of the line so far
     DataBlock body_;
     std::string line_;  // the beginning of a line that was cut, as far as it is looked at
-    std::string key_;   // of a single value
+    std::string key_;   // of a single value, or a kept one of a line that was cut
+    std::vector<std::string_view> kept_keys_;
+    bool keeps_keys_ = false;
     std::string_view error_;
 };
 

@@ -372,6 +372,82 @@ TEST_CASE("memcached: a value for none of several keys closes the connection") {
     }
 }
 
+TEST_CASE("memcached: each value of several is compared with the keys, however they come") {
+    const auto value = [](const std::string& key) { return "VALUE " + key + " 0 1\r\nx\r\n"; };
+    std::string line = "get";
+    std::string all;
+    std::string some;
+    for (int number = 0; number < 3000; ++number) {
+        const std::string key = "key" + std::to_string(number);
+        line += (number % 7 == 0 ? "  " : " ") + key;
+        all += value(key);
+        if (number % 5 == 2) some += value(key);
+    }
+    const std::string end = "END\r\n";
+
+    struct Case {
+        std::string request;
+        std::string answer;
+        bool is_right;
+    };
+
+    const std::vector<Case> cases = {
+        {line, all + end, true},
+        {line, some + end, true},
+        {line, value("key2999") + end, true},
+        {line, some + value("key2999") + end, true},
+        {line, some + value("key5") + end, true},
+        {line, some + value("key3000") + end, false},
+        {line, all + value("key2999") + end, false},
+        {line,
+         all.substr(0, all.size() - value("key2999").size()) + value("key29999") + end,
+         false},
+        {line, all.substr(0, all.size() - value("key2999").size()) + value("key") + end, false},
+        {"get a b a", value("a") + value("b") + value("a") + end, true},
+        {"get a b a", value("b") + value("a") + end, true},
+        {"get a b c", value("a") + value("c") + value("secret") + end, false},
+        {"get a b c", value("c") + value("b") + value("a") + end, true},
+        {"get a b c", value("b") + value("b") + value("c") + value("a") + end, false},
+        {"gets a b c", value("a") + value("b c") + end, false},
+        {"gat 5 a b c", value("a") + value("5") + end, false},
+    };
+    for (const Case& one : cases) {
+        for (const size_t piece : {size_t{7}, one.answer.size()}) {
+            if (piece < one.answer.size() && one.answer.size() > 100'000) continue;
+            CAPTURE(one.request.substr(0, 20));
+            CAPTURE(piece);
+            World world(memcached_pool(1));
+            world.server(0).mood = Mood::Mute;
+            Channel& client = world.client();
+            CHECK(world.ask(client, one.request + "\r\n") == "");
+            for (size_t at = 0; at < one.answer.size() && world.link(0) != nullptr; at += piece) {
+                world.reply(0, one.answer.substr(at, piece));
+                world.settle();
+            }
+            const std::string heard = World::heard(client);
+            CHECK((heard == one.answer) == one.is_right);
+            CHECK((world.link(0) != nullptr) == one.is_right);
+            if (!one.is_right) CHECK(heard.starts_with("SERVER_ERROR ringmain: server s0 "));
+            CHECK_FALSE(client.closed);
+            CHECK(world.proxy().is_idle());
+        }
+    }
+}
+
+TEST_CASE("memcached: a value that nobody waits for any more is not compared") {
+    World world(memcached_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, "get a b\r\n") == "");
+    world.drop(client);
+    Channel& other = world.client();
+    CHECK(world.ask(other, "get a b\r\n") == "");
+    const std::string values = "VALUE a 0 1\r\nx\r\nVALUE b 0 1\r\nx\r\nEND\r\n";
+    world.reply(0, values + values);
+    world.settle();
+    CHECK(World::heard(other) == values);
+}
+
 TEST_CASE("memcached: a response that does not fit closes the connection") {
     World world(memcached_pool(1));
     world.server(0).mood = Mood::Mute;

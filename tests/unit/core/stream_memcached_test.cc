@@ -127,6 +127,23 @@ TEST_CASE("memcached: a large set without an answer has none, whatever becomes o
     CHECK(lost.world.ask(*lost.client, "get a\r\n") == "END\r\n");
 }
 
+TEST_CASE("memcached: behind a large value one that was not asked for ends the response") {
+    const std::string large = "VALUE a 0 " + block(std::string(200'000, 'a'));
+    for (const char* key : {"b", "d"}) {
+        CAPTURE(key);
+        SilentServer server("get a c b\r\n");
+        std::string heard = server.hear(large.substr(0, 150'000));
+        CHECK_FALSE(heard.empty());
+        const std::string next = "VALUE " + std::string(key) + " 0 6\r\nSECRET\r\nEND\r\n";
+        heard += server.hear(large.substr(150'000) + next);
+        const bool is_asked = *key == 'b';
+        CHECK(server.client->closed != is_asked);
+        CHECK(server.link->closed != is_asked);
+        CHECK((heard == large + next) == is_asked);
+        CHECK((heard.find("SECRET") != std::string::npos) == is_asked);
+    }
+}
+
 TEST_CASE("memcached: large values take their turn, and no more memory than a window") {
     for (uint64_t seed = 1; seed < 12; ++seed) {
         CAPTURE(seed);
