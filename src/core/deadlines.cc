@@ -29,39 +29,52 @@ void Proxy::on_tick() {
     }
 }
 
-void Proxy::on_pause(Duration gap) {
-    if (next_deadline_ != Instant::never()) next_deadline_ = next_deadline_ + gap;
+namespace {
+
+void move_times(const TimeShift& shift, ServerConn& conn) {
+    const Fragment* head = conn.fragments.front();
+    // Until the head is answered it is what is waited for.
+    if (head != nullptr) shift.move_due(conn.answer_by, head->queued);
+    shift.move_due(conn.ready_by, conn.since);
+    // Of a probe that is not planned it is never.
+    if (shift.is_of_all()) shift.move(conn.retry_at);
+    for (Instant* at : {&conn.since,
+                        &conn.heard_at,
+                        &conn.used_at,
+                        &conn.moved_at,
+                        &conn.ready_at,
+                        &conn.taken_at,
+                        &conn.large_at,
+                        &conn.took_at}) {
+        shift.move(*at);
+    }
+    // They are in their order.
+    if (head == nullptr || !shift.covers(conn.fragments.back()->queued)) return;
+    for (Fragment* fragment = conn.fragments.front(); fragment != nullptr;
+         fragment = fragment->next) {
+        shift.move(fragment->queued);
+        shift.move(fragment->sent);
+    }
+}
+
+}  // namespace
+
+void Proxy::move_times(const TimeShift& shift) {
+    if (shift.is_of_all()) shift.move(next_deadline_);
     for (ServerConn* conn = waiting_.front(); conn != nullptr;
          conn = decltype(waiting_)::after(*conn)) {
-        conn->since = conn->since + gap;
-        conn->heard_at = conn->heard_at + gap;
-        if (conn->ready_by != Instant::never()) conn->ready_by = conn->ready_by + gap;
-        conn->used_at = conn->used_at + gap;
-        conn->moved_at = conn->moved_at + gap;
-        conn->ready_at = conn->ready_at + gap;
-        conn->taken_at = conn->taken_at + gap;
-        conn->large_at = conn->large_at + gap;
-        conn->took_at = conn->took_at + gap;
-        if (conn->answer_by != Instant::never()) conn->answer_by = conn->answer_by + gap;
-        // Of a probe that is not planned it is never.
-        if (conn->retry_at != Instant::never()) conn->retry_at = conn->retry_at + gap;
-        for (Fragment* fragment = conn->fragments.front(); fragment != nullptr;
-             fragment = fragment->next) {
-            fragment->queued = fragment->queued + gap;
-        }
+        core::move_times(shift, *conn);
     }
     for (const auto& pool : pools_) {
         for (const auto& server : pool->servers) {
-            server->silence.on_pause(gap);
+            server->silence.move_times(shift);
         }
     }
-    subscriptions_.on_pause(gap);
+    subscriptions_.move_times(shift);
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
-        client->active_at = client->active_at + gap;
-        if (client->stalled_since != Instant::never()) {
-            client->stalled_since = client->stalled_since + gap;
-        }
+        shift.move(client->active_at);
+        shift.move(client->stalled_since);
     }
 }
 

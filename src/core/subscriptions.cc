@@ -290,6 +290,7 @@ bool Subscriptions::subscribe(ClientConn& client,
     RM_ASSERT(joining.request != nullptr);
     joining.request->mute = false;
     const int64_t timeout_ms = pool.options->timeout_ms;
+    joining.began = proxy_->now();
     if (timeout_ms > 0) {
         joining.answer_by = proxy_->now() + Duration::millis(timeout_ms);
         proxy_->wake_at(joining.answer_by);
@@ -503,21 +504,21 @@ void Subscriptions::on_tick() {
     }
 }
 
-void Subscriptions::on_pause(Duration gap) {
+void Subscriptions::move_times(const TimeShift& shift) {
     for (Joining* joining = joinings_.front(); joining != nullptr;
          joining = decltype(joinings_)::after(*joining)) {
-        if (joining->answer_by == Instant::never()) continue;
-        joining->answer_by = joining->answer_by + gap;
+        shift.move_due(joining->answer_by, joining->began);
+        shift.move(joining->began);
     }
     for (const auto& pool : proxy_->pools()) {
         for (const auto& server : pool->servers) {
             if (server->link == nullptr) continue;
             Link& link = *server->link;
-            link.heard_at = link.heard_at + gap;
-            link.idle_since = link.idle_since + gap;
-            if (link.ask_again_at != Instant::never()) link.ask_again_at = link.ask_again_at + gap;
+            if (shift.is_of_all()) shift.move(link.ask_again_at);
+            shift.move(link.heard_at);
+            shift.move(link.idle_since);
             for (Link::Asked& asked : link.asked) {
-                asked.at = asked.at + gap;
+                shift.move(asked.at);
             }
         }
     }

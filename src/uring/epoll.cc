@@ -328,6 +328,7 @@ Wait Epoll::wait(Duration timeout) {
                                  static_cast<int>(events_.size()),
                                  milliseconds_of(at_once ? Duration{} : timeout));
     RM_ASSERT(count >= 0 || errno == EINTR);
+    is_full_ = static_cast<size_t>(std::max(count, 0)) == events_.size();
     take_turns();
     for (int i = 0; i < count; ++i) {
         on_event(events_[static_cast<size_t>(i)]);

@@ -74,6 +74,8 @@ class Epoll {
     void nothing(UserData user_data);
     Wait wait(Duration timeout);
 
+    [[nodiscard]] bool has_looked() const { return looked_ && !is_full_ && ready_.empty(); }
+
     uint32_t reap(std::span<Completion> into) { return completions_.take(into); }
 
     [[nodiscard]] bool has_completions() const { return !completions_.empty(); }
@@ -143,7 +145,8 @@ class Epoll {
     std::vector<int> turn_;
     std::vector<epoll_event> events_;
     CompletionQueue completions_;
-    bool looked_ = true;  // in the last wait()
+    bool looked_ = true;    // in the last wait()
+    bool is_full_ = false;  // its events: there may be more
 };
 
 }  // namespace ringmain::uring

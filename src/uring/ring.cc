@@ -208,10 +208,15 @@ bool Ring::has_more() const {
 
 Wait Ring::submit_and_wait(Duration timeout) {
     RM_ASSERT(is_open());
-    if (epoll_ != nullptr) return epoll_->wait(timeout);
+    if (epoll_ != nullptr) {
+        const Wait end = epoll_->wait(timeout);
+        has_looked_ = epoll_->has_looked();
+        return end;
+    }
     const uint32_t submit_count = publish(*ring_);
     const bool some_ready = has_completions();
-    if (some_ready && submit_count == 0) return Wait::Ready;
+    has_looked_ = !some_ready || submit_count > 0;
+    if (!has_looked_) return Wait::Ready;
 
     const bool waits = !some_ready && timeout > Duration{};
     const int result =

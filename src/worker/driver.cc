@@ -17,14 +17,8 @@ namespace ringmain::worker {
 
 namespace {
 
-// Between two looks at the calendar, at memory that can go back, at a listener that failed.
+// Between two looks at memory that can go back, at a listener that failed.
 constexpr Duration slow_tick = Duration::millis(100);
-
-// The same while buffers are short.
-constexpr Duration tick = Duration::millis(10);
-
-// The control thread wakes us when it is time; should it stand still, we wake up by ourselves.
-constexpr Duration fallback_wait = Duration::millis(200);
 
 // What clients sent before a drain has been received by then, however slow the machine.
 constexpr Duration clients_end_after = Duration::millis(1000);
@@ -126,16 +120,11 @@ void Driver::round() {
     space_.messages_used = 0;
     space_.entries_used = 0;
 
-    if (paused_for_ > Duration{}) {
-        log_.write(config::LogLevel::Warning,
-                   "worker " + std::to_string(worker_) + " was stopped for " +
-                       std::to_string(paused_for_.to_millis()) +
-                       " ms: what was in flight has that much more time");
-    }
-    const Duration forgiven = {paused_for_.ns + pause_watch_.take_work().ns};
-    if (forgiven > Duration{}) proxy_.on_pause(forgiven);
+    give_time();
     if (proxy_.begin_batch(now_, now_ + wall_offset_)) pause_watch_.note_work(now_, uring::now());
     const uint32_t count = ring_.reap(batch_);
+    const bool knows_all = ring_.has_looked() && !ring_.has_more();
+    unsure_batches_ = knows_all ? 0 : unsure_batches_ + 1;
     for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);
     }
@@ -165,96 +154,6 @@ void Driver::publish_counters() {
     shown.starvations.set(starvations_);
     shown.clients.set(roster_.clients(worker_));
     shown.clients_handed_over.set(handed_over_);
-}
-
-void Driver::read_clock() {
-    const bool first = now_ == Instant{};
-    now_ = uring::now();
-    if (!first && now_ - last_trim_ < slow_tick) return;
-    // The calendar is read ten times a second; in between it runs with the monotonic clock.
-    const uring::WallTime wall = uring::wall_time();
-    wall_offset_ = {wall.seconds * 1'000'000'000 + wall.nanoseconds - now_.ns};
-}
-
-// Hands over what is prepared and waits for something to happen, or for time to pass.
-void Driver::wait() {
-    const Instant deadline = next_deadline();
-    if (proxy_.take_announcement()) timekeeper_.wake();  // and it wakes all workers
-    timekeeper_.set(worker_, deadline);
-    timekeeper_.end_batch(worker_);
-    if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
-    // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
-    const bool at_once =
-        stopping_ || (!starved_.empty() && buffers_.held() > 0) || proxy_.has_more_to_do();
-    const Instant before = now_;
-    const Duration timeout = at_once                        ? Duration{}
-                             : deadline == Instant::never() ? uring::Ring::forever
-                                                            : deadline + fallback_wait - now_;
-    if (at_once || !look_busily()) ring_.submit_and_wait(timeout);
-    timekeeper_.begin_batch(worker_);
-    read_clock();
-    paused_for_ = pause_watch_.judge(before, deadline, now_);
-}
-
-// Whether something happened before it was time to sleep (busy_poll_us). A look takes less than a
-// microsecond, and sleeping and being woken some twenty.
-bool Driver::look_busily() {
-    const int64_t busy_us = proxy_.config().proxy.busy_poll_us;
-    if (busy_us == 0) [[likely]] {
-        return false;
-    }
-    const Instant until = active_at_ + Duration::micros(busy_us);
-    while (uring::now() < until) {
-        if (ring_.submit_and_wait(Duration{}) == uring::Wait::Ready) return true;
-    }
-    return false;
-}
-
-Instant Driver::next_deadline() const {
-    Instant next = std::min(proxy_.next_deadline(), proxy_.next_look());
-    const auto consider = [&next](Instant at) { next = std::min(next, at); };
-    if (draining_) {
-        consider(drain_until_);
-        if (!clients_end_) consider(end_clients_by_);
-    } else {
-        for (const Listener& listener : listeners_) {
-            const bool waits = listener.socket >= 0 && !listener.armed && !listener.leaving;
-            if (waits) consider(listener.retry_at);
-        }
-    }
-    if (next_ != nullptr) consider(adopt_by_);
-    if (blocks_.has_spare() || proxy_.stores().has_spare()) consider(last_trim_ + slow_tick);
-    if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
-    if (!watched_.empty()) consider(look_again_at_);
-    if (!knocking_.empty()) consider(knock_at_);
-    if (!patience_.empty()) consider(patience_.begin()->first);
-    if (sends_pending_ > 0) consider(proxy_.next_stall_check());
-    if (!lingering_.empty()) {
-        consider(lingering_.front().until);
-        consider(lingering_.back().until);  // in a drain they linger for less long
-    }
-    return next;
-}
-
-void Driver::on_time() {
-    proxy_.on_tick();
-    while (core::ServerConn* conn = proxy_.streams().next_asked()) {
-        const int socket = channels_[conn->channel]->socket;
-        proxy_.streams().judge_untaken(*conn, uring::untaken_bytes(socket));
-    }
-    if (!draining_) arm_listeners();
-    nudge_quiet();
-    knock_again();
-    end_patience();
-    // The first is the next: all linger equally long, but in a drain.
-    if (lingering_.empty() || (!draining_ && now_ < lingering_.front().until)) return;
-    std::erase_if(lingering_, [this](const Linger& linger) {
-        Channel& channel = *linger.channel;
-        if (channel.generation != linger.generation || channel.closing) return true;
-        if (now_ < linger.until) return false;
-        close(channel);
-        return true;
-    });
 }
 
 void Driver::on_completion(const uring::Completion& done) {

@@ -3,6 +3,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import threading
 import time
 import unittest
 
@@ -57,6 +58,39 @@ class Stress(RedisCase):
                 longest = max(longest, time.monotonic() - began)
                 time.sleep(0.002)
         return longest
+
+
+@needs_ringmain
+class Busy(Case):
+    @unittest.skipIf(SANITIZED, "the load is one of seconds there")
+    def test_a_worker_that_is_busy_blames_no_server_for_its_own_time(self):
+        servers = [self.use(RedisServer()) for _ in range(3)]
+        proxy = self.use(Ringmain({"alpha": {"servers": servers, "timeout": "300ms",
+                                             "auto_eject_hosts": True,
+                                             "server_failure_limit": 1}}))
+        tags = [key_on(0, 3), key_on(1, 3)]
+        count = 1_500_000  # of which one batch takes apart all
+        request = resp("MGET", *(f"{{{tags[i % 2]}}}{i}" for i in range(count)))
+        until = time.monotonic() + 10
+
+        def ask_much():
+            with proxy.client(timeout=60) as client:
+                while time.monotonic() < until:
+                    client.send(request)
+                    if client.read_line().startswith(b"*"):
+                        client.read_exactly(5 * count, timeout=60)
+
+        heavy = [threading.Thread(target=ask_much) for _ in range(2)]
+        for thread in heavy:
+            thread.start()
+        try:
+            with proxy.client(timeout=60) as client:
+                while time.monotonic() < until:
+                    self.same(client.call("GET", key_on(2, 3)), b"$-1\r\n")
+        finally:
+            for thread in heavy:
+                thread.join()
+        self.assertNotIn("server s2 ", proxy.log())
 
 
 @needs_ringmain

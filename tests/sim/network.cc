@@ -100,7 +100,7 @@ void World::batch(Worker& worker) {
     }
     worker.loop->set_now(now_);
     // It notices that it stood still.
-    worker.loop->begin(std::exchange(worker.stood, {}));
+    worker.loop->begin({.by = std::exchange(worker.stood, {})});
     worker.is_woken = false;
     accept(worker);
     // No order of completions is promised.

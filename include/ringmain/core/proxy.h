@@ -30,6 +30,7 @@
 #include "ringmain/core/streams.h"
 #include "ringmain/core/subscriptions.h"
 #include "ringmain/core/throttle.h"
+#include "ringmain/core/time_shift.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -66,9 +67,8 @@ class Proxy {
     // Deadlines, retries, probes, idle clients. Does nothing before next_deadline().
     void on_tick();
 
-    // The process stood still for that long, and servers may have answered meanwhile: all deadlines
-    // move. Before begin_batch(): what that plans anew has its time from then on.
-    void on_pause(Duration gap);
+    // Before begin_batch(): what that plans anew has its time from then on.
+    void move_times(const TimeShift& shift);
 
     // While something is unsent there is a batch by then, to find the clients that do not take it.
     [[nodiscard]] Instant next_stall_check() const {

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "ringmain/base/time.h"
+#include "ringmain/core/time_shift.h"
 
 namespace ringmain::core {
 
@@ -51,11 +52,10 @@ class Silence {
     // Of a silence: when the first request was queued that got no answer.
     [[nodiscard]] Instant since() const { return since_; }
 
-    // The worker stood still for so long.
-    void on_pause(Duration gap) {
-        heard_at_ = heard_at_ + gap;
-        doubted_at_ = doubted_at_ + gap;
-        since_ = since_ + gap;
+    void move_times(const TimeShift& shift) {
+        shift.move(heard_at_);
+        shift.move(doubted_at_);
+        shift.move(since_);
     }
 
   private:

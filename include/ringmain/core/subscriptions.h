@@ -100,7 +100,7 @@ class Subscriptions {
     // False: it is being connected, and has the deadlines of that.
     [[nodiscard]] bool check(ServerConn& conn);
     void on_tick();
-    void on_pause(Duration gap);
+    void move_times(const TimeShift& shift);
 
     // What was changed in this batch is asked of servers.
     void end_batch() {

@@ -58,6 +58,7 @@ struct Joining {
     bool is_mute = false;        // no errors (CLIENT REPLY)
     std::vector<Item> items;     // as the client named them
     size_t missing = 0;          // of them, Waiting
+    Instant began = {};
     Instant answer_by = Instant::never();
     ListLink<Joining> link;
 };

@@ -138,6 +138,10 @@ class Ring {
     // send usually completes at once.
     Wait submit_and_wait(Duration timeout);
 
+    // Whether the last submit_and_wait() has looked for all that had arrived by then. Not when
+    // there were completions already, or more than one look takes.
+    [[nodiscard]] bool has_looked() const { return has_looked_; }
+
     // Hands over all that is prepared, without waiting for completions.
     void submit();
 
@@ -179,6 +183,7 @@ class Ring {
     RingCounters counters_;
     std::vector<Completion> aside_;  // reaped early, to make room for submissions
     size_t aside_read_ = 0;
+    bool has_looked_ = true;
 };
 
 }  // namespace ringmain::uring

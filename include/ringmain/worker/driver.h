@@ -98,11 +98,18 @@ class Driver {
         size_t entries_used = 0;
     };
 
+    // waiting.cc
+    void read_clock();
+    void give_time();
+    void wait();
+    [[nodiscard]] bool look_busily();
+    [[nodiscard]] Instant next_deadline() const;
+    void on_time();
+
     // driver.cc: the loop and completions
     void round();
     void publish_counters();
     void tell_cut_off() const;
-    void read_clock();
     void on_completion(const uring::Completion& done);
     void on_accept(const uring::Completion& done);
     void place_client(const Listener& listener, int socket);
@@ -119,10 +126,6 @@ class Driver {
     void on_send_failed(Channel& channel, int error);
     void make_room_to_linger();
     void on_wake();
-    void on_time();
-    void wait();
-    [[nodiscard]] bool look_busily();
-    [[nodiscard]] Instant next_deadline() const;
     void arm_listeners();
     void arm_wake();
     void begin_drain();
@@ -251,7 +254,11 @@ class Driver {
     Duration wall_offset_;  // from the monotonic clock to the calendar
     PauseWatch pause_watch_;
     Duration paused_for_;  // before this batch
-    Instant active_at_;    // a socket had something, last
+    // The last batch: when it began, and how long it took, the wait behind it apart.
+    Instant busy_from_;
+    Duration busy_for_;
+    uint32_t unsure_batches_ = 0;  // in a row: more has arrived than was read
+    Instant active_at_;            // a socket had something, last
     Instant last_trim_;
     Duration shutdown_timeout_;
     uint64_t generation_ = 1;        // number of the configuration

@@ -131,7 +131,7 @@ TEST_CASE("after a pause everything has the time that it had left") {
     CHECK(world.ask(client, resp({"GET", world.key_on(1)})) == "");
     const Duration gap = Duration::millis(60'000);
     world.loop().advance(gap);
-    world.loop().begin(gap);
+    world.loop().begin({.by = gap});
     world.loop().end();
     world.settle();
     CHECK(World::heard(client) == "");
@@ -141,6 +141,47 @@ TEST_CASE("after a pause everything has the time that it had left") {
     CHECK(world.health(0).accepts_traffic());
     world.pass(20);
     CHECK(World::heard(client).find("did not answer within 400 ms") != std::string::npos);
+    CHECK_FALSE(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("what began in a batch that took long has its time from the end of that") {
+    config::Pool pool = redis_pool(3);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    pool.client_idle_timeout_ms = 900;
+    World world(pool);
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"GET", world.key_on(1)})) == "");
+    world.pass(100);
+    world.server(2).mood = Mood::Vanished;
+    Channel& third = world.client();
+    const Instant began = world.loop().now();
+    CHECK(world.ask(client, resp({"GET", world.key_on(0)})) == "");
+    CHECK(world.ask(third, resp({"GET", world.key_on(2)})) == "");
+    const Duration busy = Duration::millis(1000);
+    world.loop().advance(busy);
+    world.loop().begin({.by = busy, .from = began});
+    world.proxy().on_tick();
+    world.loop().end();
+    world.settle();
+    // Its server had all of that time.
+    CHECK(World::heard(other).find("did not answer within 400 ms") != std::string::npos);
+    CHECK_FALSE(world.health(1).accepts_traffic());
+    CHECK(World::heard(client) == "");
+    CHECK(World::heard(third) == "");
+    CHECK_FALSE(client.closed);
+    CHECK_FALSE(third.closed);
+    world.pass(390);
+    CHECK(World::heard(client) == "");
+    CHECK(World::heard(third) == "");
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.health(2).accepts_traffic());
+    world.pass(20);
+    CHECK(World::heard(client).find("did not answer within 400 ms") != std::string::npos);
+    CHECK(World::heard(third).find("did not accept the connection") != std::string::npos);
     CHECK_FALSE(world.health(0).accepts_traffic());
 }
 

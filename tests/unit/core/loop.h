@@ -194,9 +194,9 @@ class Loop {
         events_ += 1;
     }
 
-    // `gap`: for so long the worker stood still.
-    void begin(Duration gap = {}) {
-        if (gap.ns > 0) proxy_->on_pause(gap);
+    // `shift`: what the batch before has taken, or a pause since.
+    void begin(const core::TimeShift& shift = {}) {
+        if (shift.by > Duration{}) proxy_->move_times(shift);
         proxy_->begin_batch(now_, {now_.ns + 1'700'000'000'000'000'000});
         for (size_t i = 1; i < channels_.size(); ++i) {
             complete_send(*channels_[i]);

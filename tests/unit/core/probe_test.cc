@@ -565,7 +565,7 @@ TEST_CASE("a pause does not plan a probe that nobody wants") {
         world.step();
     }
     world.loop().advance(Duration::millis(10'000));
-    world.loop().begin(Duration::millis(10'000));
+    world.loop().begin({.by = Duration::millis(10'000)});
     world.loop().end();
     CHECK(world.proxy().pools()[0]->servers[0]->probe->retry_at == Instant::never());
     world.pass(1000);
@@ -577,7 +577,7 @@ TEST_CASE("a probe that is planned after a pause is not put off by it") {
     World two(probing_pool(2), {.seed = 2, .process = &one.loop().process(), .worker = 1});
     wait_for_ejection(one, 1);
     two.loop().advance(one.loop().now() - two.loop().now());
-    two.loop().begin(Duration::millis(60'000));
+    two.loop().begin({.by = Duration::millis(60'000)});
     two.loop().end();
     CHECK(two.proxy().next_deadline() <= two.loop().now() + Duration::millis(2000));
 }

@@ -551,7 +551,7 @@ TEST_CASE("a late connection that is lost does not leave its server down with no
     // After a pause of the process its request is younger than the failure.
     const auto lose = [&] {
         world.loop().advance(Duration::millis(300));
-        world.loop().begin(Duration::millis(300));
+        world.loop().begin({.by = Duration::millis(300)});
         world.loop().reset(*late);
         world.loop().end();
     };

@@ -75,7 +75,7 @@ TEST_CASE("a byte from the server ends the doubt") {
 TEST_CASE("a pause of the process is no silence of the server") {
     core::Silence silence;
     static_cast<void>(silence.on_heard(at(1000)));
-    silence.on_pause(Duration::millis(500));
+    silence.move_times({.by = Duration::millis(500)});
     CHECK_FALSE(silence.on_late(at(1499), at(1499), at(1600)));
     CHECK_FALSE(silence.on_late(at(1600), at(1600), at(1700)));
 }

@@ -176,7 +176,7 @@ TEST_CASE("a pause of the process is no time that a server took") {
     Waiting waiting(redis_pool(1), "1");
     Loop& loop = waiting.world.loop();
     loop.advance(Duration::millis(60'000));
-    loop.begin(Duration::millis(60'000));
+    loop.begin({.by = Duration::millis(60'000)});
     loop.end();
     waiting.world.settle();
     CHECK(World::heard(*waiting.client).empty());
