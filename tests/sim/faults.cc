@@ -35,7 +35,7 @@ constexpr Text of_server[] = {
     // A refusal, behind which it closed before it had the rest of the request.
     {"sent bytes that nobody asked for: \"S", Loading | Unasked | Malformed | Push},
     {"sent bytes that nobody asked for", Unasked | Malformed | Push | Old},
-    {"sent a response that does not fit the request", WrongShape | Malformed},
+    {"sent a response that does not fit the request", WrongKey | WrongShape | Malformed},
     {"sent a value for a key that was not asked for", WrongKey | Malformed},
     {"sent a push message that nobody subscribed to", Push},
     {"did not confirm the subscription within ", Any | Remade},
