@@ -322,7 +322,8 @@ constexpr std::array pool_table = {
            .help = "most server connections that single clients hold, per worker",
            .doc = "A client holds one from WATCH to EXEC, DISCARD or UNWATCH, and while a command "
                   "such as BLPOP waits. Transactions without WATCH need none. Beyond it such "
-                  "commands get an error; 0: they always do.",
+                  "commands get an error; 0: they always do. Those that clients gave back are "
+                  "kept for 30 s, within the same number, and make room when there is need.",
            .redis_only = true},
     Option{.section = Section::Pool,
            .name = "lease_timeout",

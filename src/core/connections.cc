@@ -252,7 +252,10 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
     if (blame != Blame::Nobody) conn.failures = std::min(conn.failures + 1, 20U);
     conn.retry_at = after_backoff(conn.failures);
     if (blame != Blame::Server) {
-        if (blame == Blame::Us && reason.starts_with(crowded_reason)) conn.server->take_back(conn);
+        if (blame == Blame::Us && reason.starts_with(crowded_reason)) {
+            conn.server->take_back(conn);
+            leases_.give_up_idle(*conn.server);
+        }
         if (blame == Blame::Us && is_to_be_told(conn, now_)) tell(conn, conn.last_error);
         // The turn of connecting goes to somebody else.
         if (conn.has_turn && health.is_down()) {
@@ -287,6 +290,7 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
 void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     // Told by whoever knows what there was none of.
+    leases_.give_up_idle();
     lose(conn, reason, conn.is_probe ? Blame::Us : Blame::Nobody);
 }
 

@@ -201,31 +201,6 @@ bool Leases::on_closed(ServerConn& conn) {
 
 // --- taking and giving back ----------------------------------------------------------------------
 
-ServerConn* Leases::find_idle(Server& server, bool resp3, uint32_t database) {
-    for (ServerConn* conn = server.idle_leases.front(); conn != nullptr;
-         conn = decltype(server.idle_leases)::after(*conn)) {
-        if (conn->resp3 != resp3 || conn->database != database) continue;
-        server.idle_leases.remove(*conn);
-        server.idle_lease_count -= 1;
-        return conn;
-    }
-    return nullptr;
-}
-
-ServerConn& Leases::find(Server& server, bool resp3, uint32_t database) {
-    ServerConn* conn = find_idle(server, resp3, database);
-    if (conn != nullptr) return *conn;
-    conn = server.closed_leases.pop_front();
-    if (conn == nullptr) conn = &server.make_lease();
-    conn->resp3 = resp3;
-    conn->database = database;
-    // Failures are the server's: the next attempt is on whichever connection is at hand.
-    conn->failures = server.lease_failures;
-    conn->retry_at = server.lease_retry_at;
-    conn->last_error = server.lease_error;
-    return *conn;
-}
-
 ServerConn* Leases::take(Server& server, ClientConn& client, Need need, std::string_view* why) {
     Session& session = session_of(client);
     RM_DCHECK(need == Need::Steps ||
@@ -250,6 +225,7 @@ ServerConn* Leases::take(Server& server, ClientConn& client, Need need, std::str
             server.closed_leases.add(*conn);
             return nullptr;
         }
+        make_room(pool, leased);
         proxy_->start_connect(*conn);
     }
     if (need == Need::Watch) session.watching = conn;
@@ -286,12 +262,6 @@ void Leases::release(ServerConn& conn) {
     note_change(client);
 }
 
-// Somebody may want one to that server again.
-bool Leases::may_keep(const ServerConn& conn) const {
-    const Server& server = *conn.server;
-    return server.live && !server.pool().retired && !proxy_->draining_;
-}
-
 // Everything that was said on it is answered, but keys may be watched there: it is somebody else's
 // again when it has answered that none is.
 void Leases::give_up_watch(ServerConn& conn) {
@@ -318,22 +288,6 @@ void Leases::on_answered(ServerConn& conn) {
     const bool is_nobodys = conn.lessee == nullptr && conn.fragments.empty() &&
                             !decltype(conn.server->idle_leases)::contains(conn);
     if (conn.state == ServerConn::State::Ready && is_nobodys) give_up_watch(conn);
-}
-
-// Nothing of the client is left on it.
-void Leases::give_back(ServerConn& conn) {
-    release(conn);
-    Server& server = *conn.server;
-    const bool is_clean = conn.fragments.empty() && conn.out.empty() && !conn.ends;
-    if (!is_clean || !may_keep(conn) || server.idle_lease_count >= idle_leases_max) {
-        proxy_->lose(conn, "is not needed any more", Blame::Nobody);
-        return;
-    }
-    conn.used_at = proxy_->now();
-    server.idle_leases.add(conn);
-    server.idle_lease_count += 1;
-    proxy_->waiting_.add(conn);
-    proxy_->wake_at(conn.used_at + idle_lease_max);
 }
 
 void Leases::begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_by) {

@@ -238,6 +238,7 @@ void Driver::on_accept(const uring::Completion& done) {
         if (!aborted) listener.retry_at = now_ + slow_tick;
         if (is_local_shortage(-done.result)) {
             proxy_.counters().worker.accept_failures.add(1);
+            proxy_.leases().give_up_idle();
             tell_shortage("clients wait to be accepted: " + describe_shortage(-done.result));
         }
         return;

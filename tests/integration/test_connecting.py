@@ -119,6 +119,18 @@ class WithoutDescriptors(Failing):
             server.call("CLIENT", "KILL", "TYPE", "normal")
         self.assertNotRegex(self.proxy.log(), "is ejected|cannot be found")
 
+    def test_connections_that_nobody_uses_make_room_for_clients(self):
+        server = self.use(RedisServer())
+        self.count, self.clients = 1, []
+        self.proxy = self.use(Limited(100, {"alpha": {"servers": [server]}}))
+        watching = [self.client() for _ in range(35)]
+        for command in ("WATCH", "a"), ("UNWATCH",):
+            for client in watching:
+                self.assertEqual(client.call(*command), b"+OK\r\n")
+        for _ in range(25):
+            self.working(self.client())
+        self.assertRegex(self.proxy.log(), "clients wait to be accepted: no descriptor is left")
+
     def test_who_reads_how_things_are_leaves_servers_theirs(self):
         """Clients at their limit, and as many readers of both ports as they take."""
         servers = [self.use(RedisServer()) for _ in range(2)]

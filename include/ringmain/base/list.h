@@ -79,9 +79,15 @@ class List {
 
     [[nodiscard]] T* front() const { return head_; }
 
+    [[nodiscard]] T* back() const { return head_ == nullptr ? nullptr : (head_->*Link).previous; }
+
     [[nodiscard]] static bool contains(const T& element) { return (element.*Link).is_linked(); }
 
     [[nodiscard]] static T* after(const T& element) { return (element.*Link).next; }
+
+    [[nodiscard]] T* before(const T& element) const {
+        return &element == head_ ? nullptr : (element.*Link).previous;
+    }
 
     // Does nothing when the element is in already.
     void add(T& element) {

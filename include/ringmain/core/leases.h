@@ -4,7 +4,7 @@
 //   Closed or idle ----------> leased to a client --------------------------------> idle
 //     ^                              |                                                |
 //     +------------------------------+--- lost, late, ejected, the client left -------+
-//                                                           kept too long: closed
+//                                       not used for long, or in another's way: closed
 //
 // A leased connection (ServerConn::is_lease) serves one client: it has that client's WATCHed keys,
 // or a command of it that waits on the server. It is given back only when its last answer says that
@@ -130,6 +130,10 @@ class Leases {
     // Null when none is idle.
     [[nodiscard]] static ServerConn* find_idle(Server& server, bool resp3, uint32_t database);
     void give_back(ServerConn& conn);
+    // There is a need for what they take: connections of the server, or descriptors. Nobody waits
+    // for theirs to grow old.
+    void give_up_idle(Server& server);
+    void give_up_idle();
     // Bytes have come on it. Whose it was may have lost it while it was still to be answered.
     void on_answered(ServerConn& conn);
     // Its server has closed a connection that was ended (on_client_end). False: it answered before.
@@ -143,6 +147,7 @@ class Leases {
 
   private:
     void check_idle(ServerConn& conn);
+    void make_room(const Pool& pool, uint64_t leased);
     [[nodiscard]] bool lets_answer(ServerConn& conn, std::string_view why);
     void release(ServerConn& conn);
     void give_up_watch(ServerConn& conn);

@@ -52,8 +52,7 @@ inline constexpr int64_t probe_delay_divisor = 8;
 // this many timeouts is closed and replaced.
 inline constexpr int64_t late_timeouts_max = 4;
 
-// Connections that no client holds are kept for the next one: so many of each server, for so long.
-inline constexpr uint32_t idle_leases_max = 64;
+// A connection that no client holds is kept for the next one, for so long.
 inline constexpr Duration idle_lease_max = Duration::millis(30'000);
 
 // A server that takes MULTI and refuses EXEC or DISCARD gets no transaction for so long.

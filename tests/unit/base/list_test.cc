@@ -24,6 +24,14 @@ std::string names(const Elements& list) {
     return text;
 }
 
+std::string names_backwards(const Elements& list) {
+    std::string text;
+    for (const Element* one = list.back(); one != nullptr; one = list.before(*one)) {
+        text += one->name;
+    }
+    return text;
+}
+
 }  // namespace
 
 TEST_CASE("a queue ends where its last element was taken back") {
@@ -56,17 +64,20 @@ TEST_CASE("a list keeps the order in which its elements came") {
     Elements list;
     CHECK(list.empty());
     CHECK(list.pop_front() == nullptr);
+    CHECK(list.back() == nullptr);
     for (Element& one : all) {
         list.add(one);
     }
     list.add(all[1]);  // is in
     CHECK(names(list) == "abcd");
+    CHECK(names_backwards(list) == "dcba");
     list.remove(all[1]);
     list.remove(all[1]);
     CHECK(names(list) == "acd");
     CHECK_FALSE(Elements::contains(all[1]));
     list.add(all[1]);
     CHECK(names(list) == "acdb");
+    CHECK(names_backwards(list) == "bdca");
     CHECK(list.pop_front() == &all[0]);
     CHECK(list.pop_front() == &all[2]);
     CHECK(names(list) == "db");
