@@ -25,6 +25,7 @@ Taken RespFront::pop_in_turns(const Command& command) {
         error(mistake);
         return Taken::Yes;
     }
+    turns->asks_until = turns->pop.keys.size();
     if (turns->pop.wait_ms > 0) {
         turns->until = proxy_.now() + Duration::millis(turns->pop.wait_ms);
     }

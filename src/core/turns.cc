@@ -25,9 +25,8 @@ uint32_t Leases::next_question(const Pool& pool, Turns& turns, std::string& text
     return server;
 }
 
-// The servers in the order of their first keys, and the keys of the one whose turn it is.
-uint32_t Leases::next_wait(const Pool& pool, Turns& turns, std::string& text, Duration* wait) {
-    std::vector<uint32_t> places;
+// Where the keys live, and whose turn it is, of the servers in the order of their first keys.
+uint32_t Leases::whose_turn(const Pool& pool, const Turns& turns, std::vector<uint32_t>& places) {
     std::vector<uint32_t> servers;
     for (const std::string& key : turns.pop.keys) {
         places.push_back(pool.server_of(key, proxy_->now(), proxy_->prng()));
@@ -35,11 +34,58 @@ uint32_t Leases::next_wait(const Pool& pool, Turns& turns, std::string& text, Du
             servers.push_back(places.back());
         }
     }
-    const uint32_t server = servers[turns.taken++ % servers.size()];
+    return servers[turns.taken % servers.size()];
+}
+
+// Behind a wait that has found nothing.
+void Leases::begin_round(const Pool& pool, Turns& turns) {
+    turns.next = 0;
+    turns.asks_until = turns.pop.keys.size();
+    // What lives elsewhere now was not looked at.
+    const bool may_have_moved = turns.placements != pool.placements || pool.is_in_ramps();
+    if (may_have_moved) turns.waited = 0;
+    turns.placements = pool.placements;
+    if (may_have_moved || proxy_->now() >= turns.until || !pool.any_live()) return;
+    std::vector<uint32_t> places;
+    const uint32_t server = whose_turn(pool, turns, places);
+    const auto needs_no_question = [&](size_t key) {
+        return turns.is_empty(key) || places[key] == server;
+    };
+    while (turns.asks_until > 0 && needs_no_question(turns.asks_until - 1)) {
+        turns.asks_until -= 1;
+    }
+}
+
+// Past what needs no question. The end is for the next wait to look at, if there is one, and if its
+// keys still live where they did.
+void Leases::skip_keys(const Pool& pool, Turns& turns) {
+    const auto skip = [&turns] {
+        while (turns.asks() && turns.is_empty(turns.next))
+            turns.next += 1;
+    };
+    const bool has_moved = turns.placements != pool.placements;
+    if (has_moved) turns.waited = 0;
+    skip();
+    if (turns.asks() || !turns.pop.waits) return;
+    if (proxy_->now() < turns.until && !has_moved) return;
+    turns.asks_until = turns.pop.keys.size();
+    skip();
+}
+
+// The keys of the server whose turn it is.
+uint32_t Leases::next_wait(const Pool& pool, Turns& turns, std::string& text, Duration* wait) {
+    std::vector<uint32_t> places;
+    const uint32_t server = whose_turn(pool, turns, places);
+    turns.taken += 1;
+    turns.waited = 0;
+    turns.placements = pool.placements;
     std::vector<std::string_view> keys;
     for (size_t i = 0; i < places.size(); ++i) {
-        if (places[i] == server) keys.emplace_back(turns.pop.keys[i]);
+        if (places[i] != server) continue;
+        keys.emplace_back(turns.pop.keys[i]);
+        turns.waited |= uint64_t{1} << i;
     }
+    if (pool.is_in_ramps()) turns.waited = 0;
     const bool ends = turns.until != Instant::never();
     *wait = ends ? std::min(Turns::length, turns.until - proxy_->now()) : Turns::length;
     text = resp::wait_text(turns.pop, keys, *wait);
@@ -65,6 +111,7 @@ void Leases::take_turn(Request& request) {
     Pool& pool = *client.pool;
     Turns& turns = *client.session->turns;
     const bool waits = turns.pop.waits;
+    skip_keys(pool, turns);
     if (!turns.asks() && (!waits || proxy_->now() >= turns.until)) {
         end_turns(request, client.resp3 ? "_\r\n" : "*-1\r\n");
         return;
@@ -123,7 +170,11 @@ bool Leases::fits_turn(const Turns& turns, const resp::ResponseFrame& frame) {
 void Leases::on_turn(Request& request, const resp::ResponseFrame& frame, const Bytes& bytes) {
     Turns& turns = *request.client->session->turns;
     if (resp::is_nothing(frame)) {
-        turns.next = turns.asks() ? turns.next + turns.asked : 0;
+        if (turns.asks()) {
+            turns.next += turns.asked;
+        } else {
+            begin_round(*request.client->pool, turns);
+        }
         take_turn(request);
         return;
     }

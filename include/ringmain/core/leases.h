@@ -26,6 +26,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -167,6 +168,11 @@ class Leases {
     void fail_turns(Request& request, std::string_view why, stats::Reason reason);
     void on_asked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] static bool fits_turn(const Turns& turns, const resp::ResponseFrame& frame);
+    [[nodiscard]] uint32_t whose_turn(const Pool& pool,
+                                      const Turns& turns,
+                                      std::vector<uint32_t>& places);
+    void begin_round(const Pool& pool, Turns& turns);
+    void skip_keys(const Pool& pool, Turns& turns);
     [[nodiscard]] uint32_t next_question(const Pool& pool, Turns& turns, std::string& text);
     [[nodiscard]] uint32_t next_wait(const Pool& pool,
                                      Turns& turns,
