@@ -5,6 +5,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/core/time_shift.h"
 #include "ringmain/resp/glob.h"
 #include "ringmain/resp/writer.h"
 

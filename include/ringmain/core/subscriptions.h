@@ -23,6 +23,7 @@
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/buffer/slice.h"
+#include "ringmain/core/time_shift.h"
 #include "ringmain/core/topics.h"
 #include "ringmain/protocol/command.h"
 #include "ringmain/resp/response_parser.h"

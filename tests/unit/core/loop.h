@@ -12,6 +12,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/core/time_shift.h"
 #include "tests/mapped.h"
 
 #include <algorithm>
