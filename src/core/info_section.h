@@ -37,6 +37,7 @@ class Section {
 // figures of all are, and `missing` says whose answer.
 struct ServerInfo {
     std::vector<std::string_view> texts;  // by server; empty where there is none
+    resp::InfoSums sums;                  // of all; of none when one is missing
     std::string missing;                  // names, with commas
 
     [[nodiscard]] bool is_whole() const { return missing.empty(); }

@@ -42,10 +42,104 @@ void add_text(Section& section, std::string_view name, const std::string& value)
     if (!value.empty()) section.add(name, value);
 }
 
-void add_size(Section& section, const std::string& name, std::optional<int64_t> bytes) {
+void add_size(Section& section, std::string_view name, std::optional<int64_t> bytes) {
     if (!bytes.has_value()) return;
     section.add(name, std::to_string(*bytes));
-    section.add(name + "_human", human(*bytes));
+    section.add(std::string(name) + "_human", human(*bytes));
+}
+
+// --- figures -------------------------------------------------------------------------------------
+
+using resp::InfoSums;
+
+void add_sum(Section& section, std::string_view name, const InfoSums& sums) {
+    add(section, name, sums.sum(name));
+}
+
+void add_smallest(Section& section, std::string_view name, const InfoSums& sums) {
+    add(section, name, sums.smallest(name));
+}
+
+void add_largest(Section& section, std::string_view name, const InfoSums& sums) {
+    add(section, name, sums.largest(name));
+}
+
+void add_bytes(Section& section, std::string_view name, const InfoSums& sums) {
+    add_size(section, name, sums.sum(name));
+}
+
+// One that has no limit makes all have none.
+void add_limit(Section& section, std::string_view name, const InfoSums& sums) {
+    const bool is_limited = sums.smallest(name).value_or(0) > 0;
+    add_size(section, name, is_limited ? sums.sum(name) : 0);
+}
+
+void add_seconds(Section& section, std::string_view name, const InfoSums& sums) {
+    add_text(section, name, sums.decimal_sum(name, 6));
+}
+
+void add_values(Section& section, std::string_view name, const InfoSums& sums) {
+    add_text(section, name, sums.values(name));
+}
+
+void add_status(Section& section, std::string_view name, const InfoSums& sums) {
+    const std::string all = sums.values(name);
+    if (!all.empty()) section.add(name, all == "ok" ? "ok" : "err");
+}
+
+struct Figure {
+    std::string_view name;
+    void (*add)(Section& section, std::string_view name, const InfoSums& sums);
+};
+
+constexpr std::array memory_figures = {Figure{"used_memory", add_bytes},
+                                       Figure{"used_memory_rss", add_bytes},
+                                       Figure{"used_memory_peak", add_bytes},
+                                       Figure{"used_memory_overhead", add_sum},
+                                       Figure{"used_memory_dataset", add_sum},
+                                       Figure{"maxmemory", add_limit},
+                                       Figure{"maxmemory_policy", add_values}};
+
+constexpr std::array persistence_figures = {Figure{"rdb_changes_since_last_save", add_sum},
+                                            Figure{"rdb_last_save_time", add_smallest},
+                                            Figure{"rdb_last_bgsave_status", add_status},
+                                            Figure{"aof_last_write_status", add_status},
+                                            Figure{"aof_enabled", add_smallest}};
+
+constexpr std::array stats_figures = {
+    Figure{"instantaneous_ops_per_sec", add_sum},
+    Figure{"expired_keys", add_sum},
+    Figure{"evicted_keys", add_sum},
+    Figure{"keyspace_hits", add_sum},
+    Figure{"keyspace_misses", add_sum},
+    Figure{"pubsub_channels", add_sum},
+    Figure{"pubsub_patterns", add_largest}};  // each has all of them
+
+constexpr std::array cpu_figures = {Figure{"used_cpu_sys", add_seconds},
+                                    Figure{"used_cpu_user", add_seconds},
+                                    Figure{"used_cpu_sys_children", add_seconds},
+                                    Figure{"used_cpu_user_children", add_seconds}};
+
+constexpr std::string_view command_lines = "cmdstat_";
+constexpr std::string_view error_lines = "errorstat_";
+
+void add_figures(Section& section, std::span<const Figure> figures, const ServerInfo& info) {
+    for (const Figure& figure : figures) {
+        figure.add(section, figure.name, info.sums);
+    }
+}
+
+InfoSums add_up(std::span<const std::string_view> texts) {
+    std::vector<std::string_view> names;
+    for (const std::span<const Figure> figures : {std::span<const Figure>(memory_figures),
+                                                  std::span<const Figure>(persistence_figures),
+                                                  std::span<const Figure>(stats_figures),
+                                                  std::span<const Figure>(cpu_figures)}) {
+        for (const Figure& figure : figures) {
+            names.push_back(figure.name);
+        }
+    }
+    return {texts, names, std::array{command_lines, error_lines}};
 }
 
 // False: there is nothing to add up, and the section says why.
@@ -75,42 +169,28 @@ ServerInfo read_server_info(const Pool& pool,
         info.missing += info.missing.empty() ? "" : ",";
         info.missing += pool.servers[i]->options().ring_name;
     }
+    if (info.is_whole()) info.sums = add_up(info.texts);
     return info;
 }
 
-// One that has no limit makes all have none.
 void write_memory(std::string& text, const ServerInfo& info) {
     Section section(text, "Memory");
-    if (!is_whole(section, info)) return;
-    const resp::InfoSums sums(info.texts);
-    add_size(section, "used_memory", sums.sum("used_memory"));
-    add_size(section, "used_memory_rss", sums.sum("used_memory_rss"));
-    add_size(section, "used_memory_peak", sums.sum("used_memory_peak"));
-    add(section, "used_memory_overhead", sums.sum("used_memory_overhead"));
-    add(section, "used_memory_dataset", sums.sum("used_memory_dataset"));
-    const bool is_limited = sums.smallest("maxmemory").value_or(0) > 0;
-    add_size(section, "maxmemory", is_limited ? sums.sum("maxmemory") : 0);
-    add_text(section, "maxmemory_policy", sums.values("maxmemory_policy"));
+    if (is_whole(section, info)) add_figures(section, memory_figures, info);
 }
 
 void write_cpu(std::string& text, const ServerInfo& info) {
     Section section(text, "CPU");
-    if (!is_whole(section, info)) return;
-    const resp::InfoSums sums(info.texts);
-    for (const std::string_view name :
-         {"used_cpu_sys", "used_cpu_user", "used_cpu_sys_children", "used_cpu_user_children"}) {
-        add_text(section, name, sums.decimal_sum(name, 6));
-    }
+    if (is_whole(section, info)) add_figures(section, cpu_figures, info);
 }
 
 void write_command_stats(std::string& text, const ServerInfo& info) {
     Section section(text, "Commandstats");
-    if (is_whole(section, info)) resp::InfoSums(info.texts).add_up("cmdstat_", text);
+    if (is_whole(section, info)) info.sums.add_up(command_lines, text);
 }
 
 void write_error_stats(std::string& text, const ServerInfo& info) {
     Section section(text, "Errorstats");
-    if (is_whole(section, info)) resp::InfoSums(info.texts).add_up("errorstat_", text);
+    if (is_whole(section, info)) info.sums.add_up(error_lines, text);
 }
 
 void write_keyspace(std::string& text, const ServerInfo& info) {
@@ -119,30 +199,11 @@ void write_keyspace(std::string& text, const ServerInfo& info) {
 }
 
 void add_persistence(Section& section, const ServerInfo& info) {
-    if (!info.is_whole()) return;
-    const resp::InfoSums sums(info.texts);
-    add(section, "rdb_changes_since_last_save", sums.sum("rdb_changes_since_last_save"));
-    add(section, "rdb_last_save_time", sums.smallest("rdb_last_save_time"));
-    for (const std::string_view name : {"rdb_last_bgsave_status", "aof_last_write_status"}) {
-        const std::string all = sums.values(name);
-        if (!all.empty()) section.add(name, all == "ok" ? "ok" : "err");
-    }
-    add(section, "aof_enabled", sums.smallest("aof_enabled"));
+    if (info.is_whole()) add_figures(section, persistence_figures, info);
 }
 
 void add_stats(Section& section, const ServerInfo& info) {
-    if (!is_whole(section, info)) return;
-    const resp::InfoSums sums(info.texts);
-    for (const std::string_view name : {"instantaneous_ops_per_sec",
-                                        "expired_keys",
-                                        "evicted_keys",
-                                        "keyspace_hits",
-                                        "keyspace_misses",
-                                        "pubsub_channels"}) {
-        add(section, name, sums.sum(name));
-    }
-    // Every pattern is on every server.
-    add(section, "pubsub_patterns", sums.largest("pubsub_patterns"));
+    if (is_whole(section, info)) add_figures(section, stats_figures, info);
 }
 
 }  // namespace ringmain::core

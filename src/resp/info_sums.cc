@@ -7,7 +7,6 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <map>
 #include <utility>
 
 #include "text.h"
@@ -27,120 +26,100 @@ std::string with_places(double value, int places) {
     return {text.data(), static_cast<size_t>(size)};
 }
 
-// Fields in the order in which they came first.
-struct Line {
-    std::vector<std::pair<std::string_view, int64_t>> fields;
-    bool has_mean = false;  // behind the second
-
-    // Null when there are too many.
-    [[nodiscard]] int64_t* field(std::string_view name) {
-        const auto found = std::ranges::find(fields, name, &decltype(fields)::value_type::first);
-        if (found != fields.end()) return &found->second;
-        if (fields.size() >= info_fields_max) return nullptr;
-        return &fields.emplace_back(name, 0).second;
-    }
-
-    [[nodiscard]] double number(std::string_view name) {
-        const int64_t* found = field(name);
-        return found == nullptr ? 0 : static_cast<double>(*found);
-    }
-
-    void add(std::string_view text) {
-        while (!text.empty()) {
-            std::string_view value = cut(text, ",");
-            const std::string_view name = cut(value, "=");
-            if (name == mean_time_name) {
-                has_mean = true;
-                continue;
-            }
-            const std::optional<int64_t> number = ascii::parse_int64(value);
-            if (name.empty() || !number.has_value()) continue;
-            if (int64_t* sum = field(name)) add_at_most(*sum, *number);
-        }
-    }
-
-    void write(std::string& out) {
-        constexpr size_t mean_place = 2;
-        char before = ':';
-        for (size_t i = 0; i < fields.size(); ++i) {
-            if (i == mean_place && has_mean) write_mean(out);
-            out += before;
-            out.append(fields[i].first).append("=").append(std::to_string(fields[i].second));
-            before = ',';
-        }
-        if (fields.size() == mean_place && has_mean) write_mean(out);
-        out += "\r\n";
-    }
-
-    void write_mean(std::string& out) {
-        const double calls = number("calls");
-        const double mean = calls > 0 ? number("usec") / calls : 0;
-        out.append(",").append(mean_time_name).append("=").append(with_places(mean, 2));
-    }
-};
-
 }  // namespace
 
-InfoSums::InfoSums(std::span<const std::string_view> texts) {
-    for (std::string_view text : texts) {
-        Fields& fields = servers_.emplace_back();
-        while (!text.empty()) {
-            std::string_view line = cut(text, "\r\n");
-            const std::string_view name = cut(line, ":");
-            if (!name.starts_with('#')) fields.emplace(name, line);
+// --- what the servers say ------------------------------------------------------------------------
+
+size_t InfoSums::slot_of(std::string_view name) {
+    if (name.empty()) return 0;
+    return (name.size() * 8 + static_cast<unsigned char>(name.back())) % slots;
+}
+
+InfoSums::InfoSums(std::span<const std::string_view> texts,
+                   std::span<const std::string_view> names,
+                   std::span<const std::string_view> prefixes)
+    : servers_(texts.size()) {
+    for (const std::string_view name : names) {
+        std::vector<Figure>& figures = figures_[slot_of(name)];
+        figures.push_back({.name = name, .values = {}});
+        figures.back().values.reserve(servers_);
+    }
+    for (const std::string_view prefix : prefixes) {
+        kinds_.push_back({.prefix = prefix, .lines = {}});
+    }
+    for (size_t i = 0; i < texts.size(); ++i) {
+        read(texts[i], i);
+    }
+}
+
+// Of lines with the same name the first counts.
+void InfoSums::read(std::string_view text, size_t server) {
+    while (!text.empty()) {
+        std::string_view line = cut(text, "\r\n");
+        const std::string_view name = cut(line, ":");
+        for (Figure& figure : figures_[slot_of(name)]) {
+            // One before it may lack it.
+            const bool is_missing = figure.values.size() == server;
+            if (is_missing && figure.name == name) figure.values.push_back(line);
+        }
+        for (Kind& kind : kinds_) {
+            if (name.empty() || name.front() != kind.prefix.front()) continue;
+            if (!name.starts_with(kind.prefix)) continue;
+            Line& sums = kind.lines[name];
+            if (std::exchange(sums.servers, server + 1) <= server) sums.add(line);
         }
     }
 }
 
-std::optional<std::vector<std::string_view>> InfoSums::all(std::string_view name) const {
-    std::vector<std::string_view> values;
-    for (const Fields& fields : servers_) {
-        const auto found = fields.find(name);
-        if (found == fields.end()) return std::nullopt;
-        values.push_back(found->second);
-    }
-    return values.empty() ? std::nullopt : std::optional(values);
+// --- figures -------------------------------------------------------------------------------------
+
+// Nothing when one of them lacks it.
+std::span<const std::string_view> InfoSums::all(std::string_view name) const {
+    const std::vector<Figure>& figures = figures_[slot_of(name)];
+    const auto found = std::ranges::find(figures, name, &Figure::name);
+    if (found == figures.end() || found->values.size() < servers_) return {};
+    return found->values;
 }
 
-std::optional<std::vector<int64_t>> InfoSums::numbers(std::string_view name) const {
-    const auto texts = all(name);
-    if (!texts.has_value()) return std::nullopt;
+// Nothing when it is no number with one of them.
+std::vector<int64_t> InfoSums::numbers(std::string_view name) const {
     std::vector<int64_t> numbers;
-    for (const std::string_view text : *texts) {
+    numbers.reserve(servers_);
+    for (const std::string_view text : all(name)) {
         const std::optional<int64_t> number = ascii::parse_int64(text);
-        if (!number.has_value()) return std::nullopt;
+        if (!number.has_value()) return {};
         numbers.push_back(*number);
     }
     return numbers;
 }
 
 std::optional<int64_t> InfoSums::sum(std::string_view name) const {
-    const auto found = numbers(name);
-    if (!found.has_value()) return std::nullopt;
+    const std::vector<int64_t> found = numbers(name);
+    if (found.empty()) return std::nullopt;
     int64_t sum = 0;
-    for (const int64_t number : *found) {
+    for (const int64_t number : found) {
         if (__builtin_add_overflow(sum, number, &sum)) return std::nullopt;
     }
     return sum;
 }
 
 std::optional<int64_t> InfoSums::smallest(std::string_view name) const {
-    const auto found = numbers(name);
-    if (!found.has_value()) return std::nullopt;
-    return *std::ranges::min_element(*found);
+    const std::vector<int64_t> found = numbers(name);
+    if (found.empty()) return std::nullopt;
+    return *std::ranges::min_element(found);
 }
 
 std::optional<int64_t> InfoSums::largest(std::string_view name) const {
-    const auto found = numbers(name);
-    if (!found.has_value()) return std::nullopt;
-    return *std::ranges::max_element(*found);
+    const std::vector<int64_t> found = numbers(name);
+    if (found.empty()) return std::nullopt;
+    return *std::ranges::max_element(found);
 }
 
 std::string InfoSums::decimal_sum(std::string_view name, int places) const {
-    const auto texts = all(name);
-    if (!texts.has_value()) return "";
+    const std::span<const std::string_view> texts = all(name);
+    if (texts.empty()) return "";
     double sum = 0;
-    for (const std::string_view text : *texts) {
+    for (const std::string_view text : texts) {
         double value = 0;
         const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
         if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return "";
@@ -150,29 +129,69 @@ std::string InfoSums::decimal_sum(std::string_view name, int places) const {
 }
 
 std::string InfoSums::values(std::string_view name) const {
-    auto texts = all(name);
-    if (!texts.has_value()) return "";
+    std::vector<std::string_view> distinct;
     std::string list;
-    for (size_t i = 0; i < texts->size(); ++i) {
-        const auto before = texts->begin() + static_cast<ptrdiff_t>(i);
-        if (std::find(texts->begin(), before, *before) != before) continue;
-        list.append(list.empty() ? "" : ",").append(*before);
+    for (const std::string_view text : all(name)) {
+        if (std::ranges::find(distinct, text) != distinct.end()) continue;
+        distinct.push_back(text);
+        list.append(list.empty() ? "" : ",").append(text);
     }
     return list;
 }
 
+// --- lines ---------------------------------------------------------------------------------------
+
 void InfoSums::add_up(std::string_view prefix, std::string& out) const {
-    std::map<std::string_view, Line> lines;
-    for (const Fields& fields : servers_) {
-        for (const auto& [name, value] : fields) {
-            if (name.starts_with(prefix)) lines[name].add(value);
-        }
-    }
-    for (auto& [name, line] : lines) {
+    const auto kind = std::ranges::find(kinds_, prefix, &Kind::prefix);
+    if (kind == kinds_.end()) return;
+    for (const auto& [name, line] : kind->lines) {
         if (line.fields.empty()) continue;
         out.append(name);
         line.write(out);
     }
+}
+
+void InfoSums::Line::add(std::string_view text) {
+    while (!text.empty()) {
+        std::string_view value = cut(text, ",");
+        const std::string_view name = cut(value, "=");
+        if (name == mean_time_name) {
+            has_mean = true;
+            continue;
+        }
+        const std::optional<int64_t> number = ascii::parse_int64(value);
+        if (name.empty() || !number.has_value()) continue;
+        const auto found = std::ranges::find(fields, name, &decltype(fields)::value_type::first);
+        if (found != fields.end()) {
+            add_at_most(found->second, *number);
+        } else if (fields.size() < info_fields_max) {
+            fields.emplace_back(name, *number);
+        }
+    }
+}
+
+double InfoSums::Line::number(std::string_view name) const {
+    const auto found = std::ranges::find(fields, name, &decltype(fields)::value_type::first);
+    return found == fields.end() ? 0 : static_cast<double>(found->second);
+}
+
+void InfoSums::Line::write(std::string& out) const {
+    constexpr size_t mean_place = 2;
+    char before = ':';
+    for (size_t i = 0; i < fields.size(); ++i) {
+        if (i == mean_place && has_mean) write_mean(out);
+        out += before;
+        out.append(fields[i].first).append("=").append(std::to_string(fields[i].second));
+        before = ',';
+    }
+    if (fields.size() == mean_place && has_mean) write_mean(out);
+    out += "\r\n";
+}
+
+void InfoSums::Line::write_mean(std::string& out) const {
+    const double calls = number("calls");
+    const double mean = calls > 0 ? number("usec") / calls : 0;
+    out.append(",").append(mean_time_name).append("=").append(with_places(mean, 2));
 }
 
 }  // namespace ringmain::resp

@@ -5,20 +5,30 @@
 
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ringmain::resp {
 
+// Of thousands of lines a few are asked for. Which ones has to be known before, so that the texts
+// are gone through once, and nothing is made of the others.
 class InfoSums {
   public:
-    // `texts` outlive it.
-    explicit InfoSums(std::span<const std::string_view> texts);
+    InfoSums() = default;
+
+    // The lines with these names, and those whose name begins with one of `prefixes`. All of that
+    // outlives it.
+    InfoSums(std::span<const std::string_view> texts,
+             std::span<const std::string_view> names,
+             std::span<const std::string_view> prefixes);
 
     // Of "used_memory:1024"; nothing when one of them lacks the field, it is no number there, or
     // the sum is none of 64 bits.
@@ -37,12 +47,40 @@ class InfoSums {
     void add_up(std::string_view prefix, std::string& out) const;
 
   private:
-    using Fields = std::map<std::string_view, std::string_view>;
+    static constexpr size_t slots = 256;
 
-    [[nodiscard]] std::optional<std::vector<std::string_view>> all(std::string_view name) const;
-    [[nodiscard]] std::optional<std::vector<int64_t>> numbers(std::string_view name) const;
+    // What each has there; less than of all servers when one does not have it.
+    struct Figure {
+        std::string_view name;
+        std::vector<std::string_view> values;
+    };
 
-    std::vector<Fields> servers_;
+    // "calls=1,usec=6,usec_per_call=6.00", added up.
+    struct Line {
+        // In the order in which they came first.
+        std::vector<std::pair<std::string_view, int64_t>> fields;
+        size_t servers = 0;     // up to the last one that has it
+        bool has_mean = false;  // behind the second field
+
+        void add(std::string_view text);
+        [[nodiscard]] double number(std::string_view name) const;
+        void write(std::string& out) const;
+        void write_mean(std::string& out) const;
+    };
+
+    struct Kind {
+        std::string_view prefix;
+        std::map<std::string_view, Line> lines;
+    };
+
+    [[nodiscard]] static size_t slot_of(std::string_view name);
+    void read(std::string_view text, size_t server);
+    [[nodiscard]] std::span<const std::string_view> all(std::string_view name) const;
+    [[nodiscard]] std::vector<int64_t> numbers(std::string_view name) const;
+
+    size_t servers_ = 0;
+    std::array<std::vector<Figure>, slots> figures_;  // where most lines find none
+    std::vector<Kind> kinds_;
 };
 
 }  // namespace ringmain::resp
