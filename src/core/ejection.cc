@@ -95,7 +95,9 @@ bool is_unplanned(const ServerConn& probe) {
 // are placed anew. True when they were.
 bool Proxy::follow_servers() {
     bool any_placed = false;
+    next_change_ = Instant::never();
     for (const auto& pool : pools_) {
+        pool->end_ramps(now_);
         // What is given up on one that went may be of use on others: which are out is known first.
         std::vector<Server*> changed;
         for (const auto& server : pool->servers) {
@@ -121,10 +123,12 @@ bool Proxy::follow_servers() {
                 leases_.retire(*server, ejected_text(server->health()));
             }
         }
-        if (changed.empty() && now_ < pool->next_return()) continue;
-        any_placed = pool->place_anew(now_) || any_placed;
-        subscriptions_.place_anew(*pool);
-        wake_at(pool->next_return());
+        if (!changed.empty() || now_ >= pool->next_return()) {
+            any_placed = pool->place_anew(now_) || any_placed;
+            subscriptions_.place_anew(*pool);
+            wake_at(pool->next_return());
+        }
+        next_change_ = std::min(next_change_, pool->next_change());
     }
     return any_placed;
 }

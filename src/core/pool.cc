@@ -192,7 +192,7 @@ void Pool::take_places(Pool& other) {
     ramps_ = std::exchange(other.ramps_, {});
 }
 
-void Pool::forget_ramps(Instant now) {
+void Pool::end_ramps(Instant now) {
     // The first to return is the first to be back.
     while (!ramps_.empty() && now >= ramps_.back().until) {
         ramps_.pop_back();

@@ -81,12 +81,9 @@ bool Proxy::begin_batch(Instant now, Instant wall) {
     wall_ = wall;
     batch_ += 1;
     const uint64_t epoch = environment_.shared->epoch();
-    bool has_changed = std::exchange(epoch_, epoch) != epoch;
-    for (const auto& pool : pools_) {
-        pool->end_ramps(now);
-        has_changed = has_changed || now >= pool->next_return();
-    }
-    return has_changed && follow_servers();
+    const bool has_changed = std::exchange(epoch_, epoch) != epoch;
+    const bool is_time = now >= next_change_;
+    return (has_changed || is_time) && follow_servers();
 }
 
 void Proxy::end_batch() {

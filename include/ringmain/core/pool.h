@@ -23,6 +23,7 @@
 #include "ringmain/placement/placement.h"
 #include "ringmain/resp/request_parser.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -75,6 +76,12 @@ class Pool {
 
     [[nodiscard]] Instant next_return() const { return next_return_; }
 
+    // When there is something to do for servers that came back, at the earliest: place_anew(), or
+    // end_ramps(). Both and take_places() change it.
+    [[nodiscard]] Instant next_change() const {
+        return ramps_.empty() ? next_return_ : std::min(next_return_, ramps_.back().until);
+    }
+
     // Before the first place_anew(): from one whose keys live where those of this one do. It has
     // none after this.
     void take_places(Pool& other);
@@ -88,10 +95,8 @@ class Pool {
     // When the key's place changes next with no change of `placements`; never when it stays.
     [[nodiscard]] Instant moves_at(std::string_view key, Instant now, Prng& prng) const;
 
-    // Forgets the ramps that are at their end.
-    void end_ramps(Instant now) {
-        if (!ramps_.empty()) forget_ramps(now);
-    }
+    // Forgets those that are at their end.
+    void end_ramps(Instant now);
 
     // What clients have selected besides the pool's own database. Connections of one are in the
     // same place of each server (Server::in_database).
@@ -145,7 +150,6 @@ class Pool {
     [[nodiscard]] std::vector<Instant> note_returns(const std::vector<bool>& in, Instant now);
     [[nodiscard]] Duration placing_interval() const;
     [[nodiscard]] Duration return_interval() const;
-    void forget_ramps(Instant now);
     [[nodiscard]] Instant back_at(const Ramp& ramp, uint32_t server, uint32_t hash) const;
     [[nodiscard]] uint32_t server_in_ramps(std::string_view key, Instant now, Prng& prng) const;
 

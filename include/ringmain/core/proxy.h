@@ -340,8 +340,7 @@ class Proxy {
     }
 
     void recover(ServerConn& conn, Instant began);
-    // False when it was known already.
-    bool report_failure(Server& server, Instant began, std::string_view reason);
+    bool report_failure(Server& server, Instant began, std::string_view reason);  // false: known
     bool follow_servers();
     void follow_options(Server& server);
     void welcome(Server& server);
@@ -365,8 +364,9 @@ class Proxy {
     Instant exhausted_since_;
     Instant last_stall_check_;
     Instant next_deadline_ = Instant::never();
-    uint32_t roomy_ = 0;  // free blocks with which no memory is to be looked for
-    uint64_t epoch_ = 0;  // of Shared: when servers were last followed
+    uint32_t roomy_ = 0;   // free blocks with which no memory is to be looked for
+    uint64_t epoch_ = 0;   // of Shared: when servers were last followed
+    Instant next_change_;  // of all pools: no batch looks at each
     Duration slow_threshold_ = never_slow;
     uint64_t batch_ = 0;
     uint64_t next_client_id_ = 1;

@@ -74,6 +74,49 @@ TEST_CASE("those that got keys together are in one ramp to its end") {
     CHECK(places(world) == home);
 }
 
+TEST_CASE("each of several pools is done with a return in its own time, after a reload too") {
+    config::Pool slow = large_pool(3);
+    slow.slow_start_ms = 4000;
+    config::Pool quick = large_pool(3);
+    quick.name = "quick";
+    quick.listen.port = 22199;
+    quick.slow_start_ms = 1000;
+    World world(slow);
+    world.adopt({slow, quick});
+    const auto is_in_ramps = [&world](size_t pool) {
+        return world.proxy().pools()[pool]->is_in_ramps();
+    };
+    for (const bool comes : {false, true}) {
+        world.loop().begin();
+        const Instant now = world.loop().now();
+        for (const auto& pool : world.proxy().pools()) {
+            core::Health& health = pool->server(0).health();
+            const bool is_done =
+                comes ? health.readmit(now, "answered a probe")
+                      : health.on_failure({.began = now, .now = now, .reason = "died"},
+                                          {.eject = true, .failure_limit = 1}) ==
+                            core::Health::Verdict::Ejected;
+            CHECK(is_done);
+        }
+        world.loop().process().shared.announce_change();
+        world.loop().end();
+        world.pass(100);
+    }
+    CHECK(is_in_ramps(0));
+    CHECK(is_in_ramps(1));
+    SUBCASE("") {}
+    SUBCASE("a reload") {
+        world.adopt({slow, quick});
+        CHECK(is_in_ramps(0));
+        CHECK(is_in_ramps(1));
+    }
+    world.pass(1000);
+    CHECK(is_in_ramps(0));
+    CHECK_FALSE(is_in_ramps(1));
+    world.pass(3000);
+    CHECK_FALSE(is_in_ramps(0));
+}
+
 TEST_CASE("a transaction notices that another slow_start moves its keys") {
     uint32_t count = 3;
     SUBCASE("few servers") {}
