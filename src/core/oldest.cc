@@ -40,15 +40,13 @@ void OldestRequests::look(Instant now, Pools pools, Pools retired) {
         const bool is_there = oldest != Instant::never();
         is_shown_ = is_shown_ || is_there;
         pool->counters->oldest.queued_ns.set(is_there ? static_cast<uint64_t>(oldest.ns) : 0);
-        pool->counters->oldest.as_of_ns.set(0);
     }
+    counters_->looked_at_ns.set(0);
 }
 
-void OldestRequests::begin_doubt(Pools pools) {
+void OldestRequests::begin_doubt() {
     is_in_doubt_ = true;
-    for (const auto& pool : pools) {
-        pool->counters->oldest.as_of_ns.set(static_cast<uint64_t>(looked_at_.ns));
-    }
+    counters_->looked_at_ns.set(static_cast<uint64_t>(looked_at_.ns));
 }
 
 void OldestRequests::clear(Pools pools) {

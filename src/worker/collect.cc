@@ -64,7 +64,11 @@ stats::PoolSnapshot collect_pool(const config::Pool& options,
     pool.client_limit = options.client_connections;
     for (const stats::PoolCounters& worker : *shared.counters) {
         pool.values.add(worker);
-        const auto age_us = static_cast<uint64_t>(worker.oldest.age(sources.now).ns / ns_per_us);
+    }
+    for (size_t i = 0; i < sources.workers.size(); ++i) {
+        const Duration age = (*shared.counters)[i].oldest.age(
+            sources.now, sources.workers[i].counters->looked_at_ns);
+        const auto age_us = static_cast<uint64_t>(age.ns / ns_per_us);
         pool.oldest_request_us = std::max(pool.oldest_request_us, age_us);
     }
     describe_commands(pool,

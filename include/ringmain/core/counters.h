@@ -32,6 +32,7 @@ struct Counters {
     Counter server_failures;     // connections lost or refused
     Counter errors;              // error responses made here
     Counter timeouts;            // requests whose server did not answer in time
+    Counter looked_at_ns;        // for the oldest requests of all pools; 0: that still holds
     stats::WorkerCounters worker;
     stats::SlowQueue slow_requests;
 };

@@ -2,14 +2,16 @@
 //
 // Its age grows while nothing happens, so no worker can count it: a worker publishes when that
 // request was queued (stats::OldestRequest), and who reads it knows what time it is. Nothing is
-// done per request: connections are looked at once in a while, and in between one bit says that
-// what was published holds as of the last look. While it does there has to be another look soon.
+// done per request: connections are looked at once in a while, and in between one figure of the
+// worker says that what was published of all pools holds as of the last look. While it does there
+// has to be another look soon.
 //
 // A command that waits on its server (BLPOP) is not meant, however long it does.
 
 #pragma once
 
 #include "ringmain/base/time.h"
+#include "ringmain/core/counters.h"
 
 #include <memory>
 #include <span>
@@ -22,6 +24,8 @@ class OldestRequests {
   public:
     using Pools = std::span<const std::unique_ptr<Pool>>;
 
+    explicit OldestRequests(Counters& counters) : counters_(&counters) {}
+
     // At the end of a batch: `live` requests are in flight, in `pools` and in those of earlier
     // configurations.
     void end_batch(Instant now, size_t live, Pools pools, Pools retired) {
@@ -31,7 +35,7 @@ class OldestRequests {
         } else if (now >= looked_at_ + look_interval) {
             look(now, pools, retired);
         } else if (!is_in_doubt_) {
-            begin_doubt(pools);
+            begin_doubt();
         }
     }
 
@@ -44,9 +48,10 @@ class OldestRequests {
     static constexpr Duration look_interval = Duration::millis(100);
 
     void look(Instant now, Pools pools, Pools retired);
-    void begin_doubt(Pools pools);
+    void begin_doubt();
     void clear(Pools pools);
 
+    Counters* counters_;
     Instant looked_at_ = {};
     bool is_shown_ = false;     // some pool has an oldest request
     bool is_in_doubt_ = false;  // something may have changed since the last look

@@ -374,7 +374,7 @@ class Proxy {
     Leases leases_{*this};
     Subscriptions subscriptions_{*this};
     Streams streams_{*this};
-    OldestRequests oldest_;
+    OldestRequests oldest_{*counters_};
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;

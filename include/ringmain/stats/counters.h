@@ -35,9 +35,9 @@ inline constexpr uint32_t commands_max = 256;
 // clock.
 struct OldestRequest {
     Counter queued_ns;  // 0: there is none
-    Counter as_of_ns;   // when that was so; 0: it still is
 
-    [[nodiscard]] Duration age(Instant now) const {
+    // `as_of_ns`, of the worker: when that was so; 0: it still is.
+    [[nodiscard]] Duration age(Instant now, const Counter& as_of_ns) const {
         const uint64_t queued = queued_ns.get();
         const uint64_t as_of = as_of_ns.get();
         if (queued == 0) return {};

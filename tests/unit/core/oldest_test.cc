@@ -9,7 +9,8 @@ namespace ringmain::test {
 namespace {
 
 int64_t age_ms(World& world) {
-    return world.proxy().pools()[0]->counters->oldest.age(world.loop().now()).to_millis();
+    const stats::OldestRequest& oldest = world.proxy().pools()[0]->counters->oldest;
+    return oldest.age(world.loop().now(), world.proxy().counters().looked_at_ns).to_millis();
 }
 
 config::Pool patient_pool(uint32_t servers) {

@@ -306,7 +306,9 @@ TEST_CASE("a server that closes on a client that says no more has done nothing w
         CHECK(client.client->last_command == resp::find_command("set"));
         Channel& stream = stream_of(world);
         if (stalls) world.pass(5'000);
-        CHECK(world.proxy().pools()[0]->counters->oldest.age(world.loop().now()).to_millis() == 0);
+        const stats::OldestRequest& oldest = world.proxy().pools()[0]->counters->oldest;
+        const stats::Counter& looked_at = world.proxy().counters().looked_at_ns;
+        CHECK(oldest.age(world.loop().now(), looked_at).to_millis() == 0);
         stream.inbound_end = true;
         world.settle();
         CHECK(World::heard(client).find("closed the connection") != std::string::npos);

@@ -2,6 +2,7 @@
 
 #include "ringmain/core/counted_commands.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -51,11 +52,14 @@ TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     // Queued a quarter of a second ago, and at the last look for three of them.
     (*shared.pools[0].counters)[0].oldest.queued_ns.set(99'750'000'000);
     (*shared.pools[0].counters)[1].oldest.queued_ns.set(96'000'000'000);
-    (*shared.pools[0].counters)[1].oldest.as_of_ns.set(99'000'000'000);
+    std::array<core::Counters, 2> counters;
+    counters[1].looked_at_ns.set(99'000'000'000);
+    const std::vector<WorkerFigures> workers = {{.counters = &counters[0]},
+                                                {.counters = &counters[1]}};
 
     const stats::Snapshot now = collect({.config = &config,
                                          .pools = shared.pools,
-                                         .workers = {},
+                                         .workers = workers,
                                          .process = {},
                                          .now = second(100),
                                          .wall_offset = second(1'700'000'000) - Instant{}});
