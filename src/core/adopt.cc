@@ -8,7 +8,9 @@
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "front.h"
 
@@ -56,12 +58,23 @@ bool is_in_use(const Server& server) {
         conns.begin(), conns.end(), [](const auto& conn) { return is_in_use(*conn); });
 }
 
+// To look through all of them for each pool takes long with many of both.
+std::unordered_map<const Pool*, std::vector<ClientConn*>> by_pool(ClientConn* first) {
+    std::unordered_map<const Pool*, std::vector<ClientConn*>> clients;
+    for (ClientConn* client = first; client != nullptr;
+         client = List<ClientConn, &ClientConn::all_link>::after(*client)) {
+        clients[client->pool].push_back(client);
+    }
+    return clients;
+}
+
 }  // namespace
 
 void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pools) {
     config_ = &config;
     slow_threshold_ = slow_threshold_of(config);
     std::vector<std::unique_ptr<Pool>> old_pools = std::exchange(pools_, {});
+    auto clients = by_pool(clients_.front());
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(
             std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], environment_.share()));
@@ -87,7 +100,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
                 follow_options(*server);
             }
             subscriptions_.move(old_pool, pool);
-            take_clients(old_pool, &pool);
+            take_clients(std::exchange(clients[&old_pool], {}), &pool);
             for (const ServerConn* conn : old_pool.connections()) {
                 hold_back_clients(*conn);
             }
@@ -105,7 +118,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             leases_.retire(*server, not_configured);
         }
         old_pool->retired = true;
-        take_clients(*old_pool, nullptr);
+        take_clients(clients[old_pool.get()], nullptr);
         retired_.push_back(std::move(old_pool));
     }
     follow_servers();
@@ -189,12 +202,9 @@ bool admit_anew(ClientConn& client) {
 }
 
 // Null: they have no pool any more and are closed when they have their answers.
-void Proxy::take_clients(Pool& old_pool, Pool* pool) {
-    // With many pools and clients it takes long to look through them for each; those of a pool that
-    // goes on are no longer its own.
-    for (ClientConn* client = clients_.front(); client != nullptr && old_pool.clients > 0;
-         client = decltype(clients_)::after(*client)) {
-        if (client->pool != &old_pool) continue;
+void Proxy::take_clients(std::span<ClientConn* const> clients, Pool* pool) {
+    for (ClientConn* client : clients) {
+        Pool& old_pool = *client->pool;
         if (pool == nullptr) {
             on_client_end(*client, ClientConn::End::Closed);  // what it has sent so far is answered
             continue;

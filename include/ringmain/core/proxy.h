@@ -314,7 +314,7 @@ class Proxy {
 
     void note_slow(const ServerConn& conn, const Fragment& fragment);
     void take_servers(Pool& old_pool, Pool& pool);
-    void take_clients(Pool& old_pool, Pool* pool);
+    void take_clients(std::span<ClientConn* const> clients, Pool* pool);
     void hold_back(ClientConn& client);
     void hold_back_clients(const ServerConn& conn);
     void look_again();
