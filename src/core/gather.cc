@@ -79,7 +79,7 @@ void note_kept_scripts(Pool& pool, const Asked& asked, Request& request, Scratch
     for (const ByteRange& digest : asked.arguments.subspan(2)) {
         const ByteRange head = digest.first(resp::word_size_max);
         const ScriptId script = find_script(pool, asked.bytes.view(head, scratch.text, place));
-        request.join->kept.push_back(script.number);
+        request.join->numbers.push_back(script.number);
     }
 }
 
@@ -192,6 +192,7 @@ void ask_about_channels(Proxy& proxy, ClientConn& client, const Asked& asked) {
     }
     for (size_t i = 0; i < count; ++i) {
         ServerConn& conn = *scratch.connections[i];
+        request->join->numbers.push_back(conn.server->number());
         const bool written = conn.out.append_copy(texts[i], nullptr);
         RM_ASSERT(written);
         proxy.enqueue(conn, *request->join->fragments[i]);

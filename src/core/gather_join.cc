@@ -206,7 +206,8 @@ bool Joiner::join_texts() {
 
 // A server counts a worker once: the clients of this process are counted in their place.
 bool Joiner::listeners() {
-    if (!resp::join_counts(parts_, request_.join->owners, out_)) return fail(misfit);
+    const Join& join = *request_.join;
+    if (!resp::join_counts(parts_, join.owners, out_)) return fail(misfit);
     const bool is_shard = request_.command->name == "pubsub|shardnumsub";
     const TopicKind kind = is_shard ? TopicKind::Shard : TopicKind::Channel;
     const std::string counted = std::move(out_);
@@ -217,7 +218,8 @@ bool Joiner::listeners() {
     for (uint64_t i = 0; i < items; i += 2) {
         const std::string_view name = reader.next()->text;
         const int64_t counted_there = reader.next()->number;
-        const int64_t more = proxy_.subscriptions().more_listeners(pool_, kind, name);
+        const auto server = static_cast<uint32_t>(join.numbers[join.owners[i / 2]]);
+        const int64_t more = proxy_.subscriptions().more_listeners(pool_, kind, name, server);
         resp::write_bulk(out_, name);
         int64_t count = 0;
         if (__builtin_add_overflow(counted_there, more, &count)) count = counted_there;
@@ -343,7 +345,7 @@ bool Joiner::exist() {
     const std::string counted = std::move(out_);
     resp::Reader reader(counted);
     const auto items = static_cast<uint64_t>(reader.next()->number);
-    const std::vector<uint64_t>& kept = request_.join->kept;
+    const std::vector<uint64_t>& kept = request_.join->numbers;
     if (items + 2 != words.size() || items != kept.size()) return fail(misfit);
     std::vector<resp::Reader> of_servers(parts_.begin(), parts_.end());
     for (resp::Reader& one : of_servers) {

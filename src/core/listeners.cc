@@ -5,55 +5,111 @@
 #include "ringmain/core/lock.h"
 #include "ringmain/resp/glob.h"
 
+#include <algorithm>
+#include <functional>
 #include <iterator>
 
 namespace ringmain::core {
 
 namespace {
 
-// So many patterns are looked at while the lock is held.
+// So many names are looked at while the lock is held.
 constexpr size_t portion_max = 64;
 
 }  // namespace
 
+bool Listeners::Entry::is_held(uint32_t server) const {
+    return std::ranges::binary_search(servers, server);
+}
+
+int64_t Listeners::Entry::more_receivers(uint32_t server) const {
+    return is_held(server) ? static_cast<int64_t>(clients) - 1 : 0;
+}
+
+void Listeners::Entry::release(uint32_t server) {
+    const auto place = std::ranges::lower_bound(servers, server);
+    if (place != servers.end() && *place == server) servers.erase(place);
+}
+
+Listeners::Entry& Listeners::entry(TopicKind kind, std::string_view name) {
+    const auto found = of(kind).find(name);
+    return found == of(kind).end() ? of(kind)[std::string(name)] : found->second;
+}
+
+const Listeners::Entry* Listeners::find(TopicKind kind, std::string_view name) const {
+    const ByName& entries = entries_[static_cast<size_t>(kind)];
+    const auto found = entries.find(name);
+    return found == entries.end() ? nullptr : &found->second;
+}
+
 void Listeners::add(TopicKind kind, std::string_view name) {
     const Lock lock(busy_);
-    auto& counts = counts_[static_cast<size_t>(kind)];
-    const auto found = counts.find(name);
-    if (found == counts.end()) {
-        counts.emplace(name, 1);
-    } else {
-        found->second += 1;
-    }
+    entry(kind, name).clients += 1;
 }
 
 void Listeners::remove(TopicKind kind, std::string_view name) {
     const Lock lock(busy_);
-    auto& counts = counts_[static_cast<size_t>(kind)];
-    const auto found = counts.find(name);
-    RM_ASSERT(found != counts.end());
-    found->second -= 1;
-    if (found->second == 0) counts.erase(found);
+    const auto found = of(kind).find(name);
+    RM_ASSERT(found != of(kind).end() && found->second.clients > 0);
+    found->second.clients -= 1;
+    if (!found->second.is_used()) of(kind).erase(found);
 }
 
-uint64_t Listeners::count(TopicKind kind, std::string_view name) const {
+void Listeners::hold(TopicKind kind, std::string_view name, uint32_t server) {
     const Lock lock(busy_);
-    const auto& counts = counts_[static_cast<size_t>(kind)];
-    const auto found = counts.find(name);
-    return found == counts.end() ? 0 : found->second;
+    Entry& held = entry(kind, name);
+    if (held.is_held(server)) return;
+    held.servers.insert(std::ranges::lower_bound(held.servers, server), server);
 }
 
-// The next ones behind `last`, or the first: those that more than one client listens to. How many
-// were looked at, less than a portion at the end.
-size_t Listeners::copy_patterns(std::optional<std::string>& last,
+void Listeners::release(TopicKind kind, std::string_view name, uint32_t server) {
+    const Lock lock(busy_);
+    const auto found = of(kind).find(name);
+    if (found == of(kind).end()) return;
+    found->second.release(server);
+    if (!found->second.is_used()) of(kind).erase(found);
+}
+
+// In portions: nobody else changes anything meanwhile.
+void Listeners::release_all(uint32_t server) {
+    for (ByName& entries : entries_) {
+        auto at = entries.begin();
+        while (at != entries.end()) {
+            const Lock lock(busy_);
+            for (size_t seen = 0; seen < portion_max && at != entries.end(); ++seen) {
+                at->second.release(server);
+                at = at->second.is_used() ? std::next(at) : entries.erase(at);
+            }
+        }
+    }
+}
+
+int64_t Listeners::more_receivers(TopicKind kind, std::string_view name, uint32_t server) const {
+    const Lock lock(busy_);
+    const Entry* found = find(kind, name);
+    return found == nullptr ? 0 : found->more_receivers(server);
+}
+
+int64_t Listeners::more_listeners(TopicKind kind, std::string_view name, uint32_t server) const {
+    const Lock lock(busy_);
+    const Entry* found = find(kind, name);
+    if (found == nullptr) return 0;
+    return static_cast<int64_t>(found->clients) - (found->is_held(server) ? 1 : 0);
+}
+
+// The next ones behind `last`, or the first: those that change the server's number. How many were
+// looked at, less than a portion at the end.
+size_t Listeners::copy_patterns(uint32_t server,
+                                std::optional<std::string>& last,
                                 std::vector<Pattern>& patterns) const {
     patterns.clear();
     const Lock lock(busy_);
-    const auto& counts = counts_[static_cast<size_t>(TopicKind::Pattern)];
-    auto at = last.has_value() ? counts.upper_bound(*last) : counts.begin();
+    const ByName& entries = entries_[static_cast<size_t>(TopicKind::Pattern)];
+    auto at = last.has_value() ? entries.upper_bound(*last) : entries.begin();
     size_t seen = 0;
-    for (; at != counts.end() && seen < portion_max; ++at) {
-        if (at->second > 1) patterns.emplace_back(at->first, at->second);
+    for (; at != entries.end() && seen < portion_max; ++at) {
+        const int64_t more = at->second.more_receivers(server);
+        if (more != 0) patterns.emplace_back(at->first, more);
         seen += 1;
     }
     if (seen == portion_max) last = std::prev(at)->first;
@@ -61,21 +117,22 @@ size_t Listeners::copy_patterns(std::optional<std::string>& last,
 }
 
 // The lock is not held while they are compared: who subscribes meanwhile does not wait for it.
-std::optional<uint64_t> Listeners::more_by_patterns(std::string_view channel,
-                                                    uint64_t& steps) const {
-    uint64_t more = 0;
+std::optional<int64_t> Listeners::more_by_patterns(std::string_view channel,
+                                                   uint32_t server,
+                                                   uint64_t& steps) const {
+    int64_t more = 0;
     std::optional<std::string> last;
     std::vector<Pattern> patterns;
     size_t seen = portion_max;
     while (seen == portion_max) {
-        seen = copy_patterns(last, patterns);
+        seen = copy_patterns(server, last, patterns);
         if (steps < seen * pattern_steps_min) return std::nullopt;
         steps -= seen * pattern_steps_min;
-        for (const auto& [pattern, count] : patterns) {
+        for (const auto& [pattern, receivers] : patterns) {
             const std::optional<bool> matches =
                 resp::glob_matches_within(pattern, channel, resp::Letters::AsTheyAre, steps);
             if (!matches.has_value()) return std::nullopt;
-            if (*matches) more += count - 1;
+            if (*matches) more += receivers;
         }
     }
     return more;

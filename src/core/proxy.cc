@@ -68,7 +68,7 @@ Proxy::~Proxy() {
     }
     for (const auto* pools : {&pools_, &retired_, &finished_}) {
         for (const auto& pool : *pools) {
-            Subscriptions::end(*pool);
+            subscriptions_.end(*pool);
             for (ServerConn* conn : pool->connections()) {
                 lose(*conn, "is shut down", Blame::Nobody);
             }
@@ -515,7 +515,7 @@ void Proxy::free_if_done(Request& request) {
         };
         clear(join.owners);
         clear(join.key_sizes);
-        clear(join.kept);
+        clear(join.numbers);
         stores_.joins.put(join);
     }
     stores_.requests.free(&request);

@@ -26,8 +26,7 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
     for (uint32_t i = 0; i < kinds * per_kind_; ++i) {
         connections_.push_back(std::make_unique<ServerConn>(blocks, *this, i >= per_kind_));
     }
-    const uint32_t number = owner.shared->servers[index]->number;
-    if (number % share.worker_count != share.worker) return;
+    if (number_ % share.worker_count != share.worker) return;
     connections_.push_back(std::make_unique<ServerConn>(blocks, *this, false));
     probe = connections_.back().get();
     probe->is_probe = true;
@@ -169,8 +168,10 @@ void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {
     pool_ = &owner;
     options_ = &owner.options->servers[index];
     index_ = index;
-    health_ = &owner.shared->servers[index]->health;
-    counters_ = &owner.shared->servers[index]->counters[worker];
+    ServerShared& shared = *owner.shared->servers[index];
+    number_ = shared.number;
+    health_ = &shared.health;
+    counters_ = &shared.counters[worker];
     if (!connections_.empty()) counters_->latency.prepare();
     title_ = title_of(*options_);
     note_change();

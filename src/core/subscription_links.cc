@@ -148,6 +148,28 @@ void Subscriptions::place_anew(Pool& pool) {
     }
 }
 
+// The server has confirmed it, or its end.
+void Subscriptions::note_held(Server& server, const Topic& topic, Spot& spot, bool held) {
+    if (spot.held == held) return;
+    spot.held = held;
+    server.link->held = held ? server.link->held + 1 : server.link->held - 1;
+    Listeners* listeners = listeners_of(server.pool());
+    if (listeners == nullptr) return;
+    if (held) {
+        listeners->hold(topic.kind, topic.name, server.number());
+    } else {
+        listeners->release(topic.kind, topic.name, server.number());
+    }
+}
+
+// Its connection is lost, or about to be. The spots are the caller's.
+void Subscriptions::note_none_held(Server& server) {
+    if (std::exchange(server.link->held, 0) == 0) return;
+    if (Listeners* listeners = listeners_of(server.pool())) {
+        listeners->release_all(server.number());
+    }
+}
+
 // The server is not the pool's any more.
 void Subscriptions::forget(Pool& pool, Server& server) {
     std::vector<Topic*> touched;
@@ -156,6 +178,7 @@ void Subscriptions::forget(Pool& pool, Server& server) {
         if (std::erase_if(topic.spots, is_there) > 0) touched.push_back(&topic);
     });
     Link& link = *server.link;
+    note_none_held(server);
     link.forget_topics();
     // Some may have been kept for its confirmation only.
     for (Topic* topic : touched) {
@@ -181,7 +204,9 @@ void Subscriptions::move(Pool& old_pool, Pool& pool) {
 
 void Subscriptions::end(Pool& pool) {
     for (const auto& server : pool.servers) {
-        if (server->link != nullptr) server->link->forget_topics();
+        if (server->link == nullptr) continue;
+        note_none_held(*server);
+        server->link->forget_topics();
     }
     pool.topics.reset();
 }
@@ -246,7 +271,7 @@ void Subscriptions::on_lost(ServerConn& conn) {
     link.todo.clear();
     link.refused.clear();
     link.ask_again_at = Instant::never();
-    link.held = 0;
+    note_none_held(server);
     link.is_dropping = false;
     link.kept.clear();
     kept_.remove(link);

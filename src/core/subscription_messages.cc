@@ -330,10 +330,7 @@ void Subscriptions::on_confirmed(Link& link) {
     Pool& pool = link.conn->server->pool();
     Spot& spot = *topic.spot(*link.conn->server);
     spot.pending -= 1;
-    if (spot.held != asked.subscribes) {
-        link.held = asked.subscribes ? link.held + 1 : link.held - 1;
-    }
-    spot.held = asked.subscribes;
+    note_held(*link.conn->server, topic, spot, asked.subscribes);
     spot.was_refused = false;
     spot.was_told = false;
     note_recovery(link);

@@ -85,17 +85,19 @@ Listeners* Subscriptions::listeners_of(const Pool& pool) const {
 
 int64_t Subscriptions::more_listeners(const Pool& pool,
                                       TopicKind kind,
-                                      std::string_view name) const {
+                                      std::string_view name,
+                                      uint32_t server) const {
     int64_t more = 0;
     if (const Topic* topic = find(pool, kind, name)) {
-        const bool is_counted = std::ranges::any_of(topic->spots, &Spot::held);
+        const bool is_counted = std::ranges::any_of(topic->spots, [server](const Spot& spot) {
+            return spot.server->number() == server && spot.held;
+        });
         more = static_cast<int64_t>(topic->clients.size()) - (is_counted ? 1 : 0);
     }
     if (listeners_of(pool) == nullptr) return more;
     for (uint32_t worker = 0; worker < proxy_->environment().worker_count; ++worker) {
         if (worker == proxy_->environment().worker_index) continue;
-        const uint64_t count = (*pool.shared->listeners)[worker].count(kind, name);
-        if (count > 0) more += static_cast<int64_t>(count) - 1;
+        more += (*pool.shared->listeners)[worker].more_listeners(kind, name, server);
     }
     return more;
 }
@@ -144,12 +146,12 @@ void Subscriptions::count_receivers(Request& request,
     for (uint32_t worker = 0; worker < environment.worker_count; ++worker) {
         if (worker == environment.worker_index) continue;
         const Listeners& listeners = (*pool.shared->listeners)[worker];
-        const uint64_t count = listeners.count(kind, channel);
-        if (count > 0) more += static_cast<int64_t>(count) - 1;
+        more += listeners.more_receivers(kind, channel, server.number());
         if (!has_patterns) continue;
-        const std::optional<uint64_t> others = listeners.more_by_patterns(channel, steps_);
+        const std::optional<int64_t> others =
+            listeners.more_by_patterns(channel, server.number(), steps_);
         if (!others.has_value()) return;
-        more += static_cast<int64_t>(*others);
+        more += *others;
     }
     if (more == 0) return;
     request.only.special = Special::Publish;

@@ -303,6 +303,57 @@ class Messages(RedisCase):
         with proxy.client() as client:
             wait_for(lambda: client.value("PUBSUB", "NUMSUB", "many") == [b"many", 1], "they leave")
 
+    def test_whom_a_server_does_not_reach_is_not_counted(self):
+        """Whichever worker is asked: who stays subscribed is in NUMSUB, and not in PUBLISH."""
+        workers = 3
+        server = self.use(RedisServer())
+        proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, proxy={"workers": workers}))
+        clients = []
+        publishers = {}
+        while len(publishers) < workers or len(clients) < 9:
+            client = proxy.client()
+            self.addCleanup(client.close)
+            worker = client.value("CLIENT", "ID") % workers
+            if worker not in publishers:
+                publishers[worker] = client
+                continue
+            client.call("SUBSCRIBE", "ch")
+            client.call("PSUBSCRIBE", "c*")
+            clients.append((worker, client))
+
+        def counted(worker, message):
+            publisher = publishers[worker]
+            return (publisher.value("PUBLISH", "ch", message),
+                    publisher.value("PUBSUB", "NUMSUB", "ch")[1])
+
+        def delivered(message):
+            """To how many, of channel and pattern, until a message that comes behind it."""
+            count = 0
+            for _, client in clients:
+                count += client.read_available(.3).count(bulk(message))
+            return count
+
+        direct = server.client()
+        self.addCleanup(direct.close)
+        self.assertEqual({counted(worker, "all") for worker in range(workers)}, {(18, 9)})
+        self.assertEqual(delivered("all"), workers * 18)
+        direct.call("ACL", "SETUSER", "default", "-subscribe", "-psubscribe")
+        ids = re.findall(r"^id=(\d+) ", direct.value("CLIENT", "LIST", "TYPE", "pubsub").decode(),
+                         re.MULTILINE)
+        self.assertEqual(len(ids), workers)
+        for number, one in enumerate(ids):
+            direct.call("CLIENT", "KILL", "ID", one)
+            wait_for(lambda: proxy.log().count("subscribed there again") > number, "it is lost")
+            answers = {counted(worker, f"m{number}") for worker in range(workers)}
+            self.assertEqual(len(answers), 1, answers)
+            published, subscribed = answers.pop()
+            self.assertEqual(subscribed, 9)
+            self.assertEqual(workers * published, delivered(f"m{number}"))
+        self.assertEqual(published, 0)
+        direct.call("ACL", "SETUSER", "default", "+subscribe", "+psubscribe")
+        wait_for(lambda: {counted(worker, "again") for worker in range(workers)} == {(18, 9)},
+                 "all have it again", 20)
+
     def test_redis_py(self):
         connection = redis.Redis(*self.proxy.endpoint(), decode_responses=True)
         self.addCleanup(connection.close)

@@ -56,7 +56,7 @@ bool World::check(Worker& worker) {
     }
     // Those of an earlier configuration cannot be seen.
     const bool counts = worker.batches % 16 == 0 && worker.loop->proxy().is_settled();
-    return !counts || check_counts(worker);
+    return !counts || (check_counts(worker) && check_listeners(worker));
 }
 
 bool World::check_server(const Worker& worker, const core::Server& server) {
@@ -301,6 +301,36 @@ bool World::check_patience() {
     return true;
 }
 
+// What other workers read of its subscriptions is what it knows of them.
+bool World::check_listeners(const Worker& worker) {
+    core::Proxy& proxy = worker.loop->proxy();
+    const core::Environment& environment = proxy.environment();
+    if (environment.worker_count == 1) return true;
+    for (const auto& pool : proxy.pools()) {
+        if (pool->topics == nullptr) continue;
+        const core::Listeners& listeners = (*pool->shared->listeners)[environment.worker_index];
+        for (const auto& topics : pool->topics->by_kind) {
+            for (const auto& [name, topic] : topics) {
+                const auto clients = static_cast<int64_t>(topic->clients.size());
+                for (const auto& server : pool->servers) {
+                    const core::Spot* spot = topic->spot(*server);
+                    const bool is_held = spot != nullptr && spot->held;
+                    const uint32_t number = server->number();
+                    if (listeners.more_receivers(topic->kind, name, number) ==
+                            (is_held ? clients - 1 : 0) &&
+                        listeners.more_listeners(topic->kind, name, number) ==
+                            clients - (is_held ? 1 : 0)) {
+                        continue;
+                    }
+                    return fail("other workers see other listeners of " + topic->name + " at " +
+                                server->title());
+                }
+            }
+        }
+    }
+    return true;
+}
+
 // All is calm: who is subscribed has heard everything, and will hear what comes.
 bool World::check_messages() {
     constexpr Duration crossing = Duration::millis(50);
@@ -334,7 +364,7 @@ bool World::check_messages() {
 
 bool World::check_nothing_left(Worker& worker) {
     core::Proxy& proxy = worker.loop->proxy();
-    if (!check_counts(worker)) return false;
+    if (!check_counts(worker) || !check_listeners(worker)) return false;
     if (!proxy.is_idle()) {
         return fail(std::to_string(proxy.live_requests()) + " requests are left");
     }

@@ -102,9 +102,11 @@ struct Join {
     // memcached: what a server named last. What is named next is near it: responses come in the
     // order of the keys, for each server.
     KeyPlace named;
-    std::vector<uint64_t> kept;  // of SCRIPT EXISTS: numbers of scripts that were kept then
-    uint64_t gathered = 0;       // of a gather: bytes of all responses that are counted
-    uint64_t scripts = 0;        // of a gather: KnownScripts::generation() when it was asked
+    // Of SCRIPT EXISTS: of the scripts that were kept then. Of PUBSUB NUMSUB: of the servers that
+    // are asked, by fragment.
+    std::vector<uint64_t> numbers;
+    uint64_t gathered = 0;  // of a gather: bytes of all responses that are counted
+    uint64_t scripts = 0;   // of a gather: KnownScripts::generation() when it was asked
 
     explicit Join(BlockPool& pool) : keys(pool) {}
 };

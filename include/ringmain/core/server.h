@@ -98,6 +98,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     [[nodiscard]] uint32_t index() const { return index_; }
 
+    // The same in all workers, and in each configuration that has it (ServerShared).
+    [[nodiscard]] uint32_t number() const { return number_; }
+
     [[nodiscard]] Health& health() const { return *health_; }
 
     // This worker's.
@@ -154,6 +157,7 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     Pool* pool_ = nullptr;
     const config::Server* options_ = nullptr;
     uint32_t index_ = 0;
+    uint32_t number_ = 0;
     uint64_t queue_size_default_;
     Health* health_ = nullptr;
     stats::ServerCounters* counters_ = nullptr;

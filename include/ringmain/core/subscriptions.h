@@ -72,10 +72,12 @@ class Subscriptions {
     // Of all, without a word.
     void leave(ClientConn& client);
 
-    // How many more clients of this process listen to a channel than its server counts for them.
+    // How many more clients of this process listen to a channel than the server with that number
+    // counts for them.
     [[nodiscard]] int64_t more_listeners(const Pool& pool,
                                          TopicKind kind,
-                                         std::string_view name) const;
+                                         std::string_view name,
+                                         uint32_t server) const;
 
     // PUBLISH to `server`, which counts a worker once for a channel and once for a pattern: its
     // answer will have the clients of this process in their place, unless counting takes long: for
@@ -123,7 +125,7 @@ class Subscriptions {
     // The server may be connected to again.
     void welcome(Server& server);
     // All topics at once: clients are gone, and connections will be.
-    static void end(Pool& pool);
+    void end(Pool& pool);
 
   private:
     // subscriptions.cc
@@ -164,6 +166,8 @@ class Subscriptions {
     void pump(Server& server);
     void discard(Server& server);
     [[nodiscard]] bool ask(Link& link, Topic* topic, bool subscribes);
+    void note_held(Server& server, const Topic& topic, Spot& spot, bool held);
+    void note_none_held(Server& server);
     void forget(Pool& pool, Server& server);
     [[nodiscard]] std::vector<Topic*> topics_at(const ServerConn& conn);
     void note_recovery(Link& link);

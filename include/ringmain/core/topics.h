@@ -136,7 +136,6 @@ struct Link {
         refused.clear();
         spots = 0;
         wanted = 0;
-        held = 0;
     }
 
     // It is not to be asked for again.

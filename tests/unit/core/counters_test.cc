@@ -89,12 +89,12 @@ TEST_CASE("a pool that no configuration in use has any more leaves nothing behin
     shared.forget_others({&with});
     const core::PoolShared still = shared.pools_of(other)[0];
     CHECK(still.scripts->is_kept(kept));
-    CHECK((*still.listeners)[0].count(core::TopicKind::Channel, "news") == 1);
+    CHECK((*still.listeners)[0].more_listeners(core::TopicKind::Channel, "news", 0) == 1);
     CHECK((*still.counters)[0].fragments.get() == 3);
     shared.forget_others({});
     const core::PoolShared back = shared.pools_of(other)[0];
     CHECK_FALSE(back.scripts->is_kept(kept));
-    CHECK((*back.listeners)[0].count(core::TopicKind::Channel, "news") == 0);
+    CHECK((*back.listeners)[0].more_listeners(core::TopicKind::Channel, "news", 0) == 0);
     CHECK((*back.counters)[0].fragments.get() == 0);
 }
 

@@ -3,6 +3,7 @@
 #include "tests/unit/core/world.h"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -148,14 +149,191 @@ TEST_CASE("other workers' patterns take of the same steps") {
     Channel& publisher = world.client();
     const std::string channel(60'000, 'a');
     clients_that(world, 2, {"SUBSCRIBE", channel});
+    const uint32_t server = process.shared.pools[0].servers[0]->number;
+    others.hold(core::TopicKind::Pattern, "a*", server);
     for (int i = 0; i < 3; ++i) {
         others.add(core::TopicKind::Pattern, "a*");
     }
     CHECK(world.ask(publisher, resp({"PUBLISH", channel, "x"})) == ":4\r\n");
+    const std::string slow = "*" + std::string(1000, 'a') + "b";
+    others.hold(core::TopicKind::Pattern, slow, server);
     for (int i = 0; i < 2; ++i) {
-        others.add(core::TopicKind::Pattern, "*" + std::string(1000, 'a') + "b");
+        others.add(core::TopicKind::Pattern, slow);
     }
     CHECK(world.ask(publisher, resp({"PUBLISH", channel, "x"})) == ":1\r\n");
+}
+
+namespace {
+
+// The one number of an answer, or all of it.
+std::string number_in(const std::string& answer) {
+    const size_t colon = answer.rfind(':');
+    return colon == std::string::npos ? answer
+                                      : answer.substr(colon + 1, answer.size() - colon - 3);
+}
+
+// Two workers of one process, each with servers of its own: what a server would say of both the
+// test says for it, to the one that asks.
+struct TwoWorkers {
+    explicit TwoWorkers(config::Pool pool = redis_pool(1))
+        : pools(std::move(pool)),
+          process(config(), 2),
+          asked(pools, {.process = &process, .worker = 0}),
+          other(pools, {.process = &process, .worker = 1}),
+          publisher(asked.client()) {}
+
+    [[nodiscard]] config::Config config() const {
+        config::Config config;
+        config.pools.push_back(pools);
+        return config;
+    }
+
+    // What it answers when the server has counted so many.
+    std::string publish(int counted, const std::string& channel = "c") {
+        const uint32_t server = asked.server_of(channel);
+        asked.server(server).redis.canned["PUBLISH"] = ":" + std::to_string(counted) + "\r\n";
+        return number_in(asked.ask(publisher, resp({"PUBLISH", channel, "x"})));
+    }
+
+    std::string numsub(int counted) {
+        asked.server(0).redis.canned["PUBSUB"] =
+            "*2\r\n" + bulk("c") + ":" + std::to_string(counted) + "\r\n";
+        return number_in(asked.ask(publisher, resp({"PUBSUB", "NUMSUB", "c"})));
+    }
+
+    void cut_other(uint32_t server = 0) {
+        Channel* link = other.subscription(server);
+        REQUIRE(link != nullptr);
+        link->inbound_end = true;
+        other.settle();
+    }
+
+    config::Pool pools;
+    Process process;
+    World asked;
+    World other;
+    Channel& publisher;
+};
+
+}  // namespace
+
+TEST_CASE("another worker's clients count while its server has the subscription") {
+    TwoWorkers workers;
+    clients_that(workers.asked, 2, {"SUBSCRIBE", "c"});
+    clients_that(workers.other, 3, {"SUBSCRIBE", "c"});
+    clients_that(workers.other, 4, {"PSUBSCRIBE", "c*"});
+    CHECK(workers.publish(3) == "9");
+    CHECK(workers.numsub(2) == "5");
+
+    SUBCASE("its connection is lost") {
+        workers.other.server(0).mood = Mood::Refusing;
+        workers.cut_other();
+        CHECK(workers.publish(1) == "2");
+        CHECK(workers.numsub(1) == "5");
+        workers.other.server(0).mood = Mood::Up;
+        workers.other.pass(2000);
+    }
+    SUBCASE("it is refused") {
+        workers.other.server(0).redis.canned["subscribe"] = "-NOPERM no\r\n";
+        workers.cut_other();
+        workers.other.pass(2000);
+        CHECK(workers.publish(2) == "6");
+        CHECK(workers.numsub(1) == "5");
+        workers.other.server(0).redis.canned.clear();
+        workers.other.pass(20'000);
+    }
+    SUBCASE("its server is another one after a reload") {
+        config::Pool pool = workers.pools;
+        pool.redis_auth = "secret";
+        workers.other.server(0).redis.password = "secret";
+        workers.other.server(0).redis.canned["subscribe"] = "-NOPERM no\r\n";
+        workers.other.adopt({pool});
+        workers.other.settle();
+        CHECK(workers.publish(2) == "6");
+        CHECK(workers.numsub(1) == "5");
+        workers.other.server(0).redis.canned.clear();
+        workers.other.pass(20'000);
+    }
+    SUBCASE("its connections are others after a reload") {
+        config::Pool pool = workers.pools;
+        pool.server_connections = 2;
+        workers.other.adopt({pool});
+        workers.other.settle();
+    }
+    CHECK(workers.publish(3) == "9");
+    CHECK(workers.numsub(2) == "5");
+}
+
+TEST_CASE("a subscription that is nobody's any more, and does not end, counts for nobody") {
+    TwoWorkers workers;
+    clients_that(workers.asked, 2, {"SUBSCRIBE", "c"});
+    const auto leaving = clients_that(workers.other, 2, {"SUBSCRIBE", "c"});
+    CHECK(workers.publish(2) == "4");
+    workers.other.server(0).redis.canned["unsubscribe"] = "-BUSY\r\n";
+    for (Channel* client : leaving) {
+        workers.other.drop(*client);
+    }
+    workers.other.settle();
+    CHECK(workers.publish(2) == "2");
+    CHECK(workers.numsub(2) == "2");
+    workers.other.server(0).redis.canned.clear();
+    workers.other.pass(20'000);
+    CHECK(workers.publish(1) == "2");
+    CHECK(workers.numsub(1) == "2");
+}
+
+TEST_CASE("where a channel is on all servers, each counts whom it reaches") {
+    config::Pool pool = redis_pool(2);
+    pool.channels = config::Channels::Everywhere;
+    TwoWorkers workers(pool);
+    const std::string first = workers.asked.key_on(0);
+    const std::string second = workers.asked.key_on(1);
+    clients_that(workers.other, 3, {"SUBSCRIBE", first, second});
+    workers.other.server(0).mood = Mood::Refusing;
+    workers.cut_other(0);
+    CHECK(workers.publish(0, first) == "0");
+    CHECK(workers.publish(1, second) == "3");
+    const auto numsub = [&workers](const std::string& channel, uint32_t server, int counted) {
+        workers.asked.server(server).redis.canned["PUBSUB"] =
+            "*2\r\n" + bulk(channel) + ":" + std::to_string(counted) + "\r\n";
+        return number_in(workers.asked.ask(workers.publisher, resp({"PUBSUB", "NUMSUB", channel})));
+    };
+    CHECK(numsub(first, 0, 0) == "3");
+    CHECK(numsub(second, 1, 1) == "3");
+}
+
+TEST_CASE("a worker that has ended listens to nothing") {
+    config::Config config;
+    config.pools.push_back(redis_pool(1));
+    Process process(config, 2);
+    const core::PoolShared& pool = process.shared.pools[0];
+    const auto more = [&pool] {
+        return (*pool.listeners)[1].more_listeners(
+            core::TopicKind::Channel, "c", pool.servers[0]->number);
+    };
+    Loop loop(config, {.process = &process, .worker = 1});
+    const auto bring = [&loop](Channel& channel, const std::string& bytes) {
+        loop.begin();
+        if (channel.server != nullptr && !channel.connected) loop.connected(channel);
+        channel.inbound = bytes;
+        loop.receive(channel);
+        loop.end();
+    };
+    for (int i = 0; i < 3; ++i) {
+        loop.begin();
+        Channel* client = loop.accept();
+        REQUIRE(client != nullptr);
+        client->inbound = resp({"SUBSCRIBE", "c"});
+        loop.receive(*client);
+        loop.end();
+    }
+    Channel& link = *loop.channels()[2];
+    REQUIRE(link.server != nullptr);
+    bring(link, "");
+    bring(link, "*3\r\n" + bulk("subscribe") + bulk("c") + ":1\r\n");
+    CHECK(more() == 2);
+    loop.shut_down();
+    CHECK(more() == 0);
 }
 
 }  // namespace ringmain::test
