@@ -40,6 +40,13 @@ void SlowLog::add(const SlowRequest& request) {
     if (latest_.size() > size_) latest_.pop_back();
 }
 
+void SlowLog::add_all(std::vector<SlowRequest>& requests) {
+    std::ranges::stable_sort(requests, {}, &SlowRequest::at_ns);
+    for (const SlowRequest& request : requests) {
+        add(request);
+    }
+}
+
 void SlowLog::clear() {
     latest_.clear();
     slowest_.clear();

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "collect.h"
 #include "process_figures.h"
@@ -142,15 +143,17 @@ void Reporter::publish(Instant now) {
 
 void Reporter::take_slow_requests() {
     uint64_t dropped = 0;
+    std::vector<stats::SlowRequest> requests;
     for (const auto& worker : options_.workers) {
         stats::SlowQueue& queue = worker->counters().slow_requests;
         stats::SlowRequest request;
         // At most what fits: a worker in trouble may add as fast as this takes.
         for (uint32_t i = 0; i < stats::SlowQueue::capacity && queue.pop(request); ++i) {
-            slow_log_.add(request);
+            requests.push_back(request);
         }
         dropped += queue.dropped();
     }
+    slow_log_.add_all(requests);
     sources_.slow_dropped = dropped;
 }
 

@@ -78,6 +78,8 @@ class SlowLog {
     explicit SlowLog(uint32_t size) : size_(size) {}
 
     void add(const SlowRequest& request);
+    // What came since the last time, of all workers, in any order: ids follow time.
+    void add_all(std::vector<SlowRequest>& requests);
     void clear();
 
     [[nodiscard]] const std::deque<SlowEntry>& latest() const { return latest_; }  // newest first

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sample.h"
 #include <doctest/doctest.h>
@@ -77,6 +78,22 @@ TEST_CASE("the latest and the slowest are kept, each up to its limit") {
     CHECK(log.slowest().empty());
     log.add(request_of(5));
     CHECK(log.latest().front().id == 21);
+}
+
+TEST_CASE("what workers noted one beside the other is kept in the order of time") {
+    SlowLog log(3);
+    std::vector<SlowRequest> requests;
+    for (const int64_t at : {30, 50, 10, 20, 40}) {
+        requests.push_back(request_of(1000 + at));
+        requests.back().at_ns = at;
+    }
+    log.add_all(requests);
+    REQUIRE(log.latest().size() == 3);
+    for (size_t i = 0; i < 3; ++i) {
+        CHECK(log.latest()[i].id == 5 - i);
+        CHECK(log.latest()[i].request.at_ns == 50 - 10 * static_cast<int64_t>(i));
+    }
+    CHECK(log.slowest().front().request.at_ns == 50);
 }
 
 TEST_CASE("a slow request is shown with its key escaped and where its time went") {
