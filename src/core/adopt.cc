@@ -18,7 +18,11 @@ namespace ringmain::core {
 
 namespace {
 
-constexpr std::string_view not_configured = "is not configured any more";
+// Why a server of an earlier configuration ends what nobody else may have.
+std::string_view end_of(const Server& server) {
+    if (!server.is_remade) return "is not configured any more";
+    return "has new connections after a reload (server_connections or redis_db)";
+}
 
 // A connection to the one is as good as one to the other, which is a server of `pool`.
 bool is_same_server(const Server& a, const config::Pool& pool, const config::Server& b) {
@@ -115,7 +119,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     }
     for (auto& old_pool : old_pools) {
         for (const auto& server : old_pool->servers) {
-            leases_.retire(*server, not_configured);
+            leases_.retire(*server, end_of(*server));
         }
         old_pool->retired = true;
         take_clients(clients[old_pool.get()], nullptr);
@@ -150,6 +154,7 @@ void Proxy::take_servers(Pool& old_pool, Pool& pool) {
             });
         if (found == old_pool.servers.end()) continue;
         if (!is_alike) {
+            (*found)->is_remade = true;
             subscriptions_.hand_over(**found, *pool.servers[i]);
             continue;
         }
@@ -234,7 +239,7 @@ void Proxy::sweep_retired() {
         bool in_use = pool->clients > 0;
         for (const auto& server : pool->servers) {
             for (const auto& conn : server->connections()) {
-                if (conn->fragments.empty()) lose(*conn, not_configured, Blame::Nobody);
+                if (conn->fragments.empty()) lose(*conn, end_of(*server), Blame::Nobody);
             }
             in_use = in_use || is_in_use(*server);
         }

@@ -387,6 +387,14 @@ class Ends(Case):
         other.call("RPUSH", "l", "x")
         self.assertEqual(self.client.value("BLPOP", "l", "0"), [b"l", b"x"])
 
+    def test_a_reload_that_makes_its_connections_anew(self):
+        self.begin()
+        self.reload(server_connections=2)
+        self.assertRegex(self.client.read().decode(),
+                         r"^-ERR ringmain: .* has new connections after a reload \(")
+        self.server.call("RPUSH", "l", "x")
+        self.assertEqual(self.client.value("BLPOP", "l", "0"), [b"l", b"x"])
+
     def test_a_server_that_is_ejected(self):
         other = self.use(RedisServer())
         self.proxy = self.use(Ringmain({"alpha": {

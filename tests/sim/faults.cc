@@ -19,6 +19,7 @@ constexpr Text of_server[] = {
     // Of two that go in the batch of a reload, keys of the one may pass by the other.
     {"is ejected: ", Any | Moved},
     {"is not configured any more", Moved},
+    {"has new connections after a reload (server_connections or redis_db)", Moved},
     {"is loading its data (eject_on_loading)", Loading},
     {"did not answer a probe within ", Slow | Vanish},
     {"answered a probe with '", Loading | WrongShape},

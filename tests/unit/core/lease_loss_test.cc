@@ -121,6 +121,20 @@ TEST_CASE("so do those that are lost while their client waits on another server"
 }
 
 TEST_CASE("a reload that removes the server where keys are watched and waited for") {
+    std::string end = "is not configured any more";
+    config::Pool other = redis_pool(2);
+    other.servers.erase(other.servers.begin());
+    SUBCASE("for another one") {}
+    SUBCASE("from where it was: its connections are more") {
+        end = "has new connections after a reload (server_connections or redis_db)";
+        other = redis_pool(1);
+        other.server_connections = 2;
+    }
+    SUBCASE("from where it was: its database is another") {
+        end = "has new connections after a reload (server_connections or redis_db)";
+        other = redis_pool(1);
+        other.redis_db = 3;
+    }
     for (const bool pops : {false, true}) {
         CAPTURE(pops);
         World world(redis_pool(1));
@@ -130,15 +144,13 @@ TEST_CASE("a reload that removes the server where keys are watched and waited fo
         CHECK(world.ask(client, resp({"BLPOP", "l", "0"})).empty());
         REQUIRE(world.leases(0).size() == 1);
         Channel* lease = world.leases(0)[0];
-        config::Pool other = redis_pool(2);
-        other.servers.erase(other.servers.begin());
         world.adopt({other});
         world.settle();
         lease->arrived.clear();
         if (pops) lease->inbound += popped;
         world.server(0).mood = Mood::Up;
         world.settle();
-        const std::string why = "server s0 (10.0.0.1:7000) is not configured any more";
+        const std::string why = "server s0 (10.0.0.1:7000) " + end;
         CHECK(World::heard(client) == (pops ? popped : "-ERR ringmain: " + why + "\r\n"));
         CHECK(lease->closed);
         CHECK(world.ask(client, transaction) == discarded_for(why));
