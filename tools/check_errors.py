@@ -28,7 +28,8 @@ UNHEARD = ("was left by its client", "is not needed any more", "was replaced", "
            "is shut down", "is in an unknown state", "was ejected meanwhile",
            "answered a probe with '", "serves another database now")
 # What a server says, to be compared with.
-FOREIGN = ("WRONGTYPE Operation against a key holding the wrong kind of value",)
+FOREIGN = ("WRONGTYPE Operation against a key holding the wrong kind of value",
+           "SERVER_ERROR out of memory writing get response")
 # Behind "sent a malformed response: ".
 DETAILS = ("response_parser.cc",)
 

@@ -4,6 +4,7 @@
 #include "ringmain/memcached/forward.h"
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "meta_sets.h"
@@ -31,16 +32,55 @@ bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
     return false;
 }
 
+namespace {
+
+// memcached had no memory for the response to a get, and has dropped it together with all that it
+// had not sent yet; this one line stands for all of them. When more than one request waits for an
+// answer nobody can tell how many those were.
+bool drops_others(const ServerConn& conn, std::string_view error) {
+    const size_t sent = conn.fragments.size() - conn.traffic.unsent;
+    return sent > conn.fragments.front()->in_line &&
+           error == "SERVER_ERROR out of memory writing get response";
+}
+
+// The first that waits may be told of it. What reads nothing was answered before, or is still to
+// be.
+bool is_read(const Fragment& fragment) {
+    const memcached::Verb verb = fragment.request->verb;
+    return fragment.special == Special::No &&
+           (verb <= memcached::Verb::Gats || verb == memcached::Verb::MetaGet);
+}
+
+constexpr std::string_view dropped_reason =
+    "had no memory for a response and dropped those before it: raise its read_buf_mem_limit, or "
+    "ask for fewer values at once";
+
+}  // namespace
+
 void Proxy::on_response(ServerConn& conn,
                         const memcached::ResponseFrame& frame,
                         const Bytes& bytes) {
     const Fragment& head = *conn.fragments.front();
+    const bool is_error = frame.kind == memcached::ResponseKind::Error;
+    // A client is the cause, and others are to be served at once.
+    const auto lose_over = [&](std::string_view reason, bool& told) {
+        lose(conn, reason, Blame::Nobody);
+        if (!std::exchange(told, true)) tell(conn, conn.last_error);
+    };
+    bool drops = false;
+    if (is_error) [[unlikely]] {
+        const std::string error = first_line(bytes);
+        drops = drops_others(conn, error);
+        if (drops && !is_read(head)) {
+            lose_over(dropped_reason, conn.server->told_drops);
+            return;
+        }
+    }
     if (head.special == Special::Version) [[unlikely]] {
         MetaSets(*this).on_answer(conn, frame, bytes);
         return;
     }
     const memcached::Verb verb = head.request->verb;
-    const bool is_error = frame.kind == memcached::ResponseKind::Error;
     if (is_error && is_turned_away(conn, bytes)) return;
     // A line may have been joined after a server had begun to answer what it could not know yet.
     const bool is_shared = head.in_line > 1;
@@ -50,6 +90,7 @@ void Proxy::on_response(ServerConn& conn,
     }
     if (is_shared) {
         on_shared_response(conn, frame, bytes);
+        if (drops) lose_over(dropped_reason, conn.server->told_drops);
         return;
     }
     const bool names_key = head.keys > 0 && frame.first_key.size > 0;
@@ -78,11 +119,10 @@ void Proxy::on_response(ServerConn& conn,
         make_ready(request);
     }
     // The server is about to read the block as commands. So may one that refuses its first `ms`.
-    // Its client is the cause, and others are to be served at once.
     if (runs_data) {
-        constexpr std::string_view reason = "refuses the command and may run its data";
-        lose(conn, reason, Blame::Nobody);
-        if (!std::exchange(conn.server->told_runs_data, true)) tell(conn, conn.last_error);
+        lose_over("refuses the command and may run its data", conn.server->told_runs_data);
+    } else if (drops) {
+        lose_over(dropped_reason, conn.server->told_drops);
     }
 }
 

@@ -85,10 +85,17 @@ Bytes all_of(const Chain& parts, Slice one) {
     return parts.empty() ? Bytes(one) : Bytes(parts);
 }
 
-// Whether the answer says in what state the connection is for whoever comes next.
-bool tells_state(const Fragment& fragment) {
-    return fragment.special != Special::No || fragment.request->policy == ResponsePolicy::Script ||
-           fragment.request->verb == memcached::Verb::MetaSet;
+// Whether the answer says in what state the connection is for whoever comes next. An error of a
+// memcached may; what is no line of one is not kept.
+bool tells_state(const ServerConn& conn, const Fragment& fragment) {
+    if (fragment.special != Special::No || fragment.request->policy == ResponsePolicy::Script ||
+        fragment.request->verb == memcached::Verb::MetaSet) {
+        return true;
+    }
+    const auto* parser = std::get_if<memcached::ResponseParser>(&conn.parser);
+    if (parser == nullptr) return false;
+    const memcached::ResponseFrame& frame = parser->frame();
+    return frame.size == 0 || frame.kind == memcached::ResponseKind::Error;
 }
 
 void keep_first_words(Chain& partial, Slice slice) {
@@ -117,7 +124,7 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     const Fragment* head = conn.fragments.front();  // null, maybe, in a prelude
     if (conn.prelude_answers == 0 && !is_one_heard(head, awaiting(conn))) {
-        if ((tells_state(*head) || is_wanted(*head)) && !conn.streaming) {
+        if ((tells_state(conn, *head) || is_wanted(*head)) && !conn.streaming) {
             keep_first_words(conn.partial, slice);
         } else {
             conn.partial.clear();  // only its end matters

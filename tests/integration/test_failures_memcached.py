@@ -2,7 +2,8 @@
 import threading
 
 from fakes import FakeServer, fake_memcached
-from harness import Case, Port, Ringmain, key_on, keys_on, main, needs_ringmain, wait_for
+from harness import (Case, MemcachedServer, Port, Ringmain, key_on, keys_on, main, needs_ringmain,
+                     wait_for)
 
 
 def echo(words, data, _connection=None):
@@ -219,6 +220,51 @@ class Failing(Case):
         for server in (first, second):
             received = b"".join(bytes(connection.received) for connection in server.connections)
             self.assertEqual(received.count(b"get "), 1, received)
+
+
+@needs_ringmain
+class Started(Case):
+    """Real servers, with options that change what they say."""
+
+    def behind(self, *options):
+        self.server = self.use(MemcachedServer(options))
+        return self.use(Ringmain({"alpha": {
+            "protocol": "memcached", "hash_tag": None, "servers": [self.server]}}))
+
+    def client(self, proxy):
+        client = proxy.client()
+        self.addCleanup(client.close)
+        return client
+
+    def test_responses_that_a_server_drops_shift_nobody(self):
+        """Without memory for a get it drops what it has not sent of others' (read_buf_mem_limit)."""
+        proxy = self.behind("-t", "32", "-R", "500", "-o", "read_buf_mem_limit=1")
+        client = self.client(proxy)
+        client.store("foo", "hi")
+        many = b"get" + b" foo" * 400 + b"\r\n"
+        told = b"SERVER_ERROR out of memory writing get response\r\n"
+        dropped = b"read_buf_mem_limit"
+        client.send(b"mg foo v\r\n" + many + b"get nope\r\nget foo\r\nmn\r\n")
+        got = [client.read() for _ in range(5)]
+        self.same(got[4], b"MN\r\n")
+        self.assertIn(got[0], (told, b"VA 2\r\nhi\r\n"))
+        for reply, right in zip(got[1:4], (None, b"END\r\n", b"VALUE foo 0 2\r\nhi\r\nEND\r\n"),
+                                strict=True):
+            self.assertTrue(reply in (told, right) or dropped in reply, reply)
+        self.assertTrue(any(dropped in reply or reply == told for reply in got), got)
+        # Nobody else is told another's.
+        clients = [self.client(proxy) for _ in range(4)]
+        wanted = {b"mg foo v\r\n": b"VA 2\r\nhi\r\n", b"get nope\r\n": b"END\r\n",
+                  b"set z 0 0 1\r\n1\r\n": b"STORED\r\n", b"md nope\r\n": b"NF\r\n"}
+        for _ in range(100):
+            client.send(many)
+            for other, request in zip(clients, wanted, strict=True):
+                other.send(request)
+            client.read()
+            for other, request in zip(clients, wanted, strict=True):
+                reply = other.read()
+                self.assertTrue(reply in (wanted[request], told) or dropped in reply, reply)
+        self.same(client.call(b"get foo"), b"VALUE foo 0 2\r\nhi\r\nEND\r\n")
 
 
 if __name__ == "__main__":

@@ -136,6 +136,7 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     Instant leases_told_until = {};  // nor is another before that
     bool told_runs_data = false;     // what it did with a command that it does not know, in the log
     // Of memcached.
+    bool told_drops = false;  // that it drops responses, in the log
     MetaSet meta_set = MetaSet::Unknown;
     std::string version;  // of one that is TooOld
     // It takes MULTI on a connection of everybody's, and does not end what that begins.
