@@ -29,7 +29,7 @@ UNHEARD = ("was left by its client", "is not needed any more", "was replaced", "
            "answered a probe with '", "serves another database now")
 # What a server says, to be compared with.
 FOREIGN = ("WRONGTYPE Operation against a key holding the wrong kind of value",
-           "SERVER_ERROR out of memory writing get response")
+           "SERVER_ERROR out of memory writing get response", "CLIENT_ERROR unauthenticated")
 # Behind "sent a malformed response: ".
 DETAILS = ("response_parser.cc",)
 

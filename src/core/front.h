@@ -66,6 +66,20 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::BinaryPars
 
 [[nodiscard]] std::string password_text(std::string_view answer);
 
+// The same of a memcached that was started with -Y: there the first `set` of a connection is no
+// value but user and password, and lets in whoever uses the connection after that.
+[[nodiscard]] inline bool wants_token(std::string_view answer) {
+    return answer == "CLIENT_ERROR unauthenticated";
+}
+
+inline constexpr std::string_view token_reason =
+    "wants a password first, and ringmain gives it none: start it without -Y, and let only "
+    "ringmain "
+    "connect to it";
+
+// So of such a connection, on which nothing was answered yet, something else is asked first.
+[[nodiscard]] bool begins_with_set(const ServerConn& conn);
+
 // Why a probe was lost says that its server is there.
 [[nodiscard]] bool is_sign_of_life(const ServerConn& conn, std::string_view reason);
 

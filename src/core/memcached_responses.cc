@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "front.h"
 #include "meta_sets.h"
 
 namespace ringmain::core {
@@ -70,6 +71,10 @@ void Proxy::on_response(ServerConn& conn,
     bool drops = false;
     if (is_error) [[unlikely]] {
         const std::string error = first_line(bytes);
+        if (wants_token(error)) {
+            lose(conn, token_reason, Blame::Us);
+            return;
+        }
         drops = drops_others(conn, error);
         if (drops && !is_read(head)) {
             lose_over(dropped_reason, conn.server->told_drops);

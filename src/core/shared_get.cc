@@ -21,7 +21,7 @@ constexpr std::string_view end_line = "END\r\n";
 
 void Proxy::begin_shared(const ServerConn& conn, memcached::ResponseParser& parser) {
     if (!parser.at_start()) return;
-    const Fragment* head = conn.fragments.front();
+    const Fragment* head = conn.prelude_answers > 0 ? nullptr : conn.fragments.front();
     parser.take_values_singly(head != nullptr && head->in_line > 1);
     parser.keep_keys(head != nullptr && head->keys > 1 && head->request->join == nullptr);
 }

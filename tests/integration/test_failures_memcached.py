@@ -1,4 +1,6 @@
 """The same for memcached: errors with a name, and no reply for the wrong client."""
+import os
+import tempfile
 import threading
 
 from fakes import FakeServer, fake_memcached
@@ -265,6 +267,24 @@ class Started(Case):
                 reply = other.read()
                 self.assertTrue(reply in (wanted[request], told) or dropped in reply, reply)
         self.same(client.call(b"get foo"), b"VALUE foo 0 2\r\nhi\r\nEND\r\n")
+
+    def test_one_clients_password_lets_nobody_in(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".auth") as passwords:
+            passwords.write("user:pass\n")
+            passwords.flush()
+            os.chmod(passwords.name, 0o644)
+            proxy = self.behind("-Y", passwords.name)
+            for request in (b"set a 0 0 9\r\nuser pass\r\n", b"get secret\r\n",
+                            b"ms a 2\r\nhi\r\n", b"set secret 0 0 1\r\nx\r\n") * 3:
+                client = self.client(proxy)
+                client.send(request)
+                reply = client.read()
+                self.assertTrue(reply.startswith(b"SERVER_ERROR ringmain: server "), reply)
+                self.assertIn(b"start it without -Y", reply)
+                client.send(b"mn\r\n")
+                self.same(client.read(), b"MN\r\n")
+            self.assertIn("start it without -Y", proxy.log())
+            self.assertNotIn("is ejected", proxy.log())
 
 
 if __name__ == "__main__":

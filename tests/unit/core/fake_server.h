@@ -91,7 +91,8 @@ class FakeMemcached {
 
     std::map<std::string, std::string> values;
     std::map<std::string, std::string> canned;  // answers by command name, before all else
-    std::vector<std::string> log;               // command lines
+    // Command lines, but for what is asked before a connection's first set.
+    std::vector<std::string> log;
 
   private:
     [[nodiscard]] size_t length_index(const std::string& verb) const;
