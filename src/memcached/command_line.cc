@@ -34,9 +34,26 @@ std::string_view mistake_of_slabs(Words words) {
     return are_numbers ? std::string_view() : answers::bad_format;
 }
 
+// Of which a last word of "noreply" silences memcached, be the others right or wrong. It answers
+// `slabs reassign`, `lru_crawler`, `shutdown` and what it does not know all the same.
+bool is_silenced(std::string_view word, Words words) {
+    const std::string_view what = words.next();
+    std::string_view last = what;
+    size_t count = 0;
+    for (std::string_view next = what; !next.empty(); next = words.next()) {
+        last = next;
+        count += 1;
+    }
+    if (last != "noreply") return false;
+    if (word == "slabs") return what == "automove" && count > 1;
+    if (word == "cache_memlimit") return count <= 2;
+    return word == "lru" || word == "extstore" || word == "watch";
+}
+
 Demand refuse_unknown(std::string_view word, CommandLine& command) {
     const Words words = command.words;
     if (is_http(word, command)) return {.hang_up = true};
+    command.frame->noreply = is_silenced(word, words);
     const std::string_view mistake = word == "slabs" ? mistake_of_slabs(words) : std::string_view();
     command.refuse(mistake.empty() ? refusal_of(word) : mistake);
     return {};

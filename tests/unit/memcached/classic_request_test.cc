@@ -127,6 +127,38 @@ TEST_CASE("of slabs wrong words are answered as memcached does") {
     }
 }
 
+TEST_CASE("of commands that are refused those are silent which memcached silences") {
+    for (const char* line : {"cache_memlimit 64 noreply",
+                             "cache_memlimit noreply",
+                             "slabs automove 1 noreply",
+                             "slabs automove 0 0.8 noreply",
+                             "slabs automove x noreply",
+                             "slabs automove noreply",
+                             "lru mode segmented noreply",
+                             "lru tune 20 40 0.2 2.0 noreply",
+                             "lru temp_ttl 5 noreply",
+                             "lru foo noreply",
+                             "lru noreply",
+                             "extstore free_memchunks 1 100 noreply",
+                             "watch fetchers noreply"}) {
+        CAPTURE(line);
+        CHECK(story_of(text(line) + "\r\nget k\r\n") == story_of("lru noreply\r\nget k\r\n"));
+        CHECK(story_of(text(line) + "\r\n").find("ERROR") == std::string::npos);
+    }
+    for (const char* line : {"lru_crawler disable noreply",
+                             "slabs reassign 1 2 noreply",
+                             "slabs automove",
+                             "slabs noreply",
+                             "cache_memlimit 64 1 noreply",
+                             "shutdown noreply",
+                             "refresh_certs noreply",
+                             "lru noreply 1",
+                             "foo noreply"}) {
+        CAPTURE(line);
+        CHECK(story_of(text(line) + "\r\n").find("ERROR") != std::string::npos);
+    }
+}
+
 TEST_CASE("commands that concern one server are refused by name") {
     for (const char* word : {"watch",
                              "lru_crawler",
