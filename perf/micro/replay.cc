@@ -76,28 +76,37 @@ void Replay::connect_new() {
         begin();
         proxy_.on_connected(*conn);
         proxy_.end_batch();
+        if (conn->state != core::ServerConn::State::Prelude) continue;
+        asked_.clear();
+        send(*conn);
+        answer_requests();
+        peers_[conn->channel].answers.clear();
     }
 }
 
 void Replay::send_requests() {
     asked_.clear();
     while (core::ServerConn* conn = proxy_.next_dirty_server()) {
-        Chain& sendable = proxy_.take_sendable(*conn);
-        if (sendable.empty()) continue;
-        Peer& peer = peers_[conn->channel];
-        asked_.push_back(&peer);
-        if (!is_recorded_) {
-            std::string bytes = sendable.to_string();
-            if (client_->pool->is_redis()) {
-                redis_.serve(bytes, peer.answers, peer.session);
-            } else {
-                memcached_.serve(bytes, peer.answers);
-            }
-        }
-        const uint64_t size = sendable.size();
-        sendable.clear();
-        conn->note_sent(size, now_);
+        send(*conn);
     }
+}
+
+void Replay::send(core::ServerConn& conn) {
+    Chain& sendable = proxy_.take_sendable(conn);
+    if (sendable.empty()) return;
+    Peer& peer = peers_[conn.channel];
+    asked_.push_back(&peer);
+    if (!is_recorded_) {
+        std::string bytes = sendable.to_string();
+        if (client_->pool->is_redis()) {
+            redis_.serve(bytes, peer.answers, peer.session);
+        } else {
+            memcached_.serve(bytes, peer.answers);
+        }
+    }
+    const uint64_t size = sendable.size();
+    sendable.clear();
+    conn.note_sent(size, now_);
 }
 
 void Replay::answer_requests() {

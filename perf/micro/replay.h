@@ -51,6 +51,7 @@ class Replay {
     void begin();
     void connect_new();
     void send_requests();
+    void send(core::ServerConn& conn);
     void answer_requests();
     void take_responses();
     template <class Take>
