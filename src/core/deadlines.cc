@@ -32,11 +32,24 @@ void Proxy::on_tick() {
 
 namespace {
 
+// When the time began that ends with ready_by: a probe's question has its own (begin_prelude).
+Instant ready_from(const ServerConn& conn) {
+    const Duration timeout = Duration::millis(conn.server->pool().options->timeout_ms);
+    const bool has_own = conn.state == ServerConn::State::Prelude && conn.is_asked &&
+                         timeout > Duration{} && conn.ready_by != Instant::never();
+    return has_own ? Instant{conn.ready_by.ns - timeout.ns} : conn.since;
+}
+
 void move_times(const TimeShift& shift, ServerConn& conn) {
     const Fragment* head = conn.fragments.front();
+    // What waited for the connection has left no sooner than what was queued when that became
+    // ready.
+    const bool has_begun = conn.state == ServerConn::State::Ready && shift.covers(conn.ready_at);
     // Until the head is answered it is what is waited for.
-    if (head != nullptr) shift.move_due(conn.answer_by, head->queued);
-    shift.move_due(conn.ready_by, conn.since);
+    if (head != nullptr) {
+        shift.move_due(conn.answer_by, has_begun ? conn.ready_at : head->queued);
+    }
+    shift.move_due(conn.ready_by, ready_from(conn));
     // Of a probe that is not planned it is never.
     if (shift.is_of_all()) shift.move(conn.retry_at);
     for (Instant* at : {&conn.since,
@@ -50,11 +63,13 @@ void move_times(const TimeShift& shift, ServerConn& conn) {
         shift.move(*at);
     }
     // They are in their order.
-    if (head == nullptr || !shift.covers(conn.fragments.back()->queued)) return;
+    if (head == nullptr || (!has_begun && !shift.covers(conn.fragments.back()->queued))) return;
+    const TimeShift shift_of_all = {.by = shift.by};
+    const TimeShift& of_fragments = has_begun ? shift_of_all : shift;
     for (Fragment* fragment = conn.fragments.front(); fragment != nullptr;
          fragment = fragment->next) {
-        shift.move(fragment->queued);
-        shift.move(fragment->sent);
+        of_fragments.move(fragment->queued);
+        of_fragments.move(fragment->sent);
     }
 }
 
@@ -72,6 +87,9 @@ void Proxy::move_times(const TimeShift& shift) {
         }
     }
     subscriptions_.move_times(shift);
+    // There may be very many, and their limits are of seconds.
+    constexpr Duration felt_by_clients = Duration::millis(100);
+    if (shift.by < felt_by_clients) return;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
         shift.move(client->active_at);
@@ -319,6 +337,7 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     if (!falls_silent) return;
     Server& server = *conn.server;
     server.note_change();
+    leases_.give_up_idle(server);
     if (!server.health().tell_once()) return;
     tell(conn,
          "server " + server.title() + " " + silent_text(server.silence, now_) +

@@ -64,19 +64,21 @@ void Leases::give_back(ServerConn& conn) {
     proxy_->wake_at(conn.used_at + idle_lease_max);
 }
 
-// One more is to be connected. Together with the idle ones they are leases_max at most: that which
-// nobody has needed for longest, of any server, is given up for it.
+// One more is to be connected. Together with the idle ones they are leases_max at most: those which
+// nobody has needed for longest, of any server, are given up for it.
 void Leases::make_room(const Pool& pool, uint64_t leased) {
-    uint64_t open = leased;
-    ServerConn* oldest = nullptr;
-    for (const auto& server : pool.servers) {
-        open += server->idle_lease_count;
-        ServerConn* conn = server->idle_leases.front();
-        if (conn == nullptr) continue;
-        if (oldest == nullptr || conn->used_at < oldest->used_at) oldest = conn;
+    for (;;) {
+        uint64_t open = leased;
+        ServerConn* oldest = nullptr;
+        for (const auto& server : pool.servers) {
+            open += server->idle_lease_count;
+            ServerConn* conn = server->idle_leases.front();
+            if (conn == nullptr) continue;
+            if (oldest == nullptr || conn->used_at < oldest->used_at) oldest = conn;
+        }
+        if (oldest == nullptr || open < pool.options->leases_max) return;
+        proxy_->lose(*oldest, unneeded, Blame::Nobody);
     }
-    if (oldest == nullptr || open < pool.options->leases_max) return;
-    proxy_->lose(*oldest, unneeded, Blame::Nobody);
 }
 
 void Leases::give_up_idle(Server& server) {

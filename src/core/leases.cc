@@ -379,9 +379,13 @@ void Leases::check(ServerConn& conn) {
         }
         proxy_->counters().timeouts.add(1);
         conn.count_loss(&stats::ServerCounters::timedout);
+        const Blame blame = waits ? Blame::Server : conn.blame_for_lateness(*head, proxy_->now());
+        Server& server = *conn.server;
         proxy_->lose(conn,
                      waits ? "has not answered when the command's time was up" : late_text(conn),
-                     waits ? Blame::Server : conn.blame_for_lateness(*head, proxy_->now()));
+                     blame);
+        // Each of the others would find out by a client's request.
+        if (blame == Blame::Server) give_up_idle(server);
         return;
     }
     check_idle(conn);

@@ -65,8 +65,9 @@ void Driver::wait() {
     timekeeper_.end_batch(worker_);
     if (progress_.settled.load(std::memory_order_relaxed) != generation_) report_progress();
     // Those in the line for buffers behind idle ones have their turn now (refill_buffers).
-    const bool at_once =
-        stopping_ || (!starved_.empty() && buffers_.held() > 0) || proxy_.has_more_to_do();
+    const bool is_to_judge = unsure_batches_ % unsure_batches_max != 0 && deadline <= now_;
+    const bool at_once = stopping_ || is_to_judge || (!starved_.empty() && buffers_.held() > 0) ||
+                         proxy_.has_more_to_do();
     const Duration timeout = at_once                        ? Duration{}
                              : deadline == Instant::never() ? uring::Ring::forever
                                                             : deadline + fallback_wait - now_;

@@ -185,6 +185,34 @@ TEST_CASE("what began in a batch that took long has its time from the end of tha
     CHECK_FALSE(world.health(0).accepts_traffic());
 }
 
+TEST_CASE("what waited for a connection has its time from the end of the batch that had it") {
+    config::Pool pool = redis_pool(1);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool);
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(200);
+    world.server(0).mood = Mood::Mute;
+    world.settle();
+    REQUIRE(world.link(0) != nullptr);
+    CHECK(world.link(0)->arrived == resp({"GET", "a"}));
+    const Duration busy = Duration::millis(1000);
+    const Instant began = world.loop().now();
+    world.loop().advance(busy);
+    world.loop().begin({.by = busy, .from = began});
+    world.proxy().on_tick();
+    world.loop().end();
+    world.settle();
+    CHECK(World::heard(client) == "");
+    world.pass(190);
+    CHECK(World::heard(client) == "");
+    CHECK(world.health(0).accepts_traffic());
+    world.pass(20);
+    CHECK(World::heard(client).find("did not answer within 400 ms") != std::string::npos);
+}
+
 TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswered") {
     config::Pool pool = redis_pool(1);
     pool.late_connection_timeout_ms = 700;
