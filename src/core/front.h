@@ -11,6 +11,7 @@
 #include "ringmain/memcached/request_parser.h"
 #include "ringmain/resp/request_parser.h"
 
+#include <span>
 #include <string_view>
 
 namespace ringmain::core {
@@ -74,11 +75,12 @@ void refuse_stream(Proxy& proxy, ClientConn& client, const memcached::BinaryPars
 
 inline constexpr std::string_view token_reason =
     "wants a password first, and ringmain gives it none: start it without -Y, and let only "
-    "ringmain "
-    "connect to it";
+    "ringmain connect to it";
 
-// So of such a connection, on which nothing was answered yet, something else is asked first.
-[[nodiscard]] bool begins_with_set(const ServerConn& conn);
+// Whether all that a memcached's values name are keys of the request that is being answered.
+[[nodiscard]] bool are_asked(Proxy& proxy,
+                             ServerConn& conn,
+                             std::span<const std::string_view> named);
 
 // Why a probe was lost says that its server is there.
 [[nodiscard]] bool is_sign_of_life(const ServerConn& conn, std::string_view reason);

@@ -3,9 +3,12 @@
 #include "ringmain/core/proxy.h"
 #include "ringmain/memcached/forward.h"
 
+#include <algorithm>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "front.h"
 #include "meta_sets.h"
@@ -16,7 +19,7 @@ namespace ringmain::core {
 bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
     Join* join = fragment.request->join;
     if (fragment.keys == 1) return key_check_hash(key) == fragment.key_hash;
-    if (join == nullptr) return true;  // as each of its values (find_each)
+    if (join == nullptr) return true;  // as each of its values (are_asked)
     std::string scratch;
     KeyPlace next = join->named;
     for (size_t count = join->owners.size(); count > 0; --count) {
@@ -31,6 +34,29 @@ bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
         return true;
     }
     return false;
+}
+
+// All of those, of a get whose keys lie on one server. They come in the order of the keys; whose do
+// not are looked for in a table that is made then, once for a response.
+bool are_asked(Proxy& proxy, ServerConn& conn, std::span<const std::string_view> named) {
+    Fragment& head = *conn.fragments.front();
+    if (!is_wanted(head)) return true;
+    std::string& scratch = proxy.scratch().text;
+    const Bytes keys(head.response);
+    const size_t found = memcached::find_ahead(keys, named, scratch, head.received);
+    std::vector<uint64_t>& table = conn.asked_keys;
+    return std::ranges::all_of(named.subspan(found), [&](std::string_view key) {
+        if (table.empty()) {
+            std::string_view rest = keys.view({0, keys.size()}, scratch);
+            while (!rest.empty()) {
+                const std::string_view asked = rest.substr(0, rest.find(' '));
+                if (!asked.empty()) table.push_back(proxy.key_check_hash(asked));
+                rest.remove_prefix(std::min(asked.size() + 1, rest.size()));
+            }
+            std::ranges::sort(table);
+        }
+        return std::ranges::binary_search(table, proxy.key_check_hash(key));
+    });
 }
 
 namespace {
@@ -113,7 +139,10 @@ void Proxy::on_response(ServerConn& conn,
     if (!head.abandoned) note_success(conn, head.queued);
     Fragment& fragment = take_answered(conn);
     Request& request = *fragment.request;
-    if (fragment.keys > 1 && request.join == nullptr) fragment.response.clear();  // the keys
+    if (fragment.keys > 1 && request.join == nullptr) {
+        fragment.response.clear();  // the keys
+        std::vector<uint64_t>().swap(conn.asked_keys);
+    }
     if (fragment.abandoned || (request.client == nullptr && request.join == nullptr)) {
         free_if_done(request);
     } else if (request.join != nullptr) {

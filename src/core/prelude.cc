@@ -3,7 +3,6 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
-#include "ringmain/memcached/forward.h"
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
@@ -65,16 +64,7 @@ std::string reason_of_other(const ServerConn& conn, const std::string& answer, b
     return "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
 }
 
-// What every server that is spoken to as a memcached knows. There is no value of that name.
-constexpr std::string_view hello_get = "get ringmain:hello\r\n";
-
 }  // namespace
-
-bool begins_with_set(const ServerConn& conn) {
-    const Fragment* head = conn.fragments.front();
-    return head != nullptr && head->request->verb == memcached::Verb::Set &&
-           !conn.server->pool().is_redis();
-}
 
 // In this order: who we are, which protocol, which database. Each answer is checked before the
 // first request leaves.
@@ -120,10 +110,6 @@ void Proxy::begin_prelude(ServerConn& conn) {
             text += "version\r\n";
         }
         said |= ServerConn::Ping;
-    } else if (begins_with_set(conn)) {
-        text += hello_get;
-        said |= ServerConn::Hello;
-        conn.is_asked = true;
     }
     // Who does not answer a probe in time would not answer a request in time.
     if (conn.is_asked && options.timeout_ms > 0) {
@@ -219,18 +205,9 @@ void Proxy::on_prelude_response(ServerConn& conn,
                                 const memcached::ResponseFrame& frame,
                                 const Bytes& bytes) {
     const ServerConn::Said command = conn.take_prelude_answer();
+    RM_DCHECK(command == ServerConn::Ping);
     const std::string answer = first_line(bytes);
-    if (command == ServerConn::Ping) {
-        on_ping_answered(conn, answer, MetaSets::answers_version(frame, answer));
-    } else if (is_full(answer)) {
-        lose(conn, crowded_text(answer));
-    } else if (wants_token(answer)) {
-        lose(conn, token_reason, Blame::Us);
-    } else if (!memcached::fits(memcached::Verb::Get, frame)) {
-        lose(conn, "sent a response that does not fit the request");
-    } else {
-        become_ready(conn);
-    }
+    on_ping_answered(conn, answer, MetaSets::answers_version(frame, answer));
 }
 
 // For all but a probe an error will do, if the server has room for the connection.

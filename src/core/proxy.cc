@@ -430,7 +430,6 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     fragment.queued = now_;
     fragment.sent = now_;
     conn.note_queued(fragment);
-    conn.fragments.push_back(&fragment);
     if (conn.first_in_time == nullptr) {
         conn.first_in_time = &fragment;
         const Duration limit = first_limit(*conn.server->pool().options);
@@ -438,13 +437,8 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
             waiting_.add(conn);
             wake_at(now_ + limit);
         }
-        if (!conn.spoke_since_connect && conn.state == ServerConn::State::Ready &&
-            conn.fragments.front() == &fragment && begins_with_set(conn)) {
-            waiting_.add(conn);
-            begin_attempt(conn);
-            begin_prelude(conn);
-        }
     }
+    conn.fragments.push_back(&fragment);
     if (conn.state == ServerConn::State::Ready) {
         dirty_servers_.add(conn);
     } else {

@@ -218,13 +218,10 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
         if constexpr (may_share) {
             if (!continue_shared(conn, parser, status)) return;
             if (!parser.kept_keys().empty()) [[unlikely]] {
-                Fragment& head = *conn.fragments.front();
-                const bool are_asked =
-                    !is_wanted(head) ||
-                    memcached::find_each(
-                        Bytes(head.response), parser.kept_keys(), scratch_.text, head.received);
+                const bool is_right = parser.frame().value_count <= conn.fragments.front()->keys &&
+                                      core::are_asked(*this, conn, parser.kept_keys());
                 parser.forget_kept_keys();
-                if (!are_asked) {
+                if (!is_right) {
                     lose(conn, "sent a value for a key that was not asked for");
                     return;
                 }

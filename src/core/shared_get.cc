@@ -19,11 +19,13 @@ constexpr std::string_view end_line = "END\r\n";
 
 }  // namespace
 
-void Proxy::begin_shared(const ServerConn& conn, memcached::ResponseParser& parser) {
+void Proxy::begin_shared(ServerConn& conn, memcached::ResponseParser& parser) {
     if (!parser.at_start()) return;
     const Fragment* head = conn.prelude_answers > 0 ? nullptr : conn.fragments.front();
     parser.take_values_singly(head != nullptr && head->in_line > 1);
-    parser.keep_keys(head != nullptr && head->keys > 1 && head->request->join == nullptr);
+    const bool keeps = head != nullptr && head->keys > 1 && head->request->join == nullptr;
+    parser.keep_keys(keeps);
+    if (keeps) conn.asked_keys.clear();
 }
 
 // Once it is known whose value is coming, its owner is the head. False: the connection was lost.

@@ -170,34 +170,27 @@ void keys_of(const RequestFrame& frame,
     RM_ASSERT(keys.size() == frame.key_count);
 }
 
-bool find_each(const Bytes& keys,
-               std::span<const std::string_view> named,
-               std::string& scratch,
-               uint32_t& at) {
+size_t find_ahead(const Bytes& keys,
+                  std::span<const std::string_view> named,
+                  std::string& scratch,
+                  uint32_t& at) {
     constexpr uint32_t looked_at = 4096;
-    // Out of order they would take a turn each.
-    uint64_t left = 256 * 1024 + 4 * uint64_t{keys.size()};
     std::string_view rest;  // from `at` on: as much as is looked at, and at least one key
-    for (const std::string_view key : named) {
-        uint32_t passed = 0;
-        for (bool is_found = false; !is_found;) {
-            if (at == keys.size()) at = 0;
-            if (rest.size() <= key_size_max && at + rest.size() < keys.size()) {
-                rest = keys.view({at, std::min(keys.size() - at, looked_at)}, scratch);
-            }
-            is_found =
-                rest.starts_with(key) && (rest.size() == key.size() || rest[key.size()] == ' ');
-            const size_t size = is_found ? key.size() : std::min(rest.find(' '), rest.size());
-            const auto step = static_cast<uint32_t>(std::min(size + 1, rest.size()));
-            passed += step;
-            const bool is_nowhere = !is_found && passed >= keys.size();
-            if (is_nowhere || step > left) return false;
-            left -= step;
-            rest.remove_prefix(step);
-            at += step;
+    size_t found = 0;
+    while (found < named.size() && at < keys.size()) {
+        const std::string_view key = named[found];
+        if (rest.size() <= key_size_max && at + rest.size() < keys.size()) {
+            rest = keys.view({at, std::min(keys.size() - at, looked_at)}, scratch);
         }
+        const bool is_it =
+            rest.starts_with(key) && (rest.size() == key.size() || rest[key.size()] == ' ');
+        const size_t size = is_it ? key.size() : std::min(rest.find(' '), rest.size());
+        const auto step = static_cast<uint32_t>(std::min(size + 1, rest.size()));
+        rest.remove_prefix(step);
+        at += step;
+        if (is_it) found += 1;
     }
-    return true;
+    return found;
 }
 
 std::string_view placed_key(const RequestFrame& frame, const Bytes& bytes, std::string& scratch) {

@@ -65,12 +65,8 @@ class FakeConnection:
         return arguments
 
     def read_memcached(self):
-        """The words of the next command line and its data block (None where there is none). What
-        ringmain asks before a connection's first set is answered here."""
+        """The words of the next command line and its data block (None where there is none)."""
         words = self.read_line().split()
-        if words == [b"get", b"ringmain:hello"]:
-            self.send(b"END\r\n")
-            return self.read_memcached()
         data = None
         if words and words[0] in (b"set", b"add", b"replace", b"append", b"prepend", b"cas"):
             data = self.read_exactly(int(words[4]) + 2)[:-2]

@@ -273,7 +273,7 @@ class Proxy {
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
     [[nodiscard]] bool is_turned_away(ServerConn& conn, const Bytes& error);
 
-    static void begin_shared(const ServerConn& conn, memcached::ResponseParser& parser);
+    static void begin_shared(ServerConn& conn, memcached::ResponseParser& parser);
     [[nodiscard]] bool continue_shared(ServerConn& conn,
                                        memcached::ResponseParser& parser,
                                        ParseStatus& status);

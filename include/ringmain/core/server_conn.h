@@ -5,8 +5,7 @@
 //     +---- refused, lost, refused a password, malformed or unasked bytes --+
 //
 // Requests may be queued from Connecting on; they leave when Ready. Prelude sends what a new
-// connection must say first (AUTH, HELLO, SELECT, PING) and checks every answer. A memcached's goes
-// back from Ready to Prelude when the first thing that it is to be sent is a `set`. Losing the
+// connection must say first (AUTH, HELLO, SELECT, PING) and checks every answer. Losing the
 // connection answers all that wait in the FIFO with an error that names the server and the reason.
 
 #pragma once
@@ -50,7 +49,7 @@ class ServerConn {
   public:
     enum class State : uint8_t { Closed, Connecting, Prelude, Ready };
 
-    // In a prelude, in this order. Bits; to a memcached Hello is a get, and Ping is `version`.
+    // In a prelude, in this order. Bits; Ping is `version` to a memcached.
     enum Said : uint8_t { Auth = 1, Hello = 2, Select = 4, Ping = 8 };
 
     // The get at the end of `out`, if it is one that another key may join (src/design/0007).
@@ -287,6 +286,8 @@ class ServerConn {
     Chain prelude_out;
     Chain out;
     OpenGet open_get;
+    // Hashes of the keys of the get that is being answered, when values come out of their order.
+    std::vector<uint64_t> asked_keys;
     Chain partial;  // the beginning of an unfinished response
     std::variant<resp::ResponseParser, memcached::ResponseParser> parser;
     Traffic traffic;

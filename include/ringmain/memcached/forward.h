@@ -25,13 +25,13 @@ void keys_of(const RequestFrame& frame,
              std::string& scratch,
              std::vector<ByteRange>& keys);
 
-// Whether all in `named`, which hold no blank, are among the keys of a get, parted by blanks. Each
-// is looked for from `at` on, behind the one before it, where it is but for a server that does not
-// keep their order.
-[[nodiscard]] bool find_each(const Bytes& keys,
-                             std::span<const std::string_view> named,
-                             std::string& scratch,
-                             uint32_t& at);
+// How many of `named`, which hold no blank, from the first on are among the keys of a get, parted
+// by blanks, each behind the one before it and from `at` on. `at` goes behind the last one that was
+// found; to the end when one was not.
+[[nodiscard]] size_t find_ahead(const Bytes& keys,
+                                std::span<const std::string_view> named,
+                                std::string& scratch,
+                                uint32_t& at);
 
 // The key that is hashed: decoded where the request carries flag b. `scratch` backs the view.
 [[nodiscard]] std::string_view placed_key(const RequestFrame& frame,

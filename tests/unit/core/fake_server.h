@@ -91,8 +91,7 @@ class FakeMemcached {
 
     std::map<std::string, std::string> values;
     std::map<std::string, std::string> canned;  // answers by command name, before all else
-    // Command lines, but for what is asked before a connection's first set.
-    std::vector<std::string> log;
+    std::vector<std::string> log;               // command lines
 
   private:
     [[nodiscard]] size_t length_index(const std::string& verb) const;

@@ -186,11 +186,6 @@ void World::adopt(std::vector<config::Pool> pools) {
 // The server at the other end reads what arrived, and answers.
 void World::serve(Channel& channel) {
     FakeServer& server = servers_[index_of(*channel.server)];
-    constexpr std::string_view hello = "get ringmain:hello\r\n";
-    if (server.mood == Mood::Mute && server.answers_hello && channel.arrived.starts_with(hello)) {
-        channel.arrived.erase(0, hello.size());
-        channel.inbound += "END\r\n";
-    }
     if (server.mood != Mood::Up || channel.inbound_end) return;
     std::string answers;
     if (pool().protocol == config::Protocol::Redis) {

@@ -35,7 +35,6 @@ struct FakeServer {
     Mood mood = Mood::Up;
     FakeRedis redis;
     FakeMemcached memcached;
-    bool answers_hello = true;  // what is asked before a connection's first set; also when Mute
 };
 
 // Servers s0, s1, ... at 10.0.0.1:7000, 10.0.0.1:7001, ...; no preconnect.
