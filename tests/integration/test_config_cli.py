@@ -410,9 +410,8 @@ class Running(CommandLine):
                 proxy.child.send_signal(number)
                 self.working(client)
         # The answer may come before the signal is taken.
-        wait_for(lambda: "USR2: " in proxy.log(), "USR2 is taken")
-        self.assertIn("TTIN: log_level is info now", proxy.log())
-        self.assertIn("TTOU: log_level is notice now", proxy.log())
+        for taken in ("USR2: ", "TTIN: log_level is info now", "TTOU: log_level is notice now"):
+            wait_for(lambda text=taken: text in proxy.log(), taken)
 
     @needs_ringmain
     def test_a_port_in_use_is_refused_with_its_name(self):
