@@ -87,32 +87,29 @@ constexpr std::string_view dropped_reason =
 void Proxy::on_response(ServerConn& conn,
                         const memcached::ResponseFrame& frame,
                         const Bytes& bytes) {
+    if (frame.kind != memcached::ResponseKind::Error) [[likely]] {
+        answer_head(conn, frame, bytes);
+        return;
+    }
+    if (is_turned_away(conn, bytes)) return;
+    const bool drops = drops_others(conn, first_line(bytes));
+    if (!drops || is_read(*conn.fragments.front())) answer_head(conn, frame, bytes);
+    if (!drops || conn.state != ServerConn::State::Ready) return;
+    // A client is the cause, and others are to be served at once.
+    lose(conn, dropped_reason, Blame::Nobody);
+    if (!std::exchange(conn.server->told_drops, true)) tell(conn, conn.last_error);
+}
+
+void Proxy::answer_head(ServerConn& conn,
+                        const memcached::ResponseFrame& frame,
+                        const Bytes& bytes) {
     const Fragment& head = *conn.fragments.front();
     const bool is_error = frame.kind == memcached::ResponseKind::Error;
-    // A client is the cause, and others are to be served at once.
-    const auto lose_over = [&](std::string_view reason, bool& told) {
-        lose(conn, reason, Blame::Nobody);
-        if (!std::exchange(told, true)) tell(conn, conn.last_error);
-    };
-    bool drops = false;
-    if (is_error) [[unlikely]] {
-        const std::string error = first_line(bytes);
-        if (wants_token(error)) {
-            lose(conn, token_reason, Blame::Us);
-            return;
-        }
-        drops = drops_others(conn, error);
-        if (drops && !is_read(head)) {
-            lose_over(dropped_reason, conn.server->told_drops);
-            return;
-        }
-    }
     if (head.special == Special::Version) [[unlikely]] {
         MetaSets(*this).on_answer(conn, frame, bytes);
         return;
     }
     const memcached::Verb verb = head.request->verb;
-    if (is_error && is_turned_away(conn, bytes)) return;
     // A line may have been joined after a server had begun to answer what it could not know yet.
     const bool is_shared = head.in_line > 1;
     if (!memcached::fits(verb, frame) || frame.singly != is_shared) {
@@ -121,7 +118,6 @@ void Proxy::on_response(ServerConn& conn,
     }
     if (is_shared) {
         on_shared_response(conn, frame, bytes);
-        if (drops) lose_over(dropped_reason, conn.server->told_drops);
         return;
     }
     const bool names_key = head.keys > 0 && frame.first_key.size > 0;
@@ -153,10 +149,10 @@ void Proxy::on_response(ServerConn& conn,
         make_ready(request);
     }
     // The server is about to read the block as commands. So may one that refuses its first `ms`.
+    // Its client is the cause, as well.
     if (runs_data) {
-        lose_over("refuses the command and may run its data", conn.server->told_runs_data);
-    } else if (drops) {
-        lose_over(dropped_reason, conn.server->told_drops);
+        lose(conn, "refuses the command and may run its data", Blame::Nobody);
+        if (!std::exchange(conn.server->told_runs_data, true)) tell(conn, conn.last_error);
     }
 }
 

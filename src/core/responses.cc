@@ -217,15 +217,6 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
         ParseStatus status = fed.status;
         if constexpr (may_share) {
             if (!continue_shared(conn, parser, status)) return;
-            if (!parser.kept_keys().empty()) [[unlikely]] {
-                const bool is_right = parser.frame().value_count <= conn.fragments.front()->keys &&
-                                      core::are_asked(*this, conn, parser.kept_keys());
-                parser.forget_kept_keys();
-                if (!is_right) {
-                    lose(conn, "sent a value for a key that was not asked for");
-                    return;
-                }
-            }
             if (conn.streaming && !Streams::goes_on(conn, parser.frame())) {
                 lose(conn, "sent a response that does not fit the request");
                 return;
@@ -276,9 +267,13 @@ void Proxy::note_error(ServerConn& conn, const Request& request, const Bytes& by
 
 // What is heard first of a server that takes no more connections is no answer to anything.
 bool Proxy::is_turned_away(ServerConn& conn, const Bytes& error) {
-    if (conn.spoke_since_connect) return false;
+    if (conn.spoke_since_connect && conn.server->pool().is_redis()) return false;
     const std::string line = first_line(error);
-    if (!is_full(line)) return false;
+    if (!conn.server->pool().is_redis() && wants_token(line)) {
+        lose(conn, token_reason, Blame::Us);
+        return true;
+    }
+    if (conn.spoke_since_connect || !is_full(line)) return false;
     lose(conn, crowded_text(line));
     return true;
 }

@@ -11,6 +11,8 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/proxy.h"
 
+#include "front.h"
+
 namespace ringmain::core {
 
 namespace {
@@ -32,6 +34,13 @@ void Proxy::begin_shared(ServerConn& conn, memcached::ResponseParser& parser) {
 bool Proxy::continue_shared(ServerConn& conn,
                             memcached::ResponseParser& parser,
                             ParseStatus& status) {
+    if (!parser.kept_keys().empty()) [[unlikely]] {
+        const bool is_right = parser.frame().value_count <= conn.fragments.front()->keys &&
+                              are_asked(*this, conn, parser.kept_keys());
+        parser.forget_kept_keys();
+        if (!is_right) lose(conn, "sent a value for a key that was not asked for");
+        return is_right;
+    }
     if (!parser.in_single_value()) return true;
     if (!find_owner(conn, parser.value_key())) {
         lose(conn, "sent a value for a key that was not asked for");

@@ -67,7 +67,6 @@ class Proxy {
     // Deadlines, retries, probes, idle clients. Does nothing before next_deadline().
     void on_tick();
 
-    // Before begin_batch(): what that plans anew has its time from then on.
     void move_times(const TimeShift& shift);
 
     // While something is unsent there is a batch by then, to find the clients that do not take it.
@@ -271,6 +270,7 @@ class Proxy {
     void on_prelude_response(ServerConn& conn, const memcached::ResponseFrame&, const Bytes& bytes);
     void on_ping_answered(ServerConn& conn, const std::string& answer, bool is_fitting);
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
+    void answer_head(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] bool is_turned_away(ServerConn& conn, const Bytes& error);
 
     static void begin_shared(ServerConn& conn, memcached::ResponseParser& parser);

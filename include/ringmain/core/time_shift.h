@@ -1,7 +1,8 @@
 // ringmain/core/time_shift.h - which of a worker's times move, and by how much.
 //
 // After a pause all of them do. After a batch that took long those do that began in it: what was
-// queued at its beginning left at its end, and until then nobody could answer it.
+// queued at its beginning left at its end, and until then nobody could answer it. They move before
+// the next batch begins, which plans anew from then on.
 
 #pragma once
 
