@@ -34,8 +34,9 @@ void OldestRequests::look(Instant now, Pools pools, Pools retired) {
         Instant oldest = oldest_of(*pool);
         for (const auto& old_pool : retired) {
             // The same name: what its servers still owe is this pool's, too.
-            if (old_pool->counters == pool->counters)
+            if (old_pool->counters == pool->counters) {
                 oldest = std::min(oldest, oldest_of(*old_pool));
+            }
         }
         const bool is_there = oldest != Instant::never();
         is_shown_ = is_shown_ || is_there;

@@ -60,8 +60,9 @@ void Leases::begin_round(const Pool& pool, Turns& turns) {
 // keys still live where they did.
 void Leases::skip_keys(const Pool& pool, Turns& turns) {
     const auto skip = [&turns] {
-        while (turns.asks() && turns.is_empty(turns.next))
+        while (turns.asks() && turns.is_empty(turns.next)) {
             turns.next += 1;
+        }
     };
     const bool has_moved = turns.placements != pool.placements;
     if (has_moved) turns.waited = 0;

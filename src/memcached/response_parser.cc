@@ -216,8 +216,9 @@ ResponseParser::Step ResponseParser::begin_value(std::string_view key,
         frame_.first_key = {key_offset, static_cast<uint32_t>(key.size())};
     }
     frame_.value_count += 1;
-    if (keeps_keys_) [[unlikely]]
+    if (keeps_keys_) [[unlikely]] {
         return begin_kept_value(key, size);
+    }
     if (frame_.singly) key_.assign(key);
     return begin_body(size);
 }
