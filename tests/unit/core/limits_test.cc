@@ -144,6 +144,21 @@ TEST_CASE("after a pause everything has the time that it had left") {
     CHECK_FALSE(world.health(0).accepts_traffic());
 }
 
+namespace {
+
+// What has happened since the clock went on last was one batch of a second.
+void end_long_batch(World& world) {
+    const Instant began = world.loop().now();
+    const Duration busy = Duration::millis(1000);
+    world.loop().advance(busy);
+    world.loop().begin({.by = busy, .from = began});
+    world.proxy().on_tick();
+    world.loop().end();
+    world.settle();
+}
+
+}  // namespace
+
 TEST_CASE("what began in a batch that took long has its time from the end of that") {
     config::Pool pool = redis_pool(3);
     pool.auto_eject_hosts = true;
@@ -158,15 +173,9 @@ TEST_CASE("what began in a batch that took long has its time from the end of tha
     world.pass(100);
     world.server(2).mood = Mood::Vanished;
     Channel& third = world.client();
-    const Instant began = world.loop().now();
     CHECK(world.ask(client, resp({"GET", world.key_on(0)})) == "");
     CHECK(world.ask(third, resp({"GET", world.key_on(2)})) == "");
-    const Duration busy = Duration::millis(1000);
-    world.loop().advance(busy);
-    world.loop().begin({.by = busy, .from = began});
-    world.proxy().on_tick();
-    world.loop().end();
-    world.settle();
+    end_long_batch(world);
     // Its server had all of that time.
     CHECK(World::heard(other).find("did not answer within 400 ms") != std::string::npos);
     CHECK_FALSE(world.health(1).accepts_traffic());
@@ -198,13 +207,7 @@ TEST_CASE("what waited for a connection has its time from the end of the batch t
     world.settle();
     REQUIRE(world.link(0) != nullptr);
     CHECK(world.link(0)->arrived == resp({"GET", "a"}));
-    const Duration busy = Duration::millis(1000);
-    const Instant began = world.loop().now();
-    world.loop().advance(busy);
-    world.loop().begin({.by = busy, .from = began});
-    world.proxy().on_tick();
-    world.loop().end();
-    world.settle();
+    end_long_batch(world);
     CHECK(World::heard(client) == "");
     world.pass(190);
     CHECK(World::heard(client) == "");
