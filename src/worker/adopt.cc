@@ -86,6 +86,7 @@ void Driver::change_listeners(const std::vector<Listener>& wanted) {
         slot->socket = one.socket;
         slot->pool = one.pool;
     }
+    arm_at_ = {};
 }
 
 // What the control thread waits for: its sockets and its memory are free then.

@@ -212,10 +212,17 @@ void Driver::on_completion(const uring::Completion& done) {
 // --- clients come --------------------------------------------------------------------------------
 
 void Driver::arm_listeners() {
+    if (now_ < arm_at_) [[likely]] {
+        return;
+    }
+    arm_at_ = Instant::never();
     for (uint32_t i = 0; i < listeners_.size(); ++i) {
         Listener& listener = listeners_[i];
         if (listener.socket < 0 || listener.armed || listener.leaving) continue;
-        if (now_ < listener.retry_at) continue;
+        if (now_ < listener.retry_at) {
+            arm_at_ = std::min(arm_at_, listener.retry_at);
+            continue;
+        }
         ring_.accept(listener.socket,
                      uring::Shots::Many,
                      {.kind = static_cast<uint8_t>(Operation::Accept),
@@ -232,10 +239,11 @@ void Driver::on_accept(const uring::Completion& done) {
         return;
     }
     if (!done.more()) listener.armed = false;
+    // Out of descriptors or memory: trying at once would only spin. They stay in the backlog.
+    const bool aborted = done.result == -ECONNABORTED || done.result == -EINTR;
+    if (done.result < 0 && !aborted) listener.retry_at = now_ + slow_tick;
+    if (!listener.armed) arm_at_ = std::min(arm_at_, listener.retry_at);
     if (done.result < 0) {
-        // Out of descriptors or memory: trying at once would only spin. They stay in the backlog.
-        const bool aborted = done.result == -ECONNABORTED || done.result == -EINTR;
-        if (!aborted) listener.retry_at = now_ + slow_tick;
         if (is_local_shortage(-done.result)) {
             proxy_.counters().worker.accept_failures.add(1);
             proxy_.leases().give_up_idle();
@@ -244,7 +252,7 @@ void Driver::on_accept(const uring::Completion& done) {
         return;
     }
     place_client(listener, done.result);
-    if (!listener.armed && !draining_ && now_ >= listener.retry_at) arm_listeners();
+    if (!draining_) arm_listeners();
 }
 
 // Where there are fewest; but all that comes late, before a drain or a reload, is let in here.

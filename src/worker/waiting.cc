@@ -98,10 +98,7 @@ Instant Driver::next_deadline() const {
         consider(drain_until_);
         if (!clients_end_) consider(end_clients_by_);
     } else {
-        for (const Listener& listener : listeners_) {
-            const bool waits = listener.socket >= 0 && !listener.armed && !listener.leaving;
-            if (waits) consider(listener.retry_at);
-        }
+        consider(arm_at_);
     }
     if (next_ != nullptr) consider(adopt_by_);
     if (blocks_.has_spare() || proxy_.stores().has_spare()) consider(last_trim_ + slow_tick);

@@ -223,6 +223,7 @@ class Driver {
     std::vector<pollfd> polled_;
     std::vector<Channel*> polled_channels_;
     std::vector<Listener> listeners_;
+    Instant arm_at_;  // no listener is to be armed before; never() when all are
 
     struct Watched {
         Channel* channel = nullptr;
