@@ -17,33 +17,35 @@ bool is_any_of(const Command& row, std::initializer_list<std::string_view> names
 
 }  // namespace
 
-bool RespFront::is_permitted(const Command& container, const Command& row) {
+// Empty: nothing does.
+std::string RespFront::why_forbidden(const Command& container, const Command& row) {
     const User& user = *client_.user;
     if (!user.may_run(container, row)) {
-        error("-NOPERM this user has no permissions to run the '" + std::string(row.name) +
-              "' command\r\n");
-        return false;
+        return "-NOPERM this user has no permissions to run the '" + std::string(row.name) +
+               "' command";
     }
-    if (user.has_all_keys()) return true;
+    if (user.has_all_keys()) return "";
     switch (reach_of(row)) {
         case Reach::Within:
-            return true;
+            return "";
         case Reach::OtherKey:
-            error(
-                "-NOPERM this user has no permissions to access one of the keys used as "
-                "arguments\r\n");
-            return false;
+            return "-NOPERM this user has no permissions to access one of the keys used as "
+                   "arguments";
         case Reach::OtherChannel:
-            error(
-                "-NOPERM this user has no permissions to access one of the channels used as "
-                "arguments\r\n");
-            return false;
+            return "-NOPERM this user has no permissions to access one of the channels used as "
+                   "arguments";
         case Reach::Anything:
-            error("-NOPERM ringmain: '" + upper_case(row.name) +
-                  "' looks beyond the keys of this user (keys in users)\r\n");
-            return false;
+            return "-NOPERM ringmain: '" + upper_case(row.name) +
+                   "' looks beyond the keys of this user (keys in users)";
     }
     RM_ASSERT(false);
+}
+
+// Whoever may not end a transaction has none any more, as redis has it.
+Taken RespFront::forbid(const Command& row, std::string why) {
+    if (row.id == CommandId::Exec) return refuse_exec(why.substr(1));
+    error(why.append("\r\n"));
+    return Taken::Yes;
 }
 
 // A longer name is refused behind this.

@@ -107,7 +107,10 @@ Taken RespFront::take_known(const Command& container) {
         error("-NOAUTH Authentication required.\r\n");
         return Taken::Yes;
     }
-    if (client_.user != nullptr && !is_permitted(container, *command)) return Taken::Yes;
+    if (client_.user != nullptr) {
+        const std::string why = why_forbidden(container, *command);
+        if (!why.empty()) return forbid(*command, why);
+    }
     return take_command(*command);
 }
 

@@ -62,7 +62,8 @@ class RespFront {
 
     // permission.cc: what a request touches, of its user's keys or not
     enum class Reach : uint8_t { Within, OtherKey, OtherChannel, Anything };
-    [[nodiscard]] bool is_permitted(const Command& container, const Command& row);
+    [[nodiscard]] std::string why_forbidden(const Command& container, const Command& row);
+    Taken forbid(const Command& row, std::string why);
     [[nodiscard]] bool may_use(ByteRange name, std::string& scratch, ChainPlace& place) const;
     [[nodiscard]] bool may_use_arguments(uint32_t first, uint32_t end);
     [[nodiscard]] Reach reach_of(const Command& row);
@@ -83,6 +84,7 @@ class RespFront {
     Taken exec();
     [[nodiscard]] bool abort_transaction();
     Taken abort_exec(const std::string& line);
+    Taken refuse_exec(std::string_view why);
     Taken fail_exec(std::string_view why, stats::Reason reason);
     Taken refuse_arity(const Command& command);
     [[nodiscard]] bool may_execute(std::string* why, stats::Reason* reason);

@@ -56,16 +56,20 @@ std::string discarded(std::string_view why) {
 
 }  // namespace
 
-// As redis has it, within a transaction and outside.
+// As redis has it.
 Taken RespFront::refuse_arity(const Command& command) {
     if (command.id != CommandId::Exec) {
         error(resp::wrong_arity(command));
         return Taken::Yes;
     }
+    return refuse_exec("wrong number of arguments for 'exec' command");
+}
+
+// Within a transaction and outside.
+Taken RespFront::refuse_exec(std::string_view why) {
     static_cast<void>(proxy_.leases().session_of(client_));
-    return abort_exec(
-        "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' "
-        "command\r\n");
+    std::string line = "-EXECABORT Transaction discarded because of: ";
+    return abort_exec(line.append(why).append("\r\n"));
 }
 
 // Outside a transaction.

@@ -271,6 +271,20 @@ TEST_CASE("what a user may not run does not run in its transaction") {
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
 }
 
+TEST_CASE("who may not run EXEC has no transaction any more, as with redis") {
+    config::User options = user("u");
+    options.commands = {"-exec"};
+    World world(pool_with({options}));
+    Channel& client = client_as(world, "u");
+    const std::string refused =
+        "-EXECABORT Transaction discarded because of: " + no_command("exec").substr(1);
+    CHECK(world.ask(client, resp({"EXEC"})) == refused);
+    CHECK(world.ask(client, resp({"MULTI"})) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"SET", "a", "1"})) == "+QUEUED\r\n");
+    CHECK(world.ask(client, resp({"EXEC"})) == refused);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
 TEST_CASE("after a reload a user has its new rules, and one that is gone is asked again") {
     World world(pool_with({user("stays"), user("goes")}));
     Channel& stays = client_as(world, "stays");
