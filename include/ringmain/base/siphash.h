@@ -69,15 +69,21 @@ template <int rounds_per_word, int rounds_at_end>
     static_assert(std::endian::native == std::endian::little);
     SipState state(key);
     const uint64_t size = bytes.size();
-    while (bytes.size() >= sizeof(uint64_t)) {
-        uint64_t word = 0;
-        std::memcpy(&word, bytes.data(), sizeof word);
+    const size_t left = size % sizeof(uint64_t);
+    const char* const end = bytes.data() + (size - left);
+    uint64_t word = 0;
+    for (const char* at = bytes.data(); at != end; at += sizeof word) {
+        std::memcpy(&word, at, sizeof word);
         state.take<rounds_per_word>(word);
-        bytes.remove_prefix(sizeof word);
     }
-    // Fewer than eight bytes, and the size behind them.
+    // Fewer than eight bytes, and the size behind them. What is before them is shifted out.
     uint64_t rest = 0;
-    if (!bytes.empty()) std::memcpy(&rest, bytes.data(), bytes.size());
+    if (left > 0 && size > left) {
+        std::memcpy(&rest, end + left - sizeof rest, sizeof rest);
+        rest >>= 8 * (sizeof rest - left);
+    } else if (left > 0) {
+        std::memcpy(&rest, end, left);
+    }
     state.take<rounds_per_word>(rest | size << 56);
     return state.finish<rounds_at_end>();
 }
