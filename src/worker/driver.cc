@@ -123,8 +123,7 @@ void Driver::round() {
     give_time();
     if (proxy_.begin_batch(now_, now_ + wall_offset_)) pause_watch_.note_work(now_, uring::now());
     const uint32_t count = ring_.reap(batch_);
-    const bool knows_all = ring_.has_looked() && !ring_.has_more();
-    unsure_batches_ = knows_all ? 0 : unsure_batches_ + 1;
+    note_look();
     for (uint32_t i = 0; i < count; ++i) {
         on_completion(batch_[i]);
     }

@@ -28,6 +28,10 @@ constexpr Duration long_batch = Duration::millis(10);
 // What had arrived before the first of them has been read by then: a completion queue and more.
 constexpr uint32_t unsure_batches_max = 32;
 
+// Where looking at what has arrived takes longer it has waited, or was held up: nobody knows at
+// which end of that time it looked.
+constexpr Duration sure_look = Duration::millis(10);
+
 }  // namespace
 
 void Driver::read_clock() {
@@ -74,6 +78,7 @@ void Driver::wait() {
     if (at_once || !look_busily()) ring_.submit_and_wait(timeout);
     timekeeper_.begin_batch(worker_);
     read_clock();
+    held_looking_ = deadline <= now_ && now_ - (busy_from_ + busy_for_) >= sure_look;
     paused_for_ = pause_watch_.judge(busy_from_, deadline, now_);
 }
 
@@ -89,6 +94,12 @@ bool Driver::look_busily() {
         if (ring_.submit_and_wait(Duration{}) == uring::Wait::Ready) return true;
     }
     return false;
+}
+
+// Whether who has not answered by now may be judged.
+void Driver::note_look() {
+    const bool knows_all = ring_.has_looked() && !ring_.has_more() && !held_looking_;
+    unsure_batches_ = knows_all ? 0 : unsure_batches_ + 1;
 }
 
 Instant Driver::next_deadline() const {

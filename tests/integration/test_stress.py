@@ -2,11 +2,13 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import time
 import unittest
 
+from fakes import fake_redis
 from harness import (BINARY, Case, RedisCase, RedisServer, Ringmain, SANITIZED, key_on, main,
                      needs_ringmain, wait_for)
 from wire import Closed, RespClient, bulk, resp
@@ -91,6 +93,31 @@ class Busy(Case):
             for thread in heavy:
                 thread.join()
         self.assertNotIn("server s2 ", proxy.log())
+
+    def test_an_answer_that_came_while_a_worker_was_held_is_read_before_anybody_judges(self):
+        """Held for less than a pause that is forgiven, beyond the end of the timeout."""
+        asked, go = threading.Event(), threading.Event()
+
+        def answer(_arguments, _connection):
+            asked.set()
+            go.wait(10)
+            return bulk("value")
+
+        server = self.use(fake_redis(answer))
+        proxy = self.use(Ringmain({"alpha": {"servers": [server], "timeout": "150ms",
+                                             "auto_eject_hosts": True,
+                                             "server_failure_limit": 1}}))
+        with proxy.client() as client:
+            for _ in range(8):
+                asked.clear()
+                go.clear()
+                client.send(resp("GET", "key"))
+                self.assertTrue(asked.wait(10))
+                os.kill(proxy.pid, signal.SIGSTOP)
+                go.set()
+                time.sleep(0.25)
+                os.kill(proxy.pid, signal.SIGCONT)
+                self.same(client.read(), bulk("value"))
 
 
 @needs_ringmain

@@ -101,6 +101,7 @@ class Driver {
     // waiting.cc
     void read_clock();
     void give_time();
+    void note_look();
     void wait();
     [[nodiscard]] bool look_busily();
     [[nodiscard]] Instant next_deadline() const;
@@ -258,7 +259,8 @@ class Driver {
     // The last batch: when it began, and how long it took, the wait behind it apart.
     Instant busy_from_;
     Duration busy_for_;
-    uint32_t unsure_batches_ = 0;  // in a row: more has arrived than was read
+    bool held_looking_ = false;    // a deadline has passed since the last look may have been
+    uint32_t unsure_batches_ = 0;  // in a row: more may have arrived than was read
     Instant active_at_;            // a socket had something, last
     Instant last_trim_;
     Duration shutdown_timeout_;
