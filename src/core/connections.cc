@@ -360,7 +360,7 @@ void Proxy::watch_for_all(ServerConn& conn) {
 // To be connected again when it is time, if it is to be at all (check_closed).
 void Proxy::watch(ServerConn& conn) {
     waiting_.add(conn);
-    wake_at(conn.retry_at);
+    wake_at(conn.next_attempt());
 }
 
 }  // namespace ringmain::core

@@ -51,7 +51,10 @@ void move_times(const TimeShift& shift, ServerConn& conn) {
     }
     shift.move_due(conn.ready_by, ready_from(conn));
     // Of a probe that is not planned it is never.
-    if (shift.is_of_all()) shift.move(conn.retry_at);
+    if (shift.is_of_all()) {
+        shift.move(conn.retry_at);
+        shift.move(conn.look_at);
+    }
     for (Instant* at : {&conn.since,
                         &conn.heard_at,
                         &conn.used_at,
@@ -123,7 +126,10 @@ void Proxy::check_deadlines(ServerConn& conn) {
             }
             if (conn.fragments.empty()) {
                 waiting_.remove(conn);
-                if (conn.is_spare) lose(conn, "was replaced", Blame::Nobody);
+                if (conn.is_spare) {
+                    lose(conn, "was replaced", Blame::Nobody);
+                    conn.failures = 0;  // of an earlier time
+                }
                 return;
             }
             break;
@@ -149,8 +155,8 @@ void Proxy::check_closed(ServerConn& conn) {
         waiting_.remove(conn);
         return;
     }
-    if (now_ < conn.retry_at) {
-        wake_at(conn.retry_at);
+    if (now_ < conn.next_attempt()) {
+        wake_at(conn.next_attempt());
         return;
     }
     if (health.is_down()) {
@@ -160,8 +166,8 @@ void Proxy::check_closed(ServerConn& conn) {
         if (!health.take_turn(now_, now_ + attempt + backoff_max)) {
             // Another connection has it; what it finds out is of interest soon.
             const Instant soon = now_ + backoff_look;
-            conn.retry_at = std::max(now_ + Duration{1}, std::min(health.retry_at(), soon));
-            wake_at(conn.retry_at);
+            conn.look_at = std::max(now_ + Duration{1}, std::min(health.retry_at(), soon));
+            wake_at(conn.look_at);
             return;
         }
         conn.has_turn = true;

@@ -26,6 +26,10 @@ bool ServerConn::is_moving(const Fragment& fragment, Instant now, Duration timeo
            (is_in_response && server->silence.heard_at() + timeout > now);
 }
 
+Instant ServerConn::next_attempt() const {
+    return server->health().is_down() ? std::max(retry_at, look_at) : retry_at;
+}
+
 Blame ServerConn::blame_for_lateness(const Fragment& head, Instant now) const {
     const Duration timeout = first_limit(*server->pool().options);
     if (is_moving(head, now, timeout)) return Blame::Nobody;

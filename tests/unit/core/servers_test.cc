@@ -87,6 +87,32 @@ TEST_CASE("what a connection waited for its turn to begin is not the server's ti
     CHECK_FALSE(world.health(2).is_down());
 }
 
+TEST_CASE("a server that is back is back for all connections to it at once") {
+    World world(redis_pool(1));
+    Channel& one = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"HELLO", "3"})).starts_with('%'));
+    for (int round = 0; round < 20; ++round) {
+        CHECK(world.ask(one, resp({"GET", "a"})) == "$-1\r\n");
+        CHECK(world.ask(other, resp({"GET", "a"})) == "_\r\n");
+        world.server(0).mood = Mood::Refusing;
+        world.cut_off(0);
+        world.cut_off(0, true);
+        for (int i = 0; i < 50 + 7 * round; ++i) {
+            CHECK(world.ask(i % 2 == round % 2 ? one : other, resp({"GET", "a"})).starts_with('-'));
+            world.pass(10);
+        }
+        world.server(0).mood = Mood::Up;
+        int waited = 0;
+        for (; world.health(0).is_down() && waited < 600; ++waited) {
+            world.pass(1);
+        }
+        CHECK(waited < 600);
+        CHECK(world.ask(one, resp({"GET", "a"})) == "$-1\r\n");
+        CHECK(world.ask(other, resp({"GET", "a"})) == "_\r\n");
+    }
+}
+
 TEST_CASE("after a failure requests fail at once until the server is connected again") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Refusing;
@@ -625,6 +651,13 @@ TEST_CASE("a server that refuses the greeting is told with what it refused") {
         Channel& client = world.client();
         CHECK(world.ask(client, resp({"GET", "a"})) ==
               error(s0 + "refused the database (redis_db = 5): -ERR DB index is out of range"));
+    }
+    SUBCASE("the database while a script runs") {
+        World world(pool);
+        world.server(0).redis.canned["SELECT"] = "-BUSY Redis is busy running a script.\r\n";
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"GET", "a"})) ==
+              error(s0 + "does not choose database 5 now: -BUSY Redis is busy running a script."));
     }
     SUBCASE("the protocol version") {
         World world(pool);
