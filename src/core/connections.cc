@@ -65,11 +65,11 @@ ServerConn* Proxy::usable_connection(Server& server,
         if (has_room(conn, bytes)) [[likely]] {
             return &conn;
         }
-        return may_wait(conn, why) ? &conn : nullptr;
+        return may_wait(conn, bytes, why) ? &conn : nullptr;
     }
     if (!may_connect(server, conn, why)) return nullptr;
     start_connect(conn);
-    return has_room(conn, bytes) || may_wait(conn, why) ? &conn : nullptr;
+    return has_room(conn, bytes) || may_wait(conn, bytes, why) ? &conn : nullptr;
 }
 
 // Whether a request may wait for a connection that is not Ready, or whose server is none to wait
@@ -104,17 +104,19 @@ bool Proxy::may_connect(Server& server, ServerConn& conn, std::string_view* why)
     return true;
 }
 
-bool Proxy::may_wait(const ServerConn& conn, std::string_view* why) {
+bool Proxy::may_wait(const ServerConn& conn, uint64_t bytes, std::string_view* why) {
     // Alone, a request of any size may pass.
     const bool full = conn.fragments.size() >= conn.server->queue_max;
     if (!full && conn.out.empty()) return true;
     conn.server->counters().queue_full.add(1);
     scratch_.why_reason = stats::Reason::Limit;
-    scratch_.why = "server " + conn.server->title() + " does not keep up: " +
-                   (full ? std::to_string(conn.fragments.size()) + " requests wait for it " +
-                               "(server_queue_max)"
-                         : std::to_string(conn.out.size() + conn.unsent) + " bytes wait for it " +
-                               "(server_queue_size_max)");
+    const std::string limit = std::to_string(conn.server->pool().options->server_queue_size_max);
+    scratch_.why = "server " + conn.server->title() +
+                   (full ? " does not keep up: " + std::to_string(conn.fragments.size()) +
+                               " requests wait for it (server_queue_max)"
+                         : " has no room for " + std::to_string(bytes) +
+                               " bytes: " + std::to_string(conn.out.size() + conn.unsent) +
+                               " wait for it, and server_queue_size_max is " + limit);
     *why = scratch_.why;
     return false;
 }

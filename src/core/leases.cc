@@ -525,7 +525,7 @@ bool Leases::ask_for_database(ClientConn& client,
     const std::string text =
         "*2\r\n$6\r\nSELECT\r\n$" + std::to_string(number.size()) + "\r\n" + number + "\r\n";
     const bool full = conn.fragments.size() >= conn.server->queue_max;
-    if (full && !proxy_->may_wait(conn, &reason)) {
+    if (full && !proxy_->may_wait(conn, text.size(), &reason)) {
         *why = reason;
         return false;
     }

@@ -80,7 +80,8 @@ void MetaSets::on_answer(ServerConn& conn,
     } else if (!server.live) {  // meanwhile
         refuse("server " + server.title() + " " + ejected_text(server.health()),
                stats::Reason::NoServer);
-    } else if (!has_room(conn, fragment.response.size()) && !proxy_->may_wait(conn, &full)) {
+    } else if (const uint64_t size = fragment.response.size();
+               !has_room(conn, size) && !proxy_->may_wait(conn, size, &full)) {
         refuse(full, stats::Reason::Limit);
     } else {
         conn.out.append_chain(std::move(fragment.response));

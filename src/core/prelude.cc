@@ -61,7 +61,9 @@ std::string reason_of_other(const ServerConn& conn, const std::string& answer, b
     std::string common = common_reason(answer);
     if (!common.empty()) return common;
     if (is_hello) return "refused RESP3 (HELLO 3); connect with RESP2: " + answer;
-    return "refused the database (redis_db = " + std::to_string(conn.database) + "): " + answer;
+    const std::string number = std::to_string(conn.database);
+    if (is_transient(answer)) return "does not choose database " + number + " now: " + answer;
+    return "refused the database (redis_db = " + number + "): " + answer;
 }
 
 }  // namespace

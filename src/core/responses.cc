@@ -286,7 +286,7 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     const bool is_error = frame.type == '-' || frame.type == '!';
     const Fragment& head = *conn.fragments.front();
     if (head.special != Special::No) [[unlikely]] {
-        leases_.on_response(conn, frame, bytes);
+        if (!is_error || !is_turned_away(conn, bytes)) leases_.on_response(conn, frame, bytes);
         return;
     }
     const bool split = head.request->join != nullptr;

@@ -21,7 +21,7 @@ ScriptId find_script(Pool& pool, std::string_view digest) {
 
 ScriptId keep_script(
     Proxy& proxy, Pool& pool, const Bytes& bytes, ByteRange range, ChainPlace& place) {
-    if (pool.servers.size() == 1 || range.size > run_script_size_max) return {};
+    if (range.size > run_script_size_max) return {};
     const std::string_view text = bytes.view(range, proxy.scratch().text, place);
     return pool.scripts.keep_run(text, proxy.key_check_hash(text));
 }

@@ -148,10 +148,13 @@ void Leases::refuse_steps(Request& request, const Chain& answer, size_t source) 
         stop_steps(request, moved, stats::Reason::Lost);
         return;
     }
+    const std::string said = line_of(answer);
+    const bool passes = is_transient(said) && !said.starts_with("-OOM");
     stop_steps(request,
                "server " + request.client->pool->server(server).title() + " refuses " + asked +
-                   ": " + line_of(answer) +
-                   "; make it take that, or give the keys a common hash tag",
+                   ": " + said + "; " +
+                   (passes ? "ask again when it takes that"
+                           : "make it take that, or give the keys a common hash tag"),
                stats::Reason::Other);
 }
 

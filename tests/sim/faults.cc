@@ -32,6 +32,7 @@ constexpr Text of_server[] = {
     {"has sent less than 1024 bytes of a response for ", Slow | Vanish},
     {"has answered nothing for ", Slow | Vanish},
     {"does not keep up: ", Slow | Vanish | Scarce | Narrow},
+    {"has no room for ", Slow | Vanish | Scarce | Narrow},
     {"sent a malformed response: ", Malformed},
     // A refusal, behind which it closed before it had the rest of the request.
     {"sent bytes that nobody asked for: \"S", Loading | Unasked | Malformed | Push},
@@ -47,6 +48,7 @@ constexpr Text of_server[] = {
     {"refused RESP3 (HELLO 3); ", NoResp3 | Loading},
     {"refused the database (redis_db = ", Loading},
     {"refuses transactions: ", Loading},
+    {"does not choose database ", Loading},
     {"refuses EVAL of ", Loading},
     {"refuses SISMEMBER, which SMOVE ", Loading},
     {"refuses EXISTS, which SMOVE ", Loading},

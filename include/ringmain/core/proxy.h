@@ -309,7 +309,7 @@ class Proxy {
     void watch(ServerConn& conn);
     void watch_for_all(ServerConn& conn);
 
-    [[nodiscard]] bool may_wait(const ServerConn& conn, std::string_view* why);
+    [[nodiscard]] bool may_wait(const ServerConn& conn, uint64_t bytes, std::string_view* why);
     [[nodiscard]] std::string first_line(const Bytes& bytes);
 
     void note_slow(const ServerConn& conn, const Fragment& fragment);

@@ -348,8 +348,8 @@ TEST_CASE("no more than server_queue_size_max bytes wait to be sent, but for one
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     CHECK(server_counters(world, 0).queue_full.get() == 1);
     world.pass(410);
-    CHECK(World::heard(client).ends_with(
-        error(s0 + "does not keep up: 3029 bytes wait for it (server_queue_size_max)")));
+    CHECK(World::heard(client).ends_with(error(
+        s0 + "has no room for 20 bytes: 3029 wait for it, and server_queue_size_max is 1000")));
 }
 
 TEST_CASE("as many arguments as redis allows, and what they take goes back") {

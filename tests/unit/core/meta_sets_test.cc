@@ -334,7 +334,7 @@ TEST_CASE(
     CHECK(World::heard(one) == "");
     CHECK(responses_in(World::heard(two))
               .starts_with("01 s86 vringmain: server s0 (10.0.0.1:7000) "
-                           "does not keep up: "));
+                           "has no room for "));
 }
 
 TEST_CASE("meta sets: a large ms that is refused at its line is asked for next time") {

@@ -258,7 +258,7 @@ TEST_CASE("after SCRIPT FLUSH nothing is told, and a lost server says so once") 
 
 // Two servers that know "return 1" nowhere yet, and that answer EVAL and EVALSHA.
 void give_answers(World& world) {
-    for (uint32_t i = 0; i < 2; ++i) {
+    for (uint32_t i = 0; i < world.pool().servers.size(); ++i) {
         FakeRedis& redis = world.server(i).redis;
         redis.canned["SCRIPT"] = bulk(one_digest);
         redis.canned["EVAL"] = ":1\r\n";
@@ -328,6 +328,19 @@ TEST_CASE("what EVAL has run on one server another is told before EVALSHA of it"
     log.clear();
     CHECK(world.ask(client, resp({"EVALSHA", sha1_hex("return 2"), "1", there})) == ":1\r\n");
     CHECK(log.size() == 2);
+}
+
+TEST_CASE("what EVAL has run an only server is told again when it has lost it") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    give_answers(world);
+    const std::string run = resp({"EVALSHA", one_digest, "1", "k"});
+    CHECK(world.ask(client, resp({"EVAL", "return 1", "1", "k"})) == ":1\r\n");
+    world.cut_off(0);
+    world.server(0).redis.log.clear();
+    CHECK(world.ask(client, run) == ":1\r\n");
+    CHECK(world.server(0).redis.log ==
+          std::vector<std::string>{load_line("return 1"), "EVALSHA " + one_digest + " 1 k"});
 }
 
 TEST_CASE("SCRIPT EXISTS says 1 of what would be told, and SCRIPT FLUSH forgets when it is asked") {

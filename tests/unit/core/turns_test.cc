@@ -633,6 +633,21 @@ TEST_CASE("what stands in a large element is not what its server says of itself"
     }
 }
 
+TEST_CASE("that a server takes no more connections is no answer to a pop") {
+    for (const bool waits : {false, true}) {
+        CAPTURE(waits);
+        Pair pair;
+        for (const char* name : {"LMPOP", "BLPOP", "LPOP"}) {
+            pair.world.server(1).redis.canned[name] = "-ERR max number of clients reached\r\n";
+        }
+        CHECK(pair.world.ask(*pair.client,
+                             waits ? resp({"BLPOP", pair.a, pair.b, "1"})
+                                   : resp({"LMPOP", "2", pair.a, pair.b, "LEFT"})) ==
+              error("server s1 (10.0.0.1:7001) takes no more connections: -ERR max number of "
+                    "clients reached"));
+    }
+}
+
 TEST_CASE("a pop that ringmain answers with an error is counted, with the reason") {
     using stats::Reason;
     const auto count = [](Pair& pair, Reason reason) {
