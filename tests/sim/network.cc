@@ -194,12 +194,14 @@ void World::change_config() {
 }
 
 // Some of what is on its way to servers takes longer than what will be said to them on other
-// connections. Nothing is late over it.
+// connections. Nothing is late over it, however often there is another configuration: what is held
+// back is not held for longer.
 void World::delay_some() {
     for (const auto& link : links_) {
         if (link->server == nullptr || prng_.below(2) == 0) continue;
         if (!link->server->is_reachable(now_)) continue;
-        link->to_peer.hold(now_ + some_span(10));
+        const Instant until = now_ + some_span(10);
+        if (!link->to_peer.is_held(now_)) link->to_peer.hold(until);
     }
 }
 

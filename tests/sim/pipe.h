@@ -36,10 +36,12 @@ class Pipe {
     // The network holds everything back until then.
     void hold(Instant until) { held_until_ = std::max(held_until_, on_grid(until)); }
 
+    [[nodiscard]] bool is_held(Instant now) const { return now < held_until_; }
+
     void drop() { pieces_.clear(); }
 
     void take(Instant now, std::string& into) {
-        if (now < held_until_) return;
+        if (is_held(now)) return;
         while (!pieces_.empty() && pieces_.front().at <= now) {
             into += pieces_.front().bytes;
             pieces_.pop_front();
@@ -59,7 +61,7 @@ class Pipe {
     [[nodiscard]] bool is_closed() const { return end_ != Instant::never(); }
 
     [[nodiscard]] bool has_ended(Instant now) const {
-        return pieces_.empty() && end_ <= now && held_until_ <= now;
+        return pieces_.empty() && end_ <= now && !is_held(now);
     }
 
     // When the next piece, or the end, is there.
