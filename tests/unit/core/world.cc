@@ -171,15 +171,34 @@ uint32_t World::index_of(const core::ServerConn& conn) {
     return conn.server->options().address.port - 7000U;
 }
 
-void World::adopt(std::vector<config::Pool> pools) {
+config::Config& World::keep(std::vector<config::Pool> pools) {
     config::Config& config = adopted_.emplace_back();
     config.file = config_.file;
     config.pools = std::move(pools);
     for (const config::Server& server : config.pools[0].servers) {
         if (server.address.port - 7000U >= servers_.size()) servers_.emplace_back();
     }
+    return config;
+}
+
+void World::adopt(std::vector<config::Pool> pools) {
+    const config::Config& config = keep(std::move(pools));
     loop_->begin();
     loop_->adopt(config);
+    loop_->end();
+}
+
+void World::adopt_amid(std::vector<config::Pool> pools, size_t behind) {
+    const config::Config& config = keep(std::move(pools));
+    bring_messages();
+    loop_->begin();
+    const auto& channels = loop_->channels();
+    const size_t count = channels.size();
+    for (size_t i = 1; i < count; ++i) {
+        if (i - 1 == behind) loop_->adopt(config);
+        happen(*channels[i]);
+    }
+    if (behind + 1 >= count) loop_->adopt(config);
     loop_->end();
 }
 

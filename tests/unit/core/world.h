@@ -103,6 +103,8 @@ class World {
 
     // From now on. Servers are the same ones when their ports are.
     void adopt(std::vector<config::Pool> pools);
+    // The same in the midst of a batch, behind what happens on so many of the channels.
+    void adopt_amid(std::vector<config::Pool> pools, size_t behind);
 
     // --- time ------------------------------------------------------------------------------------
 
@@ -132,6 +134,7 @@ class World {
     void serve(Channel& channel);
     void bring_messages();
     void happen(Channel& channel);
+    config::Config& keep(std::vector<config::Pool> pools);
 
     config::Config config_;
     std::deque<config::Config> adopted_;
