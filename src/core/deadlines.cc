@@ -32,23 +32,21 @@ void Proxy::on_tick() {
 
 namespace {
 
-// When the time began that ends with ready_by: a probe's question has its own (begin_prelude).
+// When the time began that ends with ready_by.
 Instant ready_from(const ServerConn& conn) {
-    const Duration timeout = Duration::millis(conn.server->pool().options->timeout_ms);
-    const bool has_own = conn.state == ServerConn::State::Prelude && conn.is_asked &&
-                         timeout > Duration{} && conn.ready_by != Instant::never();
-    return has_own ? Instant{conn.ready_by.ns - timeout.ns} : conn.since;
+    const bool has_own = conn.state == ServerConn::State::Prelude;
+    return has_own ? Instant{conn.ready_by.ns - prelude_limit(conn).ns} : conn.since;
 }
 
 void move_times(const TimeShift& shift, ServerConn& conn) {
     const Fragment* head = conn.fragments.front();
-    // What waited for the connection has left no sooner than what was queued when that became
-    // ready.
-    const bool has_begun = conn.state == ServerConn::State::Ready && shift.covers(conn.ready_at);
+    // What waits for the connection leaves no sooner than what is queued when that becomes ready.
+    // Until then its time is bounded by ready_by.
+    const bool has_begun = conn.state != ServerConn::State::Ready || shift.covers(conn.ready_at);
+    const TimeShift shift_of_all = {.by = shift.by};
+    const TimeShift& of_fragments = has_begun ? shift_of_all : shift;
     // Until the head is answered it is what is waited for.
-    if (head != nullptr) {
-        shift.move_due(conn.answer_by, has_begun ? conn.ready_at : head->queued);
-    }
+    if (head != nullptr) of_fragments.move_due(conn.answer_by, head->queued);
     shift.move_due(conn.ready_by, ready_from(conn));
     // Of a probe that is not planned it is never.
     if (shift.is_of_all()) {
@@ -67,8 +65,6 @@ void move_times(const TimeShift& shift, ServerConn& conn) {
     }
     // They are in their order.
     if (head == nullptr || (!has_begun && !shift.covers(conn.fragments.back()->queued))) return;
-    const TimeShift shift_of_all = {.by = shift.by};
-    const TimeShift& of_fragments = has_begun ? shift_of_all : shift;
     for (Fragment* fragment = conn.fragments.front(); fragment != nullptr;
          fragment = fragment->next) {
         of_fragments.move(fragment->queued);
@@ -98,6 +94,14 @@ void Proxy::move_times(const TimeShift& shift) {
         shift.move(client->active_at);
         shift.move(client->stalled_since);
     }
+}
+
+// Of what a connection says first. Who does not answer a probe in time would not answer a request
+// in time.
+Duration prelude_limit(const ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    const bool is_probed = conn.is_asked && options.timeout_ms > 0;
+    return Duration::millis(is_probed ? options.timeout_ms : options.connect_timeout_ms);
 }
 
 void Proxy::check_deadlines(ServerConn& conn) {
@@ -161,8 +165,9 @@ void Proxy::check_closed(ServerConn& conn) {
     }
     if (health.is_down()) {
         const config::Pool& options = *server.pool().options;
-        const Duration attempt =
-            Duration::millis(options.connect_timeout_ms + std::max<int64_t>(options.timeout_ms, 0));
+        const int64_t answer_ms =
+            options.timeout_ms > 0 ? options.timeout_ms : options.connect_timeout_ms;
+        const Duration attempt = Duration::millis(options.connect_timeout_ms + answer_ms);
         if (!health.take_turn(now_, now_ + attempt + backoff_max)) {
             // Another connection has it; what it finds out is of interest soon.
             const Instant soon = now_ + backoff_look;

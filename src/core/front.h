@@ -134,6 +134,8 @@ void note_command(Request& request, const Command* command, std::string_view key
 
 // A connection whose oldest request has waited for so long is closed; 0: never.
 [[nodiscard]] Duration late_limit(const config::Pool& options);
+// How long a connection that was accepted may take to be ready.
+[[nodiscard]] Duration prelude_limit(const ServerConn& conn);
 
 // What is looked at first: a request's own time, or, where it has none, its connection's; 0: none.
 [[nodiscard]] inline Duration first_limit(const config::Pool& options) {

@@ -71,7 +71,6 @@ std::string reason_of_other(const ServerConn& conn, const std::string& answer, b
 // In this order: who we are, which protocol, which database. Each answer is checked before the
 // first request leaves.
 void Proxy::begin_prelude(ServerConn& conn) {
-    const config::Pool& options = *conn.server->pool().options;
     const config::Credentials credentials = credentials_of(*conn.server);
     conn.state = ServerConn::State::Prelude;
     if (conn.server->pool().is_redis()) {
@@ -113,11 +112,9 @@ void Proxy::begin_prelude(ServerConn& conn) {
         }
         said |= ServerConn::Ping;
     }
-    // Who does not answer a probe in time would not answer a request in time.
-    if (conn.is_asked && options.timeout_ms > 0) {
-        conn.ready_by = now_ + Duration::millis(options.timeout_ms);
-        wake_at(conn.ready_by);
-    }
+    // The server may have accepted long ago, while this worker was busy.
+    conn.ready_by = now_ + prelude_limit(conn);
+    wake_at(conn.ready_by);
     conn.prelude_answers = said;
     if (said == 0) {
         become_ready(conn);

@@ -216,6 +216,43 @@ TEST_CASE("what waited for a connection has its time from the end of the batch t
     CHECK(World::heard(client).find("did not answer within 400 ms") != std::string::npos);
 }
 
+TEST_CASE("what a connection begins with has its time from when it leaves") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_db = 1;  // which it asks for
+    pool.connect_timeout_ms = 300;
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool);
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(100);
+    // The server accepts when that batch begins, or while the worker is at another.
+    SUBCASE("in a long batch") {
+        world.server(0).mood = Mood::Mute;
+        world.settle();
+        end_long_batch(world);
+    }
+    SUBCASE("behind a long batch") {
+        const Instant began = world.loop().now();
+        const Duration busy = Duration::millis(1000);
+        world.loop().advance(busy);
+        world.server(0).mood = Mood::Mute;
+        world.loop().begin({.by = busy, .from = began});
+        world.loop().connected(*world.link(0));
+        world.proxy().on_tick();
+        world.loop().end();
+    }
+    CHECK(World::heard(client) == "");
+    world.pass(200);
+    CHECK(World::heard(client) == "");
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n");
+    CHECK(world.counters().server_failures.get() == 0);
+    CHECK(world.health(0).accepts_traffic());
+}
+
 TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswered") {
     config::Pool pool = redis_pool(1);
     pool.late_connection_timeout_ms = 700;
