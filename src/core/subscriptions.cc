@@ -507,11 +507,30 @@ void Subscriptions::on_tick() {
     }
 }
 
+namespace {
+
+// Nothing of it has left before what moves: what is still to be confirmed waits for a connection.
+bool waits_for_connection(const Joining& joining, const TimeShift& shift) {
+    return std::ranges::any_of(joining.items, [&shift](const Joining::Item& item) {
+        if (item.state != Joining::State::Waiting) return false;
+        return std::ranges::any_of(item.topic->spots, [&shift](const Spot& spot) {
+            if (!spot.wanted || spot.is_settled() || spot.server->link == nullptr) return false;
+            const ServerConn& conn = *spot.server->link->conn;
+            return conn.state != ServerConn::State::Ready || shift.covers(conn.ready_at);
+        });
+    });
+}
+
+}  // namespace
+
 void Subscriptions::move_times(const TimeShift& shift) {
+    const TimeShift shift_of_all = {.by = shift.by};
     for (Joining* joining = joinings_.front(); joining != nullptr;
          joining = decltype(joinings_)::after(*joining)) {
-        shift.move_due(joining->answer_by, joining->began);
-        shift.move(joining->began);
+        const bool has_begun = waits_for_connection(*joining, shift);
+        const TimeShift& of_joining = has_begun ? shift_of_all : shift;
+        of_joining.move_due(joining->answer_by, joining->began);
+        of_joining.move(joining->began);
     }
     for (const auto& pool : proxy_->pools()) {
         for (const auto& server : pool->servers) {

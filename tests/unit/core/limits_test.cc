@@ -146,12 +146,14 @@ TEST_CASE("after a pause everything has the time that it had left") {
 
 namespace {
 
-// What has happened since the clock went on last was one batch of a second.
-void end_long_batch(World& world) {
+// What has happened since the clock went on last was one batch of a second, in which a server has
+// accepted that connection.
+void end_long_batch(World& world, Channel* accepted = nullptr) {
     const Instant began = world.loop().now();
     const Duration busy = Duration::millis(1000);
     world.loop().advance(busy);
     world.loop().begin({.by = busy, .from = began});
+    if (accepted != nullptr) world.loop().connected(*accepted);
     world.proxy().on_tick();
     world.loop().end();
     world.settle();
@@ -234,14 +236,8 @@ TEST_CASE("what a connection begins with has its time from when it leaves") {
         end_long_batch(world);
     }
     SUBCASE("behind a long batch") {
-        const Instant began = world.loop().now();
-        const Duration busy = Duration::millis(1000);
-        world.loop().advance(busy);
         world.server(0).mood = Mood::Mute;
-        world.loop().begin({.by = busy, .from = began});
-        world.loop().connected(*world.link(0));
-        world.proxy().on_tick();
-        world.loop().end();
+        end_long_batch(world, world.link(0));
     }
     CHECK(World::heard(client) == "");
     world.pass(200);
@@ -251,6 +247,27 @@ TEST_CASE("what a connection begins with has its time from when it leaves") {
     CHECK(World::heard(client) == "$-1\r\n");
     CHECK(world.counters().server_failures.get() == 0);
     CHECK(world.health(0).accepts_traffic());
+}
+
+TEST_CASE("who waits for a connection that brings messages does not pay for a long batch") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Vanished;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SUBSCRIBE", "news"})) == "");
+    world.pass(100);
+    world.server(0).mood = Mood::Mute;
+    SUBCASE("which becomes ready when that begins") {
+        world.settle();
+        end_long_batch(world);
+    }
+    SUBCASE("which does behind it") {
+        end_long_batch(world, world.subscription(0));
+    }
+    CHECK(World::heard(client) == "");
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == "*3\r\n" + bulk("subscribe") + bulk("news") + ":1\r\n");
+    CHECK(world.counters().timeouts.get() == 0);
 }
 
 TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswered") {
