@@ -234,8 +234,10 @@ void World::pause(Worker& worker, Duration span) {
          " stands still for ",
          static_cast<uint64_t>(span.to_millis()),
          " ms");
-    const Instant from = std::max(worker.stopped_until, now_);
-    worker.stopped_until = std::max(from, on_grid(now_ + span));
+    // In the midst of a long batch it makes that no longer: it is behind it.
+    const Instant begin = worker.busy.ns > 0 ? std::max(worker.free_at, now_) : now_;
+    const Instant from = std::max(worker.stopped_until, begin);
+    worker.stopped_until = std::max(from, on_grid(begin + span));
     worker.stood.ns += (worker.stopped_until - from).ns;
     last_fault_ = std::max(last_fault_, worker.stopped_until);
     for (const auto& client : clients_) {

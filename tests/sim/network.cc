@@ -13,6 +13,9 @@ namespace {
 // A peer that does not read takes so much before the proxy's sends stop.
 constexpr size_t window = 128 * 1024;
 
+// From then on a batch's time is not counted against those who could not answer in it.
+constexpr Duration least_long_batch = Duration::millis(10);
+
 }  // namespace
 
 uint32_t World::index_of(const Worker& worker) const {
@@ -98,10 +101,7 @@ void World::batch(Worker& worker) {
     for (const Realm& realm : realms_) {
         worker.was_live.push_back(realm.truth.directory.live());
     }
-    worker.loop->set_now(now_);
-    // It notices that it stood still.
-    worker.loop->begin({.by = std::exchange(worker.stood, {})});
-    worker.is_woken = false;
+    begin_batch(worker);
     accept(worker);
     // No order of completions is promised.
     order_.resize(links_.size());
@@ -128,8 +128,7 @@ void World::batch(Worker& worker) {
     if (std::exchange(worker.is_told_to_drain, false)) drain(worker);
     note_untaken(index);
     worker.loop->end();
-    if (now_ - worker.last_tick >= test::Loop::tick) worker.last_tick = now_;
-    worker.free_at = now_ + Duration{static_cast<int64_t>(prng_.below(4)) * grid.ns};
+    end_batch(worker);
     collect(worker);
     if (worker.loop->proxy().take_announcement()) {
         for (Worker& other : workers_) {
@@ -140,6 +139,45 @@ void World::batch(Worker& worker) {
         tell("worker ", index, " says: ", notice);
     }
     worker.loop->notices().clear();
+}
+
+// As the driver: it notices that it stood still, and that the last batch has taken long.
+void World::begin_batch(Worker& worker) {
+    worker.loop->set_now(now_);
+    if (worker.busy.ns > 0) {
+        worker.loop->proxy().move_times({.by = worker.busy, .from = worker.began});
+    }
+    worker.reads_all = worker.busy.ns > 0;
+    worker.busy = {};
+    worker.loop->begin({.by = std::exchange(worker.stood, {})});
+    worker.began = now_;
+    const uint32_t index = index_of(worker);
+    worker.has_unsent = std::ranges::any_of(links_, [index](const auto& link) {
+        if (link->worker != index || link->channel->server == nullptr) return false;
+        return !link->channel->sending.empty() || link->channel->server->has_sendable();
+    });
+    worker.is_woken = false;
+}
+
+// What it sends leaves at its end. Nobody waits for longer over it than it takes.
+void World::end_batch(Worker& worker) {
+    if (now_ - worker.last_tick >= test::Loop::tick) worker.last_tick = now_;
+    worker.free_at = now_ + Duration{static_cast<int64_t>(prng_.below(4)) * grid.ns};
+    const bool is_chosen = is_busy_ && prng_.below(100) == 0;
+    if (!is_chosen || worker.has_unsent) return;
+    worker.busy =
+        on_grid(now_ + least_long_batch + some_span(scenario_.long_batch.to_millis())) - now_;
+    worker.free_at = now_ + worker.busy;
+    last_fault_ = std::max(last_fault_, worker.free_at);
+    long_batches_ += 1;
+    tell("worker ",
+         index_of(worker),
+         " takes ",
+         static_cast<uint64_t>(worker.busy.to_millis()),
+         " ms for a batch");
+    for (const auto& client : clients_) {
+        client->forgive(worker.free_at);
+    }
 }
 
 // What is on its way to a server is not with it.
@@ -297,7 +335,10 @@ void World::happen(Link& link) {
         happen_to_server(link);
         return;
     }
-    for (uint64_t count = 1 + prng_.below(4); count > 0 && loop.receive(channel); --count) {
+    // It judges nobody's lateness before it has read what there is.
+    const uint64_t some = 1 + prng_.below(4);
+    const uint64_t most = workers_[link.worker].reads_all ? UINT64_MAX : some;
+    for (uint64_t count = most; count > 0 && loop.receive(channel); --count) {
         if (!link.messages.empty()) bring_messages(link);
     }
     if (ends_unseen(link)) loop.proxy().leases().on_client_end(*channel.client);
@@ -371,7 +412,7 @@ void World::collect(Worker& worker) {
         link->latency = {grid.ns + static_cast<int64_t>(prng_.below(
                                        static_cast<uint64_t>(scenario_.latency_max.ns)))};
         link->refused = !link->server->takes_connections(now_);
-        link->connect_at = on_grid(now_ + link->latency + link->latency);
+        link->connect_at = on_grid(now_ + worker.busy + link->latency + link->latency);
         if (!link->server->is_reachable(now_)) {
             // The first packet is lost; the next one goes out when it may be too late.
             link->connect_at = on_grid(link->server->vanished_until + Duration::millis(20));

@@ -84,6 +84,7 @@ Scenario::Scenario(uint64_t seed) {
     for (config::Pool& each : config.pools) {
         if (carries) each.cross_server_writes = config::CrossServerWrites::Emulate;
     }
+    if (chance(prng, 25)) long_batch = Duration::millis(one_of<int64_t>(prng, {30, 200, 2000}));
 }
 
 void Scenario::draw_pool(Prng& prng) {
@@ -200,6 +201,9 @@ std::string Scenario::text() const {
     text += number("output_limit", options.client_output_limit) +
             number("stream", options.stream_threshold);
     text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));
+    if (long_batch.ns > 0) {
+        text += number("long_batch", static_cast<uint64_t>(long_batch.to_millis()));
+    }
     if (moves_servers) text += " moves_servers";
     if (changes_auth) text += " changes_auth";
     text += number("pools", config.pools.size());

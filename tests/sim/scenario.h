@@ -74,6 +74,7 @@ struct Scenario {
     bool carries = false;        // and for writes over several servers
     bool has_old = false;        // servers, of which some do not take `ms`
     bool publishes = false;      // and some are subscribed, to what others publish
+    Duration long_batch = {};    // that a batch takes, now and then, at most; 0: none does
     bool drains = false;         // at the end the proxy closes its clients, not they themselves
 
     // The first pool, and often the only one.

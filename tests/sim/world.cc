@@ -46,6 +46,7 @@ void Totals::add(const Totals& other) {
     partings += other.partings;
     transactions += other.transactions;
     batches += other.batches;
+    long_batches += other.long_batches;
     virtual_ms += other.virtual_ms;
 }
 
@@ -100,6 +101,7 @@ Totals World::totals() const {
     totals.returns = returns_;
     totals.reloads = reloads_;
     totals.drains = drains_;
+    totals.long_batches = long_batches_;
     totals.virtual_ms = static_cast<uint64_t>((now_.ns - 1'000'000'000) / 1'000'000);
     for (const auto& client : clients_) {
         add_client(totals, *client, client->talker());
@@ -139,6 +141,7 @@ std::string World::run() {
 bool World::story() {
     failing_ = !scenario_.calm && scenario_.weight_sum > 0;
     if (failing_) next_mishap_ = now_;
+    is_busy_ = scenario_.long_batch.ns > 0;
     if (scenario_.reload_every.ns > 0) next_reload_ = now_ + scenario_.reload_every;
     while (steps_ < scenario_.steps_max) {
         invite();
@@ -157,13 +160,14 @@ Duration World::healing_limit(const Realm& realm) const {
     const int64_t retry_ms = pool.auto_eject_hosts ? 2 * pool.server_retry_timeout_ms : 0;
     const int64_t wait_ms =
         realm.truth.waits ? (wait_span.ns + core::wait_margin.ns) / 1'000'000 : 0;
-    return Duration::millis(timeout_ms + pool.connect_timeout_ms + retry_ms + wait_ms + 200 +
+    return Duration::millis(timeout_ms + 2 * pool.connect_timeout_ms + retry_ms + wait_ms + 200 +
                             core::backoff_max.to_millis());
 }
 
 bool World::healing() {
     tell("-- everything heals");
     failing_ = false;
+    is_busy_ = false;
     next_mishap_ = Instant::never();
     next_reload_ = Instant::never();
     for (Server* server : servers()) {

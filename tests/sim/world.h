@@ -36,6 +36,10 @@ struct Worker {
     size_t channels_seen = 1;  // of the loop's; 0 names no channel
     Instant free_at = {};      // its last batch takes until then
     bool is_woken = false;     // a server came or went: the drivers tell each other
+    Instant began = {};        // its last batch
+    Duration busy = {};        // that it took, where it was a long one
+    bool reads_all = false;    // behind such a one
+    bool has_unsent = false;   // when it began: of what earlier ones have given to be sent
     Duration stood = {};       // still, since its last batch
     Instant stopped_until = {};
     Instant last_tick = {};
@@ -68,6 +72,7 @@ struct Totals {
     uint64_t drains = 0;       // of clients that waited for something
     uint64_t partings = 0;     // of clients that ended their side behind a command that waits
     uint64_t batches = 0;
+    uint64_t long_batches = 0;
     uint64_t virtual_ms = 0;
 
     void add(const Totals& other);
@@ -105,6 +110,8 @@ class World {
     // --- the network (network.cc)
     void deliver();
     void batch(Worker& worker);
+    void begin_batch(Worker& worker);
+    void end_batch(Worker& worker);
     void change_config();
     void move_servers(config::Pool& pool);
     void delay_some();
@@ -183,6 +190,7 @@ class World {
     Prng prng_;
     bool tells_;
     bool failing_ = false;  // mishaps happen
+    bool is_busy_ = false;  // batches may take long
     bool leaving_ = false;  // nobody comes any more
     std::string wrong_;
     Instant now_ = {1'000'000'000};
@@ -191,6 +199,7 @@ class World {
     Instant next_reload_ = Instant::never();
     uint64_t reloads_ = 0;
     uint64_t drains_ = 0;
+    uint64_t long_batches_ = 0;
     std::deque<config::Config> configs_;  // after the first
     uint64_t steps_ = 0;
     std::array<uint64_t, mishap_count> mishaps_ = {};
