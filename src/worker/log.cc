@@ -51,15 +51,52 @@ bool is_journal(const struct stat& file) {
 // begun, at a reopening no signal is taken any more. Whoever reads later gets what fits until then.
 int open_file(const std::string& path) {
     struct stat found = {};
-    const bool is_pipe = stat(path.c_str(), &found) == 0 && S_ISFIFO(found.st_mode);
-    const int direction = is_pipe ? O_RDWR : O_WRONLY;
-    return ::open(path.c_str(), direction | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0644);
+    const bool is_there = stat(path.c_str(), &found) == 0;
+    const int direction = is_there && S_ISFIFO(found.st_mode) ? O_RDWR : O_WRONLY;
+    const int patience = is_there && !S_ISREG(found.st_mode) ? O_NONBLOCK : 0;
+    return ::open(
+        path.c_str(), direction | patience | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0644);
+}
+
+// A terminal is opened anew: O_NONBLOCK on standard error would be everybody's who has it, too.
+int open_standard_error() {
+    if (isatty(STDERR_FILENO) == 0) return STDERR_FILENO;
+    const int own = ::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return own < 0 ? STDERR_FILENO : own;
+}
+
+// A terminal says that it takes something when it takes a byte, and waits with the rest of a line.
+size_t size_at_once(int file) {
+    const bool waits = isatty(file) != 0 && (fcntl(file, F_GETFL) & O_NONBLOCK) == 0;
+    return waits ? 1 : PIPE_BUF;  // which a pipe takes whole if it takes anything
+}
+
+// What is left when nothing more is taken without waiting; errno says why.
+std::string_view put(std::string_view text, int file, size_t at_once) {
+    while (!text.empty()) {
+        pollfd ready = {.fd = file, .events = POLLOUT, .revents = 0};
+        errno = EAGAIN;
+        if (poll(&ready, 1, 0) == 0) break;
+        errno = ENOSPC;
+        const ssize_t written = ::write(file, text.data(), std::min(text.size(), at_once));
+        if (written <= 0) break;
+        text.remove_prefix(static_cast<size_t>(written));
+    }
+    return text;
 }
 
 }  // namespace
 
+Log::Log(config::LogLevel level) : level_(level) {
+    use(open_standard_error());
+}
+
+Log::~Log() {
+    use(STDERR_FILENO);
+}
+
 Status Log::open(const std::string& path, std::string_view farewell) {
-    const int file = path.empty() ? STDERR_FILENO : open_file(path);
+    const int file = path.empty() ? open_standard_error() : open_file(path);
     if (file < 0) {
         const int why = errno;
         const bool is_socket = why == ENXIO;  // a pipe is opened whoever reads it
@@ -83,6 +120,7 @@ void Log::use(int file) {
     const bool is_known = fstat(file_, &found) == 0;
     if (is_known && found.st_size == 0) is_torn_ = false;
     to_journal_ = is_known && is_journal(found);
+    at_once_ = size_at_once(file_);
 }
 
 bool Log::reopen() {
@@ -113,24 +151,17 @@ void Log::write(config::LogLevel level, std::string_view text) const {
     if (lost_ > 0 || !try_write(line)) lost_ += 1;
 }
 
-// Not if it would have to wait. A pipe that takes anything takes PIPE_BUF bytes. A full disk must
-// not stop the proxy: it may take the beginning of a line, which is then ended before the next.
+// A full disk and a terminal may take the beginning of a line, which is then ended before the next.
 bool Log::try_write(std::string_view line) const {
-    pollfd ready = {.fd = file_, .events = POLLOUT, .revents = 0};
-    lost_why_ = 0;
-    if (poll(&ready, 1, 0) == 0) return false;
     const std::string text = (is_torn_ ? "\n" : "") + std::string(line);
-    std::string_view left = text;
-    while (!left.empty()) {
-        const ssize_t written = ::write(file_, left.data(), left.size());
-        if (written <= 0) {
-            lost_why_ = written < 0 ? errno : ENOSPC;
-            return false;
-        }
-        left.remove_prefix(static_cast<size_t>(written));
-        is_torn_ = !left.empty() && text[text.size() - left.size() - 1] != '\n';
+    const std::string_view left = put(text, file_, at_once_);
+    if (left.empty()) {
+        is_torn_ = false;
+        return true;
     }
-    return true;
+    lost_why_ = errno == EAGAIN ? 0 : errno;
+    if (left.size() < text.size()) is_torn_ = text[text.size() - left.size() - 1] != '\n';
+    return false;
 }
 
 config::LogLevel Log::change_level(int steps) {

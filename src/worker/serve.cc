@@ -229,6 +229,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
         // Nobody reads the terminal any more, and whoever started us may wait for its end.
         const uring::Descriptor nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
         if (nowhere.is_open()) dup2(nowhere.get(), STDERR_FILENO);
+        if (log.path().empty()) static_cast<void>(log.open({}));  // a terminal's own descriptor
     }
     control.run();
     log.write(LogLevel::Notice, "stopped");

@@ -3,6 +3,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -625,6 +626,50 @@ class Running(CommandLine):
             self.assertEqual(proxy.halt(), 0)
             proxy.child = None
         finally:
+            os.close(reading)
+
+    @needs_ringmain
+    def test_nobody_waits_for_a_terminal_that_is_not_read(self):
+        """Whether it may be opened anew or is another user's."""
+        server = self.use(RedisServer())
+        for others in (False, True) if os.geteuid() == 0 else (False,):
+            with self.subTest(others=others), contextlib.ExitStack() as stack:
+                proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, start=False))
+                proxy.folder.chmod(0o755)
+                reading, terminal = pty.openpty()
+                stack.callback(os.close, reading)
+                proxy.child = subprocess.Popen(
+                    [os.path.abspath(BINARY), "-c", proxy.config_path], stdin=subprocess.DEVNULL,
+                    stderr=terminal, user=65534 if others else None, start_new_session=True)
+                os.close(terminal)
+                proxy.wait_until_accepting(proxy.endpoint())
+                client = stack.enter_context(proxy.client(timeout=5))
+                for _ in range(300):  # a line has 50 bytes at least
+                    proxy.child.send_signal(signal.SIGUSR2)
+                    proxy.child.send_signal(signal.SIGTTIN)
+                    self.expect(client, resp("PING"), b"+PONG\r\n")
+                    time.sleep(0.001)
+                self.assertEqual(proxy.halt(), 0)
+                proxy.child = None
+
+    @needs_ringmain
+    def test_in_the_background_nothing_of_the_terminal_is_held(self):
+        proxy = self.use(Ringmain({"alpha": {"servers": [self.use(RedisServer())]}}, start=False))
+        reading, terminal = pty.openpty()
+        name = os.ttyname(terminal)
+        pid_file = self.folder / "pid"
+        try:
+            subprocess.run([os.path.abspath(BINARY), "-c", proxy.config_path, "-p", pid_file, "-d"],
+                           stdin=terminal, stdout=terminal, stderr=terminal, timeout=20, check=True)
+            pid = int(pid_file.read_text())
+            try:
+                folder = pathlib.Path(f"/proc/{pid}/fd")
+                self.assertNotIn(name, [os.readlink(held) for held in folder.iterdir()])
+            finally:
+                os.kill(pid, signal.SIGTERM)
+                wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "it stopped")
+        finally:
+            os.close(terminal)
             os.close(reading)
 
     @needs_ringmain

@@ -16,6 +16,7 @@
 #include "ringmain/config/config.h"
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -28,12 +29,12 @@ namespace ringmain::worker {
 
 class Log {
   public:
-    explicit Log(config::LogLevel level) : level_(level) { use(2); }
+    explicit Log(config::LogLevel level);
 
     Log(const Log&) = delete;
     Log& operator=(const Log&) = delete;
 
-    ~Log() { use(2); }
+    ~Log();
 
     // To a file, appended; "" is standard error. `farewell`, if any, is the last of the old one,
     // and not said when there is no new one.
@@ -69,6 +70,7 @@ class Log {
     mutable int lost_why_ = 0;      // errno of the latest; 0: nobody took it
     mutable bool is_torn_ = false;  // the file ends within a line
     int file_ = 2;
+    size_t at_once_ = 0;  // so much of a line
     bool to_journal_ = false;
     std::atomic<config::LogLevel> level_;
 };

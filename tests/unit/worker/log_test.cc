@@ -122,6 +122,70 @@ TEST_CASE("a pipe that nobody reads is no reason to wait, and its reader gets wh
     close(reader);
 }
 
+// A terminal of the test's own.
+struct Terminal {
+    Terminal() {
+        REQUIRE(reader >= 0);
+        REQUIRE(unlockpt(reader) == 0);
+        char name[64] = {};
+        REQUIRE(ptsname_r(reader, name, sizeof name) == 0);
+        path = name;
+        writer = open(name, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+        REQUIRE(writer >= 0);
+    }
+
+    Terminal(const Terminal&) = delete;
+    Terminal& operator=(const Terminal&) = delete;
+
+    ~Terminal() {
+        close(writer);
+        close(reader);
+    }
+
+    int reader = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int writer = -1;
+    std::string path;
+};
+
+// Fills it, and reads it as often as it takes a whole line again.
+void check_that_nobody_waits(const Log& log, int reader) {
+    alarm(20);  // a log that waits ends here
+    for (int i = 0; i < 1000; ++i) {
+        log.write(LogLevel::Notice, std::string(200, 'x'));
+    }
+    std::string text;
+    for (int i = 0; i < 5; ++i) {
+        text += drain(reader);
+        log.write(LogLevel::Notice, "again");
+    }
+    alarm(0);
+    text += drain(reader);
+    CAPTURE(text);
+    CHECK(text.find(" lines of the log lost here: whoever reads it was too slow\r\n") !=
+          std::string::npos);
+    CHECK(text.ends_with(" notice: again\r\n"));
+}
+
+TEST_CASE("a terminal that nobody reads is no reason to wait") {
+    const Terminal terminal;
+    SUBCASE("as a file") {
+        Log log(LogLevel::Notice);
+        REQUIRE(log.open(terminal.path).ok());
+        check_that_nobody_waits(log, terminal.reader);
+    }
+    SUBCASE("as standard error, which stays as it is") {
+        const int before = dup(STDERR_FILENO);
+        REQUIRE(dup2(terminal.writer, STDERR_FILENO) == STDERR_FILENO);
+        {
+            const Log log(LogLevel::Notice);
+            check_that_nobody_waits(log, terminal.reader);
+        }
+        CHECK((fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK) == 0);
+        REQUIRE(dup2(before, STDERR_FILENO) == STDERR_FILENO);
+        close(before);
+    }
+}
+
 TEST_CASE("a file that may not grow loses whole lines, and the next one says how many and why") {
     const Folder folder;
     Log log(LogLevel::Notice);
@@ -157,8 +221,8 @@ TEST_CASE("a line has a limit") {
 
 TEST_CASE("another file, or none, leaves no descriptor open") {
     const Folder folder;
-    const size_t before = open_files();
     Log log(LogLevel::Error);
+    const size_t before = open_files();  // of a terminal it has one of its own
     for (int i = 0; i < 3; ++i) {
         REQUIRE(log.open(folder.file("log")).ok());
         REQUIRE(log.open(folder.file("other")).ok());
