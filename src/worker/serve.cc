@@ -1,6 +1,5 @@
 #include "ringmain/worker/serve.h"
 
-#include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/descriptor.h"
@@ -8,12 +7,14 @@
 #include "ringmain/uring/socket.h"
 #include "ringmain/worker/cpus.h"
 #include "ringmain/worker/descriptors.h"
+#include "ringmain/worker/event.h"
 #include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/roster.h"
 #include "ringmain/worker/timekeeper.h"
 #include "ringmain/worker/worker.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <memory>
 #include <vector>
@@ -68,10 +69,9 @@ void announce(const config::Config& config,
 }
 
 // Nobody can know it. The kernel gives bytes from the first moments of its life on.
-SipKey secret_key() {
+Result<SipKey> secret_key() {
     SipKey key;
-    const ssize_t size = getrandom(&key, sizeof key, 0);
-    RM_ASSERT(size == sizeof key);
+    if (getrandom(&key, sizeof key, 0) != sizeof key) return refused_call("getrandom", errno);
     return key;
 }
 
@@ -82,10 +82,12 @@ struct Crew {
           timekeeper(config.proxy.workers),
           roster(config.proxy.workers) {}
 
-    void make_workers(const config::Config& config,
-                      const IoChoice& io,
-                      const Listeners& listeners,
-                      const Log& log);
+    // Whether all who wait can be woken.
+    [[nodiscard]] Status status();
+    Status make_workers(const config::Config& config,
+                        const IoChoice& io,
+                        const Listeners& listeners,
+                        const Log& log);
     Status start(const config::Config& config, const Listeners& listeners, const Signals& signals);
 
     std::vector<std::unique_ptr<core::Counters>> counters;
@@ -99,10 +101,19 @@ struct Crew {
     std::vector<std::unique_ptr<Worker>> workers;
 };
 
-void Crew::make_workers(const config::Config& config,
-                        const IoChoice& io,
-                        const Listeners& listeners,
-                        const Log& log) {
+Status Crew::status() {
+    Status status = timekeeper.status();
+    if (status.ok()) status = control_inbox.status();
+    for (uint32_t i = 0; i < roster.size() && status.ok(); ++i) {
+        status = roster.inbox(i).status();
+    }
+    return status;
+}
+
+Status Crew::make_workers(const config::Config& config,
+                          const IoChoice& io,
+                          const Listeners& listeners,
+                          const Log& log) {
     const uint32_t count = config.proxy.workers;
     const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity, usable_cpus());
     const uring::WallTime started = uring::wall_time();
@@ -111,6 +122,8 @@ void Crew::make_workers(const config::Config& config,
         all_counters.push_back(counters.back().get());
     }
     for (uint32_t i = 0; i < count; ++i) {
+        const Result<SipKey> key = secret_key();
+        if (!key.ok()) return Error{key.error()};
         WorkerOptions worker;
         worker.config = &config;
         worker.io = io;
@@ -121,7 +134,7 @@ void Crew::make_workers(const config::Config& config,
                               .worker_index = i,
                               .worker_count = count,
                               .seed = static_cast<uint64_t>(uring::now().ns) + i,
-                              .hash_key = secret_key(),
+                              .hash_key = key.value(),
                               .io_backend = uring::backend_name(io.backend)};
         worker.counters = counters[i].get();
         worker.surroundings = {.roster = &roster,
@@ -133,6 +146,7 @@ void Crew::make_workers(const config::Config& config,
         worker.listeners = listeners.of_worker(i);
         workers.push_back(std::make_unique<Worker>(std::move(worker)));
     }
+    return {};
 }
 
 // Who waits at the door of a worker that does not start is served by the first.
@@ -185,6 +199,7 @@ void Overrides::apply(config::Config& config) const {
 
 Status serve(const config::Config& config, Log& log, const ServeOptions& options) {
     Signals signals;  // before the first thread, so that none of them gets one
+    if (Status status = signals.open(); !status.ok()) return status;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);  // a log that may not grow (ulimit -f) ends nobody but itself
 
@@ -202,8 +217,11 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     if (Status status = listeners.change_to(config); !status.ok()) return status;
 
     Crew crew(config);
+    if (Status status = crew.status(); !status.ok()) return status;
     crew.shared.clients_max = clients_max(config, descriptor_limit());
-    crew.make_workers(config, io.value(), listeners, log);
+    if (Status status = crew.make_workers(config, io.value(), listeners, log); !status.ok()) {
+        return status;
+    }
     // The control thread's files come first: later the clients may have taken the last one.
     Control control({.log = &log,
                      .signals = &signals,

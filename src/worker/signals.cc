@@ -1,8 +1,9 @@
 #include "signals.h"
 
-#include "ringmain/base/assert.h"
+#include "ringmain/worker/event.h"
 #include "ringmain/worker/serve.h"
 
+#include <cerrno>
 #include <csignal>
 
 #include <sys/signalfd.h>
@@ -29,12 +30,13 @@ void hold_signals() {
     block_signals();
 }
 
-Signals::Signals() {
+Status Signals::open() {
     sigset_t set = block_signals();
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
     descriptor_ = uring::Descriptor(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-    RM_ASSERT(descriptor_.is_open());
+    if (!descriptor_.is_open()) return refused_call("signalfd", errno);
+    return {};
 }
 
 bool Signals::has_stop() const {

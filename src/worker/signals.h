@@ -1,19 +1,22 @@
 // src/worker/signals.h - the signals that ask something of the process, read like a file.
 //
-// Blocked in the thread that makes it and in all threads that are made later.
+// Blocked in the thread that opens it and in all threads that are made later.
 
 #pragma once
 
+#include "ringmain/base/result.h"
 #include "ringmain/uring/descriptor.h"
 
 namespace ringmain::worker {
 
 class Signals {
   public:
-    Signals();
+    Signals() = default;
     Signals(const Signals&) = delete;
     Signals& operator=(const Signals&) = delete;
     ~Signals() = default;
+
+    Status open();
 
     // Readable when there is one.
     [[nodiscard]] int descriptor() const { return descriptor_.get(); }

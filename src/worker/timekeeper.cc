@@ -1,18 +1,8 @@
 #include "ringmain/worker/timekeeper.h"
 
-#include "ringmain/base/assert.h"
-
 #include <algorithm>
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 namespace ringmain::worker {
-
-Timekeeper::Timekeeper(uint32_t workers)
-    : slots_(workers), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    RM_ASSERT(wake_.is_open());
-}
 
 // Either we see here that the control thread sleeps for too long, or it sees our deadline in arm():
 // each side writes its own value before it reads the other's.
@@ -29,18 +19,9 @@ void Timekeeper::set(uint32_t worker, Instant deadline) {
     }
 }
 
-void Timekeeper::wake() const {
-    const uint64_t one = 1;
-    // Can fail only when the counter is full, and then the control thread is awake anyway.
-    const ssize_t written = write(wake_.get(), &one, sizeof one);
-    static_cast<void>(written);
-}
-
 void Timekeeper::awake() {
     sleeps_until_ns_.store(INT64_MIN, std::memory_order_seq_cst);
-    uint64_t count = 0;
-    const ssize_t got = read(wake_.get(), &count, sizeof count);
-    static_cast<void>(got);
+    event_.clear();
 }
 
 int64_t Timekeeper::earliest() const {

@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import platform
 import re
 import shutil
 import signal
@@ -19,6 +20,8 @@ from wire import resp
 FORBIDDEN = (sys.executable, str(FOLDER / "without_io_uring.py"))  # EPERM
 DEADLY = (*FORBIDDEN, "--kill")  # io_uring_setup ends the process
 FALLBACK = "epoll is used in place of io_uring"
+CALLS = {"x86_64": {"signalfd": 289, "eventfd": 290, "getrandom": 318},
+         "aarch64": {"signalfd": 74, "eventfd": 19, "getrandom": 278}}
 LOCKED_MEMORY = ("(ENOMEM)", "RLIMIT_MEMLOCK", "LimitMEMLOCK=", "--ulimit memlock=-1")
 
 
@@ -187,6 +190,16 @@ class Backend(Case):
         wait_for(lambda: "no pool changed" in proxy.log(), "the reload")
         self.assertEqual(proxy.halt(), 0, proxy.log())
         proxy.child = None
+
+    @unittest.skipUnless(platform.machine() in CALLS, "the numbers of the calls are not known here")
+    def test_another_call_that_is_refused_is_named(self):
+        for call, number in CALLS[platform.machine()].items():
+            with self.subTest(call=call):
+                proxy = self.use(Ringmain({"alpha": {"servers": [self.server]}}, start=False))
+                done = run("-c", proxy.config_path, inside=(*FORBIDDEN, "--call", str(number)))
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(f"ringmain: the kernel refuses {call}: Operation not permitted "
+                              "(EPERM); allow it (", done.stderr)
 
     def test_the_deadly_filter_is_deadly(self):
         done = run("-c", self.config("auto"), inside=DEADLY)

@@ -4,6 +4,7 @@
     without_io_uring.py --kill COMMAND ARGUMENT...   io_uring_setup ends the process
     without_io_uring.py --enter COMMAND ARGUMENT...  only io_uring_enter gets EPERM
     without_io_uring.py --register COMMAND ...       only io_uring_register gets EPERM
+    without_io_uring.py --call NUMBER COMMAND ...    another call gets EPERM
 """
 import ctypes
 import os
@@ -46,8 +47,19 @@ def install(*instructions):
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
+def forbid_call(number):
+    install(
+        Instruction(LOAD_NUMBER, 0, 0, 0),
+        Instruction(JUMP_IF_EQUAL, 0, 1, number),
+        Instruction(RETURN, 0, 0, REFUSE),
+        Instruction(RETURN, 0, 0, ALLOW))
+
+
 if __name__ == "__main__":
     words = sys.argv[1:]
+    if words[0] == "--call":
+        forbid_call(int(words[1]))
+        os.execvp(words[2], words[2:])
     what = {"--kill": (KILL,), "--enter": (ALLOW, REFUSE, ALLOW),
             "--register": (ALLOW, ALLOW, REFUSE)}.get(words[0])
     forbid(*(what or (REFUSE,)))

@@ -1,14 +1,16 @@
 // ringmain/worker/inbox.h - what other threads tell a worker: rare, never on the data path.
 //
-// A mutex and an eventfd: posting wakes the worker's ring, which polls the eventfd.
+// A mutex and an event: posting wakes the worker's ring, which polls the event.
 
 #pragma once
 
+#include "ringmain/base/result.h"
 #include "ringmain/base/time.h"
 #include "ringmain/config/config.h"
 #include "ringmain/core/shared.h"
 #include "ringmain/uring/descriptor.h"
 #include "ringmain/uring/socket_address.h"
+#include "ringmain/worker/event.h"
 
 #include <cstdint>
 #include <mutex>
@@ -57,26 +59,29 @@ struct Message {
 
 class Inbox {
   public:
-    Inbox();
+    Inbox() = default;
     Inbox(const Inbox&) = delete;
     Inbox& operator=(const Inbox&) = delete;
     ~Inbox() = default;
 
     void post(Message message);
 
+    // Whether it can wake anybody.
+    [[nodiscard]] Status status() const { return event_.status(); }
+
     // The worker looks at its clock.
-    void wake() const;
+    void wake() const { event_.set(); }
 
     // All that was posted since the last call.
     [[nodiscard]] std::vector<Message> take();
 
     // Readable when there is something to take.
-    [[nodiscard]] int descriptor() const { return wake_.get(); }
+    [[nodiscard]] int descriptor() const { return event_.descriptor(); }
 
   private:
     std::mutex mutex_;
     std::vector<Message> messages_;
-    uring::Descriptor wake_;
+    Event event_;
 };
 
 }  // namespace ringmain::worker

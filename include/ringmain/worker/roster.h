@@ -21,6 +21,8 @@ class Roster {
   public:
     explicit Roster(uint32_t workers);
 
+    [[nodiscard]] uint32_t size() const { return count_; }
+
     [[nodiscard]] Inbox& inbox(uint32_t worker) { return seats_[worker].inbox; }
 
     // Who is to serve a client that `worker` has accepted: itself, or one with fewer clients and

@@ -10,8 +10,9 @@
 
 #pragma once
 
+#include "ringmain/base/result.h"
 #include "ringmain/base/time.h"
-#include "ringmain/uring/descriptor.h"
+#include "ringmain/worker/event.h"
 
 #include <atomic>
 #include <cstdint>
@@ -24,10 +25,14 @@ class Timekeeper {
     // The resolution of all timeouts: the control thread sleeps at least this long.
     static constexpr Duration resolution = Duration::millis(5);
 
-    explicit Timekeeper(uint32_t workers);
+    explicit Timekeeper(uint32_t workers) : slots_(workers) {}
+
     Timekeeper(const Timekeeper&) = delete;
     Timekeeper& operator=(const Timekeeper&) = delete;
     ~Timekeeper() = default;
+
+    // Whether it can be woken.
+    [[nodiscard]] Status status() const { return event_.status(); }
 
     // --- a worker's side -----------------------------------------------------------------------
 
@@ -50,10 +55,10 @@ class Timekeeper {
 
     // Readable when a worker has got an earlier deadline than arm() has returned, or wake() was
     // called.
-    [[nodiscard]] int descriptor() const { return wake_.get(); }
+    [[nodiscard]] int descriptor() const { return event_.descriptor(); }
 
     // From any thread.
-    void wake() const;
+    void wake() const { event_.set(); }
 
     // It is awake and will look at the deadlines before it sleeps: nobody needs to wake it. Forgets
     // what made descriptor() readable.
@@ -87,7 +92,7 @@ class Timekeeper {
     std::deque<Slot> slots_;
     // A deadline before this has to wake the control thread.
     std::atomic<int64_t> sleeps_until_ns_ = INT64_MIN;
-    uring::Descriptor wake_;
+    Event event_;
 };
 
 }  // namespace ringmain::worker
