@@ -1,4 +1,5 @@
-// Arguments in, exit status out: 0 success, 1 refused with the reason, 2 wrong usage.
+// Arguments in, exit status out: 0 success, 1 refused with the reason or out of memory, 2 wrong
+// usage.
 
 #include "ringmain/config/command_line.h"
 #include "ringmain/config/file.h"
@@ -14,8 +15,10 @@
 #include "ringmain/worker/serve.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +48,34 @@ void set_up_allocator() {
     mi_option_set_default(mi_option_decommit_delay, 0);
 #else
     mi_option_set_default(mi_option_purge_delay, 0);
+#endif
+}
+
+const worker::Log* log_in_use = nullptr;  // for what has no memory to be told of it
+
+// There is none for anything else: nothing is allocated here, nothing destroyed.
+[[noreturn]] void end_without_memory() {
+    constexpr std::string_view text =
+        "ringmain: out of memory: the kernel refuses more to this process; raise what limits it "
+        "(ulimit -v, ulimit -d, vm.overcommit_memory, vm.max_map_count), or lower workers, "
+        "client_connections or requests_max\n";
+    if (log_in_use != nullptr) {
+        log_in_use->write_last(text);
+    } else {
+        const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+        static_cast<void>(written);
+    }
+    _exit(refused);
+}
+
+// mimalloc's operator new ends the process without asking the standard library's handler.
+void set_up_end_without_memory() {
+    std::set_new_handler(end_without_memory);
+#if defined(RINGMAIN_MIMALLOC)
+    const auto on_error = [](int error, void*) {
+        if (error == ENOMEM) end_without_memory();
+    };
+    mi_register_error(on_error, nullptr);
 #endif
 }
 
@@ -317,7 +348,9 @@ int run(const CommandLine& line) {
         }
         worker::hold_signals();  // the parent may be ended
     }
+    log_in_use = &log;
     const Status status = worker::serve(config, log, options);
+    log_in_use = nullptr;
     if (status.ok()) return success;
     complain("ringmain: " + status.error());
     if (!config.proxy.log_file.empty()) log.write(config::LogLevel::Error, status.error());
@@ -372,6 +405,8 @@ static int flushed(int status) {
 }
 
 int main(int argc, char** argv) {
+    ringmain::set_up_allocator();
+    ringmain::set_up_end_without_memory();
     if (!guard_standard_descriptors()) {
         ringmain::complain(
             "ringmain: a standard descriptor (0, 1 or 2) is closed, and /dev/null cannot be "
@@ -384,6 +419,5 @@ int main(int argc, char** argv) {
         ringmain::complain("ringmain: " + line.error);
         return ringmain::wrong_usage;
     }
-    ringmain::set_up_allocator();
     return flushed(ringmain::dispatch(line));
 }

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
-#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -114,13 +113,13 @@ Status Log::open(const std::string& path, std::string_view farewell) {
 // Under the lock: nobody writes to a number that is closed, or another file's by now.
 void Log::use(int file) {
     const std::lock_guard lock(mutex_);
-    const int old = std::exchange(file_, file);
+    const int old = file_.exchange(file);
     if (old != STDERR_FILENO) ::close(old);
     struct stat found = {};
-    const bool is_known = fstat(file_, &found) == 0;
+    const bool is_known = fstat(file, &found) == 0;
     if (is_known && found.st_size == 0) is_torn_ = false;
     to_journal_ = is_known && is_journal(found);
-    at_once_ = size_at_once(file_);
+    at_once_ = size_at_once(file);
 }
 
 bool Log::reopen() {
@@ -162,6 +161,16 @@ bool Log::try_write(std::string_view line) const {
     lost_why_ = errno == EAGAIN ? 0 : errno;
     if (left.size() < text.size()) is_torn_ = text[text.size() - left.size() - 1] != '\n';
     return false;
+}
+
+void Log::write_last(std::string_view line) const {
+    const int file = file_;
+    put(line, file, size_at_once(file));
+    struct stat log = {};
+    struct stat standard = {};
+    const bool is_one = fstat(file, &log) == 0 && fstat(STDERR_FILENO, &standard) == 0 &&
+                        log.st_dev == standard.st_dev && log.st_ino == standard.st_ino;
+    if (!is_one) put(line, STDERR_FILENO, size_at_once(STDERR_FILENO));
 }
 
 config::LogLevel Log::change_level(int steps) {

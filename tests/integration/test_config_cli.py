@@ -14,7 +14,8 @@ import tempfile
 import time
 import unittest
 
-from harness import BINARY, FOLDER, Case, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from harness import (BINARY, FOLDER, SANITIZED, Case, Port, RedisServer, Ringmain, main,
+                     needs_ringmain, wait_for)
 from wire import Closed, RespClient, resp
 
 GOLDEN = FOLDER.parent / "golden" / "placement.tsv"
@@ -671,6 +672,28 @@ class Running(CommandLine):
         finally:
             os.close(terminal)
             os.close(reading)
+
+    @needs_ringmain
+    @unittest.skipIf(SANITIZED, "sanitizers need terabytes of address space")
+    @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")
+    def test_who_has_no_memory_says_so(self):
+        """However far it comes with how much, until it serves."""
+        log, pid_file = self.folder / "log", self.folder / "pid"
+        proxy = self.use(Ringmain({"alpha": {"servers": ["127.0.0.1:1:1 a"]}},
+                                  proxy={"buffer_memory": "16MiB"}, start=False))
+        for mebibytes in range(40, 1000, 10):
+            done = subprocess.run(
+                ["prlimit", f"--as={mebibytes << 20}", os.path.abspath(BINARY), "-d",
+                 "-c", proxy.config_path, "-o", log, "-p", pid_file],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+            if done.returncode == 0:
+                break
+            self.assertEqual((done.returncode, done.stderr[:10]), (1, "ringmain: "), mebibytes)
+        pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "it stopped")
+        self.assertIn("ringmain: out of memory: the kernel refuses more to this process; raise ",
+                      log.read_text())
 
     @needs_ringmain
     def test_no_client_is_accepted_after_the_stop_began(self):

@@ -49,6 +49,9 @@ class Log {
 
     void write(config::LogLevel level, std::string_view text) const;
 
+    // Of a process that has no memory and ends now: without the lock, and to standard error, too.
+    void write_last(std::string_view line) const;
+
     // Whether a line of this level is written at all.
     [[nodiscard]] bool sees(config::LogLevel level) const {
         return level <= level_.load(std::memory_order_relaxed);
@@ -69,7 +72,7 @@ class Log {
     mutable uint64_t lost_ = 0;
     mutable int lost_why_ = 0;      // errno of the latest; 0: nobody took it
     mutable bool is_torn_ = false;  // the file ends within a line
-    int file_ = 2;
+    std::atomic<int> file_ = 2;
     size_t at_once_ = 0;  // so much of a line
     bool to_journal_ = false;
     std::atomic<config::LogLevel> level_;
