@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -155,20 +156,34 @@ int locate_one(const config::Locator& locator, const std::string& shown, bool he
     return success;
 }
 
-// Keys of standard input, one per line, which ends as on any system: a key that ends with CR is
-// written in hexadecimal.
-int locate_lines(const config::Locator& locator, bool hex) {
-    char* line = nullptr;
-    size_t capacity = 0;
+// The next line, which ends as on any system: a key that ends with CR is written in hexadecimal.
+// Of one that is larger a little more than `size_max`. False: there is no more.
+bool read_line(std::string& line, size_t size_max) {
+    line.clear();
+    int byte = 0;
+    while (line.size() < size_max + 2 && (byte = getc_unlocked(stdin)) != EOF && byte != '\n') {
+        line.push_back(static_cast<char>(byte));
+    }
+    const bool is_there = byte != EOF || !line.empty();
+    if (line.ends_with('\r')) line.pop_back();
+    return is_there;
+}
+
+// Keys of standard input, one per line.
+int locate_lines(const config::Locator& locator, uint64_t key_size_max, bool hex) {
+    const size_t line_size_max = hex ? 2 * key_size_max : key_size_max;
     int status = success;
-    ssize_t size = 0;
-    while ((size = getline(&line, &capacity, stdin)) >= 0) {
-        std::string key(line, static_cast<size_t>(size));
-        if (key.ends_with('\n')) key.pop_back();
-        if (key.ends_with('\r')) key.pop_back();
+    std::string key;
+    for (uint64_t number = 1; read_line(key, line_size_max); ++number) {
+        if (key.size() > line_size_max) {
+            complain("ringmain locate: line " + std::to_string(number) +
+                     " of standard input is longer than the pool's largest key, " +
+                     std::to_string(key_size_max) +
+                     " bytes (key_size_max); write one key per line");
+            return refused;
+        }
         if (locate_one(locator, key, hex) != success) status = refused;
     }
-    std::free(line);
     if (std::ferror(stdin) == 0) return status;
     complain("ringmain locate: standard input cannot be read");
     return refused;
@@ -189,7 +204,7 @@ int locate(const CommandLine& line) {
         complain("ringmain locate: the pool's distribution is random: a key has no fixed server");
         return refused;
     }
-    if (line.keys.empty()) return locate_lines(locator, line.hex);
+    if (line.keys.empty()) return locate_lines(locator, pool.value()->key_size_max, line.hex);
     int status = success;
     for (const std::string& key : line.keys) {
         if (locate_one(locator, key, line.hex) != success) status = refused;

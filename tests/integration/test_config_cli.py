@@ -211,7 +211,7 @@ class Locate(CommandLine):
         if distribution == "random":
             return
         lines = ['[pool.golden]', 'listen = "127.0.0.1:1"', f'hash = "{hash_name}"',
-                 f'distribution = "{distribution}"', 'protocol = "memcached"']
+                 f'distribution = "{distribution}"']
         if tag != "-":
             lines.append(f'hash_tag = "{tag}"')
         lines.append("servers = [" + ", ".join(f'"{server}"' for server in servers.split("|")) + "]")
@@ -255,6 +255,27 @@ class Locate(CommandLine):
             os.close(folder)
         self.assertEqual(done.returncode, 1)
         self.assertIn("standard input cannot be read", done.stderr)
+
+    def test_a_line_has_a_limit(self):
+        """That of the pool's keys; in hexadecimal a byte is two."""
+        path = self.file(GOOD + "key_size_max = 1000\n")
+        for words, byte, largest in (([], "k", 1000), (["--hex"], "6b", 1000)):
+            done = ringmain("locate", "-c", path, *words, input=f"{byte * largest}\r\n" * 3)
+            self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, 3), done.stderr)
+            for line in (byte * largest + "k", byte * 2_000_000):
+                done = ringmain("locate", "-c", path, *words, input=f"6b\n{line}\n6b\n")
+                self.assertEqual(done.returncode, 1)
+                self.assertEqual(len(done.stdout.splitlines()), 1)
+                self.assertEqual(
+                    done.stderr, "ringmain locate: line 2 of standard input is longer than the "
+                                 "pool's largest key, 1000 bytes (key_size_max); write one key "
+                                 "per line\n")
+
+    def test_input_without_end_is_refused(self):
+        with open("/dev/zero", "rb") as zeros:
+            done = ringmain("locate", "-c", self.file(GOOD), stdin=zeros)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("line 1 of standard input is longer than", done.stderr)
 
     def test_bad_hexadecimals_are_refused(self):
         for key in ("6", "zz", "0x61"):
