@@ -213,6 +213,10 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     // Who cannot start takes no clients, and leaves the file to who has it.
     if (Status free = Reporter::ports_are_free(config); !free.ok()) return free;
     PidFile pid_file;  // it goes last, when the ports are free
+    const std::string& pid_path = config.proxy.pid_file;
+    if (!pid_path.empty()) {
+        if (Status status = pid_file.prepare(pid_path); !status.ok()) return status;
+    }
     Listeners listeners(config.proxy.workers);
     if (Status status = listeners.change_to(config); !status.ok()) return status;
 
@@ -235,8 +239,8 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .io_backend = io.value().backend,
                      .workers = crew.workers});
     if (Status status = control.open(io.value()); !status.ok()) return status;
-    if (!config.proxy.pid_file.empty()) {
-        if (Status status = pid_file.write(config.proxy.pid_file); !status.ok()) return status;
+    if (!pid_path.empty()) {
+        if (Status status = pid_file.write(pid_path); !status.ok()) return status;
     }
     if (Status status = crew.start(config, listeners, signals); !status.ok()) return status;
     announce(config, io.value(), listeners, log);

@@ -605,6 +605,43 @@ class Running(CommandLine):
         self.assertEqual(int(pid_file.read_text()), proxy.pid)
 
     @needs_ringmain
+    def test_who_cannot_start_takes_no_clients(self):
+        """Whatever it fails for but the port."""
+        server, pid_file = self.use(RedisServer()), self.folder / "pid"
+        full = ("unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=4k none {self.folder}; "
+                f"head -c 4096 /dev/zero > {self.folder}/large; exec \"$0\" \"$@\"")
+        cases = [("pid file", (), {"pid_file": str(self.folder)})]
+        if os.geteuid() == 0 and shutil.which("unshare"):
+            cases.append(("No space left", full, {"pid_file": str(pid_file)}))
+        for reason, inside, options in cases:
+            with self.subTest(reason=reason):
+                proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, proxy=options,
+                                          start=False))
+                for _ in range(5):
+                    with subprocess.Popen([*inside, os.path.abspath(BINARY), "-c",
+                                           proxy.config_path], stdin=subprocess.DEVNULL,
+                                          stderr=subprocess.PIPE, text=True) as child:
+                        while child.poll() is None:
+                            with socket.socket() as client:
+                                self.assertNotEqual(client.connect_ex(proxy.endpoint()), 0)
+                        said = child.stderr.read()
+                    self.assertEqual(child.returncode, 1)
+                    self.assertIn(reason, said)
+
+    @needs_ringmain
+    def test_the_pid_file_is_the_first_ones_who_has_the_port(self):
+        pid_file = self.folder / "pid"
+        proxy = self.use(Ringmain({"alpha": {"servers": [self.use(RedisServer())]}},
+                                  proxy={"pid_file": str(pid_file)}))
+        done = ringmain("-c", proxy.config_path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(" is in use: ", done.stderr)
+        self.assertEqual(int(pid_file.read_text()), proxy.pid)
+        other = self.folder / "other"
+        self.assertEqual(ringmain("-c", proxy.config_path, "-p", other).returncode, 1)
+        self.assertFalse(other.exists())
+
+    @needs_ringmain
     def test_a_cpu_that_may_not_be_used_is_named(self):
         server = self.use(RedisServer())
         proxy = self.use(Ringmain({"alpha": {"servers": [server]}},

@@ -2,13 +2,16 @@
 
 #include "tests/unit/worker/folder.h"
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
 
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace ringmain::worker {
 
@@ -45,11 +48,63 @@ TEST_CASE("the pid file of a successor is left to it") {
     CHECK(first_line_of(path) == std::to_string(getpid()) + "1");
 }
 
+TEST_CASE("a pid file is tried before it is written, and what is there stays until then") {
+    const Folder folder;
+    const std::string path = folder.file("pid");
+    {
+        PidFile file;
+        REQUIRE(file.prepare(path).ok());
+        CHECK(first_line_of(path).empty());
+    }
+    CHECK_FALSE(std::filesystem::exists(path));
+    std::ofstream(path) << "12\n";
+    {
+        PidFile file;
+        REQUIRE(file.prepare(path).ok());
+        CHECK(first_line_of(path) == "12");
+        REQUIRE(file.write(path).ok());
+        CHECK(first_line_of(path) == std::to_string(getpid()));
+        std::ofstream(path) << "12\n";
+    }
+    CHECK(first_line_of(path) == "12");
+}
+
+TEST_CASE("a pid file of whoever wrote it meanwhile is left to it") {
+    const Folder folder;
+    const std::string path = folder.file("pid");
+    {
+        PidFile file;
+        REQUIRE(file.prepare(path).ok());
+        std::ofstream(path) << "12\n";
+    }
+    CHECK(first_line_of(path) == "12");
+}
+
+TEST_CASE("a pid file that cannot be written keeps what it holds") {
+    const Folder folder;
+    const std::string path = folder.file("pid");
+    std::ofstream(path) << "12\n";
+    rlimit before = {};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+    auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &none) == 0);
+    {
+        PidFile file;
+        CHECK_FALSE(file.write(path).ok());
+    }
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::signal(SIGXFSZ, handler);
+    CHECK(first_line_of(path) == "12");
+}
+
 TEST_CASE("a pid file that cannot be written is an error that names it") {
     PidFile file;
-    const Status status = file.write("/nonexistent/folder/pid");
-    REQUIRE_FALSE(status.ok());
-    CHECK(status.error().find("/nonexistent/folder/pid") != std::string::npos);
+    for (const Status& status :
+         {file.prepare("/nonexistent/folder/pid"), file.write("/nonexistent/folder/pid")}) {
+        REQUIRE_FALSE(status.ok());
+        CHECK(status.error().find("/nonexistent/folder/pid") != std::string::npos);
+    }
 }
 
 TEST_CASE("what another process left is written anew, and what is no pid file stays") {
