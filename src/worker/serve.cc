@@ -84,11 +84,9 @@ struct Crew {
 
     // Whether all who wait can be woken.
     [[nodiscard]] Status status();
-    Status make_workers(const config::Config& config,
-                        const IoChoice& io,
-                        const Listeners& listeners,
-                        const Log& log);
-    Status start(const config::Config& config, const Listeners& listeners, const Signals& signals);
+    Status make_workers(const config::Config& config, const IoChoice& io, const Log& log);
+    Status start(const Signals& signals);
+    void begin(const Listeners& listeners);
 
     std::vector<std::unique_ptr<core::Counters>> counters;
     std::vector<const core::Counters*> all_counters;
@@ -110,10 +108,7 @@ Status Crew::status() {
     return status;
 }
 
-Status Crew::make_workers(const config::Config& config,
-                          const IoChoice& io,
-                          const Listeners& listeners,
-                          const Log& log) {
+Status Crew::make_workers(const config::Config& config, const IoChoice& io, const Log& log) {
     const uint32_t count = config.proxy.workers;
     const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity, usable_cpus());
     const uring::WallTime started = uring::wall_time();
@@ -143,50 +138,25 @@ Status Crew::make_workers(const config::Config& config,
                                .log = &log,
                                .worker = i};
         worker.cpu = cpus.empty() ? -1 : static_cast<int>(cpus[i % cpus.size()]);
-        worker.listeners = listeners.of_worker(i);
         workers.push_back(std::make_unique<Worker>(std::move(worker)));
     }
     return {};
 }
 
-// Who waits at the door of a worker that does not start is served by the first.
-void let_in_elsewhere(const Listeners& listeners,
-                      const config::Config& config,
-                      uint32_t skipped,
-                      Roster& roster) {
-    constexpr uint32_t first = 0;
-    for (const Listener& listener : listeners.of_worker(skipped)) {
-        const config::Pool& pool = config.pools[listener.pool];
-        if (pool.listen.is_path()) continue;  // a door for all
-        for (int socket = 0; (socket = uring::accept_waiting(listener.socket)) >= 0;) {
-            Message message(Message::Kind::Client);
-            message.pool = pool.name;
-            message.socket = uring::Descriptor(socket);
-            roster.keep(first);
-            roster.inbox(first).post(std::move(message));
-        }
-        shutdown(listener.socket, SHUT_RDWR);
-    }
-}
-
-// Hundreds take their time: a stop in between leaves out the rest, though not the first, who has
-// clients already. They serve when it is known who does, since they hand clients to each other.
-Status Crew::start(const config::Config& config,
-                   const Listeners& listeners,
-                   const Signals& signals) {
-    uint32_t started = 0;
-    while (started < workers.size() && (started == 0 || !signals.has_stop())) {
-        if (Status status = workers[started]->start(); !status.ok()) return status;
-        started += 1;
-    }
-    for (uint32_t i = started; i < workers.size(); ++i) {
-        workers[i]->skip();
-        let_in_elsewhere(listeners, config, i, roster);
-    }
-    for (uint32_t i = 0; i < started; ++i) {
-        workers[i]->begin();
+// Hundreds take their time: a stop in between is looked for.
+Status Crew::start(const Signals& signals) {
+    for (const auto& worker : workers) {
+        if (signals.has_stop()) return {};
+        if (Status status = worker->start(); !status.ok()) return status;
     }
     return {};
+}
+
+// Only now that it is known that all can, since they hand clients to each other.
+void Crew::begin(const Listeners& listeners) {
+    for (uint32_t i = 0; i < workers.size(); ++i) {
+        workers[i]->begin(listeners.of_worker(i));
+    }
 }
 
 }  // namespace
@@ -210,22 +180,21 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     if (!io.value().why_not.empty()) log.write(LogLevel::Warning, fallback_text(io.value()));
     if (Status usable = check_cpus(config, log); !usable.ok()) return usable;
 
-    // Who cannot start takes no clients, and leaves the file to who has it.
+    // Who cannot start takes no clients, and leaves the file to who has it: all that may fail comes
+    // before the listeners, and what is written behind them.
     if (Status free = Reporter::ports_are_free(config); !free.ok()) return free;
     PidFile pid_file;  // it goes last, when the ports are free
     const std::string& pid_path = config.proxy.pid_file;
     if (!pid_path.empty()) {
         if (Status status = pid_file.prepare(pid_path); !status.ok()) return status;
     }
-    Listeners listeners(config.proxy.workers);
-    if (Status status = listeners.change_to(config); !status.ok()) return status;
+    Listeners listeners(config.proxy.workers);  // outlive the workers
 
     Crew crew(config);
     if (Status status = crew.status(); !status.ok()) return status;
     crew.shared.clients_max = clients_max(config, descriptor_limit());
-    if (Status status = crew.make_workers(config, io.value(), listeners, log); !status.ok()) {
-        return status;
-    }
+    if (Status status = crew.make_workers(config, io.value(), log); !status.ok()) return status;
+    if (Status status = crew.start(signals); !status.ok()) return status;
     // The control thread's files come first: later the clients may have taken the last one.
     Control control({.log = &log,
                      .signals = &signals,
@@ -239,10 +208,15 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .io_backend = io.value().backend,
                      .workers = crew.workers});
     if (Status status = control.open(io.value()); !status.ok()) return status;
+    if (signals.has_stop()) {
+        log.write(LogLevel::Notice, "stopped before any client came");
+        return {};
+    }
+    if (Status status = listeners.change_to(config); !status.ok()) return status;
     if (!pid_path.empty()) {
         if (Status status = pid_file.write(pid_path); !status.ok()) return status;
     }
-    if (Status status = crew.start(config, listeners, signals); !status.ok()) return status;
+    crew.begin(listeners);
     announce(config, io.value(), listeners, log);
     if (options.ready_pipe >= 0) {
         const ssize_t written = write(options.ready_pipe, "1", 1);

@@ -61,8 +61,12 @@ void pin_to(int cpu) {
 
 Worker::~Worker() {
     if (!thread_.is_joinable()) return;
+    {
+        const std::lock_guard lock(mutex_);
+        leaves_ = true;
+        changed_.notify_all();
+    }
     stop();
-    begin();
     thread_.join();
 }
 
@@ -83,15 +87,17 @@ Status Worker::start() {
     return *status_;
 }
 
-void Worker::begin() {
+void Worker::begin(std::vector<Listener> listeners) {
     const std::lock_guard lock(mutex_);
+    listeners_ = std::move(listeners);
     begins_ = true;
     changed_.notify_all();
 }
 
-void Worker::wait_for_begin() {
+bool Worker::wait_for_begin() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return begins_; });
+    changed_.wait(lock, [this] { return begins_ || leaves_; });
+    return begins_;
 }
 
 void Worker::join() {
@@ -132,10 +138,8 @@ void Worker::run() {
         Status opened = driver.open(worker_ring(settings, options_.io), settings.receive_buffers);
         const bool serves = opened.ok();
         report(std::move(opened));
-        if (serves) {
-            wait_for_begin();
-            driver.run(std::move(options_.listeners),
-                       Duration::millis(settings.shutdown_timeout_ms));
+        if (serves && wait_for_begin()) {
+            driver.run(std::move(listeners_), Duration::millis(settings.shutdown_timeout_ms));
         }
     }
     ended_.store(true, std::memory_order_release);

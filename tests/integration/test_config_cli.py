@@ -610,9 +610,12 @@ class Running(CommandLine):
         server, pid_file = self.use(RedisServer()), self.folder / "pid"
         full = ("unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=4k none {self.folder}; "
                 f"head -c 4096 /dev/zero > {self.folder}/large; exec \"$0\" \"$@\"")
+        fat = ("prlimit", f"--as={256 << 20}")
         cases = [("pid file", (), {"pid_file": str(self.folder)})]
         if os.geteuid() == 0 and shutil.which("unshare"):
             cases.append(("No space left", full, {"pid_file": str(pid_file)}))
+        if not SANITIZED and shutil.which("prlimit"):
+            cases.append(("cannot map", fat, {"workers": 2, "buffer_memory": "128MiB"}))
         for reason, inside, options in cases:
             with self.subTest(reason=reason):
                 proxy = self.use(Ringmain({"alpha": {"servers": [server]}}, proxy=options,

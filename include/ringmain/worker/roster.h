@@ -39,8 +39,7 @@ class Roster {
     // inbox.
     void close(uint32_t worker);
 
-    // The number of the configuration that the worker has from now on. One that never started has
-    // none and gets no clients.
+    // The number of the configuration that the worker has from now on.
     void adopt(uint32_t worker, uint64_t generation);
 
     [[nodiscard]] uint32_t clients(uint32_t worker) const;

@@ -28,9 +28,8 @@ struct WorkerOptions {
     IoChoice io;
     core::Environment environment;
     core::Counters* counters = nullptr;
-    Surroundings surroundings;        // its inbox outlives the resolver, which posts to it
-    int cpu = -1;                     // -1: wherever the scheduler likes
-    std::vector<Listener> listeners;  // borrowed
+    Surroundings surroundings;  // its inbox outlives the resolver, which posts to it
+    int cpu = -1;               // -1: wherever the scheduler likes
 };
 
 class Worker {
@@ -46,11 +45,8 @@ class Worker {
     // Starts the thread and waits until it could serve, or says why it cannot.
     Status start();
 
-    // After start(): from now on it serves.
-    void begin();
-
-    // Instead of start(): it has ended.
-    void skip() { ended_.store(true, std::memory_order_release); }
+    // After start(): from now on it serves those who come in there, which are borrowed.
+    void begin(std::vector<Listener> listeners);
 
     // From any thread: stop accepting, answer what is in flight, end.
     void drain() const { inbox().post(Message(Message::Kind::Drain)); }
@@ -80,7 +76,8 @@ class Worker {
   private:
     void run();
     void report(Status status);
-    void wait_for_begin();
+    // False: it is to end without having begun.
+    bool wait_for_begin();
 
     WorkerOptions options_;
     Thread thread_;
@@ -92,7 +89,9 @@ class Worker {
     std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<Status> status_;
+    std::vector<Listener> listeners_;
     bool begins_ = false;
+    bool leaves_ = false;
 };
 
 }  // namespace ringmain::worker
