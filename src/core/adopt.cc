@@ -201,7 +201,9 @@ bool admit_anew(ClientConn& client) {
         client.authenticated = true;
         return true;
     }
-    if (is_as_before || client.session == nullptr) return true;
+    if (is_as_before) return true;
+    if (client.upload == Upload::Sending) return false;  // nobody would look at it again
+    if (client.session == nullptr) return true;
     const bool asks_in_turn = client.session->turns != nullptr && !client.requests.empty();
     return !asks_in_turn && !client.session->goes_on();
 }

@@ -2,6 +2,7 @@
 
 #include "ringmain/core/user.h"
 
+#include "ringmain/core/limits.h"
 #include "tests/unit/core/world.h"
 
 #include <doctest/doctest.h>
@@ -401,6 +402,45 @@ TEST_CASE("who subscribes while a reload takes away its user is not subscribed a
     world.settle();
     CHECK(world.ask(stays, resp({"PUBLISH", "news", "x"})) == ":0\r\n");
     CHECK(joins.closed);
+}
+
+TEST_CASE("after a reload the large request of a user that is gone or changed is not run") {
+    config::User changed = user("changed");
+    changed.access = config::Access::ReadOnly;
+    const std::string all = resp({"SET", "a", std::string(8 * core::stream_window, 'a')});
+    for (const bool is_gone : {false, true}) {
+        for (const bool is_stopped : {false, true}) {
+            CAPTURE(is_gone);
+            CAPTURE(is_stopped);
+            config::Pool pool = pool_with({user("stays"), user("changed")});
+            pool.stream_threshold = 64 * 1024;
+            World world(pool);
+            Channel& stays = client_as(world, "stays");
+            Channel& sends = client_as(world, "changed");
+            for (Channel* client : {&stays, &sends}) {
+                CHECK(world.ask(*client, all.substr(0, 50'000)) == "");
+            }
+            const std::vector<Channel*> streams = world.leases(0);
+            REQUIRE(streams.size() == 2);
+            for (Channel* stream : streams) {
+                stream->reads = !is_stopped;
+            }
+            if (is_stopped) {
+                World::say(sends, all.substr(50'000));
+                world.settle();
+                CHECK(sends.client->paused);
+            }
+            pool.users = {user("stays")};
+            if (!is_gone) pool.users.push_back(changed);
+            world.adopt({pool});
+            world.settle();
+            CHECK(sends.closed);
+            CHECK(world.leases(0).size() == 1);
+            world.leases(0).front()->reads = true;
+            CHECK(world.ask(stays, all.substr(50'000)) == "+OK\r\n");
+            CHECK(world.server(0).redis.log.size() == 1);
+        }
+    }
 }
 
 TEST_CASE("a reload that changes a user's password, or what is asked anew, closes nobody") {
