@@ -156,6 +156,12 @@ void note_command(Request& request, const Command* command, std::string_view key
 // "SERVER_ERROR ringmain: TEXT\r\n".
 [[nodiscard]] std::string error_line(const Pool& pool, std::string_view text);
 
+// Why the user may not say a command that touches this key, or channel, and no other; empty: it
+// may.
+[[nodiscard]] std::string why_forbidden(const User& user,
+                                        const Command& command,
+                                        std::string_view key);
+
 // Of a request for which there is none left, or of whose parts not all can be made.
 [[nodiscard]] std::string too_many_requests(const Proxy& proxy);
 

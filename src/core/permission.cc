@@ -11,29 +11,40 @@ namespace ringmain::core {
 
 namespace {
 
+constexpr std::string_view no_key =
+    "-NOPERM this user has no permissions to access one of the keys used as arguments";
+constexpr std::string_view no_channel =
+    "-NOPERM this user has no permissions to access one of the channels used as arguments";
+
+std::string no_command(const Command& row) {
+    return "-NOPERM this user has no permissions to run the '" + std::string(row.name) +
+           "' command";
+}
+
 bool is_any_of(const Command& row, std::initializer_list<std::string_view> names) {
     return std::ranges::find(names, row.name) != names.end();
 }
 
 }  // namespace
 
+std::string why_forbidden(const User& user, const Command& command, std::string_view key) {
+    if (!user.may_run(command, command)) return no_command(command);
+    if (user.may_use(key)) return "";
+    return std::string((command.acl & acl_category::pubsub) != 0 ? no_channel : no_key);
+}
+
 // Empty: nothing does.
 std::string RespFront::why_forbidden(const Command& container, const Command& row) {
     const User& user = *client_.user;
-    if (!user.may_run(container, row)) {
-        return "-NOPERM this user has no permissions to run the '" + std::string(row.name) +
-               "' command";
-    }
+    if (!user.may_run(container, row)) return no_command(row);
     if (user.has_all_keys()) return "";
     switch (reach_of(row)) {
         case Reach::Within:
             return "";
         case Reach::OtherKey:
-            return "-NOPERM this user has no permissions to access one of the keys used as "
-                   "arguments";
+            return std::string(no_key);
         case Reach::OtherChannel:
-            return "-NOPERM this user has no permissions to access one of the channels used as "
-                   "arguments";
+            return std::string(no_channel);
         case Reach::Anything:
             return "-NOPERM ringmain: '" + upper_case(row.name) +
                    "' looks beyond the keys of this user (keys in users)";

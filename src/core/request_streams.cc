@@ -83,12 +83,6 @@ bool is_refusal(memcached::Verb verb, std::string_view text) {
     return server_error.starts_with(begin) || (is_meta && client_error.starts_with(begin));
 }
 
-// Whose keys are limited is looked at when all of the request is there.
-bool is_free_to(const ClientConn& client, const Command& command) {
-    const User* user = client.user;
-    return user == nullptr || (user->has_all_keys() && user->may_run(command, command));
-}
-
 // Of a large request a server may refuse the beginning: its client's doing, and nobody else's. It
 // may have meant the connection, too.
 Blame blame_of_refusal(std::string_view text) {
@@ -101,7 +95,7 @@ void Streams::consider_request(ClientConn& client, const resp::RequestParser& pa
     std::string& scratch = proxy_->scratch().text;
     const Bytes bytes(client.intake->partial);
     const Command* command = is_plain(client) ? command_of(parser, bytes, scratch) : nullptr;
-    if (command == nullptr || !is_free_to(client, *command)) {
+    if (command == nullptr) {
         keep_or_wait(client);
         return;
     }
@@ -152,6 +146,14 @@ void Streams::place(ClientConn& client, const Begun& begun) {
         proxy_->hold_back(client);
         return;
     }
+    if (client.user != nullptr && begun.command != nullptr) {
+        const std::string why = why_forbidden(*client.user, *begun.command, key_of(client, begun));
+        if (!why.empty()) {
+            begin_dropping(client, begun);
+            proxy_->answer_error(client, why + "\r\n");
+            return;
+        }
+    }
     if (!pool.any_live()) {
         refuse(client, begun, proxy_->no_server_text(pool), stats::Reason::NoServer);
         return;
@@ -175,16 +177,20 @@ void Streams::keep_or_wait(ClientConn& client) {
     }
 }
 
-// The rest of it is counted to its end and not kept.
-void Streams::refuse(ClientConn& client,
-                     const Begun& begun,
-                     std::string_view why,
-                     stats::Reason reason) {
+// It is answered now; the rest of it is counted to its end and not kept.
+void Streams::begin_dropping(ClientConn& client, const Begun& begun) {
     client.pool->counters->commands[begun.number()].add(1);
     proxy_->counters().requests.add(1);
     if (begun.packet != nullptr) client.binary->expect(*begun.packet);
     client.intake->partial.clear();
     client.upload = Upload::Dropping;
+}
+
+void Streams::refuse(ClientConn& client,
+                     const Begun& begun,
+                     std::string_view why,
+                     stats::Reason reason) {
+    begin_dropping(client, begun);
     proxy_->refuse_forward(
         client, begun.is_mute() ? std::string() : error_line(*client.pool, why), reason);
 }

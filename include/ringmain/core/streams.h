@@ -266,6 +266,7 @@ class Streams {
     void wait_if_full(ClientConn& client);
     void keep_or_wait(ClientConn& client);
     void refuse(ClientConn& client, const Begun& begun, std::string_view why, stats::Reason reason);
+    void begin_dropping(ClientConn& client, const Begun& begun);
     [[nodiscard]] static uint64_t window_of(const Pool& pool);
     void give_what_waits(ServerConn& conn);
     void note_output(const ServerConn& conn, ClientConn& client, uint64_t size);

@@ -43,7 +43,8 @@ TEST_CASE("a large request reaches its server before its end is there") {
     CHECK(world.proxy().pools()[0]->counters->commands[core::number_of(set)].get() == 1);
 }
 
-TEST_CASE("what a user may not do, it may not do with a large request either") {
+TEST_CASE(
+    "what a user may not do, it may not do with a large request either, and hears so at once") {
     config::Pool pool = streaming_pool();
     config::User reader;
     reader.name = "r";
@@ -56,23 +57,49 @@ TEST_CASE("what a user may not do, it may not do with a large request either") {
     pool.users = {reader, shop};
     World world(pool);
     const std::string value(200'000, 'a');
-    for (const auto& [name, key, answer] :
-         std::vector<std::tuple<std::string, std::string, std::string>>{
-             {"r", "a", "-NOPERM this user has no permissions to run the 'set' command\r\n"},
+    const std::string no_permissions = "-NOPERM this user has no permissions to ";
+    for (const auto& [name, command, key, answer] :
+         std::vector<std::tuple<std::string, std::string, std::string, std::string>>{
+             {"r", "SET", "a", no_permissions + "run the 'set' command\r\n"},
+             {"s", "SET", "other", no_permissions + "access one of the keys used as arguments\r\n"},
              {"s",
+              "PUBLISH",
               "other",
-              "-NOPERM this user has no permissions to access one of the keys used as "
-              "arguments\r\n"},
-             {"s", "shop:1", "+OK\r\n"}}) {
-        const std::string& wanted = key;
+              no_permissions + "access one of the channels used as arguments\r\n"}}) {
+        const std::string& wanted = command;
         CAPTURE(wanted);
         Channel& client = world.client();
         CHECK(world.ask(client, resp({"AUTH", name, "p"})) == "+OK\r\n");
-        const std::string all = resp({"SET", key, value});
-        CHECK(world.ask(client, all.substr(0, 50'000)) == "");
-        CHECK(world.ask(client, all.substr(50'000)) == answer);
+        const std::string all = resp({command, key, value});
+        // Behind what is not answered yet it waits.
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"GET", "shop:1"}) + all.substr(0, 50'000)) == "");
+        world.server(0).mood = Mood::Up;
+        world.settle();
+        CHECK(World::heard(client) == "$-1\r\n" + answer);
+        CHECK(bytes_in_use(world) < 50'000);
+        CHECK(world.ask(client, all.substr(50'000) + resp({"PING"})) == "+PONG\r\n");
     }
-    CHECK(world.server(0).redis.log.size() == 1);
+    CHECK(world.leases(0).empty());
+}
+
+TEST_CASE("large requests of a user with keys reach their server before their end is there") {
+    config::Pool pool = streaming_pool();
+    config::User shop;
+    shop.name = "s";
+    shop.password = "p";
+    shop.keys = {"shop:"};
+    pool.users = {shop};
+    World world(pool, {.blocks = 512});
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"AUTH", "s", "p"})) == "+OK\r\n");
+    const std::string all = resp({"SET", "shop:1", std::string(200'000, 'a')});
+    CHECK(world.ask(client, all.substr(0, 50'000)) == "");
+    CHECK(world.leases(0).size() == 1);
+    CHECK(bytes_in_use(world) < 50'000);
+    CHECK(world.ask(client, all.substr(50'000)) == "+OK\r\n");
+    CHECK(world.ask(client, resp({"SET", "shop:1", std::string(20'000'000, 'a')})) == "+OK\r\n");
+    CHECK(world.server(0).redis.values["shop:1"].size() == 20'000'000);
 }
 
 TEST_CASE("who wants no answers gets none, of large requests and to large values") {
