@@ -15,6 +15,8 @@ namespace ringmain::core {
 
 namespace {
 
+constexpr uint32_t line_size_max = 200;
+
 config::Credentials credentials_of(const Server& server) {
     return server.pool().options->credentials_of(server.options());
 }
@@ -40,30 +42,42 @@ std::string refused_text(const Server& server, const std::string& answer) {
     } else {
         text.append("user '").append(user).append("' or its password");
     }
-    // A server that does not know AUTH repeats what it was told.
-    const size_t told = answer.find(", with args beginning with");
-    return text + " (" + origin_of(server) + "): " + answer.substr(0, told);
+    return text + " (" + origin_of(server) + "): " + answer;
 }
 
-// What an error says about the connection, whatever it answers; or empty.
-std::string common_reason(const std::string& answer) {
-    if (is_full(answer)) return crowded_text(answer);
-    return wants_password(answer) ? password_text(answer) : std::string();
+// All of it, or the beginning of it where the line was cut.
+bool repeats(std::string_view line, std::string_view password) {
+    const bool is_cut = line.size() == line_size_max;
+    for (size_t at = 0; at < line.size(); ++at) {
+        const std::string_view part = line.substr(at, password.size());
+        if ((is_cut || part.size() == password.size()) && password.starts_with(part)) return true;
+    }
+    return false;
 }
 
-std::string reason_of_auth(const Server& server, const std::string& answer) {
-    std::string common = common_reason(answer);
-    return common.empty() ? refused_text(server, answer) : common;
+// What may be told of an error: a server that does not know a command repeats what it was told.
+std::string without_password(const Server& server, const std::string& answer) {
+    const config::Credentials credentials = credentials_of(server);
+    const std::string_view password = credentials.password;
+    if (password.empty()) return answer;
+    std::string known = answer.substr(0, answer.find(", with args beginning with"));
+    return repeats(known, password) ? "an error that repeats the password" : known;
 }
 
-// HELLO 3, or SELECT.
-std::string reason_of_other(const ServerConn& conn, const std::string& answer, bool is_hello) {
-    std::string common = common_reason(answer);
-    if (!common.empty()) return common;
-    if (is_hello) return "refused RESP3 (HELLO 3); connect with RESP2: " + answer;
+// Why the connection is given up over an error to this command.
+std::string reason_of(ServerConn::Said command,
+                      const ServerConn& conn,
+                      const std::string& answer,
+                      const std::string& shown) {
+    if (is_full(answer)) return crowded_text(shown);
+    if (wants_password(answer)) return password_text(shown);
+    if (command == ServerConn::Auth) return refused_text(*conn.server, shown);
+    if (command == ServerConn::Hello) {
+        return "refused RESP3 (HELLO 3); connect with RESP2: " + shown;
+    }
     const std::string number = std::to_string(conn.database);
-    if (is_transient(answer)) return "does not choose database " + number + " now: " + answer;
-    return "refused the database (redis_db = " + number + "): " + answer;
+    if (is_transient(answer)) return "does not choose database " + number + " now: " + shown;
+    return "refused the database (redis_db = " + number + "): " + shown;
 }
 
 }  // namespace
@@ -129,7 +143,7 @@ void Proxy::begin_prelude(ServerConn& conn) {
 
 // Of an answer: its first line, cut.
 std::string Proxy::first_line(const Bytes& bytes) {
-    std::string line(bytes.view({0, std::min<uint32_t>(bytes.size(), 200)}, scratch_.text));
+    std::string line(bytes.view({0, std::min(bytes.size(), line_size_max)}, scratch_.text));
     line.resize(std::min(line.find('\r'), line.size()));
     return line;
 }
@@ -179,15 +193,14 @@ void Proxy::on_prelude_response(ServerConn& conn,
     const config::Pool& options = *conn.server->pool().options;
     const bool is_auth = command == ServerConn::Auth;
     const bool is_hello = command == ServerConn::Hello;
-    const std::string reason =
-        is_auth ? reason_of_auth(*conn.server, answer) : reason_of_other(conn, answer, is_hello);
+    const std::string shown = without_password(*conn.server, answer);
+    const std::string reason = reason_of(command, conn, answer, shown);
     const bool is_clients = conn.is_selected || conn.database != options.redis_db;
     if (command == ServerConn::Select && is_clients) {
         // A client asked for it, and is told what the server says.
-        fail_all(
-            conn,
-            answer.starts_with('-') ? answer + "\r\n" : error_line(conn.server->pool(), reason),
-            stats::Reason::Other);
+        fail_all(conn,
+                 shown.starts_with('-') ? shown + "\r\n" : error_line(conn.server->pool(), reason),
+                 stats::Reason::Other);
         lose(conn, reason, Blame::Nobody);
         return;
     }

@@ -147,6 +147,23 @@ TEST_CASE("what a server refuses is told with its user and the options, never wi
             "refused user 'ringmain' or its password (redis_user, redis_auth): -ERR unknown "
             "command 'AUTH'";
     }
+    SUBCASE("one that repeats it in words of its own") {
+        world.server(server).redis.canned["AUTH"] = "-ERR what is 'AUTH' 'ringmain' 'common'?\r\n";
+        text =
+            "refused user 'ringmain' or its password (redis_user, redis_auth): an error that "
+            "repeats the password";
+    }
+    SUBCASE("one that repeats a part of it where we cut") {
+        world.server(server).redis.canned["AUTH"] = "-ERR " + std::string(192, '?') + "common\r\n";
+        text =
+            "refused user 'ringmain' or its password (redis_user, redis_auth): an error that "
+            "repeats the password";
+    }
+    SUBCASE("one that is full, and repeats it") {
+        world.server(server).redis.canned["AUTH"] =
+            "-ERR max number of clients reached (AUTH common)\r\n";
+        text = "takes no more connections: an error that repeats the password";
+    }
     if (text.empty()) return;
     Channel& client = known_client(world);
     const std::string title = world.loop().proxy().pools()[0]->servers[server]->title();
