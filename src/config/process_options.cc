@@ -55,9 +55,9 @@ constexpr std::array proxy_table = {
            .help = "most memory that one worker may use for bytes on their way",
            .doc =
                "Address space is reserved at start, memory is used on demand and given back. When "
-               "it runs low, the client or server connection that holds most of it is closed; what "
-               "does not fit is "
-               "refused with an error.",
+               "it runs low, clients are closed that hold some and stand still, or else the client "
+               "or server connection that holds most of it; what does not fit is refused with an "
+               "error.",
            .fixed = true},
     Option{.section = Section::Proxy,
            .name = "io_backend",

@@ -92,6 +92,7 @@ void Proxy::move_times(const TimeShift& shift) {
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
         shift.move(client->active_at);
+        shift.move(client->heard_at);
         shift.move(client->stalled_since);
     }
 }

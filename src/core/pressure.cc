@@ -1,10 +1,14 @@
-// When buffer memory runs low: who holds most of it goes.
+// When buffer memory runs low: who holds most of it goes (src/design/0017).
 //
 // A client that asks for much and reads nothing, or sends a large request a byte at a time, must
 // not cost others their requests. While less than an eighth of the arena is free (more of a small
-// one), the client that holds most is closed, one every few milliseconds, since its memory comes
-// back only when the kernel has let go of it. One that holds little is not, unless there is next to
-// nothing left for a while. A server connection that holds more is closed in its place.
+// one), one is closed every few milliseconds, since its memory comes back only when the kernel has
+// let go of it:
+//
+//   one that has said no password   if all that have not hold more than little
+//   one that stands still           if all that do hold more than any other
+//   who holds most                  if that is more than little, or next to nothing has been left
+//                                   for a while; a server connection in its place if that does
 
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
@@ -13,6 +17,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "front.h"
 
@@ -50,6 +56,43 @@ uint64_t untaken_by(const ServerConn& conn, Instant now, bool lasting) {
     return lasting || size > conn.fragments.size() * error_size ? size : 0;
 }
 
+// When it last sent something, or was seen to take some of what waits for it.
+Instant moved_at(const ClientConn& client, Instant now) {
+    if (client.out.size() + client.unsent == 0) return client.heard_at;
+    if (client.stalled_since == Instant::never()) return now;
+    return std::max(client.heard_at, client.stalled_since);
+}
+
+// Clients that have nothing to do with what they hold. Each may hold little, so they count as one.
+class Crowd {
+  public:
+    void add(ClientConn& client, uint64_t held, Duration still) {
+        held_ += held;
+        const uint64_t weight = held * (seconds(still) + 1);
+        if (weight <= weight_) return;
+        weight_ = weight;
+        worst_ = &client;
+        still_ = still;
+    }
+
+    [[nodiscard]] uint64_t held() const { return held_; }
+
+    // Who has held most for longest; null when nobody holds anything.
+    [[nodiscard]] ClientConn* worst() const { return worst_; }
+
+    [[nodiscard]] std::string still_text() const { return std::to_string(seconds(still_)) + " s"; }
+
+  private:
+    static uint64_t seconds(Duration time) {
+        return static_cast<uint64_t>(time.to_millis()) / 1000;
+    }
+
+    uint64_t held_ = 0;
+    uint64_t weight_ = 0;
+    ClientConn* worst_ = nullptr;
+    Duration still_ = {};
+};
+
 using Pools = std::span<const std::unique_ptr<Pool>>;
 
 // The connection with the largest figure, if that is more than `size`; else null. `retired` pools
@@ -71,6 +114,88 @@ ServerConn* find_most(Pools pools, Pools retired, uint64_t size, Figure figure) 
     return found;
 }
 
+// Who is closed: one of the two, or nobody.
+struct Culprit {
+    ClientConn* client = nullptr;
+    ServerConn* conn = nullptr;
+    std::string why;
+};
+
+std::string held_text(uint64_t held) {
+    return "it holds " + std::to_string(held) +
+           " bytes of buffer memory, which runs low (buffer_memory)";
+}
+
+Culprit culprit_of(const Crowd& crowd, std::string_view what) {
+    ClientConn& client = *crowd.worst();
+    return {.client = &client,
+            .why = held_text(held_by(client)).append(what).append(crowd.still_text())};
+}
+
+using Clients = List<ClientConn, &ClientConn::all_link>;
+
+// For `little` nobody is to blame; but when next to nothing is left, `lasting`, many that hold that
+// must not hold it for ever.
+Culprit find_culprit(const Clients& clients,
+                     Pools pools,
+                     Pools retired,
+                     Instant now,
+                     uint64_t little,
+                     bool lasting) {
+    Crowd strangers;
+    Crowd still;
+    ClientConn* largest = nullptr;
+    uint64_t most = lasting ? 0 : little;
+    for (ClientConn* client = clients.front(); client != nullptr;
+         client = Clients::after(*client)) {
+        const uint64_t held = client->broken ? 0 : held_by(*client);
+        if (held == 0) continue;
+        if (!client->authenticated) {
+            strangers.add(*client, held, now - client->since);
+        } else if (const Duration time = now - moved_at(*client, now); time >= standstill_min) {
+            still.add(*client, held, time);
+        }
+        if (held <= most) continue;
+        largest = client;
+        most = held;
+    }
+    if (strangers.held() > little) return culprit_of(strangers, ", and has not authenticated for ");
+
+    const auto untaken = [&](const ServerConn& conn) { return untaken_by(conn, now, lasting); };
+    ServerConn* slow = find_most(pools, retired, most, untaken);
+    if (slow != nullptr) most = untaken(*slow);
+    const auto arriving = [](const ServerConn& conn) { return conn.partial.size(); };
+    ServerConn* endless = find_most(pools, retired, most, arriving);
+    if (endless != nullptr) most = arriving(*endless);
+    if (still.held() > std::max(most, little)) {
+        return culprit_of(still, ", and has stood still for ");
+    }
+    // A response that holds more fails by itself when there is no room for the rest of it; unless
+    // the rest does not come.
+    if (endless != nullptr) {
+        if (!lasting) return {};
+        return {
+            .conn = endless,
+            .why =
+                "has begun a response that fills buffer memory (buffer_memory) and does not end"};
+    }
+    if (slow != nullptr) {
+        return {.conn = slow,
+                .why = "has not taken " + std::to_string(most) +
+                       " bytes of requests, and buffer memory runs low (buffer_memory)"};
+    }
+    if (largest == nullptr) return {};
+    return {.client = largest, .why = held_text(most)};
+}
+
+std::string low_text(const BlockPool& blocks, Duration low) {
+    return "buffer memory has been low for " + std::to_string(low.to_millis() / 1000) +
+           " s: " + std::to_string(uint64_t{blocks.in_use()} * block_size) + " of " +
+           std::to_string(uint64_t{blocks.capacity()} * block_size) +
+           " bytes are in use by a worker, and nobody is to blame for it; raise buffer_memory, or "
+           "lower client_connections";
+}
+
 }  // namespace
 
 // Blocks that neither unfinished requests nor requests on their way may take.
@@ -80,55 +205,46 @@ uint32_t Proxy::reserve() const {
 
 void Proxy::relieve() {
     const uint32_t capacity = blocks_->capacity();
+    if (blocks_->available() >= relief_below(capacity)) {
+        pressure_.end(now_);
+        return;
+    }
     // Requests are refused, or soon will be.
-    if (blocks_->available() > 2 * reserve()) exhausted_since_ = now_;
-    const bool is_low = blocks_->available() < relief_below(capacity);
-    if (!is_low || now_ - last_relief_ < relief_interval) return;
-    last_relief_ = now_;
-    ClientConn* worst = nullptr;
-    // Below this nobody is to blame; but many that hold a little each must not hold it for ever.
-    const bool lasting = now_ - exhausted_since_ >= exhaustion_max;
-    uint64_t most = lasting ? 0 : uint64_t{capacity} * block_size / 64;
-    for (ClientConn* client = clients_.front(); client != nullptr;
-         client = decltype(clients_)::after(*client)) {
-        const uint64_t held = client->broken ? 0 : held_by(*client);
-        if (held <= most) continue;
-        worst = client;
-        most = held;
-    }
-    const auto untaken = [&](const ServerConn& conn) { return untaken_by(conn, now_, lasting); };
-    ServerConn* slow = find_most(pools_, retired_, most, untaken);
-    if (slow != nullptr) most = untaken(*slow);
-    // A response that holds more fails by itself when there is no room for the rest of it; unless
-    // the rest does not come.
-    const auto arriving = [](const ServerConn& conn) { return conn.partial.size(); };
-    if (ServerConn* conn = find_most(pools_, retired_, most, arriving); conn != nullptr) {
-        if (lasting) {
-            lose(*conn,
-                 "has begun a response that fills buffer memory (buffer_memory) and does not end",
-                 Blame::Us);
-        }
+    if (blocks_->available() > 2 * reserve()) pressure_.exhausted_since = now_;
+    if (now_ < pressure_.next_look) {
+        wake_at(pressure_.next_look);
         return;
     }
-    if (slow != nullptr) {
-        lose(*slow,
-             "has not taken " + std::to_string(most) +
-                 " bytes of requests, and buffer memory runs low (buffer_memory)",
-             Blame::Us);
+    const bool lasting = now_ - pressure_.exhausted_since >= exhaustion_max;
+    const uint64_t little = uint64_t{capacity} * block_size / 64;
+    const Culprit culprit = find_culprit(clients_, pools_, retired_, now_, little, lasting);
+    if (culprit.conn != nullptr) {
+        lose(*culprit.conn, culprit.why, Blame::Us);
+    } else if (culprit.client != nullptr) {
+        close_holder(*culprit.client, culprit.why);
+    } else {
+        pressure_.next_look = now_ + relief_rest;
+        wake_at(now_ + stall_check_interval);  // who stands still by then, and nobody moves
+        const Duration low = now_ - pressure_.low_since;
+        if (pressure_.was_told || low < low_told_after) return;
+        pressure_.was_told = true;
+        notices_.push_back({.good = false, .text = low_text(*blocks_, low)});
         return;
     }
-    if (worst == nullptr) return;
-    tell_closing(*worst,
-                 "it holds " + std::to_string(most) +
-                     " bytes of buffer memory, which runs low (buffer_memory)");
-    if (worst->untaken() - worst->unparsed() > most / 2) {
+    pressure_.next_look = now_ + relief_interval;
+    wake_at(pressure_.next_look);
+}
+
+void Proxy::close_holder(ClientConn& client, std::string_view why) {
+    tell_closing(client, why);
+    if (client.untaken() - client.unparsed() > held_by(client) / 2) {
         // It sends, so it can be told; that is all it gets.
-        worst->intake->partial.clear();
-        answer_error(*worst, error_line(*worst->pool, out_of_memory_for_request), true);
-        mark_dirty(*worst);
+        client.intake->partial.clear();
+        answer_error(client, error_line(*client.pool, out_of_memory_for_request), true);
+        mark_dirty(client);
         return;
     }
-    give_up(*worst);
+    give_up(client);
 }
 
 }  // namespace ringmain::core

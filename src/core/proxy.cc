@@ -54,7 +54,7 @@ Proxy::Proxy(const config::Config& config,
       kept_(blocks),
       beginnings_(blocks) {
     slow_threshold_ = slow_threshold_of(config);
-    roomy_ = std::max(relief_below(blocks.capacity()), 2 * reserve() + 1);
+    pressure_.roomy = std::max(relief_below(blocks.capacity()), 2 * reserve() + 1);
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(std::make_unique<Pool>(
             blocks, config.pools[i], environment.shared->pools[i], environment.share()));
@@ -110,8 +110,8 @@ void Proxy::end_batch() {
                              stores_.fragments.live() * sizeof(Fragment));
     streams_.drive();
     if (now_ - last_stall_check_ >= stall_check_interval) look_for_stalled();
-    if (blocks_->available() >= roomy_) {
-        exhausted_since_ = now_;
+    if (blocks_->available() >= pressure_.roomy) {
+        pressure_.end(now_);
     } else {
         relieve();
     }

@@ -69,14 +69,14 @@ void Proxy::note_output(ClientConn& client, uint64_t size) {
 }
 
 // The kernel may have megabytes for a client, and asks for more when a third of them is taken. Of
-// one that seems to take nothing it is asked what is left there.
+// one that seems to take nothing it is asked what is left there. Without a limit, too: who stands
+// still has no right to memory that is low (pressure.cc).
 void Proxy::look_for_stalled() {
     last_stall_check_ = now_;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
-        const int64_t limit_ms = client->pool->options->client_output_timeout_ms;
         const uint64_t waiting = client->out.size() + client->unsent;
-        if (waiting == 0 || limit_ms == 0 || client->broken) {
+        if (waiting == 0 || client->broken) {
             client->stalled_since = Instant::never();
             continue;
         }
@@ -93,7 +93,7 @@ void Proxy::judge_stalled(ClientConn& client, uint64_t in_kernel) {
         return;
     }
     const int64_t limit_ms = client.pool->options->client_output_timeout_ms;
-    if (now_ - client.stalled_since < Duration::millis(limit_ms)) return;
+    if (limit_ms == 0 || now_ - client.stalled_since < Duration::millis(limit_ms)) return;
     close_slow(client,
                "it has taken none of " + std::to_string(client.out.size() + client.unsent) +
                    " bytes for " + std::to_string(limit_ms) + " ms (client_output_timeout)");

@@ -215,6 +215,34 @@ class Unread(Stress):
 
 
 @needs_ringmain
+class Crowd(Stress):
+    """Each holds less than anybody is blamed for, and together they have the memory."""
+
+    proxy_options = {"buffer_memory": "64MiB"}
+
+    def test_clients_that_stand_still_make_room_for_who_comes(self):
+        crowd = [self.client() for _ in range(60)]
+        for client in crowd:
+            client.send(resp("MULTI") + resp("SET", "a", bytes(97_000)) * 10)
+            self.same([client.read_line() for _ in range(11)],
+                      [b"+OK\r\n"] + [b"+QUEUED\r\n"] * 10)
+        self.assertGreater(self.figure("buffer_memory"), 50 * MEBIBYTE)
+        wait_for(lambda: self.figure("buffer_memory") <= 48 * MEBIBYTE, "a quarter is free")
+        value = bytes(5 * MEBIBYTE)
+        with self.proxy.client() as client:
+            self.same(client.call("SET", "large", value), b"+OK\r\n")
+            self.same(client.call("GET", "large"), bulk(value))
+            words = [word for i in range(30) for word in (f"many{i}", bytes(100_000))]
+            self.same(client.call("MSET", *words), b"+OK\r\n")
+        self.assertIn(", and has stood still for ", self.proxy.log())
+        left = 0
+        for client in crowd:
+            with contextlib.suppress(Closed, ConnectionError):
+                left += client.call("PING") == b"+QUEUED\r\n"
+        self.assertGreater(left, 30)
+
+
+@needs_ringmain
 class Slow(Stress):
     pool_options = {"client_output_timeout": "1s", "client_output_limit": "4MiB"}
 

@@ -27,6 +27,14 @@ inline constexpr Duration relief_interval = Duration::millis(5);
 // With next to nothing free for so long, it is closed however little it holds.
 inline constexpr Duration exhaustion_max = Duration::millis(100);
 
+// Who has sent nothing and taken nothing of what waits for it for so long stands still: while
+// memory is low that is no reason to hold any.
+inline constexpr Duration standstill_min = Duration::millis(2000);
+
+// Where nobody was to blame it is looked again after so long; after a while the log says so.
+inline constexpr Duration relief_rest = Duration::millis(25);
+inline constexpr Duration low_told_after = Duration::millis(10'000);
+
 // How often clients are looked at that do not take their responses.
 inline constexpr Duration stall_check_interval = Duration::millis(500);
 

@@ -24,6 +24,7 @@
 #include "ringmain/core/notice.h"
 #include "ringmain/core/oldest.h"
 #include "ringmain/core/pool.h"
+#include "ringmain/core/pressure.h"
 #include "ringmain/core/scratch.h"
 #include "ringmain/core/shared.h"
 #include "ringmain/core/stores.h"
@@ -245,6 +246,7 @@ class Proxy {
     void reconsider(ClientConn& client);
     [[nodiscard]] uint32_t reserve() const;
     void relieve();
+    void close_holder(ClientConn& client, std::string_view why);
     void close_slow(ClientConn& client, std::string_view why);
     void note_output(ClientConn& client, uint64_t size);
     void look_for_stalled();
@@ -360,11 +362,9 @@ class Proxy {
     Prng prng_;
     Instant now_;
     Instant wall_;  // for TIME and INFO only
-    Instant last_relief_;
-    Instant exhausted_since_;
+    Pressure pressure_;
     Instant last_stall_check_;
     Instant next_deadline_ = Instant::never();
-    uint32_t roomy_ = 0;   // free blocks with which no memory is to be looked for
     uint64_t epoch_ = 0;   // of Shared: when servers were last followed
     Instant next_change_;  // of all pools: no batch looks at each
     Duration slow_threshold_ = never_slow;

@@ -48,6 +48,136 @@ TEST_CASE("when many clients hold little each and the arena is full, room is mad
     CHECK(mentions(world.loop().notices(), "(buffer_memory)"));
 }
 
+namespace {
+
+// Clients that hold less each than anybody is blamed for, in a transaction without an end.
+std::vector<Channel*> begin_transactions(World& world, int count) {
+    const std::string queued = resp({"SET", "a", std::string(50'000, 'q')});
+    std::vector<Channel*> crowd;
+    for (int i = 0; i < count; ++i) {
+        crowd.push_back(&world.client());
+        if (!world.pool().redis_auth.empty()) {
+            CHECK(world.ask(*crowd.back(), resp({"AUTH", "secret"})) == "+OK\r\n");
+        }
+        CHECK(world.ask(*crowd.back(), resp({"MULTI"}) + times(4, queued)) ==
+              "+OK\r\n" + times(4, "+QUEUED\r\n"));
+    }
+    return crowd;
+}
+
+bool is_low(World& world) {
+    const BlockPool& blocks = world.proxy().blocks();
+    return blocks.available() < core::relief_below(blocks.capacity());
+}
+
+int64_t closed_among(const std::vector<Channel*>& clients) {
+    return std::ranges::count_if(clients, [](const Channel* one) { return one->closed; });
+}
+
+// A piece in each batch.
+void say_slowly(World& world, Channel& client, std::string_view bytes) {
+    constexpr size_t piece = 8'000;
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(piece, bytes.size()))) {
+        World::say(client, bytes.substr(0, piece));
+        world.pass(10);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a crowd that holds little each and stands still makes room for who comes") {
+    World world(redis_pool(1), {.blocks = 1024});
+    const std::vector<Channel*> crowd = begin_transactions(world, 56);
+    CHECK(is_low(world));
+    CHECK(world.proxy().blocks().available() > 128);  // and yet requests are not refused
+    CHECK(closed_among(crowd) == 0);
+    world.pass(5000);
+    CHECK_FALSE(is_low(world));
+    CHECK(closed_among(crowd) > 0);
+    CHECK(closed_among(crowd) < 20);  // and not more than need be
+    CHECK(mentions(world.loop().notices(),
+                   " bytes of buffer memory, which runs low (buffer_memory), and has stood still "
+                   "for "));
+    Channel& comes = world.client();
+    std::vector<std::string> words = {"MSET"};
+    for (int i = 0; i < 100; ++i) {
+        words.push_back("key" + std::to_string(i));
+        words.emplace_back(20'000, 'v');
+    }
+    say_slowly(world, comes, resp(words));
+    CHECK(World::heard(comes) == "+OK\r\n");
+    CHECK_FALSE(comes.closed);
+}
+
+TEST_CASE("who moves is not closed while others hold more together and stand still") {
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 0;
+    World world(pool, {.blocks = 1024});
+    const std::vector<Channel*> crowd = begin_transactions(world, 50);
+    world.pass(5000);
+    CHECK_FALSE(is_low(world));
+    const Hog hog(world.loop().blocks(), 250);
+    Channel& moves = world.client();
+    say_slowly(world, moves, resp({"SET", "a", std::string(1'000'000, 'v')}));
+    CHECK(World::heard(moves) == "+OK\r\n");
+    CHECK(closed_among(crowd) > 0);
+}
+
+TEST_CASE("who has not said its password yet is the first to be closed, whether it moves or not") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_auth = "secret";
+    World world(pool, {.blocks = 1024});
+    world.server(0).redis.password = "secret";
+    const std::vector<Channel*> known = begin_transactions(world, 34);
+    world.pass(5000);
+    std::string unfinished = "*10\r\n";
+    for (int i = 0; i < 9; ++i) {
+        unfinished += bulk(std::string(16'384, 'u'));
+    }
+    std::vector<Channel*> unknown;
+    for (int i = 0; i < 38; ++i) {
+        unknown.push_back(&world.client());
+        World::say(*unknown.back(), unfinished + "$16384\r\n");
+        world.settle();
+    }
+    CHECK(is_low(world));
+    for (int i = 0; i < 40; ++i) {
+        for (Channel* client : unknown) {
+            if (!client->closed) World::say(*client, "u");
+        }
+        world.pass(100);
+    }
+    CHECK_FALSE(is_low(world));
+    CHECK(closed_among(unknown) > 0);
+    CHECK(closed_among(unknown) < 20);
+    CHECK(closed_among(known) == 0);
+    CHECK(mentions(world.loop().notices(), "(buffer_memory), and has not authenticated for "));
+}
+
+TEST_CASE("that memory is low and nobody is to blame for it is told once") {
+    World world(redis_pool(1), {.blocks = 1024});
+    const auto told = [&world] {
+        return std::ranges::count_if(world.loop().notices(), [](const std::string& notice) {
+            return notice.starts_with("buffer memory has been low for ");
+        });
+    };
+    for (int64_t i = 1; i < 3; ++i) {
+        world.pass(10);
+        const Hog hog(world.loop().blocks(), 200);
+        world.pass(1'000);
+        CHECK(told() == i - 1);
+        world.pass(60'000);
+        CHECK(told() == i);
+    }
+    world.pass(60'000);
+    CHECK(told() == 2);
+    REQUIRE_FALSE(world.loop().notices().empty());
+    CHECK(world.loop().notices().front() ==
+          "buffer memory has been low for 10 s: 13500416 of 16777216 bytes are in use by a "
+          "worker, and nobody is to blame for it; raise buffer_memory, or lower "
+          "client_connections");
+}
+
 TEST_CASE("a large response that is arriving fails, and nobody is closed for it") {
     config::Pool pool = redis_pool(1);
     pool.stream_threshold = 0;
