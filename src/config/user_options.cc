@@ -67,7 +67,8 @@ constexpr std::array user_table = {
            .doc = "Channels likewise. With it, what looks at all keys (KEYS, SCAN, DBSIZE, "
                   "RANDOMKEY, FLUSHALL), at keys that it does not name (scripts, functions, SORT "
                   "with BY or GET, patterns of channels) or at others' commands (SLOWLOG and the "
-                  "like) is refused, and so are commands that ringmain does not know."},
+                  "like) is refused, and so are commands that ringmain does not know. INFO is not, "
+                  "which counts everybody's keys and commands: \"-info\" in commands does that."},
     Option{.section = Section::User,
            .name = "commands",
            .type = Type::Strings,
