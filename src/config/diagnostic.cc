@@ -36,6 +36,15 @@ bool begins_with_a_value(std::string_view rest) {
     return rest.size() == 1 || rest[1] == ' ' || is_quote(rest[1]);
 }
 
+// Whether a text that stands there up to an '@' may be a password, not the sign of a rule: "+@all".
+bool begins_a_value(std::string_view before, size_t begin) {
+    const std::string_view word = before.substr(begin);
+    if (word.empty() || word == "+" || word == "-") return false;
+    const size_t end = before.substr(0, begin).find_last_not_of(" \t");
+    return end != std::string_view::npos &&
+           std::string_view("\"'=[,:-").find(before[end]) != std::string_view::npos;
+}
+
 // Behind the scheme or the user of "redis://user:password@host". The line's size: nowhere.
 size_t url_secret_begin(std::string_view line) {
     constexpr std::string_view scheme_end = "://";
@@ -49,8 +58,9 @@ size_t url_secret_begin(std::string_view line) {
         const bool is_quoted = quote != std::string_view::npos;
         const size_t begin = is_quoted ? quote + 1 : before.find_last_of(" \t") + 1;
         const size_t colon = before.find(':', begin);
-        if (colon == std::string_view::npos || begins_a_name(before.substr(begin))) continue;
-        return colon + 1;
+        if (begins_a_name(before.substr(begin))) continue;
+        if (colon != std::string_view::npos) return colon + 1;
+        if (begins_a_value(before, begin)) return begin;
     }
     return line.size();
 }
@@ -145,7 +155,11 @@ class Excerpts {
 
     // Where a line stops being fit to be shown: its end, or the first secret in it.
     [[nodiscard]] size_t secret_begin(size_t begin, size_t end) const {
-        const size_t raw = begin + raw_secret_begin(text_.substr(begin, end - begin));
+        const std::string_view line = text_.substr(begin, end - begin);
+        size_t raw = begin + raw_secret_begin(line);
+        // The line by itself, should the scanner be misled further up.
+        const std::vector<Span> own = scan(line).secrets;
+        if (!own.empty()) raw = std::min(raw, begin + own.front().begin);
         for (const Span& span : secrets_) {
             if (span.begin >= end) break;
             if (span.end <= begin) continue;

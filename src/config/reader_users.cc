@@ -102,9 +102,12 @@ void Reader::check_commands(const Node& node, const User& user) {
     const Node* place = tree_->first(*list);
     for (const std::string& rule : user.commands) {
         if (!resp::parse_rule(rule).has_value()) {
+            const bool is_password =
+                rule.find_first_of("><#!") == 0 || rule.find(" >") != std::string::npos;
             findings_->error(place->place,
-                             quoted(rule) +
-                                 " is no rule: write \"+get\", \"-flushall\", \"+client|id\", "
+                             (is_password ? "a password is no rule (it is 'password' of the user)"
+                                          : quoted(rule) + " is no rule") +
+                                 ": write \"+get\", \"-flushall\", \"+client|id\", "
                                  "\"+@read\" or \"-@dangerous\", with a command or a category "
                                  "that redis has, or \"+@all\"");
         }

@@ -3,6 +3,7 @@
 #include "ringmain/base/ascii.h"
 
 #include <algorithm>
+#include <array>
 
 #include "words.h"
 
@@ -12,6 +13,25 @@ namespace {
 
 bool is_space(char byte) {
     return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+bool is_any_of(std::string_view word, std::span<const std::string_view> words) {
+    return std::ranges::find(words, word) != words.end();
+}
+
+// Of a user; what stands behind any other key of it, or behind none, may be its password.
+bool is_harmless_in_a_user(std::string_view key) {
+    constexpr std::array<std::string_view, 3> keys = {"name", "keys", "commands"};
+    return is_any_of(key, keys);
+}
+
+// Whether a word of the text begins with a mark that redis's ACL has before a password.
+bool holds_an_acl_password(std::string_view text, std::string_view marks) {
+    for (size_t at = text.find_first_of(marks); at != std::string_view::npos;
+         at = text.find_first_of(marks, at + 1)) {
+        if (at == 0 || is_space(text[at - 1])) return true;
+    }
+    return false;
 }
 
 class Scanner {
@@ -47,6 +67,7 @@ class Scanner {
   private:
     void step() {
         const char byte = text_[at_];
+        if (byte == '[' && begins_a_line()) header();
         if (byte == '#') {
             comment();
         } else if (byte == '"' || byte == '\'') {
@@ -57,13 +78,15 @@ class Scanner {
             const bool secret =
                 inside.find('\\') != std::string_view::npos || names_a_secret(inside);
             at_ = end;
-            word(secret, false);
+            const bool is_rule = holds_an_acl_password(inside, is_in_users() ? "><#!" : ">");
+            if (is_rule && !is_hidden()) hide(begin, end);
+            word(secret, begin, false);
         } else if (is_bare(byte)) {
             const size_t begin = at_;
             while (at_ < text_.size() && is_bare(text_[at_])) {
                 at_ += 1;
             }
-            word(names_a_secret(text_.substr(begin, at_ - begin)), true);
+            word(names_a_secret(text_.substr(begin, at_ - begin)), begin, true);
         } else {
             separator(byte);
             at_ += 1;
@@ -89,14 +112,21 @@ class Scanner {
         }
     }
 
-    // After a word, which may be a key or a part of one. What is hidden is still walked through:
-    // it may hold keys of its own.
-    void word(bool secret, bool bare) {
+    // Behind a word, which began at `begin` and may be a key or a part of one. What is hidden is
+    // still walked through: it may hold keys of its own.
+    void word(bool secret, size_t begin, bool bare) {
         secret = secret || chain_is_secret_;
-        const bool is_hidden = !found_.secrets.empty() && found_.secrets.back().end > at_;
-        if (!secret || is_hidden) return;
         const size_t next = skip_blanks(at_);
         const char byte = next < text_.size() ? text_[next] : '\n';
+        const std::string_view name = unquoted(text_.substr(begin, at_ - begin));
+        if (at_ >= header_end_ && name == "users") {
+            secret = secret || byte == '.';
+            if (byte == '=' && at_ >= users_end_) users_end_ = value_end(skip_blanks(next + 1));
+        } else if (is_in_users() && !(secret && (byte == '=' || byte == '.'))) {
+            word_of_users(name, begin, byte == '=', next);
+            return;
+        }
+        if (!secret || is_hidden()) return;
         if (byte == '.') {
             chain_is_secret_ = true;
         } else if (byte == '=') {
@@ -105,6 +135,51 @@ class Scanner {
         } else if (bare) {
             hide(at_, at_);
         }
+    }
+
+    // Whatever stands there by mistake may be a password: users = { app = "..." }.
+    void word_of_users(std::string_view name, size_t begin, bool is_key, size_t equals) {
+        if (begin < shown_end_) return;
+        const size_t value = is_key ? skip_blanks(equals + 1) : begin;
+        if (is_key && is_harmless_in_a_user(name)) {
+            shown_end_ = short_value_end(value);
+        } else if (!is_hidden()) {
+            hide(value, is_key ? value_end(value) : at_);
+        }
+    }
+
+    [[nodiscard]] bool is_hidden() const {
+        return !found_.secrets.empty() && found_.secrets.back().end > at_;
+    }
+
+    [[nodiscard]] bool is_in_users() const {
+        return at_ >= header_end_ && (at_ <= users_end_ || is_section_of_users_);
+    }
+
+    [[nodiscard]] bool begins_a_line() const {
+        const std::string_view before = text_.substr(0, at_);
+        const size_t end = before.find_last_not_of(" \t");
+        const bool is_within_value = at_ < users_end_ || at_ < shown_end_ || is_hidden();
+        return !is_within_value && (end == std::string_view::npos || before[end] == '\n');
+    }
+
+    // [[pool.a.users]], [pool.a.users.b]; not [pool.users].
+    void header() {
+        header_end_ = line_end(at_);
+        std::string_view name = text_.substr(at_, header_end_ - at_);
+        is_section_of_users_ = false;
+        for (size_t i = 0; !name.empty(); ++i) {
+            const std::string_view part = name.substr(0, name.find('.'));
+            name.remove_prefix(std::min(part.size() + 1, name.size()));
+            is_section_of_users_ = is_section_of_users_ || (i > 1 && unquoted(part) == "users");
+        }
+    }
+
+    static std::string_view unquoted(std::string_view word) {
+        constexpr std::string_view around = "\"'[] \t\r";
+        const size_t begin = word.find_first_not_of(around);
+        if (begin == std::string_view::npos) return {};
+        return word.substr(begin, word.find_first_of(around, begin) - begin);
     }
 
     // On to the end of the line, too: a broken value does not end where it should.
@@ -133,6 +208,14 @@ class Scanner {
             if (brackets == 0) break;
         }
         return at;
+    }
+
+    // As value_end(), but what is neither string nor list ends before the next key.
+    [[nodiscard]] size_t short_value_end(size_t begin) const {
+        if (begin >= text_.size()) return begin;
+        const bool is_plain = std::string_view("\"'[").find(text_[begin]) == std::string_view::npos;
+        return is_plain ? std::min(text_.find_first_of(",}]\n", begin), text_.size())
+                        : value_end(begin);
     }
 
     // Behind the closing quote; a string of one line ends with its line at the latest.
@@ -184,6 +267,10 @@ class Scanner {
     size_t at_ = 0;
     size_t depth_ = 0;
     bool chain_is_secret_ = false;
+    bool is_section_of_users_ = false;
+    size_t header_end_ = 0;
+    size_t users_end_ = 0;  // of the value of `users`
+    size_t shown_end_ = 0;  // of a value in there that is no password
     Scan found_;
 };
 

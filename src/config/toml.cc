@@ -272,7 +272,12 @@ std::optional<Diagnostic> missing_quotes(std::string_view text, const Line& line
     diagnostic.message =
         is_list ? "'" + std::string(option->name) + "' must be a list of texts in quotes"
                 : "this value must be true, false, a number, or text in quotes";
-    const bool may_be_secret = names_a_secret(key) || value.find('@') != std::string_view::npos;
+    const size_t value_begin = line.begin + offset;
+    const bool may_be_secret =
+        value.find('@') != std::string_view::npos ||
+        std::ranges::any_of(scan(text).secrets, [value_begin](const Span& secret) {
+            return secret.begin <= value_begin && value_begin < secret.end;
+        });
     if (!may_be_secret && value.size() < 60 && is_printable(value)) {
         const std::string quoted = "\"" + std::string(plain) + "\"";
         diagnostic.message +=

@@ -98,6 +98,8 @@ Result<Value> read_enum(const Option& option, const Node& node) {
     if (found == names.end()) {
         std::string hint = did_you_mean(node.text, names);
         if (hint.empty()) hint = "; possible are " + list_text(names, " and ");
+        // What stands in a user by mistake may be its password.
+        if (option.section == Section::User) return named(option, "cannot be this" + hint);
         return named(option, "cannot be " + quoted(node.text) + hint);
     }
     Value value;

@@ -119,7 +119,9 @@ bool names_a_secret(std::string_view key) {
         return in_size && edit_distance(lowered(key), name) <= far;
     });
     if (is_near) return true;
-    constexpr std::array<std::string_view, 3> parts = {"auth", "pass", "secret"};
+    if (lowered(key) == "acl") return true;
+    constexpr std::array<std::string_view, 7> parts = {
+        "auth", "pass", "secret", "pw", "token", "cred", "sha256"};
     return std::ranges::any_of(
         parts, [key](std::string_view part) { return contains_ignoring_case(key, part); });
 }

@@ -88,6 +88,9 @@ TEST_CASE("of a URL with a password the part behind the scheme or the user is no
                              "a:s3cr3t@10.0.0.1:6379",
                              "servers = ['h:1:1 me@c1', 'u:s3cr3t@10.0.0.2:6379']",
                              "servers = ['user:s3c s3cr3t@10.0.0.2:6379']",
+                             "servers = ['s3cr3t@10.0.0.2:6379:1 a']",
+                             "servers = [s3cr3t@10.0.0.2:6379]",
+                             "  - s3cr3t@10.0.0.2:6379",
                              "servers = ['s:s3cr3t@h:1'], redis_auth = 'b'"}) {
         const std::string out = shown(line, {.line = 1, .column = 13, .length = 30});
         CAPTURE(out);

@@ -64,6 +64,25 @@ TEST_CASE("what is no password is shown") {
     }
 }
 
+TEST_CASE("each byte is looked at a few times, however deep values are nested") {
+    for (const std::string_view part : {"users=[",
+                                        "name=[",
+                                        "pw=[",
+                                        "pw=['>a',",
+                                        "x=[",
+                                        "users=[name=[",
+                                        "\n[",
+                                        "\n[a.b.users.",
+                                        "'"}) {
+        std::string text = "users = [";
+        while (text.size() < 300'000) {
+            text += part;
+        }
+        CAPTURE(part);
+        CHECK(scan(text).secrets.size() < 300'000);
+    }
+}
+
 TEST_CASE("keys of absurd depth are found before they reach the parser") {
     std::string deep = "a";
     for (size_t i = 1; i < key_depth_max; ++i) {

@@ -70,7 +70,7 @@ TEST_CASE("what is wrong with a user is told") {
                    "'password_sha256' of user 'a' is not 64 hexadecimal digits, as `printf"));
     CHECK(contains(user("name = 'a', password = ''"), "'password' is empty"));
     CHECK(contains(user("name = 'a', password = 'x', access = 'write'"),
-                   "'access' cannot be 'write'; possible are read-write and read-only"));
+                   "'access' cannot be this; possible are read-write and read-only"));
     CHECK(contains(user("name = 'a', password = 'x', key = ['k']"),
                    "unknown key 'key' in a user; did you mean 'keys'?"));
     CHECK(contains(user("name = 'a', password = 'x', keys = 'k'"),
@@ -111,6 +111,56 @@ TEST_CASE("a user's password is shown nowhere") {
           "users = [{ password = 'hunter2' }]",
           "users = [{ name = 'a', password = ['hunter2'] }]"}) {
         CHECK_FALSE(contains(refused_users(wrong), "hunter2"));
+    }
+}
+
+TEST_CASE("a password is not shown where it stands in a wrong place") {
+    for (const std::string_view wrong :
+         {"users = { app = 'hunter2' }",
+          "users = ['app:hunter2']",
+          "users = ['app:pw_hunter2']",
+          "users = [\n  'app:hunter2',\n]",
+          "users = [['app', 'hunter2']]",
+          "users = [\n  { name = 'a',\n  'hunter2' },\n]",
+          "users = 'app:hunter2'",
+          "users = hunter2",
+          "users.app = 'hunter2'",
+          "x = '''\nusers = { app = 'hunter2' }",
+          "[pool.a.users]\napp = 'hunter2'",
+          "[pool.a.users]\napp = hunter2",
+          "[[pool.a.users]]\nname = 'a'\nkey = 'hunter2'",
+          "[[pool.a.users]]\nname = 'a'\npassword = 'x'\naccess = 'hunter2'",
+          "[[pool.a.users]]\nname = 'a'\npassword = 'x'\naccess = hunter2",
+          "[[pool.a.users]]\nname = 'a'\npassword = 'x'\ncommands = ['~*', '+@all', '>hunter2']",
+          "[[pool.a.users]]\nname = 'a'\npassword = 'x'\ncommands = ['#hunter2']",
+          "[[pool.a.users]]\nname = 'a'\npassword = 'x'\ncommands = ['on >hunter2 ~*']",
+          "user = 'a on >hunter2 ~*'",
+          "acl = 'hunter2'",
+          "pw = 'hunter2'",
+          "pwd = 'hunter2'",
+          "token = 'hunter2'",
+          "credentials = 'a:hunter2'",
+          "sha256 = 'hunter2'"}) {
+        const std::string told = refused_users(wrong);
+        CAPTURE(told);
+        CHECK_FALSE(contains(told, "hunter2"));
+    }
+    const std::string rule =
+        refused_users("users = [{ name = 'a', password = 'x', commands = ['>hunter2'] }]");
+    CHECK(contains(rule, "a password is no rule (it is 'password' of the user): write \"+get\""));
+}
+
+TEST_CASE("what is no password of a user is shown") {
+    for (const std::string_view wrong :
+         {"[[pool.a.users]]\nname = 'a shown'\npassword = 'x'",
+          "[[pool.a.users]]\nname = 'a'\npassword = 'x'\ncommands = ['+get', 'shown']",
+          "users = [\n  { name = 'a shown', password = 'x' },\n]",
+          "users = [{ name = 'a', password = 'x' }]\nnonsense = 'shown'",
+          "[[pool.a.users]]\nname = 'a'\npassword = 'x'\n[pool.b]\nnonsense = 'shown'",
+          "[pool.users]\nnonsense = 'shown'"}) {
+        const std::string told = refused_users(wrong);
+        CAPTURE(told);
+        CHECK(contains(told, "shown"));
     }
 }
 
