@@ -86,6 +86,7 @@ Taken RespFront::take() {
     const std::string_view name =
         frame_.arguments[0].size > command_name_size_max ? std::string_view() : word(0);
     const Command* command = resp::find_command(name);
+    if (command != nullptr && command->hidden && !takes_unknown()) command = nullptr;
     client_.last_command = command;
     counted_ = &pool_.counters->commands[number_of(command)];
     return count_once(command == nullptr ? take_unknown(name) : take_known(*command));
@@ -116,8 +117,7 @@ Taken RespFront::take_known(const Command& container) {
 
 // A module's command, or one newer than the table: the server knows better.
 Taken RespFront::take_unknown(std::string_view name) {
-    if (pool_.options->unknown_commands == config::UnknownCommands::Refuse ||
-        !resp::may_be_foreign(name) || frame_.argument_count < 2) {
+    if (!takes_unknown() || !resp::may_be_foreign(name) || frame_.argument_count < 2) {
         std::vector<std::string> texts;
         const std::span<const ByteRange> all = arguments();
         for (const ByteRange& range : all.first(std::min(all.size(), resp::shown_arguments_max))) {

@@ -143,6 +143,11 @@ class RespFront {
     [[nodiscard]] static Taken later() { return Taken::Later; }
 
     Taken count_once(Taken taken);
+
+    [[nodiscard]] bool takes_unknown() const {
+        return pool_.options->unknown_commands != config::UnknownCommands::Refuse;
+    }
+
     Taken take_known(const Command& container);
 
     Proxy& proxy_;

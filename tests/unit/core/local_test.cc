@@ -287,6 +287,12 @@ TEST_CASE("an unknown command goes to the server of its first argument, or nowhe
         Channel& client = world.client();
         CHECK(world.ask(client, resp({"JSON.GET", "a"})) ==
               "-ERR unknown command 'JSON.GET', with args beginning with: 'a' \r\n");
+        // Those whose keys are known, too.
+        CHECK(world.ask(client, resp({"MSETEX", "1", "a", "v"})) ==
+              "-ERR unknown command 'MSETEX', with args beginning with: '1' 'a' 'v' \r\n");
+        CHECK(world.ask(client, resp({"TS.MADD", "a", "1", "1"}))
+                  .starts_with("-ERR unknown command 'TS.MADD'"));
+        CHECK(world.server(0).redis.log.empty());
     }
 }
 
