@@ -19,27 +19,48 @@ PasswordDigest digest_for(const config::User& options) {
 }
 
 // What changes a server without touching a key has no flag that says so.
-constexpr std::array<std::string_view, 6> settings = {"config|set",
+constexpr std::array<std::string_view, 7> settings = {"config|set",
                                                       "config|rewrite",
                                                       "config|resetstat",
                                                       "slowlog|reset",
                                                       "latency|reset",
-                                                      "memory|purge"};
+                                                      "memory|purge",
+                                                      "script|flush"};
+
+// Whether it runs or brings a script or a function; others of their category are about them.
+bool is_script(const Command& row) {
+    constexpr std::array<std::string_view, 3> loads = {
+        "script|load", "function|load", "function|restore"};
+    if ((row.acl & acl_category::scripting) == 0) return false;
+    const bool is_subcommand = row.number == 0;
+    return !is_subcommand || std::ranges::find(loads, row.name) != loads.end();
+}
 
 // A script may write; those that may not have a name of their own.
 bool may_write(const Command& row) {
     if ((row.flags & command_flag::write) != 0) return true;
     if (std::ranges::find(settings, row.name) != settings.end()) return true;
-    return (row.acl & acl_category::scripting) != 0 && (row.flags & command_flag::readonly) == 0;
+    return is_script(row) && (row.flags & command_flag::readonly) == 0;
 }
 
-// Not all commands.
+// Whether not all commands are left. What stands before "+@all" counts no more, and a refusal that
+// is taken back as it was given is none.
 bool are_limits(const std::vector<resp::Rule>& rules) {
     const auto allows_all = [](const resp::Rule& rule) {
         return rule.allows && rule.categories == resp::Rule::all;
     };
-    return !rules.empty() && (!std::ranges::all_of(rules, &resp::Rule::allows) ||
-                              std::ranges::none_of(rules, allows_all));
+    const auto begin = std::find_if(rules.rbegin(), rules.rend(), allows_all).base();
+    const bool begins_with_some = begin == rules.begin() && !rules.empty() && rules.front().allows;
+    const auto stays = [end = rules.end()](auto rule) {
+        return !rule->allows && std::none_of(rule, end, [&rule](const resp::Rule& later) {
+            return later.allows && later.categories == rule->categories &&
+                   later.command == rule->command;
+        });
+    };
+    for (auto rule = begin; rule != rules.end(); ++rule) {
+        if (stays(rule)) return true;
+    }
+    return begins_with_some;
 }
 
 bool means_scripts(const resp::Rule& rule) {
@@ -61,11 +82,11 @@ bool User::may_run(const Command& container, const Command& row) const {
     if ((row.flags & command_flag::no_auth) != 0) return true;  // AUTH, HELLO, QUIT, RESET
     if (options_->access == config::Access::ReadOnly && may_write(row)) return false;
     // A script may run any command, and only its server sees which.
-    const bool is_script = is_limited_ && (row.acl & acl_category::scripting) != 0;
-    bool allowed = !is_script && (rules_.empty() || !rules_.front().allows);
+    const bool is_risk = is_limited_ && is_script(row);
+    bool allowed = !is_risk && (rules_.empty() || !rules_.front().allows);
     for (const resp::Rule& rule : rules_) {
         if (!rule.fits(container, row)) continue;
-        allowed = rule.allows && (!is_script || allowed || means_scripts(rule));
+        allowed = rule.allows && (!is_risk || allowed || means_scripts(rule));
     }
     return allowed;
 }

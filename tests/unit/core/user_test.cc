@@ -112,6 +112,12 @@ TEST_CASE("who only reads may not write, with a script neither") {
                                         "eval_ro",
                                         "evalsha_ro",
                                         "fcall_ro",
+                                        "function|list",
+                                        "function|stats",
+                                        "function|help",
+                                        "function|dump",
+                                        "script|exists",
+                                        "script|help",
                                         "ping",
                                         "auth",
                                         "multi",
@@ -126,7 +132,11 @@ TEST_CASE("who only reads may not write, with a script neither") {
                                         "evalsha",
                                         "fcall",
                                         "script|load",
+                                        "script|flush",
                                         "function|load",
+                                        "function|restore",
+                                        "function|delete",
+                                        "function|flush",
                                         "flushall",
                                         "getdel",
                                         "getex",
@@ -171,8 +181,14 @@ TEST_CASE("the last rule that fits a command decides") {
 
 // Nobody but the server sees what they run.
 TEST_CASE("who may not run all commands runs scripts where a rule means these") {
-    const std::vector<std::string_view> scripting = {
-        "eval", "evalsha", "eval_ro", "fcall", "fcall_ro", "function|load", "script|load"};
+    const std::vector<std::string_view> scripting = {"eval",
+                                                     "evalsha",
+                                                     "eval_ro",
+                                                     "fcall",
+                                                     "fcall_ro",
+                                                     "function|load",
+                                                     "function|restore",
+                                                     "script|load"};
     const auto check_all = [&scripting](const config::User& options, bool may) {
         for (const std::string_view name : scripting) {
             CAPTURE(name);
@@ -188,13 +204,28 @@ TEST_CASE("who may not run all commands runs scripts where a rule means these") 
              {"+@read", "+@write", "+@slow"},
              {"-@scripting", "+@slow"},
              {"+@scripting", "-@all", "+@slow"},
+             {"-@dangerous", "+@all", "-flushall"},
+             {"-flushall", "-flushdb", "+flushall"},
+             {"+flushall", "-flushall"},
+             {"-@dangerous", "+flushall"},
          }) {
         CAPTURE(rules[0]);
         options.commands = rules;
         check_all(options, false);
     }
-    options.commands = {"+@all"};
-    check_all(options, true);
+    for (const auto& rules : std::vector<std::vector<std::string>>{
+             {"+@all"},
+             {"-@all", "+@all"},
+             {"-@dangerous", "+@all"},
+             {"+get", "-eval", "+@all"},
+             {"-flushall", "+flushall"},
+             {"-@dangerous", "-keys", "+keys", "+@dangerous"},
+         }) {
+        CAPTURE(rules[0]);
+        options.commands = rules;
+        check_all(options, true);
+        CHECK(may_run(options, "flushall"));
+    }
     options.commands = {"-flushall", "+@scripting"};
     check_all(options, true);
     options.commands = {"+@read", "+@scripting", "+@slow", "-eval"};
@@ -203,6 +234,13 @@ TEST_CASE("who may not run all commands runs scripts where a rule means these") 
     options.commands = {"+@read", "+eval"};
     CHECK(may_run(options, "eval"));
     CHECK_FALSE(may_run(options, "evalsha"));
+    // What is about scripts runs none.
+    options.commands = {"-flushall"};
+    for (const std::string_view name : {"function|list", "function|delete", "script|exists"}) {
+        CHECK(may_run(options, name));
+    }
+    options.commands = {"-@scripting"};
+    CHECK_FALSE(may_run(options, "function|list"));
 }
 
 TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
