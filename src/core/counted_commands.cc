@@ -4,6 +4,7 @@
 #include "ringmain/resp/commands.h"
 #include "ringmain/stats/counters.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace ringmain::core {
@@ -19,9 +20,11 @@ CommandClass class_of(const Command& command) {
 
 constexpr CommandClass class_of(memcached::Verb verb) {
     using memcached::Verb;
-    if (verb <= Verb::Gets || verb == Verb::MetaGet) return CommandClass::Read;
+    if (verb <= Verb::Gets || verb == Verb::MetaGet || verb == Verb::MetaDebug) {
+        return CommandClass::Read;
+    }
     const bool writes =
-        verb <= Verb::Delete || (verb >= Verb::MetaSet && verb <= Verb::MetaArithmetic);
+        verb <= Verb::FlushAll || (verb >= Verb::MetaSet && verb <= Verb::MetaArithmetic);
     return writes ? CommandClass::Write : CommandClass::Other;
 }
 
@@ -30,6 +33,13 @@ std::vector<CountedCommand> resp_table() {
     for (const Command& command : resp::commands()) {
         RM_ASSERT(command.number == table.size());
         table.push_back({.name = command.name, .kind = class_of(command)});
+    }
+    // Behind them containers once more, for subcommands of another class: XGROUP CREATE writes.
+    for (const Command& container : resp::commands()) {
+        for (const Command& row : container.subcommands) {
+            const CountedCommand counted = {.name = container.name, .kind = class_of(row)};
+            if (std::ranges::find(table, counted) == table.end()) table.push_back(counted);
+        }
     }
     RM_ASSERT(table.size() <= stats::commands_max);
     return table;
@@ -49,6 +59,17 @@ std::vector<CountedCommand> memcached_table() {
 std::span<const CountedCommand> counted_resp_commands() {
     static const std::vector<CountedCommand> table = resp_table();
     return table;
+}
+
+uint32_t number_of(const Command& container, const Command& subcommand) {
+    const CommandClass kind = class_of(subcommand);
+    if (kind == class_of(container)) return container.number;
+    const std::span<const CountedCommand> table = counted_resp_commands();
+    const auto others = table.subspan(resp::commands().size() + 1);
+    const CountedCommand counted = {.name = container.name, .kind = kind};
+    const auto found = std::ranges::find(others, counted);
+    return static_cast<uint32_t>(table.size() - others.size()) +
+           static_cast<uint32_t>(found - others.begin());
 }
 
 std::span<const CountedCommand> counted_memcached_commands() {

@@ -102,6 +102,7 @@ Taken RespFront::take_known(const Command& container) {
         }
         command = subcommand;
         client_.last_command = command;
+        counted_ = &pool_.counters->commands[number_of(container, *command)];
     }
     if (!resp::arity_fits(*command, frame_.argument_count)) return refuse_arity(*command);
     if (!client_.authenticated && (command->flags & command_flag::no_auth) == 0) {

@@ -337,7 +337,8 @@ constexpr std::array metrics = {
            "clients that left (eof), were lost or closed over an error, were idle for too long, or "
            "were closed by a stop or a reload"},
     Metric{"requests", counter, "", "pool, class", write_requests,
-           "requests from clients: those that only read, that write, and all other"},
+           "requests from clients: those that only read (mg, whatever its flags), that write (a "
+           "new expiry included, as of gat), and all other, scripts among them"},
     Metric{"commands", counter, "", "pool, command", write_commands,
            "requests from clients by command, of those that ever came; unknown: no known command"},
     Metric{"request_errors", counter, "", "pool, reason", write_request_errors,

@@ -46,7 +46,13 @@ void describe_commands(stats::PoolSnapshot& pool, std::span<const core::CountedC
     for (size_t number = 0; number < commands.size(); ++number) {
         const uint64_t count = pool.values.commands[number];
         if (count == 0) continue;
-        pool.commands.push_back({.name = commands[number].name, .count = count});
+        const auto known =
+            std::ranges::find(pool.commands, commands[number].name, &stats::CommandCount::name);
+        if (known == pool.commands.end()) {
+            pool.commands.push_back({.name = commands[number].name, .count = count});
+        } else {
+            known->count += count;
+        }
         uint64_t& sum = commands[number].kind == core::CommandClass::Read    ? pool.requests_read
                         : commands[number].kind == core::CommandClass::Write ? pool.requests_write
                                                                              : pool.requests_other;

@@ -3,6 +3,8 @@
 #include "ringmain/core/counted_commands.h"
 #include "tests/unit/core/world.h"
 
+#include <array>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -344,6 +346,34 @@ TEST_CASE("every command has a number of its own, and what is none has 0") {
     CHECK(calls("client") == 1);
     CHECK(calls("unknown") == 1);
     CHECK(calls("set") == 0);
+}
+
+TEST_CASE("a subcommand counts as what it does") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const auto requests = [&world] {
+        return std::array{resp_requests(world, core::CommandClass::Read),
+                          resp_requests(world, core::CommandClass::Write),
+                          resp_requests(world, core::CommandClass::Other)};
+    };
+    world.ask(client, resp({"XGROUP", "CREATE", "k", "g", "$"}));
+    world.ask(client, resp({"FUNCTION", "FLUSH"}));
+    CHECK(requests() == std::array<uint64_t, 3>{0, 2, 0});
+    world.ask(client, resp({"XINFO", "STREAM", "k"}));
+    world.ask(client, resp({"OBJECT", "ENCODING", "k"}));
+    world.ask(client, resp({"MEMORY", "USAGE", "k"}));
+    CHECK(requests() == std::array<uint64_t, 3>{3, 2, 0});
+    world.ask(client, resp({"OBJECT", "HELP"}) + resp({"OBJECT", "NONE"}) + resp({"OBJECT"}));
+    CHECK(requests() == std::array<uint64_t, 3>{3, 2, 3});
+}
+
+TEST_CASE("memcached's flush_all writes, and me reads") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    world.ask(client, "flush_all\r\nme a\r\n");
+    CHECK(memcached_requests(world, core::CommandClass::Read) == 1);
+    CHECK(memcached_requests(world, core::CommandClass::Write) == 1);
+    CHECK(memcached_requests(world, core::CommandClass::Other) == 0);
 }
 
 TEST_CASE("a command in steps that cannot be forwarded is counted as others are") {

@@ -1,6 +1,7 @@
 #include "src/worker/collect.h"
 
 #include "ringmain/core/counted_commands.h"
+#include "ringmain/resp/commands.h"
 
 #include <array>
 #include <string>
@@ -90,6 +91,28 @@ TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     CHECK(pool.servers[0].state == stats::ServerState::Up);
     CHECK(pool.servers[0].values.responses == 30);
     CHECK(pool.servers[0].values.latency.total() == 1);
+}
+
+TEST_CASE("a container whose subcommands differ in class has one count") {
+    config::Config config = sample_config();
+    config.pools[0].protocol = config::Protocol::Redis;
+    core::Shared shared(config, 1);
+    const Command* container = resp::find_command("xgroup");
+    auto& counts = (*shared.pools[0].counters)[0].commands;
+    counts[core::number_of(container)].set(2);
+    counts[core::number_of(*container, *resp::find_by_full_name("xgroup|create"))].set(3);
+    const stats::Snapshot now = collect({.config = &config,
+                                         .pools = shared.pools,
+                                         .workers = {},
+                                         .process = {},
+                                         .now = second(1),
+                                         .wall_offset = second(1'700'000'000) - Instant{}});
+    const stats::PoolSnapshot& pool = now.pools[0];
+    CHECK(pool.requests_other == 2);
+    CHECK(pool.requests_write == 3);
+    REQUIRE(pool.commands.size() == 1);
+    CHECK(pool.commands[0].name == "xgroup");
+    CHECK(pool.commands[0].count == 5);
 }
 
 TEST_CASE("a server's state is what its health says, with the reason and the calendar's time") {
