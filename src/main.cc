@@ -1,6 +1,7 @@
 // Arguments in, exit status out: 0 success, 1 refused with the reason or out of memory, 2 wrong
 // usage.
 
+#include "ringmain/base/printable.h"
 #include "ringmain/config/command_line.h"
 #include "ringmain/config/file.h"
 #include "ringmain/config/load.h"
@@ -148,7 +149,7 @@ int locate_one(const config::Locator& locator, const std::string& shown, bool he
     }
     const std::optional<std::string> key = config::key_from_hex(shown);
     if (!key.has_value()) {
-        complain("ringmain locate: '" + shown +
+        complain("ringmain locate: '" + printable(shown) +
                  "' is not hexadecimal (two digits per byte; - is the empty key)");
         return refused;
     }

@@ -1,5 +1,7 @@
 #include "ringmain/config/file.h"
 
+#include "ringmain/base/printable.h"
+
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -37,7 +39,7 @@ Result<std::string> read_stream(std::FILE* file, const std::string& name) {
 }  // namespace
 
 Result<std::string> read_file(const std::string& path) {
-    const std::string name = "'" + path + "'";
+    const std::string name = "'" + printable(path) + "'";
     errno = 0;
     const std::unique_ptr<std::FILE, Closer> file(std::fopen(path.c_str(), "rbe"));
     if (file == nullptr) return unreadable(name, errno);

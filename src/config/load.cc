@@ -1,5 +1,6 @@
 #include "ringmain/config/load.h"
 
+#include "ringmain/base/printable.h"
 #include "ringmain/config/file.h"
 
 #include <algorithm>
@@ -40,15 +41,16 @@ Loaded load(std::string_view text, std::string_view file, uint32_t cpus_allowed)
 
 std::string report(const Loaded& loaded, std::string_view text) {
     const Config& config = loaded.config;
-    std::string out = render(loaded.diagnostics, config.file, text);
+    const std::string file = printable(config.file);
+    std::string out = render(loaded.diagnostics, file, text);
     const std::string count = count_text(loaded.diagnostics);
-    if (!loaded.accepted()) return out + config.file + ": " + count + ": not accepted\n";
+    if (!loaded.accepted()) return out + file + ": " + count + ": not accepted\n";
 
     size_t servers = 0;
     for (const Pool& pool : config.pools) {
         servers += pool.servers.size();
     }
-    out += config.file + ": accepted, " + std::to_string(config.pools.size()) +
+    out += file + ": accepted, " + std::to_string(config.pools.size()) +
            (config.pools.size() == 1 ? " pool, " : " pools, ") + std::to_string(servers) +
            (servers == 1 ? " server" : " servers");
     if (!count.empty()) out += ", " + count;

@@ -1,6 +1,7 @@
 #include "ringmain/config/locate.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/base/printable.h"
 
 #include <vector>
 
@@ -56,7 +57,7 @@ bool Locator::has_fixed_places() const {
 std::string Locator::line(std::string_view shown, std::string_view key) const {
     Prng prng(0);  // only `random` draws from it, and has no fixed places
     const Server& server = pool_->servers[placement_.server_of(key, prng)];
-    std::string out(shown);
+    std::string out = printable(shown);
     out.append("\t")
         .append(server.ring_name)
         .append("\t")

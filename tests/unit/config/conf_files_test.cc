@@ -93,6 +93,10 @@ TEST_CASE("files that cannot be read say which and why") {
     CHECK(missing.error().find("no-such-file.toml") != std::string::npos);
     CHECK(missing.error().find("No such file") != std::string::npos);
 
+    const auto odd = read_file("/no/x\x1b[2J");
+    REQUIRE_FALSE(odd.ok());
+    CHECK(odd.error().find("/no/x?[2J") != std::string::npos);
+
     const auto folder = read_file(conf_folder.string());
     REQUIRE_FALSE(folder.ok());
     CHECK(folder.error().find("directory") != std::string::npos);

@@ -50,6 +50,7 @@ TEST_CASE("a line has the key, the server, its address and the hash, with tabs b
     // One tag, one place; what is shown is the key as it was given.
     const std::string tagged = locator.line("k", "user:{7}:name");
     CHECK(tagged == locator.line("k", "{7}"));
+    CHECK(locator.line("a\tb\x1b[2J", "a").starts_with("a?b?[2J\t"));
 }
 
 TEST_CASE("random places are not fixed, unless there is one server") {
