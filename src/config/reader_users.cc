@@ -44,9 +44,9 @@ void Reader::read_users(const Node& list, Pool& pool) {
         const bool is_known =
             std::ranges::find(pool.users, user.name, &User::name) != pool.users.end();
         if (is_known) {
-            findings_->error(
-                tree_->find(*node, "name")->place,
-                "two users of [pool." + pool.name + "] have the name " + quoted(user.name));
+            findings_->error(tree_->find(*node, "name")->place,
+                             "two users of [pool." + pool.name + "] have the name " +
+                                 quoted(user.name) + "; rename one");
         }
         pool.users.push_back(std::move(user));
     }

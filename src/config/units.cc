@@ -105,9 +105,11 @@ Result<int64_t> parse_size(std::string_view text) {
             ascii::lower(unit_name.front()) != ascii::lower(other.name.front())) {
             continue;
         }
-        return Error{quoted(unit_name) + " may mean two things; write \"" + std::string(number) +
-                     std::string(other.name) + "\" (" + std::to_string(other.factor) +
-                     " bytes each), or the number of bytes without quotes"};
+        const bool is_misspelt = ascii::equal_ignoring_case(unit_name, other.name);
+        return Error{
+            quoted(unit_name) + (is_misspelt ? " is spelled otherwise" : " may mean two things") +
+            "; write \"" + std::string(number) + std::string(other.name) + "\" (" +
+            std::to_string(other.factor) + " bytes each), or the number of bytes without quotes"};
     }
     return Error{"a size ends in B, KiB, MiB, GiB or TiB, and is a whole number: " + quoted(text) +
                  " is not"};

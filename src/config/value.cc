@@ -65,11 +65,17 @@ Error wrong_type(const Option& option, const Node& node) {
     return named(option, text);
 }
 
+// In the units of its limits, which it is compared with.
+std::string text_of(const Option& option, int64_t number) {
+    if (option.type == Type::Duration) return duration_text(number);
+    return option.type == Type::Size ? size_text(number) : std::to_string(number);
+}
+
 Result<Value> in_range(const Option& option, int64_t number) {
     if (number < option.min || number > option.max) {
         return named(
             option,
-            "is out of range: " + std::to_string(number) + "; possible is " + limits_text(option));
+            "is out of range: " + text_of(option, number) + "; possible is " + limits_text(option));
     }
     if (option.power_of_two && !std::has_single_bit(static_cast<uint64_t>(number))) {
         const uint64_t near = std::bit_ceil(static_cast<uint64_t>(number));

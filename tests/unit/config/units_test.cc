@@ -43,7 +43,11 @@ TEST_CASE("units of size that mean two things are refused with both remedies") {
         const auto size = parse_size(text);
         REQUIRE_FALSE(size.ok());
         CHECK(size.error().find("\"512MiB\"") != std::string::npos);
+        CHECK(size.error().find("may mean two things") != std::string::npos);
     }
+    CHECK(parse_size("1mib").error() ==
+          "'mib' is spelled otherwise; write \"1MiB\" (1048576 bytes each), or the number of bytes "
+          "without quotes");
     for (const char* text : {"", "KiB", "16", "1.5KiB", "16 KiB", "-1B", "1XiB"}) {
         CAPTURE(text);
         CHECK_FALSE(parse_size(text).ok());

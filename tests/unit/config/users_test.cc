@@ -93,7 +93,7 @@ TEST_CASE("what is wrong with a user is told") {
     }
     CHECK(contains(
         refused_users("users = [{ name = 'a', password = 'x' }, { name = 'a', password = 'y' }]"),
-        "two users of [pool.a] have the name 'a'"));
+        "two users of [pool.a] have the name 'a'; rename one"));
     CHECK(
         contains(refused_users("protocol = 'memcached'\nusers = [{ name = 'a', password = 'x' }]"),
                  "'users' is for redis pools"));
