@@ -40,6 +40,8 @@ std::string difference(const Pool& running, const Pool& next) {
     };
     for (const Option& option : options(Section::Pool)) {
         if (option.fetch == nullptr) continue;
+        // Where the protocol changes, what only redis has is not what the file says.
+        if (option.redis_only && running.protocol != next.protocol) continue;
         if (!is_same(option.fetch({.pool = &a}), option.fetch({.pool = &b}))) add(option.name);
     }
     if (running.users != next.users) add("users");

@@ -42,6 +42,13 @@ TEST_CASE("changes are told pool by pool, behind those of the process") {
                                           "pool b: removed"});
 }
 
+TEST_CASE("of another protocol what follows from it is not told") {
+    const Config running = accepted("[pool.a]\nlisten = '127.0.0.1:1'\nservers = ['h:1']\n");
+    const Config next =
+        accepted("[pool.a]\nprotocol = 'memcached'\nlisten = '127.0.0.1:1'\nservers = ['h:1']\n");
+    CHECK(changes(running, next) == Lines{"pool a: changed: protocol"});
+}
+
 TEST_CASE("a password is not told") {
     const Config running = accepted(running_text);
     Config next = running;
