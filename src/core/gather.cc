@@ -345,6 +345,7 @@ Taken combine(Proxy& proxy,
         ServerConn& conn = *scratch.connections[i];
         const bool written = conn.out.append_copy(texts[i], nullptr);
         RM_ASSERT(written);
+        request->join->owners.push_back(static_cast<uint16_t>(conn.server->index()));
         proxy.enqueue(conn, *request->join->fragments[i]);
     }
     return Taken::Yes;

@@ -17,6 +17,7 @@
 
 #include "gather.h"
 #include "info_section.h"
+#include "resp_front.h"
 #include "resp_local.h"
 #include "script_front.h"
 
@@ -37,6 +38,7 @@ class Joiner {
 
   private:
     [[nodiscard]] bool join_large();
+    [[nodiscard]] std::string refused_question() const;
     [[nodiscard]] bool combine();
     [[nodiscard]] bool join_texts();
     [[nodiscard]] bool names_channels() const;
@@ -237,9 +239,24 @@ bool Joiner::info() {
     return append(out_);
 }
 
+// What a server's ACL says of a command that the client did not name. Empty: no such thing.
+std::string Joiner::refused_question() const {
+    const std::string name = upper_case(request_.command->name);
+    for (size_t i = 0; i < parts_.size(); ++i) {
+        const std::string_view asked = resp::question(request_.gathering, i == 0).name;
+        if (asked == name || !parts_[i].starts_with("-NOPERM")) continue;
+        return "server " + title(request_.join->owners[i]) + " refuses " + std::string(asked) +
+               ", which " + name + " over several servers needs: " +
+               std::string(parts_[i].substr(0, parts_[i].find('\r'))) +
+               "; make it take that, or give the keys a common hash tag";
+    }
+    return {};
+}
+
 bool Joiner::combine() {
     flatten();
     const std::vector<std::string> words = arguments(UINT32_MAX);
+    if (const std::string refusal = refused_question(); !refusal.empty()) return fail(refusal);
     const uint32_t elements_max = pool_.options->gather_elements_max;
     const resp::CombineStatus status = resp::combine({.gathering = request_.gathering,
                                                       .words = words,

@@ -95,7 +95,8 @@ struct KeyPlace {
 // What a split request keeps until its last fragment is in. Reused with its memory.
 struct Join {
     std::vector<Fragment*> fragments;
-    std::vector<uint16_t> owners;  // per key: the fragment that has it
+    std::vector<uint16_t> owners;  // per key: the fragment that has it; of a Combine per fragment:
+                                   // its server
     Chain keys;                    // memcached: the requested keys, a blank behind each but the
                                    // last; of a gather: the request
     std::vector<uint16_t> key_sizes;

@@ -348,6 +348,16 @@ TEST_CASE("keys on several servers: their values are fetched and the answer is c
     CHECK(ask({"PFCOUNT", b0, a0}, "-WRONGTYPE a\r\n", "-WRONGTYPE b\r\n")
               .ends_with("/-WRONGTYPE b\r\n"));
     CHECK(ask({"SUNION", a0, b0}, "*1\r\n:1\r\n", none).ends_with("/" + misfit));
+    // What a server forbids is told where it is not what the client asked for.
+    CHECK(
+        ask({"SDIFF", a0, b0}, none, "-NOPERM no\r\n")
+            .ends_with("/-ERR ringmain: server s1 (10.0.0.1:7001) refuses SUNION, which SDIFF over "
+                       "several servers needs: -NOPERM no; make it take that, or give the keys a "
+                       "common hash tag\r\n"));
+    CHECK(ask({"SDIFF", b0, a0}, none, "-NOPERM no\r\n").ends_with("/-NOPERM no\r\n"));
+    CHECK(ask({"PFCOUNT", b0, a0}, "-NOPERM no\r\n", "$-1\r\n")
+              .find("server s0 (10.0.0.1:7000) refuses GET, which PFCOUNT over several servers") !=
+          std::string::npos);
     CHECK(world.proxy().is_idle());
 }
 
