@@ -37,7 +37,7 @@ while now() - began < 700000 do end
 """
 EXPECTED_ERRORS = [
     r"(ERR|SERVER_ERROR) ringmain: server s\d \([^)]*\) (did not answer within|"
-    r"did not answer a probe within|has answered nothing for|has not answered for|"
+    r"did not answer a new connection within|has answered nothing for|has not answered for|"
     r"closed the connection|reset the connection|refused the connection|"
     r"did not accept the connection|accepted the connection but did not answer within)",
     r"(ERR|SERVER_ERROR) ringmain: .*(every|all|no) servers? ",

@@ -186,10 +186,10 @@ void Proxy::give_up_connecting(ServerConn& conn) {
     conn.count_loss(&stats::ServerCounters::timedout);
     const Blame blame = conn.is_starved ? Blame::Us : Blame::Server;
     if (conn.is_asked && conn.state == ServerConn::State::Prelude && options.timeout_ms > 0) {
-        lose(
-            conn,
-            "did not answer a probe within " + std::to_string(options.timeout_ms) + " ms (timeout)",
-            blame);
+        lose(conn,
+             "did not answer a new connection within " + std::to_string(options.timeout_ms) +
+                 " ms (timeout)",
+             blame);
         return;
     }
     if (conn.is_sought) {

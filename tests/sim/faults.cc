@@ -21,7 +21,7 @@ constexpr Text of_server[] = {
     {"is not configured any more", Moved},
     {"has new connections after a reload (server_connections or redis_db)", Moved},
     {"is loading its data (eject_on_loading)", Loading},
-    {"did not answer a probe within ", Slow | Vanish},
+    {"did not answer a new connection within ", Slow | Vanish},
     {"answered a probe with '", Loading | WrongShape},
     {"did not accept the connection within ", Vanish | Slow},
     {"accepted the connection but did not answer within ", Vanish | Slow},

@@ -169,7 +169,8 @@ TEST_CASE(
     world.pass(110);
     // Which is what says that it is down, or counts towards an ejection.
     CHECK(world.health(0).is_down());
-    CHECK(world.health(0).last_error() == "did not answer a probe within 100 ms (timeout)");
+    CHECK(world.health(0).last_error() ==
+          "did not answer a new connection within 100 ms (timeout)");
     CHECK(world.counters().server_connections.get() == 2);
     world.server(0).mood = Mood::Up;
     world.pass(600);
@@ -260,7 +261,8 @@ TEST_CASE("a server that is down is up when it has answered, not when it has acc
         CHECK_FALSE(world.ask(client, resp({"GET", "a"})).empty());  // at once
     }
     CHECK(world.counters().timeouts.get() == 0);
-    CHECK(world.health(0).last_error() == "did not answer a probe within 100 ms (timeout)");
+    CHECK(world.health(0).last_error() ==
+          "did not answer a new connection within 100 ms (timeout)");
     world.server(0).mood = Mood::Up;
     world.pass(600);
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
