@@ -162,6 +162,8 @@ void Driver::forget_client(Channel& channel) {
     channel.client = nullptr;
     clients_here_ -= 1;
     roster_.leave(worker_);
+    // Between this and the next batch much time may pass.
+    proxy_.counters().worker.clients.set(roster_.clients(worker_));
 }
 
 // --- sockets -------------------------------------------------------------------------------------
