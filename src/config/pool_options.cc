@@ -390,7 +390,7 @@ constexpr std::array pool_table = {
            .help = "bytes that may wait to be sent on one connection to a server; 0: an eighth of "
                    "buffer_memory",
            .doc = "Beyond it a request gets an error at once. One request of any size may wait "
-                  "alone."},
+                  "alone. What a send under way has taken does not count."},
     Option{.section = Section::Pool,
            .name = "key_size_max",
            .type = Type::Size,

@@ -379,7 +379,8 @@ constexpr std::array metrics = {
     Metric{"client_sent_bytes", counter, "bytes", pool, of_pools<&V::response_bytes>,
            "bytes sent to clients"},
     Metric{"request_duration_seconds", histogram, "seconds", pool, write_request_duration,
-           "from the last byte of a request to its response"},
+           "from the last byte of a request to its response, of what servers answered; not of "
+           "commands that wait"},
     Metric{"oldest_request_seconds", gauge, "seconds", pool, write_oldest_request,
            "age of the oldest request that waits for a server now, commands that are meant to wait "
            "(BLPOP) left out; 0: there is none"},
@@ -411,7 +412,7 @@ constexpr std::array metrics = {
     Metric{"server_probes_failed", counter, "", server, of_servers<&S::probes_failed>,
            "probes and health checks that failed"},
     Metric{"server_requests", counter, "", server, of_servers<&S::requests>,
-           "requests sent to the server"},
+           "requests sent to the server; a transaction is one"},
     Metric{"server_responses", counter, "", server, of_servers<&S::responses>,
            "responses received from the server"},
     Metric{"server_sent_bytes", counter, "bytes", server, of_servers<&S::request_bytes>,
@@ -421,7 +422,7 @@ constexpr std::array metrics = {
     Metric{"server_queue_requests", gauge, "", "pool, server, queue", write_queue_requests,
            "requests that wait to be sent (in), or were sent and wait for the response (out)"},
     Metric{"server_queue_bytes", gauge, "bytes", "pool, server, queue", write_queue_bytes,
-           "the same in bytes of requests"},
+           "the same in bytes of requests; in: besides the send under way"},
     Metric{"backend_duration_seconds", histogram, "seconds", server, write_backend_duration,
            "from the moment a request is queued for the server to its response"},
     Metric{"worker_busy_ratio", gauge, "ratio", worker, write_busy,
