@@ -321,6 +321,13 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
 
 namespace {
 
+std::string scripts_full_text(const Pool& pool) {
+    return "pool " + pool.options->name + ": " + std::to_string(scripts_max) +
+           " scripts of SCRIPT LOAD, or " + std::to_string(scripts_size_max >> 20) +
+           " MiB of them, are kept, and no more: a server that has lost a later one answers "
+           "NOSCRIPT; SCRIPT FLUSH makes room";
+}
+
 [[nodiscard]] bool append_both(Chain& target,
                                const Bytes* bytes,
                                std::string_view tail,
@@ -449,8 +456,14 @@ bool Proxy::join_responses(Request& request) {
         case ResponsePolicy::AllSucceeded:
             return resp::all_ok(responses) &&
                    request.response.append_copy(resp::ok_response, &kept_);
-        case ResponsePolicy::Gathered:
-            return join_gather(*this, request, responses, &kept_);
+        case ResponsePolicy::Gathered: {
+            const bool is_joined = join_gather(*this, request, responses, &kept_);
+            Pool& pool = *request.client->pool;
+            if (request.command->id == CommandId::ScriptLoad && pool.scripts.take_full()) {
+                notices_.push_back({.good = false, .text = scripts_full_text(pool)});
+            }
+            return is_joined;
+        }
     }
     return false;
 }

@@ -42,7 +42,12 @@ std::optional<std::string> Scripts::text(ScriptId id) const {
 // The lock is held.
 bool Scripts::make_room(uint64_t size, Origin origin) {
     if (origin == Origin::Loaded) {
-        return loaded_count_ < scripts_max && loaded_size_ + size <= scripts_size_max;
+        const bool has_room =
+            loaded_count_ < scripts_max && loaded_size_ + size <= scripts_size_max;
+        if (!has_room && !std::exchange(was_full_, true)) {
+            is_full_.store(true, std::memory_order_release);
+        }
+        return has_room;
     }
     if (size > run_script_size_max) return false;
     while (run_.size() >= run_scripts_max || run_size_ + size > run_scripts_size_max) {
@@ -119,6 +124,7 @@ bool Scripts::is_none(uint64_t number) const {
 void Scripts::forget() {
     const Lock lock(busy_);
     generation_.fetch_add(1, std::memory_order_acq_rel);
+    was_full_ = false;
     while (!by_digest_.empty()) {
         let_go(*by_digest_.begin()->second);
     }

@@ -76,6 +76,9 @@ class Scripts {
     // Whether drop() was told of it, one of the last it was told.
     [[nodiscard]] bool is_none(uint64_t number) const;
 
+    // True once, after a loaded one was not kept for want of room; and again after forget().
+    [[nodiscard]] bool take_full() { return is_full_.exchange(false, std::memory_order_acq_rel); }
+
     // SCRIPT FLUSH: none is kept any more.
     void forget();
 
@@ -97,6 +100,8 @@ class Scripts {
 
     mutable std::atomic_flag busy_;
     std::atomic<uint64_t> generation_ = 0;
+    std::atomic<bool> is_full_ = false;  // and that is to be told
+    bool was_full_ = false;              // since forget()
     std::array<std::atomic<uint64_t>, scripts_max + run_scripts_max> kept_ = {};  // numbers
     std::vector<std::unique_ptr<Script>> by_place_;                               // null: free
     std::vector<uint32_t> free_places_;                                           // of by_place_
@@ -129,6 +134,8 @@ class KnownScripts {
     void drop(ScriptId id) { scripts_->drop(id); }
 
     [[nodiscard]] bool is_none(uint64_t number) const { return scripts_->is_none(number); }
+
+    [[nodiscard]] bool take_full() { return scripts_->take_full(); }
 
     void forget() { scripts_->forget(); }
 

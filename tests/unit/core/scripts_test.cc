@@ -7,6 +7,8 @@
 #include "tests/unit/core/world.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -54,6 +56,40 @@ TEST_CASE("what was asked before it is forgotten is not kept afterwards") {
     known.forget();
     known.keep_loaded("aa", "return 1", before);
     CHECK_FALSE(known.find("aa").is_one());
+}
+
+TEST_CASE("that no more can be kept is told once, until all are forgotten") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    core::KnownScripts& scripts = world.proxy().pools()[0]->scripts;
+    const auto fill = [&scripts] {
+        for (uint32_t i = 0; i < core::scripts_max; ++i) {
+            load(scripts, "d" + std::to_string(i), "return 1");
+        }
+    };
+    const auto load_one = [&world, &client] {
+        for (const uint32_t server : {0U, 1U}) {
+            world.server(server).mood = Mood::Mute;
+        }
+        CHECK(world.ask(client, resp({"SCRIPT", "LOAD", "return 1"})).empty());
+        for (const uint32_t server : {0U, 1U}) {
+            world.reply(server, "$40\r\n" + one_digest + "\r\n");
+        }
+        world.settle();
+        CHECK(World::heard(client) == "$40\r\n" + one_digest + "\r\n");
+        return std::exchange(world.loop().notices(), {});
+    };
+    fill();
+    CHECK(load_one() ==
+          std::vector<std::string>{
+              "pool main: 4096 scripts of SCRIPT LOAD, or 16 MiB of them, are kept, and no more: a "
+              "server that has lost a later one answers NOSCRIPT; SCRIPT FLUSH makes room"});
+    CHECK(load_one().empty());
+    scripts.forget();
+    CHECK(load_one().empty());
+    fill();
+    load(scripts, "last", "return 1");
+    CHECK_FALSE(load_one().empty());
 }
 
 TEST_CASE("what EVAL has run is found by its digest") {
