@@ -190,7 +190,9 @@ Finding judge_descriptors(const DescriptorFacts& facts) {
     const std::string number = std::to_string(facts.wanted);
     const bool can_be_raised = facts.hard_limit >= facts.wanted;
     finding.level = Level::Warn;
-    finding.text += ": clients will be refused before client_connections is reached";
+    finding.text +=
+        ": clients, and WATCH, commands that wait and SELECT, will be refused before "
+        "client_connections, leases_max or databases_max is reached";
     if (facts.limit < facts.needed && facts.hard_limit < facts.needed) {
         finding.level = Level::Fail;
         finding.text = std::to_string(facts.limit) + " descriptors are too few for the servers, " +
@@ -201,7 +203,7 @@ Finding judge_descriptors(const DescriptorFacts& facts) {
                          ? "ulimit -n " + number + ", or LimitNOFILE=" + number + " in the unit"
                          : "LimitNOFILE=" + number +
                                " in the unit, docker run --ulimit nofile=" + number +
-                               ", or fewer client_connections";
+                               ", or lower client_connections, leases_max or databases_max";
     return finding;
 }
 

@@ -27,12 +27,14 @@ uint64_t ports(const config::Config& config) {
     return (config.stats.listen.empty() ? 0U : 1U) + (config.admin.listen.empty() ? 0U : 1U);
 }
 
-// The ports with their connections, and of each worker: ring, eventfd, listeners, and connections
-// to servers. Amply, redis is spoken to in both versions of its protocol and sends messages on a
-// connection of its own, and each connection may be late and replaced, and one replacement, too
-// (core::Server::replace).
+// The ports with their connections, a probe of each server, and of each worker: ring, eventfd,
+// listeners, and connections to servers that serve everybody. Amply, redis is spoken to in both
+// versions of its protocol and sends messages on a connection of its own, and each connection may
+// be late and replaced, and one replacement, too (core::Server::replace). What clients can make
+// more of is not among them (core/descriptors.cc).
 uint64_t fixed(const config::Config& config, bool amply) {
     uint64_t each = 2;
+    uint64_t probes = 0;
     for (const config::Pool& pool : config.pools) {
         const bool redis = pool.protocol == config::Protocol::Redis;
         const uint64_t protocols = amply && redis ? 2 : 1;
@@ -40,9 +42,17 @@ uint64_t fixed(const config::Config& config, bool amply) {
         const uint64_t connections = amply ? 2 * shared + 1 : shared;
         const uint64_t messages = amply && redis ? pool.servers.size() : 0;
         each += 1 + protocols * pool.servers.size() * connections + messages;
+        if (amply) probes += pool.servers.size();
     }
     const uint64_t of_port = 1 + (amply ? Port::connections_max : port_connections_least);
-    return each * config.proxy.workers + ports(config) * of_port;
+    return each * config.proxy.workers + probes + ports(config) * of_port;
+}
+
+// Who watches keys or waits has a connection to a server, too; and a database that clients have
+// selected has connections to each.
+uint64_t extra(const config::Pool& pool) {
+    const uint64_t of_database = 2 * pool.servers.size() * pool.server_connections;
+    return pool.leases_max + pool.databases_max * of_database;
 }
 
 }  // namespace
@@ -58,9 +68,7 @@ uint64_t descriptors_wanted(const config::Config& config) {
         clients = is_limited ? std::min(clients, most) : most;
     }
     for (const config::Pool& pool : config.pools) {
-        // Who watches keys or waits has a connection to a server, too.
-        const bool redis = pool.protocol == config::Protocol::Redis;
-        if (redis) clients += uint64_t{pool.leases_max} * config.proxy.workers;
+        if (pool.protocol == config::Protocol::Redis) clients += extra(pool) * config.proxy.workers;
     }
     return spare + fixed(config, true) + clients;
 }

@@ -12,7 +12,8 @@
 
 namespace ringmain::worker {
 
-// For all clients that the configuration admits, and all the rest.
+// For all clients that the configuration admits, what they may make ringmain connect, and all the
+// rest.
 [[nodiscard]] uint64_t descriptors_wanted(const config::Config& config);
 
 // Without so many nothing sensible can be done: servers, listeners, and a handful of clients.
@@ -32,7 +33,8 @@ void raise_descriptor_limit();
 // So many connections may each port have that tells how things are.
 [[nodiscard]] uint32_t port_connections_max(uint64_t limit);
 
-// How many clients there is room for under a limit that is at least descriptors_needed().
+// How many clients, with the connections that are made for them (core::Leases), there is room for
+// under a limit that is at least descriptors_needed().
 [[nodiscard]] uint64_t clients_max(const config::Config& config, uint64_t limit);
 
 }  // namespace ringmain::worker

@@ -12,6 +12,7 @@ config::Config config_of(uint32_t workers, uint32_t servers, uint32_t clients) {
     config::Pool pool;
     pool.client_connections = clients;
     pool.leases_max = 100;
+    pool.databases_max = 5;
     pool.servers.resize(servers);
     config.pools.push_back(pool);
     return config;
@@ -19,29 +20,29 @@ config::Config config_of(uint32_t workers, uint32_t servers, uint32_t clients) {
 
 }  // namespace
 
-// And one connection to each redis server for messages.
+// And one connection to each redis server for messages, and a probe of each server.
 TEST_CASE("servers count per worker, connection and version of the protocol, clients once") {
     const config::Config one = config_of(1, 3, 1000);
-    CHECK(descriptors_wanted(one) == 64 + 2 + 1 + 18 + 3 + 1000 + 100);
+    CHECK(descriptors_wanted(one) == 64 + 2 + 1 + 18 + 3 + 3 + 1000 + 100 + 5 * 6);
     CHECK(descriptors_needed(one) == 16 + 2 + 1 + 3 + 8);
     config::Config four = config_of(4, 3, 1000);
     four.pools[0].server_connections = 2;
-    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 30 + 3 + 100) + 1000);
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 30 + 3 + 100 + 5 * 12) + 3 + 1000);
     CHECK(descriptors_needed(four) == 16 + 4 * (2 + 1 + 6) + 8);
     four.pools[0].protocol = config::Protocol::Memcached;
-    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 1000);
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 3 + 1000);
     four.proxy.client_connections = 700;  // of all pools
-    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 700);
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 3 + 700);
     four.proxy.client_connections = 7000;
-    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 1000);
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 3 + 1000);
     four.pools[0].client_connections = 0;
-    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 7000);
+    CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 3 + 7000);
 }
 
 TEST_CASE("clients get what servers and listeners leave") {
     const config::Config config = config_of(1, 3, 0);
-    CHECK(clients_max(config, 20'000) == 20'000 - 88 - 256);
-    CHECK(clients_max(config, 1'024) == 1'024 - 88 - 32);
+    CHECK(clients_max(config, 20'000) == 20'000 - 91 - 256);
+    CHECK(clients_max(config, 1'024) == 1'024 - 91 - 32);
     CHECK(clients_max(config, 64) == 64 - 22 - 4);
     CHECK(clients_max(config, descriptors_needed(config)) == 8);
     CHECK(clients_max(config, 5) == 1);
