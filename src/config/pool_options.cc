@@ -310,8 +310,8 @@ constexpr std::array pool_table = {
            .store = store<&Pool::databases_max>,
            .fetch = fetch<&Pool::databases_max>,
            .help = "most databases besides redis_db that clients may have selected, per worker",
-           .doc = "Each has connections of its own to the servers, made when they are needed. 0: "
-                  "clients stay in redis_db.",
+           .doc = "Each has connections of its own to the servers, made when they are needed and "
+                  "while descriptors are left for them. 0: clients stay in redis_db.",
            .redis_only = true},
     Option{.section = Section::Pool,
            .name = "leases_max",
@@ -323,7 +323,8 @@ constexpr std::array pool_table = {
            .doc = "A client holds one from WATCH to EXEC, DISCARD or UNWATCH, and while a command "
                   "such as BLPOP waits. Transactions without WATCH need none. Beyond it such "
                   "commands get an error; 0: they always do. Those that clients gave back are "
-                  "kept for 30 s, within the same number, and make room when there is need.",
+                  "kept for 30 s, within the same number, and make room when there is need. Fewer "
+                  "there are where clients have the descriptors that they share with these.",
            .redis_only = true},
     Option{.section = Section::Pool,
            .name = "lease_timeout",

@@ -101,6 +101,12 @@ bool Proxy::may_connect(Server& server, ServerConn& conn, std::string_view* why)
         scratch_.why_reason = stats::Reason::Refused;
         return false;
     }
+    const bool is_new = conn.state == ServerConn::State::Closed && conn.is_extra();
+    if (is_new && !leases_.admit_extra(conn, &scratch_.why)) {
+        scratch_.why_reason = stats::Reason::Limit;
+        *why = scratch_.why;
+        return false;
+    }
     return true;
 }
 
@@ -158,6 +164,7 @@ void Proxy::start_preconnect(ServerConn& conn) {
     conn.prelude_answers = 0;
     conn.ends = false;
     conn.knows_transactions = false;
+    leases_.count_extra(conn);
     preconnect_.add(conn);
     waiting_.add(conn);
 }
@@ -311,6 +318,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     if (!is_counted && blame == Blame::Server) conn.server->counters().err.add(1);
     conn.was_established = conn.state == ServerConn::State::Ready;
     conn.state = ServerConn::State::Closed;
+    leases_.count_extra(conn);
     conn.last_error = "server " + conn.server->title() + " ";
     conn.last_error += reason;
     if (conn.is_probe) {

@@ -177,6 +177,9 @@ void Proxy::check_closed(ServerConn& conn) {
             return;
         }
         conn.has_turn = true;
+    } else if (conn.is_extra() && !leases_.make_descriptor_room()) {
+        waiting_.remove(conn);
+        return;
     }
     start_preconnect(conn);
 }

@@ -15,12 +15,6 @@ namespace {
 
 constexpr std::string_view stop_text = "ringmain is being stopped";
 
-// Of two limits of which 0 means none.
-uint64_t smaller_limit(uint64_t one, uint64_t other) {
-    if (one == 0 || other == 0) return std::max(one, other);
-    return std::min(one, other);
-}
-
 // Of all workers.
 uint64_t clients_of(const Pool& pool) {
     uint64_t sum = 0;
@@ -80,6 +74,7 @@ bool Proxy::begin_batch(Instant now, Instant wall) {
     now_ = now;
     wall_ = wall;
     batch_ += 1;
+    leases_.follow_shortages();
     const uint64_t epoch = environment_.shared->epoch();
     const bool has_changed = std::exchange(epoch_, epoch) != epoch;
     const bool is_time = now >= next_change_;
@@ -133,19 +128,15 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     Pool& pool = *pools_[pool_index];
     const uint32_t limit = pool.options->client_connections;
     // The kernel shares clients out as it likes, so that no worker has a limit of its own.
-    const uint64_t descriptors = environment_.shared->clients_max.load(std::memory_order_relaxed);
-    const uint64_t process_limit = smaller_limit(config_->proxy.client_connections, descriptors);
+    const uint32_t process_limit = config_->proxy.client_connections;
     std::string full;
     if (limit != 0 && clients_of(pool) >= limit) {
         full = full_text(limit, " to the pool", "its client_connections");
     } else if (process_limit != 0 &&
                Totals(environment_.all_counters).of(&Counters::clients) >= process_limit) {
-        full =
-            full_text(process_limit,
-                      "",
-                      process_limit == descriptors
-                          ? "the descriptors of this process (ulimit -n, LimitNOFILE in the unit)"
-                          : "client_connections in [proxy]");
+        full = full_text(process_limit, "", "client_connections in [proxy]");
+    } else if (!leases_.make_descriptor_room()) {
+        full = leases_.descriptors_text();
     }
     if (draining_ || !full.empty()) {
         if (!draining_) tell_refusal(pool, peer, full);

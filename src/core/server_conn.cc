@@ -18,6 +18,10 @@ ServerConn::ServerConn(BlockPool& blocks, Server& owner, bool speaks_resp3)
     if (!owner.pool().is_redis()) parser.emplace<memcached::ResponseParser>();
 }
 
+bool ServerConn::is_extra() const {
+    return is_lease || database != server->pool().options->redis_db;
+}
+
 bool ServerConn::is_moving(const Fragment& fragment, Instant now, Duration timeout) const {
     const bool is_in_response =
         std::visit([](const auto& reader) { return !reader.at_start(); }, parser);

@@ -184,6 +184,8 @@ bool Streams::change_places(ServerConn& conn) {
     server.give_place(conn, *other);
     other->is_lease = false;
     conn.is_lease = true;
+    proxy_->leases().count_extra(conn);
+    proxy_->leases().count_extra(*other);
     mark_apart(conn);
     // Nobody may overtake himself on the other connection.
     proxy_->hold_back_clients(conn);
@@ -358,6 +360,7 @@ bool Streams::return_to_place(ServerConn& conn) {
     server.health().allow();
     conn.is_lease = false;
     failed->is_lease = true;
+    proxy_->leases().count_extra(conn);
     proxy_->waiting_.remove(*failed);
     server.closed_leases.add(*failed);
     return true;

@@ -69,6 +69,7 @@ void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
     out.number("leases", values.leases);
     out.number("leases_taken", values.leases_taken);
     out.number("leases_refused", values.leases_refused);
+    out.number("extra_connections_refused", values.extra_refused);
     out.number("subscriptions", values.subscriptions);
     out.number("channels", values.channels);
     out.number("patterns", values.patterns);

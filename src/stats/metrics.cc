@@ -328,7 +328,9 @@ constexpr std::array metrics = {
            "most clients that the pool takes; left out where there is no limit"},
     Metric{"process_client_connections_limit", gauge, "", "", of_process<&P::client_limit>,
            "most clients that all pools together take: as many as [proxy] client_connections and "
-           "the descriptors of the process allow"},
+           "the descriptors of the process allow, less extra_connections"},
+    Metric{"extra_connections", gauge, "", worker, of_workers<&W::extra_connections>,
+           "connections to servers for single clients and selected databases now"},
     Metric{"client_connections_accepted", counter, "", pool, of_pools<&V::clients_accepted>,
            "clients accepted"},
     Metric{"client_connections_rejected", counter, "", pool, of_pools<&V::clients_refused>,
@@ -355,6 +357,9 @@ constexpr std::array metrics = {
            "server connections leased to clients"},
     Metric{"leases_refused", counter, "", pool, of_pools<&V::leases_refused>,
            "leases refused at leases_max"},
+    Metric{"extra_connections_refused", counter, "", pool, of_pools<&V::extra_refused>,
+           "connections to servers for single clients and selected databases refused for want of "
+           "descriptors"},
     Metric{"clients_waiting", gauge, "", pool, of_pools<&V::clients_waiting>,
            "clients whose command waits on its server now"},
     Metric{"subscriptions", gauge, "", pool, of_pools<&V::subscriptions>,

@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 from fakes import HANDSHAKE, FakeServer, fake_redis
 from harness import (FOLDER, SANITIZED, Port, RedisServer, Ringmain, main, needs_ringmain,
@@ -129,7 +131,71 @@ class WithoutDescriptors(Failing):
                 self.assertEqual(client.call(*command), b"+OK\r\n")
         for _ in range(25):
             self.working(self.client())
-        self.assertRegex(self.proxy.log(), "clients wait to be accepted: no descriptor is left")
+        self.assertNotIn("no descriptor is left", self.proxy.log())
+
+    def limited(self, descriptors, servers, **options):
+        """Behind so many; the port that tells how it is."""
+        port = Port()
+        self.addCleanup(port.release)
+        self.count, self.clients = len(servers), []
+        self.proxy = self.use(Limited(descriptors, {"alpha": {"servers": servers, **options}},
+                                      {"admin": {"listen": f"127.0.0.1:{port.number}"}}))
+        return port.number
+
+    def fill(self, count):
+        for number in range(count):
+            with contextlib.suppress(ConnectionError):
+                self.client()
+            if number % 50 == 0:
+                self.working(self.clients[0])  # who is refused is gone
+
+    def reserve_is_there(self, port):
+        """For the ports, a new log file and a reload."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            self.assertEqual(answer.status, 200)
+        os.kill(self.proxy.pid, signal.SIGHUP)
+        wait_for(lambda: "configuration read from" in self.proxy.log(), "a reload")
+        self.assertNotRegex(self.proxy.log(), "no descriptor is left|Too many open files")
+
+    def test_clients_that_wait_leave_servers_and_ports_theirs(self):
+        servers = [self.use(RedisServer()) for _ in range(2)]
+        port = self.limited(400, servers, timeout="1s")
+        first = self.client()
+        self.assertEqual(first.call("GET", self.key(0)), b"$-1\r\n")
+        self.fill(60)
+        for _ in range(150):
+            with contextlib.suppress(ConnectionError):
+                self.client().send(resp("BLPOP", self.key(1), "0"))
+        time.sleep(0.3)  # all of them have come
+        client = self.clients[60]
+        self.assertRegex(client.call("WATCH", self.key(1)),
+                         b"-ERR ringmain: server s1 .* gets no more connections for single "
+                         rb"clients .* the limit of the descriptors of this process \(ulimit -n")
+        self.assertEqual(client.call("GET", self.key(1)), b"$-1\r\n")
+        self.fill(200)
+        self.reserve_is_there(port)
+        servers[0].halt(signal.SIGKILL)
+        servers[0].start()
+        wait_for(lambda: first.call("GET", self.key(0)) == b"$-1\r\n", "it is connected again", 3)
+        self.assertNotIn("no descriptor is left", self.proxy.log())
+
+    def test_selected_databases_leave_servers_and_ports_theirs(self):
+        server = self.use(RedisServer(["--bind", "0.0.0.0"]))
+        servers = [f"127.0.0.{i}:{server.port}:1 s{i - 1}" for i in range(1, 21)]
+        port = self.limited(700, servers, timeout="2s")
+        self.assertIn("SELECT, will be refused before", self.proxy.log())
+        keys = [self.key(number) for number in range(20)]
+        refused = 0
+        for place, client in enumerate([self.client() for _ in range(30)]):
+            number = place // 2 + 1
+            client.call("HELLO", str(place % 2 + 2))
+            for command in ("SELECT", str(number)), *(("GET", key) for key in keys):
+                answer = client.call(*command)
+                refused += b"for single clients or selected databases" in answer
+        self.assertGreater(refused, 0)
+        self.fill(700)
+        self.reserve_is_there(port)
+        self.working(self.clients[0])
 
     def test_who_reads_how_things_are_leaves_servers_theirs(self):
         """Clients at their limit, and as many readers of both ports as they take."""

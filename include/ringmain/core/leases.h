@@ -114,6 +114,20 @@ class Leases {
     [[nodiscard]] bool select(ClientConn& client, uint32_t database, std::string* why);
     [[nodiscard]] static uint32_t database_of(const ClientConn& client);
 
+    // --- descriptors (descriptors.cc) ------------------------------------------------------------
+
+    // Whether one more client, or extra connection, may have a descriptor. What nobody uses is
+    // given up for it.
+    [[nodiscard]] bool make_descriptor_room();
+    // An extra connection is to be made and there is room for it, or `why` says that there is none.
+    [[nodiscard]] bool admit_extra(const ServerConn& conn, std::string* why);
+    // How many have them, and what limits them.
+    [[nodiscard]] std::string descriptors_text() const;
+    // It is connected, or not, or has become something else.
+    void count_extra(ServerConn& conn);
+    // Another worker has refused somebody.
+    void follow_shortages();
+
     // --- for the Proxy ---------------------------------------------------------------------------
 
     // A response to a fragment that is special, while it is the head of its FIFO.
@@ -148,6 +162,9 @@ class Leases {
 
   private:
     void check_idle(ServerConn& conn);
+    [[nodiscard]] bool has_descriptor_room() const;
+    void give_up_unused();
+    void give_up_databases(const Pool& pool);
     void make_room(const Pool& pool, uint64_t leased);
     [[nodiscard]] bool lets_answer(ServerConn& conn, std::string_view why);
     void release(ServerConn& conn);
@@ -221,6 +238,9 @@ class Leases {
 
     Proxy* proxy_;
     std::string why_;
+    uint64_t shortages_ = 0;            // of Shared, when they were followed last
+    Instant databases_looked_at_ = {};  // for one that nobody has
+    Instant shortage_told_until_ = {};  // in the log
 };
 
 }  // namespace ringmain::core

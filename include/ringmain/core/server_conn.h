@@ -101,6 +101,9 @@ class ServerConn {
     // Of a closed one: nobody connects it before that.
     [[nodiscard]] Instant next_attempt() const;
 
+    // One of those that clients can make more and more of (core/descriptors.cc).
+    [[nodiscard]] bool is_extra() const;
+
     // --- counting: here as it happens, and published once per batch and connection ---------------
 
     struct Traffic {
@@ -235,17 +238,18 @@ class ServerConn {
     State state = State::Closed;
     uint8_t prelude_answers = 0;  // still to come: of what was Said
     bool spoke_since_connect = false;
-    bool was_established = false;  // before it was lost
-    bool is_loss_counted = false;  // count_loss(), for the loss to come
-    bool was_told = false;         // in the log, that it is lost over something of its own
-    uint64_t ready_batch = 0;      // in which it became ready: no request left before its end
-    uint32_t failures = 0;         // in a row, of this connection, without a response in between
-    Instant retry_at = {};         // no attempt before; of a probe: when the next one begins
-    Instant look_at = {};          // while the server is down and others have the turn: not before
-    Instant since = {};            // when the connect began
-    Instant heard_at = {};         // a byte from the server, last
-    Instant ready_by = {};         // when it will have taken too long
-    Instant ready_at = {};         // when it became Ready
+    bool was_established = false;   // before it was lost
+    bool is_loss_counted = false;   // count_loss(), for the loss to come
+    bool was_told = false;          // in the log, that it is lost over something of its own
+    bool is_counted_extra = false;  // in WorkerCounters::extra_connections
+    uint64_t ready_batch = 0;       // in which it became ready: no request left before its end
+    uint32_t failures = 0;          // in a row, of this connection, without a response in between
+    Instant retry_at = {};          // no attempt before; of a probe: when the next one begins
+    Instant look_at = {};           // while the server is down and others have the turn: not before
+    Instant since = {};             // when the connect began
+    Instant heard_at = {};          // a byte from the server, last
+    Instant ready_by = {};          // when it will have taken too long
+    Instant ready_at = {};          // when it became Ready
     ClientConn* uploader = nullptr;  // whose request it has, and not its end
     Chain upload_line;               // of that as it came, when it was written anew
     uint64_t uploads_of = 0;         // the client whose large requests it has; 0: none

@@ -59,8 +59,14 @@ class Shared {
     // As config::Config::pools. The control thread's, like `pools`.
     [[nodiscard]] std::vector<PoolShared> pools_of(const config::Config& config);
 
-    // Of the process, by the descriptors that the configuration leaves; 0: no limit.
+    // Of the process, by the descriptors that the configuration leaves: clients and extra
+    // connections (Leases) together; 0: no limit.
     std::atomic<uint64_t> clients_max = 0;
+
+    // Changes when somebody is refused over it: who keeps what nobody uses gives it up.
+    [[nodiscard]] uint64_t shortages() const { return shortages_.load(std::memory_order_relaxed); }
+
+    void announce_shortage() { shortages_.fetch_add(1, std::memory_order_relaxed); }
 
     // Forgets what none of these points to, nor `pools`. The control thread's.
     void forget_others(const std::vector<const std::vector<PoolShared>*>& used);
@@ -75,6 +81,7 @@ class Shared {
 
     uint32_t workers_;
     std::atomic<uint64_t> epoch_ = 1;
+    std::atomic<uint64_t> shortages_ = 0;
     // What configurations in use name, by pool, and by that, ring name and address.
     std::map<PoolKey, std::vector<stats::PoolCounters>> pools_by_key_;
     std::map<std::string, Scripts, std::less<>> scripts_by_pool_;

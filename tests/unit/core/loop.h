@@ -161,6 +161,7 @@ class Loop {
         RM_ASSERT(blocks_.in_use() == 0);
         RM_ASSERT(counters_->clients.get() == 0);
         RM_ASSERT(counters_->server_connections.get() == 0);
+        RM_ASSERT(counters_->worker.extra_connections.get() == 0);
     }
 
     [[nodiscard]] core::Proxy& proxy() { return *proxy_; }
