@@ -300,7 +300,11 @@ void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     // Told by whoever knows what there was none of.
     leases_.give_up_idle();
+    const bool had_turn = conn.has_turn;
     lose(conn, reason, conn.is_probe ? Blame::Us : Blame::Nobody);
+    // The next one soon; and who asks meanwhile is told what this one failed over.
+    Health& health = conn.server->health();
+    if (had_turn && health.is_down()) health.forbid_until(conn.retry_at, reason);
 }
 
 // Gives the connection up: everybody who waits for it gets an error, and nothing of what may still

@@ -143,4 +143,24 @@ TEST_CASE("a large request goes the common way where it can have no connection o
     }
 }
 
+TEST_CASE("a client hears what the last attempt at a server failed over, not the one before it") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Refusing;
+    CHECK(world.ask(client, resp({"GET", "a"})) ==
+          "-ERR ringmain: " + s0 + "refused the connection\r\n");
+    world.server(0).mood = Mood::Vanished;
+    world.pass(100);
+    REQUIRE(world.link(0) != nullptr);
+    world.loop().begin();
+    world.proxy().on_connect_impossible(*world.link(0)->server, "cannot be reached: no descriptor");
+    world.loop().end();
+    CHECK(world.ask(client, resp({"GET", "a"})) ==
+          "-ERR ringmain: " + s0 + "cannot be reached: no descriptor\r\n");
+    // The next attempt comes soon, and nothing that failed here is held against the server.
+    world.server(0).mood = Mood::Up;
+    world.pass(100);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+}
+
 }  // namespace ringmain::test
