@@ -5,8 +5,8 @@
 // one), one is closed every few milliseconds, since its memory comes back only when the kernel has
 // let go of it:
 //
-//   one that has said no password   if all that have not hold more than little
-//   one that stands still           if all that do hold more than any other
+//   one that has said no password   if all that have not hold more than any other
+//   one that stands still           the same
 //   who holds most                  if that is more than little, or next to nothing has been left
 //                                   for a while; a server connection in its place if that does
 
@@ -26,10 +26,16 @@ namespace ringmain::core {
 
 namespace {
 
-// Bytes of the arena that wait for this client, in either direction.
+// Bytes of the arena that the client could let go of, or need not have sent.
+uint64_t kept_by(const ClientConn& client) {
+    const uint64_t queued = client.session != nullptr ? client.session->queued.size() : 0;
+    return client.untaken() + client.out.size() + client.unsent + queued;
+}
+
+// Those that wait for it, in either direction: with what servers have answered to what is not
+// complete.
 uint64_t held_by(const ClientConn& client) {
-    uint64_t held = client.untaken() + client.out.size() + client.unsent;
-    if (client.session != nullptr) held += client.session->queued.size();
+    uint64_t held = kept_by(client);
     for (const Request* request = client.requests.front(); request != nullptr;
          request = request->next) {
         held += request->response.size() + request->only.response.size();
@@ -153,20 +159,21 @@ Culprit find_culprit(const Clients& clients,
         if (!client->authenticated) {
             strangers.add(*client, held, now - client->since);
         } else if (const Duration time = now - moved_at(*client, now); time >= standstill_min) {
-            still.add(*client, held, time);
+            still.add(*client, kept_by(*client), time);
         }
         if (held <= most) continue;
         largest = client;
         most = held;
     }
-    if (strangers.held() > little) return culprit_of(strangers, ", and has not authenticated for ");
-
     const auto untaken = [&](const ServerConn& conn) { return untaken_by(conn, now, lasting); };
     ServerConn* slow = find_most(pools, retired, most, untaken);
     if (slow != nullptr) most = untaken(*slow);
     const auto arriving = [](const ServerConn& conn) { return conn.partial.size(); };
     ServerConn* endless = find_most(pools, retired, most, arriving);
     if (endless != nullptr) most = arriving(*endless);
+    if (strangers.held() > std::max(most, little)) {
+        return culprit_of(strangers, ", and has not authenticated for ");
+    }
     if (still.held() > std::max(most, little)) {
         return culprit_of(still, ", and has stood still for ");
     }

@@ -154,6 +154,50 @@ TEST_CASE("who has not said its password yet is the first to be closed, whether 
     CHECK(mentions(world.loop().notices(), "(buffer_memory), and has not authenticated for "));
 }
 
+TEST_CASE("a few who have not said their password shield nobody who holds more") {
+    config::Pool pool = redis_pool(1);
+    pool.redis_auth = "secret";
+    pool.client_output_limit = 0;
+    World world(pool, {.blocks = 1024});
+    world.server(0).redis.password = "secret";
+    std::vector<Channel*> unknown;
+    for (int i = 0; i < 60; ++i) {
+        unknown.push_back(&world.client());
+        World::say(*unknown.back(), "*2\r\n$4\r\nAUTH\r\n$16000\r\n" + std::string(15'000, 'u'));
+    }
+    world.settle();
+    Channel& greedy = world.client();
+    CHECK(world.ask(greedy, resp({"AUTH", "secret"})) == "+OK\r\n");
+    CHECK(world.ask(greedy, resp({"SET", "a", std::string(50'000, 'a')})) == "+OK\r\n");
+    greedy.reads = false;
+    World::say(greedy, times(300, resp({"GET", "a"})));
+    for (int i = 0; i < 100 && !greedy.closed; ++i) {
+        world.pass(10);
+    }
+    CHECK(greedy.closed);
+    CHECK(closed_among(unknown) == 0);
+}
+
+TEST_CASE("who waits for the rest of an answer does not stand still with what has come of it") {
+    config::Pool pool = redis_pool(2);
+    pool.timeout_ms = 60'000;
+    World world(pool, {.blocks = 1024});
+    world.server(1).mood = Mood::Mute;
+    const std::string here = world.key_on(0);
+    const std::string there = world.key_on(1);
+    Channel& writer = world.client();
+    CHECK(world.ask(writer, resp({"SET", here, std::string(190'000, 'v')})) == "+OK\r\n");
+    std::vector<Channel*> waiting;
+    for (int i = 0; i < 70 && !is_low(world); ++i) {
+        waiting.push_back(&world.client());
+        CHECK(world.ask(*waiting.back(), resp({"MGET", here, there})) == "");
+    }
+    CHECK(is_low(world));
+    CHECK(world.proxy().blocks().available() > 128);
+    world.pass(5000);
+    CHECK(closed_among(waiting) == 0);
+}
+
 TEST_CASE("that memory is low and nobody is to blame for it is told once") {
     World world(redis_pool(1), {.blocks = 1024});
     const auto told = [&world] {
