@@ -509,14 +509,28 @@ void Subscriptions::on_tick() {
 
 namespace {
 
+// It is being made, or was when what moves began.
+bool is_new(const ServerConn& conn, const TimeShift& shift) {
+    return conn.state != ServerConn::State::Ready || shift.covers(conn.ready_at);
+}
+
+bool connects(const Pool& pool, const TimeShift& shift) {
+    return std::ranges::any_of(pool.servers, [&shift](const auto& server) {
+        return server->link != nullptr && server->link->wanted > 0 &&
+               is_new(*server->link->conn, shift);
+    });
+}
+
 // Nothing of it has left before what moves: what is still to be confirmed waits for a connection.
+// Of one for very many topics that is not looked at, it would make the next batch a long one.
 bool waits_for_connection(const Joining& joining, const TimeShift& shift) {
+    constexpr size_t looked_at_max = 64;
+    if (joining.items.size() > looked_at_max) return true;
     return std::ranges::any_of(joining.items, [&shift](const Joining::Item& item) {
         if (item.state != Joining::State::Waiting) return false;
         return std::ranges::any_of(item.topic->spots, [&shift](const Spot& spot) {
             if (!spot.wanted || spot.is_settled() || spot.server->link == nullptr) return false;
-            const ServerConn& conn = *spot.server->link->conn;
-            return conn.state != ServerConn::State::Ready || shift.covers(conn.ready_at);
+            return is_new(*spot.server->link->conn, shift);
         });
     });
 }
@@ -525,9 +539,13 @@ bool waits_for_connection(const Joining& joining, const TimeShift& shift) {
 
 void Subscriptions::move_times(const TimeShift& shift) {
     const TimeShift shift_of_all = {.by = shift.by};
+    for (const auto& pool : proxy_->pools()) {
+        if (pool->topics != nullptr) pool->topics->connects = connects(*pool, shift);
+    }
     for (Joining* joining = joinings_.front(); joining != nullptr;
          joining = decltype(joinings_)::after(*joining)) {
-        const bool has_begun = waits_for_connection(*joining, shift);
+        const bool has_begun =
+            joining->client->pool->topics->connects && waits_for_connection(*joining, shift);
         const TimeShift& of_joining = has_begun ? shift_of_all : shift;
         of_joining.move_due(joining->answer_by, joining->began);
         of_joining.move(joining->began);

@@ -207,6 +207,7 @@ struct Topics {
     uint64_t awaited = 0;        // items of Joinings: they may be more of them
     uint64_t names_size = 0;     // bytes
     bool in_ramps = false;       // some are subscribed where they lived before, too
+    bool connects = false;       // a connection for messages was being made (move_times)
 };
 
 }  // namespace ringmain::core
