@@ -50,7 +50,6 @@ bool Leases::counts_on(ServerConn& conn) {
 
 void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     Fragment& head = *conn.fragments.front();
-    if (conn.is_lease && is_error(frame) && proxy_->is_turned_away(conn, bytes)) return;
     if (head.leading > 0) {
         on_leading(conn, frame, bytes);
         return;

@@ -506,7 +506,7 @@ bool Streams::check_request(ServerConn& conn) {
     const bool waits = conn.state == ServerConn::State::Ready && !conn.out.empty();
     const Duration limit = late_limit(*conn.server->pool().options);
     if (limit.ns == 0 || !waits) return true;
-    const Instant due = conn.taken_at + limit;
+    const Instant due = std::max(conn.taken_at, conn.ready_at) + limit;
     if (proxy_->now() < due) {
         proxy_->wake_at(due);
         return true;

@@ -103,6 +103,27 @@ TEST_CASE("a server that takes nothing of a large request is late as ever") {
     CHECK_FALSE(world.health(0).accepts_traffic());
 }
 
+TEST_CASE("what waits for a connection is not late with it when that has just come about") {
+    config::Pool pool = streaming_pool();
+    pool.timeout_ms = 0;
+    pool.late_connection_timeout_ms = 100;
+    pool.connect_timeout_ms = 1000;
+    pool.client_idle_timeout_ms = 305;  // deadlines are looked at in the batch that connects
+    World world(pool, {.blocks = 512});
+    world.server(0).mood = Mood::Vanished;
+    const Channel& idle = world.client();
+    world.pass(100);
+    Channel& client = world.client();
+    const std::string all = resp({"SET", "a", std::string(100'000, 'a')});
+    CHECK(world.ask(client, all.substr(0, 90'000)) == "");
+    world.pass(200);
+    world.server(0).mood = Mood::Up;
+    world.pass(10);
+    CHECK(idle.closed);
+    CHECK(world.ask(client, all.substr(90'000)) == "+OK\r\n");
+    CHECK(world.counters().server_failures.get() == 0);
+}
+
 TEST_CASE("what the kernel has no room for waits as long as the server takes what it has") {
     World world(watchful_pool(), {.blocks = 512});
     Channel& client = world.client();
