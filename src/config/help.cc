@@ -48,7 +48,7 @@ std::string overview() {
     append_options(every_verb, out);
     out +=
         "\nThe configuration is described by 'ringmain help options'. Exit status: 0 success, 1\n"
-        "refused (the reason is on standard error), 2 wrong usage.\n";
+        "refused or out of memory (the reason is on standard error), 2 wrong usage.\n";
     return out;
 }
 

@@ -74,6 +74,11 @@ class Check(CommandLine):
         servers = {line.split("\t")[1] for line in done.stdout.splitlines()}
         self.assertEqual(len(servers), 2, done.stdout)
 
+    def test_the_readme_and_help_agree_on_the_exit_status(self):
+        told = [" ".join(re.search(r"Exit status: [^.]*\.", text).group().split())
+                for text in (ringmain("help").stdout, (CONFIGURATIONS.parent / "README.md").read_text())]
+        self.assertEqual(*told)
+
     def test_position_line_and_caret(self):
         path = self.file(GOOD.replace("listen", "tiemout = 5\nlisten"))
         done = ringmain("check", path)
