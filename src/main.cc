@@ -76,6 +76,7 @@ void set_up_end_without_memory() {
 #if defined(RINGMAIN_MIMALLOC)
     const auto on_error = [](int error, void*) {
         if (error == ENOMEM) end_without_memory();
+        if (error == EFAULT) std::abort();  // memory is corrupt: what we replace does it, too
     };
     mi_register_error(on_error, nullptr);
 #endif
