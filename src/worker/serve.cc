@@ -183,11 +183,12 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
     // Who cannot start takes no clients, and leaves the file to who has it: all that may fail comes
     // before the listeners, and what is written behind them.
     if (Status free = Reporter::ports_are_free(config); !free.ok()) return free;
-    PidFile pid_file;  // it goes last, when the ports are free
     const std::string& pid_path = config.proxy.pid_file;
     if (!pid_path.empty()) {
-        if (Status status = pid_file.prepare(pid_path); !status.ok()) return status;
+        if (Status status = PidFile::prepare(pid_path); !status.ok()) return status;
     }
+
+    PidFile pid_file;                           // goes last, when the ports are free
     Listeners listeners(config.proxy.workers);  // outlive the workers
 
     Crew crew(config);

@@ -596,6 +596,17 @@ class Running(CommandLine):
         proxy.child = None
 
     @needs_ringmain
+    def test_the_pid_file_is_there_with_the_pid_or_not_at_all(self):
+        pid_file = self.folder / "pid"
+        proxy = self.use(Ringmain({"alpha": {"servers": [self.use(RedisServer())]}}, start=False,
+                                  proxy={"pid_file": str(pid_file), "workers": 64}))
+        proxy.spawn([os.path.abspath(BINARY), "-c", proxy.config_path])
+        until = time.monotonic() + 20
+        while not pid_file.exists() and time.monotonic() < until:
+            pass
+        self.assertEqual(pid_file.read_text(), f"{proxy.pid}\n")
+
+    @needs_ringmain
     def test_who_cannot_start_disturbs_nobody(self):
         server, pid_file = self.use(RedisServer()), self.folder / "pid"
         port = Port()

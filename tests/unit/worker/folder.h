@@ -24,6 +24,8 @@ class Folder {
 
     [[nodiscard]] std::string file(const char* name) const { return (path_ / name).string(); }
 
+    [[nodiscard]] bool is_empty() const { return std::filesystem::is_empty(path_); }
+
   private:
     std::filesystem::path path_;
 };

@@ -24,6 +24,28 @@ std::string first_line_of(const std::string& path) {
     return line;
 }
 
+// No file may grow while it lives.
+class NoGrowth {
+  public:
+    NoGrowth() {
+        REQUIRE(getrlimit(RLIMIT_FSIZE, &before_) == 0);
+        const rlimit none = {.rlim_cur = 0, .rlim_max = before_.rlim_max};
+        REQUIRE(setrlimit(RLIMIT_FSIZE, &none) == 0);
+    }
+
+    NoGrowth(const NoGrowth&) = delete;
+    NoGrowth& operator=(const NoGrowth&) = delete;
+
+    ~NoGrowth() {
+        setrlimit(RLIMIT_FSIZE, &before_);
+        std::signal(SIGXFSZ, handler_);
+    }
+
+  private:
+    rlimit before_ = {};
+    void (*handler_)(int) = std::signal(SIGXFSZ, SIG_IGN);
+};
+
 }  // namespace
 
 TEST_CASE("a pid file is there while its process serves") {
@@ -53,14 +75,16 @@ TEST_CASE("a pid file is tried before it is written, and what is there stays unt
     const std::string path = folder.file("pid");
     {
         PidFile file;
-        REQUIRE(file.prepare(path).ok());
-        CHECK(first_line_of(path).empty());
+        REQUIRE(PidFile::prepare(path).ok());
+        CHECK_FALSE(std::filesystem::exists(path));
+        REQUIRE(file.write(path).ok());
+        CHECK(first_line_of(path) == std::to_string(getpid()));
     }
-    CHECK_FALSE(std::filesystem::exists(path));
+    CHECK(folder.is_empty());
     std::ofstream(path) << "12\n";
     {
         PidFile file;
-        REQUIRE(file.prepare(path).ok());
+        REQUIRE(PidFile::prepare(path).ok());
         CHECK(first_line_of(path) == "12");
         REQUIRE(file.write(path).ok());
         CHECK(first_line_of(path) == std::to_string(getpid()));
@@ -74,34 +98,53 @@ TEST_CASE("a pid file of whoever wrote it meanwhile is left to it") {
     const std::string path = folder.file("pid");
     {
         PidFile file;
-        REQUIRE(file.prepare(path).ok());
+        REQUIRE(PidFile::prepare(path).ok());
         std::ofstream(path) << "12\n";
     }
     CHECK(first_line_of(path) == "12");
+}
+
+TEST_CASE("a pid file may be behind links that lead to none yet") {
+    const Folder folder;
+    const std::string path = folder.file("pid");
+    const std::string link = folder.file("link");
+    std::filesystem::create_symlink("pid", link);
+    std::filesystem::create_symlink(link, folder.file("other"));
+    {
+        PidFile file;
+        REQUIRE(PidFile::prepare(folder.file("other")).ok());
+        CHECK_FALSE(std::filesystem::exists(path));
+        REQUIRE(file.write(folder.file("other")).ok());
+        CHECK(first_line_of(path) == std::to_string(getpid()));
+    }
+    CHECK_FALSE(std::filesystem::exists(path));
+    CHECK(std::filesystem::is_symlink(link));
 }
 
 TEST_CASE("a pid file that cannot be written keeps what it holds") {
     const Folder folder;
     const std::string path = folder.file("pid");
     std::ofstream(path) << "12\n";
-    rlimit before = {};
-    REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
-    auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &none) == 0);
     {
+        const NoGrowth none;
         PidFile file;
         CHECK_FALSE(file.write(path).ok());
     }
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
-    std::signal(SIGXFSZ, handler);
     CHECK(first_line_of(path) == "12");
+}
+
+TEST_CASE("of a pid file that cannot be written nothing is left") {
+    const Folder folder;
+    const NoGrowth none;
+    PidFile file;
+    CHECK_FALSE(file.write(folder.file("pid")).ok());
+    CHECK(folder.is_empty());
 }
 
 TEST_CASE("a pid file that cannot be written is an error that names it") {
     PidFile file;
     for (const Status& status :
-         {file.prepare("/nonexistent/folder/pid"), file.write("/nonexistent/folder/pid")}) {
+         {PidFile::prepare("/nonexistent/folder/pid"), file.write("/nonexistent/folder/pid")}) {
         REQUIRE_FALSE(status.ok());
         CHECK(status.error().find("/nonexistent/folder/pid") != std::string::npos);
     }
