@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 #include "words.h"
 
@@ -118,23 +119,54 @@ class Scanner {
         secret = secret || chain_is_secret_;
         const size_t next = skip_blanks(at_);
         const char byte = next < text_.size() ? text_[next] : '\n';
+        const bool assigns = byte == '=' || byte == ':';
         const std::string_view name = unquoted(text_.substr(begin, at_ - begin));
-        if (at_ >= header_end_ && name == "users") {
-            secret = secret || byte == '.';
-            if (byte == '=' && at_ >= users_end_) users_end_ = value_end(skip_blanks(next + 1));
-        } else if (is_in_users() && !(secret && (byte == '=' || byte == '.'))) {
-            word_of_users(name, begin, byte == '=', next);
+        if (is_in_users() && !(secret && (assigns || byte == '.'))) {
+            word_of_users(name, begin, assigns, next);
             return;
+        }
+        if (!is_in_users() && at_ >= header_end_ && names_users(name)) {
+            secret = secret || byte == '.';
+            const bool has_value = std::string_view("=:+[{").find(byte) != std::string_view::npos;
+            if (has_value) users_end_ = end_of_users(name, next);
         }
         if (!secret || is_hidden()) return;
         if (byte == '.') {
             chain_is_secret_ = true;
-        } else if (byte == '=') {
+        } else if (assigns) {
             const size_t value = skip_blanks(next + 1);
             hide(value, value_end(value));
         } else if (bare) {
             hide(at_, at_);
         }
+    }
+
+    // Of what is behind `users`, however it is spelt and written; `user = "name"` is a server's.
+    [[nodiscard]] size_t end_of_users(std::string_view name, size_t next) const {
+        const size_t here = std::min(text_.find_first_not_of(" \t=:+>", next), text_.size());
+        const size_t value = skip_lines(here);
+        const bool is_bracket =
+            value < text_.size() && (text_[value] == '[' || text_[value] == '{');
+        if (value < line_end(here)) {
+            const bool is_a_name = !is_bracket && ascii::equal_ignoring_case(name, "user");
+            return is_a_name ? users_end_ : value_end(value);
+        }
+        if (is_bracket && !is_header(value)) return value_end(value);
+        // As YAML has them, in the lines below.
+        return text_[next] == ':' ? std::min(text_.find("\n[", here), text_.size()) : here;
+    }
+
+    // Over blanks and comments.
+    [[nodiscard]] size_t skip_lines(size_t at) const {
+        while (at < text_.size() && (is_space(text_[at]) || text_[at] == '#')) {
+            at = text_[at] == '#' ? line_end(at) : at + 1;
+        }
+        return at;
+    }
+
+    [[nodiscard]] bool is_header(size_t at) const {
+        const size_t name = text_.find_first_not_of('[', at);
+        return name != at && name != std::string_view::npos && is_bare(text_[name]);
     }
 
     // Whatever stands there by mistake may be a password: users = { app = "..." }.
@@ -163,7 +195,7 @@ class Scanner {
         return !is_within_value && (end == std::string_view::npos || before[end] == '\n');
     }
 
-    // [[pool.a.users]], [pool.a.users.b]; not [pool.users].
+    // [[pool.a.users]], [pool.a.users.b], [users]; not [pool.users].
     void header() {
         header_end_ = line_end(at_);
         std::string_view name = text_.substr(at_, header_end_ - at_);
@@ -171,7 +203,7 @@ class Scanner {
         for (size_t i = 0; !name.empty(); ++i) {
             const std::string_view part = name.substr(0, name.find('.'));
             name.remove_prefix(std::min(part.size() + 1, name.size()));
-            is_section_of_users_ = is_section_of_users_ || (i > 1 && unquoted(part) == "users");
+            is_section_of_users_ = is_section_of_users_ || (i != 1 && names_users(unquoted(part)));
         }
     }
 
@@ -194,7 +226,7 @@ class Scanner {
         const char byte = text_[begin];
         if (byte == '"' || byte == '\'') return string_end(begin);
         if (byte != '[' && byte != '{') return line_end(begin);
-        size_t brackets = 0;
+        std::string open;
         size_t at = begin;
         while (at < text_.size()) {
             const char inner = text_[at];
@@ -203,9 +235,11 @@ class Scanner {
                 continue;
             }
             at = inner == '#' ? line_end(at) : at + 1;
-            if (inner == '[' || inner == '{') brackets += 1;
-            if (inner == ']' || inner == '}') brackets -= 1;
-            if (brackets == 0) break;
+            if (inner == '[' || inner == '{') open.push_back(inner);
+            // One that closes another is there by mistake, and ends nothing.
+            const char opened = inner == ']' ? '[' : '{';
+            if ((inner == ']' || inner == '}') && open.back() == opened) open.pop_back();
+            if (open.empty()) break;
         }
         return at;
     }
@@ -269,7 +303,7 @@ class Scanner {
     bool chain_is_secret_ = false;
     bool is_section_of_users_ = false;
     size_t header_end_ = 0;
-    size_t users_end_ = 0;  // of the value of `users`
+    size_t users_end_ = 0;  // of the value of `users`, perhaps misspelt
     size_t shown_end_ = 0;  // of a value in there that is no password
     Scan found_;
 };

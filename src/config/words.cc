@@ -126,4 +126,9 @@ bool names_a_secret(std::string_view key) {
         parts, [key](std::string_view part) { return contains_ignoring_case(key, part); });
 }
 
+bool names_users(std::string_view key) {
+    constexpr std::string_view name = "users";
+    return key.size() <= name.size() + 1 && edit_distance(lowered(key), name) <= 1;
+}
+
 }  // namespace ringmain::config

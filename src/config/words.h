@@ -34,4 +34,7 @@ namespace ringmain::config {
 // Whether a key of that name, perhaps misspelt, may hold a password.
 [[nodiscard]] bool names_a_secret(std::string_view key);
 
+// Whether a key of that name, perhaps misspelt, may hold the users of a pool.
+[[nodiscard]] bool names_users(std::string_view key);
+
 }  // namespace ringmain::config

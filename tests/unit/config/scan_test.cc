@@ -54,6 +54,19 @@ TEST_CASE("the value of a password is hidden however it is written") {
     }
 }
 
+TEST_CASE("what users are given is hidden, in whichever lines it stands") {
+    for (const char* text :
+         {"users:\n  - name: app\n    word: hunter2",
+          "users:\n  app: hunter2",
+          "users =\n  [{ name = 'app', word = 'hunter2' }]",
+          "users = # who\n\n  [{ name = 'app', word = 'hunter2' }]",
+          "users =\n[\n  { name = 'app', word = 'hunter2' },\n]",
+          "users = [{ name = 'a', keys = ['a']] },\n  { name = 'b', word = 'hunter2' }]"}) {
+        CAPTURE(text);
+        CHECK(hides(text));
+    }
+}
+
 TEST_CASE("what is no password is shown") {
     for (const char* text : {"hash = \"md5\" # hunter2\n",
                              "log_file = \"/var/auth/hunter2.log\"\n",
@@ -71,6 +84,10 @@ TEST_CASE("each byte is looked at a few times, however deep values are nested") 
                                         "pw=['>a',",
                                         "x=[",
                                         "users=[name=[",
+                                        "user=",
+                                        "users:\n",
+                                        "users\n=\n",
+                                        "users []",
                                         "\n[",
                                         "\n[a.b.users.",
                                         "'"}) {
