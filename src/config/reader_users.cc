@@ -8,6 +8,7 @@
 
 #include "address.h"
 #include "reader.h"
+#include "scan.h"
 #include "words.h"
 
 namespace ringmain::config {
@@ -68,7 +69,13 @@ bool Reader::read_user(const Node& node, User& user) {
         return false;
     }
     const Status status = check_name("the user's name", user.name);
-    if (!status.ok()) findings_->error(name->place, status.error());
+    if (!status.ok()) {
+        findings_->error(name->place,
+                         holds_an_acl_password(user.name)
+                             ? "a password is no part of the user's name (it is 'password' of the "
+                               "user); write the name alone, as in name = \"app\""
+                             : status.error());
+    }
     if (user.name == "default") {
         findings_->error(name->place,
                          "'default' is who presents redis_auth, and may do everything; give the "
@@ -80,7 +87,8 @@ bool Reader::read_user(const Node& node, User& user) {
 }
 
 void Reader::check_password(const Node& node, const User& user) {
-    const std::string who = "user " + quoted(user.name);
+    const std::string who =
+        holds_an_acl_password(user.name) ? "the user" : "user " + quoted(user.name);
     const bool has_both = !user.password.empty() && !user.password_sha256.empty();
     if (has_both || (user.password.empty() && user.password_sha256.empty())) {
         findings_->error(node.place,
@@ -102,11 +110,10 @@ void Reader::check_commands(const Node& node, const User& user) {
     const Node* place = tree_->first(*list);
     for (const std::string& rule : user.commands) {
         if (!resp::parse_rule(rule).has_value()) {
-            const bool is_password =
-                rule.find_first_of("><#!") == 0 || rule.find(" >") != std::string::npos;
             findings_->error(place->place,
-                             (is_password ? "a password is no rule (it is 'password' of the user)"
-                                          : quoted(rule) + " is no rule") +
+                             (holds_an_acl_password(rule)
+                                  ? "a password is no rule (it is 'password' of the user)"
+                                  : quoted(rule) + " is no rule") +
                                  ": write \"+get\", \"-flushall\", \"+client|id\", "
                                  "\"+@read\" or \"-@dangerous\", with a command or a category "
                                  "that redis has, or \"+@all\"");

@@ -26,15 +26,6 @@ bool is_harmless_in_a_user(std::string_view key) {
     return is_any_of(key, keys);
 }
 
-// Whether a word of the text begins with a mark that redis's ACL has before a password.
-bool holds_an_acl_password(std::string_view text, std::string_view marks) {
-    for (size_t at = text.find_first_of(marks); at != std::string_view::npos;
-         at = text.find_first_of(marks, at + 1)) {
-        if (at == 0 || is_space(text[at - 1])) return true;
-    }
-    return false;
-}
-
 class Scanner {
   public:
     explicit Scanner(std::string_view text) : text_(text) {}
@@ -75,11 +66,12 @@ class Scanner {
             const size_t begin = at_;
             const size_t end = string_end(begin);
             const std::string_view inside = text_.substr(begin + 1, end - begin - 1);
-            // An escape may spell any key.
-            const bool secret =
-                inside.find('\\') != std::string_view::npos || names_a_secret(inside);
+            // It may spell any key, or a blank and a mark.
+            const bool has_escape = inside.find('\\') != std::string_view::npos;
+            const bool secret = has_escape || names_a_secret(inside);
             at_ = end;
-            const bool is_rule = holds_an_acl_password(inside, is_in_users() ? "><#!" : ">");
+            const bool is_rule = is_in_users() ? has_escape || holds_an_acl_password(inside)
+                                               : holds_an_acl_password(inside, ">");
             if (is_rule && !is_hidden()) hide(begin, end);
             word(secret, begin, false);
         } else if (is_bare(byte)) {
@@ -312,6 +304,14 @@ class Scanner {
 
 Scan scan(std::string_view text) {
     return Scanner(text).run();
+}
+
+bool holds_an_acl_password(std::string_view text, std::string_view marks) {
+    for (size_t at = text.find_first_of(marks); at != std::string_view::npos;
+         at = text.find_first_of(marks, at + 1)) {
+        if (at == 0 || is_space(text[at - 1]) || text[at - 1] == ',') return true;
+    }
+    return false;
 }
 
 bool is_bare(char byte) {

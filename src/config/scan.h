@@ -29,6 +29,13 @@ struct Scan {
 
 [[nodiscard]] Scan scan(std::string_view text);
 
+// Of redis's ACL, before a password or its digest.
+inline constexpr std::string_view acl_password_marks = "><#!";
+
+// Whether a word of the text begins with one of the marks.
+[[nodiscard]] bool holds_an_acl_password(std::string_view text,
+                                         std::string_view marks = acl_password_marks);
+
 // Whether the byte may stand in a key without quotes.
 [[nodiscard]] bool is_bare(char byte);
 

@@ -160,9 +160,30 @@ TEST_CASE("a password is not shown where it stands in a wrong place") {
         CAPTURE(told);
         CHECK_FALSE(contains(told, "hunter2"));
     }
-    const std::string rule =
-        refused_users("users = [{ name = 'a', password = 'x', commands = ['>hunter2'] }]");
-    CHECK(contains(rule, "a password is no rule (it is 'password' of the user): write \"+get\""));
+}
+
+TEST_CASE("a password of redis's ACL is not told where a rule or a name is meant") {
+    for (const std::string_view acl : {">hunter2",
+                                       "on <hunter2 +@all",
+                                       "+@all #hunter2",
+                                       "on !hunter2",
+                                       "on\\t>hunter2",
+                                       "+get,>hunter2"}) {
+        const std::string text = "\"" + std::string(acl) + "\"";
+        const std::string rule =
+            refused_users("users = [{ name = 'a', password = 'x', commands = [" + text + "] }]");
+        CAPTURE(rule);
+        CHECK(
+            contains(rule, "a password is no rule (it is 'password' of the user): write \"+get\""));
+        CHECK_FALSE(contains(rule, "hunter2"));
+        const std::string name = refused_users("users = [{ name = " + text + " }]");
+        CAPTURE(name);
+        CHECK(contains(name, "the user needs one of password and password_sha256"));
+        CHECK_FALSE(contains(name, "hunter2"));
+    }
+    CHECK(contains(refused_users("users = [{ name = 'app on >hunter2', password = 'x' }]"),
+                   "a password is no part of the user's name (it is 'password' of the user); "
+                   "write the name alone, as in name = \"app\""));
 }
 
 TEST_CASE("what is no password of a user is shown") {
