@@ -454,7 +454,9 @@ constexpr std::array pool_table = {
            .help = "requests and answers larger than this are passed on as they arrive; 0: when "
                    "they are whole",
            .doc = "So a value of any size takes little memory. A server that is lost in the middle "
-                  "of an answer then costs its client the connection."},
+                  "of an answer then costs its client the connection. A server whose "
+                  "proto-max-bulk-len is less than this, or than what clients send with 0, ends "
+                  "connections that clients share."},
     Option{.section = Section::Pool,
            .name = "output_pause_size",
            .type = Type::Size,

@@ -374,6 +374,7 @@ Taken RespFront::split(const Command& command) {
         forward_to(scratch.servers.front());
         return Taken::Yes;
     }
+    if (is_large() && has_large_part(step) && has_to_wait_if_large()) return later();
     if (!choose_connections(proxy_, client_, bytes_.size())) return Taken::Yes;
     send_fragments(command, command.name, step);
     return Taken::Yes;

@@ -81,6 +81,7 @@ class RespFront {
     void queue();
     void note_script();
     void announce_scripts(ServerConn& conn);
+    [[nodiscard]] bool transaction_goes_apart(uint64_t size) const;
     Taken exec();
     [[nodiscard]] bool abort_transaction();
     Taken abort_exec(const std::string& line);
@@ -126,6 +127,8 @@ class RespFront {
     void refuse_crossing(const std::string& what, bool may_be_emulated = false);
     Taken forward_by_keys(const Command& command);
     Taken split(const Command& command);
+    [[nodiscard]] bool has_large_part(uint32_t step);
+    [[nodiscard]] ServerConn& connection_for_part(ServerConn& shared);
     void send_fragments(const Command& command, std::string_view name, uint32_t step);
 
     std::span<const ByteRange> arguments();

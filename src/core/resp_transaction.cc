@@ -241,6 +241,14 @@ bool RespFront::may_execute(std::string* why, stats::Reason* reason) {
     return why->empty();
 }
 
+// On everybody's connection others would wait behind it, or lose what they have asked there: a
+// server may end the one on which it is sent more than it takes. One that was asked whether it
+// takes MULTI has to be kept until EXEC is taken again, which it is not where all end.
+bool RespFront::transaction_goes_apart(uint64_t size) const {
+    return size > pool_.large_from && !client_.session->is_bound() &&
+           !proxy_.leases().is_ending(client_);
+}
+
 Taken RespFront::exec() {
     Session& session = *client_.session;
     std::string why;
@@ -261,11 +269,18 @@ Taken RespFront::exec() {
     }
     std::string_view refusal;
     const uint64_t size = session.queued.size() + multi_request.size() + exec_request.size();
-    ServerConn* conn = proxy_.usable_connection(server, client_, size, &refusal);
+    // The queued bytes may be packed; what goes around them may open blocks.
+    const uint64_t room = session.queued.size() + 2 * block_size;
+    const auto may_send = [&] { return proxy_.has_room_for(room) && proxy_.has_fragments(1); };
+    ServerConn* conn = nullptr;
+    if (transaction_goes_apart(size)) [[unlikely]] {
+        if (!client_.requests.empty()) return later();
+        if (may_send()) conn = proxy_.streams().take_apart(client_, server, size);
+    }
+    if (conn == nullptr) conn = proxy_.usable_connection(server, client_, size, &refusal);
     if (conn == nullptr) return fail_exec(refusal, proxy_.scratch().why_reason);
     if (!session.scripts.empty() && conn->knows_transactions) announce_scripts(*conn);
-    // The queued bytes may be packed; what goes around them may open blocks.
-    if (!proxy_.has_room_for(session.queued.size() + 2 * block_size) || !proxy_.has_fragments(1)) {
+    if (!may_send()) {
         return fail_exec("out of memory for requests; see buffer_memory", stats::Reason::Limit);
     }
     if (!conn->knows_transactions) {
@@ -325,6 +340,7 @@ void RespFront::send_transaction(ServerConn& conn) {
     written = written && conn.out.append_copy(exec_request, nullptr);
     RM_ASSERT(written);
     proxy_.enqueue(conn, request->only);
+    if (conn.set_apart) proxy_.hold_back(client_);
     pool_.counters->transactions.add(1);
     // The next request may not overtake it on another connection to the same server.
     session.must_wait = session.watching != nullptr;

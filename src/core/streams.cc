@@ -221,10 +221,8 @@ void Streams::mark_apart(ServerConn& conn) {
 
 Request* Streams::forward_apart(
     ClientConn& client, Server& server, const Bytes& bytes, uint64_t key_hash, ScriptId script) {
-    if (server.set_apart >= set_apart_max || !server.live) return nullptr;
     if (!proxy_->has_room_for(bytes.size()) || !proxy_->has_fragments(2)) return nullptr;
-    std::string_view why;
-    ServerConn* conn = take(server, client.resp3, Leases::database_of(client), &why);
+    ServerConn* conn = take_apart(client, server, bytes.size());
     if (conn == nullptr) return nullptr;
     if (script.is_one()) tell_script(*proxy_, *conn, script, bytes.size());
     Request* request = proxy_->make_request(client);
@@ -232,15 +230,21 @@ Request* Streams::forward_apart(
     request->only.key_hash = key_hash;
     const bool written = bytes.append_to(conn->out, {0, bytes.size()}, nullptr, Sharing::Sparing);
     RM_ASSERT(written);
-    mark_apart(*conn);
     conn->large_key = key_hash;
-    if (bytes.size() > large_request_size) conn->uploads_of = client.id;
     proxy_->enqueue(*conn, request->only);
-    proxy_->waiting_.add(*conn);
-    client.paused = true;
-    client.barrier = true;
-    proxy_->mark_dirty(client);
+    proxy_->hold_back(client);
     return request;
+}
+
+ServerConn* Streams::take_apart(const ClientConn& client, Server& server, uint64_t size) {
+    if (server.set_apart >= set_apart_max || !server.live) return nullptr;
+    std::string_view why;
+    ServerConn* conn = take(server, client.resp3, Leases::database_of(client), &why);
+    if (conn == nullptr) return nullptr;
+    mark_apart(*conn);
+    if (size > large_request_size) conn->uploads_of = client.id;
+    proxy_->waiting_.add(*conn);
+    return conn;
 }
 
 // One that nobody has, connected or to be.

@@ -286,6 +286,34 @@ class Neighbours(Large):
 
 
 @needs_ringmain
+class TooLargeForTheServers(RedisCase):
+    """They end the connection on which they are sent it, and nobody else has anything there."""
+
+    server_count = 2
+    server_options = ("--proto-max-bulk-len", "1mb")
+
+    def setUp(self):
+        super().setUp()
+        with self.client() as client:
+            self.same(client.call("SET", "small", "s"), b"+OK\r\n")
+
+    def check(self, *requests):
+        with self.client() as client, self.client() as other, Neighbour(other) as neighbour:
+            for _ in range(20):
+                answer = [client.call(*request) for request in requests][-1]
+                self.assertTrue(answer.startswith(b"-"), answer)
+        self.assertGreater(len(neighbour.took), 0)
+
+    def test_parts_of_a_split_request(self):
+        value = pattern(3 * MEBIBYTE // 2)
+        self.check(("MSET", self.key(0), value, self.key(1), value))
+
+    def test_a_transaction(self):
+        value = pattern(3 * MEBIBYTE // 2)
+        self.check(("MULTI",), ("SET", self.key(0), value), ("EXEC",))
+
+
+@needs_ringmain
 class Lost(Large):
     """Somebody is gone in the middle."""
 

@@ -206,6 +206,7 @@ class Proxy {
     [[nodiscard]] bool keep_beginning(Chain& partial, std::string_view bytes);
     // Puts a fragment, whose bytes are in conn.out, at the tail of the connection's FIFO.
     void enqueue(ServerConn& conn, Fragment& fragment);
+    void hold_back(ClientConn& client);  // what it says next waits until all is answered
 
     // One request with `count` fragments can be made.
     [[nodiscard]] bool has_fragments(size_t count) const { return stores_.has_fragments(count); }
@@ -317,7 +318,6 @@ class Proxy {
     void note_slow(const ServerConn& conn, const Fragment& fragment);
     void take_servers(Pool& old_pool, Pool& pool);
     void take_clients(std::span<ClientConn* const> clients, Pool* pool);
-    void hold_back(ClientConn& client);
     void hold_back_clients(const ServerConn& conn);
     void look_again();
     void sweep_retired();

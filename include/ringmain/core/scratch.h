@@ -31,6 +31,7 @@ struct Scratch {
     Instant moves_at = Instant::never();   // the first of a command's keys (Pool::moves_at)
     std::vector<uint32_t> key_order;       // numbers of keys, those of one fragment side by side
     std::vector<uint16_t> fragment_of;     // per server of the pool
+    std::vector<uint64_t> part_sizes;      // the same: of a large request that is split
     std::vector<ServerConn*> connections;  // per fragment
     std::vector<const Chain*> responses;   // per fragment
     std::vector<std::string_view> key_views;

@@ -49,9 +49,12 @@ struct Session {
     }
 
     // True when something goes on, or will be done or told, that is not asked for again.
-    [[nodiscard]] bool goes_on() const {
-        return in_transaction || watching != nullptr || waiting != nullptr || steps != nullptr ||
-               is_subscribed() || (subscriber != nullptr && subscriber->joining != nullptr);
+    [[nodiscard]] bool goes_on() const { return in_transaction || is_bound(); }
+
+    // The same of all but a transaction, whose requests that concerns as well.
+    [[nodiscard]] bool is_bound() const {
+        return watching != nullptr || waiting != nullptr || steps != nullptr || is_subscribed() ||
+               (subscriber != nullptr && subscriber->joining != nullptr);
     }
 
     // A command was refused: EXEC will run nothing.

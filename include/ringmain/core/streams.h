@@ -102,6 +102,10 @@ class Streams {
                                          uint64_t key_hash,
                                          ScriptId script = {});
 
+    // Only the connection, for something of that size: whoever takes it says that on it, and holds
+    // the client back behind it.
+    [[nodiscard]] ServerConn* take_apart(const ClientConn& client, Server& server, uint64_t size);
+
     // --- requests --------------------------------------------------------------------------------
 
     // The beginning of an unfinished request is in `partial`, and that much is known to be missing.

@@ -481,6 +481,163 @@ TEST_CASE("a large request that is there as a whole goes the common way where th
 
 namespace {
 
+// What a large transaction and large parts of a split request are said with.
+struct Shared {
+    Shared() {
+        for (Channel* each : {&client, &other}) {
+            CHECK(world.ask(*each, resp({"MGET", one, two})) == "*2\r\n$-1\r\n$-1\r\n");
+        }
+    }
+
+    // Mute servers have it, and the connections that serve everybody have nothing of it.
+    void say(const std::string& begin, const std::string& last) {
+        static_cast<void>(world.ask(client, begin));
+        world.server(0).mood = Mood::Mute;
+        World::say(client, last + resp({"GET", one}));
+        world.settle();
+        CHECK(has_nothing_on(world.links(0)));
+        CHECK_FALSE(has_nothing_on(world.leases(0)));
+    }
+
+    void go_on() {
+        world.server(0).mood = Mood::Up;
+        world.settle();
+    }
+
+    World world{streaming_pool(2), {.blocks = 512}};
+    Channel& client = world.client();
+    Channel& other = world.client();
+    const std::string one = world.key_on(0);
+    const std::string two = world.key_on(1);
+    const std::string large = std::string(200'000, 'v');
+};
+
+}  // namespace
+
+TEST_CASE("nobody waits behind a large transaction") {
+    Shared shared;
+    World& world = shared.world;
+    const std::string begin = resp({"MULTI"}) + resp({"SET", shared.one, shared.large}) +
+                              resp({"EVALSHA", told_digest, "1", shared.one});
+    world.server(0).redis.canned = {{"EVALSHA", "+OK\r\n"}, {"SCRIPT", bulk(told_digest)}};
+    world.server(1).redis.canned = world.server(0).redis.canned;
+    CHECK(world.ask(shared.client, resp({"SCRIPT", "LOAD", "return 1"})) == bulk(told_digest));
+    for (int i = 0; i < 3; ++i) {
+        CAPTURE(i);
+        shared.say(begin, resp({"EXEC"}));
+        World::say(shared.other, resp({"GET", shared.one}));
+        world.settle();
+        shared.go_on();
+        CHECK(World::heard(shared.client) == "*2\r\n+OK\r\n+OK\r\n" + bulk(shared.large));
+        CHECK(World::heard(shared.other) == (i == 0 ? "$-1\r\n" : bulk(shared.large)));
+    }
+    // To the client, and on the connection of the transaction.
+    CHECK(std::ranges::count(world.server(0).redis.log, "SCRIPT LOAD return 1") > 1);
+    CHECK(world.counters().timeouts.get() == 0);
+    CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
+}
+
+// No connection is kept any more.
+TEST_CASE("a large transaction is asked for by a client whose proxy is being stopped") {
+    Shared shared;
+    World& world = shared.world;
+    shared.say(resp({"MULTI"}) + resp({"SET", shared.one, shared.large}), resp({"EXEC"}));
+    world.loop().begin();
+    world.proxy().drain();
+    world.loop().end();
+    shared.go_on();
+    CHECK(World::heard(shared.client) == "*1\r\n+OK\r\n" + bulk(shared.large));
+    CHECK(shared.client.closed);
+}
+
+// Those that are small go the common way.
+TEST_CASE("nobody waits behind large parts of a request") {
+    Shared shared;
+    World& world = shared.world;
+    const std::string far(200'000, 'w');
+    SUBCASE("one of them") {
+        for (int i = 0; i < 3; ++i) {
+            CAPTURE(i);
+            shared.say("", resp({"MSET", shared.one, shared.large, shared.two, "0"}));
+            CHECK(world.leases(1).empty());
+            shared.go_on();
+            CHECK(World::heard(shared.client) == "+OK\r\n" + bulk(shared.large));
+            CHECK(world.ask(shared.other, resp({"DEL", shared.one, shared.two})) == ":2\r\n");
+        }
+    }
+    SUBCASE("all") {
+        shared.say("", resp({"MSET", shared.one, shared.large, shared.two, far}));
+        CHECK(world.leases(1).size() == 1);
+        shared.go_on();
+        CHECK(World::heard(shared.client) == "+OK\r\n" + bulk(shared.large));
+        CHECK(world.ask(shared.other, resp({"GET", shared.two})) == bulk(far));
+    }
+    SUBCASE("their server ends the connection") {
+        const std::string all = resp({"MSET", shared.one, shared.large, shared.two, far});
+        CHECK(world.ask(shared.client, all) == "+OK\r\n");
+        shared.say("", all);
+        world.loop().reset(*world.leases(0).front());
+        world.settle();
+        shared.go_on();
+        CHECK(World::heard(shared.client) ==
+              "-ERR ringmain: server s0 (10.0.0.1:7000) reset the connection over a large "
+              "request\r\n" +
+                  bulk(shared.large));
+        CHECK(world.health(0).failures() == 0);
+    }
+    for (uint32_t i : {0U, 1U}) {
+        CHECK(world.proxy().pools()[0]->servers[i]->set_apart == 0);
+    }
+}
+
+TEST_CASE("large transactions and parts keep their places") {
+    for (uint64_t seed = 1; seed < 20; ++seed) {
+        CAPTURE(seed);
+        World world(streaming_pool(2), {.blocks = 2048, .seed = seed, .cut = true});
+        Channel& client = world.client();
+        const std::string a = world.key_on(0);
+        const std::string b = world.key_on(1);
+        const std::string one(150'000, '1');
+        const std::string two(150'000, '2');
+        const std::string begin = seed % 2 == 0 ? "" : resp({"SELECT", "3"});
+        if (!begin.empty()) CHECK(world.ask(client, begin) == "+OK\r\n");
+        const std::string transaction =
+            resp({"MULTI"}) + resp({"GET", a}) + resp({"SET", a, two}) + resp({"EXEC"});
+        CHECK(world.ask(client,
+                        resp({"SET", a, "0"}) + resp({"MSET", a, one, b, "0"}) + resp({"GET", a}) +
+                            transaction + resp({"GET", a}) + resp({"MSET", a, "1", b, two}) +
+                            transaction + resp({"MSET", a, one, b, one}) + resp({"SET", a, two}) +
+                            "PING\r\n" + resp({"MGET", a, b})) ==
+              "+OK\r\n+OK\r\n" + bulk(one) + "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n" + bulk(one) +
+                  "+OK\r\n" + bulk(two) + "+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n" + bulk("1") +
+                  "+OK\r\n+OK\r\n+OK\r\n+PONG\r\n*2\r\n" + bulk(two) + bulk(one));
+    }
+}
+
+// What it asks of its connection is asked of the one that it has then.
+TEST_CASE("large transactions and parts go the common way where there is no other") {
+    Shared shared;
+    World& world = shared.world;
+    for (uint32_t i : {0U, 1U}) {
+        world.server(i).redis.canned["PING"] = "-ERR max number of clients reached\r\n";
+    }
+    const std::string far(200'000, 'w');
+    const std::string set = resp({"MULTI"}) + resp({"SET", shared.one, shared.large});
+    for (int i = 0; i < 3; ++i) {
+        CAPTURE(i);
+        CHECK(world.ask(shared.client, set + resp({"EXEC"})) == "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+        CHECK(world.ask(shared.client, resp({"MSET", shared.one, far, shared.two, far})) ==
+              "+OK\r\n");
+        CHECK(world.leases(0).empty());
+        CHECK(world.ask(shared.other, resp({"MGET", shared.one, shared.two})) ==
+              "*2\r\n" + bulk(far) + bulk(far));
+        world.pass(5000);  // the next attempt
+    }
+    CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
+}
+
+namespace {
+
 config::Pool strict_pool() {
     config::Pool pool = streaming_pool();
     pool.auto_eject_hosts = true;
@@ -556,9 +713,10 @@ TEST_CASE("nor has one that ends a connection on which more than that is under w
     SUBCASE("a client's own") {
         CHECK(world.ask(client, resp({"WATCH", "k"})) == "+OK\r\n");
     }
-    SUBCASE("everybody's") {
-        const std::string small = resp({"MULTI"}) + resp({"SET", "k", "v"}) + resp({"EXEC"});
-        CHECK(world.ask(client, small) == "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    SUBCASE("everybody's, where there is no other") {
+        world.server(0).redis.canned["PING"] = "-ERR max number of clients reached\r\n";
+        CHECK(world.ask(client, resp({"MULTI"}) + set + resp({"EXEC"})) ==
+              "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
         CHECK(world.ask(client, resp({"MULTI"}) + set) == "+OK\r\n+QUEUED\r\n");
         last = resp({"EXEC"});
     }
