@@ -221,12 +221,13 @@ void Streams::mark_apart(ServerConn& conn) {
 
 Request* Streams::forward_apart(
     ClientConn& client, Server& server, const Bytes& bytes, uint64_t key_hash, ScriptId script) {
-    if (!proxy_->has_room_for(bytes.size()) || !proxy_->has_fragments(2)) return nullptr;
+    if (!proxy_->has_room_for(bytes.size()) || !proxy_->has_fragments(1)) return nullptr;
     ServerConn* conn = take_apart(client, server, bytes.size());
     if (conn == nullptr) return nullptr;
-    if (script.is_one()) tell_script(*proxy_, *conn, script, bytes.size());
     Request* request = proxy_->make_request(client);
     RM_ASSERT(request != nullptr);
+    // If there is room for that as well; else the client is told that there is no such script.
+    if (script.is_one()) tell_script(*proxy_, *conn, script, bytes.size());
     request->only.key_hash = key_hash;
     const bool written = bytes.append_to(conn->out, {0, bytes.size()}, nullptr, Sharing::Sparing);
     RM_ASSERT(written);

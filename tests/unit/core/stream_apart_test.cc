@@ -479,6 +479,19 @@ TEST_CASE("a large request that is there as a whole goes the common way where th
     CHECK(world.proxy().pools()[0]->servers[0]->set_apart == 0);
 }
 
+// There is room for it, and not for what the server is told in front of it.
+TEST_CASE("a large request that is there as a whole may be the last of all requests") {
+    World world(streaming_pool(), {.blocks = 512, .requests_max = 64});
+    Channel& client = world.client();
+    teach(world, client);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(world.client(), times(63, resp({"GET", "small"}))) == "");
+    CHECK(world.ask(client, resp(large_requests()[1])) == "");
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == "+OK\r\n");
+}
+
 namespace {
 
 // What a large transaction and large parts of a split request are said with.
