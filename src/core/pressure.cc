@@ -142,12 +142,16 @@ using Clients = List<ClientConn, &ClientConn::all_link>;
 
 // For `little` nobody is to blame; but when next to nothing is left, `lasting`, many that hold that
 // must not hold it for ever.
-Culprit find_culprit(const Clients& clients,
-                     Pools pools,
-                     Pools retired,
-                     Instant now,
-                     uint64_t little,
-                     bool lasting) {
+struct Shortage {
+    Instant now;
+    uint64_t little = 0;
+    bool lasting = false;
+};
+
+Culprit find_culprit(const Clients& clients, Pools pools, Pools retired, const Shortage& shortage) {
+    const Instant now = shortage.now;
+    const uint64_t little = shortage.little;
+    const bool lasting = shortage.lasting;
     Crowd strangers;
     Crowd still;
     ClientConn* largest = nullptr;
@@ -222,9 +226,13 @@ void Proxy::relieve() {
         wake_at(pressure_.next_look);
         return;
     }
-    const bool lasting = now_ - pressure_.exhausted_since >= exhaustion_max;
-    const uint64_t little = uint64_t{capacity} * block_size / 64;
-    const Culprit culprit = find_culprit(clients_, pools_, retired_, now_, little, lasting);
+    const Culprit culprit =
+        find_culprit(clients_,
+                     pools_,
+                     retired_,
+                     {.now = now_,
+                      .little = uint64_t{capacity} * block_size / 64,
+                      .lasting = now_ - pressure_.exhausted_since >= exhaustion_max});
     if (culprit.conn != nullptr) {
         lose(*culprit.conn, culprit.why, Blame::Us);
     } else if (culprit.client != nullptr) {
