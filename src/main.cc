@@ -53,7 +53,8 @@ void set_up_allocator() {
 #endif
 }
 
-const worker::Log* log_in_use = nullptr;  // for what has no memory to be told of it
+// For what has no memory to be told of it; set before there are threads.
+const worker::Log* log_in_use = nullptr;  // NOLINT(*-avoid-non-const-global-variables)
 
 // There is none for anything else: nothing is allocated here, nothing destroyed.
 [[noreturn]] void end_without_memory() {
@@ -163,7 +164,9 @@ int locate_one(const config::Locator& locator, const std::string& shown, bool he
 bool read_line(std::string& line, size_t size_max) {
     line.clear();
     int byte = 0;
-    while (line.size() < size_max + 2 && (byte = getc_unlocked(stdin)) != EOF && byte != '\n') {
+    while (line.size() < size_max + 2) {
+        byte = getc_unlocked(stdin);  // NOLINT(concurrency-mt-unsafe): there is one thread
+        if (byte == EOF || byte == '\n') break;
         line.push_back(static_cast<char>(byte));
     }
     const bool is_there = byte != EOF || !line.empty();

@@ -67,16 +67,23 @@ bool means_scripts(const resp::Rule& rule) {
     return rule.command != nullptr || rule.categories == acl_category::scripting;
 }
 
-}  // namespace
-
-User::User(const config::User& options) : options_(&options), digest_(digest_for(options)) {
+std::vector<resp::Rule> rules_of(const config::User& options) {
+    std::vector<resp::Rule> rules;
     for (const std::string& text : options.commands) {
         const std::optional<resp::Rule> rule = resp::parse_rule(text);
         RM_ASSERT(rule.has_value());
-        rules_.push_back(*rule);
+        rules.push_back(*rule);
     }
-    is_limited_ = are_limits(rules_);
+    return rules;
 }
+
+}  // namespace
+
+User::User(const config::User& options)
+    : options_(&options),
+      digest_(digest_for(options)),
+      rules_(rules_of(options)),
+      is_limited_(are_limits(rules_)) {}
 
 bool User::may_run(const Command& container, const Command& row) const {
     if ((row.flags & command_flag::no_auth) != 0) return true;  // AUTH, HELLO, QUIT, RESET
