@@ -3,9 +3,11 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/socket.h"
+#include "ringmain/worker/event.h"
 #include "ringmain/worker/roster.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "channel.h"
@@ -247,6 +249,10 @@ void Driver::on_accept(const uring::Completion& done) {
             proxy_.counters().worker.accept_failures.add(1);
             proxy_.leases().give_up_idle();
             tell_shortage("clients wait to be accepted: " + describe_shortage(-done.result));
+        } else if (done.result == -EPERM || done.result == -ENOSYS) {
+            proxy_.counters().worker.accept_failures.add(1);
+            tell_shortage("clients wait to be accepted: " +
+                          refused_call("accept4", -done.result).text);
         }
         return;
     }

@@ -22,6 +22,7 @@ DEADLY = (*FORBIDDEN, "--kill")  # io_uring_setup ends the process
 FALLBACK = "epoll is used in place of io_uring"
 CALLS = {"x86_64": {"signalfd": 289, "eventfd": 290, "getrandom": 318},
          "aarch64": {"signalfd": 74, "eventfd": 19, "getrandom": 278}}
+ACCEPT = {"x86_64": 288, "aarch64": 242}
 LOCKED_MEMORY = ("(ENOMEM)", "RLIMIT_MEMLOCK", "LimitMEMLOCK=", "--ulimit memlock=-1")
 
 
@@ -200,6 +201,14 @@ class Backend(Case):
                 self.assertEqual(done.returncode, 1, done.stderr)
                 self.assertIn(f"ringmain: the kernel refuses {call}: Operation not permitted "
                               "(EPERM); allow it (", done.stderr)
+
+    @unittest.skipUnless(platform.machine() in ACCEPT, "the number of the call is not known here")
+    def test_that_accepting_is_refused_is_told(self):
+        number = str(ACCEPT[platform.machine()])
+        proxy = self.start("epoll", (*FORBIDDEN, "--call", number))
+        with socket.create_connection(("127.0.0.1", proxy.port()), 10):
+            wait_for(lambda: "clients wait to be accepted: the kernel refuses accept4: Operation not "
+                     "permitted (EPERM); allow it (" in proxy.log(), "it is told")
 
     def test_the_deadly_filter_is_deadly(self):
         done = run("-c", self.config("auto"), inside=DEADLY)

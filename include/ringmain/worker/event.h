@@ -7,7 +7,7 @@
 
 namespace ringmain::worker {
 
-// A call without which there is no start, and that the kernel has refused.
+// A call without which nothing is served, and that the kernel has refused.
 [[nodiscard]] Error refused_call(const char* call, int error_number);
 
 class Event {
