@@ -684,6 +684,17 @@ class Running(CommandLine):
                 self.assertEqual(words in said, level == "debug", said)
             proxy.child = None
 
+    def serves_while_it_logs(self, proxy):
+        """More than whoever should read its standard error takes by itself; it ends as ever."""
+        with proxy.client(timeout=5) as client:
+            for _ in range(300):  # a line has 50 bytes at least
+                proxy.child.send_signal(signal.SIGUSR2)
+                proxy.child.send_signal(signal.SIGTTIN)
+                self.expect(client, resp("PING"), b"+PONG\r\n")
+                time.sleep(0.001)
+        self.assertEqual(proxy.halt(), 0)
+        proxy.child = None
+
     @needs_ringmain
     def test_nobody_waits_for_who_reads_standard_error(self):
         server = self.use(RedisServer())
@@ -695,14 +706,7 @@ class Running(CommandLine):
                                            stdin=subprocess.DEVNULL, stderr=writing)
             os.close(writing)
             proxy.wait_until_accepting(proxy.endpoint())
-            with proxy.client() as client:
-                for _ in range(300):  # a line has 50 bytes at least
-                    proxy.child.send_signal(signal.SIGUSR2)
-                    proxy.child.send_signal(signal.SIGTTIN)
-                    self.expect(client, resp("PING"), b"+PONG\r\n")
-                    time.sleep(0.001)
-            self.assertEqual(proxy.halt(), 0)
-            proxy.child = None
+            self.serves_while_it_logs(proxy)
         finally:
             os.close(reading)
 
@@ -721,14 +725,7 @@ class Running(CommandLine):
                     stderr=terminal, user=65534 if others else None, start_new_session=True)
                 os.close(terminal)
                 proxy.wait_until_accepting(proxy.endpoint())
-                client = stack.enter_context(proxy.client(timeout=5))
-                for _ in range(300):  # a line has 50 bytes at least
-                    proxy.child.send_signal(signal.SIGUSR2)
-                    proxy.child.send_signal(signal.SIGTTIN)
-                    self.expect(client, resp("PING"), b"+PONG\r\n")
-                    time.sleep(0.001)
-                self.assertEqual(proxy.halt(), 0)
-                proxy.child = None
+                self.serves_while_it_logs(proxy)
 
     @needs_ringmain
     def test_in_the_background_nothing_of_the_terminal_is_held(self):
