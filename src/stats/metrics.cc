@@ -454,7 +454,7 @@ constexpr std::array metrics = {
     Metric{"uring_completions_lost", counter, "", worker, of_workers<&W::completions_lost>,
            "times that the kernel lost completions for want of memory"},
     Metric{"accept_failures", counter, "", worker, of_workers<&W::accept_failures>,
-           "clients that waited for a descriptor or memory"},
+           "clients that waited for a descriptor, memory, or leave to accept"},
     Metric{"worker_clients", gauge, "", worker, of_workers<&W::clients>, "clients connected now"},
     Metric{"clients_handed_over", counter, "", worker, of_workers<&W::clients_handed_over>,
            "clients accepted and given to a worker that had fewer of them"},
