@@ -45,7 +45,8 @@ enum class Letters : uint8_t { InAnyCase, AsTheyAre };
         const char first = take();
         if (first == ']') break;
         if (first == '\\' && !pattern.empty()) {
-            found |= take() == wanted;
+            found |= pattern.front() == byte;  // redis folds no case here
+            pattern.remove_prefix(1);
         } else if (pattern.size() >= 2 && pattern.front() == '-') {
             pattern.remove_prefix(1);
             const char last = take();

@@ -57,6 +57,9 @@ TEST_CASE("brackets are one byte of a class") {
     CHECK(glob_matches("[A-g]et", "get"));
     CHECK(glob_matches("[z-a]et", "get"));
     CHECK(glob_matches("[^x]et", "get"));
+    CHECK(glob_matches("[\\g]et", "get"));
+    CHECK_FALSE(glob_matches("[\\G]et", "get"));
+    CHECK(glob_matches("\\Get", "get"));
     CHECK(glob_matches("[\\]]et", "]et"));
     CHECK(glob_matches("*[td]", "client|id"));
     CHECK_FALSE(glob_matches("[^g]et", "get"));
