@@ -36,8 +36,7 @@ std::string_view mistake_of_wait(std::string_view replicas, std::string_view tim
     }
     const std::optional<int64_t> ms = ascii::parse_int64(timeout);
     if (!ms.has_value()) return "-ERR timeout is not an integer or out of range\r\n";
-    if (*ms < 0) return "-ERR timeout is negative\r\n";
-    return *ms > Steps::wait_ms_max ? "-ERR timeout is out of range\r\n" : "";
+    return *ms < 0 ? "-ERR timeout is negative\r\n" : "";
 }
 
 }  // namespace
@@ -121,12 +120,14 @@ Taken RespFront::wait_for_replicas(const Command& command) {
         return Taken::Yes;
     }
     const std::string replicas(word(1));
-    const std::string timeout(word(2));
+    std::string timeout(word(2));
     const std::string_view mistake = mistake_of_wait(replicas, timeout);
     if (!mistake.empty()) {
         error(mistake);
         return Taken::Yes;
     }
+    const std::optional<int64_t> ms = ascii::parse_int64(timeout);
+    if (ms.value_or(0) > Steps::wait_ms_max) timeout = std::to_string(Steps::wait_ms_max);
     auto steps = std::make_unique<Steps>();
     steps->command = &command;
     steps->moves_at = Instant::never();

@@ -42,7 +42,7 @@ struct Steps {
     // lua's stack holds 8000 values, of which a command in a script takes one for each word.
     static constexpr uint32_t words_max = 4096;
 
-    // Of WAIT: more than a century.
+    // Of WAIT: more than a century, which is as good as what is longer.
     static constexpr int64_t wait_ms_max = int64_t{1} << 42;
 
     enum class Phase : uint8_t {
