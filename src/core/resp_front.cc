@@ -106,7 +106,9 @@ Taken RespFront::take_known(const Command& container) {
     }
     if (!resp::arity_fits(*command, frame_.argument_count)) return refuse_arity(*command);
     if (!client_.authenticated && (command->flags & command_flag::no_auth) == 0) {
-        error("-NOAUTH Authentication required.\r\n");
+        constexpr std::string_view why = "NOAUTH Authentication required.";
+        if (command->id == CommandId::Exec) return refuse_exec(why);
+        error(std::string("-").append(why).append("\r\n"));
         return Taken::Yes;
     }
     if (client_.user != nullptr) {

@@ -371,6 +371,8 @@ TEST_CASE("a pool with a password answers nobody before AUTH") {
              {{"GET", "a"}, noauth},
              {{"PING"}, noauth},
              {{"INFO"}, noauth},
+             {{"MULTI"}, noauth},
+             {{"EXEC"}, "-EXECABORT Transaction discarded because of: " + noauth.substr(1)},
              {{"JSON.GET", "a"}, noauth},
              {{"HELLO", "3"},
               "-NOAUTH HELLO must be called with the client already authenticated, otherwise the "
