@@ -235,8 +235,6 @@ Instant Proxy::after_backoff(uint32_t failures) {
     return now_ + Duration{full / 2 + static_cast<int64_t>(prng_.below(uint64_t(full) / 2))};
 }
 
-namespace {
-
 Blame judge_blame(const ServerConn& conn, std::string_view reason, Blame reported) {
     if (reported != Blame::Server) return reported;
     // Connections that serve everybody find out what there is to be known about a server.
@@ -248,8 +246,6 @@ Blame judge_blame(const ServerConn& conn, std::string_view reason, Blame reporte
     const bool is_full = conn.is_lease && !conn.was_established && conn.server->is_connected();
     return is_full ? Blame::Us : Blame::Server;
 }
-
-}  // namespace
 
 // What the loss says about the server, and when to try again.
 void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported) {

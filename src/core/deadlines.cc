@@ -184,6 +184,16 @@ void Proxy::check_closed(ServerConn& conn) {
     start_preconnect(conn);
 }
 
+namespace {
+
+std::string unfound_text(std::string_view limit) {
+    return std::string(unfound_reason)
+        .append("looking up its name takes longer than ")
+        .append(limit);
+}
+
+}  // namespace
+
 void Proxy::give_up_connecting(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     conn.count_loss(&stats::ServerCounters::timedout);
@@ -197,8 +207,7 @@ void Proxy::give_up_connecting(ServerConn& conn) {
     }
     if (conn.is_sought) {
         lose(conn,
-             std::string("cannot be found: looking up its name takes longer than ") +
-                 std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)");
+             unfound_text(std::to_string(options.connect_timeout_ms) + " ms (connect_timeout)"));
         return;
     }
     const bool is_connected = conn.state == ServerConn::State::Prelude;
@@ -221,7 +230,7 @@ std::string expired_text(const ServerConn& conn, Duration timeout) {
     const std::string limit = std::to_string(timeout.to_millis()) + " ms (timeout)";
     if (conn.state != ServerConn::State::Connecting) return "did not answer within " + limit;
     if (!conn.is_sought) return "did not accept the connection within " + limit;
-    return std::string("cannot be found: looking up its name takes longer than ") + limit;
+    return unfound_text(limit);
 }
 
 }  // namespace

@@ -304,9 +304,7 @@ void Proxy::fail_probe(ServerConn& probe, std::string_view reason, Blame blame) 
         return;
     }
     server.counters().probes_failed.add(1);
-    // A name service that fails says nothing about who serves.
-    if (reason.starts_with(unfound_reason) && server.open_connections() > 0) blame = Blame::Us;
-    if (blame == Blame::Server) {
+    if (judge_blame(probe, reason, blame) == Blame::Server) {
         if (server.health().tell_once()) tell(probe, probe.last_error);
         report_failure(server, probe.since, reason);
     }

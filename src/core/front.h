@@ -85,6 +85,9 @@ inline constexpr std::string_view token_reason =
 // Why a probe was lost says that its server is there.
 [[nodiscard]] bool is_sign_of_life(const ServerConn& conn, std::string_view reason);
 
+// Who is to blame for a loss for `reason`.
+[[nodiscard]] Blame judge_blame(const ServerConn& conn, std::string_view reason, Blame reported);
+
 // "is ejected: refused the connection".
 [[nodiscard]] std::string ejected_text(const Health& health);
 
@@ -107,9 +110,6 @@ inline constexpr std::string_view loading_reason = "is loading its data (eject_o
     return answer.starts_with("-ERR max number of clients") ||
            answer.starts_with("ERROR Too many open connections");
 }
-
-// Of a server whose name has no address, or none in time.
-inline constexpr std::string_view unfound_reason = "cannot be found: ";
 
 inline constexpr std::string_view crowded_reason = "takes no more connections: ";
 

@@ -95,7 +95,7 @@ void Driver::on_resolved(const Message& message) {
     } else if (message.shortage != 0) {
         fail_locally(conn, describe_shortage(message.shortage));
     } else {
-        lose_server(conn, "cannot be found: " + message.error);
+        lose_server(conn, std::string(core::unfound_reason).append(message.error));
     }
 }
 

@@ -35,7 +35,10 @@ class Server;
 // What Proxy::on_server_lost() is told when the server closed the connection.
 inline constexpr std::string_view end_of_stream_reason = "closed the connection";
 
-// Behind that, when it may be for what was sent (Streams::may_be_refused).
+// Of a server whose name has no address, or none in time: the beginning.
+inline constexpr std::string_view unfound_reason = "cannot be found: ";
+
+// Behind end_of_stream_reason, when it may be for what was sent (Streams::may_be_refused).
 inline constexpr std::string_view over_large_request = " over a large request";
 
 // Who is the cause of a lost connection.

@@ -782,7 +782,7 @@ TEST_CASE("a name service that fails ejects no server that serves") {
     const std::string& key = checked.key;
     core::Server& server = *world.proxy().pools()[0]->servers[0];
     const auto fail_to_find = [&world](core::ServerConn& conn) {
-        world.proxy().on_server_lost(conn, "cannot be found: temporary failure in name resolution");
+        world.proxy().on_server_lost(conn, core::unfound_reason);
         world.settle();
     };
     world.server(0).mood = Mood::Mute;
