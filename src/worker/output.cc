@@ -426,7 +426,7 @@ void Driver::refill_buffers() {
 }
 
 void Driver::give_back_memory() {
-    if (now_ - last_trim_ < Duration::millis(100)) return;
+    if (now_ - last_trim_ < trim_interval) return;
     last_trim_ = now_;
     for (uint32_t count = blocks_.begin_trim(); count > 0; --count) {
         const std::span<char> pages = blocks_.trim();

@@ -13,10 +13,7 @@ namespace ringmain::worker {
 
 namespace {
 
-// Between two looks at the calendar, at memory that can go back.
-constexpr Duration slow_tick = Duration::millis(100);
-
-// The same while buffers are short.
+// Between two looks while buffers are short.
 constexpr Duration tick = Duration::millis(10);
 
 // The control thread wakes us when it is time; should it stand still, we wake up by ourselves.
@@ -37,7 +34,7 @@ constexpr Duration sure_look = Duration::millis(10);
 void Driver::read_clock() {
     const bool first = now_ == Instant{};
     now_ = uring::now();
-    if (!first && now_ - last_trim_ < slow_tick) return;
+    if (!first && now_ - last_trim_ < trim_interval) return;
     // The calendar is read ten times a second; in between it runs with the monotonic clock.
     const uring::WallTime wall = uring::wall_time();
     wall_offset_ = {wall.seconds * 1'000'000'000 + wall.nanoseconds - now_.ns};
@@ -112,7 +109,7 @@ Instant Driver::next_deadline() const {
         consider(arm_at_);
     }
     if (next_ != nullptr) consider(adopt_by_);
-    if (blocks_.has_spare() || proxy_.stores().has_spare()) consider(last_trim_ + slow_tick);
+    if (blocks_.has_spare() || proxy_.stores().has_spare()) consider(last_trim_ + trim_interval);
     if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
     if (!watched_.empty()) consider(look_again_at_);
     if (!knocking_.empty()) consider(knock_at_);

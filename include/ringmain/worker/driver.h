@@ -45,6 +45,9 @@ namespace ringmain::worker {
 struct Channel;
 class Roster;
 
+// Between two looks at the calendar, and at memory that can go back.
+inline constexpr Duration trim_interval = Duration::millis(100);
+
 // How far a worker has got with the configurations that it was given, by their numbers.
 struct Progress {
     std::atomic<uint64_t> adopted = 1;  // this one is in force
