@@ -25,6 +25,10 @@ void ClientConn::cut_off() {
     state = State::Closing;
     if (intake != nullptr) intake->input.clear();
     replies = Replies::Off;
+    mute_all();
+}
+
+void ClientConn::mute_all() {
     for (Request* request = requests.front(); request != nullptr; request = request->next) {
         request->mute = true;
     }

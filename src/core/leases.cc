@@ -95,12 +95,10 @@ void Leases::stop_watching(ClientConn& client, std::string_view why) {
     note_change(client);
 }
 
-// Nor what has come already, nor is anything said to what was refused behind the command that
-// waits: it would be taken for its answer.
+// Nor what has come already, nor is anything said to what was answered, or refused, behind the
+// command that waits: it would be taken for its answer.
 void Leases::take_no_more(ClientConn& client) {
-    for (Request* request = client.requests.front(); request != nullptr; request = request->next) {
-        request->mute = true;
-    }
+    client.mute_all();
     client.note_end(ClientConn::End::Left);
     if (client.intake != nullptr) client.intake->input.clear();
     if (client.state == ClientConn::State::Open) proxy_->end_reading(client);
@@ -132,13 +130,7 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
 void Leases::finish_wait(ClientConn& client) {
     Session& session = *client.session;
     const std::string text = std::exchange(session.wait_end, {});
-    if (text.empty()) {
-        take_no_more(client);
-        // What is answered already would be heard in the place of this.
-        for (Request* next = client.requests.front(); next != nullptr; next = next->next) {
-            next->mute = true;
-        }
-    }
+    if (text.empty()) take_no_more(client);
     if (has_wait_everywhere(session)) {
         Request& request = *session.steps->request;
         request.failed = true;

@@ -82,6 +82,9 @@ class ClientConn {
     // the connection ends, which tells it; to what it has asked it hears nothing more.
     void cut_off();
 
+    // Nothing is said to what it has asked, though it be answered already.
+    void mute_all();
+
     [[nodiscard]] bool is_to_hear() const { return !broken && !cut; }
 
     // Bytes that wait to be parsed.
