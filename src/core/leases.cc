@@ -291,7 +291,6 @@ void Leases::begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_
     if (answer_by != Instant::never()) proxy_->wake_at(answer_by);
     proxy_->waiting_.add(conn);
     client.pool->counters->clients_waiting.add(1);
-    proxy_->counters().clients_waiting.add(1);
     note_change(client);
 }
 
@@ -299,7 +298,6 @@ void Leases::end_waiting(ClientConn& client) {
     ServerConn& conn = *std::exchange(client.session->waiting, nullptr);
     conn.answer_by = Instant::never();
     conn.server->pool().counters->clients_waiting.subtract(1);
-    proxy_->counters().clients_waiting.subtract(1);
 }
 
 void Leases::on_lost(ServerConn& conn, Blame blame) {

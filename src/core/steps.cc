@@ -171,11 +171,8 @@ void Leases::end_steps(Request& request) {
 void Leases::forget_steps(ClientConn& client) {
     Session& session = *client.session;
     if (session.steps == nullptr) return;
-    if (session.steps->phase == Steps::Phase::Wait) {
-        client.pool->counters->clients_waiting.subtract(1);
-        proxy_->counters().clients_waiting.subtract(1);
-    }
     const bool waits = session.steps->phase == Steps::Phase::Wait;
+    if (waits) client.pool->counters->clients_waiting.subtract(1);
     const std::vector<ServerConn*> held = session.steps->leases;
     for (ServerConn* conn : held) {
         if (conn == nullptr) continue;

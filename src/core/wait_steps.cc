@@ -22,7 +22,6 @@ void Leases::wait_everywhere(Request& request) {
     Steps& steps = *client.session->steps;
     steps.phase = Steps::Phase::Wait;
     pool.counters->clients_waiting.add(1);
-    proxy_->counters().clients_waiting.add(1);
     const std::string text = wait_text(steps.words[1], steps.words[2]);
     const size_t count = pool.servers.size();
     if (!proxy_->has_room_for(count * (text.size() + block_size))) {

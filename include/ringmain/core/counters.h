@@ -19,8 +19,7 @@ using stats::Counter;
 using stats::Tally;
 
 struct Counters {
-    Counter clients;          // connected now
-    Counter clients_waiting;  // of them, with a command that waits on its server
+    Counter clients;  // connected now
     Counter clients_accepted;
     Counter clients_refused;     // at a limit
     Counter requests;            // read from clients

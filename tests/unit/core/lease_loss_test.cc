@@ -192,7 +192,7 @@ TEST_CASE("an answer of a command that waited and does not fit into memory ends 
         CHECK(first->closed);
         // It waits again, on another connection.
         REQUIRE(world.leases(0).size() == 1);
-        CHECK(world.counters().clients_waiting.get() == 1);
+        CHECK(pool_counters(world).clients_waiting.get() == 1);
         CHECK(world.counters().server_failures.get() == 0);
         if (leaves) {
             world.drop(client);
@@ -201,7 +201,7 @@ TEST_CASE("an answer of a command that waited and does not fit into memory ends 
             answer(world, *world.leases(0)[0], popped);
             CHECK(World::heard(client) == popped);
         }
-        CHECK(world.counters().clients_waiting.get() == 0);
+        CHECK(pool_counters(world).clients_waiting.get() == 0);
         CHECK(world.proxy().pools()[0]->servers[0]->leased == 0);
     }
 }
@@ -321,7 +321,7 @@ TEST_CASE("an answer that is none to the question of a turn is nobody's") {
         const bool refused = pop == wrong || wait == wrong;
         CHECK(world.ask(client, resp({"BLPOP", world.key_on(0), world.key_on(1), "5"})) ==
               (refused ? wrong : misfit));
-        CHECK(world.counters().clients_waiting.get() == 0);
+        CHECK(pool_counters(world).clients_waiting.get() == 0);
         CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
     }
 }

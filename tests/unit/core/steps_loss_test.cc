@@ -171,7 +171,7 @@ TEST_CASE("WAIT ends with a server that goes") {
         take_out(stage, 0, ejected);
         CHECK(World::heard(*stage.client)
                   .starts_with("-ERR ringmain: server s0 (10.0.0.1:7000) is "));
-        CHECK(stage.world.counters().clients_waiting.get() == 0);
+        CHECK(pool_counters(stage.world).clients_waiting.get() == 0);
         CHECK(stage.world.leases(0).empty());
         CHECK(stage.world.leases(1).empty());
         stage.check_clean();

@@ -454,7 +454,7 @@ TEST_CASE("what a server has popped when ringmain stops is delivered") {
         CHECK(client.closed);
         CHECK(lease->closed);
         CHECK(world.proxy().is_idle());
-        CHECK(world.counters().clients_waiting.get() == 0);
+        CHECK(pool_counters(world).clients_waiting.get() == 0);
     }
 }
 
@@ -546,7 +546,7 @@ TEST_CASE("what a server has popped when a reload removes it is delivered") {
         CHECK(World::heard(*waiting.client) == popped);
         CHECK(waiting.client->closed == pool_goes);
         CHECK(lease->closed);
-        CHECK(world.counters().clients_waiting.get() == 0);
+        CHECK(pool_counters(world).clients_waiting.get() == 0);
         CHECK(world.proxy().is_idle());
     }
 }
