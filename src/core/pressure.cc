@@ -215,11 +215,6 @@ uint32_t Proxy::reserve() const {
 }
 
 void Proxy::relieve() {
-    const uint32_t capacity = blocks_->capacity();
-    if (blocks_->available() >= relief_below(capacity)) {
-        pressure_.end(now_);
-        return;
-    }
     // Requests are refused, or soon will be.
     if (blocks_->available() > 2 * reserve()) pressure_.exhausted_since = now_;
     if (now_ < pressure_.next_look) {
@@ -231,7 +226,7 @@ void Proxy::relieve() {
                      pools_,
                      retired_,
                      {.now = now_,
-                      .little = uint64_t{capacity} * block_size / 64,
+                      .little = uint64_t{blocks_->capacity()} * block_size / 64,
                       .lasting = now_ - pressure_.exhausted_since >= exhaustion_max});
     if (culprit.conn != nullptr) {
         lose(*culprit.conn, culprit.why, Blame::Us);

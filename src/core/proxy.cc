@@ -48,7 +48,6 @@ Proxy::Proxy(const config::Config& config,
       kept_(blocks),
       beginnings_(blocks) {
     slow_threshold_ = slow_threshold_of(config);
-    pressure_.roomy = std::max(relief_below(blocks.capacity()), 2 * reserve() + 1);
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(std::make_unique<Pool>(
             blocks, config.pools[i], environment.shared->pools[i], environment.share()));
@@ -105,7 +104,7 @@ void Proxy::end_batch() {
                              stores_.fragments.live() * sizeof(Fragment));
     streams_.drive();
     if (now_ - last_stall_check_ >= stall_check_interval) look_for_stalled();
-    if (blocks_->available() >= pressure_.roomy) {
+    if (blocks_->available() >= relief_below(blocks_->capacity())) {
         pressure_.end(now_);
     } else {
         relieve();

@@ -13,18 +13,15 @@ namespace ringmain::core {
 // responses go on.
 inline constexpr uint32_t blocks_reserved = 64;
 
-// With fewer free blocks than this (or an eighth of the arena) the client that holds most is
-// closed, one at a time.
-inline constexpr uint32_t blocks_low = 1024;
-
-// With fewer free blocks, of so many, whoever holds most of them goes (core/pressure.cc).
+// With fewer free blocks, of so many, memory is low, and somebody goes (src/design/0017).
 [[nodiscard]] constexpr uint32_t relief_below(uint32_t capacity) {
+    constexpr uint32_t blocks_low = 1024;
     return std::max(capacity / 8, std::min(blocks_low, capacity / 4));
 }
 
 inline constexpr Duration relief_interval = Duration::millis(5);
 
-// With next to nothing free for so long, it is closed however little it holds.
+// With next to nothing free for so long, whoever holds most goes however little that is.
 inline constexpr Duration exhaustion_max = Duration::millis(100);
 
 // Who has sent nothing and taken nothing of what waits for it for so long stands still: while

@@ -9,8 +9,7 @@
 namespace ringmain::core {
 
 struct Pressure {
-    uint32_t roomy = 0;  // free blocks with which no memory is to be looked for
-    Instant next_look;   // for who holds it
+    Instant next_look;  // for who holds it
     Instant low_since;
     Instant exhausted_since;
     bool was_told = false;  // that it is low and nobody is to blame
