@@ -393,8 +393,7 @@ bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame) {
     return false;
 }
 
-// --- all parts are there
-// ------------------------------------------------------------------------------
+// --- all parts are there -------------------------------------------------------------------------
 
 bool is_too_large(const Request& request) {
     const Pool& pool = *request.client->pool;

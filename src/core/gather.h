@@ -57,8 +57,7 @@ inline constexpr std::string_view misfit = "the servers' answers do not fit the 
                                std::span<const Chain* const> responses,
                                OpenBlock* open);
 
-// --- how much a gather holds
-// --------------------------------------------------------------------------
+// --- how much a gather holds ---------------------------------------------------------------------
 
 inline void count_part(Fragment& fragment, uint32_t size) {
     fragment.received += size;

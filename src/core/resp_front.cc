@@ -351,8 +351,7 @@ Taken RespFront::forward_by_keys(const Command& command) {
     return Taken::Yes;
 }
 
-// --- commands whose keys may live on several servers
-// ----------------------------------------------
+// --- commands whose keys may live on several servers ---------------------------------------------
 
 Taken RespFront::split(const Command& command) {
     const uint32_t step = command.id == CommandId::Mset ? 2 : 1;

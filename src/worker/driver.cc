@@ -432,8 +432,7 @@ void Driver::arm_wake() {
                {.kind = static_cast<uint8_t>(Operation::Wake)});
 }
 
-// --- messages from other threads
-// ------------------------------------------------------------------
+// --- messages from other threads -----------------------------------------------------------------
 
 void Driver::on_wake() {
     for (Message& message : inbox_.take()) {

@@ -91,8 +91,7 @@ void Port::on_completion(const uring::Completion& done, Instant now) {
     }
 }
 
-// --- connections come
-// ----------------------------------------------------------------------------
+// --- connections come ----------------------------------------------------------------------------
 
 // One at a time, and only while there is a place for it.
 void Port::accept() {
@@ -145,8 +144,7 @@ void Port::make_room() {
     close(*std::ranges::min_element(connections_, {}, &Connection::since));
 }
 
-// --- and read
-// ------------------------------------------------------------------------------------
+// --- and read ------------------------------------------------------------------------------------
 
 void Port::receive(Connection& connection) {
     connection.operations += 1;
@@ -241,8 +239,7 @@ void Port::on_send(Connection& connection, int32_t result, Instant now) {
     receive(connection);
 }
 
-// --- and go
-// --------------------------------------------------------------------------------------
+// --- and go --------------------------------------------------------------------------------------
 
 // A socket is closed when the kernel holds no operation on it: its number may be another's next.
 void Port::close(Connection& connection) {

@@ -5,8 +5,8 @@
 //
 //   Free --accepted--> Reading --a request--> Writing --all sent--> Lingering --EOF--> Free
 //                         ^                      |
-//                         +------ keep-alive ----+        any of them --deadline--> Closing -->
-//                         Free
+//                         +------ keep-alive ----+
+//   any of them --deadline--> Closing --> Free
 //
 // Nothing waits: not for a reader who does not read, nor for one who says nothing. Each connection
 // has a deadline, there are at most so many of them as it has places, and who takes the last free

@@ -5,10 +5,9 @@
 //                             ^                                        |
 //                             +------------ it was changed ------------+
 //   SMOVE                   Look (the source's server) --> LookAgain, watching whether somebody
-//   moves
-//                             |                              the member there --> Add (the
-//                             |                              destination's) --> Remove, if nobody
-//                             did
+//                             |         moves the member there --> Add (the destination's)
+//                             |         --> Remove, if nobody did
+//                             |
 //                             +--> LookForSource --> LookThere: only to refuse what redis refuses
 //   WAIT                    Wait (every server, on connections of the client's own)
 //

@@ -1,8 +1,9 @@
-// ringmain/resp/glob.h - matches names with patterns as KEYS, PSUBSCRIBE and COMMAND LIST take
-// them.
+// ringmain/resp/glob.h - matches names with patterns, as KEYS, PSUBSCRIBE and COMMAND LIST do.
 //
-//   *  anything      ?  one byte      [a-z] [^a-z]  one of these, or of all others      \x  x
-//   itself
+//   *             anything
+//   ?             one byte
+//   [a-z] [^a-z]  one of these, or of all others
+//   \x            x itself
 
 #pragma once
 

@@ -3,8 +3,7 @@
 // HttpReader takes a request from bytes that arrive in any pieces:
 //
 //   feed(bytes) -> NeedMore   all consumed, the head goes on
-//               -> Complete   request() is there until next(); what was not consumed is the next
-//               one
+//               -> Complete   request() is there until next(); the rest is the next one's
 //               -> Error      error() is the status to answer with, then close
 //
 // It holds at most head_size_max bytes. Only the head is read: a request with a body is an error,

@@ -277,8 +277,7 @@ std::string FakeRedis::answer_key(const std::vector<std::string>& arguments,
     return "-ERR unknown command '" + name + "'\r\n";
 }
 
-// --- memcached
-// ------------------------------------------------------------------------------------
+// --- memcached -----------------------------------------------------------------------------------
 
 namespace {
 
