@@ -8,28 +8,31 @@
 #include <utility>
 #include <vector>
 
+#include "read_header.h"
+
 namespace ringmain::resp {
 
-bool join_smallest(Parts parts, std::string& out) {
-    int64_t smallest = INT64_MAX;
+namespace {
+
+// One number of all, which are integers; what it begins with is worse than any.
+bool join_numbers(Parts parts, int64_t number, auto better, std::string& out) {
     for (const std::string_view part : parts) {
         const std::optional<Value> value = Reader(part).next();
         if (!value.has_value() || value->type != ':') return false;
-        smallest = std::min(smallest, value->number);
+        number = better(number, value->number);
     }
-    write_integer(out, smallest);
+    write_integer(out, number);
     return true;
 }
 
+}  // namespace
+
+bool join_smallest(Parts parts, std::string& out) {
+    return join_numbers(parts, INT64_MAX, std::ranges::min, out);
+}
+
 bool join_largest(Parts parts, std::string& out) {
-    int64_t largest = INT64_MIN;
-    for (const std::string_view part : parts) {
-        const std::optional<Value> value = Reader(part).next();
-        if (!value.has_value() || value->type != ':') return false;
-        largest = std::max(largest, value->number);
-    }
-    write_integer(out, largest);
-    return true;
+    return join_numbers(parts, INT64_MIN, std::ranges::max, out);
 }
 
 bool join_counts(Parts parts, std::span<const uint16_t> owners, std::string& out) {
@@ -170,9 +173,6 @@ size_t find_running(Parts parts) {
     return 0;
 }
 
-namespace {
-
-// The number of a header of this type, "*12\r\n"; `cursor` stands behind it then.
 std::optional<uint64_t> read_header(Cursor& cursor, char type) {
     if (cursor.at_end() || cursor.take() != type) return std::nullopt;
     Number number;
@@ -186,8 +186,6 @@ std::optional<uint64_t> read_header(Cursor& cursor, char type) {
     if (!value.has_value() || *value < 0) return std::nullopt;
     return static_cast<uint64_t>(*value);
 }
-
-}  // namespace
 
 JoinStatus concat_arrays(std::span<const Chain* const> parts, Chain& target, OpenBlock* open) {
     uint64_t count = 0;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "read_header.h"
 #include "wire.h"
 
 namespace ringmain::resp {
@@ -51,27 +52,12 @@ Element next_element(const Cursor& cursor) {
     return {.size = value->size, .type = value->type, .is_null = value->is_null};
 }
 
-// Moves `cursor` behind "*12\r\n". Nothing when there is anything else.
-std::optional<uint64_t> read_array_header(Cursor& cursor) {
-    if (cursor.at_end() || cursor.take() != '*') return std::nullopt;
-    Number number;
-    while (!cursor.at_end()) {
-        const char byte = cursor.take();
-        if (byte == '\r') break;
-        if (!number.take(byte)) return std::nullopt;
-    }
-    if (cursor.at_end() || cursor.take() != '\n') return std::nullopt;
-    const std::optional<int64_t> count = number.value();
-    if (!count.has_value() || *count < 0) return std::nullopt;
-    return static_cast<uint64_t>(*count);
-}
-
 // Whether each fragment's array has as many elements as it was asked for keys.
 bool open_sources(const Join& join, std::vector<JoinSource>& sources) {
     sources.clear();
     for (const Chain* response : join.responses) {
         Cursor cursor(*response);
-        const std::optional<uint64_t> count = read_array_header(cursor);
+        const std::optional<uint64_t> count = read_header(cursor, '*');
         if (!count.has_value()) return false;
         sources.push_back({.cursor = cursor, .elements_left = *count});
     }
@@ -127,7 +113,7 @@ bool write_fragment(const Split& split,
 
 bool is_array_of_values(const Bytes& response) {
     Cursor cursor(response);
-    const std::optional<uint64_t> count = read_array_header(cursor);
+    const std::optional<uint64_t> count = read_header(cursor, '*');
     if (!count.has_value()) return false;
     for (uint64_t i = 0; i < *count; ++i) {
         const Element element = next_element(cursor);
