@@ -146,7 +146,6 @@ ResponseParser::Step ResponseParser::first_line(std::string_view head) {
         frame_.kind = ResponseKind::Values;
         return Step::Complete;
     }
-    frame_.first_line_size = line_size_ + 1;
     if (ascii::begins_with(head, "VALUE ")) {
         frame_.kind = ResponseKind::Values;
         expect_ = Expect::Values;

@@ -40,14 +40,6 @@ void write_integer(std::string& out, int64_t number) {
     out.append("\r\n");
 }
 
-void write_boolean(std::string& out, bool value, Version version) {
-    if (version == Version::Resp3) {
-        out.append(value ? "#t\r\n" : "#f\r\n");
-    } else {
-        out.append(value ? ":1\r\n" : ":0\r\n");
-    }
-}
-
 void write_text(std::string& out, std::string_view text, Version version) {
     if (version == Version::Resp2) {
         write_bulk(out, text);
@@ -62,10 +54,6 @@ void write_text(std::string& out, std::string_view text, Version version) {
 
 void write_null(std::string& out, Version version) {
     out.append(null_response(version));
-}
-
-void write_null_array(std::string& out, Version version) {
-    out.append(version == Version::Resp3 ? "_\r\n" : "*-1\r\n");
 }
 
 void write_array_header(std::string& out, uint64_t count) {

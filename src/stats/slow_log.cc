@@ -47,11 +47,6 @@ void SlowLog::add_all(std::vector<SlowRequest>& requests) {
     }
 }
 
-void SlowLog::clear() {
-    latest_.clear();
-    slowest_.clear();
-}
-
 namespace {
 
 void write_entry(JsonWriter& out, const SlowEntry& entry) {

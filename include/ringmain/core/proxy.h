@@ -153,8 +153,6 @@ class Proxy {
 
     [[nodiscard]] Stores& stores() { return stores_; }
 
-    [[nodiscard]] const Stores& stores() const { return stores_; }
-
     [[nodiscard]] Prng& prng() { return prng_; }
 
     [[nodiscard]] Counters& counters() { return *counters_; }

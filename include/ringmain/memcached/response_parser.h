@@ -37,8 +37,7 @@ enum class ResponseKind : uint8_t {
 struct ResponseFrame {
     uint64_t size = 0;  // of all values together without a limit
     ResponseKind kind = ResponseKind::Line;
-    uint32_t value_count = 0;      // of Values
-    uint32_t first_line_size = 0;  // with its line end; 0 for a bare END
+    uint32_t value_count = 0;  // of Values
     // First two letters of the line, upper half first: ('H' << 8) | 'D'. For quiet meta commands.
     // A line of one letter has 0 in the lower half.
     uint16_t code = 0;

@@ -36,8 +36,6 @@ class Reader {
     // The next value with all that is in it; empty at the end.
     [[nodiscard]] std::string_view next_whole();
 
-    [[nodiscard]] std::string_view rest() const { return rest_; }
-
   private:
     [[nodiscard]] std::optional<std::string_view> line();
 

@@ -44,12 +44,9 @@ void write_error(std::string& out, std::string_view text);
 
 void write_bulk(std::string& out, std::string_view bytes);
 void write_integer(std::string& out, int64_t number);
-void write_boolean(std::string& out, bool value, Version version);
 // Text for people (INFO): a verbatim string in RESP3.
 void write_text(std::string& out, std::string_view text, Version version);
 void write_null(std::string& out, Version version);
-// Where redis answers with an array or nothing.
-void write_null_array(std::string& out, Version version);
 
 void write_array_header(std::string& out, uint64_t count);
 void write_set_header(std::string& out, uint64_t count, Version version);

@@ -71,7 +71,7 @@ struct SlowEntry {
     SlowRequest request;
 };
 
-// The latest, and the slowest since the last clear().
+// The latest, and the slowest there were.
 class SlowLog {
   public:
     // Keeps that many of the latest, and a quarter as many of the slowest.
@@ -80,7 +80,6 @@ class SlowLog {
     void add(const SlowRequest& request);
     // What came since the last time, of all workers, in any order: ids follow time.
     void add_all(std::vector<SlowRequest>& requests);
-    void clear();
 
     [[nodiscard]] const std::deque<SlowEntry>& latest() const { return latest_; }  // newest first
 

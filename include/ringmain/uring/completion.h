@@ -68,9 +68,6 @@ struct Completion {
         RM_DCHECK(has_buffer());
         return static_cast<uint16_t>(flags >> 16);
     }
-
-    // There was more to receive when this completion was made. Only a hint.
-    [[nodiscard]] constexpr bool socket_nonempty() const { return (flags & 4U) != 0; }
 };
 
 }  // namespace ringmain::uring

@@ -22,8 +22,7 @@ struct Told {
     void add(const ResponseFrame& frame) {
         size += frame.size;
         text += std::to_string(static_cast<int>(frame.kind)) + ' ' + std::to_string(frame.size) +
-                ' ' + std::to_string(frame.value_count) + ' ' +
-                std::to_string(frame.first_line_size) + ' ' + std::to_string(frame.code) + ' ' +
+                ' ' + std::to_string(frame.value_count) + ' ' + std::to_string(frame.code) + ' ' +
                 std::to_string(frame.word_size) + ' ' + std::to_string(frame.first_key.offset) +
                 '+' + std::to_string(frame.first_key.size) + '\n';
     }
