@@ -27,7 +27,7 @@ bool is_to_be_told(ServerConn& conn, Instant now) {
 }
 
 // Made when a client needed it, and connected when a client needs it.
-bool is_on_demand(const ServerConn& conn) {
+bool connects_on_demand(const ServerConn& conn) {
     return conn.is_on_demand() || conn.is_selected;
 }
 
@@ -45,7 +45,7 @@ void Proxy::preconnect() {
 void Proxy::preconnect(Server& server) {
     for (const auto& conn : server.connections()) {
         // When they are needed:
-        if (conn->resp3 || conn->is_spare || conn->is_probe || is_on_demand(*conn)) continue;
+        if (conn->resp3 || conn->is_spare || conn->is_probe || connects_on_demand(*conn)) continue;
         if (conn->state != ServerConn::State::Closed) continue;
         if (!server.live || server.health().is_down()) {
             watch(*conn);

@@ -109,7 +109,7 @@ void Proxy::end_batch() {
     } else {
         relieve();
     }
-    if (closings_.has_untold() || refusals_.has_untold()) tell_more_closings();
+    if (closings_.has_untold() || refusals_.has_untold()) tell_untold();
     oldest_.end_batch(now_, stores_.requests.live(), pools_, retired_);
     if (!retired_.empty()) sweep_retired();
 }
@@ -434,6 +434,32 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
     } else {
         conn.publish(now_);
     }
+}
+
+// What leaves in the batch in which it was queued did not wait; of the rest the time is noted.
+Chain& Proxy::take_sendable(ServerConn& conn) {
+    if (conn.state != ServerConn::State::Ready) {
+        conn.unsent += conn.prelude_out.size();
+        return conn.prelude_out;
+    }
+    if (conn.unsent == 0) conn.taken_at = now_;
+    if (conn.out.size() > large_request_size) [[unlikely]] {
+        streams_.note_leaving(conn);
+    }
+    conn.unsent += conn.out.size();
+    Fragment* first = conn.traffic.first_unsent;
+    if (first == nullptr && conn.traffic.out_size == 0 && conn.uploader == nullptr) return conn.out;
+    if (notes_commands() && first != nullptr && first->batch != static_cast<uint32_t>(batch_)) {
+        for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
+            fragment->sent = now_;
+        }
+    }
+    counters_->fragments.add(conn.traffic.unsent);
+    conn.note_taken();
+    if (conn.uploader != nullptr) [[unlikely]] {
+        streams_.on_taken(conn);
+    }
+    return conn.out;
 }
 
 // The response is complete: to the client when it is its turn, else it waits.

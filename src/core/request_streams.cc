@@ -379,13 +379,13 @@ bool Streams::has_room(const ClientConn& client) {
     return client.uploading->out.size() < window_of(client.uploading->server->pool()) / 2;
 }
 
-Streams::Ended Streams::end_request(ClientConn& client, bool oversized, Slice end) {
+Streams::Ended Streams::end_request(ClientConn& client, bool is_refused, Slice end) {
     if (client.upload == Upload::Behind) {
         if (client.requests.empty()) client.upload = Upload::None;
         // What is refused here keeps its place among them.
-        return client.requests.empty() || oversized ? Ended::Take : Ended::Wait;
+        return client.requests.empty() || is_refused ? Ended::Take : Ended::Wait;
     }
-    if (client.upload == Upload::Sending && oversized) {
+    if (client.upload == Upload::Sending && is_refused) {
         abandon(client);  // what it turns out to be is taken yet
         return Ended::Take;
     }

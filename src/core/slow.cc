@@ -37,32 +37,6 @@ void note_command(Request& request, const Command* command, std::string_view key
     request.key.assign(key_head);
 }
 
-// What leaves in the batch in which it was queued did not wait; of the rest the time is noted.
-Chain& Proxy::take_sendable(ServerConn& conn) {
-    if (conn.state != ServerConn::State::Ready) {
-        conn.unsent += conn.prelude_out.size();
-        return conn.prelude_out;
-    }
-    if (conn.unsent == 0) conn.taken_at = now_;
-    if (conn.out.size() > large_request_size) [[unlikely]] {
-        streams_.note_leaving(conn);
-    }
-    conn.unsent += conn.out.size();
-    Fragment* first = conn.traffic.first_unsent;
-    if (first == nullptr && conn.traffic.out_size == 0 && conn.uploader == nullptr) return conn.out;
-    if (notes_commands() && first != nullptr && first->batch != static_cast<uint32_t>(batch_)) {
-        for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
-            fragment->sent = now_;
-        }
-    }
-    counters_->fragments.add(conn.traffic.unsent);
-    conn.note_taken();
-    if (conn.uploader != nullptr) [[unlikely]] {
-        streams_.on_taken(conn);
-    }
-    return conn.out;
-}
-
 // The fragment is out of the FIFO, answered or with its connection lost, or its time is up.
 void Proxy::note_slow(const ServerConn& conn, const Fragment& fragment) {
     if (fragment.special == Special::Wait) return;  // it does what it was asked

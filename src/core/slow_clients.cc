@@ -39,7 +39,7 @@ void Proxy::tell_refusal(const Pool& pool, std::string_view peer, std::string_vi
         {.good = false, .text = text.append(peer).append(" is refused: ").append(why)});
 }
 
-void Proxy::tell_more_closings() {
+void Proxy::tell_untold() {
     if (const uint64_t more = closings_.take_untold(now_); more != 0) {
         const std::string_view rest =
             more == 1 ? " more client was closed" : " more clients were closed";

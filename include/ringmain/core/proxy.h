@@ -251,7 +251,7 @@ class Proxy {
     void look_for_stalled();
     void tell_closing(const ClientConn& client, std::string_view why);
     void tell_refusal(const Pool& pool, std::string_view peer, std::string_view why);
-    void tell_more_closings();
+    void tell_untold();
     void settle(ClientConn& client);
     // A request gets an error instead of its response.
     void count_error(const Pool& pool, stats::Reason reason);

@@ -124,7 +124,7 @@ class Streams {
     };
 
     // The last part of it.
-    [[nodiscard]] Ended end_request(ClientConn& client, bool oversized, Slice end);
+    [[nodiscard]] Ended end_request(ClientConn& client, bool is_refused, Slice end);
     // Whatever is on its way of a request will have no end.
     void abandon(ClientConn& client);
     // Of a client that is Sending.

@@ -4,7 +4,7 @@
 //              \-> server 1: SUNION b --> *1 z   --+--> *3 x y z
 //
 // Pure: the parts are whole responses in one piece, and who asked for them is known. Sets come as
-// one response per server (plan() says of what), sorted sets and strings as one per key, in the
+// one response per server (question() says of what), sorted sets and strings as one per key, in the
 // order of the keys. A part may be an error: which one is the answer is decided here, as redis
 // does, which looks at keys one after the other and at options before or behind them.
 //
