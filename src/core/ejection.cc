@@ -59,6 +59,11 @@ void Proxy::recover(ServerConn& conn, Instant began) {
     tell(conn, "server " + conn.server->title() + " is connected again", true);
 }
 
+void Proxy::announce_change() {
+    environment_.shared->announce_change();
+    announced_ = true;
+}
+
 bool Proxy::take_announcement() {
     return std::exchange(announced_, false);
 }
@@ -70,8 +75,7 @@ bool Proxy::report_failure(Server& server, Instant began, std::string_view reaso
                                    {.eject = options.auto_eject_hosts && !server.pool().retired,
                                     .failure_limit = options.server_failure_limit});
     if (verdict == Health::Verdict::Ejected) {
-        environment_.shared->announce_change();
-        announced_ = true;
+        announce_change();
         notices_.push_back({.good = false,
                             .text = "pool " + options.name + ": server " + server.title() +
                                     " is ejected (server_failure_limit = " +
@@ -181,8 +185,7 @@ std::string Proxy::no_server_text(const Pool& pool) const {
 void Proxy::follow_options(Server& server) {
     const config::Pool& options = *server.pool().options;
     if (!options.auto_eject_hosts && server.health().readmit(now_, "auto_eject_hosts is off")) {
-        environment_.shared->announce_change();
-        announced_ = true;
+        announce_change();
         notices_.push_back({.good = true,
                             .text = "pool " + options.name + ": server " + server.title() +
                                     " takes its keys again: auto_eject_hosts is off"});
@@ -290,8 +293,7 @@ void Proxy::pass_probe(ServerConn& probe, std::string_view reason) {
         plan_probe(server, now_ + server.probe_delay);  // another change was under way
         return;
     }
-    environment_.shared->announce_change();
-    announced_ = true;
+    announce_change();
     tell(probe, "server " + server.title() + " is back", true);
 }
 

@@ -130,9 +130,7 @@ std::vector<std::string> Joiner::arguments(uint32_t size_max) const {
 }
 
 bool Joiner::fail(std::string_view text) {
-    constexpr auto reason = static_cast<size_t>(stats::Reason::Other);
-    proxy_.counters().errors.add(1);
-    pool_.counters->errors[reason].add(1);
+    proxy_.count_error(pool_, stats::Reason::Other);
     return append(error_line(pool_, text));
 }
 

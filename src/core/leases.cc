@@ -426,7 +426,7 @@ bool Leases::is_free(const Pool& pool, uint32_t slot) {
         for (const ServerConn* conn : server->in_slot(slot)) {
             const Fragment* fragment = conn == nullptr ? nullptr : conn->fragments.front();
             for (; fragment != nullptr; fragment = fragment->next) {
-                if (!fragment->abandoned && fragment->request->client != nullptr) return false;
+                if (is_wanted(*fragment)) return false;
             }
         }
     }

@@ -197,8 +197,7 @@ void LocalAnswer::client() {
 }
 
 void LocalAnswer::ping() {
-    const bool confined =
-        client_.session != nullptr && client_.session->is_subscribed() && !client_.resp3;
+    const bool confined = is_subscribed(client_) && !client_.resp3;
     if (texts_.size() <= 2 && confined) {
         std::string text;
         resp::write_array_header(text, 2);

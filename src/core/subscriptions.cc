@@ -233,8 +233,7 @@ bool Subscriptions::allows(const ClientConn& client,
                            std::string* why) {
     const Pool& pool = *client.pool;
     const config::Pool& options = *pool.options;
-    const bool is_subscribed = client.session != nullptr && client.session->is_subscribed();
-    const uint64_t own = is_subscribed ? client.session->subscriber->topics.size() : 0;
+    const uint64_t own = is_subscribed(client) ? client.session->subscriber->topics.size() : 0;
     const uint64_t all =
         pool.topics == nullptr ? 0 : pool.topics->subscriptions + pool.topics->awaited;
     const uint64_t topics = pool.topics == nullptr ? 0 : pool.topics->count();

@@ -182,6 +182,8 @@ class Proxy {
                       stats::Reason reason = stats::Reason::Other);
     // The same, of a request that its server does not get. Empty when the client wants no answer.
     void refuse_forward(ClientConn& client, std::string_view text, stats::Reason reason);
+    // A request gets an error instead of its response.
+    void count_error(const Pool& pool, stats::Reason reason);
 
     // "every server of pool 'main' is ejected ...". Only while that is so.
     [[nodiscard]] std::string no_server_text(const Pool& pool) const;
@@ -253,8 +255,6 @@ class Proxy {
     void tell_refusal(const Pool& pool, std::string_view peer, std::string_view why);
     void tell_untold();
     void settle(ClientConn& client);
-    // A request gets an error instead of its response.
-    void count_error(const Pool& pool, stats::Reason reason);
     void append_response(ClientConn& client, const Bytes* bytes, std::string_view tail);
 
     void take_server_bytes(ServerConn& conn, Slice slice);
@@ -341,6 +341,7 @@ class Proxy {
 
     void recover(ServerConn& conn, Instant began);
     bool report_failure(Server& server, Instant began, std::string_view reason);  // false: known
+    void announce_change();
     bool follow_servers();
     void follow_options(Server& server);
     void welcome(Server& server);
