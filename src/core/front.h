@@ -156,6 +156,13 @@ void note_command(Request& request, const Command* command, std::string_view key
 // "SERVER_ERROR ringmain: TEXT\r\n".
 [[nodiscard]] std::string error_line(const Pool& pool, std::string_view text);
 
+// The same; empty for who wants no answer.
+[[nodiscard]] inline std::string error_line_unless(bool noreply,
+                                                   const Pool& pool,
+                                                   std::string_view text) {
+    return noreply ? std::string() : error_line(pool, text);
+}
+
 // Why the user may not say a command that touches this key, or channel, and no other; empty: it
 // may.
 [[nodiscard]] std::string why_forbidden(const User& user,

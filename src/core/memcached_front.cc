@@ -25,13 +25,6 @@ namespace {
 using memcached::RequestFrame;
 using memcached::Verb;
 
-void refuse(Proxy& proxy, ClientConn& client, const RequestFrame& frame, std::string_view text) {
-    proxy.answer_error(client,
-                       frame.noreply ? std::string() : error_line(*client.pool, text),
-                       false,
-                       stats::Reason::Limit);
-}
-
 void describe(Request& request, const RequestFrame& frame) {
     request.verb = frame.verb;
     request.noreply = frame.noreply;
@@ -308,10 +301,9 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
 
 void refuse_all_out(Proxy& proxy, ClientConn& client, const RequestFrame& frame) {
     const Pool& pool = *client.pool;
-    proxy.refuse_forward(
-        client,
-        frame.noreply ? std::string() : error_line(pool, proxy.no_server_text(pool)),
-        stats::Reason::NoServer);
+    proxy.refuse_forward(client,
+                         error_line_unless(frame.noreply, pool, proxy.no_server_text(pool)),
+                         stats::Reason::NoServer);
 }
 
 [[gnu::cold]] void refuse_meta_set(Proxy& proxy,
@@ -319,9 +311,8 @@ void refuse_all_out(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
                                    const RequestFrame& frame,
                                    const Server& server) {
     const std::string why = MetaSets::why_too_old(server);
-    proxy.refuse_forward(client,
-                         frame.noreply ? std::string() : error_line(*client.pool, why),
-                         stats::Reason::Unsupported);
+    proxy.refuse_forward(
+        client, error_line_unless(frame.noreply, *client.pool, why), stats::Reason::Unsupported);
 }
 
 [[gnu::cold]] void ask_first(Proxy& proxy,
@@ -382,19 +373,18 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     std::string_view why;
     ServerConn* conn = proxy.usable_connection(server, client, bytes.size(), &why);
     if (conn == nullptr) {
-        proxy.refuse_forward(client,
-                             frame.noreply ? std::string() : error_line(pool, why),
-                             proxy.scratch().why_reason);
+        proxy.refuse_forward(
+            client, error_line_unless(frame.noreply, pool, why), proxy.scratch().why_reason);
         return;
     }
     const bool has_many = frame.key_count > 1;
     if (!proxy.has_room_for((has_many ? 2 : 1) * uint64_t{bytes.size()})) {
-        refuse(proxy, client, frame, "out of buffer memory; see buffer_memory");
+        refuse(proxy, client, "out of buffer memory; see buffer_memory", frame.noreply);
         return;
     }
     Request* request = proxy.make_request(client);
     if (request == nullptr) {
-        refuse(proxy, client, frame, too_many_requests(proxy));
+        refuse(proxy, client, too_many_requests(proxy), frame.noreply);
         return;
     }
     note(proxy, *request, key);

@@ -191,8 +191,7 @@ void Streams::refuse(ClientConn& client,
                      std::string_view why,
                      stats::Reason reason) {
     begin_dropping(client, begun);
-    proxy_->refuse_forward(
-        client, begun.is_mute() ? std::string() : error_line(*client.pool, why), reason);
+    proxy_->refuse_forward(client, error_line_unless(begun.is_mute(), *client.pool, why), reason);
 }
 
 // That on which its earlier ones are under way to the server, or one of its own. Null: what becomes

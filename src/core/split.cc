@@ -8,16 +8,10 @@
 
 namespace ringmain::core {
 
-namespace {
-
 void refuse(Proxy& proxy, ClientConn& client, std::string_view text, bool noreply) {
-    proxy.answer_error(client,
-                       noreply ? std::string() : error_line(*client.pool, text),
-                       false,
-                       stats::Reason::Limit);
+    proxy.answer_error(
+        client, error_line_unless(noreply, *client.pool, text), false, stats::Reason::Limit);
 }
-
-}  // namespace
 
 bool choose_connections(Proxy& proxy, ClientConn& client, uint64_t size, bool noreply) {
     constexpr uint16_t none = UINT16_MAX;
@@ -32,7 +26,7 @@ bool choose_connections(Proxy& proxy, ClientConn& client, uint64_t size, bool no
             ServerConn* conn = proxy.usable_connection(pool.server(server), client, size, &why);
             if (conn == nullptr) {
                 proxy.refuse_forward(
-                    client, noreply ? std::string() : error_line(pool, why), scratch.why_reason);
+                    client, error_line_unless(noreply, pool, why), scratch.why_reason);
                 return false;
             }
             fragment = static_cast<uint16_t>(scratch.connections.size());
