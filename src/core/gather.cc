@@ -230,9 +230,7 @@ Taken take_info(Proxy& proxy, ClientConn& client, const Asked& asked) {
         resp::texts_of(asked.bytes, asked.arguments.subspan(1));
     const std::string_view section = info_question(sections);
     std::string question;
-    resp::write_array_header(question, 2);
-    resp::write_bulk(question, "INFO");
-    resp::write_bulk(question, section);
+    resp::write_request(question, {"INFO", section});
     scratch.servers.clear();
     scratch.connections.clear();
     for (size_t i = 0; i < pool.servers.size() && !section.empty(); ++i) {

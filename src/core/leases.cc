@@ -3,6 +3,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/resp/writer.h"
 
 #include <algorithm>
 #include <utility>
@@ -267,7 +268,7 @@ void Leases::give_up_watch(ServerConn& conn) {
         return;
     }
     request->only.special = Special::Unwatch;
-    const bool written = conn.out.append_copy("*1\r\n$7\r\nUNWATCH\r\n", nullptr);
+    const bool written = conn.out.append_copy(unwatch_request, nullptr);
     RM_ASSERT(written);
     proxy_->enqueue(conn, request->only);
 }
@@ -511,9 +512,8 @@ bool Leases::ask_for_database(ClientConn& client,
         return false;
     }
     const uint32_t database = client.pool->databases[slot].number;
-    const std::string number = std::to_string(database);
-    const std::string text =
-        "*2\r\n$6\r\nSELECT\r\n$" + std::to_string(number.size()) + "\r\n" + number + "\r\n";
+    std::string text;
+    resp::write_request(text, {"SELECT", std::to_string(database)});
     const bool full = conn.fragments.size() >= conn.server->queue_max;
     if (full && !proxy_->may_wait(conn, text.size(), &reason)) {
         *why = reason;

@@ -19,7 +19,6 @@ namespace {
 
 constexpr std::string_view multi_request = "*1\r\n$5\r\nMULTI\r\n";
 constexpr std::string_view exec_request = "*1\r\n$4\r\nEXEC\r\n";
-constexpr std::string_view unwatch_request = "*1\r\n$7\r\nUNWATCH\r\n";
 constexpr std::string_view check_request = "*1\r\n$5\r\nMULTI\r\n*1\r\n$7\r\nDISCARD\r\n";
 constexpr std::string_view aborted_response =
     "-EXECABORT Transaction discarded because of previous errors.\r\n";

@@ -47,10 +47,7 @@ void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script, uint64_t behin
     const std::optional<std::string> body = conn.server->pool().scripts.text(script);
     if (!body.has_value()) return;
     std::string text;
-    resp::write_array_header(text, 3);
-    resp::write_bulk(text, "SCRIPT");
-    resp::write_bulk(text, "LOAD");
-    resp::write_bulk(text, *body);
+    resp::write_request(text, {"SCRIPT", "LOAD", *body});
     if (!proxy.has_room_for(text.size() + behind)) return;
     Request* request = proxy.make_own_request();
     if (request == nullptr) return;

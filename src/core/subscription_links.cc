@@ -411,13 +411,10 @@ bool Subscriptions::ask(Link& link, Topic* topic, bool subscribes) {
     ServerConn& conn = *link.conn;
     std::string text;
     if (topic == nullptr) {
-        resp::write_array_header(text, 1);
-        resp::write_bulk(text, "PING");
+        resp::write_request(text, {"PING"});
     } else {
         const TopicWords& words = words_of(topic->kind);
-        resp::write_array_header(text, 2);
-        resp::write_bulk(text, subscribes ? words.subscribe : words.unsubscribe);
-        resp::write_bulk(text, topic->name);
+        resp::write_request(text, {subscribes ? words.subscribe : words.unsubscribe, topic->name});
     }
     if (!proxy_->has_room_for(text.size())) return false;
     const bool written = conn.out.append_copy(text, nullptr);
