@@ -1,5 +1,6 @@
 #include "reader.h"
 
+#include "ringmain/buffer/block.h"
 #include "ringmain/memcached/request_parser.h"
 
 #include <algorithm>
@@ -22,7 +23,6 @@ constexpr size_t pool_count_max = 1024;
 constexpr size_t server_count_max = 4096;               // of a pool
 constexpr uint64_t weight_sum_max = INT32_MAX;          // ketama counts them in 32 bits
 constexpr uint64_t modula_sum_max = 16U * 1024 * 1024;  // one entry of its table each
-constexpr uint64_t block_size = 16 * 1024;
 
 // Names that other proxies, or other places of this file, have for a thing.
 struct Synonym {

@@ -2,12 +2,13 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
-#include "ringmain/core/lock.h"
 #include "ringmain/resp/glob.h"
 
 #include <algorithm>
 #include <functional>
 #include <iterator>
+
+#include "lock.h"
 
 namespace ringmain::core {
 

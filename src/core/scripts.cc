@@ -2,10 +2,11 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/base/sha1.h"
-#include "ringmain/core/lock.h"
 
 #include <algorithm>
 #include <utility>
+
+#include "lock.h"
 
 namespace ringmain::core {
 

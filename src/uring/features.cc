@@ -1,13 +1,13 @@
 #include "ringmain/uring/features.h"
 
 #include "ringmain/uring/buffer_ring.h"
-#include "ringmain/uring/compat.h"
 #include "ringmain/uring/preflight.h"
 
 #include <array>
 #include <cerrno>
 #include <initializer_list>
 
+#include "compat.h"
 #include "patience.h"
 #include <liburing.h>
 

@@ -1,13 +1,13 @@
 #include "ringmain/uring/ring.h"
 
 #include "ringmain/uring/clock.h"
-#include "ringmain/uring/compat.h"
 #include "ringmain/uring/preflight.h"
 #include "ringmain/uring/socket.h"
 
 #include <algorithm>
 #include <cerrno>
 
+#include "compat.h"
 #include "epoll.h"
 #include "patience.h"
 #include <liburing.h>

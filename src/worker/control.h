@@ -13,7 +13,6 @@
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/serve.h"
 #include "ringmain/worker/timekeeper.h"
-#include "ringmain/worker/worker.h"
 
 #include <cstdint>
 #include <deque>
@@ -28,6 +27,7 @@
 #include "reporter.h"
 #include "signals.h"
 #include "supervisor.h"
+#include "worker.h"
 
 namespace ringmain::worker {
 

@@ -13,7 +13,6 @@
 #include "ringmain/uring/backend.h"
 #include "ringmain/uring/ring.h"
 #include "ringmain/worker/timekeeper.h"
-#include "ringmain/worker/worker.h"
 
 #include <cstdint>
 #include <memory>
@@ -23,6 +22,7 @@
 #include <vector>
 
 #include "port.h"
+#include "worker.h"
 
 namespace ringmain::worker {
 

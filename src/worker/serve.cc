@@ -11,7 +11,6 @@
 #include "ringmain/worker/io_choice.h"
 #include "ringmain/worker/roster.h"
 #include "ringmain/worker/timekeeper.h"
-#include "ringmain/worker/worker.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -22,6 +21,7 @@
 #include "control.h"
 #include "listeners.h"
 #include "pid_file.h"
+#include "worker.h"
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-#include "ringmain/worker/worker.h"
+#include "worker.h"
 
 #include "ringmain/buffer/block_pool.h"
 #include "ringmain/uring/clock.h"

@@ -90,7 +90,6 @@ class Streams {
 
     // What is left of it is the last part, which is delivered like any response.
     void end_response(ServerConn& conn);
-    static void begin_time_of_own(const ServerConn& conn);
 
     // A read of a key whose value was large lately, or a large request that is there as a whole,
     // goes on a connection that is set apart for it before anybody can wait behind it; what its
@@ -240,6 +239,7 @@ class Streams {
     [[nodiscard]] static bool is_dropping(const ServerConn& conn);
 
     void begin_time(ServerConn& conn);
+    static void begin_time_of_own(const ServerConn& conn);
     void note_moved(ServerConn& conn, uint64_t size);
     void note_part(ServerConn& conn, uint64_t size, uint64_t known_size);
     void note_kept(ServerConn& conn, uint64_t size, uint64_t known_size);

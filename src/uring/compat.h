@@ -1,5 +1,4 @@
-// ringmain/uring/compat.h - constants of the kernel's interface that liburing 2.3 does not know
-// yet.
+// src/uring/compat.h - constants of the kernel's interface that liburing 2.3 does not know yet.
 
 #pragma once
 

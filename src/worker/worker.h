@@ -1,4 +1,4 @@
-// ringmain/worker/worker.h - one thread with everything of its own: ring, memory, proxy.
+// src/worker/worker.h - one thread with everything of its own: ring, memory, proxy.
 
 #pragma once
 

@@ -1,4 +1,4 @@
-// ringmain/core/lock.h - for what workers share and seldom touch: held for a look-up, seldom met.
+// src/core/lock.h - for what workers share and seldom touch: held for a look-up, seldom met.
 
 #pragma once
 
