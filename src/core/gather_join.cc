@@ -51,7 +51,7 @@ class Joiner {
     [[nodiscard]] bool all_ok();
     [[nodiscard]] bool texts();
     [[nodiscard]] bool newest();
-    [[nodiscard]] bool listeners();
+    [[nodiscard]] bool hearers();
     [[nodiscard]] bool info();
     [[nodiscard]] bool exist();
     void keep_script();
@@ -185,7 +185,7 @@ bool Joiner::join_texts() {
         case Gathering::Largest:
             return resp::join_largest(parts_, out_) ? append(out_) : fail(misfit);
         case Gathering::PerChannel:
-            return listeners();
+            return hearers();
         case Gathering::And:
             return exist();
         case Gathering::AllOk:
@@ -205,7 +205,7 @@ bool Joiner::join_texts() {
 }
 
 // A server counts a worker once: the clients of this process are counted in their place.
-bool Joiner::listeners() {
+bool Joiner::hearers() {
     const Join& join = *request_.join;
     if (!resp::join_counts(parts_, join.owners, out_)) return fail(misfit);
     const bool is_shard = request_.command->name == "pubsub|shardnumsub";
@@ -219,7 +219,7 @@ bool Joiner::listeners() {
         const std::string_view name = reader.next()->text;
         const int64_t counted_there = reader.next()->number;
         const auto server = static_cast<uint32_t>(join.numbers[join.owners[i / 2]]);
-        const int64_t more = proxy_.subscriptions().more_listeners(pool_, kind, name, server);
+        const int64_t more = proxy_.subscriptions().more_hearers(pool_, kind, name, server);
         resp::write_bulk(out_, name);
         int64_t count = 0;
         if (__builtin_add_overflow(counted_there, more, &count)) count = counted_there;

@@ -15,7 +15,7 @@ std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
         const PoolKey pool_key = {pool.name, pool.protocol};
         shared.counters = &pools_by_key_.try_emplace(pool_key, workers_).first->second;
         shared.scripts = &scripts_by_pool_.try_emplace(pool.name).first->second;
-        shared.listeners = &listeners_by_pool_.try_emplace(pool.name, workers_).first->second;
+        shared.hearers = &hearers_by_pool_.try_emplace(pool.name, workers_).first->second;
         for (const config::Server& server : pool.servers) {
             const ServerKey key = {pool_key, server.ring_name, server.address};
             const auto [place, is_new] = servers_by_key_.try_emplace(key, workers_, last_number_);
@@ -30,7 +30,7 @@ void Shared::forget_others(const std::vector<const std::vector<PoolShared>*>& us
     std::set<const void*> kept;
     const auto keep = [&kept](const std::vector<PoolShared>& all) {
         for (const PoolShared& pool : all) {
-            kept.insert({pool.counters, pool.scripts, pool.listeners});
+            kept.insert({pool.counters, pool.scripts, pool.hearers});
             kept.insert(pool.servers.begin(), pool.servers.end());
         }
     };
@@ -41,7 +41,7 @@ void Shared::forget_others(const std::vector<const std::vector<PoolShared>*>& us
     const auto is_unused = [&kept](const auto& entry) { return !kept.contains(&entry.second); };
     std::erase_if(pools_by_key_, is_unused);
     std::erase_if(scripts_by_pool_, is_unused);
-    std::erase_if(listeners_by_pool_, is_unused);
+    std::erase_if(hearers_by_pool_, is_unused);
     std::erase_if(servers_by_key_, is_unused);
 }
 

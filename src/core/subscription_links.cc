@@ -153,20 +153,20 @@ void Subscriptions::note_held(Server& server, const Topic& topic, Spot& spot, bo
     if (spot.held == held) return;
     spot.held = held;
     server.link->held = held ? server.link->held + 1 : server.link->held - 1;
-    Listeners* listeners = listeners_of(server.pool());
-    if (listeners == nullptr) return;
+    Hearers* hearers = hearers_of(server.pool());
+    if (hearers == nullptr) return;
     if (held) {
-        listeners->hold(topic.kind, topic.name, server.number());
+        hearers->hold(topic.kind, topic.name, server.number());
     } else {
-        listeners->release(topic.kind, topic.name, server.number());
+        hearers->release(topic.kind, topic.name, server.number());
     }
 }
 
 // Its connection is lost, or about to be. The spots are the caller's.
 void Subscriptions::note_none_held(Server& server) {
     if (std::exchange(server.link->held, 0) == 0) return;
-    if (Listeners* listeners = listeners_of(server.pool())) {
-        listeners->release_all(server.number());
+    if (Hearers* hearers = hearers_of(server.pool())) {
+        hearers->release_all(server.number());
     }
 }
 

@@ -77,16 +77,16 @@ Topic* Subscriptions::find(const Pool& pool, TopicKind kind, std::string_view na
 }
 
 // Where the other workers see them; null where nobody looks.
-Listeners* Subscriptions::listeners_of(const Pool& pool) const {
+Hearers* Subscriptions::hearers_of(const Pool& pool) const {
     const Environment& environment = proxy_->environment();
     if (environment.worker_count == 1) return nullptr;
-    return &(*pool.shared->listeners)[environment.worker_index];
+    return &(*pool.shared->hearers)[environment.worker_index];
 }
 
-int64_t Subscriptions::more_listeners(const Pool& pool,
-                                      TopicKind kind,
-                                      std::string_view name,
-                                      uint32_t server) const {
+int64_t Subscriptions::more_hearers(const Pool& pool,
+                                    TopicKind kind,
+                                    std::string_view name,
+                                    uint32_t server) const {
     int64_t more = 0;
     if (const Topic* topic = find(pool, kind, name)) {
         const bool is_counted = std::ranges::any_of(topic->spots, [server](const Spot& spot) {
@@ -94,10 +94,10 @@ int64_t Subscriptions::more_listeners(const Pool& pool,
         });
         more = static_cast<int64_t>(topic->clients.size()) - (is_counted ? 1 : 0);
     }
-    if (listeners_of(pool) == nullptr) return more;
+    if (hearers_of(pool) == nullptr) return more;
     for (uint32_t worker = 0; worker < proxy_->environment().worker_count; ++worker) {
         if (worker == proxy_->environment().worker_index) continue;
-        more += (*pool.shared->listeners)[worker].more_listeners(kind, name, server);
+        more += (*pool.shared->hearers)[worker].more_hearers(kind, name, server);
     }
     return more;
 }
@@ -145,11 +145,11 @@ void Subscriptions::count_receivers(Request& request,
     const Environment& environment = proxy_->environment();
     for (uint32_t worker = 0; worker < environment.worker_count; ++worker) {
         if (worker == environment.worker_index) continue;
-        const Listeners& listeners = (*pool.shared->listeners)[worker];
-        more += listeners.more_receivers(kind, channel, server.number());
+        const Hearers& hearers = (*pool.shared->hearers)[worker];
+        more += hearers.more_receivers(kind, channel, server.number());
         if (!has_patterns) continue;
         const std::optional<int64_t> others =
-            listeners.more_by_patterns(channel, server.number(), steps_);
+            hearers.more_by_patterns(channel, server.number(), steps_);
         if (!others.has_value()) return;
         more += *others;
     }
@@ -194,8 +194,8 @@ void Subscriptions::join(ClientConn& client, Topic& topic) {
     client.pool->topics->subscriptions += 1;
     stats::PoolCounters& counters = *client.pool->counters;
     counters.subscriptions.add(1);
-    if (Listeners* listeners = listeners_of(*client.pool)) {
-        listeners->add(topic.kind, topic.name);
+    if (Hearers* hearers = hearers_of(*client.pool)) {
+        hearers->add(topic.kind, topic.name);
     }
     if (topic.clients.size() > 1) return;
     (topic.kind == TopicKind::Pattern ? counters.patterns : counters.channels).add(1);
@@ -215,8 +215,8 @@ void Subscriptions::part(ClientConn& client, Topic& topic) {
     Pool& pool = *client.pool;
     pool.topics->subscriptions -= 1;
     pool.counters->subscriptions.subtract(1);
-    if (Listeners* listeners = listeners_of(pool)) {
-        listeners->remove(topic.kind, topic.name);
+    if (Hearers* hearers = hearers_of(pool)) {
+        hearers->remove(topic.kind, topic.name);
     }
     if (topic.clients.empty()) {
         (topic.kind == TopicKind::Pattern ? pool.counters->patterns : pool.counters->channels)

@@ -308,7 +308,7 @@ bool World::check_listeners(const Worker& worker) {
     if (environment.worker_count == 1) return true;
     for (const auto& pool : proxy.pools()) {
         if (pool->topics == nullptr) continue;
-        const core::Listeners& listeners = (*pool->shared->listeners)[environment.worker_index];
+        const core::Hearers& hearers = (*pool->shared->hearers)[environment.worker_index];
         for (const auto& topics : pool->topics->by_kind) {
             for (const auto& [name, topic] : topics) {
                 const auto clients = static_cast<int64_t>(topic->clients.size());
@@ -316,9 +316,9 @@ bool World::check_listeners(const Worker& worker) {
                     const core::Spot* spot = topic->spot(*server);
                     const bool is_held = spot != nullptr && spot->held;
                     const uint32_t number = server->number();
-                    if (listeners.more_receivers(topic->kind, name, number) ==
+                    if (hearers.more_receivers(topic->kind, name, number) ==
                             (is_held ? clients - 1 : 0) &&
-                        listeners.more_listeners(topic->kind, name, number) ==
+                        hearers.more_hearers(topic->kind, name, number) ==
                             clients - (is_held ? 1 : 0)) {
                         continue;
                     }

@@ -12,7 +12,7 @@
 
 #include "ringmain/config/config.h"
 #include "ringmain/core/health.h"
-#include "ringmain/core/listeners.h"
+#include "ringmain/core/hearers.h"
 #include "ringmain/core/scripts.h"
 #include "ringmain/stats/counters.h"
 
@@ -40,7 +40,7 @@ struct PoolShared {
     std::vector<stats::PoolCounters>* counters = nullptr;  // by worker
     std::vector<ServerShared*> servers;  // in placement order, as config::Pool::servers
     Scripts* scripts = nullptr;
-    std::deque<Listeners>* listeners = nullptr;  // by worker
+    std::deque<Hearers>* hearers = nullptr;  // by worker
 };
 
 class Shared {
@@ -85,7 +85,7 @@ class Shared {
     // What configurations in use name, by pool, and by that, ring name and address.
     std::map<PoolKey, std::vector<stats::PoolCounters>> pools_by_key_;
     std::map<std::string, Scripts, std::less<>> scripts_by_pool_;
-    std::map<std::string, std::deque<Listeners>, std::less<>> listeners_by_pool_;
+    std::map<std::string, std::deque<Hearers>, std::less<>> hearers_by_pool_;
     std::map<ServerKey, ServerShared> servers_by_key_;
     uint32_t last_number_ = 0;
 };

@@ -38,7 +38,7 @@
 
 namespace ringmain::core {
 
-class Listeners;
+class Hearers;
 class Pool;
 class Proxy;
 
@@ -74,10 +74,10 @@ class Subscriptions {
 
     // How many more clients of this process listen to a channel than the server with that number
     // counts for them.
-    [[nodiscard]] int64_t more_listeners(const Pool& pool,
-                                         TopicKind kind,
-                                         std::string_view name,
-                                         uint32_t server) const;
+    [[nodiscard]] int64_t more_hearers(const Pool& pool,
+                                       TopicKind kind,
+                                       std::string_view name,
+                                       uint32_t server) const;
 
     // PUBLISH to `server`, which counts a worker once for a channel and once for a pattern: its
     // answer will have the clients of this process in their place, unless counting takes long: for
@@ -132,7 +132,7 @@ class Subscriptions {
     [[nodiscard]] Topic& topic_of(Pool& pool, TopicKind kind, std::string_view name);
     [[nodiscard]] static Topic* find(const Pool& pool, TopicKind kind, std::string_view name);
     void begin(Joining& joining, TopicKind kind, std::span<const std::string> names);
-    [[nodiscard]] Listeners* listeners_of(const Pool& pool) const;
+    [[nodiscard]] Hearers* hearers_of(const Pool& pool) const;
     [[nodiscard]] static int64_t more_receivers(const Topic& topic, const Server& server);
     [[nodiscard]] static std::optional<int64_t> more_by_patterns(const Server& server,
                                                                  std::string_view channel,

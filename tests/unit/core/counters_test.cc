@@ -86,17 +86,17 @@ TEST_CASE("a pool that no configuration in use has any more leaves nothing behin
     const core::ScriptId kept =
         with[0].scripts->keep(digest, "return 1", core::Scripts::Origin::Loaded);
     CHECK(with[0].scripts->is_kept(kept));
-    (*with[0].listeners)[0].add(core::TopicKind::Channel, "news");
+    (*with[0].hearers)[0].add(core::TopicKind::Channel, "news");
     (*with[0].counters)[0].fragments.set(3);
     shared.forget_others({&with});
     const core::PoolShared still = shared.pools_of(other)[0];
     CHECK(still.scripts->is_kept(kept));
-    CHECK((*still.listeners)[0].more_listeners(core::TopicKind::Channel, "news", 0) == 1);
+    CHECK((*still.hearers)[0].more_hearers(core::TopicKind::Channel, "news", 0) == 1);
     CHECK((*still.counters)[0].fragments.get() == 3);
     shared.forget_others({});
     const core::PoolShared back = shared.pools_of(other)[0];
     CHECK_FALSE(back.scripts->is_kept(kept));
-    CHECK((*back.listeners)[0].more_listeners(core::TopicKind::Channel, "news", 0) == 0);
+    CHECK((*back.hearers)[0].more_hearers(core::TopicKind::Channel, "news", 0) == 0);
     CHECK((*back.counters)[0].fragments.get() == 0);
 }
 

@@ -144,7 +144,7 @@ TEST_CASE("other workers' patterns take of the same steps") {
     config::Config config;
     config.pools.push_back(redis_pool(1));
     Process process(config, 2);
-    core::Listeners& others = (*process.shared.pools[0].listeners)[1];
+    core::Hearers& others = (*process.shared.pools[0].hearers)[1];
     World world(redis_pool(1), {.process = &process, .worker = 0});
     Channel& publisher = world.client();
     const std::string channel(60'000, 'a');
@@ -308,7 +308,7 @@ TEST_CASE("a worker that has ended listens to nothing") {
     Process process(config, 2);
     const core::PoolShared& pool = process.shared.pools[0];
     const auto more = [&pool] {
-        return (*pool.listeners)[1].more_listeners(
+        return (*pool.hearers)[1].more_hearers(
             core::TopicKind::Channel, "c", pool.servers[0]->number);
     };
     Loop loop(config, {.process = &process, .worker = 1});

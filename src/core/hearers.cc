@@ -1,4 +1,4 @@
-#include "ringmain/core/listeners.h"
+#include "ringmain/core/hearers.h"
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
@@ -19,36 +19,36 @@ constexpr size_t portion_max = 64;
 
 }  // namespace
 
-bool Listeners::Entry::is_held(uint32_t server) const {
+bool Hearers::Entry::is_held(uint32_t server) const {
     return std::ranges::binary_search(servers, server);
 }
 
-int64_t Listeners::Entry::more_receivers(uint32_t server) const {
+int64_t Hearers::Entry::more_receivers(uint32_t server) const {
     return is_held(server) ? static_cast<int64_t>(clients) - 1 : 0;
 }
 
-void Listeners::Entry::release(uint32_t server) {
+void Hearers::Entry::release(uint32_t server) {
     const auto place = std::ranges::lower_bound(servers, server);
     if (place != servers.end() && *place == server) servers.erase(place);
 }
 
-Listeners::Entry& Listeners::entry(TopicKind kind, std::string_view name) {
+Hearers::Entry& Hearers::entry(TopicKind kind, std::string_view name) {
     const auto found = of(kind).find(name);
     return found == of(kind).end() ? of(kind)[std::string(name)] : found->second;
 }
 
-const Listeners::Entry* Listeners::find(TopicKind kind, std::string_view name) const {
+const Hearers::Entry* Hearers::find(TopicKind kind, std::string_view name) const {
     const ByName& entries = entries_[static_cast<size_t>(kind)];
     const auto found = entries.find(name);
     return found == entries.end() ? nullptr : &found->second;
 }
 
-void Listeners::add(TopicKind kind, std::string_view name) {
+void Hearers::add(TopicKind kind, std::string_view name) {
     const Lock lock(busy_);
     entry(kind, name).clients += 1;
 }
 
-void Listeners::remove(TopicKind kind, std::string_view name) {
+void Hearers::remove(TopicKind kind, std::string_view name) {
     const Lock lock(busy_);
     const auto found = of(kind).find(name);
     RM_ASSERT(found != of(kind).end() && found->second.clients > 0);
@@ -56,14 +56,14 @@ void Listeners::remove(TopicKind kind, std::string_view name) {
     if (!found->second.is_used()) of(kind).erase(found);
 }
 
-void Listeners::hold(TopicKind kind, std::string_view name, uint32_t server) {
+void Hearers::hold(TopicKind kind, std::string_view name, uint32_t server) {
     const Lock lock(busy_);
     Entry& held = entry(kind, name);
     if (held.is_held(server)) return;
     held.servers.insert(std::ranges::lower_bound(held.servers, server), server);
 }
 
-void Listeners::release(TopicKind kind, std::string_view name, uint32_t server) {
+void Hearers::release(TopicKind kind, std::string_view name, uint32_t server) {
     const Lock lock(busy_);
     const auto found = of(kind).find(name);
     if (found == of(kind).end()) return;
@@ -72,7 +72,7 @@ void Listeners::release(TopicKind kind, std::string_view name, uint32_t server) 
 }
 
 // In portions: nobody else changes anything meanwhile.
-void Listeners::release_all(uint32_t server) {
+void Hearers::release_all(uint32_t server) {
     for (ByName& entries : entries_) {
         auto at = entries.begin();
         while (at != entries.end()) {
@@ -85,13 +85,13 @@ void Listeners::release_all(uint32_t server) {
     }
 }
 
-int64_t Listeners::more_receivers(TopicKind kind, std::string_view name, uint32_t server) const {
+int64_t Hearers::more_receivers(TopicKind kind, std::string_view name, uint32_t server) const {
     const Lock lock(busy_);
     const Entry* found = find(kind, name);
     return found == nullptr ? 0 : found->more_receivers(server);
 }
 
-int64_t Listeners::more_listeners(TopicKind kind, std::string_view name, uint32_t server) const {
+int64_t Hearers::more_hearers(TopicKind kind, std::string_view name, uint32_t server) const {
     const Lock lock(busy_);
     const Entry* found = find(kind, name);
     if (found == nullptr) return 0;
@@ -100,9 +100,9 @@ int64_t Listeners::more_listeners(TopicKind kind, std::string_view name, uint32_
 
 // The next ones behind `last`, or the first: those that change the server's number. How many were
 // looked at, less than a portion at the end.
-size_t Listeners::copy_patterns(uint32_t server,
-                                std::optional<std::string>& last,
-                                std::vector<Pattern>& patterns) const {
+size_t Hearers::copy_patterns(uint32_t server,
+                              std::optional<std::string>& last,
+                              std::vector<Pattern>& patterns) const {
     patterns.clear();
     const Lock lock(busy_);
     const ByName& entries = entries_[static_cast<size_t>(TopicKind::Pattern)];
@@ -118,9 +118,9 @@ size_t Listeners::copy_patterns(uint32_t server,
 }
 
 // The lock is not held while they are compared: who subscribes meanwhile does not wait for it.
-std::optional<int64_t> Listeners::more_by_patterns(std::string_view channel,
-                                                   uint32_t server,
-                                                   uint64_t& steps) const {
+std::optional<int64_t> Hearers::more_by_patterns(std::string_view channel,
+                                                 uint32_t server,
+                                                 uint64_t& steps) const {
     int64_t more = 0;
     std::optional<std::string> last;
     std::vector<Pattern> patterns;

@@ -1,4 +1,4 @@
-// ringmain/core/listeners.h - how many clients of a worker listen to each channel of a pool, and
+// ringmain/core/hearers.h - how many clients of a worker listen to each channel of a pool, and
 // which servers hold the worker's subscription.
 //
 // For PUBSUB NUMSUB and PUBLISH: a server that holds it counts a worker once, however many of its
@@ -23,12 +23,12 @@
 namespace ringmain::core {
 
 // Servers are named by their number (ServerShared), which outlives reloads.
-class Listeners {
+class Hearers {
   public:
-    Listeners() = default;
-    Listeners(const Listeners&) = delete;
-    Listeners& operator=(const Listeners&) = delete;
-    ~Listeners() = default;
+    Hearers() = default;
+    Hearers(const Hearers&) = delete;
+    Hearers& operator=(const Hearers&) = delete;
+    ~Hearers() = default;
 
     // One more, or one less, of those that there are.
     void add(TopicKind kind, std::string_view name);
@@ -46,9 +46,9 @@ class Listeners {
                                          std::string_view name,
                                          uint32_t server) const;
     // Who is subscribed, less the one that the server counts.
-    [[nodiscard]] int64_t more_listeners(TopicKind kind,
-                                         std::string_view name,
-                                         uint32_t server) const;
+    [[nodiscard]] int64_t more_hearers(TopicKind kind,
+                                       std::string_view name,
+                                       uint32_t server) const;
 
     // Of all patterns that match the channel, the sum of more_receivers(). Nothing when that takes
     // more than `steps`, from which its own are taken.
