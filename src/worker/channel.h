@@ -15,24 +15,28 @@
 
 namespace ringmain::worker {
 
-struct Channel {
+// Of the socket that a channel has now: the next one begins anew.
+struct ChannelState {
+    bool receiving = false;     // a receive is armed
+    bool send_pending = false;  // a send is under way
+    bool send_failed = false;   // none is possible any more; what has come is still read
+    bool cancelling = false;    // the receive is being cancelled
+    bool starved = false;       // the receive found no buffer
+    bool connected = false;     // to its server
+    bool watched = false;       // nudge_quiet() will look at it
+    bool quiet = false;         // nothing received since it looked last
+    bool ended = false;         // the peer sent its last byte
+    bool shut = false;          // we sent ours; a client lingers until it has read it
+    bool closing = false;       // the connection is gone; waits for `operations`
+};
+
+struct Channel : ChannelState {
     explicit Channel(BlockPool& blocks) : sending(blocks) {}
 
     int socket = -1;
     uint32_t index = 0;
     uint32_t generation = 0;
     uint16_t operations = 0;             // that will still complete
-    bool receiving = false;              // a receive is armed
-    bool send_pending = false;           // a send is under way
-    bool send_failed = false;            // none is possible any more; what has come is still read
-    bool cancelling = false;             // the receive is being cancelled
-    bool starved = false;                // the receive found no buffer
-    bool connected = false;              // to its server
-    bool watched = false;                // nudge_quiet() will look at it
-    bool quiet = false;                  // nothing received since it looked last
-    bool ended = false;                  // the peer sent its last byte
-    bool shut = false;                   // we sent ours; a client lingers until it has read it
-    bool closing = false;                // the connection is gone; waits for `operations`
     core::ClientConn* client = nullptr;  // at most one of the two
     core::ServerConn* server = nullptr;
     Chain sending;  // with the kernel, or the rest of it

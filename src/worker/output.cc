@@ -330,22 +330,11 @@ void Driver::close_if_quiet(Channel& channel) {
     if (channel.operations > 0) return;
     ::close(channel.socket);
     if (channel.starved) std::erase(starved_, &channel);
-    channel.starved = false;
-    const uint32_t index = channel.index;
-    const uint32_t generation = (channel.generation + 1) % uring::UserData::generation_end;
-    channels_[index]->sending.clear();
+    channel.sending.clear();
     channel.socket = -1;
-    channel.generation = generation;
-    channel.send_failed = false;
-    channel.send_pending = false;
-    channel.cancelling = false;
-    channel.quiet = false;
-    channel.watched = false;
-    channel.connected = false;
-    channel.ended = false;
-    channel.shut = false;
-    channel.closing = false;
-    free_channels_.push_back(index);
+    channel.generation = (channel.generation + 1) % uring::UserData::generation_end;
+    static_cast<ChannelState&>(channel) = {};
+    free_channels_.push_back(channel.index);
     closing_channels_ -= 1;
 }
 
