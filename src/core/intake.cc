@@ -195,7 +195,7 @@ void Proxy::parse_requests(ClientConn& client, auto& parser, Slice slice) {
             whole = std::move(intake.partial);
             if (!client.wants_input()) return;
         }
-        const Bytes bytes = whole.empty() ? Bytes(end) : Bytes(whole);
+        const Bytes bytes = all_of(whole, end);
         requests.count += 1;
         const Taken taken = waits ? Taken::Later : take_frame(*this, client, parser.frame(), bytes);
         parser.next();

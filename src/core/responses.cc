@@ -80,11 +80,6 @@ bool is_one_heard(const Fragment* fragment, uint32_t count) {
     return false;
 }
 
-// What came in parts, or else in one.
-Bytes all_of(const Chain& parts, Slice one) {
-    return parts.empty() ? Bytes(one) : Bytes(parts);
-}
-
 // Whether the answer says in what state the connection is for whoever comes next. An error of a
 // memcached may; what is no line of one is not kept.
 bool tells_state(const ServerConn& conn, const Fragment& fragment) {

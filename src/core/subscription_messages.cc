@@ -203,7 +203,7 @@ void Subscriptions::take(ServerConn& conn, Slice slice) {
         if (std::exchange(link.is_dropping, false)) {
             conn.server->pool().counters->messages_dropped.add(1);
         } else {
-            on_frame(conn, parser.frame(), whole.empty() ? Bytes(end) : Bytes(whole));
+            on_frame(conn, parser.frame(), all_of(whole, end));
         }
         if (is_lost(conn)) return;
         parser.next();

@@ -63,4 +63,9 @@ class Bytes {
     uint32_t size_ = 0;
 };
 
+// What came in parts, or else in one.
+[[nodiscard]] inline Bytes all_of(const Chain& parts, Slice one) {
+    return parts.empty() ? Bytes(one) : Bytes(parts);
+}
+
 }  // namespace ringmain
