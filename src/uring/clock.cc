@@ -26,6 +26,11 @@ WallTime wall_time() {
     return {.seconds = time.tv_sec, .nanoseconds = static_cast<int32_t>(time.tv_nsec)};
 }
 
+Duration wall_offset(Instant now) {
+    const WallTime wall = wall_time();
+    return {wall.seconds * 1'000'000'000 + wall.nanoseconds - now.ns};
+}
+
 Duration cpu_time(int clock) {
     timespec time = {};
     if (clock_gettime(clock, &time) != 0) return {};

@@ -16,15 +16,6 @@
 
 namespace ringmain::worker {
 
-namespace {
-
-Duration wall_offset(Instant now) {
-    const uring::WallTime wall = uring::wall_time();
-    return {wall.seconds * 1'000'000'000 + wall.nanoseconds - now.ns};
-}
-
-}  // namespace
-
 Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions& options)
     : options_(options),
       process_(describe_process()),
@@ -128,14 +119,15 @@ void Reporter::publish(Instant now) {
                            .ready_time = ready_time(worker.thread_id())});
     }
     process_.client_limit = clients_max(*options_.config, descriptor_limit());
-    auto next = std::make_unique<const stats::Snapshot>(collect({.config = options_.config,
-                                                                 .pools = options_.pools,
-                                                                 .workers = workers,
-                                                                 .process = process_,
-                                                                 .now = now,
-                                                                 .wall_offset = wall_offset(now),
-                                                                 .before = snapshot_.get(),
-                                                                 .before_at = taken_at_}));
+    auto next =
+        std::make_unique<const stats::Snapshot>(collect({.config = options_.config,
+                                                         .pools = options_.pools,
+                                                         .workers = workers,
+                                                         .process = process_,
+                                                         .now = now,
+                                                         .wall_offset = uring::wall_offset(now),
+                                                         .before = snapshot_.get(),
+                                                         .before_at = taken_at_}));
     snapshot_ = std::move(next);
     sources_.snapshot = snapshot_.get();
     taken_at_ = now;

@@ -36,8 +36,7 @@ void Driver::read_clock() {
     now_ = uring::now();
     if (!first && now_ - last_trim_ < trim_interval) return;
     // The calendar is read ten times a second; in between it runs with the monotonic clock.
-    const uring::WallTime wall = uring::wall_time();
-    wall_offset_ = {wall.seconds * 1'000'000'000 + wall.nanoseconds - now_.ns};
+    wall_offset_ = uring::wall_offset(now_);
 }
 
 // Nobody is to blame for what this worker took from them.

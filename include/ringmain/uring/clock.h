@@ -25,6 +25,9 @@ struct WallTime {
 
 [[nodiscard]] WallTime wall_time();
 
+// From what now() says to what the calendar does.
+[[nodiscard]] Duration wall_offset(Instant now);
+
 // CPU time of a thread, by the number that pthread_getcpuclockid() gives; zero when it has ended.
 [[nodiscard]] Duration cpu_time(int clock);
 
