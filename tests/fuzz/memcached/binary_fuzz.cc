@@ -4,6 +4,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/memcached/binary_forward.h"
 #include "ringmain/memcached/forward.h"
+#include "tests/fuzz/memcached/tell.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -39,26 +40,6 @@ struct Told {
         text += '\n';
     }
 };
-
-void feed(BinaryParser& parser, std::string_view piece, Told& told) {
-    while (!piece.empty() && !told.is_failed) {
-        const Fed fed = parser.feed(piece);
-        switch (fed.status) {
-            case ParseStatus::NeedMore:
-                RM_ASSERT(fed.consumed == piece.size());
-                return;
-            case ParseStatus::Complete:
-                RM_ASSERT(fed.consumed > 0);
-                told.add(parser.frame());
-                parser.next();
-                piece.remove_prefix(fed.consumed);
-                break;
-            case ParseStatus::Error:
-                told.is_failed = true;
-                break;
-        }
-    }
-}
 
 void check_cut(std::string_view bytes, size_t cut) {
     BinaryParser whole(limits);

@@ -3,6 +3,7 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/memcached/forward.h"
+#include "tests/fuzz/memcached/tell.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -44,27 +45,6 @@ struct Told {
         text += std::to_string(range.offset) + '+' + std::to_string(range.size) + ' ';
     }
 };
-
-void feed(RequestParser& parser, std::string_view piece, Told& told) {
-    while (!piece.empty() && !told.is_failed) {
-        const Fed fed = parser.feed(piece);
-        switch (fed.status) {
-            case ParseStatus::NeedMore:
-                RM_ASSERT(fed.consumed == piece.size());
-                return;
-            case ParseStatus::Complete:
-                RM_ASSERT(fed.consumed > 0);
-                told.add(parser.frame());
-                parser.next();
-                piece.remove_prefix(fed.consumed);
-                break;
-            case ParseStatus::Error:
-                told.is_failed = true;
-                told.text += parser.error();
-                break;
-        }
-    }
-}
 
 void check_cut(std::string_view bytes, size_t cut) {
     RequestParser whole(limits);

@@ -1,6 +1,6 @@
 // Errors of a memcached that say more of its connection than of the request that they answer.
 
-#include "tests/unit/core/world.h"
+#include "tests/unit/core/warm_memcached.h"
 
 #include <algorithm>
 #include <string>
@@ -20,32 +20,11 @@ const std::string dropped = server_error(
     "or ask for fewer values at once");
 
 // One server, which is connected and answers only what a test says, and clients.
-struct Short {
-    explicit Short(size_t count, config::Pool pool = memcached_pool(1)) : world(std::move(pool)) {
-        for (size_t i = 0; i < count; ++i) {
-            clients.push_back(&world.client());
-        }
-        CHECK(world.ask(*clients[0], get("warm")) == "END\r\n");
-        world.server(0).mood = Mood::Mute;
+struct Short : WarmMemcached {
+    explicit Short(size_t count, const config::Pool& pool = memcached_pool(1))
+        : WarmMemcached(count, pool) {
+        mute();
     }
-
-    // Each client says its own, in one batch.
-    void say(const std::vector<std::string>& requests) {
-        for (size_t i = 0; i < requests.size(); ++i) {
-            World::say(*clients[i], requests[i]);
-        }
-        world.settle();
-    }
-
-    void reply(std::string_view bytes) {
-        world.reply(0, bytes);
-        world.settle();
-    }
-
-    std::string heard(size_t client) { return World::heard(*clients[client]); }
-
-    World world;
-    std::vector<Channel*> clients;
 };
 
 }  // namespace

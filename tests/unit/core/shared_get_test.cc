@@ -2,7 +2,7 @@
 // alone.
 
 #include "ringmain/core/limits.h"
-#include "tests/unit/core/world.h"
+#include "tests/unit/core/warm_memcached.h"
 
 #include <string>
 #include <string_view>
@@ -22,16 +22,11 @@ config::Pool whole(config::Pool pool) {
     return pool;
 }
 
-// One server, which is connected, and clients.
-struct Lines {
+struct Lines : WarmMemcached {
     explicit Lines(size_t count,
                    const Loop::Options& options = {},
                    const config::Pool& pool = memcached_pool(1))
-        : world(pool, options) {
-        for (size_t i = 0; i < count; ++i) {
-            clients.push_back(&world.client());
-        }
-        CHECK(world.ask(*clients[0], get("warm")) == end);
+        : WarmMemcached(count, pool, options) {
         log().clear();
     }
 
@@ -39,29 +34,8 @@ struct Lines {
 
     std::string& data(const std::string& key) { return world.server(0).memcached.values[key]; }
 
-    // The server reads on by itself, but answers only what a test says.
-    void mute() { world.server(0).mood = Mood::Mute; }
-
     // The line that went to the silent server.
     std::string sent() { return World::heard(*world.link(0)); }
-
-    // Each client says its own.
-    void say(const std::vector<std::string>& requests) {
-        for (size_t i = 0; i < requests.size(); ++i) {
-            World::say(*clients[i], requests[i]);
-        }
-        world.settle();
-    }
-
-    void reply(std::string_view bytes) {
-        world.reply(0, bytes);
-        world.settle();
-    }
-
-    std::string heard(size_t client) { return World::heard(*clients[client]); }
-
-    World world;
-    std::vector<Channel*> clients;
 };
 
 const std::string not_asked = server_error(s0 + "sent a value for a key that was not asked for");
