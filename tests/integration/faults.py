@@ -1,5 +1,7 @@
 """What the tests with faults of real servers share: three servers under a checked load."""
+import os
 import re
+import signal
 import threading
 import time
 
@@ -8,6 +10,7 @@ from harness import Case, MemcachedServer, RedisServer, Ringmain, wait_for
 
 TIMEOUT_MS = 400
 TIMEOUT = TIMEOUT_MS / 1000
+SOMEBODY_ELSE = 1000  # a writer that is no client of the load
 SLACK = 0.05         # by which a request's end may come after its timeout
 QUIET_P99 = 0.03     # a p99 below this is good whatever it was before
 
@@ -161,3 +164,60 @@ class FaultCase(Case):
         thread.start()
         self.addCleanup(thread.join, 20)
         return thread
+
+
+class StopAndKill:
+    """What a server of either protocol is put through. other_data() is the protocol's."""
+
+    def test_a_stopped_server(self):
+        self.begin()
+        self.warm_up()
+        for seconds in (2.0, 0.9):  # long enough for its connection to be given up, and not
+            since = self.fault_begins()
+            os.kill(self.bad.pid, signal.SIGSTOP)
+            time.sleep(seconds)
+            os.kill(self.bad.pid, signal.SIGCONT)
+            until = time.monotonic()
+            self.settles(within=1.0)
+            self.others_unharmed(since, until)
+            self.affected_end_in_time(since)
+            errors = self.errors_name_the_server(since)
+            self.assertGreater(sum(errors.values()), 10)
+        self.serves_again(within=0.5, since=time.monotonic())
+        self.finish_load()
+
+    def test_a_killed_server_that_comes_back_with_other_data(self):
+        self.begin()
+        self.warm_up()
+        since = self.fault_begins()
+        self.bad.kill()
+        time.sleep(0.7)
+        self.bad.start()
+        self.other_data()
+        back = time.monotonic()
+        self.settles(within=1.0)
+        self.serves_again(within=1.0, since=back)
+        self.others_unharmed(since, back)
+        failed = [answer for answer in self.affected_end_in_time(since, back)
+                  if answer.error is not None]
+        # Nobody waits for a server that refuses.
+        slow = max(answer.latency for answer in failed)
+        self.assertLess(slow, 0.1 + self.load.allowance(since, back))
+        self.errors_name_the_server(since)
+        self.assertEqual(self.load.closed, [], "clients were closed")
+        self.finish_load()
+
+
+class LeaveAndReturn:
+    """The same where such a server is ejected: goes_and_comes() is the protocol's."""
+
+    def test_a_stopped_server_leaves_and_returns(self):
+        self.goes_and_comes(lambda: os.kill(self.bad.pid, signal.SIGSTOP),
+                            lambda: os.kill(self.bad.pid, signal.SIGCONT), seconds=2.2)
+
+    def test_a_killed_server_leaves_and_returns_with_other_data(self):
+        def mends():
+            self.bad.start()
+            self.other_data()
+
+        self.goes_and_comes(lambda: self.bad.kill(), mends, seconds=1.5)

@@ -9,11 +9,10 @@ import time
 
 from checked import errors_by_text, make_value, touching
 from fakes import fake_redis
-from faults import TIMEOUT, FaultCase
+from faults import SOMEBODY_ELSE, TIMEOUT, FaultCase, LeaveAndReturn, StopAndKill
 from harness import Ringmain, main, needs_ringmain, wait_for
 from wire import ErrorReply, bulk, decode, resp
 
-SOMEBODY_ELSE = 1000  # a writer that is no client of the load
 BUSY_FOR_A_SECOND = """
 local function now() local t = redis.call('TIME') return t[1] * 1000000 + t[2] end
 local began = now()
@@ -25,47 +24,19 @@ LOADING = "LOADING Redis is loading the dataset in memory"
 BUSY = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 
 
+class RedisFaults(FaultCase):
+    def other_data(self):
+        """Puts values of somebody else under the load's keys, straight into the restarted server."""
+        keys = [key for key, server in self.load.server_of.items() if server == self.faulty]
+        with self.bad.client() as client:
+            client.send(b"".join(resp("SET", key, make_value(key, SOMEBODY_ELSE, number))
+                                 for number, key in enumerate(keys)))
+            client.read_many(len(keys))
+
+
 @needs_ringmain
-class WithoutEjection(FaultCase):
+class WithoutEjection(StopAndKill, RedisFaults):
     server_options = (*DEBUGGING, "--busy-reply-threshold", "150")
-
-    def test_a_stopped_server(self):
-        self.begin()
-        self.warm_up()
-        for seconds in (2.0, 0.9):  # long enough for its connection to be given up, and not
-            since = self.fault_begins()
-            os.kill(self.bad.pid, signal.SIGSTOP)
-            time.sleep(seconds)
-            os.kill(self.bad.pid, signal.SIGCONT)
-            until = time.monotonic()
-            self.settles(within=1.0)
-            self.others_unharmed(since, until)
-            self.affected_end_in_time(since)
-            errors = self.errors_name_the_server(since)
-            self.assertGreater(sum(errors.values()), 10)
-        self.serves_again(within=0.5, since=time.monotonic())
-        self.finish_load()
-
-    def test_a_killed_server_that_comes_back_with_other_data(self):
-        self.begin()
-        self.warm_up()
-        since = self.fault_begins()
-        self.bad.kill()
-        time.sleep(0.7)
-        self.bad.start()
-        other_data(self)
-        back = time.monotonic()
-        self.settles(within=1.0)
-        self.serves_again(within=1.0, since=back)
-        self.others_unharmed(since, back)
-        failed = [answer for answer in self.affected_end_in_time(since, back)
-                  if answer.error is not None]
-        # Nobody waits for a server that refuses.
-        slow = max(answer.latency for answer in failed)
-        self.assertLess(slow, 0.1 + self.load.allowance(since, back))
-        self.errors_name_the_server(since)
-        self.assertEqual(len(self.load.closed), 0, "clients were closed")
-        self.finish_load()
 
     def test_paused_clients_and_a_sleeping_server(self):
         self.begin()
@@ -132,17 +103,8 @@ class WithoutEjection(FaultCase):
         self.finish_load()
 
 
-def other_data(case):
-    """Puts values of somebody else under the load's keys, straight into the restarted server."""
-    keys = [key for key, server in case.load.server_of.items() if server == case.faulty]
-    with case.bad.client() as client:
-        client.send(b"".join(resp("SET", key, make_value(key, SOMEBODY_ELSE, number))
-                             for number, key in enumerate(keys)))
-        client.read_many(len(keys))
-
-
 @needs_ringmain
-class WithEjection(FaultCase):
+class WithEjection(LeaveAndReturn, RedisFaults):
     server_options = DEBUGGING
     retry = 1.0
     pool_options = {"auto_eject_hosts": True, "server_failure_limit": 2,
@@ -163,7 +125,8 @@ class WithEjection(FaultCase):
             self.assertEqual(self.servers[place[key]].call("GET", key), str(number).encode())
         return place
 
-    def goes_and_comes(self, breaks, mends, seconds=2.2):
+    def goes_and_comes(self, breaks, mends, seconds):
+        self.both_workers()
         keys = self.faulty_keys()
         since = self.fault_begins()
         breaks()
@@ -190,20 +153,6 @@ class WithEjection(FaultCase):
         for key in keys:
             self.assertEqual(self.bad.call("GET", key), b"home")
         self.finish_load()
-
-    def test_a_stopped_server_leaves_and_returns(self):
-        self.both_workers()
-        self.goes_and_comes(lambda: os.kill(self.bad.pid, signal.SIGSTOP),
-                            lambda: os.kill(self.bad.pid, signal.SIGCONT))
-
-    def test_a_killed_server_leaves_and_returns_with_other_data(self):
-        self.both_workers()
-
-        def mends():
-            self.bad.start()
-            other_data(self)
-
-        self.goes_and_comes(self.bad.kill, mends, seconds=1.5)
 
     def test_a_loading_server_is_not_used_before_it_is_loaded(self):
         self.both_workers()
