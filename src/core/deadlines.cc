@@ -152,8 +152,8 @@ void Proxy::check_closed(ServerConn& conn) {
     }
     Server& server = *conn.server;
     Health& health = server.health();
-    const config::Pool& pool = *server.pool().options;
-    const bool wanted = pool.preconnect && !conn.resp3 && !conn.is_selected;
+    const config::Pool& options = *server.pool().options;
+    const bool wanted = options.preconnect && !conn.resp3 && !conn.is_selected;
     const bool is_asked = health.is_down() || server.silence.is_silent();
     if (draining_ || conn.is_spare || !server.live || server.pool().retired ||
         (!wanted && !is_asked)) {
@@ -165,7 +165,6 @@ void Proxy::check_closed(ServerConn& conn) {
         return;
     }
     if (health.is_down()) {
-        const config::Pool& options = *server.pool().options;
         const int64_t answer_ms =
             options.timeout_ms > 0 ? options.timeout_ms : options.connect_timeout_ms;
         const Duration attempt = Duration::millis(options.connect_timeout_ms + answer_ms);

@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "front.h"
+
 namespace ringmain::core {
 
 namespace {
@@ -59,7 +61,7 @@ void Leases::give_up_databases(const Pool& pool) {
         if (!is_free(pool, slot)) continue;
         for (const auto& server : pool.servers) {
             for (ServerConn* conn : server->in_slot(slot)) {
-                if (conn != nullptr) proxy_->lose(*conn, "is not needed any more", Blame::Nobody);
+                if (conn != nullptr) proxy_->lose(*conn, unneeded_reason, Blame::Nobody);
             }
         }
     }

@@ -117,6 +117,10 @@ inline constexpr std::string_view crowded_reason = "takes no more connections: "
     return std::string(crowded_reason).append(answer);
 }
 
+// Of connections that nobody lost.
+inline constexpr std::string_view unneeded_reason = "is not needed any more";
+inline constexpr std::string_view left_reason = "was left by its client";
+
 // Whether so much more may wait for the connection.
 [[nodiscard]] inline bool has_room(const ServerConn& conn, uint64_t bytes) {
     const Server& server = *conn.server;

@@ -7,15 +7,9 @@
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
+#include "front.h"
+
 namespace ringmain::core {
-
-namespace {
-
-using IdleLeases = decltype(Server::idle_leases);
-
-constexpr std::string_view unneeded = "is not needed any more";
-
-}  // namespace
 
 ServerConn* Leases::find_idle(Server& server, bool resp3, uint32_t database) {
     for (ServerConn* conn = server.idle_leases.back(); conn != nullptr;
@@ -52,9 +46,8 @@ bool Leases::may_keep(const ServerConn& conn) const {
 void Leases::give_back(ServerConn& conn) {
     release(conn);
     Server& server = *conn.server;
-    const bool is_clean = conn.fragments.empty() && conn.out.empty() && !conn.ends;
-    if (!is_clean || !may_keep(conn)) {
-        proxy_->lose(conn, unneeded, Blame::Nobody);
+    if (!conn.is_at_rest() || !may_keep(conn)) {
+        proxy_->lose(conn, unneeded_reason, Blame::Nobody);
         return;
     }
     conn.used_at = proxy_->now();
@@ -77,13 +70,13 @@ void Leases::make_room(const Pool& pool, uint64_t leased) {
             if (oldest == nullptr || conn->used_at < oldest->used_at) oldest = conn;
         }
         if (oldest == nullptr || open < pool.options->leases_max) return;
-        proxy_->lose(*oldest, unneeded, Blame::Nobody);
+        proxy_->lose(*oldest, unneeded_reason, Blame::Nobody);
     }
 }
 
 void Leases::give_up_idle(Server& server) {
     while (ServerConn* conn = server.idle_leases.front()) {
-        proxy_->lose(*conn, unneeded, Blame::Nobody);
+        proxy_->lose(*conn, unneeded_reason, Blame::Nobody);
     }
 }
 

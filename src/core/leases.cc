@@ -79,7 +79,7 @@ void Leases::reset(ClientConn& client) {
     if (client.session == nullptr) return;
     Session& session = *client.session;
     for (ServerConn* conn : {session.watching, session.waiting}) {
-        if (conn != nullptr) proxy_->lose(*conn, "was left by its client", Blame::Nobody);
+        if (conn != nullptr) proxy_->lose(*conn, left_reason, Blame::Nobody);
     }
     forget_steps(client);
     session.end_transaction();
@@ -91,7 +91,7 @@ void Leases::reset(ClientConn& client) {
 
 void Leases::stop_watching(ClientConn& client, std::string_view why) {
     if (client.session == nullptr || client.session->watching == nullptr) return;
-    proxy_->lose(*client.session->watching, "was left by its client", Blame::Nobody);
+    proxy_->lose(*client.session->watching, left_reason, Blame::Nobody);
     client.session->lost = why;
     note_change(client);
 }
@@ -145,7 +145,7 @@ void Leases::finish_wait(ClientConn& client) {
     }
     ServerConn& conn = *session.waiting;
     proxy_->fail_all(conn, text, stats::Reason::Other);
-    proxy_->lose(conn, "was left by its client", Blame::Nobody);
+    proxy_->lose(conn, left_reason, Blame::Nobody);
 }
 
 bool Leases::has_ended(const ClientConn& client) {
@@ -259,12 +259,11 @@ void Leases::release(ServerConn& conn) {
 // again when it has answered that none is.
 void Leases::give_up_watch(ServerConn& conn) {
     release(conn);
-    const bool is_clean = conn.fragments.empty() && conn.out.empty() && !conn.ends;
-    const bool may_ask = conn.state == ServerConn::State::Ready && is_clean && may_keep(conn) &&
-                         proxy_->has_room_for(block_size);
+    const bool may_ask = conn.state == ServerConn::State::Ready && conn.is_at_rest() &&
+                         may_keep(conn) && proxy_->has_room_for(block_size);
     Request* request = may_ask ? proxy_->make_own_request() : nullptr;
     if (request == nullptr) {
-        proxy_->lose(conn, "is not needed any more", Blame::Nobody);
+        proxy_->lose(conn, unneeded_reason, Blame::Nobody);
         return;
     }
     request->only.special = Special::Unwatch;
@@ -394,7 +393,7 @@ void Leases::check_idle(ServerConn& conn) {
         return;
     }
     if (conn.lessee == nullptr) {
-        proxy_->lose(conn, "is not needed any more", Blame::Nobody);
+        proxy_->lose(conn, unneeded_reason, Blame::Nobody);
         return;
     }
     ClientConn& client = *conn.lessee;

@@ -435,7 +435,7 @@ void Streams::abandon(ClientConn& client) {
         conn.is_cut = true;
         conn.fragments.back()->abandoned = true;
     } else {
-        proxy_->lose(conn, "was left by its client", Blame::Nobody);
+        proxy_->lose(conn, left_reason, Blame::Nobody);
     }
     if (client.barrier && !client.requests.empty()) proxy_->hold_back(client);
 }

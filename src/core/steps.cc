@@ -179,7 +179,7 @@ void Leases::forget_steps(ClientConn& client) {
         // With an answer on its way it is looked at when that is there (on_answered).
         release(*conn);
         if (waits) {
-            proxy_->lose(*conn, "is not needed any more", Blame::Nobody);
+            proxy_->lose(*conn, unneeded_reason, Blame::Nobody);
         } else if (conn->fragments.empty()) {
             give_up_watch(*conn);
         }
@@ -191,7 +191,7 @@ void Leases::forget_steps(ClientConn& client) {
 void Leases::lose_leases(const Steps& steps) {
     const std::vector<ServerConn*> held = steps.leases;
     for (ServerConn* conn : held) {
-        if (conn != nullptr) proxy_->lose(*conn, "was left by its client", Blame::Nobody);
+        if (conn != nullptr) proxy_->lose(*conn, left_reason, Blame::Nobody);
     }
 }
 

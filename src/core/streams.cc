@@ -339,7 +339,7 @@ bool Streams::check(ServerConn& conn) {
 void Streams::on_answered(ServerConn& conn) {
     if (!conn.set_apart) return;
     if (conn.is_cut && conn.fragments.size() <= 1) {
-        proxy_->lose(conn, "was left by its client", Blame::Nobody);
+        proxy_->lose(conn, left_reason, Blame::Nobody);
         return;
     }
     if (!conn.fragments.empty()) return;

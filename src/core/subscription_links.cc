@@ -503,7 +503,7 @@ void Subscriptions::check_ready(Link& link) {
         if (now < until) {
             proxy_->wake_at(until);
         } else if (link.todo.empty()) {
-            proxy_->lose(conn, "is not needed any more", Blame::Nobody);
+            proxy_->lose(conn, unneeded_reason, Blame::Nobody);
         }
         return;
     }

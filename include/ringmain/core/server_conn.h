@@ -86,6 +86,9 @@ class ServerConn {
         return ends && state == State::Ready && out.empty();
     }
 
+    // Nothing is to be sent or answered on it, and more may be said.
+    [[nodiscard]] bool is_at_rest() const { return fragments.empty() && out.empty() && !ends; }
+
     // When it was seen to get through last. What fails on it may have failed since, and not by
     // itself: one event takes many connections with it, of which the idle ones show it later.
     [[nodiscard]] Instant worked_at() const { return std::max(since, heard_at); }
