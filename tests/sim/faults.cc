@@ -107,6 +107,7 @@ uint32_t faults_behind(std::string_view answer, int32_t* server) {
     std::string_view text = answer;
     bool own = false;
     for (const std::string_view prefix : {"-ERR ringmain: the transaction is lost: ",
+                                          "-ERR ringmain: keys that were watched before are lost: ",
                                           "-EXECABORT ringmain: transaction discarded: ",
                                           "-ERR ringmain: ",
                                           "SERVER_ERROR ringmain: "}) {
