@@ -56,8 +56,10 @@ bool Talker::may_be_cut_off() const {
 
 // Of a request of a user: whether there is no such user any more, and what is wrong with that.
 bool Talker::is_shut_out(const Expected& next, std::string_view answer, std::string* wrong) {
-    const bool hears_so = answer.starts_with("-NOAUTH ") ||
-                          answer.starts_with("-ERR Protocol error: unauthenticated ");
+    const bool hears_so =
+        answer.starts_with("-NOAUTH ") ||
+        answer.starts_with("-EXECABORT Transaction discarded because of: NOAUTH ") ||
+        answer.starts_with("-ERR Protocol error: unauthenticated ");
     const Instant gone_at = truth_->doors[worker_].user_gone_at;
     if (!hears_so) {
         // What has too few arguments is refused before that.
