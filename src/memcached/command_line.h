@@ -50,4 +50,7 @@ struct CommandLine {
 [[nodiscard]] Demand read_classic(CommandLine& command);
 [[nodiscard]] Demand read_meta(CommandLine& command);
 
+// Of an ms that was found right: some memcached takes it. What none takes leaves the older value.
+[[nodiscard]] bool has_known_flags(std::string_view line);
+
 }  // namespace ringmain::memcached

@@ -180,7 +180,26 @@ Demand read_set(CommandLine& command, const MetaWords& words, bool is_right) {
     return {.has_data = true, .data_size = *data_size};
 }
 
+bool is_known_flag(std::string_view flag) {
+    constexpr std::string_view letters = "bcfhklqstuvCDEFIJLMNOPRT";
+    constexpr std::string_view modes = "EAPRSeaprs";
+    if (flag.front() == 'M') return modes.find(flag[1]) != std::string_view::npos;
+    return letters.find(flag.front()) != std::string_view::npos;
+}
+
 }  // namespace
+
+bool has_known_flags(std::string_view line) {
+    constexpr size_t words_before = 3;
+    Words words(line);
+    for (size_t i = 0; i < words_before; ++i) {
+        static_cast<void>(words.next());
+    }
+    for (std::string_view flag = words.next(); !flag.empty(); flag = words.next()) {
+        if (!is_known_flag(flag)) return false;
+    }
+    return true;
+}
 
 Demand read_meta(CommandLine& command) {
     const Verb verb = command.frame->verb;

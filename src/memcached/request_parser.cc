@@ -106,8 +106,9 @@ Fed RequestParser::end_line(std::string_view line, std::string_view rest, size_t
 
 // The line may be in line_.
 void RequestParser::refuse_value(std::string_view line) {
-    if (frame_.verb == Verb::Set || frame_.verb == Verb::MetaSet) {
-        std::string removal(frame_.verb == Verb::Set ? "delete " : "md ");
+    const bool is_meta = frame_.verb == Verb::MetaSet && has_known_flags(line);
+    if (frame_.verb == Verb::Set || is_meta) {
+        std::string removal(is_meta ? "md " : "delete ");
         removal.append(line.substr(frame_.keys[0].offset, frame_.keys[0].size));
         if (frame_.base64_key) removal += " b";
         line_ = std::move(removal.append("\r\n"));

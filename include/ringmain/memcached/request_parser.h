@@ -91,8 +91,8 @@ struct RequestFrame {
     // Invalid: the line for the client, with its line end; static text. Empty: say nothing, since
     // the client asked for "noreply" and memcached is silent here, too.
     std::string_view answer;
-    // Invalid, of a set or ms whose value is too large: the whole request that removes the value
-    // before it, which memcached does not leave behind either. Good until next().
+    // Invalid, of a set or ms with known flags whose value is too large: the whole request that
+    // removes the value before it, which memcached does not leave behind either. Good until next().
     std::string_view removal;
 };
 

@@ -647,6 +647,22 @@ TEST_CASE("memcached: a value beyond request_size_max leaves no older one behind
             CHECK(world.ask(client, "append " + key + " 0 0 2000\r\n" + large + "\r\n" + get) ==
                   refusal + "VALUE " + key + " 0 3\r\nold\r\nEND\r\n");
         }
+        // Nor does memcached remove a value for an ms that it would refuse at any size.
+        const std::string key = world.key_on(0);
+        const std::string get = "get " + key + "\r\n";
+        const std::string old = "VALUE " + key + " 0 3\r\nold\r\nEND\r\n";
+        world.ask(client, set(key, "old"));
+        for (const char* flags : {"Mz", "z", "c S", "MSS", "Tx", "k k"}) {
+            CAPTURE(flags);
+            const std::string line = "ms " + key + " 2000 " + flags + "\r\n";
+            CHECK(world.ask(client, line + large + "\r\n" + get).ends_with("\r\n" + old));
+        }
+        for (const char* flags : {"", "MS", "ME", "Mr", "T0 F1 c", "k s I C5", "T007 Oabc"}) {
+            CAPTURE(flags);
+            world.ask(client, set(key, "old"));
+            const std::string line = "ms " + key + " 2000 " + flags + "\r\n";
+            CHECK(world.ask(client, line + large + "\r\n" + get) == refusal + "END\r\n");
+        }
         // The key is placed and removed as what it stands for: "a b".
         const uint32_t server = world.server_of("a b");
         world.ask(client, "ms YSBi 3 b\r\nold\r\n");
