@@ -65,13 +65,18 @@ Demand read_update(CommandLine& command) {
     RequestFrame& frame = *command.frame;
     const Arguments arguments(command.words);
     const size_t count = frame.verb == Verb::Cas ? 5 : 4;
-    if (arguments.count != count && arguments.count != count + 1) {
-        command.refuse(answers::error);
+    const auto& [key, flags, exptime, length, cas, rest] = arguments.words;
+    if (arguments.count < count) {
+        command.refuse(answers::error);  // which word is missing nobody knows
         return {};
+    }
+    if (arguments.count > count + 1) {
+        command.refuse(answers::error);
+        const std::optional<uint32_t> skipped = read_length(length);
+        return {.has_data = skipped.has_value(), .data_size = skipped.value_or(0)};
     }
     frame.noreply = arguments.end_in_noreply();
 
-    const auto& [key, flags, exptime, length, cas, rest] = arguments.words;
     const bool is_right = is_key(key) && !command.words.has_break() &&
                           read_unsigned(flags, UINT32_MAX).has_value() &&
                           is_signed_number(exptime) &&

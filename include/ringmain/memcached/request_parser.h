@@ -5,8 +5,8 @@
 // delta 64 bits, a length within the limit. LF ends a line, CR before it is dropped. A request that
 // fails a check becomes a frame of verb Invalid whose `answer` is memcached's own line, and the
 // parser goes on with the next request. The data block of a refused request is swallowed whenever
-// its length is known, also where memcached would run it as a command (a key of 251 bytes):
-// what was sent as data never becomes a request.
+// a length stands in its place, also where memcached would run it as a command (a key of 251 bytes,
+// a word too many); not when words are missing, since nobody knows which.
 //
 // A line that arrives in one piece is read in place; one that is cut is copied to a small buffer.
 //
