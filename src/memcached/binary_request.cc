@@ -271,7 +271,8 @@ Rewritten rewrite_line(const BinaryFrame& frame,
     std::string_view& key = source.key.text;
     if (frame.meaning.command == BinaryCommand::Stat) {
         key = stat_name(key);
-        if (!fits_into_text(key) && !is_detail(key)) return Rewritten::UnknownStat;
+        const bool is_right = key.starts_with("detail") ? is_detail(key) : fits_into_text(key);
+        if (!is_right) return Rewritten::UnknownStat;
     } else if (!fits_into_text(key)) {
         if (key.size() > binary_key_encoded_max) return Rewritten::KeyTooLong;
         encoded = encode_base64(key);

@@ -229,7 +229,7 @@ class Commands(BinaryCase):
         self.assertEqual((status, name, dump), (0, b"detailed", []))
         self.assertIn(b"PREFIX pre get 1 hit 0 set 0 del 0\r\n", text)
         self.assertTrue(text.endswith(b"\r\nEND\r\n"), text)
-        for kind in (b"detail x", b"detail  on", b"items x"):
+        for kind in (b"detail", b"detail x", b"detail  on", b"items x"):
             status, _, _, text = parts(self.ask_one(client, packet(STAT, kind)))
             self.assertEqual((status, text), (1, b"Not found"), kind)
         self.assertEqual(self.ask(client, packet(STAT, b"detail off")), [end])

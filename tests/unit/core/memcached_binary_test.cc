@@ -179,7 +179,7 @@ TEST_CASE("binary: what concerns all servers, and what is answered here") {
               .starts_with("10 s00 kringmain_version v"));
     CHECK(ask(world, client, packet({.opcode = 0x10, .key = "cachedump"})) ==
           "10 s83 vringmain: 'stats cachedump' is per server: ask the server");
-    for (const char* kind : {"\r\n", "bogus"}) {
+    for (const char* kind : {"\r\n", "bogus", "detail", "detail foo", "details"}) {
         CHECK(ask(world, client, packet({.opcode = 0x10, .key = kind})) == "10 s01 vNot found");
     }
     CHECK(ask(world, client, packet({.opcode = 0x0B})) == "0b s00 v1.6.18");
