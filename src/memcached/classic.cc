@@ -160,20 +160,7 @@ void read_stats(CommandLine& command) {
     if (arguments.count > Arguments::kept || command.words.has_break()) {
         return command.refuse(answers::error);
     }
-    // memcached answers these two with a STAT line and no END, which nobody can tell from the
-    // beginning of a longer answer.
-    const std::string_view what = arguments.words[0];
-    if (what == "sizes_enable") {
-        return command.refuse(
-            "CLIENT_ERROR ringmain: 'stats sizes_enable' is not supported: ask each server "
-            "itself\r\n");
-    }
-    if (what == "sizes_disable") {
-        return command.refuse(
-            "CLIENT_ERROR ringmain: 'stats sizes_disable' is not supported: ask each server "
-            "itself\r\n");
-    }
-    command.frame->argument = command.range_of(what);
+    command.frame->argument = command.range_of(arguments.words[0]);
 }
 
 }  // namespace

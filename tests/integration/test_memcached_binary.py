@@ -242,6 +242,9 @@ class Commands(BinaryCase):
         status, _, _, text = parts(self.ask_one(client, packet(STAT, b"cachedump")))
         self.assertEqual((status, text), (0x83, b"ringmain: 'stats cachedump' is per server: ask "
                                           b"the server"))
+        status, _, _, text = parts(self.ask_one(client, packet(STAT, b"sizes_enable")))
+        self.assertEqual((status, text), (0x83, b"ringmain: 'stats sizes_enable' is not "
+                                          b"supported: ask each server itself"))
         status, _, _, text = parts(self.ask_one(client, packet(STAT, b"nonsense")))
         self.assertEqual((status, text), (1, b"Not found"))
 

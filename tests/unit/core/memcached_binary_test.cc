@@ -179,6 +179,8 @@ TEST_CASE("binary: what concerns all servers, and what is answered here") {
               .starts_with("10 s00 kringmain_version v"));
     CHECK(ask(world, client, packet({.opcode = 0x10, .key = "cachedump"})) ==
           "10 s83 vringmain: 'stats cachedump' is per server: ask the server");
+    CHECK(ask(world, client, packet({.opcode = 0x10, .key = "sizes_enable"})) ==
+          "10 s83 vringmain: 'stats sizes_enable' is not supported: ask each server itself");
     for (const char* kind : {"\r\n", "bogus", "detail", "detail foo", "details"}) {
         CHECK(ask(world, client, packet({.opcode = 0x10, .key = kind})) == "10 s01 vNot found");
     }

@@ -236,8 +236,11 @@ TEST_CASE("memcached: stats of a kind are joined as is honest for it") {
 TEST_CASE("memcached: stats whose answer is no STAT lines never reach a server") {
     World world(memcached_pool(2));
     Channel& client = world.client();
-    for (const std::string line :
-         {"stats cachedump 1 10", "stats cachedump 1 10 reset", "stats proxyfuncs"}) {
+    for (const std::string line : {"stats cachedump 1 10",
+                                   "stats cachedump 1 10 reset",
+                                   "stats proxyfuncs",
+                                   "stats sizes_enable",
+                                   "stats sizes_disable"}) {
         CAPTURE(line);
         CHECK(world.ask(client, line + "\r\n").starts_with("CLIENT_ERROR ringmain: 'stats "));
     }

@@ -171,10 +171,6 @@ TEST_CASE("commands that concern one server are refused by name") {
         const std::string story = story_of(text(word) + " x\r\n");
         CHECK(story.starts_with("CLIENT_ERROR ringmain: '" + text(word) + "' is not supported: "));
     }
-    for (const char* word : {"sizes_enable", "sizes_disable"}) {
-        CHECK(story_of("stats " + text(word) + "\r\n")
-                  .starts_with("CLIENT_ERROR ringmain: 'stats " + text(word) + "' "));
-    }
 }
 
 TEST_CASE("a storage command is followed by its data") {
