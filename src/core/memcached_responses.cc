@@ -121,9 +121,8 @@ void Proxy::answer_head(ServerConn& conn,
         return;
     }
     const bool names_key = head.keys > 0 && frame.first_key.size > 0;
-    if (is_wanted(head) &&
-        (frame.value_count > head.keys ||
-         (names_key && !has_key(head, memcached::named_key(frame, bytes, scratch_.text))))) {
+    if (is_wanted(head) && names_key &&
+        !has_key(head, memcached::named_key(frame, bytes, scratch_.text))) {
         lose(conn, "sent a value for a key that was not asked for");
         return;
     }

@@ -18,6 +18,7 @@ namespace ringmain::core {
 namespace {
 
 constexpr std::string_view end_line = "END\r\n";
+constexpr std::string_view not_asked_for = "sent a value for a key that was not asked for";
 
 }  // namespace
 
@@ -30,20 +31,35 @@ void Proxy::begin_shared(ServerConn& conn, memcached::ResponseParser& parser) {
     if (keeps) conn.asked_keys.clear();
 }
 
+namespace {
+
+// A get of which values come and no END would have neither an end nor a limit of time: they move.
+bool has_too_many(const ServerConn& conn, const memcached::ResponseParser& parser) {
+    const uint32_t count = parser.frame().value_count;
+    if (count <= 1) [[likely]]
+        return false;
+    return conn.prelude_answers > 0 || count > conn.fragments.front()->keys;
+}
+
+}  // namespace
+
 // Once it is known whose value is coming, its owner is the head. False: the connection was lost.
 bool Proxy::continue_shared(ServerConn& conn,
                             memcached::ResponseParser& parser,
                             ParseStatus& status) {
+    if (has_too_many(conn, parser)) {
+        lose(conn, not_asked_for);
+        return false;
+    }
     if (!parser.kept_keys().empty()) [[unlikely]] {
-        const bool is_right = parser.frame().value_count <= conn.fragments.front()->keys &&
-                              are_asked(*this, conn, parser.kept_keys());
+        const bool is_right = are_asked(*this, conn, parser.kept_keys());
         parser.forget_kept_keys();
-        if (!is_right) lose(conn, "sent a value for a key that was not asked for");
+        if (!is_right) lose(conn, not_asked_for);
         return is_right;
     }
     if (!parser.in_single_value()) return true;
     if (!find_owner(conn, parser.value_key())) {
-        lose(conn, "sent a value for a key that was not asked for");
+        lose(conn, not_asked_for);
         return false;
     }
     if (conn.fragments.front()->in_line > 1) return true;

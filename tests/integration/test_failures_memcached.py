@@ -135,7 +135,8 @@ class Failing(Case):
 
     def test_answers_of_the_wrong_kind(self):
         for wrong in (b"HD\r\n", b"OK\r\n", b"MN\r\n", b"STORED\r\n", b"42\r\n", b"VERSION 1\r\n",
-                      b"STAT a b\r\nEND\r\n", b"nonsense\r\n", b"\r\n"):
+                      b"STAT a b\r\nEND\r\n", b"nonsense\r\n", b"\r\n",
+                      2 * b"VALUE a 0 1\r\na\r\n"):
             with self.subTest(wrong=wrong):
                 state = {"first": True}
 

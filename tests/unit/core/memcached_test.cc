@@ -298,6 +298,46 @@ TEST_CASE("memcached: a value for another key closes the connection") {
     CHECK(world.link(0) == nullptr);
 }
 
+TEST_CASE("memcached: values without an end close the connection, whoever still waits") {
+    using memcached::test::packet;
+    const std::string expiry = memcached::test::number(5, 4);
+    World places(memcached_pool(2));
+    const std::string a = places.key_on(0);
+    const std::string other = places.key_on(1);
+    const std::vector<std::string> requests = {
+        "get " + a + "\r\n",
+        "gets " + a + "\r\n",
+        "gat 5 " + a + "\r\n",
+        "get " + a + " " + other + "\r\n",
+        "get " + other + " " + a + " " + other + " " + other + "\r\n",
+        set(a, "1"),
+        "mg " + a + " v\r\n",
+        packet({.opcode = 0x00, .key = a}),
+        packet({.opcode = 0x1C, .key = a, .extras = expiry}),
+        packet({.opcode = 0x1D, .key = a, .extras = expiry}),
+    };
+    const std::string large = "VALUE " + a + " 0 200000\r\n" + std::string(200'000, 'x') + "\r\n";
+    for (const std::string& request : requests) {
+        for (const std::string& one : {value(a, "1"), large}) {
+            for (const bool leaves : {false, true}) {
+                CAPTURE(request);
+                CAPTURE(leaves);
+                World world(memcached_pool(2));
+                world.server(0).mood = Mood::Mute;
+                Channel& client = world.client();
+                CHECK(world.ask(client, request) == "");
+                if (leaves) world.drop(client);
+                world.reply(0, one + one);
+                world.settle();
+                CHECK(world.link(0) == nullptr);
+                if (!leaves && one != large) {
+                    CHECK(World::heard(client).find("that was not asked for") != std::string::npos);
+                }
+            }
+        }
+    }
+}
+
 TEST_CASE("memcached: a key that would end a response's line stays with who sent it") {
     World world(memcached_pool(1));
     Channel& client = world.client();

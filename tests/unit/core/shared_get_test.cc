@@ -238,6 +238,12 @@ TEST_CASE("shared get: values that do not fit lose the connection") {
         CHECK(lines.heard(1) == not_asked);
         CHECK(lines.heard(2) == not_asked);
     }
+    SUBCASE("the last again and again") {
+        lines.reply(value("c", "1") + value("c", "1"));
+        CHECK(lines.heard(0) == end);
+        CHECK(lines.heard(1) == end);
+        CHECK(lines.heard(2) == not_asked);
+    }
     SUBCASE("once too often behind the last") {
         lines.reply(value("c", "1") + value("c", "1") + end);
         CHECK(lines.heard(2) == not_asked);
