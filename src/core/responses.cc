@@ -162,16 +162,18 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
 }
 
 // Of a gather: whether bytes of its response may be kept. When they are too many it has failed, and
-// what is still to come for it is dropped.
+// what is still to come for it is dropped, of each server whose response goes on: it is not
+// awaited, since it may have no end.
 bool Proxy::admit_part(ServerConn& conn, uint32_t size) {
     Fragment& fragment = *conn.fragments.front();
     Request& request = *fragment.request;
     if (request.policy != ResponsePolicy::Gathered) return true;
-    if (!request.failed) {
-        count_part(fragment, size);
-        if (!is_too_large(request)) return true;
+    count_part(fragment, size);
+    if (is_too_large(request)) {
         fragment.abandoned = true;
         fail(fragment, too_large_text(request), stats::Reason::Limit);
+    } else if (!request.failed) {
+        return true;
     }
     conn.partial.clear();
     return false;

@@ -222,6 +222,25 @@ TEST_CASE("answers beyond gather_size_max are an error, and are not kept") {
     }
 }
 
+TEST_CASE("answers that end on no server fail at once when they are too large together") {
+    config::Pool pool = redis_pool(2);
+    pool.gather_size_max = 64 * 1024;
+    World world(pool);
+    mute(world, 2);
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"KEYS", "*"}) + resp({"PING"})) == "");
+    for (const char* begin : {"*2000000\r\n", "", ""}) {
+        for (uint32_t server = 0; server < 2; ++server) {
+            world.reply(server, begin + bulk(std::string(30'000, 'x')));
+            world.settle();
+        }
+    }
+    CHECK(World::heard(client) ==
+          "-ERR ringmain: what the servers answer together is larger than 65536 bytes "
+          "(gather_size_max)\r\n+PONG\r\n");
+    CHECK(world.loop().blocks().in_use() <= 3);
+}
+
 TEST_CASE("memory of requests that a gather keeps is its client's, not a neighbour's") {
     config::Pool pool = redis_pool(2);
     pool.output_pause_size = 64ULL * 1024;

@@ -606,6 +606,34 @@ TEST_CASE("memcached: what several servers say to stats has one limit") {
     }
 }
 
+TEST_CASE("memcached: stats that end on no server fail at once when they are too large") {
+    World world(memcached_pool(3));
+    for (uint32_t server = 0; server < 3; ++server) {
+        world.server(server).mood = Mood::Mute;
+    }
+    Channel& client = world.client();
+    CHECK(world.ask(client, "stats\r\nmn\r\n") == "");
+    std::string lines;
+    for (uint32_t i = 0; i < 5000; ++i) {
+        lines += "STAT a" + std::to_string(i) + " 1\r\n";
+    }
+    for (size_t sent = 0; sent <= 4 << 20; sent += 3 * lines.size()) {
+        for (uint32_t server = 0; server < 3; ++server) {
+            world.reply(server, lines);
+            world.settle();
+        }
+    }
+    // All have gone on since.
+    for (uint32_t server = 0; server < 3; ++server) {
+        world.reply(server, "STAT a 1\r\n");
+        world.settle();
+    }
+    CHECK(World::heard(client) ==
+          "SERVER_ERROR ringmain: the servers' answers to 'stats' are together larger than 4194304 "
+          "bytes; ask the servers themselves\r\nMN\r\n");
+    CHECK(world.loop().blocks().in_use() <= 3);
+}
+
 TEST_CASE("memcached: what a client pipelines behind sixteen stats waits for them") {
     World world(memcached_pool(2));
     world.server(0).mood = Mood::Mute;
