@@ -93,6 +93,13 @@ bool tells_state(const ServerConn& conn, const Fragment& fragment) {
     return frame.size == 0 || frame.kind == memcached::ResponseKind::Error;
 }
 
+// Of a response that nobody waits for: one without an end would be read for ever.
+bool is_worth_its_end(const ServerConn& conn) {
+    constexpr uint64_t dropped_max = uint64_t{1} << 30;
+    const auto taken = [](const auto& parser) { return parser.bytes_taken(); };
+    return std::visit(taken, conn.parser) < dropped_max;
+}
+
 void keep_first_words(Chain& partial, Slice slice) {
     constexpr uint32_t kept_max = 256;
     if (partial.size() > kept_max) {
@@ -119,6 +126,10 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     const Fragment* head = conn.fragments.front();  // null, maybe, in a prelude
     if (conn.prelude_answers == 0 && !is_one_heard(head, awaiting(conn))) {
+        if (!is_wanted(*head) && !is_worth_its_end(conn)) {
+            lose(conn, "was left by its client", Blame::Nobody);
+            return false;
+        }
         if ((tells_state(conn, *head) || is_wanted(*head)) && !conn.streaming) {
             keep_first_words(conn.partial, slice);
         } else {

@@ -83,6 +83,28 @@ TEST_CASE("binary: a large response that breaks off takes nothing with it") {
     CHECK(asked.client->closed);
 }
 
+TEST_CASE("a response without an end is read no longer than somebody may wait for it") {
+    const std::string element = bulk(std::string(8 << 20, 'x'));
+    for (const bool is_mute : {false, true}) {
+        CAPTURE(is_mute);
+        const std::string get = resp({"GET", "a"});
+        CutOff cut(streaming_pool(), is_mute ? resp({"CLIENT", "REPLY", "OFF"}) + get : get);
+        cut.link->inbound += "*2147483647\r\n" + element;
+        cut.world.settle();
+        World::heard(*cut.client);
+        if (!is_mute) cut.world.drop(*cut.client);
+        for (uint64_t sent = element.size(); sent < uint64_t{1} << 30; sent += element.size()) {
+            CHECK_FALSE(cut.link->closed);
+            cut.link->inbound += element;
+            cut.world.settle();
+        }
+        cut.link->inbound += element;
+        cut.world.settle();
+        CHECK(cut.link->closed != is_mute);
+        CHECK(bytes_in_use(cut.world) < threshold);
+    }
+}
+
 TEST_CASE("a client that has the beginning of a response takes it at its own pace") {
     const std::string sent = "$5\r\nfirst\r\n" + bulk(cut_value).substr(0, cut_at);
     config::Pool pool = streaming_pool(2);
