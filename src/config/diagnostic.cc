@@ -210,14 +210,17 @@ std::string render(std::span<const Diagnostic> diagnostics,
     return out;
 }
 
-std::string count_text(std::span<const Diagnostic> diagnostics) {
+std::string count_text(std::span<const Diagnostic> diagnostics, size_t warnings_left_out) {
     const auto errors = static_cast<size_t>(
         std::ranges::count(diagnostics, Severity::Error, &Diagnostic::severity));
-    const size_t warnings = diagnostics.size() - errors;
+    const size_t warnings = diagnostics.size() - errors + warnings_left_out;
     std::string out;
     if (errors > 0) out += counted(errors, "error");
+    if (errors >= diagnostics_max) out += " or more";
     if (errors > 0 && warnings > 0) out += ", ";
     if (warnings > 0) out += counted(warnings, "warning");
+    if (warnings_left_out > 0)
+        out += ", " + std::to_string(warnings_left_out) + " of them not shown";
     return out;
 }
 

@@ -1,4 +1,5 @@
-// src/config/findings.h - collects what is wrong, up to a limit, while a file is read.
+// src/config/findings.h - collects what is wrong, and what is odd, up to a limit, while a file is
+// read.
 
 #pragma once
 
@@ -25,35 +26,37 @@ namespace ringmain::config {
 
 class Findings {
   public:
-    static constexpr size_t count_max = 100;
-
     void error(const Place& place, std::string message) {
         error_count_ += 1;
+        if (error_count_ > diagnostics_max) return;
         add(Severity::Error, place, std::move(message));
     }
 
     void warn(const Place& place, std::string message) {
+        warning_count_ += 1;
+        if (warning_count_ > diagnostics_max) return;
         add(Severity::Warning, place, std::move(message));
     }
 
     [[nodiscard]] size_t error_count() const { return error_count_; }
 
-    [[nodiscard]] bool full() const { return found_.size() >= count_max; }
+    [[nodiscard]] size_t warnings_left_out() const {
+        return warning_count_ - std::min(warning_count_, diagnostics_max);
+    }
+
+    // Nothing more that is wrong would be told: reading may end, for the file is refused.
+    [[nodiscard]] bool full() const { return error_count_ >= diagnostics_max; }
 
     [[nodiscard]] std::vector<Diagnostic>& found() { return found_; }
 
   private:
-    // Errors go before warnings when there is no room for all: none may hide that a file is bad.
     void add(Severity severity, const Place& place, std::string message) {
-        if (found_.size() >= count_max &&
-            (severity == Severity::Warning || error_count_ > count_max)) {
-            return;
-        }
         found_.push_back({.severity = severity, .place = place, .message = std::move(message)});
     }
 
     std::vector<Diagnostic> found_;
     size_t error_count_ = 0;
+    size_t warning_count_ = 0;
 };
 
 }  // namespace ringmain::config

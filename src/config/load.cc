@@ -33,6 +33,7 @@ Loaded load(std::string_view text, std::string_view file, uint32_t cpus_allowed)
     }
     loaded.config.file = std::string(file);
     loaded.diagnostics = std::move(findings.found());
+    loaded.warnings_left_out = findings.warnings_left_out();
     std::ranges::stable_sort(loaded.diagnostics, {}, [](const Diagnostic& diagnostic) {
         return std::pair(diagnostic.place.line, diagnostic.place.column);
     });
@@ -43,7 +44,7 @@ std::string report(const Loaded& loaded, std::string_view text) {
     const Config& config = loaded.config;
     const std::string file = printable(config.file);
     std::string out = render(loaded.diagnostics, file, text);
-    const std::string count = count_text(loaded.diagnostics);
+    const std::string count = count_text(loaded.diagnostics, loaded.warnings_left_out);
     if (!loaded.accepted()) return out + file + ": " + count + ": not accepted\n";
 
     size_t servers = 0;

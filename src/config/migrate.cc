@@ -147,6 +147,7 @@ class PoolWriter {
         }
         std::set<std::string_view> seen;
         for (const YamlDirective& directive : pool_->directives) {
+            if (findings_->full()) return;
             const std::string_view key = directive.key.text;
             if (std::ranges::find(names, key) == names.end()) {
                 error(directive.key,

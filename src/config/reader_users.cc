@@ -109,6 +109,7 @@ void Reader::check_commands(const Node& node, const User& user) {
     if (list == nullptr) return;
     const Node* place = tree_->first(*list);
     for (const std::string& rule : user.commands) {
+        if (findings_->full()) return;
         if (!resp::parse_rule(rule).has_value()) {
             findings_->error(place->place,
                              (holds_an_acl_password(rule)

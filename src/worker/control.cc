@@ -212,7 +212,7 @@ void Control::reload() {
     if (!text.ok()) return refuse_reload(reopened, text.error());
     config::Loaded loaded =
         config::load(text.value(), file, static_cast<uint32_t>(options_.workers.size()));
-    tell_findings(loaded.diagnostics, file);
+    tell_findings(loaded, file);
     if (!loaded.accepted()) {
         return refuse_reload(reopened, config::count_text(loaded.diagnostics) + ", see above");
     }
@@ -268,14 +268,17 @@ const config::Config& Control::running() const {
     return generations_.empty() ? *options_.config : generations_.back()->config;
 }
 
-void Control::tell_findings(const std::vector<config::Diagnostic>& findings,
-                            const std::string& file) const {
-    for (const config::Diagnostic& diagnostic : findings) {
+void Control::tell_findings(const config::Loaded& loaded, const std::string& file) const {
+    for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
         options_.log->write(
             diagnostic.severity == config::Severity::Error ? LogLevel::Error : LogLevel::Warning,
             file + ":" + std::to_string(diagnostic.place.line) + ":" +
                 std::to_string(diagnostic.place.column) + ": " + diagnostic.message);
     }
+    if (loaded.warnings_left_out == 0) return;
+    options_.log->write(LogLevel::Warning,
+                        file + ": and " + std::to_string(loaded.warnings_left_out) +
+                            " more warnings, which are not shown");
 }
 
 // False when the log is not where it is to be.

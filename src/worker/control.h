@@ -6,7 +6,7 @@
 #pragma once
 
 #include "ringmain/base/result.h"
-#include "ringmain/config/diagnostic.h"
+#include "ringmain/config/load.h"
 #include "ringmain/core/shared.h"
 #include "ringmain/uring/ring.h"
 #include "ringmain/worker/io_choice.h"
@@ -86,8 +86,7 @@ class Control {
     void refuse_reload(const std::string& reopened, const std::string& reason);
     void tell_ready(const std::string& status);
     void tell_level(std::string_view signal, config::LogLevel level) const;
-    void tell_findings(const std::vector<config::Diagnostic>& findings,
-                       const std::string& file) const;
+    void tell_findings(const config::Loaded& loaded, const std::string& file) const;
     [[nodiscard]] bool change_log(const config::Config& running, const config::Config& next) const;
     void announce(const config::Config& running,
                   const config::Config& next,

@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -37,7 +38,12 @@ struct Diagnostic {
                                  std::string_view file,
                                  std::string_view text);
 
+// Of each severity so many are kept. A file is read up to the last error of these, and to its end
+// whatever is warned about.
+inline constexpr size_t diagnostics_max = 100;
+
 // "2 errors, 1 warning"; empty when there is none.
-[[nodiscard]] std::string count_text(std::span<const Diagnostic> diagnostics);
+[[nodiscard]] std::string count_text(std::span<const Diagnostic> diagnostics,
+                                     size_t warnings_left_out = 0);
 
 }  // namespace ringmain::config

@@ -8,6 +8,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/config/diagnostic.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@ namespace ringmain::config {
 struct Loaded {
     Config config;                        // of use only when accepted
     std::vector<Diagnostic> diagnostics;  // in the order of the file
+    size_t warnings_left_out = 0;         // of those
 
     [[nodiscard]] bool accepted() const;  // no errors; warnings are allowed
 };

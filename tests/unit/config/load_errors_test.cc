@@ -550,7 +550,27 @@ TEST_CASE("the number of findings has a limit") {
     }
     const Loaded loaded = load(text, "f");
     CHECK_FALSE(loaded.accepted());
-    CHECK(loaded.diagnostics.size() <= 101);
+    CHECK(loaded.diagnostics.size() == 100);
+    CHECK(contains(report(loaded, text), "\nf: 100 errors or more: not accepted\n"));
+}
+
+TEST_CASE("errors are told behind however many warnings, and warnings among many errors") {
+    const std::string text = pools_with_warnings(100) + "[pool.bad]\nlisten = 'nonsense'\n";
+    const std::string out = refused(text);
+    CHECK(contains(out, "error: listen: "));
+    CHECK(contains(out, "error: 'servers' is missing in [pool.bad]"));
+    CHECK(contains(out, "\nf: 2 errors, 100 warnings: not accepted\n"));
+}
+
+TEST_CASE("one value with very many mistakes costs neither time nor memory") {
+    std::string rules;
+    for (int i = 0; i < 1'000'000; ++i) {
+        rules += "'?',";
+    }
+    const Loaded loaded = load(
+        pool_with("users = [{ name = 'u', password = 'x', commands = [" + rules + "] }]"), "f");
+    CHECK_FALSE(loaded.accepted());
+    CHECK(loaded.diagnostics.size() == 100);
 }
 
 TEST_CASE("a password stands in no diagnostic") {

@@ -117,4 +117,36 @@ TEST_CASE("settings that are hardly meant are warned about") {
     CHECK(warnings("[pool.a]\nlisten='0.0.0.0:1'\nservers=['h:1']\nredis_auth='x'").empty());
 }
 
+TEST_CASE("warnings end nothing: all of the file is read, and those not shown are counted") {
+    const std::string text = pools_with_warnings(150) + "[admin]\nlisten = '127.0.0.1:24900'\n";
+    const Loaded loaded = load(text, "f");
+    REQUIRE(loaded.accepted());
+    CHECK(loaded.config.pools.size() == 150);
+    CHECK(loaded.config.admin.listen.port == 24'900);
+    CHECK(loaded.diagnostics.size() == 100);
+    CHECK(loaded.warnings_left_out == 50);
+    CHECK(contains(report(loaded, text),
+                   "\nf: accepted, 150 pools, 150 servers, 150 warnings, 50 of them not shown\n"));
+}
+
+TEST_CASE("neither do they end the servers and users of a pool") {
+    std::string users;
+    std::string servers;
+    for (int i = 0; i < 150; ++i) {
+        const std::string number = std::to_string(i);
+        users += "{ name = 'u" + number + "', password = 'x', keys = ['a*'] },";
+        servers +=
+            "'h:" + std::to_string(i + 1) + ":" + (i == 0 ? "1000000" : "1") + " s" + number + "',";
+    }
+    const std::string text =
+        pools_with_warnings(99) + "[pool.many]\nlisten = '127.0.0.1:1'\nusers = [" + users +
+        "]\nservers = [" + servers + "]\n[pool.last]\n" + "listen = '127.0.0.1:2'\nusers = [" +
+        users + "]\nservers = [" + servers + "]\n";
+    const Loaded loaded = load(text, "f");
+    REQUIRE(loaded.accepted());
+    REQUIRE(loaded.config.pools.size() == 101);
+    CHECK(loaded.config.pools.back().servers.size() == 150);
+    CHECK(loaded.config.pools.back().users.size() == 150);
+}
+
 }  // namespace ringmain::config

@@ -236,6 +236,16 @@ TEST_CASE("oddities that twemproxy takes are taken, with a comment") {
     CHECK(loaded("a.b:\n  listen: h:1\n  servers: ['h:2:1']\n").pools.front().name == "a.b");
 }
 
+TEST_CASE("every pool comes over, however many of them are warned about") {
+    std::string yaml;
+    for (int i = 0; i < 150; ++i) {
+        const std::string number = std::to_string(i);
+        yaml += "p" + number + ":\n  listen: 127.0.0.1:" + std::to_string(24'000 + i) +
+                "\n  redis: true\n  servers:\n   - 127.0.0.1:6379:1 a\n";
+    }
+    CHECK(loaded(yaml).pools.size() == 150);
+}
+
 TEST_CASE("errors have the line of the YAML file") {
     CHECK(
         contains(not_migrated(yaml_with("  tiemout: 400\n")),
