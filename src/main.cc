@@ -276,8 +276,7 @@ int doctor(const CommandLine& line) {
         if (const int status = load(read_file(line.file), loaded, false); status != success) {
             return status;
         }
-        options.descriptors_wanted = worker::descriptors_wanted(loaded.config);
-        options.descriptors_needed = worker::descriptors_needed(loaded.config);
+        options.descriptors = worker::descriptor_facts(loaded.config);
         options.workers = loaded.config.proxy.workers;
         for (const config::Pool& pool : loaded.config.pools) {
             options.backlog = std::max(options.backlog, pool.backlog);

@@ -105,14 +105,13 @@ std::optional<double> cgroup_quota() {
     return own.has_value() ? own : cpu_quota_in(file_text(root + "/cpu.max"));
 }
 
-Finding check_descriptors(uint64_t wanted, uint64_t needed) {
+Finding check_descriptors(DescriptorFacts facts) {
     rlimit limit = {};
     getrlimit(RLIMIT_NOFILE, &limit);
     // A start raises the soft limit to the hard one.
-    return judge_descriptors({.limit = limit.rlim_max,
-                              .hard_limit = limit.rlim_max,
-                              .wanted = wanted,
-                              .needed = needed});
+    facts.limit = limit.rlim_max;
+    facts.hard_limit = limit.rlim_max;
+    return judge_descriptors(facts);
 }
 
 Finding check_backlog(uint32_t backlog) {
@@ -193,7 +192,7 @@ std::vector<Finding> preflight(const PreflightOptions& options) {
             finding.about_io_uring = true;
         }
     }
-    findings.push_back(check_descriptors(options.descriptors_wanted, options.descriptors_needed));
+    findings.push_back(check_descriptors(options.descriptors));
     findings.push_back(check_backlog(options.backlog));
     findings.push_back(judge_cpus(cpu_facts(options.workers)));
     return findings;

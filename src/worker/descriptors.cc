@@ -55,22 +55,30 @@ uint64_t extra(const config::Pool& pool) {
     return pool.leases_max + pool.databases_max * of_database;
 }
 
-}  // namespace
+bool every_pool_is_limited(const config::Config& config) {
+    return std::ranges::all_of(
+        config.pools, [](const config::Pool& pool) { return pool.client_connections != 0; });
+}
 
-uint64_t descriptors_wanted(const config::Config& config) {
+// Clients as far as they are limited, and what they make more of.
+uint64_t for_clients(const config::Config& config) {
     uint64_t clients = 0;
-    bool is_limited = true;
     for (const config::Pool& pool : config.pools) {
         clients += pool.client_connections;
-        is_limited = is_limited && pool.client_connections != 0;
     }
     if (const uint64_t most = config.proxy.client_connections; most != 0) {
-        clients = is_limited ? std::min(clients, most) : most;
+        clients = every_pool_is_limited(config) ? std::min(clients, most) : most;
     }
     for (const config::Pool& pool : config.pools) {
         if (pool.protocol == config::Protocol::Redis) clients += extra(pool) * config.proxy.workers;
     }
-    return spare + fixed(config, true) + clients;
+    return clients;
+}
+
+}  // namespace
+
+uint64_t descriptors_wanted(const config::Config& config) {
+    return spare + fixed(config, true) + for_clients(config);
 }
 
 uint64_t descriptors_needed(const config::Config& config) {
@@ -98,12 +106,18 @@ uint64_t descriptor_limit() {
     return limit_now().rlim_cur;
 }
 
-uring::Finding judge_descriptors(const config::Config& config) {
+uring::DescriptorFacts descriptor_facts(const config::Config& config) {
     const rlimit limit = limit_now();
-    return uring::judge_descriptors({.limit = limit.rlim_cur,
-                                     .hard_limit = limit.rlim_max,
-                                     .wanted = descriptors_wanted(config),
-                                     .needed = descriptors_needed(config)});
+    const bool any_limit = config.proxy.client_connections != 0 || every_pool_is_limited(config);
+    return {.limit = limit.rlim_cur,
+            .hard_limit = limit.rlim_max,
+            .wanted = descriptors_wanted(config),
+            .needed = descriptors_needed(config),
+            .clients = any_limit ? for_clients(config) : UINT64_MAX};
+}
+
+uring::Finding judge_descriptors(const config::Config& config) {
+    return uring::judge_descriptors(descriptor_facts(config));
 }
 
 uint64_t lingering_max(uint64_t clients, uint32_t workers) {

@@ -28,10 +28,18 @@ struct Finding {
     bool about_io_uring = false;  // where epoll serves, it does not matter
 };
 
+// What judge_descriptors() goes by.
+struct DescriptorFacts {
+    uint64_t limit = 0;  // RLIMIT_NOFILE, the soft one
+    uint64_t hard_limit = 0;
+    uint64_t wanted = 0;   // client and server connections, listeners, spare
+    uint64_t needed = 0;   // without which it does not start
+    uint64_t clients = 0;  // of those wanted: for clients, and for what only they make more of
+};
+
 struct PreflightOptions {
-    uint64_t descriptors_wanted = 0;  // client and server connections, listeners, spare
-    uint64_t descriptors_needed = 0;  // without which it does not start
-    uint32_t backlog = 0;             // the largest of all pools
+    DescriptorFacts descriptors = {};  // the limits are those of this process
+    uint32_t backlog = 0;              // the largest of all pools
     uint32_t workers = 1;
     std::optional<Features> features = {};  // as probed; none where that failed
     bool tries_io_uring = true;             // false: no ring is made
@@ -64,13 +72,6 @@ struct SetupFacts {
     bool privileged = false;  // CAP_SYS_ADMIN or the group of kernel.io_uring_group
     std::optional<uint64_t> locked_memory = {};  // locked_memory_limit()
     std::string kernel_release = {};             // as of uname -r
-};
-
-struct DescriptorFacts {
-    uint64_t limit = 0;  // RLIMIT_NOFILE, the soft one
-    uint64_t hard_limit = 0;
-    uint64_t wanted = 0;
-    uint64_t needed = 0;
 };
 
 struct CpuFacts {

@@ -24,6 +24,7 @@ void raise_descriptor_limit();
 
 // The limit of the process, as it is now, and whether it is enough for them.
 [[nodiscard]] uint64_t descriptor_limit();
+[[nodiscard]] uring::DescriptorFacts descriptor_facts(const config::Config& config);
 [[nodiscard]] uring::Finding judge_descriptors(const config::Config& config);
 
 // Clients that have been told the end and are read until they close hold descriptors and are no

@@ -168,8 +168,11 @@ TEST_CASE("features decide between working, slow and useless") {
 
 TEST_CASE("too few descriptors are a warning that knows whether the limit can be raised") {
     const auto judge = [](uint64_t limit, uint64_t hard_limit, uint64_t wanted) {
-        return judge_descriptors(
-            {.limit = limit, .hard_limit = hard_limit, .wanted = wanted, .needed = 100});
+        return judge_descriptors({.limit = limit,
+                                  .hard_limit = hard_limit,
+                                  .wanted = wanted,
+                                  .needed = 100,
+                                  .clients = 5000});
     };
     CHECK(judge(1000, 1000, 1000).level == Level::Ok);
     const Finding soft = judge(1024, 20000, 10000);
@@ -179,14 +182,34 @@ TEST_CASE("too few descriptors are a warning that knows whether the limit can be
     CHECK(hard.level == Level::Warn);
     CHECK_FALSE(contains(hard.remedy, "ulimit -n 10000"));
     CHECK(contains(hard.remedy, "LimitNOFILE=10000"));
+    CHECK_FALSE(contains(hard.remedy, "nr_open"));
+    CHECK(contains(judge(1024, 4096, 2'000'000).remedy,
+                   "sysctl -w fs.nr_open=2000000, then LimitNOFILE=2000000 in the unit"));
     // The soft limit is raised at start.
     CHECK(judge(99, 4096, 10000).level == Level::Warn);
     CHECK(judge(100, 100, 10000).level == Level::Warn);
     const Finding hopeless = judge(99, 99, 10000);
     CHECK(hopeless.level == Level::Fail);
     CHECK(contains(hopeless.text, "99 descriptors are too few"));
-    CHECK(contains(hopeless.text, "need 100"));
-    CHECK(contains(hopeless.remedy, "LimitNOFILE=10000"));
+    CHECK(contains(hopeless.text, "need 100: each worker has server_connections to each server"));
+    CHECK(contains(hopeless.remedy,
+                   "nofile=10000 (100 at least), or fewer workers, server_connections, servers "
+                   "or pools"));
+    // What clients may have is not what is too much.
+    CHECK_FALSE(contains(hopeless.remedy, "client_connections"));
+}
+
+TEST_CASE("where all clients have a descriptor nothing is said of refusing them") {
+    const auto judge = [](uint64_t limit) {
+        return judge_descriptors(
+            {.limit = limit, .hard_limit = limit, .wanted = 10000, .needed = 3000, .clients = 50});
+    };
+    CHECK(contains(judge(3049).text, "clients, and WATCH, commands that wait and SELECT, will be"));
+    const Finding enough = judge(3050);
+    CHECK(enough.level == Level::Warn);
+    CHECK(contains(enough.text, "3050 descriptors, 10000 wanted: all clients will be served"));
+    CHECK(contains(enough.remedy, "or lower workers or server_connections"));
+    CHECK_FALSE(contains(enough.remedy, "client_connections"));
 }
 
 TEST_CASE("a backlog beyond somaxconn is a warning") {
@@ -251,7 +274,7 @@ TEST_CASE("features that could not be found out are not missing") {
 }
 
 TEST_CASE("all findings come with a name and a text, and what is wrong with a remedy") {
-    const PreflightOptions options = {.descriptors_wanted = UINT64_MAX,
+    const PreflightOptions options = {.descriptors = {.wanted = UINT64_MAX},
                                       .backlog = UINT32_MAX,
                                       .workers = 100'000,
                                       .features = features_without("none")};

@@ -39,6 +39,17 @@ TEST_CASE("servers count per worker, connection and version of the protocol, cli
     CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 3 + 7000);
 }
 
+TEST_CASE("of those wanted it is known how many are for clients, unless nothing limits them") {
+    config::Config config = config_of(2, 3, 1000);
+    CHECK(descriptor_facts(config).clients == 1000 + 2 * (100 + 5 * 6));
+    config.proxy.client_connections = 10;
+    CHECK(descriptor_facts(config).clients == 10 + 2 * (100 + 5 * 6));
+    config.pools[0].client_connections = 0;
+    CHECK(descriptor_facts(config).clients == 10 + 2 * (100 + 5 * 6));
+    config.proxy.client_connections = 0;
+    CHECK(descriptor_facts(config).clients == UINT64_MAX);
+}
+
 TEST_CASE("clients get what servers and listeners leave") {
     const config::Config config = config_of(1, 3, 0);
     CHECK(clients_max(config, 20'000) == 20'000 - 91 - 256);
