@@ -98,7 +98,7 @@ class Excerpts {
         }
     }
 
-    void append(const Place& place, std::string& out) const {
+    void append(const Place& place, std::string& out) {
         if (place.line == 0 || place.line > begins_.size()) return;
         const std::string number = std::to_string(place.line);
         const std::string margin(number.size() < 5 ? 5 - number.size() : 0, ' ');
@@ -113,10 +113,13 @@ class Excerpts {
         std::string caret;
     };
 
-    [[nodiscard]] Shown show(const Place& place) const {
+    [[nodiscard]] Shown show(const Place& place) {
         size_t at = begins_[place.line - 1];
         const size_t line_end = std::min(text_.find('\n', at), text_.size());
-        const size_t end = secret_begin(at, line_end);
+        // A hundred findings may be in one line of megabytes.
+        if (end_known_of_ != place.line) end_ = secret_begin(at, line_end);
+        end_known_of_ = place.line;
+        const size_t end = end_;
         // A place behind what may be shown moves to its end.
         const size_t place_column = std::min<size_t>(place.column, end - at + 1);
         const size_t first = place_column > shown_max - 20 ? place_column - shown_before : 1;
@@ -181,6 +184,8 @@ class Excerpts {
     std::string_view text_;
     std::vector<size_t> begins_;
     std::vector<Span> secrets_;
+    uint32_t end_known_of_ = 0;  // the line
+    size_t end_ = 0;             // of what may be shown of it
 };
 
 std::string_view word_of(Severity severity) {
@@ -197,7 +202,7 @@ std::string render(std::span<const Diagnostic> diagnostics,
                    std::string_view file,
                    std::string_view text) {
     if (diagnostics.empty()) return {};
-    const Excerpts excerpts(text);
+    Excerpts excerpts(text);
     std::string out;
     for (const Diagnostic& diagnostic : diagnostics) {
         out.append(file).append(":");

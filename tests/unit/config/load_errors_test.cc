@@ -567,10 +567,12 @@ TEST_CASE("one value with very many mistakes costs neither time nor memory") {
     for (int i = 0; i < 1'000'000; ++i) {
         rules += "'?',";
     }
-    const Loaded loaded = load(
-        pool_with("users = [{ name = 'u', password = 'x', commands = [" + rules + "] }]"), "f");
+    const std::string text =
+        pool_with("users = [{ name = 'u', password = 'x', commands = [" + rules + "] }]");
+    const Loaded loaded = load(text, "f");
     CHECK_FALSE(loaded.accepted());
     CHECK(loaded.diagnostics.size() == 100);
+    CHECK(contains(report(loaded, text), "\nf: 100 errors or more: not accepted\n"));
 }
 
 TEST_CASE("a password stands in no diagnostic") {
