@@ -278,7 +278,8 @@ Status check_name(std::string_view what, std::string_view name) {
     if (name.empty()) return Error{std::string(what) + " is empty; leave it out, or give one"};
     if (name.size() > name_size_max) {
         return Error{std::string(what) + " has " + std::to_string(name.size()) +
-                     " bytes, at most " + std::to_string(name_size_max) + " are possible"};
+                     " bytes, at most " + std::to_string(name_size_max) +
+                     " are possible; give it a shorter one"};
     }
     if (std::ranges::any_of(name, is_blank_or_control)) {
         return Error{std::string(what) + " " + quoted(name) +

@@ -367,7 +367,10 @@ class PoolWriter {
         if (!server.ok()) return server;
         keep_name(name, twemproxy_name, server.value());
         const Status status = check_name("the server's name", server.value().ring_name);
-        if (!status.ok()) return Error{status.error()};
+        if (!status.ok()) {
+            return Error{status.error() +
+                         "; its name is its place on the ring: another one moves its keys"};
+        }
         return server;
     }
 

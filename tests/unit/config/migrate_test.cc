@@ -246,6 +246,16 @@ TEST_CASE("every pool comes over, however many of them are warned about") {
     CHECK(loaded(yaml).pools.size() == 150);
 }
 
+TEST_CASE("who is told to rename a server is told that its keys move") {
+    const std::string moves = "; its name is its place on the ring: another one moves its keys\n";
+    const auto with_name = [](const std::string& name) {
+        return not_migrated("a:\n  listen: h:1\n  servers:\n   - \"h:2:1 " + name + "\"\n");
+    };
+    CHECK(contains(with_name("a\\tb"), "rename it, to 'a_b' for example" + moves));
+    CHECK(contains(with_name(std::string(256, 'n')),
+                   "has 256 bytes, at most 255 are possible; give it a shorter one" + moves));
+}
+
 TEST_CASE("errors have the line of the YAML file") {
     CHECK(
         contains(not_migrated(yaml_with("  tiemout: 400\n")),
