@@ -75,6 +75,7 @@ bool Proxy::report_failure(Server& server, Instant began, std::string_view reaso
                                    {.eject = options.auto_eject_hosts && !server.pool().retired,
                                     .failure_limit = options.server_failure_limit});
     if (verdict == Health::Verdict::Ejected) {
+        server.pool().counters->server_ejects.add(1);
         announce_change();
         notices_.push_back({.good = false,
                             .text = "pool " + options.name + ": server " + server.title() +

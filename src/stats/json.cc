@@ -53,7 +53,7 @@ void write_pool_fields(JsonWriter& out, const PoolSnapshot& pool) {
     out.number("client_eof", values.client_eof);
     out.number("client_err", values.client_err);
     out.number("client_connections", values.client_connections);
-    out.number("server_ejects", pool.ejections());
+    out.number("server_ejects", values.server_ejects);
     out.number("forward_error", values.forward_error);
     out.number("fragments", values.fragments);
 
@@ -129,38 +129,18 @@ void write_workers(JsonWriter& out, const std::vector<WorkerSnapshot>& workers) 
     out.end_list();
 }
 
-struct Connections {
-    uint64_t now = 0;
-    uint64_t ever = 0;
-};
-
-// As twemproxy counts: listeners, clients and servers.
-Connections connections_of(const Snapshot& snapshot) {
-    Connections sum = {.now = snapshot.process.listeners, .ever = snapshot.process.listeners};
-    for (const PoolSnapshot& pool : snapshot.pools) {
-        sum.now += pool.values.client_connections;
-        sum.ever += pool.values.clients_accepted;
-        for (const ServerSnapshot& server : pool.servers) {
-            sum.now += server.values.connections;
-            sum.ever += server.values.connects;
-        }
-    }
-    return sum;
-}
-
 }  // namespace
 
 std::string to_json(const Snapshot& snapshot, JsonScope scope) {
     const ProcessSnapshot& process = snapshot.process;
-    const Connections connections = connections_of(snapshot);
     JsonWriter out;
     out.text("service", "ringmain");
     out.text("source", process.host);
     out.text("version", process.version);
     out.number("uptime", count_of(process.taken_at_s - process.started_at_s));
     out.signed_number("timestamp", process.taken_at_s);
-    out.number("total_connections", connections.ever);
-    out.number("curr_connections", connections.now);
+    out.number("total_connections", process.connections_opened);
+    out.number("curr_connections", process.connections);
     if (scope == JsonScope::Everything) {
         write_process(out, process);
         write_workers(out, snapshot.workers);

@@ -395,6 +395,8 @@ constexpr std::array metrics = {
            "1 at the state that the server is in, 0 at the others"},
     Metric{"server_state_changed_time_seconds", gauge, "seconds", server, write_server_state_since,
            "when the state last changed, since 1970; 0: as at start"},
+    Metric{"pool_server_ejections", counter, "", pool, of_pools<&V::server_ejects>,
+           "how often servers of the pool were ejected, also those that it has no more"},
     Metric{"server_ejections", counter, "", server, write_ejections,
            "how often the server was ejected"},
     Metric{"server_ejected_timestamp_seconds", gauge, "seconds", server, write_ejected_at,

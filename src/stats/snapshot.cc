@@ -65,14 +65,6 @@ void WorkerValues::add(const WorkerCounters& worker) {
 #include "ringmain/stats/counters.def"
 }
 
-uint64_t PoolSnapshot::ejections() const {
-    uint64_t sum = 0;
-    for (const ServerSnapshot& server : servers) {
-        sum += server.ejections;
-    }
-    return sum;
-}
-
 size_t PoolSnapshot::servers_up() const {
     return static_cast<size_t>(
         std::count_if(servers.begin(), servers.end(), [](const ServerSnapshot& server) {

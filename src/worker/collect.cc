@@ -118,6 +118,17 @@ stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
     return worker;
 }
 
+// As twemproxy counts: listeners, clients and servers.
+void count_connections(stats::ProcessSnapshot& process, const CollectSources& sources) {
+    process.connections = sources.config->pools.size();
+    for (const WorkerFigures& worker : sources.workers) {
+        const core::Counters& counters = *worker.counters;
+        process.connections += counters.clients.get() + counters.server_connections.get();
+        process.connections_opened +=
+            counters.clients_accepted.get() + counters.server_connects.get();
+    }
+}
+
 const stats::PoolSnapshot* find_pool(const stats::Snapshot* snapshot, const std::string& name) {
     if (snapshot == nullptr) return nullptr;
     const auto pool = std::ranges::find(snapshot->pools, name, &stats::PoolSnapshot::name);
@@ -186,6 +197,7 @@ stats::Snapshot collect(const CollectSources& sources) {
         uint64_t& limit = snapshot.process.client_limit;
         limit = limit == 0 ? wanted : std::min(limit, wanted);
     }
+    count_connections(snapshot.process, sources);
     for (size_t i = 0; i < sources.workers.size(); ++i) {
         const stats::WorkerSnapshot* before =
             sources.before == nullptr ? nullptr : &sources.before->workers[i];

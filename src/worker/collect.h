@@ -25,7 +25,8 @@ struct CollectSources {
     const config::Config* config = nullptr;
     std::span<const core::PoolShared> pools;  // of that configuration
     std::span<const WorkerFigures> workers;
-    stats::ProcessSnapshot process = {};  // client_limit: what the descriptors allow
+    // client_limit: what the descriptors allow; connections_opened: listeners
+    stats::ProcessSnapshot process = {};
     Instant now = {};
     Duration wall_offset = {};  // from the monotonic clock to the calendar
     // The one before, for what is a share of time; null at first.

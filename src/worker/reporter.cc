@@ -6,6 +6,7 @@
 #include "ringmain/worker/descriptors.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,20 @@
 #include "process_figures.h"
 
 namespace ringmain::worker {
+
+namespace {
+
+uint64_t new_listeners(const config::Config& before, const config::Config& now) {
+    std::set<std::string> known;
+    for (const config::Pool& pool : before.pools) {
+        known.insert(pool.listen.text());
+    }
+    return static_cast<uint64_t>(std::ranges::count_if(
+        now.pools,
+        [&known](const config::Pool& pool) { return !known.contains(pool.listen.text()); }));
+}
+
+}  // namespace
 
 Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions& options)
     : options_(options),
@@ -27,6 +42,7 @@ Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions&
              Port::Speech::Http,
              static_cast<uint8_t>(first_kind + Port::kinds),
              port_connections_max(descriptor_limit())) {
+    process_.connections_opened = options.config->pools.size();
     process_.started_at_s = uring::wall_time().seconds;
     process_.reloaded_at_s = process_.started_at_s;
     process_.io_backend = uring::backend_name(options.io_backend);
@@ -85,6 +101,7 @@ void Reporter::on_time(Instant now) {
 void Reporter::adopt(const config::Config& config,
                      std::span<const core::PoolShared> pools,
                      Instant now) {
+    process_.connections_opened += new_listeners(*options_.config, config);
     options_.config = &config;
     options_.pools = pools;
     process_.reload_succeeded = true;
@@ -107,7 +124,6 @@ void Reporter::publish(Instant now) {
     take_slow_requests();
     read_process_figures(process_);
     process_.draining = sources_.draining;
-    process_.listeners = options_.config->pools.size();
 
     std::vector<WorkerFigures> workers;
     for (uint32_t i = 0; i < options_.workers.size(); ++i) {

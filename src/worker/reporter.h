@@ -74,7 +74,7 @@ class Reporter {
     void take_slow_requests();
 
     ReporterOptions options_;
-    stats::ProcessSnapshot process_;
+    stats::ProcessSnapshot process_;  // connections_opened: of listeners
     std::unique_ptr<const stats::Snapshot> snapshot_;
     Instant taken_at_;
     stats::SlowLog slow_log_;

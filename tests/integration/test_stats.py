@@ -287,6 +287,35 @@ class Stats(Case):
         self.assertGreater(entry["server_us"], 40_000)
         self.assertEqual(sum(self.metric("ringmain_slow_requests_total").values()), 1)
 
+    def test_what_a_reload_takes_out_stays_counted(self):
+        dead = [Port(), Port()]  # held, and nobody listens
+        for port in dead:
+            self.addCleanup(port.release)
+        lines = [f"127.0.0.1:{port.number}:1 dead{i}" for i, port in enumerate(dead)]
+        self.start(pools={"alpha": {"servers": lines, "auto_eject_hosts": True,
+                                    "server_failure_limit": 1, "server_retry_timeout": 30000},
+                          "beta": {"servers": lines}})
+        proxy = self.proxy
+        for _ in range(20):
+            with proxy.client("beta") as client:
+                client.call("PING")
+        with proxy.client("alpha") as client:
+            for key in range(20):
+                client.call("GET", f"k{key}")
+        wait_for(lambda: self.json()["alpha"]["server_ejects"] == 2, "both are ejected")
+        before = self.json()["total_connections"]
+        self.assertGreaterEqual(before, 2 + 20 + 1)
+        proxy.pools = {"alpha": {**proxy.pools["alpha"], "servers": lines[1:]}}
+        proxy.config_path.write_text(proxy.config_text())
+        proxy.child.send_signal(signal.SIGHUP)
+        wait_for(lambda: "beta" not in self.json(), "the reload")
+        after = self.json()
+        self.assertEqual(after["alpha"]["server_ejects"], 2)
+        self.assertEqual(after["alpha"]["servers_total"], 1)
+        self.assertGreaterEqual(after["total_connections"], before)
+        self.assertEqual(self.metric("ringmain_pool_server_ejections_total"),
+                         {'{pool="alpha"}': 2})
+
     def test_a_refused_reload_shows(self):
         self.start()
         name = "ringmain_config_last_reload_successful"

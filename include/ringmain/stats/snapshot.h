@@ -108,7 +108,6 @@ struct PoolSnapshot {
     PoolValues values;
     std::vector<ServerSnapshot> servers;
 
-    [[nodiscard]] uint64_t ejections() const;
     [[nodiscard]] size_t servers_up() const;
 };
 
@@ -133,7 +132,10 @@ struct ProcessSnapshot {
     bool draining = false;
     bool reload_succeeded = true;  // the last one
     int64_t reloaded_at_s = 0;     // the last that succeeded, or the start
-    uint64_t listeners = 0;
+    // Listeners, and connections of clients and to servers: now, and ever. Those of pools and
+    // servers that a reload took out are among them.
+    uint64_t connections = 0;
+    uint64_t connections_opened = 0;
     uint64_t client_limit = 0;  // 0: none
     uint64_t cpu_us = 0;
     uint64_t resident_bytes = 0;

@@ -39,6 +39,7 @@ size_t commands(const FakeServer& server) {
 TEST_CASE("failures in a row eject a server, and its keys go where twemproxy puts them") {
     World world(ejecting_pool(3));
     eject(world, 0);
+    CHECK(pool_counters(world).server_ejects.get() == 1);
     CHECK(world.loop().notices().back() ==
           "pool main: server s0 (10.0.0.1:7000) is ejected (server_failure_limit = 2); the last "
           "failure: refused the connection");

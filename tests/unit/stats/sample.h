@@ -29,7 +29,8 @@ inline Snapshot sample() {
     now.process.started_at_s = 1'800'000'000;
     now.process.taken_at_s = 1'800'000'100;
     now.process.reloaded_at_s = 1'800'000'050;
-    now.process.listeners = 3;
+    now.process.connections = 15;
+    now.process.connections_opened = 123;
     now.process.cpu_us = 12'500'000;
     now.process.resident_bytes = unique.next();
     now.process.descriptors = 77;

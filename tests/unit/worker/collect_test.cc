@@ -93,6 +93,30 @@ TEST_CASE("a snapshot adds the workers up, pool by pool and server by server") {
     CHECK(pool.servers[0].values.latency.total() == 1);
 }
 
+TEST_CASE("connections are listeners, clients and servers, as twemproxy counts; ever: gone ones") {
+    const config::Config config = sample_config();
+    core::Shared shared(config, 2);
+    std::array<core::Counters, 2> counters;
+    for (core::Counters& one : counters) {
+        one.clients.set(10);
+        one.clients_accepted.set(1000);
+        one.server_connections.set(2);
+        one.server_connects.set(30);
+    }
+    const std::vector<WorkerFigures> workers = {{.counters = &counters[0]},
+                                                {.counters = &counters[1]}};
+    stats::ProcessSnapshot process;
+    process.connections_opened = 4;
+    const stats::Snapshot now = collect({.config = &config,
+                                         .pools = shared.pools,
+                                         .workers = workers,
+                                         .process = process,
+                                         .now = second(100),
+                                         .wall_offset = {}});
+    CHECK(now.process.connections == 1 + 20 + 4);
+    CHECK(now.process.connections_opened == 4 + 2000 + 60);
+}
+
 TEST_CASE("a container whose subcommands differ in class has one count") {
     config::Config config = sample_config();
     config.pools[0].protocol = config::Protocol::Redis;
