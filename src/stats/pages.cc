@@ -1,8 +1,10 @@
 #include "ringmain/stats/pages.h"
 
+#include "ringmain/base/assert.h"
 #include "ringmain/stats/json.h"
 #include "ringmain/stats/prometheus.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringmain::stats {
@@ -82,6 +84,48 @@ std::string refusal(uint16_t status, std::string_view why) {
     if (status == 414 || status == 431) body = "a request is at most 8192 bytes long\n";
     if (status == 505) body = "HTTP/1.0 and HTTP/1.1 only\n";
     return http_text({.status = status, .body = body});
+}
+
+template <class Make>
+Pages::Reading Pages::read(std::string key, const Make& make) {
+    Page* page = nullptr;
+    size_t editions = 0;
+    for (Page& one : pages_) {
+        if (one.key != key) continue;
+        page = &one;
+        editions += 1;
+    }
+    const bool will_do =
+        page != nullptr && (page->edition == sources_->edition || editions >= editions_max);
+    if (!will_do) {
+        pages_.push_back({.key = std::move(key), .edition = sources_->edition, .text = make()});
+        page = &pages_.back();
+    }
+    page->readers += 1;
+    return {page, GiveBack{this}};
+}
+
+void Pages::give_back(const Page* page) {
+    const auto found = std::ranges::find_if(pages_, [page](Page& one) { return &one == page; });
+    RM_ASSERT(found != pages_.end());
+    found->readers -= 1;
+    if (found->readers == 0) pages_.erase(found);
+}
+
+Pages::Reading Pages::answer(const HttpRequest& request) {
+    const auto format = static_cast<uint32_t>(negotiate(request.accept));
+    return read(request.method + " " + request.path + " " + std::to_string(format) +
+                    (request.keep_alive ? " keep-alive" : ""),
+                [&] { return stats::answer(request, *sources_); });
+}
+
+Pages::Reading Pages::statistics() {
+    return read("statistics", [this] { return to_json(*sources_->snapshot, JsonScope::Pools); });
+}
+
+Pages::Reading Pages::refusal(uint16_t status, std::string_view why) {
+    return read("refusal " + std::to_string(status) + std::string(why),
+                [&] { return stats::refusal(status, why); });
 }
 
 }  // namespace ringmain::stats

@@ -1,7 +1,6 @@
 #include "port.h"
 
 #include "ringmain/base/assert.h"
-#include "ringmain/stats/json.h"
 #include "ringmain/uring/socket.h"
 
 #include <algorithm>
@@ -26,7 +25,7 @@ Port::Port(uring::Ring& ring,
            uint8_t first_kind,
            uint32_t places)
     : ring_(ring),
-      sources_(sources),
+      pages_(sources),
       speech_(speech),
       first_kind_(first_kind),
       free_(places),
@@ -126,7 +125,7 @@ void Port::begin(uring::Descriptor socket, Instant now) {
     connection.input_end = 0;
     connection.reader.next();
     if (speech_ == Speech::Json) {
-        write(connection, stats::to_json(*sources_.snapshot, stats::JsonScope::Pools), now);
+        write(connection, pages_.statistics(), now);
         return;
     }
     connection.state = State::Reading;
@@ -185,34 +184,35 @@ void Port::take_requests(Connection& connection, Instant now) {
             break;
         case stats::HttpReader::Status::Complete: {
             connection.keep_alive = connection.reader.request().keep_alive;
-            std::string text = stats::answer(connection.reader.request(), sources_);
+            stats::Pages::Reading page = pages_.answer(connection.reader.request());
             connection.reader.next();
-            write(connection, std::move(text), now);
+            write(connection, std::move(page), now);
             break;
         }
         case stats::HttpReader::Status::Error:
             connection.keep_alive = false;
             write(connection,
-                  stats::refusal(connection.reader.error(), connection.reader.why()),
+                  pages_.refusal(connection.reader.error(), connection.reader.why()),
                   now);
             break;
     }
 }
 
-void Port::write(Connection& connection, std::string text, Instant now) {
+void Port::write(Connection& connection, stats::Pages::Reading page, Instant now) {
     connection.state = State::Writing;
     connection.since = now;
     connection.deadline = now + write_limit;
-    connection.output = std::move(text);
+    connection.output = std::move(page);
     connection.sent = 0;
     send(connection);
 }
 
 void Port::send(Connection& connection) {
-    const size_t size = std::min<size_t>(connection.output.size() - connection.sent, send_size_max);
+    const size_t size =
+        std::min<size_t>(connection.output->text.size() - connection.sent, send_size_max);
     connection.operations += 1;
     ring_.send(connection.socket.get(),
-               connection.output.data() + connection.sent,
+               connection.output->text.data() + connection.sent,
                static_cast<uint32_t>(size),
                name(connection, Operation::Send));
 }
@@ -223,11 +223,11 @@ void Port::on_send(Connection& connection, int32_t result, Instant now) {
         return;
     }
     connection.sent += static_cast<size_t>(result);
-    if (connection.sent < connection.output.size()) {
+    if (connection.sent < connection.output->text.size()) {
         send(connection);
         return;
     }
-    std::string().swap(connection.output);
+    connection.output.reset();
     if (connection.keep_alive) {
         connection.deadline = now + idle_limit;
         take_requests(connection, now);
@@ -255,7 +255,7 @@ void Port::close(Connection& connection) {
 
 void Port::release(Connection& connection) {
     connection.socket.close();
-    std::string().swap(connection.output);
+    connection.output.reset();
     connection.state = State::Free;
     connection.generation = (connection.generation + 1) % uring::UserData::generation_end;
     free_ += 1;

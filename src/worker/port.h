@@ -46,7 +46,8 @@ class Port {
     static constexpr Duration idle_limit = Duration::millis(30'000);
     static constexpr Duration linger_limit = Duration::millis(1'000);
 
-    // `sources` outlives the port; what it points to may be exchanged between two calls.
+    // `sources` outlives the port; what it points to may be exchanged between two calls, with
+    // another edition then.
     Port(uring::Ring& ring,
          const stats::PageSources& sources,
          Speech speech,
@@ -92,7 +93,7 @@ class Port {
         std::array<char, 2048> input = {};
         size_t input_begin = 0;  // of what was received and not yet read
         size_t input_end = 0;
-        std::string output;
+        stats::Pages::Reading output;
         size_t sent = 0;
     };
 
@@ -103,7 +104,7 @@ class Port {
     void receive(Connection& connection);
     void on_receive(Connection& connection, int32_t result, Instant now);
     void take_requests(Connection& connection, Instant now);
-    void write(Connection& connection, std::string text, Instant now);
+    void write(Connection& connection, stats::Pages::Reading page, Instant now);
     void send(Connection& connection);
     void on_send(Connection& connection, int32_t result, Instant now);
     void close(Connection& connection);
@@ -111,7 +112,7 @@ class Port {
     [[nodiscard]] uring::UserData name(const Connection& connection, Operation operation) const;
 
     uring::Ring& ring_;
-    const stats::PageSources& sources_;
+    stats::Pages pages_;
     Speech speech_;
     uint8_t first_kind_;
     uring::Descriptor listener_;

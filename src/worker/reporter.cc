@@ -117,6 +117,7 @@ void Reporter::note_refused_reload() {
 void Reporter::show(const config::Config& config) {
     config_text_ = config::running_toml(config);
     sources_.config = config_text_;
+    sources_.edition += 1;
     sources_.slow_threshold_us = static_cast<uint64_t>(config.stats.slow_log_threshold_ms) * 1000;
 }
 
@@ -146,6 +147,7 @@ void Reporter::publish(Instant now) {
                                                          .before_at = taken_at_}));
     snapshot_ = std::move(next);
     sources_.snapshot = snapshot_.get();
+    sources_.edition += 1;
     taken_at_ = now;
 }
 

@@ -64,7 +64,10 @@ class Reporter {
     void note_refused_reload();
 
     // No clients are accepted any more: not ready.
-    void note_drain() { sources_.draining = true; }
+    void note_drain() {
+        sources_.draining = true;
+        sources_.edition += 1;
+    }
 
   private:
     [[nodiscard]] bool is_open() const { return statistics_.is_open() || admin_.is_open(); }

@@ -13,7 +13,10 @@
 #include "ringmain/stats/slow_log.h"
 #include "ringmain/stats/snapshot.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -26,6 +29,7 @@ struct PageSources {
     uint64_t slow_dropped = 0;
     std::string_view config;  // TOML
     bool draining = false;    // now; the snapshot may be older
+    uint64_t edition = 0;     // another one whenever anything here has changed
 };
 
 // A complete response.
@@ -33,6 +37,48 @@ struct PageSources {
 
 // The same to what could not be read (HttpReader::error). The connection is to be closed behind it.
 [[nodiscard]] std::string refusal(uint16_t status, std::string_view why = {});
+
+// Answers of one edition are made once, however many ask for them, and freed when the last of them
+// has read his: with hundreds of pools a page is megabytes. While two editions of a page are being
+// read, whoever comes gets the newer of these: no older than a reader may take for it.
+class Pages {
+  public:
+    struct Page {
+        std::string key;
+        uint64_t edition = 0;
+        uint32_t readers = 0;
+        std::string text;
+    };
+
+    struct GiveBack {
+        Pages* pages = nullptr;
+
+        void operator()(const Page* page) const { pages->give_back(page); }
+    };
+
+    using Reading = std::unique_ptr<const Page, GiveBack>;
+
+    // `sources` outlives it, and it outlives what is being read.
+    explicit Pages(const PageSources& sources) : sources_(&sources) {}
+
+    [[nodiscard]] Reading answer(const HttpRequest& request);
+    [[nodiscard]] Reading refusal(uint16_t status, std::string_view why = {});
+
+    // What the statistics port says.
+    [[nodiscard]] Reading statistics();
+
+    [[nodiscard]] size_t kept() const { return pages_.size(); }
+
+  private:
+    static constexpr size_t editions_max = 2;
+
+    template <class Make>
+    [[nodiscard]] Reading read(std::string key, const Make& make);
+    void give_back(const Page* page);
+
+    const PageSources* sources_;
+    std::list<Page> pages_;  // that are being read, in the order in which they were made
+};
 
 // The page for people.
 [[nodiscard]] std::string status_page(const PageSources& sources);

@@ -53,6 +53,47 @@ TEST_CASE("each path has its page") {
     CHECK(body_of(port.get("/healthz")) == "ok\n");
 }
 
+TEST_CASE(
+    "a page is made once for all who read the same edition, and freed with the last of them") {
+    Port port;
+    Pages pages(port.sources);
+    HttpRequest metrics;
+    metrics.method = "GET";
+    metrics.path = "/metrics";
+    HttpRequest head = metrics;
+    head.method = "HEAD";
+    HttpRequest kept_alive = metrics;
+    kept_alive.keep_alive = true;
+    HttpRequest open_metrics = metrics;
+    open_metrics.accept = "application/openmetrics-text";
+    Pages::Reading first = pages.answer(metrics);
+    CHECK(first->text == answer(metrics, port.sources));
+    CHECK(pages.answer(metrics).get() == first.get());
+    for (const HttpRequest& other : {head, kept_alive, open_metrics}) {
+        CHECK(pages.answer(other)->text == answer(other, port.sources));
+    }
+    CHECK(pages.statistics()->text == to_json(port.snapshot, JsonScope::Pools));
+    CHECK(pages.refusal(505)->text == refusal(505));
+    CHECK(pages.kept() == 1);
+    first.reset();
+    CHECK(pages.kept() == 0);
+}
+
+TEST_CASE("of two editions of a page that are being read whoever comes gets the newer one") {
+    Port port;
+    Pages pages(port.sources);
+    const auto next_edition = [&] {
+        port.sources.edition += 1;
+        return pages.statistics();
+    };
+    Pages::Reading first = next_edition();
+    const Pages::Reading second = next_edition();
+    CHECK(second.get() != first.get());
+    CHECK(next_edition().get() == second.get());
+    first.reset();
+    CHECK(next_edition().get() != second.get());
+}
+
 TEST_CASE("ready while clients are accepted, not ready while draining, alive in both") {
     Port port;
     CHECK(port.get("/readyz").starts_with("HTTP/1.1 200 OK\r\n"));

@@ -160,6 +160,7 @@ TEST_CASE("a newer snapshot is what the next reader gets") {
     stats::Snapshot newer = rig.snapshot;
     newer.process.version = "newer";
     rig.sources.snapshot = &newer;
+    rig.sources.edition += 1;
     Reader reader(rig.address());
     REQUIRE(rig.run_until([&] { return reader.ended(); }));
     CHECK(contains(reader.read(), "\"version\":\"newer\""));
