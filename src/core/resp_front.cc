@@ -220,8 +220,8 @@ bool RespFront::is_short_enough(ByteRange key) {
     if (key.size <= pool_.options->key_size_max) [[likely]] {
         return true;
     }
-    refuse("key of " + std::to_string(key.size) + " bytes is larger than " +
-               std::to_string(pool_.options->key_size_max) + " bytes (key_size_max)",
+    refuse("key of " + std::to_string(key.size) + " bytes is larger than key_size_max (" +
+               std::to_string(pool_.options->key_size_max) + ")",
            stats::Reason::Limit);
     return false;
 }

@@ -421,7 +421,7 @@ TEST_CASE("a key beyond key_size_max is refused") {
     World world(pool);
     Channel& client = world.client();
     const std::string refused =
-        "-ERR ringmain: key of 11 bytes is larger than 10 bytes (key_size_max)\r\n";
+        "-ERR ringmain: key of 11 bytes is larger than key_size_max (10)\r\n";
     CHECK(world.ask(client, resp({"GET", "01234567890"})) == refused);
     CHECK(world.ask(client, resp({"MGET", "a", "01234567890"})) == refused);
     CHECK(world.ask(client, resp({"GET", "0123456789"})) == "$-1\r\n");

@@ -639,7 +639,7 @@ TEST_CASE("limits say what they are") {
                 "(subscriptions_max)"));
     CHECK(world.proxy().pools()[0]->counters->subscriptions_refused.get() == 2);
     CHECK(world.ask(two, resp({"SUBSCRIBE", "12345678901"})) ==
-          error("key of 11 bytes is larger than 10 bytes (key_size_max)"));
+          error("key of 11 bytes is larger than key_size_max (10)"));
     // To which it may have been subscribed before a reload.
     CHECK(world.ask(two, resp({"UNSUBSCRIBE", "12345678901"})) ==
           confirmed("unsubscribe", "12345678901", 0));
