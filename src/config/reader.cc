@@ -19,7 +19,7 @@ namespace ringmain::config {
 
 namespace {
 
-constexpr size_t pool_count_max = 1024;
+constexpr size_t pool_count_max = 4096;                 // as far as it was measured
 constexpr size_t server_count_max = 4096;               // of a pool
 constexpr uint64_t weight_sum_max = INT32_MAX;          // ketama counts them in 32 bits
 constexpr uint64_t modula_sum_max = 16U * 1024 * 1024;  // one entry of its table each
@@ -121,7 +121,8 @@ void Reader::read_pools(const Node& table) {
         count += 1;
         if (count > pool_count_max) {
             findings_->error(node->key_place,
-                             "there are more than " + std::to_string(pool_count_max) + " pools");
+                             "there are more than " + std::to_string(pool_count_max) +
+                                 " pools; let a second ringmain serve the rest");
             return;
         }
         read_pool(*node);

@@ -129,13 +129,18 @@ void count_connections(stats::ProcessSnapshot& process, const CollectSources& so
     }
 }
 
-const stats::PoolSnapshot* find_pool(const stats::Snapshot* snapshot, const std::string& name) {
+// It is mostly in its place, and so is a server; to look for each of thousands among all takes
+// long.
+const stats::PoolSnapshot* find_pool(const stats::Snapshot* snapshot,
+                                     size_t place,
+                                     const std::string& name) {
     if (snapshot == nullptr) return nullptr;
-    const auto pool = std::ranges::find(snapshot->pools, name, &stats::PoolSnapshot::name);
-    return pool == snapshot->pools.end() ? nullptr : &*pool;
+    const std::vector<stats::PoolSnapshot>& pools = snapshot->pools;
+    if (place < pools.size() && pools[place].name == name) return &pools[place];
+    const auto pool = std::ranges::find(pools, name, &stats::PoolSnapshot::name);
+    return pool == pools.end() ? nullptr : &*pool;
 }
 
-// It is mostly in its place; to look for each of thousands among all takes long.
 const stats::ServerSnapshot* find_server(const stats::PoolSnapshot* pool,
                                          size_t place,
                                          const stats::ServerSnapshot& like) {
@@ -174,8 +179,11 @@ void keep_since(stats::ServerSnapshot& server, const stats::ServerSnapshot* befo
 }
 
 // When a server was last ejected is known of those that are out, and of others from before.
-void keep_history(stats::PoolSnapshot& pool, const CollectSources& sources, int64_t now_s) {
-    const stats::PoolSnapshot* old_pool = find_pool(sources.before, pool.name);
+void keep_history(stats::PoolSnapshot& pool,
+                  size_t place,
+                  const CollectSources& sources,
+                  int64_t now_s) {
+    const stats::PoolSnapshot* old_pool = find_pool(sources.before, place, pool.name);
     for (size_t i = 0; i < pool.servers.size(); ++i) {
         stats::ServerSnapshot& server = pool.servers[i];
         const stats::ServerSnapshot* old = find_server(old_pool, i, server);
@@ -208,8 +216,8 @@ stats::Snapshot collect(const CollectSources& sources) {
     for (size_t i = 0; i < sources.pools.size(); ++i) {
         snapshot.pools.push_back(collect_pool(sources.config->pools[i], sources.pools[i], sources));
     }
-    for (stats::PoolSnapshot& pool : snapshot.pools) {
-        keep_history(pool, sources, snapshot.process.taken_at_s);
+    for (size_t i = 0; i < snapshot.pools.size(); ++i) {
+        keep_history(snapshot.pools[i], i, sources, snapshot.process.taken_at_s);
     }
     return snapshot;
 }

@@ -575,6 +575,20 @@ TEST_CASE("one value with very many mistakes costs neither time nor memory") {
     CHECK(contains(report(loaded, text), "\nf: 100 errors or more: not accepted\n"));
 }
 
+TEST_CASE("there are as many pools as were ever tried, and the remedy for more is told") {
+    const auto pools = [](int count) {
+        std::string text;
+        for (int i = 0; i < count; ++i) {
+            const std::string number = std::to_string(i + 1);
+            text += "[pool.p" + number + "]\nlisten='127.0.0.1:" + number + "'\nservers=['h:1']\n";
+        }
+        return text;
+    };
+    CHECK(accepted(pools(4096)).pools.size() == 4096);
+    CHECK(contains(refused(pools(4097)),
+                   "there are more than 4096 pools; let a second ringmain serve the rest\n"));
+}
+
 TEST_CASE("a password stands in no diagnostic") {
     for (const char* line : {"redis_auth = \"hunter2",
                              "redis_auth = hunter2",
