@@ -46,6 +46,19 @@ class Reload(Case):
                 self.same(client.read(), b"+OK\r\n")
             self.assertIsNone(self.servers[before].call("GET", f"turn{turn}"))
 
+    def test_no_pool_goes_over_however_many_warnings(self):
+        pools = {f"p{i}": {"servers": self.lines(0)} for i in range(110)}
+        proxy = self.proxy = self.use(Ringmain(pools))
+        with proxy.client("p109") as client:
+            self.same(client.call("SET", "a", "1"), b"+OK\r\n")
+            self.reload(timeout=0)
+            self.assertIn("and 10 more warnings, which are not shown", proxy.log_path.read_text())
+            self.assertNotIn("removed", proxy.log_path.read_text())
+            self.same(client.call("GET", "a"), bulk("1"))
+        for name in pools:
+            with proxy.client(name) as client:
+                self.same(client.call("GET", "a"), bulk("1"))
+
     def test_a_server_is_added_and_removed_under_load(self):
         for workers in (1, 2):
             with self.subTest(workers=workers):
