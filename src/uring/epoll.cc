@@ -56,12 +56,6 @@ Received receive_from(int socket, bool is_unix, char* data, size_t size) {
     return {.size = received, .is_part = (message.msg_flags & MSG_CTRUNC) != 0};
 }
 
-bool is_unix_socket(int descriptor) {
-    int domain = 0;
-    socklen_t size = sizeof domain;
-    return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
-}
-
 }  // namespace
 
 // --- completions ---------------------------------------------------------------------------------

@@ -255,6 +255,12 @@ void set_backlog(int socket, uint32_t backlog) {
     static_cast<void>(listen(socket, limited(backlog)));
 }
 
+bool is_unix_socket(int socket) {
+    int domain = 0;
+    socklen_t size = sizeof domain;
+    return getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 uint64_t unread_bytes(int socket) {
     int bytes = 0;
     if (ioctl(socket, FIONREAD, &bytes) != 0 || bytes < 0) return 0;

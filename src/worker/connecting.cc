@@ -276,6 +276,7 @@ void Driver::on_connect(Channel& channel, int32_t result) {
     if (channel.server->server->pool().options->tcp_keepalive) uring::set_keepalive(channel.socket);
     channel.connected = true;
     receive(channel);
+    listen_for_end(channel);
     tell(*channel.server, "is connected to");
     proxy_.on_connected(*channel.server);
 }

@@ -203,6 +203,11 @@ void Driver::on_completion(const uring::Completion& done) {
                 ::shutdown(channel.socket, SHUT_RDWR);
             }
             break;
+        case Operation::End:
+            channel.operations -= 1;
+            channel.ending = true;
+            if (!channel.closing) cancel_receive(channel);  // the next one looks
+            break;
         case Operation::Accept:
         case Operation::Wake:
             break;
@@ -304,6 +309,7 @@ void Driver::take_client(uint32_t pool, int socket) {
     clients_here_ += 1;
     tell(*client, "has connected");
     receive(channel);
+    listen_for_end(channel);
 }
 
 // Clients that have connected and wait to be accepted.
@@ -353,6 +359,7 @@ Channel& Driver::make_channel(int socket) {
     Channel& channel = *channels_[free_channels_.back()];
     free_channels_.pop_back();
     channel.socket = socket;
+    channel.is_unix = uring::is_unix_socket(socket);
     return channel;
 }
 

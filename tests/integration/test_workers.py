@@ -298,6 +298,34 @@ class UnixSockets(Case):
         self.assertFalse(os.path.exists(f"{folder}/ringmain.sock"))
         proxy.child = None
 
+    def test_an_end_that_comes_with_the_last_bytes_is_seen_at_once(self):
+        server = self.use(RedisServer())
+        path = f"{server.folder}/ringmain.sock"
+        self.use(Ringmain({"alpha": {"listen": path, "servers": [server]}}))
+        with RespClient(path) as client, contextlib.ExitStack() as stack:
+            client.call("PING")
+            for number in range(200):
+                one = RespClient(path)
+                one.send(resp("SET", "half", "of a request")[:-3])
+                if number % 2:
+                    one.close()
+                else:
+                    stack.enter_context(one).half_close()
+
+            def are_gone():
+                return b"\r\nconnected_clients:1\r\n" in client.value("INFO", "clients")
+            # Whom nobody has noticed is looked at after a second.
+            wait_for(are_gone, "all have been noticed", 0.5)
+
+            pipeline = resp("SET", "k", "v" * 9000) + resp("GET", "k")
+            for _ in range(4):
+                one = stack.enter_context(RespClient(path))
+                one.send(pipeline * 3)
+                one.half_close()
+                begin = time.monotonic()
+                self.same(one.read_until_closed(timeout=5), (b"+OK\r\n" + bulk("v" * 9000)) * 3)
+                self.assertLess(time.monotonic() - begin, 0.8)
+
     def test_a_socket_that_a_dead_process_left_is_taken_over(self):
         server = self.use(RedisServer())
         path = f"{server.folder}/ringmain.sock"

@@ -71,6 +71,8 @@ void set_reuse_port(int socket);
 // Of a listener: how many may wait to be accepted from now on.
 void set_backlog(int socket, uint32_t backlog);
 
+[[nodiscard]] bool is_unix_socket(int socket);
+
 // Bytes that have arrived and wait to be received.
 [[nodiscard]] uint64_t unread_bytes(int socket);
 

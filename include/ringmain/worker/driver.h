@@ -91,7 +91,7 @@ class Driver {
         bool has_failed = false;  // the one that its connection was at last
     };
 
-    enum class Operation : uint8_t { Accept, Receive, Send, Connect, Cancel, Wake };
+    enum class Operation : uint8_t { Accept, Receive, Send, Connect, Cancel, End, Wake };
 
     // What the kernel may take addresses of until submission.
     struct SendSpace {
@@ -177,6 +177,7 @@ class Driver {
     void throttle(Channel& channel);
     [[nodiscard]] static bool wants_receive(const Channel& channel);
     void receive(Channel& channel, uring::Shots shots = uring::Shots::Many);
+    void listen_for_end(Channel& channel);
     void starve(Channel& channel);
     void cancel_receive(Channel& channel);
     void watch(Channel& channel);
