@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -151,6 +152,21 @@ Result<SocketAddress> name_of(int socket, int (*read_name)(int, sockaddr*, sockl
     return Error{"the address of a socket cannot be read: " + error_text(errno)};
 }
 
+uint64_t waiting_bytes(int socket) {
+    int bytes = 0;
+    if (ioctl(socket, FIONREAD, &bytes) != 0 || bytes < 0) return 0;
+    return static_cast<uint64_t>(bytes);
+}
+
+// An urgent byte counts, and is never received with the others. One that has been passed over goes
+// on counting (6.18), so that there is something at all is asked, too.
+uint64_t unread_of_unix(int socket) {
+    char urgent = 0;
+    static_cast<void>(recv(socket, &urgent, sizeof urgent, MSG_OOB | MSG_DONTWAIT));
+    pollfd state = {.fd = socket, .events = POLLIN, .revents = 0};
+    return poll(&state, 1, 0) > 0 ? waiting_bytes(socket) : 0;
+}
+
 }  // namespace
 
 Result<TcpListen> with_address(TcpListen options) {
@@ -262,9 +278,7 @@ bool is_unix_socket(int socket) {
 }
 
 uint64_t unread_bytes(int socket) {
-    int bytes = 0;
-    if (ioctl(socket, FIONREAD, &bytes) != 0 || bytes < 0) return 0;
-    return static_cast<uint64_t>(bytes);
+    return is_unix_socket(socket) ? unread_of_unix(socket) : waiting_bytes(socket);
 }
 
 uint64_t untaken_bytes(int socket) {

@@ -489,6 +489,7 @@ bool Driver::note_unread(Instant until) {
         core::ClientConn* client = channel->client;
         if (client == nullptr || client->pool->retired) continue;  // it was noted when that went
         client->unread = channel->ended ? 0 : uring::unread_bytes(channel->socket);
+        if (client->unread > 0) watch(*channel);
     }
     return !is_too_early();
 }

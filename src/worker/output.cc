@@ -288,6 +288,8 @@ void Driver::nudge_quiet() {
             polled_.push_back({.fd = channel.socket, .events = POLLRDHUP, .revents = 0});
             polled_channels_.push_back(&channel);
             return false;
+        } else if (channel.client != nullptr && !channel.closing && channel.client->unread > 0) {
+            return false;  // it will be read again
         }
         channel.watched = false;
         return true;
@@ -295,8 +297,7 @@ void Driver::nudge_quiet() {
     if (!polled_.empty()) poll(polled_.data(), polled_.size(), 0);
     for (size_t i = 0; i < polled_.size(); ++i) {
         if (polled_[i].revents == 0) {
-            // It takes nothing and says nothing: no end will come.
-            if (polled_channels_[i]->send_failed) lose_server(*polled_channels_[i], EPIPE);
+            on_silence(*polled_channels_[i]);
         } else if (polled_channels_[i]->receiving) {
             cancel_receive(*polled_channels_[i]);
         } else {
@@ -310,6 +311,22 @@ void Driver::nudge_quiet() {
     shrink(watched_);
     shrink(polled_);
     shrink(polled_channels_);
+}
+
+void Driver::on_silence(Channel& channel) {
+    if (channel.send_failed) {  // it takes nothing and says nothing: no end will come
+        lose_server(channel, EPIPE);
+        return;
+    }
+    core::ClientConn* client = channel.client;
+    if (client == nullptr || client->unread == 0) return;
+    if (!clients_end_ && !client->pool->retired) return;  // it may send more
+    if (ring_.has_more()) {
+        watch(channel);
+        return;
+    }
+    client->unread = 0;  // more was counted than there is
+    proxy_.on_client_end(*client, core::ClientConn::End::Closed);
 }
 
 // It is not read any more, and whether it leaves is to be seen all the same.

@@ -326,6 +326,26 @@ class UnixSockets(Case):
                 self.same(one.read_until_closed(timeout=5), (b"+OK\r\n" + bulk("v" * 9000)) * 3)
                 self.assertLess(time.monotonic() - begin, 0.8)
 
+    def test_an_urgent_byte_holds_up_no_stop_and_no_reload(self):
+        server = self.use(RedisServer())
+        path = f"{server.folder}/ringmain.sock"
+        proxy = self.use(Ringmain({"alpha": {"servers": [server]},
+                                   "beta": {"listen": path, "servers": [server]},
+                                   "gamma": {"listen": path + "2", "servers": [server]}},
+                                  proxy={"shutdown_timeout": "15s"}))
+        with RespClient(path) as of_removed, RespClient(path + "2") as last:
+            for client in (of_removed, last):
+                self.working(client)
+                client.socket.send(b"!", socket.MSG_OOB)
+            del proxy.pools["beta"]
+            proxy.config_path.write_text(proxy.config_text())
+            proxy.child.send_signal(signal.SIGHUP)
+            self.assertEqual(of_removed.read_until_closed(timeout=5), b"")
+            begin = time.monotonic()
+            self.assertEqual(proxy.halt(), 0)
+            self.assertLess(time.monotonic() - begin, 5)
+            proxy.child = None
+
     def test_a_socket_that_a_dead_process_left_is_taken_over(self):
         server = self.use(RedisServer())
         path = f"{server.folder}/ringmain.sock"

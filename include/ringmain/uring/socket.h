@@ -73,7 +73,8 @@ void set_backlog(int socket, uint32_t backlog);
 
 [[nodiscard]] bool is_unix_socket(int socket);
 
-// Bytes that have arrived and wait to be received.
+// Bytes that have arrived and wait to be received, urgent ones not among them (which a unix socket
+// loses). Of a unix socket they may be too many.
 [[nodiscard]] uint64_t unread_bytes(int socket);
 
 // Bytes that were sent and that the peer's kernel has not taken.

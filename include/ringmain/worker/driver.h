@@ -182,6 +182,7 @@ class Driver {
     void cancel_receive(Channel& channel);
     void watch(Channel& channel);
     void nudge_quiet();
+    void on_silence(Channel& channel);
     [[nodiscard]] static bool is_left_waiting(const Channel& channel);
     void end_wait(Channel& channel, int events);
     void lose_client(Channel& channel);

@@ -178,6 +178,25 @@ TEST_CASE("what has arrived and is unread can be told") {
     CHECK(unread_bytes(-1) == 0);
 }
 
+TEST_CASE("an urgent byte of a unix socket is not unread, received from or not") {
+    for (const bool is_received_from : {false, true}) {
+        CAPTURE(is_received_from);
+        int ends[2] = {-1, -1};
+        REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+        const Descriptor one(ends[0]);
+        const Descriptor other(ends[1]);
+        REQUIRE(send(one.get(), "!", 1, MSG_OOB) == 1);
+        char text[16] = {};
+        if (is_received_from) {
+            CHECK(recv(other.get(), text, sizeof text, MSG_DONTWAIT) == -1);
+        }
+        CHECK(unread_bytes(other.get()) == 0);
+        if (is_received_from) continue;
+        REQUIRE(send(one.get(), "12", 2, 0) == 2);
+        CHECK(unread_bytes(other.get()) == 2);
+    }
+}
+
 TEST_CASE("an aborted connection is reset") {
     const Descriptor listener = listening({.host = "127.0.0.1", .port = 0});
     const Result<Descriptor> client = connect_and_wait(local_address(listener.get()).value());
