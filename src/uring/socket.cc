@@ -158,6 +158,15 @@ uint64_t waiting_bytes(int socket) {
     return static_cast<uint64_t>(bytes);
 }
 
+// The kernel counts to a byte that is urgent, unless that is received with the others, which it is
+// not.
+uint64_t unread_of_tcp(int socket) {
+    set_option(socket, SOL_SOCKET, SO_OOBINLINE, 1);
+    const uint64_t all = waiting_bytes(socket);
+    set_option(socket, SOL_SOCKET, SO_OOBINLINE, 0);
+    return waiting_bytes(socket) < all ? all - 1 : all;
+}
+
 // An urgent byte counts, and is never received with the others. One that has been passed over goes
 // on counting (6.18), so that there is something at all is asked, too.
 uint64_t unread_of_unix(int socket) {
@@ -278,7 +287,7 @@ bool is_unix_socket(int socket) {
 }
 
 uint64_t unread_bytes(int socket) {
-    return is_unix_socket(socket) ? unread_of_unix(socket) : waiting_bytes(socket);
+    return is_unix_socket(socket) ? unread_of_unix(socket) : unread_of_tcp(socket);
 }
 
 uint64_t untaken_bytes(int socket) {

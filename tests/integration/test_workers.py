@@ -411,5 +411,26 @@ class UnixSockets(Case):
             self.assertEqual(two.get("a"), b"c")
 
 
+@needs_ringmain
+class Stop(Case):
+    def test_what_had_arrived_behind_an_urgent_byte_is_answered(self):
+        proxy = self.use(Ringmain({"alpha": {"servers": [self.use(RedisServer())]}}))
+        clients = [self.enterContext(proxy.client()) for _ in range(20)]
+        for client in clients:
+            self.working(client)
+        proxy.child.send_signal(signal.SIGSTOP)
+        for client in clients:
+            client.send(b"PING\r\n" * 3)
+            client.socket.send(b"!", socket.MSG_OOB)
+            client.send(b"PING\r\n" * 5000)
+        proxy.child.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        proxy.child.send_signal(signal.SIGCONT)
+        for client in clients:
+            self.assertEqual(client.read_until_closed(timeout=10), b"+PONG\r\n" * 5003)
+        self.assertEqual(proxy.halt(), 0)
+        proxy.child = None
+
+
 if __name__ == "__main__":
     main()

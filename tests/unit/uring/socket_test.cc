@@ -178,6 +178,23 @@ TEST_CASE("what has arrived and is unread can be told") {
     CHECK(unread_bytes(-1) == 0);
 }
 
+TEST_CASE("what is unread goes on behind a byte that is urgent, which is not among it") {
+    const Descriptor listener = listening({.host = "127.0.0.1", .port = 0});
+    const Result<Descriptor> client = connect_and_wait(local_address(listener.get()).value());
+    REQUIRE(client.ok());
+    const Descriptor accepted(accept_waiting(listener.get()));
+    REQUIRE(send(client.value().get(), "123", 3, 0) == 3);
+    REQUIRE(send(client.value().get(), "!", 1, MSG_OOB) == 1);
+    CHECK(unread_bytes(accepted.get()) == 3);
+    REQUIRE(send(client.value().get(), "45678", 5, 0) == 5);
+    CHECK(unread_bytes(accepted.get()) == 8);
+    char text[16] = {};
+    REQUIRE(recv(accepted.get(), text, sizeof text, 0) == 3);
+    CHECK(unread_bytes(accepted.get()) == 5);
+    REQUIRE(recv(accepted.get(), text, sizeof text, 0) == 5);
+    CHECK(unread_bytes(accepted.get()) == 0);
+}
+
 TEST_CASE("an urgent byte of a unix socket is not unread, received from or not") {
     for (const bool is_received_from : {false, true}) {
         CAPTURE(is_received_from);
