@@ -7,9 +7,21 @@
 
 namespace ringmain::worker {
 
+namespace {
+
+// Only reserved; what is not touched takes no memory. Without a size of its own a thread has that
+// of the limit on the stack (ulimit -s), which may be too small for any.
+constexpr size_t stack_size = 8ULL << 20;
+
+}  // namespace
+
 Result<Thread> Thread::start(Main main, void* argument) {
     pthread_t id = {};
-    const int error = pthread_create(&id, nullptr, main, argument);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack_size);
+    const int error = pthread_create(&id, &attributes, main, argument);
+    pthread_attr_destroy(&attributes);
     if (error == 0) return Thread(id);
     return Error{"no thread can be made (" + uring::error_text(error) +
                  "): raise the limit on processes and threads (ulimit -u, TasksMax= in a systemd "
