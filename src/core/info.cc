@@ -15,8 +15,7 @@ namespace {
 
 void write_server(std::string& text, const Proxy& proxy, const Pool& pool) {
     const Environment& environment = proxy.environment();
-    const int64_t uptime_s =
-        std::max<int64_t>(proxy.wall().ns / 1'000'000'000 - environment.started_at_s, 0);
+    const int64_t uptime_s = environment.uptime_s(proxy.now());
     Section section(text, "Server");
     section.add("redis_version", redis_version);
     section.add("redis_mode", "proxy");

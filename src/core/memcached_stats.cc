@@ -157,14 +157,13 @@ void add_line(std::string& text, std::string_view name, std::string_view value) 
 std::string own_stats(const Proxy& proxy) {
     const Environment& environment = proxy.environment();
     const Totals totals(environment.all_counters);
-    const int64_t uptime_s = proxy.wall().ns / 1'000'000'000 - environment.started_at_s;
     std::string text;
     const auto add = [&text](std::string_view name, uint64_t value) {
         add_line(text, name, std::to_string(value));
     };
     add_line(text, "ringmain_version", version);
     add_line(text, "ringmain_pid", std::to_string(environment.process_id));
-    add_line(text, "ringmain_uptime", std::to_string(std::max<int64_t>(uptime_s, 0)));
+    add_line(text, "ringmain_uptime", std::to_string(environment.uptime_s(proxy.now())));
     add("ringmain_workers", environment.worker_count);
     add_line(text, "ringmain_io_backend", environment.io_backend);
     add("ringmain_clients", totals.of(&Counters::clients));

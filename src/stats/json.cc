@@ -137,7 +137,7 @@ std::string to_json(const Snapshot& snapshot, JsonScope scope) {
     out.text("service", "ringmain");
     out.text("source", process.host);
     out.text("version", process.version);
-    out.number("uptime", count_of(process.taken_at_s - process.started_at_s));
+    out.number("uptime", count_of(process.uptime_s));
     out.signed_number("timestamp", process.taken_at_s);
     out.number("total_connections", process.connections_opened);
     out.number("curr_connections", process.connections);

@@ -89,7 +89,7 @@ void write_process(std::string& out, const PageSources& sources) {
     if (!process.reload_succeeded) {
         out += "<b class=\"down\">the last reload was refused</b> (see the log), ";
     }
-    out.append("up ").append(duration_text(process.taken_at_s - process.started_at_s));
+    out.append("up ").append(duration_text(process.uptime_s));
     out.append(", pid ").append(std::to_string(process.id)).append(", Linux ");
     append_html_text(out, process.kernel);
     out.append(", ").append(process.io_backend);

@@ -2,6 +2,7 @@
 
 #include "ringmain/base/assert.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 
@@ -23,7 +24,8 @@ void pause_for(Duration span) {
 WallTime wall_time() {
     timespec time = {};
     clock_gettime(CLOCK_REALTIME, &time);
-    return {.seconds = time.tv_sec, .nanoseconds = static_cast<int32_t>(time.tv_nsec)};
+    return {.seconds = std::max<time_t>(time.tv_sec, 0),
+            .nanoseconds = static_cast<int32_t>(time.tv_nsec)};
 }
 
 Duration wall_offset(Instant now) {

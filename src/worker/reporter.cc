@@ -43,6 +43,7 @@ Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions&
              static_cast<uint8_t>(first_kind + Port::kinds),
              port_connections_max(descriptor_limit())) {
     process_.connections_opened = options.config->pools.size();
+    started_at_ = uring::now();
     process_.started_at_s = uring::wall_time().seconds;
     process_.reloaded_at_s = process_.started_at_s;
     process_.io_backend = uring::backend_name(options.io_backend);
@@ -135,6 +136,7 @@ void Reporter::publish(Instant now) {
                            .cpu_time = worker.cpu_time(),
                            .ready_time = ready_time(worker.thread_id())});
     }
+    process_.uptime_s = (now - started_at_).to_millis() / 1000;
     process_.client_limit = clients_max(*options_.config, descriptor_limit());
     auto next =
         std::make_unique<const stats::Snapshot>(collect({.config = options_.config,

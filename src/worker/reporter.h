@@ -79,6 +79,7 @@ class Reporter {
     ReporterOptions options_;
     stats::ProcessSnapshot process_;  // connections_opened: of listeners
     std::unique_ptr<const stats::Snapshot> snapshot_;
+    Instant started_at_;
     Instant taken_at_;
     stats::SlowLog slow_log_;
     std::string config_text_;

@@ -111,7 +111,7 @@ Status Crew::status() {
 Status Crew::make_workers(const config::Config& config, const IoChoice& io, const Log& log) {
     const uint32_t count = config.proxy.workers;
     const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity, usable_cpus());
-    const uring::WallTime started = uring::wall_time();
+    const Instant started = uring::now();
     for (uint32_t i = 0; i < count; ++i) {
         counters.push_back(std::make_unique<core::Counters>());
         all_counters.push_back(counters.back().get());
@@ -124,7 +124,7 @@ Status Crew::make_workers(const config::Config& config, const IoChoice& io, cons
         worker.io = io;
         worker.environment = {.shared = &shared,
                               .all_counters = all_counters,
-                              .started_at_s = started.seconds,
+                              .started_at = started,
                               .process_id = getpid(),
                               .worker_index = i,
                               .worker_count = count,

@@ -129,6 +129,7 @@ struct ProcessSnapshot {
     int64_t id = 0;
     int64_t started_at_s = 0;
     int64_t taken_at_s = 0;
+    int64_t uptime_s = 0;  // the calendar may be set meanwhile
     bool draining = false;
     bool reload_succeeded = true;  // the last one
     int64_t reloaded_at_s = 0;     // the last that succeeded, or the start

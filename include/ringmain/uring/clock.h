@@ -15,7 +15,8 @@ namespace ringmain::uring {
 // Does nothing for a while, less when a signal comes. Never on the data path.
 void pause_for(Duration span);
 
-// What the calendar says, for people: it may jump. Never compute with it.
+// What the calendar says, for people: it may jump. Never compute with it. A time
+// before 1970 reads as its beginning.
 struct WallTime {
     int64_t seconds = 0;  // since 1970, UTC
     int32_t nanoseconds = 0;

@@ -140,7 +140,6 @@ class Loop {
             *counters_,
             core::Environment{.shared = &process_->shared,
                               .all_counters = process_->all_counters,
-                              .started_at_s = 1'700'000'000,
                               .process_id = 42,
                               .worker_index = options.worker,
                               .worker_count = static_cast<uint32_t>(process_->counters.size()),

@@ -143,7 +143,7 @@ TEST_CASE("the page for people shows servers and their state, with names escaped
     CHECK(contains(page, "it said &lt;b&gt;"));
     CHECK_FALSE(contains(page, "<script>"));
     CHECK(contains(page, "<td class=\"ejected\">ejected</td>"));
-    CHECK(contains(page, "up 1min 40s"));
+    CHECK(contains(page, "up 1min 30s"));
     CHECK(contains(page, "<td>3.07 ms</td>"));
     port.sources.draining = true;
     CHECK(contains(port.get("/"), "draining"));

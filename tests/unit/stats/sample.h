@@ -28,6 +28,7 @@ inline Snapshot sample() {
     now.process.id = 42;
     now.process.started_at_s = 1'800'000'000;
     now.process.taken_at_s = 1'800'000'100;
+    now.process.uptime_s = 90;  // the calendar was set meanwhile
     now.process.reloaded_at_s = 1'800'000'050;
     now.process.connections = 15;
     now.process.connections_opened = 123;
