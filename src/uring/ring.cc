@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 
 #include "compat.h"
 #include "epoll.h"
@@ -79,10 +81,20 @@ Duration pause_after(uint32_t refusals) {
     return {refused_pause_first.ns << std::min<int64_t>(refusals, refused_pause_doublings)};
 }
 
-// What is not are mistakes of ours: the wrong thread, a closed descriptor.
+// What is not: that somebody forbids it from now on (seccomp), or mistakes of ours: the wrong
+// thread, a closed descriptor.
 bool is_expected(int result) {
     return result >= 0 || is_refusal(result) || result == -ETIME || result == -EINTR ||
            result == -EBADR;  // the kernel had no memory for a completion
+}
+
+// Without the call nothing gets on, the end of the operations included, which take memory of ours.
+[[noreturn]] void give_up(int result) {
+    std::fprintf(stderr,
+                 "ringmain: io_uring_enter failed: %s: nothing can be served without it; if it is "
+                 "forbidden (seccomp), allow it, or set io_backend = \"epoll\"\n",
+                 error_text(result).c_str());
+    std::abort();
 }
 
 }  // namespace
@@ -221,7 +233,7 @@ Wait Ring::submit_and_wait(Duration timeout) {
     const bool waits = !some_ready && timeout > Duration{};
     const int result =
         enter(submit_count, get_events, {.timeout = timeout, .count = waits ? 1U : 0U});
-    RM_ASSERT(is_expected(result));
+    if (!is_expected(result)) give_up(result);
     if (publish(*ring_) > 0) {
         submit();
     } else if (is_refusal(result)) {
@@ -244,7 +256,7 @@ void Ring::submit() {
         RM_ASSERT(idle_calls < idle_calls_max);
         const int result =
             enter(submit_count, refusals == 0 ? 0 : get_events, {.timeout = {}, .count = 0});
-        RM_ASSERT(is_expected(result));
+        if (!is_expected(result)) give_up(result);
         if (!is_refusal(result)) continue;
         set_aside();
         const Duration pause = pause_after(refusals);

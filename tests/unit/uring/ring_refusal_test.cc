@@ -4,6 +4,14 @@
 #include "tests/unit/uring/refusals.h"
 #include "tests/unit/uring/rig.h"
 
+#include <csignal>
+#include <cstdio>
+#include <string_view>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 namespace ringmain::uring::test {
 namespace {
 
@@ -116,6 +124,47 @@ TEST_CASE("a signal ends a wait, and completions that the kernel had no memory f
                                                      : 0; },
         &result);
     CHECK(result == 0);
+}
+
+namespace {
+
+// The kernel forbids it midway; what is said goes to `into`.
+[[noreturn]] void serve_until_forbidden(int into) {
+    signal(SIGABRT, SIG_DFL);
+    const rlimit no_core = {};
+    setrlimit(RLIMIT_CORE, &no_core);
+    dup2(into, STDERR_FILENO);
+    int result = 0;
+    run_refused(
+        [](const auto& begin) {
+            Ring ring;
+            if (!ring.open({.features = Features::probe().value()}).ok() || !begin()) return 1;
+            ring.submit_and_wait(Duration::millis(1000));
+            return 0;
+        },
+        [](Enter) { return EPERM; },
+        &result);
+    _exit(result);
+}
+
+}  // namespace
+
+TEST_CASE("when io_uring_enter is forbidden midway, it says so and ends") {
+    int ends[2] = {-1, -1};
+    REQUIRE(pipe(ends) == 0);
+    const Descriptor said(ends[0]);
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) serve_until_forbidden(ends[1]);
+    ::close(ends[1]);
+    char text[1000] = {};
+    CHECK(read(said.get(), text, sizeof text - 1) > 0);
+    CHECK(std::string_view(text) ==
+          "ringmain: io_uring_enter failed: Operation not permitted (EPERM): nothing can be served "
+          "without it; if it is forbidden (seccomp), allow it, or set io_backend = \"epoll\"\n");
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    CHECK(WIFSIGNALED(status));
 }
 
 }  // namespace ringmain::uring::test
