@@ -28,6 +28,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #ifdef RINGMAIN_MIMALLOC
 #include <mimalloc.h>
@@ -417,6 +418,17 @@ static bool guard_standard_descriptors() {
     return true;
 }
 
+// A limit that only a shell has set low is raised: reading a configuration takes some 100 KiB, and
+// more than there may be ends the process without a word.
+static bool has_stack() {
+    constexpr rlim_t least = 256UL << 10;
+    constexpr rlim_t usual = 8UL << 20;
+    rlimit limit = {};
+    if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= least) return true;
+    limit.rlim_cur = std::min(limit.rlim_max, usual);
+    return limit.rlim_cur >= least && setrlimit(RLIMIT_STACK, &limit) == 0;
+}
+
 // Output that was lost is no success.
 static int flushed(int status) {
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
@@ -431,6 +443,12 @@ int main(int argc, char** argv) {
         ringmain::complain(
             "ringmain: a standard descriptor (0, 1 or 2) is closed, and /dev/null cannot be "
             "opened in its place; start it with all three, or make /dev/null");
+        return ringmain::refused;
+    }
+    if (!has_stack()) {
+        ringmain::complain(
+            "ringmain: the stack may not have 256 KiB: raise the limit (ulimit -s, LimitSTACK= "
+            "in a systemd unit)");
         return ringmain::refused;
     }
     const ringmain::config::CommandLine line = ringmain::config::parse_command_line(

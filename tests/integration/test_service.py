@@ -14,7 +14,8 @@ import time
 import unittest
 from unittest import mock
 
-from harness import BINARY, Case, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
+from harness import (BINARY, SANITIZED, Case, Port, RedisServer, Ringmain, main, needs_ringmain,
+                     wait_for)
 from wire import bulk, resp
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -244,6 +245,26 @@ class Told(Case):
             proxy = self.use(Ringmain({"alpha": {"servers": [self.server]}}))
         wait_for(lambda: "pool alpha" in proxy.log(), "the line of the pool")
         self.assertRegex(proxy.log(), r"(?m)^\d{4}-\d\d-\d\dT[\d:.]+Z notice: pool alpha")
+
+
+@needs_ringmain
+@unittest.skipUnless(shutil.which("prlimit") and not SANITIZED, "needs prlimit and a plain build")
+class Stack(Case):
+    def test_a_low_limit_is_raised(self):
+        proxy = Ringmain({"alpha": {"servers": [self.use(RedisServer())]}}, start=False)
+        proxy.inside = ("prlimit", "--stack=65536:")
+        self.use(proxy).start()
+        with proxy.client() as client:
+            self.working(client)
+            self.assertTrue(client.value("INFO"))
+        self.assertEqual(proxy.halt(), 0)
+        proxy.child = None
+
+    def test_one_that_may_not_be_raised_is_an_error(self):
+        done = subprocess.run(["prlimit", "--stack=65536:65536", os.path.abspath(BINARY), "help"],
+                              capture_output=True, text=True, timeout=20, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("(ulimit -s, LimitSTACK= in a systemd unit)", done.stderr)
 
 
 @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd is not installed")
