@@ -346,6 +346,30 @@ class UnixSockets(Case):
             self.assertLess(time.monotonic() - begin, 5)
             proxy.child = None
 
+    def test_urgent_bytes_that_count_when_they_are_gone_hold_up_no_stop(self):
+        """Linux 6.18 counts them as unread for as long as the socket lives."""
+        server = self.use(RedisServer())
+        path = f"{server.folder}/ringmain.sock"
+        proxy = self.use(Ringmain({"alpha": {"listen": path, "servers": [server]}},
+                                  proxy={"shutdown_timeout": "30s"}))
+        clients = [self.enterContext(RespClient(path)) for _ in range(40)]
+        for client in clients:
+            self.working(client)
+            client.socket.send(b"!", socket.MSG_OOB)
+            self.working(client)
+        proxy.child.send_signal(signal.SIGSTOP)
+        for client in clients:
+            client.send(b"PING\r\n" * 15_000)
+        proxy.child.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        proxy.child.send_signal(signal.SIGCONT)
+        begin = time.monotonic()
+        for client in clients:
+            self.assertEqual(client.read_until_closed(timeout=20), b"+PONG\r\n" * 15_000)
+        self.assertEqual(proxy.halt(), 0)
+        self.assertLess(time.monotonic() - begin, 15)
+        proxy.child = None
+
     def test_a_socket_that_a_dead_process_left_is_taken_over(self):
         server = self.use(RedisServer())
         path = f"{server.folder}/ringmain.sock"
