@@ -86,7 +86,7 @@ void set_abort_on_close(int socket);
 Result<SocketAddress> local_address(int socket);
 Result<SocketAddress> peer_address(int socket);
 
-// "a client" when the peer has no name (unix sockets) or is gone.
+// "without an address" when the peer has none (unix sockets) or is gone: it stands behind "client".
 [[nodiscard]] std::string peer_text(int socket);
 
 // "Connection refused (ECONNREFUSED)". Takes errno values, positive or negated.
