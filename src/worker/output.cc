@@ -319,7 +319,8 @@ void Driver::on_silence(Channel& channel) {
         return;
     }
     core::ClientConn* client = channel.client;
-    if (client == nullptr || client->unread == 0) return;
+    // Of one that waits only its end was asked for: there may be requests.
+    if (client == nullptr || client->unread == 0 || !channel.receiving) return;
     if (!clients_end_ && !client->pool->retired) return;  // it may send more
     if (ring_.has_more()) {
         watch(channel);

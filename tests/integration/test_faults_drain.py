@@ -228,6 +228,22 @@ class InFlight(Ending):
         self.assertFalse(os.path.exists(self.path))
         self.assertEqual(self.cut_off(), (len(clients), 0))
 
+    def test_what_waits_in_the_socket_of_one_that_waits_is_answered(self):
+        """More than ringmain reads ahead, while the server cannot end the wait."""
+        self.begin("10s")
+        count = 15000  # which its socket has room for
+        clients = [self.client() for _ in range(6)]
+        for client in clients:
+            client.send(resp("BLPOP", self.slow, "0") + b"PING\r\n" * count)
+        time.sleep(0.3)
+        self.stopped()
+        self.term()
+        time.sleep(2.5)  # sockets that are silent have been looked at twice
+        os.kill(self.servers[1].pid, signal.SIGCONT)
+        got = [client.read_until_closed(timeout=5).count(b"+PONG") for client in clients]
+        self.assertEqual(got, [count] * len(clients))
+        self.ends(within=5.0 + self.noise.worst(self.termed))
+
     def test_what_comes_in_the_last_batch_is_sent(self):
         self.begin("600ms")
         self.stopped()
