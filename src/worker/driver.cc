@@ -206,7 +206,11 @@ void Driver::on_completion(const uring::Completion& done) {
         case Operation::End:
             channel.operations -= 1;
             channel.ending = true;
-            if (!channel.closing) cancel_receive(channel);  // the next one looks
+            if (!channel.closing) {
+                cancel_receive(channel);  // the next one looks
+            } else if (channel.operations > 0) {
+                ::shutdown(channel.socket, SHUT_RDWR);  // a receive that was missed, as above
+            }
             break;
         case Operation::Accept:
         case Operation::Wake:
