@@ -20,7 +20,7 @@ namespace ringmain::worker {
 namespace {
 
 // A listener that failed is armed again after so long.
-constexpr Duration accept_pause = Duration::millis(100);
+constexpr Duration rearm_pause = Duration::millis(100);
 
 // What clients sent before a drain has been received by then, however slow the machine.
 constexpr Duration clients_end_after = Duration::millis(1000);
@@ -251,7 +251,7 @@ void Driver::on_accept(const uring::Completion& done) {
     if (!done.more()) listener.armed = false;
     // Out of descriptors or memory: trying at once would only spin. They stay in the backlog.
     const bool aborted = done.result == -ECONNABORTED || done.result == -EINTR;
-    if (done.result < 0 && !aborted) listener.retry_at = now_ + accept_pause;
+    if (done.result < 0 && !aborted) listener.retry_at = now_ + rearm_pause;
     if (!listener.armed) arm_at_ = std::min(arm_at_, listener.retry_at);
     if (done.result < 0) {
         if (is_local_shortage(-done.result)) {
