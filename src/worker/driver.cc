@@ -22,6 +22,9 @@ namespace {
 // A listener that failed is armed again after so long.
 constexpr Duration rearm_pause = Duration::millis(100);
 
+// Between two looks for clients that have gone, and 10 us for each that is looked at.
+constexpr Duration find_ended_pause = Duration::millis(20);
+
 // What clients sent before a drain has been received by then, however slow the machine.
 constexpr Duration clients_end_after = Duration::millis(1000);
 
@@ -305,6 +308,9 @@ void Driver::take_client(uint32_t pool, int socket) {
         static_cast<void>(sent);  // a courtesy; the socket is closed either way
         ::close(socket);
         roster_.leave(worker_);
+        const auto watched = Duration::micros(10 * static_cast<int64_t>(watched_.size()));
+        const Instant next = found_ended_at_ + find_ended_pause + watched;
+        find_ended_at_ = std::min(find_ended_at_, std::max(now_, next));
         return;
     }
     Channel& channel = make_channel(socket);

@@ -111,6 +111,7 @@ Instant Driver::next_deadline() const {
     if (blocks_.has_spare() || proxy_.stores().has_spare()) consider(last_trim_ + trim_interval);
     if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
     if (!watched_.empty()) consider(look_again_at_);
+    consider(find_ended_at_);
     if (!knocking_.empty()) consider(knock_at_);
     if (!patience_.empty()) consider(patience_.begin()->first);
     if (sends_pending_ > 0) consider(proxy_.next_stall_check());
@@ -130,6 +131,7 @@ void Driver::on_time() {
     }
     if (!draining_) arm_listeners();
     nudge_quiet();
+    find_ended();
     knock_again();
     end_patience();
     // The first is the next: all linger equally long, but in a drain.

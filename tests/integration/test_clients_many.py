@@ -1,6 +1,8 @@
 """Many clients at once, coming and going in every way; no reply ever reaches a stranger."""
 import contextlib
 import select
+import socket
+import struct
 import time
 
 from harness import RedisCase, main, needs_ringmain, seeded_random, wait_for
@@ -172,6 +174,20 @@ class Limited(RedisCase):
         clients.append(wait_for(self.admitted, "a place is free again"))
         for client in clients:
             self.working(client)
+
+    def test_who_has_gone_in_the_middle_of_a_request_keeps_no_place(self):
+        def place_after_a_burst():
+            """How long it takes until somebody gets one: a refusal looks for those that are gone."""
+            for _ in range(60):
+                with socket.create_connection(self.proxy.endpoint()) as gone:
+                    gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    gone.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na")
+            began = time.monotonic()
+            wait_for(self.admitted, "a place is free again").close()
+            return time.monotonic() - began
+
+        # Without a refusal they are found when they have been silent for a second.
+        self.assertLess(min(place_after_a_burst() for _ in range(5)), 0.5)
 
     def admitted(self):
         client = self.client()

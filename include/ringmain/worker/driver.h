@@ -182,6 +182,7 @@ class Driver {
     void cancel_receive(Channel& channel);
     void watch(Channel& channel);
     void nudge_quiet();
+    void find_ended();
     void on_silence(Channel& channel);
     [[nodiscard]] static bool is_left_waiting(const Channel& channel);
     void end_wait(Channel& channel, int events);
@@ -224,7 +225,9 @@ class Driver {
     uint64_t starvations_ = 0;
     uint64_t handed_over_ = 0;
     uint32_t sends_pending_ = 0;
-    Instant look_again_at_;  // nudge_quiet()
+    Instant look_again_at_;                     // nudge_quiet()
+    Instant find_ended_at_ = Instant::never();  // a client was refused for want of a place
+    Instant found_ended_at_;
     Instant knock_at_;
     std::vector<pollfd> polled_;
     std::vector<Channel*> polled_channels_;
