@@ -140,7 +140,7 @@ int migrate(const CommandLine& line) {
     const config::Migrated migrated = config::migrate(yaml.value(), name);
     if (!migrated.diagnostics.empty()) {
         complain(config::render(migrated.diagnostics, name, yaml.value()) + name + ": " +
-                 config::count_text(migrated.diagnostics) + ": not migrated\n");
+                 config::count_text(migrated.diagnostics, 0) + ": not migrated\n");
     }
     print(migrated.toml);
     return migrated.accepted() ? success : refused;

@@ -27,15 +27,11 @@ namespace ringmain::config {
 class Findings {
   public:
     void error(const Place& place, std::string message) {
-        error_count_ += 1;
-        if (error_count_ > diagnostics_max) return;
-        add(Severity::Error, place, std::move(message));
+        add(error_count_, Severity::Error, place, std::move(message));
     }
 
     void warn(const Place& place, std::string message) {
-        warning_count_ += 1;
-        if (warning_count_ > diagnostics_max) return;
-        add(Severity::Warning, place, std::move(message));
+        add(warning_count_, Severity::Warning, place, std::move(message));
     }
 
     [[nodiscard]] size_t error_count() const { return error_count_; }
@@ -50,7 +46,9 @@ class Findings {
     [[nodiscard]] std::vector<Diagnostic>& found() { return found_; }
 
   private:
-    void add(Severity severity, const Place& place, std::string message) {
+    void add(size_t& count, Severity severity, const Place& place, std::string message) {
+        count += 1;
+        if (count > diagnostics_max) return;
         found_.push_back({.severity = severity, .place = place, .message = std::move(message)});
     }
 

@@ -214,7 +214,9 @@ void Control::reload() {
         config::load(text.value(), file, static_cast<uint32_t>(options_.workers.size()));
     tell_findings(loaded, file);
     if (!loaded.accepted()) {
-        return refuse_reload(reopened, config::count_text(loaded.diagnostics) + ", see above");
+        return refuse_reload(
+            reopened,
+            config::count_text(loaded.diagnostics, loaded.warnings_left_out) + ", see above");
     }
     options_.overrides.apply(loaded.config);
     search_.begin(options_.listeners->unknown_names(loaded.config), uring::now());

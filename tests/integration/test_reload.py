@@ -55,6 +55,8 @@ class Reload(Case):
             self.assertIn("and 10 more warnings, which are not shown", proxy.log_path.read_text())
             self.assertNotIn("removed", proxy.log_path.read_text())
             self.same(client.call("GET", "a"), bulk("1"))
+            proxy.config_path.write_text(proxy.config_text() + "timeot = 3\n")
+            self.hang_up("1 error, 109 warnings, 9 of them not shown, see above")
         for name in pools:
             with proxy.client(name) as client:
                 self.same(client.call("GET", "a"), bulk("1"))

@@ -44,6 +44,6 @@ inline constexpr size_t diagnostics_max = 100;
 
 // "2 errors, 1 warning"; empty when there is none.
 [[nodiscard]] std::string count_text(std::span<const Diagnostic> diagnostics,
-                                     size_t warnings_left_out = 0);
+                                     size_t warnings_left_out);
 
 }  // namespace ringmain::config

@@ -19,7 +19,7 @@ namespace ringmain::config {
 struct Loaded {
     Config config;                        // of use only when accepted
     std::vector<Diagnostic> diagnostics;  // in the order of the file
-    size_t warnings_left_out = 0;         // of those
+    size_t warnings_left_out = 0;         // more than `diagnostics` has
 
     [[nodiscard]] bool accepted() const;  // no errors; warnings are allowed
 };

@@ -116,9 +116,10 @@ TEST_CASE("a place outside the text has no excerpt") {
 
 TEST_CASE("errors and warnings are counted") {
     const std::array some = {Diagnostic{}, Diagnostic{.severity = Severity::Warning}, Diagnostic{}};
-    CHECK(count_text(some) == "2 errors, 1 warning");
-    CHECK(count_text(std::span(some).first(1)) == "1 error");
-    CHECK(count_text({}).empty());
+    CHECK(count_text(some, 0) == "2 errors, 1 warning");
+    CHECK(count_text(std::span(some).first(1), 0) == "1 error");
+    CHECK(count_text(some, 7) == "2 errors, 8 warnings, 7 of them not shown");
+    CHECK(count_text({}, 0).empty());
 }
 
 }  // namespace ringmain::config
