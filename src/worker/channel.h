@@ -23,7 +23,6 @@ struct ChannelState {
     bool cancelling = false;    // the receive is being cancelled
     bool starved = false;       // the receive found no buffer
     bool connected = false;     // to its server
-    bool is_unix = false;       // a socket at a path
     bool watched = false;       // nudge_quiet() will look at it
     bool quiet = false;         // nothing received since it looked last
     bool ending = false;        // the peer sent its last byte, known before it is read

@@ -369,7 +369,6 @@ Channel& Driver::make_channel(int socket) {
     Channel& channel = *channels_[free_channels_.back()];
     free_channels_.pop_back();
     channel.socket = socket;
-    channel.is_unix = uring::is_unix_socket(socket);
     return channel;
 }
 

@@ -234,7 +234,8 @@ void Driver::receive(Channel& channel, uring::Shots shots) {
 // for a request; a receive for each buffer instead would cost a third more where values are large
 // (design/0016).
 void Driver::listen_for_end(Channel& channel) {
-    if (!channel.is_unix || !ring_.features().has(uring::Feature::MultishotReceive)) return;
+    if (!ring_.features().has(uring::Feature::MultishotReceive)) return;
+    if (!uring::is_unix_socket(channel.socket)) return;
     channel.operations += 1;
     ring_.poll(channel.socket, POLLRDHUP, uring::Shots::One, name(channel, Operation::End));
 }
