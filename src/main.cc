@@ -420,7 +420,7 @@ static bool guard_standard_descriptors() {
 
 // A limit that only a shell has set low is raised: reading a configuration takes some 100 KiB, and
 // more than there may be ends the process without a word.
-static bool has_stack() {
+static bool raise_stack_limit() {
     constexpr rlim_t least = 256UL << 10;
     constexpr rlim_t usual = 8UL << 20;
     rlimit limit = {};
@@ -445,7 +445,7 @@ int main(int argc, char** argv) {
             "opened in its place; start it with all three, or make /dev/null");
         return ringmain::refused;
     }
-    if (!has_stack()) {
+    if (!raise_stack_limit()) {
         ringmain::complain(
             "ringmain: the stack may not have 256 KiB: raise the limit (ulimit -s, LimitSTACK= "
             "in a systemd unit)");

@@ -158,8 +158,8 @@ uint64_t waiting_bytes(int socket) {
     return static_cast<uint64_t>(bytes);
 }
 
-// The kernel counts to a byte that is urgent, unless that is received with the others, which it is
-// not.
+// FIONREAD stops at the urgent mark, unless SO_OOBINLINE is on; so it is on for the moment of
+// counting.
 uint64_t unread_of_tcp(int socket) {
     set_option(socket, SOL_SOCKET, SO_OOBINLINE, 1);
     const uint64_t all = waiting_bytes(socket);

@@ -73,8 +73,9 @@ void set_backlog(int socket, uint32_t backlog);
 
 [[nodiscard]] bool is_unix_socket(int socket);
 
-// Bytes that have arrived and wait to be received, urgent ones not among them (which a unix socket
-// loses). Of a unix socket they may be too many.
+// Bytes that have arrived and wait to be received, urgent ones not among them: that of a unix
+// socket is taken out of it, for it is never received with the others. There the number may be too
+// large: Linux 6.18 goes on counting one that a receive has passed over.
 [[nodiscard]] uint64_t unread_bytes(int socket);
 
 // Bytes that were sent and that the peer's kernel has not taken.
