@@ -40,7 +40,8 @@ struct PageSources {
 
 // Answers of one edition are made once, however many ask for them, and freed when the last of them
 // has read his: with hundreds of pools a page is megabytes. While two editions of a page are being
-// read, whoever comes gets the newer of these: no older than a reader may take for it.
+// read, whoever comes gets the newer of these: its age is bounded by the time that a reader has
+// (Port::write_limit).
 class Pages {
   public:
     struct Page {
@@ -66,8 +67,6 @@ class Pages {
 
     // What the statistics port says.
     [[nodiscard]] Reading statistics();
-
-    [[nodiscard]] size_t kept() const { return pages_.size(); }
 
   private:
     static constexpr size_t editions_max = 2;
