@@ -127,7 +127,7 @@ bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     const Fragment* head = conn.fragments.front();  // null, maybe, in a prelude
     if (conn.prelude_answers == 0 && !is_one_heard(head, awaiting(conn))) {
         if (!is_wanted(*head) && !is_worth_its_end(conn)) {
-            lose(conn, "was left by its client", Blame::Nobody);
+            lose(conn, "sent more than 1 GiB of a response that nobody waits for", Blame::Nobody);
             return false;
         }
         if ((tells_state(conn, *head) || is_wanted(*head)) && !conn.streaming) {

@@ -92,6 +92,8 @@ TEST_CASE("a response without an end is read no longer than somebody may wait fo
         cut.link->inbound += "*2147483647\r\n" + element;
         cut.world.settle();
         World::heard(*cut.client);
+        Channel& behind = cut.world.client();
+        World::say(behind, get);
         if (!is_mute) cut.world.drop(*cut.client);
         for (uint64_t sent = element.size(); sent < uint64_t{1} << 30; sent += element.size()) {
             CHECK_FALSE(cut.link->closed);
@@ -101,6 +103,10 @@ TEST_CASE("a response without an end is read no longer than somebody may wait fo
         cut.link->inbound += element;
         cut.world.settle();
         CHECK(cut.link->closed != is_mute);
+        const std::string why =
+            "-ERR ringmain: server s0 (10.0.0.1:7000) sent more than 1 GiB of a response that "
+            "nobody waits for\r\n";
+        CHECK(World::heard(behind) == (is_mute ? "" : why));
         CHECK(bytes_in_use(cut.world) < threshold);
     }
 }
