@@ -272,7 +272,8 @@ uring::Finding judge_backend(const config::Proxy& settings, bool told) {
 
 int doctor(const CommandLine& line) {
     config::Loaded loaded;
-    uring::PreflightOptions options;
+    worker::raise_descriptor_limit();  // as a start does
+    uring::PreflightOptions options = {.descriptors = uring::descriptor_limits()};
     if (!line.file.empty()) {
         if (const int status = load(read_file(line.file), loaded, false); status != success) {
             return status;
@@ -283,7 +284,6 @@ int doctor(const CommandLine& line) {
             options.backlog = std::max(options.backlog, pool.backlog);
         }
     }
-    worker::raise_descriptor_limit();  // as a start does
     const config::IoBackend wanted = loaded.config.proxy.io_backend;
     options.tries_io_uring = wanted != config::IoBackend::Epoll;
     if (options.tries_io_uring) {

@@ -105,22 +105,23 @@ std::optional<double> cgroup_quota() {
     return own.has_value() ? own : cpu_quota_in(file_text(root + "/cpu.max"));
 }
 
-Finding check_descriptors(DescriptorFacts facts) {
-    rlimit limit = {};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    // A start raises the soft limit to the hard one.
-    facts.limit = limit.rlim_max;
-    facts.hard_limit = limit.rlim_max;
-    return judge_descriptors(facts);
-}
-
-Finding check_backlog(uint32_t backlog) {
-    const std::optional<int64_t> limit = number_in_file("/proc/sys/net/core/somaxconn");
-    if (!limit.has_value()) return judge_backlog(std::nullopt, backlog);
-    return judge_backlog(static_cast<uint64_t>(std::max<int64_t>(*limit, 0)), backlog);
+std::optional<uint64_t> limit_in_file(const std::string& path) {
+    const std::optional<int64_t> limit = number_in_file(path);
+    if (!limit.has_value()) return std::nullopt;
+    return static_cast<uint64_t>(std::max<int64_t>(*limit, 0));
 }
 
 }  // namespace
+
+DescriptorFacts descriptor_limits() {
+    rlimit limit = {};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        limit = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    }
+    return {.limit = limit.rlim_cur,
+            .hard_limit = limit.rlim_max,
+            .nr_open = limit_in_file("/proc/sys/fs/nr_open")};
+}
 
 Finding check_io_uring() {
     SetupFacts facts = facts_without_trying();
@@ -192,8 +193,9 @@ std::vector<Finding> preflight(const PreflightOptions& options) {
             finding.about_io_uring = true;
         }
     }
-    findings.push_back(check_descriptors(options.descriptors));
-    findings.push_back(check_backlog(options.backlog));
+    findings.push_back(judge_descriptors(options.descriptors));
+    findings.push_back(
+        judge_backlog(limit_in_file("/proc/sys/net/core/somaxconn"), options.backlog));
     findings.push_back(judge_cpus(cpu_facts(options.workers)));
     return findings;
 }

@@ -180,13 +180,6 @@ Finding judge_features(const Features& features) {
     return finding;
 }
 
-namespace {
-
-// fs.nr_open as the kernel has it by itself: no process gets a higher limit.
-constexpr uint64_t nr_open = 1024 * 1024;
-
-}  // namespace
-
 Finding judge_descriptors(const DescriptorFacts& facts) {
     Finding finding = {.name = "nofile",
                        .level = Level::Ok,
@@ -196,33 +189,33 @@ Finding judge_descriptors(const DescriptorFacts& facts) {
     if (facts.limit >= facts.wanted) return finding;
     const std::string number = std::to_string(facts.wanted);
     const std::string least = std::to_string(facts.needed);
-    const bool has_clients =
-        facts.limit >= facts.needed && facts.limit - facts.needed >= facts.clients;
     std::string lower;
     finding.level = Level::Warn;
-    if (facts.limit < facts.needed && facts.hard_limit < facts.needed) {
+    if (facts.hard_limit < facts.needed) {
         finding.level = Level::Fail;
         finding.text = std::to_string(facts.limit) + " descriptors are too few for the servers, " +
                        "listeners and a handful of clients, which need " + least +
                        ": each worker has server_connections to each server of each pool";
-        lower = "(" + least + " at least), or fewer workers, server_connections, servers or pools";
-    } else if (has_clients) {
+        lower = " (" + least + " at least), or fewer workers, server_connections, servers or pools";
+    } else if (facts.has_room_for_clients) {
         finding.text +=
             ": all clients will be served, but connections to servers that come on top (for "
             "RESP3, messages and probes, and in place of late ones) may find none left";
-        lower = "or lower workers or server_connections";
+        lower = ", or lower workers or server_connections";
     } else {
         finding.text +=
             ": clients, and WATCH, commands that wait and SELECT, will be refused before "
             "client_connections, leases_max or databases_max is reached";
-        lower = "or lower client_connections, leases_max or databases_max";
+        lower = ", or lower client_connections, leases_max or databases_max";
     }
-    finding.remedy =
-        facts.hard_limit >= facts.wanted
-            ? "ulimit -n " + number + ", or LimitNOFILE=" + number + " in the unit"
-            : (facts.wanted > nr_open ? "sysctl -w fs.nr_open=" + number + ", then " : "") +
-                  "LimitNOFILE=" + number + " in the unit, docker run --ulimit nofile=" + number +
-                  (finding.level == Level::Fail ? " " : ", ") + lower;
+    const std::string in_unit = "LimitNOFILE=" + number + " in the unit";
+    if (facts.hard_limit >= facts.wanted) {
+        finding.remedy = "ulimit -n " + number + ", or " + in_unit;
+        return finding;
+    }
+    const bool is_beyond_kernel = facts.wanted > facts.nr_open.value_or(UINT64_MAX);
+    if (is_beyond_kernel) finding.remedy = "sysctl -w fs.nr_open=" + number + ", then ";
+    finding.remedy += in_unit + ", docker run --ulimit nofile=" + number + lower;
     return finding;
 }
 

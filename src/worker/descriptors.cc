@@ -85,16 +85,6 @@ uint64_t descriptors_needed(const config::Config& config) {
     return spare_least + fixed(config, false) + clients_least;
 }
 
-namespace {
-
-rlimit limit_now() {
-    rlimit limit = {};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) return limit;
-    return {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
-}
-
-}  // namespace
-
 void raise_descriptor_limit() {
     rlimit limit = {};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -103,17 +93,18 @@ void raise_descriptor_limit() {
 }
 
 uint64_t descriptor_limit() {
-    return limit_now().rlim_cur;
+    rlimit limit = {};
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
 }
 
 uring::DescriptorFacts descriptor_facts(const config::Config& config) {
-    const rlimit limit = limit_now();
+    uring::DescriptorFacts facts = uring::descriptor_limits();
+    facts.wanted = descriptors_wanted(config);
+    facts.needed = descriptors_needed(config);
     const bool any_limit = config.proxy.client_connections != 0 || every_pool_is_limited(config);
-    return {.limit = limit.rlim_cur,
-            .hard_limit = limit.rlim_max,
-            .wanted = descriptors_wanted(config),
-            .needed = descriptors_needed(config),
-            .clients = any_limit ? for_clients(config) : UINT64_MAX};
+    facts.has_room_for_clients =
+        any_limit && clients_max(config, facts.limit) >= for_clients(config);
+    return facts;
 }
 
 uring::Finding judge_descriptors(const config::Config& config) {

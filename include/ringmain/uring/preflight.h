@@ -32,14 +32,18 @@ struct Finding {
 struct DescriptorFacts {
     uint64_t limit = 0;  // RLIMIT_NOFILE, the soft one
     uint64_t hard_limit = 0;
-    uint64_t wanted = 0;   // client and server connections, listeners, spare
-    uint64_t needed = 0;   // without which it does not start
-    uint64_t clients = 0;  // of those wanted: for clients, and for what only they make more of
+    std::optional<uint64_t> nr_open = {};  // fs.nr_open, which no limit can exceed
+    uint64_t wanted = 0;                   // client and server connections, listeners, spare
+    uint64_t needed = 0;                   // without which it does not start
+    bool has_room_for_clients = false;     // for all that are admitted, and what they make more of
 };
 
+// Of this process: its limits, and the kernel's.
+[[nodiscard]] DescriptorFacts descriptor_limits();
+
 struct PreflightOptions {
-    DescriptorFacts descriptors = {};  // the limits are those of this process
-    uint32_t backlog = 0;              // the largest of all pools
+    DescriptorFacts descriptors = {};
+    uint32_t backlog = 0;  // the largest of all pools
     uint32_t workers = 1;
     std::optional<Features> features = {};  // as probed; none where that failed
     bool tries_io_uring = true;             // false: no ring is made

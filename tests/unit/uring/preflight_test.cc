@@ -170,9 +170,9 @@ TEST_CASE("too few descriptors are a warning that knows whether the limit can be
     const auto judge = [](uint64_t limit, uint64_t hard_limit, uint64_t wanted) {
         return judge_descriptors({.limit = limit,
                                   .hard_limit = hard_limit,
+                                  .nr_open = 1'048'576,
                                   .wanted = wanted,
-                                  .needed = 100,
-                                  .clients = 5000});
+                                  .needed = 100});
     };
     CHECK(judge(1000, 1000, 1000).level == Level::Ok);
     const Finding soft = judge(1024, 20000, 10000);
@@ -199,13 +199,35 @@ TEST_CASE("too few descriptors are a warning that knows whether the limit can be
     CHECK_FALSE(contains(hopeless.remedy, "client_connections"));
 }
 
-TEST_CASE("where all clients have a descriptor nothing is said of refusing them") {
-    const auto judge = [](uint64_t limit) {
-        return judge_descriptors(
-            {.limit = limit, .hard_limit = limit, .wanted = 10000, .needed = 3000, .clients = 50});
+TEST_CASE("the kernel's own limit is named only where more is wanted than it allows") {
+    const auto advises = [](std::optional<uint64_t> nr_open) {
+        const DescriptorFacts facts = {.limit = 1024,
+                                       .hard_limit = 4096,
+                                       .nr_open = nr_open,
+                                       .wanted = 2'000'000,
+                                       .needed = 100};
+        return contains(judge_descriptors(facts).remedy, "nr_open");
     };
-    CHECK(contains(judge(3049).text, "clients, and WATCH, commands that wait and SELECT, will be"));
-    const Finding enough = judge(3050);
+    CHECK(advises(1'048'576));
+    CHECK(advises(1'999'999));
+    CHECK_FALSE(advises(2'000'000));
+    CHECK_FALSE(advises(1'073'741'816));
+    CHECK_FALSE(advises({}));
+    const DescriptorFacts limits = descriptor_limits();
+    CHECK(limits.nr_open.value_or(UINT64_MAX) >= limits.hard_limit);
+    CHECK(limits.limit <= limits.hard_limit);
+}
+
+TEST_CASE("where all clients have a descriptor nothing is said of refusing them") {
+    const auto judge = [](bool has_room_for_clients) {
+        return judge_descriptors({.limit = 3050,
+                                  .hard_limit = 3050,
+                                  .wanted = 10000,
+                                  .needed = 3000,
+                                  .has_room_for_clients = has_room_for_clients});
+    };
+    CHECK(contains(judge(false).text, "clients, and WATCH, commands that wait and SELECT, will"));
+    const Finding enough = judge(true);
     CHECK(enough.level == Level::Warn);
     CHECK(contains(enough.text, "3050 descriptors, 10000 wanted: all clients will be served"));
     CHECK(contains(enough.remedy, "or lower workers or server_connections"));

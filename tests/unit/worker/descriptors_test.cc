@@ -1,5 +1,7 @@
 #include "ringmain/worker/descriptors.h"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::worker {
@@ -39,15 +41,23 @@ TEST_CASE("servers count per worker, connection and version of the protocol, cli
     CHECK(descriptors_wanted(four) == 64 + 4 * (2 + 1 + 15) + 3 + 7000);
 }
 
-TEST_CASE("of those wanted it is known how many are for clients, unless nothing limits them") {
-    config::Config config = config_of(2, 3, 1000);
-    CHECK(descriptor_facts(config).clients == 1000 + 2 * (100 + 5 * 6));
-    config.proxy.client_connections = 10;
-    CHECK(descriptor_facts(config).clients == 10 + 2 * (100 + 5 * 6));
-    config.pools[0].client_connections = 0;
-    CHECK(descriptor_facts(config).clients == 10 + 2 * (100 + 5 * 6));
-    config.proxy.client_connections = 0;
-    CHECK(descriptor_facts(config).clients == UINT64_MAX);
+TEST_CASE("all clients have room where as many are let in, and nowhere without a limit of them") {
+    const uint64_t limit = descriptor_limit();
+    const auto has_room = [](uint32_t clients, uint32_t in_all) {
+        config::Config config = config_of(1, 3, clients);
+        config.pools[0].leases_max = 0;
+        config.pools[0].databases_max = 0;
+        config.proxy.client_connections = in_all;
+        return descriptor_facts(config).has_room_for_clients;
+    };
+    const auto most = static_cast<uint32_t>(
+        std::min<uint64_t>(clients_max(config_of(1, 3, 0), limit), UINT32_MAX - 1));
+    CHECK(has_room(most, 0));
+    CHECK(has_room(0, most));
+    CHECK(has_room(UINT32_MAX, most));
+    const bool is_limited = most < UINT32_MAX - 1;
+    CHECK(has_room(most + 1, 0) != is_limited);
+    CHECK_FALSE(has_room(0, 0));
 }
 
 TEST_CASE("clients get what servers and listeners leave") {
