@@ -29,14 +29,16 @@ std::string foreign_name(std::string_view destination, uint64_t mark, size_t num
     return name.append(":").append(std::to_string(number));
 }
 
-// As redis says it, in the order in which it looks; empty when there is none.
-std::string_view mistake_of_wait(std::string_view replicas, std::string_view timeout) {
+// Empty: the time is in `wait_ms`. Else what redis says, in the order in which it looks.
+std::string_view read_wait(std::string_view replicas, std::string_view timeout, int64_t& wait_ms) {
     if (!ascii::parse_int64(replicas).has_value()) {
         return "-ERR value is not an integer or out of range\r\n";
     }
     const std::optional<int64_t> ms = ascii::parse_int64(timeout);
     if (!ms.has_value()) return "-ERR timeout is not an integer or out of range\r\n";
-    return *ms < 0 ? "-ERR timeout is negative\r\n" : "";
+    if (*ms < 0) return "-ERR timeout is negative\r\n";
+    wait_ms = std::min(*ms, resp::wait_ms_max);
+    return "";
 }
 
 }  // namespace
@@ -120,18 +122,15 @@ Taken RespFront::wait_for_replicas(const Command& command) {
         return Taken::Yes;
     }
     const std::string replicas(word(1));
-    std::string timeout(word(2));
-    const std::string_view mistake = mistake_of_wait(replicas, timeout);
+    auto steps = std::make_unique<Steps>();
+    const std::string_view mistake = read_wait(replicas, word(2), steps->wait_ms);
     if (!mistake.empty()) {
         error(mistake);
         return Taken::Yes;
     }
-    const std::optional<int64_t> ms = ascii::parse_int64(timeout);
-    if (ms.value_or(0) > Steps::wait_ms_max) timeout = std::to_string(Steps::wait_ms_max);
-    auto steps = std::make_unique<Steps>();
     steps->command = &command;
     steps->moves_at = Instant::never();
-    steps->words = {"WAIT", replicas, timeout};
+    steps->words = {"WAIT", replicas, std::to_string(steps->wait_ms)};
     const Taken taken = take_steps(std::move(steps), pool_.servers.size());
     if (Leases::has_ended(client_)) proxy_.leases().on_client_end(client_);
     return taken;

@@ -1,6 +1,5 @@
 // WAIT, which asks every server (core/steps.h).
 
-#include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/core/leases.h"
 #include "ringmain/core/proxy.h"
@@ -35,10 +34,9 @@ void Leases::wait_everywhere(Request& request) {
             return;
         }
     }
-    const int64_t wait_ms = ascii::parse_int64(steps.words[2]).value_or(0);
-    const Instant answer_by = wait_ms == 0
-                                  ? Instant::never()
-                                  : due_of_wait(pool, proxy_->now(), Duration::millis(wait_ms));
+    const Instant answer_by =
+        steps.wait_ms == 0 ? Instant::never()
+                           : due_of_wait(pool, proxy_->now(), Duration::millis(steps.wait_ms));
     for (size_t i = 0; i < count; ++i) {
         ServerConn& conn = *steps.leases[i];
         const bool written = conn.out.append_copy(text, nullptr);

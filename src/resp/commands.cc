@@ -201,9 +201,6 @@ uint32_t destination_of(const Command& command, const Arguments& arguments) {
     return found == KeySearch::Found ? destination : 0;
 }
 
-// What is longer would not fit a clock of nanoseconds.
-constexpr int64_t wait_ms_max = 100LL * 365 * 24 * 3600 * 1000;
-
 }  // namespace
 
 // With a fraction, and read as the server does it: hexadecimal spellings too, and in 64 bits of

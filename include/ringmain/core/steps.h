@@ -41,9 +41,6 @@ struct Steps {
     // lua's stack holds 8000 values, of which a command in a script takes one for each word.
     static constexpr uint32_t words_max = 4096;
 
-    // Of WAIT: more than a century, which is as good as what is longer.
-    static constexpr int64_t wait_ms_max = int64_t{1} << 42;
-
     enum class Phase : uint8_t {
         Fetch,
         Carry,
@@ -74,7 +71,8 @@ struct Steps {
     Instant moves_at = {};    // when the first of its keys moves (Pool::moves_at)
     uint32_t attempts = 0;
     Instant began;
-    std::string answer;  // for the client, once the source is removed
+    int64_t wait_ms = 0;  // of WAIT; 0: for ever
+    std::string answer;   // for the client, once the source is removed
     // Of RENAME and SMOVE the one that watches, of WAIT one for each server. Null: lost.
     std::vector<ServerConn*> leases;
 };

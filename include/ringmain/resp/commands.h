@@ -146,9 +146,12 @@ void find_patterns(const Bytes& bytes,
                    std::string& scratch,
                    std::vector<uint32_t>& patterns);
 
+// A century, which is as good as what is longer and would not fit a clock of nanoseconds.
+inline constexpr int64_t wait_ms_max = 100LL * 365 * 24 * 3600 * 1000;
+
 // How long the server lets a command wait (Handling::Blocking, or blocks()), in milliseconds; 0:
-// for ever, and at most a hundred years. Nothing when that is not to be read from the arguments:
-// then the server most probably refuses them at once.
+// for ever, and at most wait_ms_max. Nothing when that is not to be read from the arguments: then
+// the server most probably refuses them at once.
 [[nodiscard]] std::optional<int64_t> wait_ms_of(const Command& command,
                                                 const Bytes& bytes,
                                                 std::span<const ByteRange> arguments,

@@ -768,6 +768,18 @@ TEST_CASE("WAIT without an end waits as long as its client") {
     stage.check_clean();
 }
 
+TEST_CASE("WAIT for longer than a clock can tell is asked of the servers as the longest time") {
+    Stage stage;
+    stage.begin({"WAIT", "1", "9223372036854775807"});
+    for (uint32_t i = 0; i < 3; ++i) {
+        stage.expect({i, true, "PUBLISH WAIT", ""});
+        CHECK(stage.words == Words{"WAIT", "1", "3153600000000"});
+        stage.world.leases(i)[0]->inbound += ":0\r\n:1\r\n";
+    }
+    stage.world.pass(3'600'000 / 100);
+    CHECK(World::heard(*stage.client) == ":1\r\n");
+}
+
 TEST_CASE("WAIT reads its numbers as redis does, and needs a connection to every server") {
     config::Pool pool = emulating_pool(3);
     pool.leases_max = 2;
