@@ -121,6 +121,7 @@ stats::WorkerSnapshot collect_worker(const WorkerFigures& figures,
 // As twemproxy counts: listeners, clients and servers.
 void count_connections(stats::ProcessSnapshot& process, const CollectSources& sources) {
     process.connections = sources.config->pools.size();
+    process.connections_opened = sources.listeners_opened;
     for (const WorkerFigures& worker : sources.workers) {
         const core::Counters& counters = *worker.counters;
         process.connections += counters.clients.get() + counters.server_connections.get();

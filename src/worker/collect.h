@@ -25,8 +25,8 @@ struct CollectSources {
     const config::Config* config = nullptr;
     std::span<const core::PoolShared> pools;  // of that configuration
     std::span<const WorkerFigures> workers;
-    // client_limit: what the descriptors allow; connections_opened: listeners
-    stats::ProcessSnapshot process = {};
+    stats::ProcessSnapshot process = {};  // client_limit: what the descriptors allow
+    uint64_t listeners_opened = 0;
     Instant now = {};
     Duration wall_offset = {};  // from the monotonic clock to the calendar
     // The one before, for what is a share of time; null at first.

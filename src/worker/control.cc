@@ -57,6 +57,7 @@ Control::Control(const ControlOptions& options)
                  .pools = options.shared->pools,
                  .timekeeper = options.timekeeper,
                  .io_backend = options.io_backend,
+                 .started_at = options.started_at,
                  .workers = options.workers}),
       batch_(uring::Ring::batch_max),
       watched_(options.workers.size()),
@@ -307,6 +308,7 @@ void Control::announce(const config::Config& running,
     for (const std::string& change : changes) {
         options_.log->write(LogLevel::Notice, "HUP: " + change);
     }
+    const std::vector<uint32_t> new_places = Listeners::new_places(running, next);
     for (uint32_t i = 0; i < next.pools.size(); ++i) {
         const std::string trouble = options_.listeners->trouble_of(i);
         if (!trouble.empty()) {
@@ -314,11 +316,7 @@ void Control::announce(const config::Config& running,
                                 "HUP: pool " + next.pools[i].name + ": " + trouble);
             continue;
         }
-        const config::Address& listen = next.pools[i].listen;
-        if (std::ranges::find(running.pools, listen, &config::Pool::listen) !=
-            running.pools.end()) {
-            continue;
-        }
+        if (!std::ranges::binary_search(new_places, i)) continue;
         options_.log->write(
             LogLevel::Notice,
             "HUP: pool " + next.pools[i].name + ": listens on " + options_.listeners->place_of(i));

@@ -42,6 +42,7 @@ struct ControlOptions {
     const config::Config* config = nullptr;  // that the process started with
     Overrides overrides = {};
     uring::Backend io_backend = uring::Backend::IoUring;
+    Instant started_at = {};  // as the workers have it
     std::span<const std::unique_ptr<Worker>> workers;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -42,6 +43,19 @@ config::Address Listeners::key_of(const config::Pool& pool) {
     config::Address key = pool.listen;
     key.mode = 0;
     return key;
+}
+
+std::vector<uint32_t> Listeners::new_places(const config::Config& running,
+                                            const config::Config& next) {
+    std::set<config::Address> known;
+    for (const config::Pool& pool : running.pools) {
+        known.insert(key_of(pool));
+    }
+    std::vector<uint32_t> places;
+    for (uint32_t i = 0; i < next.pools.size(); ++i) {
+        if (!known.contains(key_of(next.pools[i]))) places.push_back(i);
+    }
+    return places;
 }
 
 void Listeners::shut() const {

@@ -51,6 +51,10 @@ class Listeners {
     // Why nobody comes in to a pool; empty: they do.
     [[nodiscard]] std::string trouble_of(uint32_t pool) const;
 
+    // Which pools of `next` listen where none of `running` does, in their order.
+    [[nodiscard]] static std::vector<uint32_t> new_places(const config::Config& running,
+                                                          const config::Config& next);
+
     // Where a pool listens: "127.0.0.1:22121"; of a name, "localhost:22121 (127.0.0.1:22121)".
     [[nodiscard]] std::string place_of(uint32_t pool) const;
 

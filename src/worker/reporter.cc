@@ -6,34 +6,21 @@
 #include "ringmain/worker/descriptors.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "collect.h"
+#include "listeners.h"
 #include "process_figures.h"
 
 namespace ringmain::worker {
 
-namespace {
-
-uint64_t new_listeners(const config::Config& before, const config::Config& now) {
-    std::set<std::string> known;
-    for (const config::Pool& pool : before.pools) {
-        known.insert(pool.listen.text());
-    }
-    return static_cast<uint64_t>(std::ranges::count_if(
-        now.pools,
-        [&known](const config::Pool& pool) { return !known.contains(pool.listen.text()); }));
-}
-
-}  // namespace
-
 Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions& options)
     : options_(options),
       process_(describe_process()),
+      listeners_opened_(options.config->pools.size()),
       slow_log_(options.config->stats.slow_log_size),
       statistics_(
           ring, sources_, Port::Speech::Json, first_kind, port_connections_max(descriptor_limit())),
@@ -42,8 +29,6 @@ Reporter::Reporter(uring::Ring& ring, uint8_t first_kind, const ReporterOptions&
              Port::Speech::Http,
              static_cast<uint8_t>(first_kind + Port::kinds),
              port_connections_max(descriptor_limit())) {
-    process_.connections_opened = options.config->pools.size();
-    started_at_ = uring::now();
     process_.started_at_s = uring::wall_time().seconds;
     process_.reloaded_at_s = process_.started_at_s;
     process_.io_backend = uring::backend_name(options.io_backend);
@@ -102,7 +87,7 @@ void Reporter::on_time(Instant now) {
 void Reporter::adopt(const config::Config& config,
                      std::span<const core::PoolShared> pools,
                      Instant now) {
-    process_.connections_opened += new_listeners(*options_.config, config);
+    listeners_opened_ += Listeners::new_places(*options_.config, config).size();
     options_.config = &config;
     options_.pools = pools;
     process_.reload_succeeded = true;
@@ -136,13 +121,14 @@ void Reporter::publish(Instant now) {
                            .cpu_time = worker.cpu_time(),
                            .ready_time = ready_time(worker.thread_id())});
     }
-    process_.uptime_s = (now - started_at_).to_millis() / 1000;
+    process_.uptime_s = (now - options_.started_at).to_millis() / 1000;
     process_.client_limit = clients_max(*options_.config, descriptor_limit());
     auto next =
         std::make_unique<const stats::Snapshot>(collect({.config = options_.config,
                                                          .pools = options_.pools,
                                                          .workers = workers,
                                                          .process = process_,
+                                                         .listeners_opened = listeners_opened_,
                                                          .now = now,
                                                          .wall_offset = uring::wall_offset(now),
                                                          .before = snapshot_.get(),

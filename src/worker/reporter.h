@@ -31,6 +31,7 @@ struct ReporterOptions {
     std::span<const core::PoolShared> pools;  // of that configuration
     const Timekeeper* timekeeper = nullptr;
     uring::Backend io_backend = uring::Backend::IoUring;
+    Instant started_at = {};
     std::span<const std::unique_ptr<Worker>> workers;
 };
 
@@ -77,9 +78,9 @@ class Reporter {
     void take_slow_requests();
 
     ReporterOptions options_;
-    stats::ProcessSnapshot process_;  // connections_opened: of listeners
+    stats::ProcessSnapshot process_;
+    uint64_t listeners_opened_;
     std::unique_ptr<const stats::Snapshot> snapshot_;
-    Instant started_at_;
     Instant taken_at_;
     stats::SlowLog slow_log_;
     std::string config_text_;

@@ -88,6 +88,7 @@ struct Crew {
     Status start(const Signals& signals);
     void begin(const Listeners& listeners);
 
+    Instant started_at = uring::now();
     std::vector<std::unique_ptr<core::Counters>> counters;
     std::vector<const core::Counters*> all_counters;
     core::Shared shared;
@@ -111,7 +112,6 @@ Status Crew::status() {
 Status Crew::make_workers(const config::Config& config, const IoChoice& io, const Log& log) {
     const uint32_t count = config.proxy.workers;
     const std::vector<uint32_t> cpus = chosen_cpus(config.proxy.cpu_affinity, usable_cpus());
-    const Instant started = uring::now();
     for (uint32_t i = 0; i < count; ++i) {
         counters.push_back(std::make_unique<core::Counters>());
         all_counters.push_back(counters.back().get());
@@ -124,7 +124,7 @@ Status Crew::make_workers(const config::Config& config, const IoChoice& io, cons
         worker.io = io;
         worker.environment = {.shared = &shared,
                               .all_counters = all_counters,
-                              .started_at = started,
+                              .started_at = started_at,
                               .process_id = getpid(),
                               .worker_index = i,
                               .worker_count = count,
@@ -207,6 +207,7 @@ Status serve(const config::Config& config, Log& log, const ServeOptions& options
                      .config = &config,
                      .overrides = options.overrides,
                      .io_backend = io.value().backend,
+                     .started_at = crew.started_at,
                      .workers = crew.workers});
     if (Status status = control.open(io.value()); !status.ok()) return status;
     if (signals.has_stop()) {

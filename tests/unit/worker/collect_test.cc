@@ -105,12 +105,11 @@ TEST_CASE("connections are listeners, clients and servers, as twemproxy counts; 
     }
     const std::vector<WorkerFigures> workers = {{.counters = &counters[0]},
                                                 {.counters = &counters[1]}};
-    stats::ProcessSnapshot process;
-    process.connections_opened = 4;
     const stats::Snapshot now = collect({.config = &config,
                                          .pools = shared.pools,
                                          .workers = workers,
-                                         .process = process,
+                                         .process = {},
+                                         .listeners_opened = 4,
                                          .now = second(100),
                                          .wall_offset = {}});
     CHECK(now.process.connections == 1 + 20 + 4);

@@ -7,6 +7,7 @@
 
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 #include <netinet/in.h>
@@ -360,6 +361,17 @@ TEST_CASE("that an address is not this machine's has nothing to do with other li
         config_of({tcp_pool("a", "127.0.0.1", port), tcp_pool("b", "192.0.2.1", port)}));
     REQUIRE_FALSE(status.ok());
     CHECK(status.error().find("itself listens") == std::string::npos);
+}
+
+TEST_CASE("a place is new whose address nobody has listened on, whatever the mode of its file") {
+    const config::Config running =
+        config_of({tcp_pool("a", "127.0.0.1", 1), path_pool("/run/a.sock", 0600)});
+    const config::Config next = config_of({path_pool("/run/a.sock", 0660),
+                                           tcp_pool("b", "127.0.0.1", 2),
+                                           tcp_pool("c", "127.0.0.1", 1),
+                                           tcp_pool("d", "127.0.0.2", 1)});
+    CHECK(Listeners::new_places(running, next) == std::vector<uint32_t>{1, 3});
+    CHECK(Listeners::new_places(next, next).empty());
 }
 
 }  // namespace ringmain::worker
