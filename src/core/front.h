@@ -77,6 +77,11 @@ inline constexpr std::string_view token_reason =
     "wants a password first, and ringmain gives it none: start it without -Y, and let only "
     "ringmain connect to it";
 
+inline constexpr std::string_view not_asked_for = "sent a value for a key that was not asked for";
+
+// Of a get of which several values have come: whether they are more than its keys.
+[[nodiscard]] bool has_too_many(const ServerConn& conn, uint32_t values);
+
 // Whether all that a memcached's values name are keys of the request that is being answered.
 [[nodiscard]] bool are_asked(Proxy& proxy,
                              ServerConn& conn,

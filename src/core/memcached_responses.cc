@@ -15,6 +15,11 @@
 
 namespace ringmain::core {
 
+// A get of which values come and no END would have neither an end nor a limit of time: they move.
+bool has_too_many(const ServerConn& conn, uint32_t values) {
+    return conn.prelude_answers > 0 || values > conn.fragments.front()->keys;
+}
+
 // The first value of a get's response is for a key that this server was asked for.
 bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
     Join* join = fragment.request->join;
@@ -123,7 +128,7 @@ void Proxy::answer_head(ServerConn& conn,
     const bool names_key = head.keys > 0 && frame.first_key.size > 0;
     if (is_wanted(head) && names_key &&
         !has_key(head, memcached::named_key(frame, bytes, scratch_.text))) {
-        lose(conn, "sent a value for a key that was not asked for");
+        lose(conn, not_asked_for);
         return;
     }
     bool runs_data = is_error && memcached::is_before_data(verb, frame);

@@ -224,6 +224,11 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
         }
         ParseStatus status = fed.status;
         if constexpr (may_share) {
+            const uint32_t values = parser.frame().value_count;
+            if (values > 1 && has_too_many(conn, values)) {
+                lose(conn, not_asked_for);
+                return;
+            }
             if (!continue_shared(conn, parser, status)) return;
             if (conn.streaming && !Streams::goes_on(conn, parser.frame())) {
                 lose(conn, "sent a response that does not fit the request");

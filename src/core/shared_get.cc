@@ -18,7 +18,6 @@ namespace ringmain::core {
 namespace {
 
 constexpr std::string_view end_line = "END\r\n";
-constexpr std::string_view not_asked_for = "sent a value for a key that was not asked for";
 
 }  // namespace
 
@@ -31,26 +30,10 @@ void Proxy::begin_shared(ServerConn& conn, memcached::ResponseParser& parser) {
     if (keeps) conn.asked_keys.clear();
 }
 
-namespace {
-
-// A get of which values come and no END would have neither an end nor a limit of time: they move.
-bool has_too_many(const ServerConn& conn, const memcached::ResponseParser& parser) {
-    const uint32_t count = parser.frame().value_count;
-    if (count <= 1) [[likely]]
-        return false;
-    return conn.prelude_answers > 0 || count > conn.fragments.front()->keys;
-}
-
-}  // namespace
-
 // Once it is known whose value is coming, its owner is the head. False: the connection was lost.
 bool Proxy::continue_shared(ServerConn& conn,
                             memcached::ResponseParser& parser,
                             ParseStatus& status) {
-    if (has_too_many(conn, parser)) {
-        lose(conn, not_asked_for);
-        return false;
-    }
     if (!parser.kept_keys().empty()) [[unlikely]] {
         const bool is_right = are_asked(*this, conn, parser.kept_keys());
         parser.forget_kept_keys();
