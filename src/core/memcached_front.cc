@@ -267,17 +267,12 @@ void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, c
         proxy.answer_error(client,
                            "CLIENT_ERROR ringmain: 'stats " + words.what.substr(0, 16) +
                                "' is per server: ask the server\r\n");
-    } else if (words.what == "sizes_enable") {
+    } else if (words.what == "sizes_enable" || words.what == "sizes_disable") {
         // memcached answers it with a STAT line and no END, which nobody can tell from the
         // beginning of a longer answer.
         proxy.answer_error(client,
-                           "CLIENT_ERROR ringmain: 'stats sizes_enable' is not supported: ask each "
-                           "server itself\r\n");
-    } else if (words.what == "sizes_disable") {
-        proxy.answer_error(
-            client,
-            "CLIENT_ERROR ringmain: 'stats sizes_disable' is not supported: ask each "
-            "server itself\r\n");
+                           "CLIENT_ERROR ringmain: 'stats " + words.what +
+                               "' is not supported: ask each server itself\r\n");
     } else {
         proxy.answer_error(client, "ERROR\r\n");
     }
