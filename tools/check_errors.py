@@ -17,7 +17,7 @@ SEEN = "tests/unit/core/seen_errors.cc"
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 # Whoever is called with a text that a client gets, and what is given such a text.
-CALLS = re.compile(r"\b(?:refuse|refuse_forward|error_line|error|answer_error|fail|stop_steps|"
+CALLS = re.compile(r"\b(?:refuse|refuse_forward|refuse_at_limit|error_line|error|answer_error|fail|stop_steps|"
                    r"abort_exec|discarded|lose|write_error|refuse_crossing)\(")
 GIVEN = re.compile(r"(?:\bwhy_?|\bwhy\b|\.why|\breason|\berror) (?:\+?=) (?=[^;]*\")")
 WHOLE = re.compile(r"^-?(?:ERR|NO[A-Z]+|WRONG[A-Z]+|EXECABORT|CROSSSLOT|INVALIDOBJ|CLIENT_ERROR|"

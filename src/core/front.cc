@@ -20,6 +20,11 @@ std::string error_line(const Pool& pool, std::string_view text) {
     return line += "\r\n";
 }
 
+void refuse_at_limit(Proxy& proxy, ClientConn& client, bool noreply, std::string_view text) {
+    proxy.answer_error(
+        client, error_line_unless(noreply, *client.pool, text), false, stats::Reason::Limit);
+}
+
 std::string too_many_requests(const Proxy& proxy) {
     return "too many requests in flight: " + std::to_string(proxy.config().proxy.requests_max) +
            " in this worker (requests_max)";

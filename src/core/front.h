@@ -122,6 +122,9 @@ inline constexpr std::string_view crowded_reason = "takes no more connections: "
     return std::string(crowded_reason).append(answer);
 }
 
+// What gives up whatever a connection watches.
+inline constexpr std::string_view unwatch_request = "*1\r\n$7\r\nUNWATCH\r\n";
+
 // Of connections that nobody lost.
 inline constexpr std::string_view unneeded_reason = "is not needed any more";
 inline constexpr std::string_view left_reason = "was left by its client";
@@ -171,6 +174,9 @@ void note_command(Request& request, const Command* command, std::string_view key
                                                    std::string_view text) {
     return noreply ? std::string() : error_line(pool, text);
 }
+
+// At a limit; without a word to who wants no answer.
+void refuse_at_limit(Proxy& proxy, ClientConn& client, bool noreply, std::string_view text);
 
 // Why the user may not say a command that touches this key, or channel, and no other; empty: it
 // may.

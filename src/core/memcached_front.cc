@@ -385,12 +385,12 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     }
     const bool has_many = frame.key_count > 1;
     if (!proxy.has_room_for((has_many ? 2 : 1) * uint64_t{bytes.size()})) {
-        refuse(proxy, client, "out of buffer memory; see buffer_memory", frame.noreply);
+        refuse_at_limit(proxy, client, frame.noreply, "out of buffer memory; see buffer_memory");
         return;
     }
     Request* request = proxy.make_request(client);
     if (request == nullptr) {
-        refuse(proxy, client, too_many_requests(proxy), frame.noreply);
+        refuse_at_limit(proxy, client, frame.noreply, too_many_requests(proxy));
         return;
     }
     note(proxy, *request, key);

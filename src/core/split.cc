@@ -8,11 +8,6 @@
 
 namespace ringmain::core {
 
-void refuse(Proxy& proxy, ClientConn& client, std::string_view text, bool noreply) {
-    proxy.answer_error(
-        client, error_line_unless(noreply, *client.pool, text), false, stats::Reason::Limit);
-}
-
 bool choose_connections(Proxy& proxy, ClientConn& client, uint64_t size, bool noreply) {
     constexpr uint16_t none = UINT16_MAX;
     Scratch& scratch = proxy.scratch();
@@ -41,11 +36,11 @@ Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size, boo
     const size_t count = proxy.scratch().connections.size();
     // Each fragment may open a block of its own.
     if (!proxy.has_room_for(size + count * block_size)) {
-        refuse(proxy, client, "out of buffer memory; see buffer_memory", noreply);
+        refuse_at_limit(proxy, client, noreply, "out of buffer memory; see buffer_memory");
         return nullptr;
     }
     if (!proxy.has_fragments(count)) {
-        refuse(proxy, client, too_many_requests(proxy), noreply);
+        refuse_at_limit(proxy, client, noreply, too_many_requests(proxy));
         return nullptr;
     }
     Request* request = proxy.make_request(client);

@@ -6,9 +6,6 @@
 
 namespace ringmain::core {
 
-// At a limit.
-void refuse(Proxy& proxy, ClientConn& client, std::string_view text, bool noreply);
-
 // Turns scratch.servers (per key, the server's index) into fragment numbers, 0 for the first
 // server met, and fills scratch.connections with one usable connection per fragment. When a server
 // is down the whole request is answered with an error (an empty one when `noreply`) and nothing is

@@ -1,7 +1,6 @@
 #include "ringmain/resp/join.h"
 
 #include "ringmain/base/ascii.h"
-#include "ringmain/resp/number.h"
 #include "ringmain/resp/reader.h"
 
 #include <algorithm>
@@ -14,7 +13,8 @@ namespace ringmain::resp {
 
 namespace {
 
-// One number of all, which are integers; what it begins with is worse than any.
+// One number of all, which are integers. `number` is the neutral start of `better`: INT64_MAX for
+// min.
 bool join_numbers(Parts parts, int64_t number, auto better, std::string& out) {
     for (const std::string_view part : parts) {
         const std::optional<Value> value = Reader(part).next();
@@ -171,20 +171,6 @@ size_t find_running(Parts parts) {
         if (name->text == "running_script" && !script->is_null) return i;
     }
     return 0;
-}
-
-std::optional<uint64_t> read_header(Cursor& cursor, char type) {
-    if (cursor.at_end() || cursor.take() != type) return std::nullopt;
-    Number number;
-    while (!cursor.at_end()) {
-        const char byte = cursor.take();
-        if (byte == '\r') break;
-        if (!number.take(byte)) return std::nullopt;
-    }
-    if (cursor.at_end() || cursor.take() != '\n') return std::nullopt;
-    const std::optional<int64_t> value = number.value();
-    if (!value.has_value() || *value < 0) return std::nullopt;
-    return static_cast<uint64_t>(*value);
 }
 
 JoinStatus concat_arrays(std::span<const Chain* const> parts, Chain& target, OpenBlock* open) {

@@ -42,9 +42,6 @@ struct Request;
 struct Session;
 struct Turns;
 
-// What gives up whatever a connection watches.
-inline constexpr std::string_view unwatch_request = "*1\r\n$7\r\nUNWATCH\r\n";
-
 class Leases {
   public:
     explicit Leases(Proxy& proxy) : proxy_(&proxy) {}

@@ -45,9 +45,6 @@ namespace ringmain::worker {
 struct Channel;
 class Roster;
 
-// Between two looks at the calendar, and at memory that can go back.
-inline constexpr Duration trim_interval = Duration::millis(100);
-
 // How far a worker has got with the configurations that it was given, by their numbers.
 struct Progress {
     std::atomic<uint64_t> adopted = 1;  // this one is in force
@@ -270,6 +267,8 @@ class Driver {
     bool held_looking_ = false;    // a deadline has passed since the last look may have been
     uint32_t unsure_batches_ = 0;  // in a row: more may have arrived than was read
     Instant active_at_;            // a socket had something, last
+    // Between two looks at the calendar, and at memory that can go back.
+    static constexpr Duration trim_interval = Duration::millis(100);
     Instant last_trim_;
     Duration shutdown_timeout_;
     uint64_t generation_ = 1;        // number of the configuration
