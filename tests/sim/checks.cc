@@ -56,7 +56,7 @@ bool World::check(Worker& worker) {
     }
     // Those of an earlier configuration cannot be seen.
     const bool counts = worker.batches % 16 == 0 && worker.loop->proxy().is_settled();
-    return !counts || (check_counts(worker) && check_listeners(worker));
+    return !counts || (check_counts(worker) && check_hearers(worker));
 }
 
 bool World::check_server(const Worker& worker, const core::Server& server) {
@@ -302,7 +302,7 @@ bool World::check_patience() {
 }
 
 // What other workers read of its subscriptions is what it knows of them.
-bool World::check_listeners(const Worker& worker) {
+bool World::check_hearers(const Worker& worker) {
     core::Proxy& proxy = worker.loop->proxy();
     const core::Environment& environment = proxy.environment();
     if (environment.worker_count == 1) return true;
@@ -322,7 +322,7 @@ bool World::check_listeners(const Worker& worker) {
                             clients - (is_held ? 1 : 0)) {
                         continue;
                     }
-                    return fail("other workers see other listeners of " + topic->name + " at " +
+                    return fail("other workers see other hearers of " + topic->name + " at " +
                                 server->title());
                 }
             }
@@ -364,7 +364,7 @@ bool World::check_messages() {
 
 bool World::check_nothing_left(Worker& worker) {
     core::Proxy& proxy = worker.loop->proxy();
-    if (!check_counts(worker) || !check_listeners(worker)) return false;
+    if (!check_counts(worker) || !check_hearers(worker)) return false;
     if (!proxy.is_idle()) {
         return fail(std::to_string(proxy.live_requests()) + " requests are left");
     }

@@ -146,7 +146,7 @@ class Server {
     void forget_elements();
     // server_messages.cc
     void note_subscription(Link& link);
-    [[nodiscard]] std::string check_listeners(const std::string& channel) const;
+    [[nodiscard]] std::string check_hearers(const std::string& channel) const;
     [[nodiscard]] std::string answer_publish(Link& link, Instant now, Prng& prng);
     void send_message(Link& link, const Link::Message& message, std::string text, Instant at);
     [[nodiscard]] std::string answer_memcached(Link& link, Instant now);

@@ -37,7 +37,7 @@ std::string Server::answer_publish(Link& link, Instant now, Prng& prng) {
     const std::string payload = arguments_[2];
     wrong_ = note_set(link, channel, payload, now);
     const Tag tag = tag_of(channel, payload);
-    wrong_ = wrong_.empty() ? check_listeners(channel) : wrong_;
+    wrong_ = wrong_.empty() ? check_hearers(channel) : wrong_;
     uint64_t heard = 0;
     for (Link* subscriber : subscribers_) {
         for (const auto& [word, names] : subscriber->session.topics) {
@@ -67,7 +67,7 @@ std::string Server::answer_publish(Link& link, Instant now, Prng& prng) {
 }
 
 // While nothing fails, and servers stay, whoever has heard that he is subscribed hears this.
-std::string Server::check_listeners(const std::string& channel) const {
+std::string Server::check_hearers(const std::string& channel) const {
     const bool is_sure = truth_->calm && (truth_->common_faults & ~uint32_t{Moved}) == 0;
     if (!is_sure || truth_->is_ending) return {};
     // Clients may be closed over it that do not know it yet.

@@ -133,7 +133,7 @@ std::string Talker::speak_resp(Prng& prng) {
         static_cast<void>(expect(Kind::Local, "+OK\r\n"));
         return resp({"AUTH", truth_->pool->redis_auth});
     }
-    if (listens_ && !resp3_) return speak_as_listener(prng);
+    if (listens_ && !resp3_) return speak_as_hearer(prng);
     if (is_selecting_) return speak_locally(prng);
     if (listens_ && prng.below(4) == 0) return speak_topic(prng);
     if (truth_->publishes && prng.below(6) == 0) return speak_publish(prng);

@@ -246,7 +246,7 @@ class Talker {
     [[nodiscard]] std::string speak_push(Prng& prng);
     [[nodiscard]] std::string speak_publish(Prng& prng);
     [[nodiscard]] std::string speak_topic(Prng& prng);
-    [[nodiscard]] std::string speak_as_listener(Prng& prng);
+    [[nodiscard]] std::string speak_as_hearer(Prng& prng);
     [[nodiscard]] std::string hello(bool resp3);
     // talker_steps.cc
     [[nodiscard]] std::string shared_key(char kind, uint64_t number) const;

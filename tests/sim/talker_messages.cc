@@ -22,7 +22,7 @@ std::string Talker::speak_publish(Prng& prng) {
 }
 
 // In RESP2 nothing else may be said, once subscribed.
-std::string Talker::speak_as_listener(Prng& prng) {
+std::string Talker::speak_as_hearer(Prng& prng) {
     const bool may_greet = topics_.empty() && expected_.empty() && !wants_user_;
     if (may_greet && prng.below(3) == 0) return hello(true);
     if (prng.below(4) != 0) return speak_topic(prng);

@@ -161,7 +161,7 @@ class World {
     [[nodiscard]] bool check_counts(const Worker& worker);
     [[nodiscard]] bool check_patience();
     [[nodiscard]] bool check_messages();
-    [[nodiscard]] bool check_listeners(const Worker& worker);
+    [[nodiscard]] bool check_hearers(const Worker& worker);
     [[nodiscard]] bool check_ejected(const Worker& worker, const core::Server& server);
     [[nodiscard]] bool follow_health();
     [[nodiscard]] bool follow_health(Realm& realm);

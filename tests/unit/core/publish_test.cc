@@ -30,7 +30,7 @@ TEST_CASE("PUBLISH answers how many clients there are, by channel and by pattern
     Channel& publisher = world.client();
     const std::string publish = resp({"PUBLISH", channel, "x"});
     CHECK(world.ask(publisher, publish) == ":0\r\n");
-    const auto listeners = clients_that(world, 3, {"SUBSCRIBE", channel});
+    const auto hearers = clients_that(world, 3, {"SUBSCRIBE", channel});
     CHECK(world.ask(publisher, publish) == ":3\r\n");
     clients_that(world, 2, {"PSUBSCRIBE", "k*"});
     clients_that(world, 1, {"PSUBSCRIBE", "*"});
@@ -43,8 +43,8 @@ TEST_CASE("PUBLISH answers how many clients there are, by channel and by pattern
     CHECK(world.ask(publisher, get + publish + get) == "$-1\r\n:6\r\n$-1\r\n");
     world.server(1).redis.canned["SPUBLISH"] = ":1\r\n";
     CHECK(world.ask(publisher, resp({"SPUBLISH", channel, "x"})) == ":2\r\n");
-    for (Channel* listener : listeners) {
-        world.drop(*listener);
+    for (Channel* hearer : hearers) {
+        world.drop(*hearer);
     }
     world.settle();
     CHECK(world.ask(publisher, publish) == ":3\r\n");

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::array channels = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta"};
 
-struct Listener {
+struct Hearer {
     Channel* channel = nullptr;
     bool resp3 = false;
     std::map<std::string, size_t> heard;     // by channel and server: how far in its log
@@ -58,10 +58,10 @@ class RandomStory {
   public:
     RandomStory(uint64_t seed, config::Pool pool)
         : world_(std::move(pool), {.seed = seed, .cut = seed % 2 == 0}), prng_(seed) {
-        for (size_t i = 0; i < listeners_.size(); ++i) {
-            listeners_[i].channel = &world_.client();
-            listeners_[i].resp3 = i % 2 == 1;
-            if (i % 2 == 1) world_.ask(*listeners_[i].channel, resp({"HELLO", "3"}));
+        for (size_t i = 0; i < hearers_.size(); ++i) {
+            hearers_[i].channel = &world_.client();
+            hearers_[i].resp3 = i % 2 == 1;
+            if (i % 2 == 1) world_.ask(*hearers_[i].channel, resp({"HELLO", "3"}));
         }
         publisher_ = &world_.client();
     }
@@ -87,26 +87,26 @@ class RandomStory {
 
     // Everybody on every channel hears every message.
     void check_all_is_heard() {
-        for (Listener& listener : listeners_) {
+        for (Hearer& hearer : hearers_) {
             std::vector<std::string> request = {"SUBSCRIBE"};
             request.insert(request.end(), channels.begin(), channels.end());
-            World::say(*listener.channel, resp(request));
+            World::say(*hearer.channel, resp(request));
         }
         world_.pass(100);
         listen();
-        for (Listener& listener : listeners_) {
-            listener.counts.clear();
+        for (Hearer& hearer : hearers_) {
+            hearer.counts.clear();
         }
         for (int round = 0; round < 3; ++round) {
             for (const char* channel : channels) {
-                const std::string all = ":" + std::to_string(listeners_.size()) + "\r\n";
+                const std::string all = ":" + std::to_string(hearers_.size()) + "\r\n";
                 CHECK(world_.ask(*publisher_, publish(channel)) == all);
             }
         }
         listen();
-        for (Listener& listener : listeners_) {
+        for (Hearer& hearer : hearers_) {
             for (const char* channel : channels) {
-                CHECK(listener.counts[channel] == 3);
+                CHECK(hearer.counts[channel] == 3);
             }
         }
     }
@@ -122,13 +122,13 @@ class RandomStory {
 
     void act() {
         const std::string channel = channels[prng_.below(channels.size())];
-        Listener& listener = listeners_[prng_.below(listeners_.size())];
+        Hearer& hearer = hearers_[prng_.below(hearers_.size())];
         switch (prng_.below(6)) {
             case 0:
-                World::say(*listener.channel, resp({"SUBSCRIBE", channel}));
+                World::say(*hearer.channel, resp({"SUBSCRIBE", channel}));
                 break;
             case 1:
-                World::say(*listener.channel, resp({"UNSUBSCRIBE", channel}));
+                World::say(*hearer.channel, resp({"UNSUBSCRIBE", channel}));
                 break;
             default:
                 World::say(*publisher_, publish(channel));
@@ -172,47 +172,47 @@ class RandomStory {
 
     void listen() {
         read_logs();
-        for (Listener& listener : listeners_) {
-            REQUIRE_FALSE(listener.channel->closed);
-            std::string& bytes = listener.channel->arrived;
+        for (Hearer& hearer : hearers_) {
+            REQUIRE_FALSE(hearer.channel->closed);
+            std::string& bytes = hearer.channel->arrived;
             while (true) {
                 const bool is_push = bytes.starts_with(">");
-                if (bytes.starts_with("*") || is_push) CHECK(is_push == listener.resp3);
+                if (bytes.starts_with("*") || is_push) CHECK(is_push == hearer.resp3);
                 const std::vector<std::string> words = take_words(bytes);
                 if (words.empty()) break;
-                hear(listener, words);
+                hear(hearer, words);
             }
         }
     }
 
-    void hear(Listener& listener, const std::vector<std::string>& words) {
+    void hear(Hearer& hearer, const std::vector<std::string>& words) {
         if (words.size() == 1) {
             CHECK(words[0].starts_with("-ERR ringmain: "));
             return;
         }
         REQUIRE(words.size() == 3);
         const std::string& channel = words[1];
-        if (words[0] == "unsubscribe") subscribed_[&listener].erase(channel);
-        if (words[0] == "subscribe") subscribed_[&listener].insert(channel);
+        if (words[0] == "unsubscribe") subscribed_[&hearer].erase(channel);
+        if (words[0] == "subscribe") subscribed_[&hearer].insert(channel);
         if (words[0] != "message") {
-            CHECK(std::stoull(words[2]) == subscribed_[&listener].size());
+            CHECK(std::stoull(words[2]) == subscribed_[&hearer].size());
             return;
         }
         messages_ += 1;
-        CHECK(subscribed_[&listener].contains(channel));
+        CHECK(subscribed_[&hearer].contains(channel));
         const int64_t number = std::stoll(words[2]);
         REQUIRE(ran_.contains(number));
-        size_t& last = listener.heard[channel + " " + std::to_string(ran_[number].server)];
+        size_t& last = hearer.heard[channel + " " + std::to_string(ran_[number].server)];
         CHECK(ran_[number].place > last);
         last = ran_[number].place;
         CHECK(words[2].find_first_not_of("x", words[2].find(' ') + 1) == std::string::npos);
-        listener.counts[channel] += 1;
+        hearer.counts[channel] += 1;
     }
 
     World world_;
     Prng prng_;
-    std::array<Listener, 6> listeners_;
-    std::map<const Listener*, std::set<std::string>> subscribed_;
+    std::array<Hearer, 6> hearers_;
+    std::map<const Hearer*, std::set<std::string>> subscribed_;
     Channel* publisher_ = nullptr;
     int64_t published_ = 0;
 
