@@ -4,6 +4,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/config/options.h"
 
+#include "reader.h"
 #include "units.h"
 #include "words.h"
 
@@ -75,11 +76,10 @@ void append_section(Section section, std::string& out) {
     const bool is_off = section == Section::Stats || section == Section::Admin;
     out += "\n";
     if (is_pool) {
-        append_wrapped(
-            "# ",
-            "A pool: one port, and the servers behind it. There may be many, at most 4096; "
-            "each needs a name of its own.",
-            out);
+        append_wrapped("# ",
+                       "A pool: one port, and the servers behind it. There may be many, at most " +
+                           std::to_string(pool_count_max) + "; each needs a name of its own.",
+                       out);
     }
     out.append(is_off ? "#" : "").append(is_pool ? "[pool.alpha]" : title_of(section)).append("\n");
     for (const Option& option : options(section)) {

@@ -19,7 +19,6 @@ namespace ringmain::config {
 
 namespace {
 
-constexpr size_t pool_count_max = 4096;                 // as far as it was measured
 constexpr size_t server_count_max = 4096;               // of a pool
 constexpr uint64_t weight_sum_max = INT32_MAX;          // ketama counts them in 32 bits
 constexpr uint64_t modula_sum_max = 16U * 1024 * 1024;  // one entry of its table each

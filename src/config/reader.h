@@ -14,6 +14,8 @@
 
 namespace ringmain::config {
 
+inline constexpr size_t pool_count_max = 4096;  // as far as it was measured
+
 // A server with its place in the file, before the pool's order is known.
 struct ServerDraft {
     Server server;

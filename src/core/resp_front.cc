@@ -21,6 +21,12 @@
 
 namespace ringmain::core {
 
+namespace {
+
+constexpr std::string_view unauthenticated = "NOAUTH Authentication required.";
+
+}  // namespace
+
 std::string upper_case(std::string_view name) {
     std::string text(name);
     std::transform(text.begin(), text.end(), text.begin(), ascii::upper);
@@ -106,9 +112,8 @@ Taken RespFront::take_known(const Command& container) {
     }
     if (!resp::arity_fits(*command, frame_.argument_count)) return refuse_arity(*command);
     if (!client_.authenticated && (command->flags & command_flag::no_auth) == 0) {
-        constexpr std::string_view why = "NOAUTH Authentication required.";
-        if (command->id == CommandId::Exec) return refuse_exec(why);
-        error(std::string("-").append(why).append("\r\n"));
+        if (command->id == CommandId::Exec) return refuse_exec(unauthenticated);
+        error(std::string("-").append(unauthenticated).append("\r\n"));
         return Taken::Yes;
     }
     if (client_.user != nullptr) {
@@ -131,7 +136,7 @@ Taken RespFront::take_unknown(std::string_view name) {
         return Taken::Yes;
     }
     if (!client_.authenticated) {
-        error("-NOAUTH Authentication required.\r\n");
+        error(std::string("-").append(unauthenticated).append("\r\n"));
         return Taken::Yes;
     }
     if (client_.user != nullptr && !client_.user->may_run_unknown()) {
