@@ -93,7 +93,7 @@ bool tells_state(const ServerConn& conn, const Fragment& fragment) {
     return frame.size == 0 || frame.kind == memcached::ResponseKind::Error;
 }
 
-// Of a response that nobody waits for: one without an end would be read for ever.
+// Of a response that nobody hears: one without an end would be read for ever.
 bool is_worth_its_end(const ServerConn& conn) {
     constexpr uint64_t dropped_max = uint64_t{1} << 30;
     const auto taken = [](const auto& parser) { return parser.bytes_taken(); };
@@ -126,7 +126,7 @@ uint32_t Proxy::awaiting(const ServerConn& conn) {
 bool Proxy::keep_response_part(ServerConn& conn, Slice slice) {
     const Fragment* head = conn.fragments.front();  // null, maybe, in a prelude
     if (conn.prelude_answers == 0 && !is_one_heard(head, awaiting(conn))) {
-        if (!is_wanted(*head) && !is_worth_its_end(conn)) {
+        if (!is_worth_its_end(conn)) {
             lose(conn, "sent more than 1 GiB of a response that nobody waits for", Blame::Nobody);
             return false;
         }
