@@ -95,9 +95,8 @@ Pages::Reading Pages::read(std::string key, const Make& make) {
         page = &one;
         editions += 1;
     }
-    const bool will_do =
-        page != nullptr && (page->edition == sources_->edition || editions >= editions_max);
-    if (!will_do) {
+    const bool is_enough = editions >= editions_max && page->text.size() >= large_size;
+    if (page == nullptr || (page->edition != sources_->edition && !is_enough)) {
         pages_.push_back({.key = std::move(key), .edition = sources_->edition, .text = make()});
         page = &pages_.back();
     }

@@ -39,9 +39,9 @@ struct PageSources {
 [[nodiscard]] std::string refusal(uint16_t status, std::string_view why = {});
 
 // Answers of one edition are made once, however many ask for them, and freed when the last of them
-// has read his: with hundreds of pools a page is megabytes. While two editions of a page are being
-// read, whoever comes gets the newer of these: its age is bounded by the time that a reader has
-// (Port::write_limit).
+// has read his: with hundreds of pools a page is megabytes. While two editions of a large page are
+// being read, whoever comes gets the newer of these: its age is bounded by the time that a reader
+// has (Port::write_limit).
 class Pages {
   public:
     struct Page {
@@ -69,7 +69,8 @@ class Pages {
     [[nodiscard]] Reading statistics();
 
   private:
-    static constexpr size_t editions_max = 2;
+    static constexpr size_t editions_max = 2;  // of a page
+    static constexpr size_t large_size = size_t{64} * 1024;
 
     template <class Make>
     [[nodiscard]] Reading read(std::string key, const Make& make);

@@ -83,8 +83,9 @@ TEST_CASE(
     CHECK(pages.answer(metrics)->text == answer(metrics, port.sources));
 }
 
-TEST_CASE("of two editions of a page that are being read whoever comes gets the newer one") {
+TEST_CASE("of two editions of a large page that are being read whoever comes gets the newer one") {
     Port port;
+    port.snapshot.pools[0].name = std::string(70'000, 'p');
     Pages pages(port.sources);
     const auto next_edition = [&] {
         port.sources.edition += 1;
@@ -96,6 +97,20 @@ TEST_CASE("of two editions of a page that are being read whoever comes gets the 
     CHECK(next_edition().get() == second.get());
     first.reset();
     CHECK(next_edition().get() != second.get());
+}
+
+TEST_CASE("who does not read /readyz hides from nobody that it is not ready any more") {
+    Port port;
+    Pages pages(port.sources);
+    HttpRequest ready;
+    ready.method = "GET";
+    ready.path = "/readyz";
+    const Pages::Reading first = pages.answer(ready);
+    port.sources.edition += 1;
+    const Pages::Reading second = pages.answer(ready);
+    port.sources.edition += 1;
+    port.sources.draining = true;
+    CHECK(pages.answer(ready)->text == answer(ready, port.sources));
 }
 
 TEST_CASE("ready while clients are accepted, not ready while draining, alive in both") {
