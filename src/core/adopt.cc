@@ -125,6 +125,10 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
         take_clients(clients[old_pool.get()], nullptr);
         retired_.push_back(std::move(old_pool));
     }
+    for (const auto& pool : pools_) {
+        const bool has_fewer = pool->databases.size() > pool->options->databases_max;
+        if (has_fewer) leases_.give_up_databases(*pool);
+    }
     follow_servers();
     preconnect();
     look_again();

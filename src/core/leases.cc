@@ -433,32 +433,42 @@ bool Leases::is_free(const Pool& pool, uint32_t slot) {
     return true;
 }
 
-// The one that has the database, else one that nobody uses, else another.
+uint32_t Leases::databases_in_use(const Pool& pool) {
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < pool.databases.size(); ++slot) {
+        if (!is_free(pool, slot)) count += 1;
+    }
+    return count;
+}
+
+// The one that has the database, else another, else one that nobody uses. A reload may allow fewer
+// than there are.
 bool Leases::find_slot(Pool& pool, uint32_t database, uint16_t* slot) {
     std::vector<Pool::Database>& all = pool.databases;
-    size_t found = all.size();
-    for (size_t i = 0; i < all.size(); ++i) {
-        if (all[i].number == database) {
-            *slot = static_cast<uint16_t>(i);
-            return true;
-        }
-        if (found == all.size() && is_free(pool, static_cast<uint32_t>(i))) found = i;
-    }
-    if (all.size() < pool.options->databases_max) {
-        found = all.size();
+    const uint32_t most = pool.options->databases_max;
+    const auto named = std::ranges::find(all, database, &Pool::Database::number);
+    const bool is_there = named != all.end();
+    auto found = static_cast<uint32_t>(named - all.begin());
+    if (!is_there && all.size() < most) {
         all.emplace_back();
+    } else if (!is_there || (all.size() > most && is_free(pool, found))) {
+        if (databases_in_use(pool) >= most) return false;
+        if (!is_there) found = 0;
+        while (!is_free(pool, found)) {
+            found += 1;
+        }
     }
-    if (found == all.size()) return false;
+    *slot = static_cast<uint16_t>(found);
+    if (is_there) return true;
     all[found].number = database;
     for (const auto& server : pool.servers) {
-        for (ServerConn* conn : server->in_slot(static_cast<uint32_t>(found))) {
+        for (ServerConn* conn : server->in_slot(found)) {
             if (conn == nullptr) continue;
             proxy_->lose(*conn, "serves another database now", Blame::Nobody);
             conn->database = database;  // also when it is connected in the background
             conn->failures = 0;
         }
     }
-    *slot = static_cast<uint16_t>(found);
     return true;
 }
 
@@ -482,7 +492,7 @@ bool Leases::select(ClientConn& client, uint32_t database, std::string* why) {
     }
     uint16_t slot = 0;
     if (!find_slot(pool, database, &slot)) {
-        *why = "clients of this worker use " + std::to_string(pool.databases.size()) +
+        *why = "clients of this worker use " + std::to_string(databases_in_use(pool)) +
                " databases besides the pool's; no more are allowed (databases_max)";
         return false;
     }

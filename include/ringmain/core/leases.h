@@ -113,6 +113,8 @@ class Leases {
     // that is empty, the server is asked and will answer the request.
     [[nodiscard]] bool select(ClientConn& client, uint32_t database, std::string* why);
     [[nodiscard]] static uint32_t database_of(const ClientConn& client);
+    // The connections of those that nobody uses.
+    void give_up_databases(const Pool& pool);
 
     // --- descriptors (descriptors.cc) ------------------------------------------------------------
 
@@ -164,7 +166,6 @@ class Leases {
     void check_idle(ServerConn& conn);
     [[nodiscard]] bool has_descriptor_room() const;
     void give_up_unused();
-    void give_up_databases(const Pool& pool);
     void make_room(const Pool& pool, uint64_t leased);
     [[nodiscard]] bool lets_answer(ServerConn& conn, std::string_view why);
     void release(ServerConn& conn);
@@ -233,6 +234,7 @@ class Leases {
                                         uint16_t slot,
                                         std::string* why);
     [[nodiscard]] static bool is_free(const Pool& pool, uint32_t slot);
+    [[nodiscard]] static uint32_t databases_in_use(const Pool& pool);
     [[nodiscard]] bool find_slot(Pool& pool, uint32_t database, uint16_t* slot);
     static void leave_slot(ClientConn& client, uint16_t* slot);
 

@@ -2,6 +2,8 @@
 
 #include "tests/unit/core/world.h"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -124,6 +126,50 @@ TEST_CASE("databases are bounded, and those that nobody uses make room") {
     CHECK(world.ask(three, resp({"SELECT", "3"}) + resp({"GET", "a"})) == ok + "$-1\r\n");
     CHECK(world.ask(two, resp({"RESET"})) == "+RESET\r\n");
     CHECK(world.ask(two, resp({"SELECT", "1"}) + resp({"GET", "a"})) == ok + bulk("1"));
+}
+
+TEST_CASE("a reload that allows fewer databases leaves them to who has them, and gives no more") {
+    config::Pool pool = redis_pool(1);
+    pool.databases_max = 4;
+    Databases databases(pool);
+    World& world = databases.world;
+    std::vector<Channel*> clients;
+    for (int i = 1; i <= 4; ++i) {
+        clients.push_back(&world.client());
+        CHECK(world.ask(*clients.back(), resp({"SELECT", std::to_string(i)})) == ok);
+    }
+    const auto refusal = [](int count) {
+        return error("clients of this worker use " + std::to_string(count) +
+                     " databases besides the pool's; no more are allowed (databases_max)");
+    };
+    Channel& other = world.client();
+    pool.databases_max = 2;
+    world.adopt({pool});
+    CHECK(world.ask(*clients[3], resp({"SET", "a", "4"})) == ok);
+    world.drop(*clients[0]);
+    CHECK(world.ask(other, resp({"SELECT", "1"})) == refusal(3));
+    CHECK(world.ask(other, resp({"SELECT", "5"})) == refusal(3));
+    CHECK(world.ask(other, resp({"SELECT", "4"}) + resp({"GET", "a"})) == ok + bulk("4"));
+    CHECK(world.ask(other, resp({"SELECT", "0"})) == ok);
+    world.drop(*clients[1]);
+    CHECK(world.ask(other, resp({"SELECT", "1"})) == refusal(2));
+    world.drop(*clients[2]);
+    CHECK(world.ask(other, resp({"SELECT", "5"}) + resp({"GET", "a"})) == ok + "$-1\r\n");
+    CHECK(world.ask(other, resp({"SELECT", "0"})) == ok);
+    world.drop(*clients[3]);
+    pool.databases_max = 0;
+    const auto open = [&world] {
+        return std::ranges::count_if(world.loop().channels(), [](const auto& channel) {
+            return channel->server != nullptr && !channel->closed;
+        });
+    };
+    const auto before = open();
+    world.adopt({pool});
+    world.settle();
+    CHECK(open() < before);  // nobody may use those of databases any more
+    CHECK(world.ask(other, resp({"SELECT", "4"})) == refusal(0));
+    CHECK(world.ask(other, resp({"SELECT", "5"})) == refusal(0));
+    CHECK(world.proxy().is_idle());
 }
 
 TEST_CASE("what a client asked in one database is answered though it has gone to another") {
