@@ -93,7 +93,6 @@ Taken RespFront::take_subscribe(const Command& command) {
         return Taken::Yes;
     }
     const std::span<const ByteRange> ranges = arguments().subspan(1);
-    uint64_t size = 0;
     for (const ByteRange& range : ranges) {
         if (wish.subscribes && !is_short_enough(range)) return Taken::Yes;
         if (wish.subscribes && wish.kind == TopicKind::Pattern && range.size > pattern_size_max) {
@@ -102,17 +101,10 @@ Taken RespFront::take_subscribe(const Command& command) {
                    stats::Reason::Limit);
             return Taken::Yes;
         }
-        size += range.size;
     }
     Subscriptions& subscriptions = proxy_.subscriptions();
     std::string why;
-    if (wish.subscribes) {
-        if (!has_server()) return Taken::Yes;
-        if (!subscriptions.allows(client_, ranges.size(), size, &why)) {
-            refuse(why, stats::Reason::Limit);
-            return Taken::Yes;
-        }
-    }
+    if (wish.subscribes && !has_server()) return Taken::Yes;
     std::vector<std::string> names;
     names.reserve(ranges.size());
     ChainPlace place;
@@ -121,7 +113,8 @@ Taken RespFront::take_subscribe(const Command& command) {
     }
     if (!wish.subscribes) {
         subscriptions.unsubscribe(client_, wish.kind, names);
-    } else if (!subscriptions.subscribe(client_, wish.kind, names, &why)) {
+    } else if (!subscriptions.allows(client_, wish.kind, names, &why) ||
+               !subscriptions.subscribe(client_, wish.kind, names, &why)) {
         refuse(why, stats::Reason::Limit);
     }
     return Taken::Yes;

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 #include "front.h"
@@ -228,39 +229,73 @@ void Subscriptions::part(ClientConn& client, Topic& topic) {
 // --- what clients ask for ------------------------------------------------------------------------
 
 bool Subscriptions::allows(const ClientConn& client,
-                           uint64_t count,
-                           uint64_t size,
+                           TopicKind kind,
+                           std::span<const std::string> names,
                            std::string* why) {
-    const Pool& pool = *client.pool;
-    const config::Pool& options = *pool.options;
-    const uint64_t own = is_subscribed(client) ? client.session->subscriber->topics.size() : 0;
-    const uint64_t all =
-        pool.topics == nullptr ? 0 : pool.topics->subscriptions + pool.topics->awaited;
-    const uint64_t topics = pool.topics == nullptr ? 0 : pool.topics->count();
-    const uint64_t names_size = pool.topics == nullptr ? 0 : pool.topics->names_size;
-    if (own + count > options.client_subscriptions_max) {
-        *why = "a client may be subscribed to " + std::to_string(options.client_subscriptions_max) +
-               " channels and patterns (client_subscriptions_max), this one is to " +
-               std::to_string(own) + " and asks for " + std::to_string(count) + " more";
-    } else if (all + count > options.subscriptions_max) {
-        *why = "clients of this worker have " + std::to_string(all) +
-               " subscriptions, and no more than " + std::to_string(options.subscriptions_max) +
-               " are allowed (subscriptions_max)";
-    } else if (topics + count > 2 * uint64_t{options.subscriptions_max}) {
-        *why = "servers have not ended all that clients of this worker have left: there are " +
-               std::to_string(topics) + " channels and patterns, and no more than " +
-               std::to_string(2 * uint64_t{options.subscriptions_max}) +
-               " are allowed (twice subscriptions_max)";
-    } else if (names_size + size > topic_names_size_max) {
-        *why =
-            "the names of the channels that clients of this worker are subscribed to would take "
-            "more than " +
-            std::to_string(topic_names_size_max) + " bytes; use shorter or fewer ones";
-    } else {
-        return true;
+    Demand demand = {.subscriptions = names.size(), .topics = names.size()};
+    for (const std::string& name : names) {
+        demand.names_size += name.size();
     }
-    pool.counters->subscriptions_refused.add(1);
+    *why = why_too_many(client, demand);
+    // What waits for servers is kept name by name, whichever they are.
+    const uint64_t awaited = client.pool->topics == nullptr ? 0 : client.pool->topics->awaited;
+    const bool is_short = awaited + names.size() <= client.pool->options->subscriptions_max;
+    if (!why->empty() && is_short) *why = why_too_many(client, demand_of(client, kind, names));
+    if (why->empty()) return true;
+    client.pool->counters->subscriptions_refused.add(1);
     return false;
+}
+
+// Less the names that the client has already, or that are there twice.
+Subscriptions::Demand Subscriptions::demand_of(const ClientConn& client,
+                                               TopicKind kind,
+                                               std::span<const std::string> names) const {
+    Demand demand;
+    std::unordered_set<std::string_view, KeyedHash> seen(0,
+                                                         KeyedHash{proxy_->environment().hash_key});
+    for (const std::string& name : names) {
+        Topic* topic = find(*client.pool, kind, name);
+        const bool has_it = topic != nullptr && is_subscribed(client) &&
+                            client.session->subscriber->topics.contains(topic);
+        if (has_it || !seen.insert(name).second) continue;
+        demand.subscriptions += 1;
+        demand.topics += topic == nullptr ? 1 : 0;
+        demand.names_size += topic == nullptr ? name.size() : 0;
+    }
+    return demand;
+}
+
+std::string Subscriptions::why_too_many(const ClientConn& client, const Demand& demand) {
+    if (demand.subscriptions == 0) return {};
+    const config::Pool& options = *client.pool->options;
+    const Topics* topics = client.pool->topics.get();
+    const uint64_t own = is_subscribed(client) ? client.session->subscriber->topics.size() : 0;
+    const uint64_t all = topics == nullptr ? 0 : topics->subscriptions + topics->awaited;
+    const uint64_t kept = topics == nullptr ? 0 : topics->count();
+    const uint64_t names_size = topics == nullptr ? 0 : topics->names_size;
+    const uint64_t all_max = options.subscriptions_max;
+    if (own + demand.subscriptions > options.client_subscriptions_max) {
+        return "a client may be subscribed to " + std::to_string(options.client_subscriptions_max) +
+               " channels and patterns (client_subscriptions_max), this one is to " +
+               std::to_string(own) + " and asks for " + std::to_string(demand.subscriptions) +
+               " more";
+    }
+    if (all + demand.subscriptions > all_max) {
+        return "clients of this worker have " + std::to_string(all) +
+               " subscriptions, and no more than " + std::to_string(all_max) +
+               " are allowed (subscriptions_max)";
+    }
+    if (kept + demand.topics > 2 * all_max) {
+        return "servers have not ended all that clients of this worker have left: there are " +
+               std::to_string(kept) + " channels and patterns, and no more than " +
+               std::to_string(2 * all_max) + " are allowed (twice subscriptions_max)";
+    }
+    if (names_size + demand.names_size > topic_names_size_max) {
+        return "the names of the channels that clients of this worker are subscribed to would take "
+               "more than " +
+               std::to_string(topic_names_size_max) + " bytes; use shorter or fewer ones";
+    }
+    return {};
 }
 
 bool Subscriptions::subscribe(ClientConn& client,

@@ -51,11 +51,11 @@ class Subscriptions {
 
     // --- for the front ---------------------------------------------------------------------------
 
-    // Whether the client may be subscribed to so many more, whose names have so many bytes. False:
-    // a limit forbids it, and `why` has the reason.
+    // Whether the client may be subscribed to these, too. False: a limit forbids it, and `why` has
+    // the reason.
     [[nodiscard]] bool allows(const ClientConn& client,
-                              uint64_t count,
-                              uint64_t size,
+                              TopicKind kind,
+                              std::span<const std::string> names,
                               std::string* why);
 
     // The client has nothing in flight and is answered, now or when the servers have confirmed; it
@@ -128,7 +128,19 @@ class Subscriptions {
     void end(Pool& pool);
 
   private:
+    // What it takes to be subscribed to more.
+    struct Demand {
+        uint64_t subscriptions = 0;
+        uint64_t topics = 0;  // that nobody has yet
+        uint64_t names_size = 0;
+    };
+
     // subscriptions.cc
+    [[nodiscard]] Demand demand_of(const ClientConn& client,
+                                   TopicKind kind,
+                                   std::span<const std::string> names) const;
+    // Empty: a limit allows it.
+    [[nodiscard]] static std::string why_too_many(const ClientConn& client, const Demand& demand);
     [[nodiscard]] Topic& topic_of(Pool& pool, TopicKind kind, std::string_view name);
     [[nodiscard]] static Topic* find(const Pool& pool, TopicKind kind, std::string_view name);
     void begin(Joining& joining, TopicKind kind, std::span<const std::string> names);

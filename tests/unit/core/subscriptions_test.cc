@@ -648,6 +648,26 @@ TEST_CASE("limits say what they are") {
     CHECK(world.ask(one, resp({"SUBSCRIBE", "c"})) == confirmed("subscribe", "c", 2));
 }
 
+TEST_CASE("what a client is subscribed to already, or names twice, is no more than it is") {
+    config::Pool pool = redis_pool(1);
+    pool.client_subscriptions_max = 2;
+    pool.subscriptions_max = 4;
+    World world(pool);
+    Channel& one = world.client();
+    Channel& two = world.client();
+    CHECK(world.ask(one, resp({"SUBSCRIBE", "a", "b"})) ==
+          confirmed("subscribe", "a", 1) + confirmed("subscribe", "b", 2));
+    CHECK(world.ask(one, resp({"SUBSCRIBE", "a"})) == confirmed("subscribe", "a", 2));
+    CHECK(world.ask(one, resp({"PSUBSCRIBE", "a"})).starts_with("-ERR ringmain: a client may"));
+    CHECK(world.ask(two, resp({"SUBSCRIBE", "b", "b", "b", "b"})) ==
+          times(4, confirmed("subscribe", "b", 1)));
+    CHECK(world.ask(two, resp({"SUBSCRIBE", "d"})) == confirmed("subscribe", "d", 2));
+    CHECK(world.ask(two, resp({"SUBSCRIBE", "b"})) == confirmed("subscribe", "b", 2));
+    CHECK(world.ask(world.client(), resp({"SUBSCRIBE", "b", "b"})) ==
+          error("clients of this worker have 4 subscriptions, and no more than 4 are allowed "
+                "(subscriptions_max)"));
+}
+
 TEST_CASE("many names are asked for in portions") {
     World world(redis_pool(1));
     Channel& client = world.client();
