@@ -242,7 +242,8 @@ void Proxy::keep_partial(ClientConn& client, Slice slice) {
         if (kept) return;
     }
     partial.clear();
-    answer_error(client, error_line(*client.pool, out_of_memory_for_request), true);
+    answer_error(
+        client, error_line(*client.pool, out_of_memory_for_request), true, stats::Reason::Limit);
 }
 
 // The first bytes of many clients' requests lie together: a block for each would let clients that

@@ -247,14 +247,22 @@ void Proxy::relieve() {
 
 void Proxy::close_holder(ClientConn& client, std::string_view why) {
     tell_closing(client, why);
-    if (client.untaken() - client.unparsed() > held_by(client) / 2) {
-        // It sends, so it can be told; that is all it gets.
-        client.intake->partial.clear();
-        answer_error(client, error_line(*client.pool, out_of_memory_for_request), true);
-        mark_dirty(client);
+    const bool sends = client.untaken() - client.unparsed() > held_by(client) / 2;
+    const bool takes =
+        client.state == ClientConn::State::Open && client.requests.empty() && client.unsent == 0;
+    if (!sends && !takes) {
+        give_up(client);
         return;
     }
-    give_up(client);
+    // It can be told; that is all it gets.
+    if (client.intake != nullptr) client.intake->partial.clear();
+    if (client.session != nullptr) {
+        client.session->end_transaction();
+        Leases::note_change(client);
+    }
+    answer_error(
+        client, error_line(*client.pool, out_of_memory_for_request), true, stats::Reason::Limit);
+    mark_dirty(client);
 }
 
 }  // namespace ringmain::core

@@ -85,6 +85,24 @@ void say_slowly(World& world, Channel& client, std::string_view bytes) {
 
 }  // namespace
 
+TEST_CASE("a client whose transaction fills the arena is told so, if it takes its answers") {
+    World world(redis_pool(1), {.blocks = 512});
+    Channel& client = world.client();
+    const std::string command = resp({"SET", "a", std::string(50'000, 'q')});
+    CHECK(world.ask(client, resp({"MULTI"})) == "+OK\r\n");
+    std::string answer = "+QUEUED\r\n";
+    for (int i = 0; i < 300 && answer == "+QUEUED\r\n"; ++i) {
+        answer = world.ask(client, command);
+        world.pass(10);
+    }
+    CHECK(answer == "+QUEUED\r\n" + error("out of buffer memory for a request; see buffer_memory"));
+    CHECK(client.closed);
+    const auto limit = static_cast<size_t>(stats::Reason::Limit);
+    CHECK(pool_counters(world).errors[limit].get() == 1);
+    CHECK(world.loop().blocks().in_use() < 20);
+    CHECK(mentions(world.loop().notices(), "buffer memory, which runs low (buffer_memory)"));
+}
+
 TEST_CASE("a crowd that holds little each and stands still makes room for who comes") {
     World world(redis_pool(1), {.blocks = 1024});
     const std::vector<Channel*> crowd = begin_transactions(world, 56);
