@@ -70,7 +70,7 @@ class Joiner {
         return request_.response.append_range(response, whole, open_);
     }
 
-    [[nodiscard]] bool fail(std::string_view text);
+    [[nodiscard]] bool fail(std::string_view text, stats::Reason reason = stats::Reason::Other);
     [[nodiscard]] std::string title(size_t part) const;
 
     [[nodiscard]] resp::Version version() const {
@@ -129,8 +129,8 @@ std::vector<std::string> Joiner::arguments(uint32_t size_max) const {
     return resp::texts_of(bytes, ranges, size_max);
 }
 
-bool Joiner::fail(std::string_view text) {
-    proxy_.count_error(pool_, stats::Reason::Other);
+bool Joiner::fail(std::string_view text, stats::Reason reason) {
+    proxy_.count_error(pool_, reason);
     return append(error_line(pool_, text));
 }
 
@@ -270,13 +270,15 @@ bool Joiner::combine() {
             return fail(misfit);
         case resp::CombineStatus::TooMany:
             return fail("the keys live on several servers and have more than " +
-                        std::to_string(elements_max) +
-                        " elements together (gather_elements_max); give them a common hash tag");
+                            std::to_string(elements_max) +
+                            " elements together (gather_elements_max); give them a common hash tag",
+                        stats::Reason::Limit);
         case resp::CombineStatus::TooLong:
             return fail(
                 "the strings live on two servers and are too long to be compared here: one "
                 "length times the other is more than " +
-                std::to_string(resp::lcs_cells_max) + "; give them a common hash tag");
+                    std::to_string(resp::lcs_cells_max) + "; give them a common hash tag",
+                stats::Reason::Limit);
     }
     RM_ASSERT(false);
 }

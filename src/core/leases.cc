@@ -476,6 +476,8 @@ bool Leases::select(ClientConn& client, uint32_t database, std::string* why) {
     why->clear();
     Session& session = session_of(client);
     Pool& pool = *client.pool;
+    stats::Reason& reason = proxy_->scratch().why_reason;
+    reason = stats::Reason::Other;
     if (database == database_of(client)) return true;
     if (session.watching != nullptr) {
         *why = "'SELECT' is not supported while keys are watched: EXEC, DISCARD or UNWATCH first";
@@ -488,12 +490,14 @@ bool Leases::select(ClientConn& client, uint32_t database, std::string* why) {
     }
     if (!pool.any_live()) {
         *why = proxy_->no_server_text(pool);
+        reason = stats::Reason::NoServer;
         return false;
     }
     uint16_t slot = 0;
     if (!find_slot(pool, database, &slot)) {
         *why = "clients of this worker use " + std::to_string(databases_in_use(pool)) +
                " databases besides the pool's; no more are allowed (databases_max)";
+        reason = stats::Reason::Limit;
         return false;
     }
     Server& server = pool.server(pool.first_live());

@@ -59,10 +59,11 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
     if (frame.refusal != BinaryStatus::Success) {
         count(client, Verb::Invalid);
         if (!frame.removes.empty() && remove(proxy, client, frame.removes)) return Taken::Yes;
-        proxy.answer_error(client,
-                           text_of(frame.refusal),
-                           frame.hang_up,
-                           frame.hang_up ? stats::Reason::Protocol : stats::Reason::Other);
+        const bool is_too_large = frame.refusal == BinaryStatus::TooLarge;
+        const stats::Reason reason = frame.hang_up  ? stats::Reason::Protocol
+                                     : is_too_large ? stats::Reason::Limit
+                                                    : stats::Reason::Other;
+        proxy.answer_error(client, text_of(frame.refusal), frame.hang_up, reason);
         return Taken::Yes;
     }
     if (frame.meaning.command == BinaryCommand::Quit) {

@@ -301,7 +301,9 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
     } else {
         RM_ASSERT(frame.verb == Verb::Invalid);
         if (!frame.removal.empty()) remove_unseen(proxy, client, frame.removal);
-        proxy.answer_error(client, frame.answer);
+        const stats::Reason reason =
+            frame.is_too_large ? stats::Reason::Limit : stats::Reason::Other;
+        proxy.answer_error(client, frame.answer, false, reason);
     }
 }
 

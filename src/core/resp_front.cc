@@ -317,7 +317,9 @@ RespFront::Place RespFront::place(const Command& command, uint32_t* server) {
     return Place::Refused;
 }
 
-void RespFront::refuse_crossing(const std::string& what, bool may_be_emulated) {
+void RespFront::refuse_crossing(const std::string& what,
+                                bool may_be_emulated,
+                                stats::Reason reason) {
     const std::string& tag = pool_.options->placement.hash_tag;
     std::string text =
         "-CROSSSLOT ringmain: " + what + " on several servers; give them a common hash tag";
@@ -326,7 +328,7 @@ void RespFront::refuse_crossing(const std::string& what, bool may_be_emulated) {
     if (may_be_emulated) {
         text += ", or have it done in steps (cross_server_writes = \"emulate\")";
     }
-    error(text + "\r\n");
+    error(text + "\r\n", reason);
 }
 
 Taken RespFront::forward_by_keys(const Command& command) {

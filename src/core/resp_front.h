@@ -124,7 +124,9 @@ class RespFront {
     [[nodiscard]] Instant first_move(std::span<const ByteRange> all);
     [[nodiscard]] bool reads_elsewhere(const Command& command, uint32_t server);
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
-    void refuse_crossing(const std::string& what, bool may_be_emulated = false);
+    void refuse_crossing(const std::string& what,
+                         bool may_be_emulated = false,
+                         stats::Reason reason = stats::Reason::Other);
     Taken forward_by_keys(const Command& command);
     Taken split(const Command& command);
     [[nodiscard]] bool has_large_part(uint32_t step);

@@ -62,6 +62,7 @@ class LocalAnswer {
     void reply(std::string_view text) { proxy_.answer(client_, text); }
 
     void error(std::string_view text);
+    void answer_error(std::string_view line);
     void set_authenticated(bool authenticated);
 
     [[nodiscard]] resp::Version version() const {
@@ -78,7 +79,14 @@ class LocalAnswer {
 void LocalAnswer::error(std::string_view text) {
     std::string line;
     resp::write_error(line, text);
-    proxy_.answer_error(client_, line);
+    answer_error(line);
+}
+
+// What is not redis's is a limit of ringmain's here.
+void LocalAnswer::answer_error(std::string_view line) {
+    const bool is_limit = line.starts_with("-ERR ringmain: ");
+    const stats::Reason reason = is_limit ? stats::Reason::Limit : stats::Reason::Other;
+    proxy_.answer_error(client_, line, false, reason);
 }
 
 // NOLINTNEXTLINE(readability-function-size): a line for each command.
@@ -388,7 +396,8 @@ Taken LocalAnswer::select() {
     if (proxy_.leases().select(client_, database, &why)) {
         reply(resp::ok_response);
     } else if (!why.empty()) {
-        proxy_.answer_error(client_, error_line(*client_.pool, why));
+        const std::string line = error_line(*client_.pool, why);
+        proxy_.answer_error(client_, line, false, proxy_.scratch().why_reason);
     }
     return Taken::Yes;
 }
@@ -509,7 +518,7 @@ void LocalAnswer::command() {
     const std::vector<std::string_view> views(texts_.begin(), texts_.end());
     std::string text;
     resp::answer_command(text, command_, views, version());
-    reply(text);
+    text.starts_with('-') ? answer_error(text) : reply(text);
 }
 
 }  // namespace

@@ -14,8 +14,10 @@ Taken RespFront::pop_in_turns(const Command& command) {
     Scratch& scratch = proxy_.scratch();
     if (scratch.keys.size() > Turns::keys_max || bytes_.size() > Turns::keys_size_max) {
         refuse_crossing("more than " + std::to_string(Turns::keys_max) + " keys, or " +
-                        std::to_string(Turns::keys_size_max) + " bytes, of '" +
-                        upper_case(command.name) + "' live");
+                            std::to_string(Turns::keys_size_max) + " bytes, of '" +
+                            upper_case(command.name) + "' live",
+                        false,
+                        stats::Reason::Limit);
         return Taken::Yes;
     }
     const std::vector<std::string> words = resp::texts_of(bytes_, arguments());

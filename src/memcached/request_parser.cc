@@ -115,6 +115,7 @@ void RequestParser::refuse_value(std::string_view line) {
         frame_.removal = line_;
     }
     frame_.verb = Verb::Invalid;
+    frame_.is_too_large = true;
     frame_.answer = frame_.noreply ? std::string_view{} : answers::too_large;
 }
 

@@ -109,8 +109,8 @@ class Leases {
     // Ringmain ends its connection, over a stop or a reload.
     [[nodiscard]] bool is_ending(const ClientConn& client) const;
 
-    // SELECT. True: the client has the database from now on. False: an error is in `why`, or, when
-    // that is empty, the server is asked and will answer the request.
+    // SELECT. True: the client has the database from now on. False: an error is in `why`, and
+    // scratch.why_reason, or, when that is empty, the server is asked and will answer the request.
     [[nodiscard]] bool select(ClientConn& client, uint32_t database, std::string* why);
     [[nodiscard]] static uint32_t database_of(const ClientConn& client);
     // The connections of those that nobody uses.

@@ -91,6 +91,7 @@ struct RequestFrame {
     // Invalid: the line for the client, with its line end; static text. Empty: say nothing, since
     // the client asked for "noreply" and memcached is silent here, too.
     std::string_view answer;
+    bool is_too_large = false;  // Invalid: by its value, for request_size_max
     // Invalid, of a set or ms with known flags whose value is too large: the whole request that
     // removes the value before it, which memcached does not leave behind either. Good until next().
     std::string_view removal;

@@ -679,4 +679,59 @@ TEST_CASE("half a request does not keep a client") {
     CHECK(client.closed);
 }
 
+TEST_CASE("what a limit refuses is counted as that") {
+    config::Pool pool = redis_pool(2);
+    pool.gather_elements_max = 3;
+    pool.databases_max = 0;
+    World world(pool);
+    const std::string a = world.key_on(0);
+    const std::string b = world.key_on(1);
+    world.server(0).redis.values[a] = std::string(3000, 'x');
+    world.server(1).redis.values[b] = std::string(3000, 'x');
+    std::vector<std::string> pop = {"LMPOP", "65"};
+    for (uint32_t i = 0; i < 65; ++i) {
+        pop.push_back("k" + std::to_string(i));
+    }
+    pop.emplace_back("LEFT");
+    std::vector<std::string> docs(20'000, "get");
+    docs[0] = "COMMAND";
+    docs[1] = "DOCS";
+    const std::string name(16 * 1024 + 1, 'n');
+    const std::vector<std::vector<std::string>> requests = {
+        {"LCS", a, b},
+        pop,
+        {"SELECT", "1"},
+        {"CLIENT", "SETNAME", name},
+        {"CLIENT", "SETINFO", "lib-name", name},
+        {"HELLO", "2", "SETNAME", name},
+        {"COMMAND", "LIST", "FILTERBY", "PATTERN", std::string(513, '*')},
+        docs,
+    };
+    Channel& client = world.client();
+    uint64_t count = 0;
+    for (const std::vector<std::string>& request : requests) {
+        CAPTURE(request[0] + " " + request[1]);
+        CHECK(world.ask(client, resp(request)).find(" ringmain: ") != std::string::npos);
+        CHECK(errors(world, stats::Reason::Limit) == ++count);
+    }
+    CHECK(world.ask(client, resp({"CLIENT", "SETNAME", "a b"})).starts_with("-ERR Client names"));
+    CHECK(errors(world, stats::Reason::Limit) == count);
+    CHECK(errors(world, stats::Reason::Other) == 1);
+}
+
+TEST_CASE("memcached: what a limit refuses is counted as that") {
+    config::Pool pool = memcached_pool(1);
+    pool.request_size_max = 100'000;
+    World world(pool);
+    Channel& client = world.client();
+    const std::string large(100'001, 'x');
+    CHECK(world.ask(client, "set a 0 0 100001\r\n" + large + "\r\n") ==
+          "SERVER_ERROR object too large for cache\r\n");
+    CHECK(errors(world, stats::Reason::Limit) == 1);
+    CHECK(world.ask(client, "ms a 100001\r\n" + large + "\r\n") ==
+          "SERVER_ERROR object too large for cache\r\n");
+    CHECK(errors(world, stats::Reason::Limit) == 2);
+    CHECK(errors(world, stats::Reason::Other) == 0);
+}
+
 }  // namespace ringmain::test
