@@ -187,6 +187,9 @@ void refuse_at_limit(Proxy& proxy, ClientConn& client, bool noreply, std::string
 // Of a request for which there is none left, or of whose parts not all can be made.
 [[nodiscard]] std::string too_many_requests(const Proxy& proxy);
 
+// Why there is no room for a request of so many bytes; empty: there is.
+[[nodiscard]] std::string why_no_room(const Proxy& proxy, uint64_t size);
+
 // Of a request that does not end before the arena does.
 inline constexpr std::string_view out_of_memory_for_request =
     "out of buffer memory for a request; see buffer_memory";

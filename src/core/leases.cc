@@ -532,11 +532,12 @@ bool Leases::ask_for_database(ClientConn& client,
         *why = reason;
         return false;
     }
-    Request* request = proxy_->has_room_for(text.size()) ? proxy_->make_request(client) : nullptr;
-    if (request == nullptr) {
-        *why = "out of memory for requests; see buffer_memory";
+    *why = why_no_room(*proxy_, text.size());
+    if (!why->empty()) {
+        proxy_->scratch().why_reason = stats::Reason::Limit;
         return false;
     }
+    Request* request = proxy_->make_request(client);
     proxy_->start_connect(conn);
     const bool written = conn.out.append_copy(text, nullptr);
     RM_ASSERT(written);

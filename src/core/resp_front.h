@@ -136,6 +136,7 @@ class RespFront {
     std::span<const ByteRange> arguments();
     std::string_view word(uint32_t index);
     [[nodiscard]] bool has_server();
+    [[nodiscard]] bool has_room_for(uint64_t size);
     [[nodiscard]] bool is_short_enough(ByteRange key);
     [[nodiscard]] bool route(ByteRange key, uint32_t* server);
     [[nodiscard]] uint32_t server_of(ByteRange key);

@@ -270,17 +270,17 @@ Taken RespFront::exec() {
     const uint64_t size = session.queued.size() + multi_request.size() + exec_request.size();
     // The queued bytes may be packed; what goes around them may open blocks.
     const uint64_t room = session.queued.size() + 2 * block_size;
-    const auto may_send = [&] { return proxy_.has_room_for(room) && proxy_.has_fragments(1); };
     ServerConn* conn = nullptr;
     if (transaction_goes_apart(size)) [[unlikely]] {
         if (!client_.requests.empty()) return later();
-        if (may_send()) conn = proxy_.streams().take_apart(client_, server, size);
+        if (why_no_room(proxy_, room).empty())
+            conn = proxy_.streams().take_apart(client_, server, size);
     }
     if (conn == nullptr) conn = proxy_.usable_connection(server, client_, size, &refusal);
     if (conn == nullptr) return fail_exec(refusal, proxy_.scratch().why_reason);
     if (!session.scripts.empty() && conn->knows_transactions) announce_scripts(*conn);
-    if (!may_send()) {
-        return fail_exec("out of memory for requests; see buffer_memory", stats::Reason::Limit);
+    if (const std::string full = why_no_room(proxy_, room); !full.empty()) {
+        return fail_exec(full, stats::Reason::Limit);
     }
     if (!conn->knows_transactions) {
         // WATCH asks for itself: here the question would end the watch.
@@ -389,11 +389,8 @@ Taken RespFront::watch(const Command& command) {
     }
     if (conn == nullptr) note_place(session);
     session.moves_at = std::min(session.moves_at, proxy_.scratch().moves_at);
+    if (!has_room_for(bytes_.size() + block_size)) return Taken::Yes;
     std::string_view why;
-    if (!proxy_.has_room_for(bytes_.size() + block_size) || !proxy_.has_fragments(1)) {
-        refuse("out of memory for requests; see buffer_memory", stats::Reason::Limit);
-        return Taken::Yes;
-    }
     if (conn == nullptr) {
         conn = proxy_.leases().take(pool_.server(server), client_, Leases::Need::Watch, &why);
     } else if (proxy_.usable_connection(*conn->server, client_, bytes_.size(), &why) == nullptr) {

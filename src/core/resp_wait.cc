@@ -33,13 +33,20 @@ Taken RespFront::pop_in_turns(const Command& command) {
     }
     Request* request = proxy_.make_request(client_);
     if (request == nullptr) {
-        refuse("out of memory for requests; see buffer_memory", stats::Reason::Limit);
+        refuse(too_many_requests(proxy_), stats::Reason::Limit);
         return Taken::Yes;
     }
     note(*request);
     proxy_.leases().session_of(client_).turns = std::move(turns);
     proxy_.leases().take_turn(*request);
     return Taken::Yes;
+}
+
+// Or an answer that says what there is too much of.
+bool RespFront::has_room_for(uint64_t size) {
+    const std::string why = why_no_room(proxy_, size);
+    if (!why.empty()) refuse(why, stats::Reason::Limit);
+    return why.empty();
 }
 
 Taken RespFront::wait_for(const Command& command) {
@@ -68,10 +75,7 @@ Taken RespFront::wait_for(const Command& command) {
         case Place::Refused:
             return Taken::Yes;
     }
-    if (!proxy_.has_room_for(bytes_.size()) || !proxy_.has_fragments(1)) {
-        refuse("out of memory for requests; see buffer_memory", stats::Reason::Limit);
-        return Taken::Yes;
-    }
+    if (!has_room_for(bytes_.size())) return Taken::Yes;
     Server& server = pool_.server(index);
     const bool has_own = session.watching != nullptr && session.watching->server == &server;
     std::string_view why;

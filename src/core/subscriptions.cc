@@ -304,10 +304,8 @@ bool Subscriptions::subscribe(ClientConn& client,
                               std::string* why) {
     Pool& pool = *client.pool;
     static_cast<void>(proxy_->leases().session_of(client));
-    if (!proxy_->has_fragments(1) || !proxy_->has_room_for(block_size)) {
-        *why = "out of memory for requests; see buffer_memory";
-        return false;
-    }
+    *why = why_no_room(*proxy_, block_size);
+    if (!why->empty()) return false;
     if (pool.topics == nullptr) {
         pool.topics = std::make_unique<Topics>(proxy_->environment().hash_key);
     }

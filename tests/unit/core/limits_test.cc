@@ -614,7 +614,17 @@ TEST_CASE("requests beyond requests_max are refused, and those in flight are ans
     CHECK(world.ask(client, requests) == "");
     CHECK(world.ask(other, resp({"GET", a})) == text);
     CHECK(world.ask(other, resp({"MGET", a, b})) == text);
+    CHECK(world.ask(other, resp({"WATCH", b})) == text);
+    CHECK(world.ask(other, resp({"BLPOP", b, "1"})) == text);
+    CHECK(world.ask(other, resp({"LMPOP", "2", a, b, "LEFT"})) == text);
+    CHECK(world.ask(other, resp({"SUBSCRIBE", b})) == text);
+    CHECK(world.ask(other, resp({"SELECT", "1"})) == text);
+    CHECK(world.ask(other, resp({"MULTI"}) + resp({"GET", b}) + resp({"EXEC"})) ==
+          "+OK\r\n+QUEUED\r\n-EXECABORT ringmain: transaction discarded: too many requests in "
+          "flight: 64 in this worker (requests_max)\r\n");
     CHECK(world.ask(other, resp({"PING"})) == "+PONG\r\n");
+    CHECK(errors(world, stats::Reason::Limit) == 8);
+    CHECK(errors(world, stats::Reason::Other) == 0);
     world.server(0).mood = Mood::Up;
     world.settle();
     CHECK(World::heard(client) == answers);
