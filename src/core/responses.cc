@@ -193,7 +193,7 @@ bool Proxy::admit_part(ServerConn& conn, uint32_t size) {
 // `end` is the last part of a whole response, or all of it. False: the connection is gone.
 bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
     if (Streams::is_under_way(conn)) [[unlikely]] {
-        streams_.end_response(conn);
+        streams_.end_response(conn, end.size);
     }
     Chain whole(*blocks_);
     if (!conn.partial.empty()) {

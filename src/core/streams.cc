@@ -156,8 +156,15 @@ void Streams::give_what_waits(ServerConn& conn) {
 }
 
 // One response may have any size: what has come of this one is one.
-void Streams::note_output(const ServerConn& conn, ClientConn& client, uint64_t size) {
+void Streams::note_size(const ServerConn& conn) {
+    const Fragment& head = *conn.fragments.front();
+    if (!is_wanted(head)) return;
+    ClientConn& client = *head.request->client;
     client.largest_response = std::max(client.largest_response, conn.streamed);
+}
+
+void Streams::note_output(const ServerConn& conn, ClientConn& client, uint64_t size) {
+    note_size(conn);
     proxy_->note_output(client, size);
     proxy_->mark_dirty(client);
 }
@@ -292,7 +299,7 @@ bool Streams::goes_on(const ServerConn& conn, const memcached::ResponseFrame& fr
     return memcached::fits(head.request->verb, frame);
 }
 
-void Streams::end_response(ServerConn& conn) {
+void Streams::end_response(ServerConn& conn, uint64_t last_size) {
     const bool was_passed_on = std::exchange(conn.streaming, false);
     conn.moved_at = proxy_->now();
     const Duration limit = first_limit(*conn.server->pool().options);
@@ -300,6 +307,8 @@ void Streams::end_response(ServerConn& conn) {
     under_way_.remove(conn);
     if (was_passed_on) {
         pause(conn, false);
+        conn.streamed += last_size;
+        note_size(conn);
         give_what_waits(conn);
     }
     if (was_passed_on || is_wanted(*conn.fragments.front())) begin_time_of_own(conn);

@@ -89,7 +89,7 @@ class Streams {
     }
 
     // What is left of it is the last part, which is delivered like any response.
-    void end_response(ServerConn& conn);
+    void end_response(ServerConn& conn, uint64_t last_size);
 
     // A read of a key whose value was large lately, or a large request that is there as a whole,
     // goes on a connection that is set apart for it before anybody can wait behind it; what its
@@ -273,6 +273,7 @@ class Streams {
     void begin_dropping(ClientConn& client, const Begun& begun);
     [[nodiscard]] static uint64_t window_of(const Pool& pool);
     void give_what_waits(ServerConn& conn);
+    static void note_size(const ServerConn& conn);
     void note_output(const ServerConn& conn, ClientConn& client, uint64_t size);
     [[nodiscard]] static bool is_full(const ServerConn& conn);
 

@@ -637,6 +637,24 @@ TEST_CASE("one answer of any size is within client_output_limit, and small ones 
     CHECK(client.closed);
 }
 
+TEST_CASE("a streamed answer of any size is within client_output_limit, its end included") {
+    config::Pool pool = redis_pool(1);
+    pool.stream_threshold = 100'000;
+    pool.client_output_limit = 1000;
+    World world(pool, {.blocks = 4096});
+    for (const uint32_t size : {90'000U, 110'000U, 150'000U, 1'000'000U}) {
+        CAPTURE(size);
+        world.server(0).redis.values["a"] = std::string(size, 'x');
+        Channel& client = world.client();
+        client.reads = false;
+        CHECK(world.ask(client, resp({"GET", "a"})) == "");
+        CHECK_FALSE(client.closed);
+        client.reads = true;
+        world.settle();
+        CHECK(World::heard(client) == bulk(std::string(size, 'x')));
+    }
+}
+
 // --- no descriptor is left -----------------------------------------------------------------------
 
 TEST_CASE("a connection that could not be tried is no failure of the server") {
