@@ -84,6 +84,33 @@ std::string fetch_text(std::string_view key) {
     return request_text({"EVAL", fetch_script, "1", key});
 }
 
+bool is_error(const Chain& answer) {
+    if (answer.empty()) return false;
+    const char type = *answer.front().data();
+    return type == '-' || type == '!';
+}
+
+std::string line_of(const Chain& answer) {
+    std::string text = answer.to_string();
+    text.resize(std::min(text.find('\r'), text.size()));
+    return text;
+}
+
+bool is_flag(std::string_view line) {
+    return line == ":0" || line == ":1";
+}
+
+bool is_null(std::string_view line) {
+    return line == "*-1" || line == "$-1" || line == "_";
+}
+
+bool take_only_element(Chain& answer) {
+    const std::string line = line_of(answer);
+    if (line != "*1") return false;
+    answer.pop_front(static_cast<uint32_t>(line.size() + 2));
+    return true;
+}
+
 std::optional<Fetched> read_fetched(const Chain& answer) {
     resp::Cursor cursor(answer);
     if (!takes(cursor, "*2\r\n:")) return std::nullopt;

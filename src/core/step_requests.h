@@ -16,6 +16,18 @@ namespace ringmain::core {
 
 inline constexpr std::string_view no_memory = "out of buffer memory; see buffer_memory";
 
+[[nodiscard]] bool is_error(const Chain& answer);
+
+// Of an answer of one line, without its end.
+[[nodiscard]] std::string line_of(const Chain& answer);
+
+// Whether one member or key is there, was added, was removed.
+[[nodiscard]] bool is_flag(std::string_view line);
+[[nodiscard]] bool is_null(std::string_view line);
+
+// Of an array of one: what is in it is left. Else nothing is taken.
+[[nodiscard]] bool take_only_element(Chain& answer);
+
 [[nodiscard]] std::string request_text(std::initializer_list<std::string_view> words);
 
 // The value of a key and when it expires, at one moment.

@@ -35,27 +35,6 @@ bool has_moved(const Request& request, Instant now) {
     return steps.placements != request.client->pool->placements || now >= steps.moves_at;
 }
 
-bool is_error(const Chain& answer) {
-    if (answer.empty()) return false;
-    const char type = *answer.front().data();
-    return type == '-' || type == '!';
-}
-
-// Of an answer of one line, without its end.
-std::string line_of(const Chain& answer) {
-    std::string text = answer.to_string();
-    text.resize(std::min(text.find('\r'), text.size()));
-    return text;
-}
-
-// Of an array of one: what is in it is left. Else nothing is taken.
-bool take_only_element(Chain& answer) {
-    const std::string line = line_of(answer);
-    if (line != "*1") return false;
-    answer.pop_front(static_cast<uint32_t>(line.size() + line_end_size));
-    return true;
-}
-
 // The destination has the time to live of the source.
 bool keeps_ttl(const Command& command) {
     return command.crossing != Crossing::Carried || command.name == "copy";
@@ -469,9 +448,14 @@ void Leases::on_carried(Request& request) {
         return;
     }
     const std::string line = line_of(answer);
-    const bool is_renamed = line == "+OK" || line == ":1";
-    if (steps.command->crossing == Crossing::Carried || !is_renamed) {
+    const bool asks_first = steps.command->crossing == Crossing::RenamedNx;
+    const bool is_no = is_error(answer) || (asks_first && line == ":0");
+    if (steps.command->crossing == Crossing::Carried || is_no) {
         answer_steps(request, answer);
+        return;
+    }
+    if (line != (asks_first ? ":1" : "+OK")) {
+        stop_steps(request, misfit, stats::Reason::Other);
         return;
     }
     steps.answer = answer.to_string();
@@ -506,6 +490,10 @@ void Leases::on_removed(Request& request) {
         refuse_steps(request, answer);
         return;
     }
+    if (is_run ? !is_flag(line_of(answer)) : !is_null(line_of(answer))) {
+        stop_steps(request, misfit, stats::Reason::Other);
+        return;
+    }
     if (is_run && steps.command->crossing == Crossing::Moved) {
         answer_steps(request, answer);
         return;
@@ -538,15 +526,21 @@ void Leases::on_moving(Request& request) {
     using Phase = Steps::Phase;
     Steps& steps = steps_of(request);
     Chain& answer = request.join->fragments[0]->response;
-    const bool is_one = line_of(answer) == ":1";
+    const std::string line = line_of(answer);
+    const bool is_one = line == ":1";
     const std::string& source = steps.sources[0].key;
     const uint32_t source_server = steps.sources[0].server;
     const std::string& destination = steps.words[2];
     const std::string& member = steps.words[3];
     const bool is_needed = steps.phase == Phase::LookAgain || steps.phase == Phase::LookForSource;
     // A set's type is what SMOVE itself looks at; any other error is about our words.
-    if (is_error(answer) && !line_of(answer).starts_with("-WRONGTYPE")) {
+    if (is_error(answer) && !line.starts_with("-WRONGTYPE")) {
         refuse_steps(request, answer);
+        return;
+    }
+    // What says neither is no yes: the member would be removed, and be nowhere.
+    if (!is_error(answer) && !is_flag(line)) {
+        stop_steps(request, misfit, stats::Reason::Other);
         return;
     }
     const bool goes_on =

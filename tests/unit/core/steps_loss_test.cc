@@ -329,6 +329,84 @@ TEST_CASE("an error of the client's own command is told as redis says it") {
     stage.check_clean();
 }
 
+// Whatever is no yes removes nothing, and what is no answer is not passed on as one.
+TEST_CASE("what a step cannot answer ends the command, and says what is done") {
+    struct Case {
+        std::string name;
+        std::vector<Question> before;
+        Question last;  // what stands before the wrong answer
+        std::string done;
+    };
+
+    const Question looked = {0, false, "SISMEMBER", ":1\r\n"};
+    const Question again = {0, true, "MULTI DISCARD WATCH SISMEMBER", watched + ":1\r\n"};
+    const Question fetched = {0, true, "MULTI DISCARD WATCH EVAL", watched + dump("x")};
+    const Question renamed = {1, false, "EVAL", "*1\r\n+OK\r\n"};
+    const Question no_member = {0, false, "SISMEMBER", ":0\r\n"};
+    const std::string nothing = "has changed nothing";
+    const std::string removing = "has written the destination, and may have removed the source";
+    const std::string writing = "may have written the destination; the sources are as they were";
+    const std::vector<Case> cases = {
+        {"SMOVE", {}, {0, false, "SISMEMBER", ""}, nothing},
+        {"SMOVE", {looked}, {0, true, "MULTI DISCARD WATCH SISMEMBER", watched}, nothing},
+        {"SMOVE", {no_member}, {0, false, "EXISTS", ""}, nothing},
+        {"SMOVE",
+         {no_member, {0, false, "EXISTS", ":1\r\n"}},
+         {1, false, "SISMEMBER", ""},
+         nothing},
+        {"SMOVE",
+         {looked, again},
+         {1, false, "EVAL", ""},
+         "may have added the member to the destination; the source has it"},
+        {"SMOVE",
+         {looked, again, {1, false, "EVAL", ":1\r\n"}},
+         {0, true, "MULTI SREM EXEC", "+OK\r\n+QUEUED\r\n"},
+         removing},
+        {"SMOVE",
+         {looked, again, {1, false, "EVAL", ":1\r\n"}},
+         {0, true, "MULTI SREM EXEC", "+OK\r\n+QUEUED\r\n*1\r\n"},
+         removing},
+        {"RENAME", {}, {0, true, "MULTI DISCARD WATCH EVAL", watched}, nothing},
+        {"RENAME", {fetched}, {1, false, "EVAL", ""}, writing},
+        {"RENAME", {fetched}, {1, false, "EVAL", "*1\r\n"}, writing},
+        {"RENAMENX", {fetched}, {1, false, "EVAL", "*1\r\n"}, writing},
+        {"RENAME",
+         {fetched, renamed},
+         {0, true, "MULTI UNLINK EXEC", "+OK\r\n+QUEUED\r\n"},
+         removing},
+        {"RENAME",
+         {fetched, renamed},
+         {0, true, "MULTI UNLINK EXEC", "+OK\r\n+QUEUED\r\n*1\r\n"},
+         removing},
+    };
+    for (const Case& one : cases) {
+        for (const char* wrong : {"+YES\r\n",
+                                  "+QUEUED\r\n",
+                                  "$2\r\n:1\r\n",
+                                  "*0\r\n",
+                                  ":5\r\n",
+                                  "*1\r\n*1\r\n:1\r\n"}) {
+            CAPTURE(one.name);
+            CAPTURE(one.last.names);
+            CAPTURE(wrong);
+            Stage stage;
+            Words request = {one.name, stage.a[0], stage.a[1]};
+            if (one.name == "SMOVE") request.push_back("m");
+            stage.begin(request);
+            for (const Question& question : one.before) {
+                stage.answer(question);
+            }
+            Question last = one.last;
+            last.answer += wrong;
+            stage.answer(last);
+            CHECK(World::heard(*stage.client) ==
+                  "-ERR ringmain: the servers' answers do not fit the request; '" + one.name +
+                      "' " + one.done + "\r\n");
+            stage.check_clean();
+        }
+    }
+}
+
 TEST_CASE("a reload that changes the database ends steps and transactions") {
     Stage stage;
     Channel& other = stage.world.client();
