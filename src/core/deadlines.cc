@@ -57,6 +57,7 @@ void move_times(const TimeShift& shift, ServerConn& conn) {
                         &conn.heard_at,
                         &conn.used_at,
                         &conn.moved_at,
+                        &conn.moves_since,
                         &conn.ready_at,
                         &conn.taken_at,
                         &conn.large_at,
@@ -291,6 +292,7 @@ void Proxy::check_requests(ServerConn& conn) {
              Streams::may_hold_answers(conn) ? Blame::Nobody : Blame::Server);
         return;
     }
+    if (Streams::is_under_way(conn) && !streams_.check_others(conn)) return;
     if (timeout.ns > 0) {
         expire_requests(conn, timeout);
         if (conn.fragments.empty()) return;
@@ -302,14 +304,21 @@ void Proxy::check_requests(ServerConn& conn) {
 }
 
 // It may be this connection alone that stands still: what comes from now on goes to another one,
-// but for clients that have something in flight here, which wait for that.
-void Proxy::replace_late(ServerConn& conn) {
+// but for clients that have something in flight here, which wait for that. True: so it is, or will
+// be in a moment.
+bool Proxy::replace_late(ServerConn& conn) {
     Server& server = *conn.server;
     const bool is_in_use =
         server.health().accepts_traffic() && !server.pool().retired && !draining_;
-    if (!is_in_use || conn.state != ServerConn::State::Ready || !server.replace(conn, now_)) return;
+    if (!is_in_use || conn.state != ServerConn::State::Ready) return false;
+    if (!server.replace(conn, now_)) {
+        if (!streams_.give_up_spare(conn)) return false;
+        wake_at(now_ + Duration::millis(1));  // it is one again when it is closed
+        return true;
+    }
     hold_back_clients(conn);
     if (server.pool().options->preconnect || server.silence.is_silent()) preconnect(server);
+    return true;
 }
 
 std::string silent_text(const Silence& silence, Instant now) {

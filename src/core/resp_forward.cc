@@ -52,6 +52,11 @@ Taken RespFront::forward_watched(uint32_t server_index, ByteRange key) {
             note(*request);
             return Taken::Yes;
         }
+        if (server.is_crowded) {
+            const std::string why = "server " + server.title() + " " + Streams::crowd_text();
+            proxy_.refuse_forward(client_, error_line(pool_, why), stats::Reason::Limit);
+            return Taken::Yes;
+        }
     }
     Request* request = forward_to(server_index);
     if (request != nullptr) request->only.key_hash = hash;

@@ -34,7 +34,7 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
 }
 
 bool Server::replace(ServerConn& late, Instant now) {
-    if (late.is_spare || late.is_probe || late.is_on_demand()) return false;
+    if (!late.is_everybodys()) return false;
     ServerConn* spare = find_spare(late, now);
     if (spare == nullptr) return false;
     spare->database = late.database;
@@ -45,7 +45,7 @@ bool Server::replace(ServerConn& late, Instant now) {
 }
 
 void Server::take_back(ServerConn& refused) {
-    if (refused.is_spare || refused.is_probe || refused.is_on_demand()) return;
+    if (!refused.is_everybodys()) return;
     for (const auto& conn : connections_) {
         const bool is_late_one = conn->is_spare && conn->resp3 == refused.resp3 &&
                                  conn->database == refused.database &&

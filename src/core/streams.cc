@@ -83,6 +83,7 @@ bool Streams::is_asked_for(const ServerConn& conn, const memcached::ResponsePars
 void Streams::begin_moving(ServerConn& conn) {
     conn.moved_at = proxy_->now();
     conn.moved_size = 0;
+    conn.moves_since = conn.moved_at;
     conn.large_key = 0;
     under_way_.add(conn);
     if (!conn.server->pool().is_redis()) return;  // memcached does not take long to begin an answer
@@ -171,14 +172,53 @@ void Streams::note_output(const ServerConn& conn, ClientConn& client, uint64_t s
 
 bool Streams::may_be_set_apart(const ServerConn& conn) const {
     const Server& server = *conn.server;
-    const bool is_everybodys = !conn.is_lease && !conn.is_spare && !conn.is_probe;
-    return is_everybodys && leaves_clean(*conn.fragments.front()) && server.live &&
-           !server.pool().retired && !proxy_->draining_ && server.set_apart < set_apart_max;
+    return conn.is_everybodys() && leaves_clean(*conn.fragments.front()) && server.live &&
+           !server.pool().retired && !proxy_->draining_;
+}
+
+// What is on it was answered in another way, or its client has left: to close it costs nobody
+// anything. It reads, so nothing is left undone.
+bool Streams::is_unwanted(const ServerConn& conn) {
+    const bool reads = is_under_way(conn) || conn.large_key != 0;
+    if (!reads || !conn.out.empty() || !is_dropping(conn)) return false;
+    const Fragment* fragment = conn.fragments.front()->next;
+    while (fragment != nullptr && !is_wanted(*fragment)) {
+        fragment = fragment->next;
+    }
+    return fragment == nullptr;
+}
+
+// For one more to be set apart.
+bool Streams::has_place(Server& server) {
+    if (server.set_apart < set_apart_max) return true;
+    for (const auto& conn : server.connections()) {
+        if (!conn->set_apart || !is_unwanted(*conn)) continue;
+        proxy_->lose(*conn, left_reason, Blame::Nobody);
+        return true;
+    }
+    return false;
+}
+
+bool Streams::give_up_spare(const ServerConn& late) {
+    if (!late.is_everybodys()) return false;
+    for (const auto& conn : late.server->connections()) {
+        const bool is_such =
+            conn->is_spare && conn->resp3 == late.resp3 && conn->database == late.database;
+        if (!is_such || !is_unwanted(*conn)) continue;
+        proxy_->lose(*conn, left_reason, Blame::Nobody);
+        return true;
+    }
+    return false;
 }
 
 // Who asks from now on shall not wait behind it.
 void Streams::set_apart(ServerConn& conn) {
-    if (!may_be_set_apart(conn) || change_places(conn)) return;
+    if (!may_be_set_apart(conn)) return;
+    if (!has_place(*conn.server)) {
+        if (conn.server->is_crowded) proxy_->wake_at(proxy_->now());  // check_others()
+        return;
+    }
+    if (change_places(conn)) return;
     order_stand_in(*conn.server, conn.resp3, conn.database);
 }
 
@@ -216,13 +256,20 @@ void Streams::on_ready(ServerConn& conn) {
     proxy_->leases().give_back(conn);
     for (ServerConn* one = under_way_.front(); one != nullptr;
          one = decltype(under_way_)::after(*one)) {
-        if (one->server == &server && may_be_set_apart(*one)) change_places(*one);
+        if (one->server != &server || server.set_apart >= set_apart_max) continue;
+        if (may_be_set_apart(*one)) change_places(*one);
     }
 }
 
 void Streams::mark_apart(ServerConn& conn) {
     conn.set_apart = true;
     conn.server->set_apart += 1;
+}
+
+void Streams::leave_apart(ServerConn& conn) {
+    conn.set_apart = false;
+    conn.server->set_apart -= 1;
+    conn.server->is_crowded = false;
 }
 
 Request* Streams::forward_apart(
@@ -244,7 +291,7 @@ Request* Streams::forward_apart(
 }
 
 ServerConn* Streams::take_apart(const ClientConn& client, Server& server, uint64_t size) {
-    if (server.set_apart >= set_apart_max || !server.live) return nullptr;
+    if (!server.live || !has_place(server)) return nullptr;
     std::string_view why;
     ServerConn* conn = take(server, client.resp3, Leases::database_of(client), &why);
     if (conn == nullptr) return nullptr;
@@ -344,6 +391,40 @@ bool Streams::check(ServerConn& conn) {
     return false;
 }
 
+// Who asks behind a large response waits for all of it.
+bool Streams::holds_up_others(const ServerConn& conn) {
+    const Duration limit = first_limit(*conn.server->pool().options);
+    const Fragment& head = *conn.fragments.front();
+    for (Fragment* fragment = head.next; fragment != nullptr; fragment = fragment->next) {
+        const bool is_own = fragment->request->client == head.request->client;
+        if (is_own || !is_wanted(*fragment)) continue;
+        const Instant due = std::max(fragment->queued, conn.moves_since) + limit;
+        if (due <= proxy_->now()) return true;
+        proxy_->wake_at(due);
+        return false;
+    }
+    return false;
+}
+
+std::string Streams::crowd_text() {
+    return "is sending " + std::to_string(set_apart_max) +
+           " large responses, and others waited behind one more (timeout)";
+}
+
+bool Streams::check_others(ServerConn& conn) {
+    Server& server = *conn.server;
+    if (!may_be_set_apart(conn)) return true;
+    if (!server.is_crowded && !holds_up_others(conn)) return true;
+    if (has_place(server)) {
+        if (server.stand_ins == 0) set_apart(conn);
+        return true;
+    }
+    if (proxy_->replace_late(conn)) return true;
+    server.is_crowded = true;
+    proxy_->lose(conn, crowd_text(), Blame::Nobody);
+    return false;
+}
+
 void Streams::on_answered(ServerConn& conn) {
     if (!conn.set_apart) return;
     if (conn.is_cut && conn.fragments.size() <= 1) {
@@ -351,9 +432,8 @@ void Streams::on_answered(ServerConn& conn) {
         return;
     }
     if (!conn.fragments.empty()) return;
-    conn.set_apart = false;
+    leave_apart(conn);
     conn.uploads_of = 0;
-    conn.server->set_apart -= 1;
     conn.server->lease_failures = 0;
     conn.server->leases_told = false;
     conn.server->large_keys.forget(std::exchange(conn.large_key, 0));
@@ -458,8 +538,8 @@ void Streams::on_lost(ServerConn& conn) {
     conn.upload_line.clear();
     early_.remove(conn);
     asked_.remove(conn);
-    if (std::exchange(conn.set_apart, false)) {
-        conn.server->set_apart -= 1;
+    if (conn.set_apart) {
+        leave_apart(conn);
         // One of everybody's finds out when the server is there again.
         ServerConn& shared = conn.server->connection(0, conn.resp3);
         const bool is_down = conn.server->live && conn.server->health().is_down();

@@ -327,7 +327,7 @@ class Proxy {
     void check_requests(ServerConn& conn);
     void expire_requests(ServerConn& conn, Duration timeout);
     [[nodiscard]] bool expire(ServerConn& conn, Fragment& fragment, Duration timeout);
-    void replace_late(ServerConn& conn);
+    bool replace_late(ServerConn& conn);
     void give_up_connecting(ServerConn& conn);
     void close_idle(Pool& pool);
     void note_activity(ClientConn& client);

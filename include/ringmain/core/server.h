@@ -120,8 +120,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
     Duration probe_delay;  // before the next one, should this one fail
 
     // Of core::Streams.
-    uint32_t set_apart = 0;  // connections
-    uint32_t stand_ins = 0;  // connections that are to take the place of one, not Ready yet
+    uint32_t set_apart = 0;   // connections
+    uint32_t stand_ins = 0;   // connections that are to take the place of one, not Ready yet
+    bool is_crowded = false;  // no more may be set apart, and others waited behind one more
     LargeKeys large_keys;
 
     // Of core::Leases.

@@ -104,6 +104,9 @@ class ServerConn {
     // Made when a client needed it, and not everybody's.
     [[nodiscard]] bool is_on_demand() const { return is_lease || is_subscriber; }
 
+    // Whoever comes next may be served by it.
+    [[nodiscard]] bool is_everybodys() const { return !is_spare && !is_probe && !is_on_demand(); }
+
     // Of a closed one: nobody connects it before that.
     [[nodiscard]] Instant next_attempt() const;
 
@@ -264,17 +267,18 @@ class ServerConn {
     // When enough of a large response passed last, or the end of a request that left or was taken
     // in parts, or it was starved last.
     Instant moved_at = {};
-    uint64_t moved_size = 0;  // bytes of a large response since
-    Instant taken_at = {};    // when something left last, or a part of a request had to wait
-    uint64_t unsent = 0;      // bytes that were handed out and have not left
-    uint64_t in_kernel = 0;   // at most so much has left and is not with the server
-    uint64_t to_take = 0;     // up to the end of the last large request: what is not with it
-    Instant large_at = {};    // when that end was there
-    Instant took_at = {};     // when the kernel was seen to hold less, last
-    Instant judged_at = {};   // when the kernel was asked
-    std::string last_error;   // why it is closed
-    uint32_t channel = 0;     // the driver's name for it; 0 while it has none
-    uint32_t database;        // what its prelude selects
+    Instant moves_since = {};  // when the size of the large response was known
+    uint64_t moved_size = 0;   // bytes of a large response since
+    Instant taken_at = {};     // when something left last, or a part of a request had to wait
+    uint64_t unsent = 0;       // bytes that were handed out and have not left
+    uint64_t in_kernel = 0;    // at most so much has left and is not with the server
+    uint64_t to_take = 0;      // up to the end of the last large request: what is not with it
+    Instant large_at = {};     // when that end was there
+    Instant took_at = {};      // when the kernel was seen to hold less, last
+    Instant judged_at = {};    // when the kernel was asked
+    std::string last_error;    // why it is closed
+    uint32_t channel = 0;      // the driver's name for it; 0 while it has none
+    uint32_t database;         // what its prelude selects
 
     // Of a lease.
     bool ends = false;             // nothing more is said on it: it is shut once `out` is sent

@@ -171,6 +171,14 @@ class Streams {
     // A server ends the connection on which it is sent a request that is larger than it takes: if
     // it serves all others that says nothing about it. Whether it does the next attempt finds out.
     [[nodiscard]] static bool may_be_refused(const ServerConn& conn);
+    // A large response on everybody's connection, for which there was no place apart: it is found
+    // one when others have waited behind it for too long. False: there is none, and the connection
+    // was lost.
+    bool check_others(ServerConn& conn);
+    // Why, behind the server's name.
+    [[nodiscard]] static std::string crowd_text();
+    // A connection that stands in for another gives that up, if nobody wants what is on it.
+    [[nodiscard]] bool give_up_spare(const ServerConn& late);
     // Something was answered on a connection that was set apart.
     void on_answered(ServerConn& conn);
     // Before those who wait for it are told.
@@ -245,6 +253,10 @@ class Streams {
     void note_kept(ServerConn& conn, uint64_t size, uint64_t known_size);
     [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;
     void set_apart(ServerConn& conn);
+    [[nodiscard]] static bool is_unwanted(const ServerConn& conn);
+    [[nodiscard]] bool has_place(Server& server);
+    [[nodiscard]] bool holds_up_others(const ServerConn& conn);
+    static void leave_apart(ServerConn& conn);
     bool change_places(ServerConn& conn);
     void order_stand_in(Server& server, bool resp3, uint32_t database);
     void keep_request(ServerConn& conn, ClientConn& client);
