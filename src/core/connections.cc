@@ -360,10 +360,15 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     }
 }
 
-// A server that is down or silent is looked after by connections that serve everybody.
+// A server that is down or silent is looked after by connections that serve everybody. Of one that
+// was ready before the silence and idles nothing would be heard: it is made anew, and asks.
 void Proxy::watch_for_all(ServerConn& conn) {
     const bool is_ones = conn.is_on_demand() || conn.is_spare;
     ServerConn& other = is_ones ? conn.server->connection(0, false) : conn;
+    const bool is_idle = other.state == ServerConn::State::Ready && other.fragments.empty();
+    if (is_idle && conn.server->silence.is_silent()) {
+        lose(other, "was replaced", Blame::Nobody);
+    }
     if (other.state == ServerConn::State::Closed) watch(other);
 }
 

@@ -370,6 +370,8 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     Server& server = *conn.server;
     server.note_change();
     leases_.give_up_idle(server);
+    // Those that are late will be closed, and somebody has to ask then.
+    watch_for_all(server.connection(0, false));
     if (!server.health().tell_once()) return;
     tell(conn,
          "server " + server.title() + " " + silent_text(server.silence, now_) +

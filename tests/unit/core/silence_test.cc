@@ -177,6 +177,76 @@ TEST_CASE(
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
 }
 
+TEST_CASE("a connection that stood in before the server was silent does not keep it so") {
+    config::Pool pool = mute_pool();
+    pool.preconnect = true;
+    pool.stream_threshold = 0;
+    World world(pool, {.blocks = 512});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.pass(110);
+    CHECK(World::heard(client) == late);
+    // The next connection is still taking a request when that is late, and has its own stand-in.
+    CHECK(world.ask(client, resp({"SET", "a", std::string(300'000, 'a')})) == "");
+    Channel& taking = *world.link(0);
+    taking.untaken = 200'000;
+    world.pass(50);
+    taking.untaken = 100'000;
+    world.pass(40);
+    const std::string behind = resp({"GET", "a"});
+    CHECK(world.ask(other, behind) == "");
+    taking.untaken += behind.size();
+    world.pass(30);
+    CHECK(World::heard(client) == late);
+    REQUIRE(world.link(0) != &taking);
+    CHECK(world.link(0)->arrived.empty());
+    CHECK(world.loop().notices().empty());
+    world.pass(80);
+    CHECK(World::heard(other) == late);
+    CHECK(is_silence(world.ask(client, resp({"GET", "a"}))));
+    REQUIRE(world.loop().notices().size() == 1);
+    CHECK(world.loop().notices()[0].ends_with("requests to it are refused until it answers"));
+    // Until those that are late are closed.
+    for (int i = 0; i < 50; ++i) {
+        world.pass(20);
+        CHECK_FALSE(world.ask(client, resp({"GET", "a"})).empty());
+    }
+    world.server(0).mood = Mood::Up;
+    world.pass(600);
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.server(0).redis.log == std::vector<std::string>{"PING", "GET a"});
+}
+
+TEST_CASE("a server that is silent on connections of single clients is asked on one of all") {
+    config::Pool pool = mute_pool();
+    pool.stream_threshold = 64 * 1024;
+    World world(pool, {.blocks = 512});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    const std::string large = resp({"SET", "a", std::string(100'000, 'a')});
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.ask(client, large) == "+OK\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, large) == "");
+    world.pass(110);
+    CHECK(World::heard(client) == late);
+    world.server(0).mood = Mood::Vanished;
+    CHECK(world.ask(other, large) == "");
+    world.pass(20);
+    world.server(0).mood = Mood::Mute;
+    world.pass(90);
+    CHECK(World::heard(other) == late);
+    CHECK(is_silence(world.ask(client, resp({"GET", "b"}))));
+    world.pass(1000);
+    world.server(0).redis.log.clear();
+    world.server(0).mood = Mood::Up;
+    world.pass(600);
+    CHECK(world.ask(client, resp({"GET", "b"})) == "$-1\r\n");
+    CHECK(world.server(0).redis.log == std::vector<std::string>{"PING", "GET b"});
+}
+
 TEST_CASE("connections that are late together are all replaced") {
     config::Pool pool = mute_pool();
     pool.server_connections = 4;
