@@ -372,7 +372,7 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
     leases_.give_up_idle(server);
     // Those that are late will be closed, and somebody has to ask then.
     watch_for_all(server.connection(0, false));
-    if (!server.health().tell_once()) return;
+    if (!server.health().tell_silence()) return;
     tell(conn,
          "server " + server.title() + " " + silent_text(server.silence, now_) +
              "; requests to it are refused until it answers");

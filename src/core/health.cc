@@ -28,6 +28,11 @@ bool Health::tell_once() {
     return (trouble_.fetch_or(told_bit, std::memory_order_acq_rel) & told_bit) == 0;
 }
 
+bool Health::tell_silence() {
+    const uint32_t both = told_bit | told_silence_bit;
+    return (trouble_.fetch_or(both, std::memory_order_acq_rel) & told_silence_bit) == 0;
+}
+
 bool Health::tell_password(Instant now) {
     int64_t at = tell_password_at_.load(std::memory_order_relaxed);
     if (now.ns < at) return false;

@@ -57,6 +57,9 @@ class Health {
     // True for the first caller in a series of failures: it should say so in the log.
     [[nodiscard]] bool tell_once();
 
+    // The same of its silence, which is told beside another failure: requests are refused for it.
+    [[nodiscard]] bool tell_silence();
+
     // It wants a password that it was not given: true when it is time to say so in the log.
     [[nodiscard]] bool tell_password(Instant now);
 
@@ -121,13 +124,14 @@ class Health {
 
   private:
     static constexpr uint32_t told_bit = 1U << 31;
+    static constexpr uint32_t told_silence_bit = 1U << 30;
     static constexpr Duration password_interval = Duration::millis(60'000);
-    static constexpr uint32_t count_mask = told_bit - 1;
+    static constexpr uint32_t count_mask = told_silence_bit - 1;
 
     bool recover(Instant began);
     bool change(State to, Instant now, std::string_view reason);
 
-    std::atomic<uint32_t> trouble_ = 0;  // failures in a row, and told_bit
+    std::atomic<uint32_t> trouble_ = 0;  // failures in a row, and what was told
     std::atomic<State> state_ = State::Alive;
     std::atomic<bool> changing_ = false;
     std::atomic<int64_t> last_failure_ = INT64_MIN;

@@ -93,6 +93,18 @@ TEST_CASE("a series of failures is told once, and so is its end") {
     CHECK(health.tell_once());
 }
 
+TEST_CASE("in a series of failures silence is told once, whatever was told before") {
+    Health health;
+    static_cast<void>(fail(health, 10, 20));
+    CHECK(health.tell_once());
+    CHECK(health.tell_silence());
+    CHECK_FALSE(health.tell_silence());
+    CHECK(health.failures() == 1);
+    CHECK(health.on_success(at(30)));
+    CHECK(health.tell_silence());
+    CHECK_FALSE(health.tell_once());
+}
+
 TEST_CASE("of those who want to connect to a server that is down one gets the turn") {
     Health health;
     CHECK_FALSE(health.is_down());

@@ -247,6 +247,23 @@ TEST_CASE("a server that is silent on connections of single clients is asked on 
     CHECK(world.server(0).redis.log == std::vector<std::string>{"PING", "GET b"});
 }
 
+TEST_CASE("that requests are refused is told though the server was in trouble already") {
+    World world(mute_pool());
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", "a"})) == "");
+    world.cut_off(0);
+    world.settle();
+    CHECK_FALSE(World::heard(client).empty());
+    REQUIRE(world.loop().notices().size() == 1);
+    world.server(0).mood = Mood::Up;
+    world.pass(600);
+    REQUIRE(world.link(0) != nullptr);
+    fall_silent(world, client);
+    REQUIRE(world.loop().notices().size() == 2);
+    CHECK(world.loop().notices()[1].ends_with("requests to it are refused until it answers"));
+}
+
 TEST_CASE("connections that are late together are all replaced") {
     config::Pool pool = mute_pool();
     pool.server_connections = 4;
