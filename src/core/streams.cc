@@ -181,34 +181,32 @@ bool Streams::may_be_set_apart(const ServerConn& conn) const {
 bool Streams::is_unwanted(const ServerConn& conn) {
     const bool reads = is_under_way(conn) || conn.large_key != 0;
     if (!reads || !conn.out.empty() || !is_dropping(conn)) return false;
-    const Fragment* fragment = conn.fragments.front()->next;
-    while (fragment != nullptr && !is_wanted(*fragment)) {
-        fragment = fragment->next;
+    for (const Fragment* one = conn.fragments.front()->next; one != nullptr; one = one->next) {
+        if (is_wanted(*one)) return false;
     }
-    return fragment == nullptr;
+    return true;
+}
+
+template <class Fits>
+bool Streams::give_up_unwanted(Server& server, const Fits& fits) {
+    for (const auto& conn : server.connections()) {
+        if (!fits(*conn) || !is_unwanted(*conn)) continue;
+        proxy_->lose(*conn, left_reason, Blame::Nobody);
+        return true;
+    }
+    return false;
 }
 
 // For one more to be set apart.
 bool Streams::has_place(Server& server) {
-    if (server.set_apart < set_apart_max) return true;
-    for (const auto& conn : server.connections()) {
-        if (!conn->set_apart || !is_unwanted(*conn)) continue;
-        proxy_->lose(*conn, left_reason, Blame::Nobody);
-        return true;
-    }
-    return false;
+    return server.set_apart < set_apart_max ||
+           give_up_unwanted(server, [](const ServerConn& conn) { return conn.set_apart; });
 }
 
 bool Streams::give_up_spare(const ServerConn& late) {
-    if (!late.is_everybodys()) return false;
-    for (const auto& conn : late.server->connections()) {
-        const bool is_such =
-            conn->is_spare && conn->resp3 == late.resp3 && conn->database == late.database;
-        if (!is_such || !is_unwanted(*conn)) continue;
-        proxy_->lose(*conn, left_reason, Blame::Nobody);
-        return true;
-    }
-    return false;
+    return late.is_everybodys() && give_up_unwanted(*late.server, [&late](const ServerConn& conn) {
+               return conn.is_spare && conn.resp3 == late.resp3 && conn.database == late.database;
+           });
 }
 
 // Who asks from now on shall not wait behind it.

@@ -254,6 +254,8 @@ class Streams {
     [[nodiscard]] bool may_be_set_apart(const ServerConn& conn) const;
     void set_apart(ServerConn& conn);
     [[nodiscard]] static bool is_unwanted(const ServerConn& conn);
+    template <class Fits>
+    [[nodiscard]] bool give_up_unwanted(Server& server, const Fits& fits);
     [[nodiscard]] bool has_place(Server& server);
     [[nodiscard]] bool holds_up_others(const ServerConn& conn);
     static void leave_apart(ServerConn& conn);
