@@ -251,6 +251,19 @@ void World::happen(Channel& channel) {
     if (channel.inbound.empty() && channel.inbound_end) loop_->end_of_stream(channel);
 }
 
+namespace {
+
+// Requests to a server that is silent are refused until something is heard: there is always a
+// connection that will be made, and ask, or one that waits for an answer.
+bool is_looked_after(const core::Server& server) {
+    if (!server.live || !server.silence.is_silent()) return true;
+    const core::ServerConn& conn = *server.connections().front();
+    const bool is_idle = conn.state == core::ServerConn::State::Ready && conn.fragments.empty();
+    return conn.waiting_link.is_linked() && !is_idle;
+}
+
+}  // namespace
+
 void World::step(uint64_t chance) {
     bring_messages();
     loop_->begin();
@@ -263,6 +276,11 @@ void World::step(uint64_t chance) {
         happen(*channels[1 + (start + i) % count]);
     }
     loop_->end();
+    for (const auto& pool : proxy().pools()) {
+        for (const auto& server : pool->servers) {
+            CHECK(is_looked_after(*server));
+        }
+    }
 }
 
 void World::settle() {
