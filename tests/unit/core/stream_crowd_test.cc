@@ -21,7 +21,7 @@ config::Pool timed_pool() {
 
 // A server that begins large responses, drips what comes behind that, and is well for everything
 // else.
-struct Crowd {
+struct Downloads {
     struct Reader {
         Channel* client = nullptr;
         Channel* link = nullptr;
@@ -29,7 +29,9 @@ struct Crowd {
         std::string behind;  // the answers to what has come on its connection meanwhile
     };
 
-    Crowd() : world(timed_pool(), {.blocks = 4096}), other(&world.client()) { CHECK(is_served()); }
+    Downloads() : world(timed_pool(), {.blocks = 4096}), other(&world.client()) {
+        CHECK(is_served());
+    }
 
     // One more client asks, and so much of the response comes.
     Reader& begin(size_t size) {
@@ -118,7 +120,7 @@ const std::string crowded = "-ERR ringmain: " + s0 +
 }  // namespace
 
 TEST_CASE("a large response that nobody wants gives up its connection to the next one") {
-    Crowd crowd;
+    Downloads crowd;
     for (uint32_t i = 0; i < 3 * core::set_apart_max; ++i) {
         CAPTURE(i);
         Channel& client = *crowd.begin(first_part).client;
@@ -134,7 +136,7 @@ TEST_CASE("a large response that nobody wants gives up its connection to the nex
 
 // Before enough of it is there its client has the usual error; late connections have spares.
 TEST_CASE("a server whose large responses drip serves whoever asks for anything else") {
-    Crowd crowd;
+    Downloads crowd;
     for (uint32_t i = 0; i < 2 * core::set_apart_max; ++i) {
         CAPTURE(i);
         Channel& client = *crowd.begin(100).client;
@@ -156,7 +158,7 @@ TEST_CASE("a server whose large responses drip serves whoever asks for anything 
 }
 
 TEST_CASE("one large response too many is ended when others have waited behind it") {
-    Crowd crowd;
+    Downloads crowd;
     for (uint32_t i = 0; i < core::set_apart_max; ++i) {
         crowd.begin(first_part);
         CHECK(crowd.is_served());
@@ -167,7 +169,7 @@ TEST_CASE("one large response too many is ended when others have waited behind i
         CHECK(crowd.heard_by_other() == timed_out);
         CHECK(crowd.is_served());
     }
-    Crowd::Reader& last = crowd.begin(first_part);
+    Downloads::Reader& last = crowd.begin(first_part);
     // Who comes in the last moment loses no more than the connection.
     Channel& late = crowd.world.client();
     CHECK(crowd.ask(*crowd.other) == "");
@@ -191,7 +193,7 @@ TEST_CASE("one large response too many is ended when others have waited behind i
         CHECK(crowd.is_served());
     }
     // Those that there are go on, and there is room for another when one has ended.
-    for (Crowd::Reader& reader : crowd.readers) {
+    for (Downloads::Reader& reader : crowd.readers) {
         reader.client->reads = true;
         crowd.give_rest(reader);
         const bool is_whole = World::heard(*reader.client) == crowd.all;
