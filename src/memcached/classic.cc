@@ -60,21 +60,21 @@ void read_get(CommandLine& command) {
     frame.is_canonical = command.words.is_regular() && (!has_exptime || is_canonical_time(exptime));
 }
 
+// With too many words, or too few; out of the way of the others.
+[[gnu::noinline]] Demand refuse_words(CommandLine& command, std::string_view length) {
+    command.refuse(answers::error);
+    const std::optional<uint32_t> skipped = read_length(length);
+    return {.has_data = skipped.has_value(), .data_size = skipped.value_or(0)};
+}
+
 // <command> <key> <flags> <exptime> <length> [cas] [noreply]
 Demand read_update(CommandLine& command) {
     RequestFrame& frame = *command.frame;
     const Arguments arguments(command.words);
     const size_t count = frame.verb == Verb::Cas ? 5 : 4;
     const auto& [key, flags, exptime, length, cas, rest] = arguments.words;
-    if (arguments.count < count) {
-        command.refuse(answers::error);  // which word is missing nobody knows
-        return {};
-    }
-    if (arguments.count > count + 1) {
-        command.refuse(answers::error);
-        const std::optional<uint32_t> skipped = read_length(length);
-        return {.has_data = skipped.has_value(), .data_size = skipped.value_or(0)};
-    }
+    if (arguments.count < count) return refuse_words(command, {});  // nobody knows which is missing
+    if (arguments.count > count + 1) return refuse_words(command, length);
     frame.noreply = arguments.end_in_noreply();
 
     const bool is_right = is_key(key) && !command.words.has_break() &&

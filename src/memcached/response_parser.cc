@@ -96,7 +96,7 @@ ResponseParser::Step ResponseParser::take_line(std::string_view bytes) {
     const void* found = std::memchr(bytes.data(), '\n', bytes.size());
     if (found == nullptr) return keep_line(bytes);
     const auto end = static_cast<size_t>(static_cast<const char*>(found) - bytes.data());
-    const std::string_view piece = bytes.substr(0, end);
+    const std::string_view piece(bytes.data(), end);
     if (line_size_ == 0) {
         if (piece.size() > error_line_size_max) return fail("a line is too long");
         line_size_ = static_cast<uint32_t>(piece.size());
