@@ -262,6 +262,14 @@ Instant late_from_of(const ServerConn& conn) {
         {conn.fragments.front()->queued, conn.moved_at, conn.ready_at, conn.last_taken()});
 }
 
+// Of a large request: its time begins when the server has all of it.
+bool is_being_uploaded(Streams& streams, ServerConn& conn) {
+    if (conn.uploader == nullptr) return false;
+    const bool takes_all = streams.check_request(conn);
+    return !takes_all || Streams::is_arriving(conn, *conn.fragments.front()) ||
+           Streams::may_hold_answers(conn);
+}
+
 }  // namespace
 
 // Each request has its own time, from when it was queued. Its place in the FIFO stays: its late
@@ -271,12 +279,7 @@ void Proxy::check_requests(ServerConn& conn) {
     const Fragment* head = conn.fragments.front();
     const Duration limit = late_limit(options);
     if (head == nullptr || limit.ns == 0) return;
-    if (conn.uploader != nullptr) {
-        const bool takes_all = streams_.check_request(conn);
-        if (!takes_all || Streams::is_arriving(conn, *head) || Streams::may_hold_answers(conn)) {
-            return;
-        }
-    }
+    if (is_being_uploaded(streams_, conn)) return;
     const Duration timeout = Duration::millis(options.timeout_ms);
     const Duration late = std::max(limit, timeout);
     // Behind a large value its time begins when that has passed.
