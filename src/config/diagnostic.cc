@@ -224,8 +224,9 @@ std::string count_text(std::span<const Diagnostic> diagnostics, size_t warnings_
     if (errors >= diagnostics_max) out += " or more";
     if (errors > 0 && warnings > 0) out += ", ";
     if (warnings > 0) out += counted(warnings, "warning");
-    if (warnings_left_out > 0)
+    if (warnings_left_out > 0) {
         out += ", " + std::to_string(warnings_left_out) + " of them not shown";
+    }
     return out;
 }
 

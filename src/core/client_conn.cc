@@ -28,7 +28,7 @@ void ClientConn::cut_off() {
     mute_all();
 }
 
-void ClientConn::mute_all() {
+void ClientConn::mute_all() const {
     for (Request* request = requests.front(); request != nullptr; request = request->next) {
         request->mute = true;
     }

@@ -31,6 +31,12 @@ bool connects_on_demand(const ServerConn& conn) {
     return conn.is_on_demand() || conn.is_selected;
 }
 
+// A server that is down or silent is looked after by connections that serve everybody.
+ServerConn& for_all(ServerConn& conn) {
+    const bool is_ones = conn.is_on_demand() || conn.is_spare;
+    return is_ones ? conn.server->connection(0, false) : conn;
+}
+
 }  // namespace
 
 void Proxy::preconnect() {
@@ -289,7 +295,8 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
     if (is_extra && conn.server->is_connected()) return;
     health.forbid_until(after_backoff(health.failures()), reason);
     conn.retry_at = health.retry_at();
-    watch_for_all(conn);
+    ServerConn& other = for_all(conn);
+    if (other.state == ServerConn::State::Closed) watch(other);
 }
 
 void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
@@ -360,11 +367,10 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     }
 }
 
-// A server that is down or silent is looked after by connections that serve everybody. Of one that
-// was ready before the silence and idles nothing would be heard: it is made anew, and asks.
+// Of one that was ready before the server fell silent and idles nothing would be heard: it is made
+// anew, and asks.
 void Proxy::watch_for_all(ServerConn& conn) {
-    const bool is_ones = conn.is_on_demand() || conn.is_spare;
-    ServerConn& other = is_ones ? conn.server->connection(0, false) : conn;
+    ServerConn& other = for_all(conn);
     const bool is_idle = other.state == ServerConn::State::Ready && other.fragments.empty();
     if (is_idle && conn.server->silence.is_silent()) {
         lose(other, "was replaced", Blame::Nobody);

@@ -273,8 +273,9 @@ Taken RespFront::exec() {
     ServerConn* conn = nullptr;
     if (transaction_goes_apart(size)) [[unlikely]] {
         if (!client_.requests.empty()) return later();
-        if (why_no_room(proxy_, room).empty())
+        if (why_no_room(proxy_, room).empty()) {
             conn = proxy_.streams().take_apart(client_, server, size);
+        }
     }
     if (conn == nullptr) conn = proxy_.usable_connection(server, client_, size, &refusal);
     if (conn == nullptr) return fail_exec(refusal, proxy_.scratch().why_reason);

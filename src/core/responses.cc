@@ -100,6 +100,15 @@ bool is_worth_its_end(const ServerConn& conn) {
     return std::visit(taken, conn.parser) < dropped_max;
 }
 
+// Of one response more values than its request has keys.
+bool has_unasked(const ServerConn& conn, const memcached::ResponseFrame& frame) {
+    return frame.value_count > 1 && has_too_many(conn, frame.value_count);
+}
+
+bool breaks_off(const ServerConn& conn, const memcached::ResponseFrame& frame) {
+    return conn.streaming && !Streams::goes_on(conn, frame);
+}
+
 void keep_first_words(Chain& partial, Slice slice) {
     constexpr uint32_t kept_max = 256;
     if (partial.size() > kept_max) {
@@ -224,13 +233,12 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
         }
         ParseStatus status = fed.status;
         if constexpr (may_share) {
-            const uint32_t values = parser.frame().value_count;
-            if (values > 1 && has_too_many(conn, values)) {
+            if (has_unasked(conn, parser.frame())) {
                 lose(conn, not_asked_for);
                 return;
             }
             if (!continue_shared(conn, parser, status)) return;
-            if (conn.streaming && !Streams::goes_on(conn, parser.frame())) {
+            if (breaks_off(conn, parser.frame())) {
                 lose(conn, "sent a response that does not fit the request");
                 return;
             }

@@ -87,7 +87,7 @@ std::string refusal(uint16_t status, std::string_view why) {
 }
 
 template <class Make>
-Pages::Reading Pages::read(std::string key, const Make& make) {
+Pages::Reading Pages::read(const std::string& key, const Make& make) {
     Page* page = nullptr;
     size_t editions = 0;
     for (Page& one : pages_) {
@@ -97,7 +97,7 @@ Pages::Reading Pages::read(std::string key, const Make& make) {
     }
     const bool is_enough = editions >= editions_max && page->text.size() >= large_size;
     if (page == nullptr || (page->edition != sources_->edition && !is_enough)) {
-        pages_.push_back({.key = std::move(key), .edition = sources_->edition, .text = make()});
+        pages_.push_back({.key = key, .edition = sources_->edition, .text = make()});
         page = &pages_.back();
     }
     page->readers += 1;

@@ -83,7 +83,7 @@ class ClientConn {
     void cut_off();
 
     // Nothing is said to what it has asked, though it be answered already.
-    void mute_all();
+    void mute_all() const;
 
     [[nodiscard]] bool is_to_hear() const { return !broken && !cut; }
 

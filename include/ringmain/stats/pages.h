@@ -73,7 +73,7 @@ class Pages {
     static constexpr size_t large_size = size_t{64} * 1024;
 
     template <class Make>
-    [[nodiscard]] Reading read(std::string key, const Make& make);
+    [[nodiscard]] Reading read(const std::string& key, const Make& make);
     void give_back(const Page* page);
 
     const PageSources* sources_;
