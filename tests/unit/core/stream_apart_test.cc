@@ -606,12 +606,8 @@ TEST_CASE("nobody waits behind large parts of a request") {
 TEST_CASE("large transactions and parts keep their places") {
     for (uint64_t seed = 1; seed < 20; ++seed) {
         CAPTURE(seed);
-        World world(streaming_pool(2), {.blocks = 2048, .seed = seed, .cut = true});
-        Channel& client = world.client();
-        const std::string a = world.key_on(0);
-        const std::string b = world.key_on(1);
-        const std::string one(150'000, '1');
-        const std::string two(150'000, '2');
+        LargeValues values(streaming_pool(2), seed);
+        auto& [world, client, a, b, one, two] = values;
         const std::string begin = seed % 2 == 0 ? "" : resp({"SELECT", "3"});
         if (!begin.empty()) CHECK(world.ask(client, begin) == "+OK\r\n");
         const std::string transaction =

@@ -147,12 +147,8 @@ TEST_CASE("memcached: behind a large value one that was not asked for ends the r
 TEST_CASE("memcached: large values take their turn, and no more memory than a window") {
     for (uint64_t seed = 1; seed < 12; ++seed) {
         CAPTURE(seed);
-        World world(pool_of(2), {.blocks = 2048, .seed = seed, .cut = true});
-        Channel& client = world.client();
-        const std::string a = world.key_on(0);
-        const std::string b = world.key_on(1);
-        const std::string one(150'000, '1');
-        const std::string two(150'000, '2');
+        LargeValues values(pool_of(2), seed);
+        auto& [world, client, a, b, one, two] = values;
         const std::string stored = "STORED\r\n";
         CHECK(world.ask(client,
                         set(a, "0") + set(b, "0") + set(a, one) + "get " + a + "\r\n" +

@@ -145,12 +145,8 @@ TEST_CASE("a server that does not take a large request stops its client and nobo
 TEST_CASE("large requests keep their place among small ones") {
     for (uint64_t seed = 1; seed < 20; ++seed) {
         CAPTURE(seed);
-        World world(streaming_pool(2), {.blocks = 2048, .seed = seed, .cut = true});
-        Channel& client = world.client();
-        const std::string a = world.key_on(0);
-        const std::string b = world.key_on(1);
-        const std::string one(150'000, '1');
-        const std::string two(150'000, '2');
+        LargeValues values(streaming_pool(2), seed);
+        auto& [world, client, a, b, one, two] = values;
         CHECK(world.ask(client,
                         resp({"SET", a, "0"}) + resp({"SET", b, "0"}) + resp({"SET", a, one}) +
                             resp({"GET", a}) + resp({"SET", a, two}) + resp({"SET", b, two}) +
