@@ -176,8 +176,8 @@ bool Streams::may_be_set_apart(const ServerConn& conn) const {
            !server.pool().retired && !proxy_->draining_;
 }
 
-// What is on it was answered in another way, or its client has left: to close it costs nobody
-// anything. It reads, so nothing is left undone.
+// All on it were answered in another way, or their clients have left: to close it costs nobody
+// anything. Its head reads, so that is not left undone.
 bool Streams::is_unwanted(const ServerConn& conn) {
     const bool reads = is_under_way(conn) || conn.large_key != 0;
     if (!reads || !conn.out.empty() || !is_dropping(conn)) return false;
