@@ -8,13 +8,6 @@ namespace ringmain::test {
 
 namespace {
 
-// Servers that answer nothing by themselves.
-void mute(World& world, uint32_t count) {
-    for (uint32_t i = 0; i < count; ++i) {
-        world.server(i).mood = Mood::Mute;
-    }
-}
-
 // Asks, lets each server give its answer, the last one first, and returns what the client gets.
 std::string gather(World& world,
                    Channel& client,
@@ -22,7 +15,7 @@ std::string gather(World& world,
                    const std::vector<std::string>& answers,
                    bool resp3 = false) {
     const auto count = static_cast<uint32_t>(answers.size());
-    mute(world, count);
+    world.mute(count);
     CHECK(world.ask(client, resp(request)) == "");
     for (uint32_t i = count; i-- > 0;) {
         CHECK(World::heard(client) == "");
@@ -93,7 +86,7 @@ TEST_CASE("each command joins the answers of all servers in its way") {
 TEST_CASE("SCAN goes from server to server and names each in its cursor") {
     World world(redis_pool(3));
     Channel& client = world.client();
-    mute(world, 3);
+    world.mute(3);
     const auto page = [&](const std::string& cursor, uint32_t server, const std::string& answer) {
         CHECK(world.ask(client, resp({"SCAN", cursor, "COUNT", "5"})) == "");
         Channel* link = world.link(server);
@@ -156,7 +149,7 @@ TEST_CASE("with a server down or out nothing is sent and the error names it") {
 
 TEST_CASE("a server that is lost or too late takes the gather with it") {
     World world(redis_pool(2));
-    mute(world, 2);
+    world.mute(2);
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"KEYS", "*"}) + resp({"PING"})) == "");
     world.reply(0, "*1\r\n" + bulk(std::string(100'000, 'x')));
@@ -179,7 +172,7 @@ TEST_CASE("a server that is lost or too late takes the gather with it") {
 
 TEST_CASE("a client that leaves in the middle leaves nothing behind") {
     World world(redis_pool(2));
-    mute(world, 2);
+    world.mute(2);
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"KEYS", "*"}) + resp({"SLOWLOG", "GET"})) == "");
     world.reply(0, "*1\r\n" + bulk(std::string(100'000, 'x')) + "*0\r\n");
@@ -201,7 +194,7 @@ TEST_CASE("answers beyond gather_size_max are an error, and are not kept") {
     for (const size_t first : {size_t{200'000}, size_t{40'000}, size_t{60'000}}) {
         CAPTURE(first);
         World world(pool);
-        mute(world, 2);
+        world.mute(2);
         Channel& client = world.client();
         CHECK(world.ask(client, resp({"KEYS", "*"}) + resp({"PING"})) == "");
         world.reply(0, "*1\r\n" + bulk(std::string(first, 'x')));
@@ -226,7 +219,7 @@ TEST_CASE("answers that end on no server fail at once when they are too large to
     config::Pool pool = redis_pool(2);
     pool.gather_size_max = 64 * 1024;
     World world(pool);
-    mute(world, 2);
+    world.mute(2);
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"KEYS", "*"}) + resp({"PING"})) == "");
     for (const char* begin : {"*2000000\r\n", "", ""}) {
@@ -245,7 +238,7 @@ TEST_CASE("memory of requests that a gather keeps is its client's, not a neighbo
     config::Pool pool = redis_pool(2);
     pool.output_pause_size = 64ULL * 1024;
     World world(pool, {.blocks = 1024});
-    mute(world, 2);
+    world.mute(2);
     Channel& neighbour = world.client();
     neighbour.reads = false;
     const std::string echo = resp({"ECHO", std::string(200'000, 'e')});
@@ -269,7 +262,7 @@ TEST_CASE("memory of requests that a gather keeps is its client's, not a neighbo
 
 TEST_CASE("what a client pipelines behind sixteen gathers waits for them") {
     World world(redis_pool(2));
-    mute(world, 2);
+    world.mute(2);
     Channel& client = world.client();
     std::string all;
     for (int i = 0; i < 20; ++i) {
@@ -334,7 +327,7 @@ TEST_CASE("keys on several servers: their values are fetched and the answer is c
     const auto ask = [&](const std::vector<std::string>& request,
                          const std::string& first,
                          const std::string& second) {
-        mute(world, 2);
+        world.mute(2);
         CHECK(world.ask(client, resp(request)) == "");
         const std::string asked = std::exchange(world.link(0)->arrived, {}) + "/" +
                                   std::exchange(world.link(1)->arrived, {}) + "/";
@@ -387,7 +380,7 @@ TEST_CASE("limits that a reload lowers are those of later requests") {
     for (uint32_t i = 0; i < 20; ++i) {
         request.push_back(world.key_on(i % 2, i / 2));
     }
-    mute(world, 2);
+    world.mute(2);
     CHECK(world.ask(client, resp(request)).empty());
     CHECK(world.ask(client, resp({"SCRIPT", "LOAD", std::string(70'000, 's')})).empty());
     config::Pool lower = redis_pool(2);
@@ -424,7 +417,7 @@ TEST_CASE("what may be combined is bounded") {
 
 TEST_CASE("a client that leaves while keys are fetched leaves nothing behind") {
     World world(redis_pool(2));
-    mute(world, 2);
+    world.mute(2);
     Channel& client = world.client();
     const std::string a = world.key_on(0);
     const std::string b = world.key_on(1);

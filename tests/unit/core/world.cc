@@ -140,6 +140,12 @@ void World::reply(uint32_t server, std::string_view bytes, bool resp3) {
     channel->inbound += bytes;
 }
 
+void World::mute(uint32_t servers) {
+    for (uint32_t i = 0; i < servers; ++i) {
+        server(i).mood = Mood::Mute;
+    }
+}
+
 void World::cut_off(uint32_t server, bool resp3) {
     Channel* channel = link(server, resp3);
     REQUIRE(channel != nullptr);

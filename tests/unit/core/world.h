@@ -89,6 +89,9 @@ class World {
     // Bytes from a server on its open connection.
     void reply(uint32_t server, std::string_view bytes, bool resp3 = false);
 
+    // The first so many servers answer nothing by themselves.
+    void mute(uint32_t servers);
+
     // The server resets its connection.
     void cut_off(uint32_t server, bool resp3 = false);
 
