@@ -30,8 +30,8 @@ std::string too_many_requests(const Proxy& proxy) {
            " in this worker (requests_max)";
 }
 
-std::string why_no_room(const Proxy& proxy, uint64_t size) {
-    if (!proxy.has_fragments(1)) return too_many_requests(proxy);
+std::string why_no_room(Proxy& proxy, uint64_t size) {
+    if (!proxy.stores().has_fragments(1)) return too_many_requests(proxy);
     if (!proxy.has_room_for(size)) return "out of memory for requests; see buffer_memory";
     return {};
 }

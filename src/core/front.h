@@ -188,7 +188,7 @@ void refuse_at_limit(Proxy& proxy, ClientConn& client, bool noreply, std::string
 [[nodiscard]] std::string too_many_requests(const Proxy& proxy);
 
 // Why there is no room for a request of so many bytes; empty: there is.
-[[nodiscard]] std::string why_no_room(const Proxy& proxy, uint64_t size);
+[[nodiscard]] std::string why_no_room(Proxy& proxy, uint64_t size);
 
 // Of a request that does not end before the arena does.
 inline constexpr std::string_view out_of_memory_for_request =

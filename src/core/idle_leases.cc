@@ -3,6 +3,7 @@
 // Who needs one gets the one that was used last, so those that a burst has left behind grow old and
 // are closed (check_idle), however busy the others are.
 
+#include "ringmain/base/assert.h"
 #include "ringmain/core/leases.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
@@ -15,6 +16,7 @@ ServerConn* Leases::find_idle(Server& server, bool resp3, uint32_t database) {
     for (ServerConn* conn = server.idle_leases.back(); conn != nullptr;
          conn = server.idle_leases.before(*conn)) {
         if (conn->resp3 != resp3 || conn->database != database) continue;
+        RM_ASSERT(server.takes_requests);  // else they are given up (give_up_idle)
         server.idle_leases.remove(*conn);
         server.idle_lease_count -= 1;
         return conn;

@@ -136,8 +136,9 @@ std::string_view Streams::key_of(const ClientConn& client, const Begun& begun) c
 }
 
 void Streams::place(ClientConn& client, const Begun& begun) {
-    const Pool& pool = *client.pool;
-    if (!proxy_->has_fragments(1) || !proxy_->has_room_for(client.intake->partial.size())) {
+    Pool& pool = *client.pool;
+    if (!proxy_->stores().has_fragments(1) ||
+        !proxy_->has_room_for(client.intake->partial.size())) {
         keep_or_wait(client);
         return;
     }
@@ -286,6 +287,14 @@ void Streams::begin_request(ClientConn& client, Server& server, const Begun& beg
     client.upload = Upload::Sending;
     client.uploading = conn;
     wait_if_full(client);
+}
+
+// With its end, or when it has its answer without one. What is taken as something else is counted
+// as that.
+void Streams::count(const Pool& pool, const Request& request) {
+    const uint32_t number = pool.is_redis() ? number_of(request.command) : number_of(request.verb);
+    pool.counters->commands[number].add(1);
+    proxy_->counters().requests.add(1);
 }
 
 void Streams::pass_on(ClientConn& client, Slice slice) {

@@ -91,7 +91,7 @@ Taken RespFront::take_crossing(const Command& command) {
 }
 
 Taken RespFront::take_steps(std::unique_ptr<Steps> steps, size_t fragment_count) {
-    if (!proxy_.has_fragments(fragment_count)) {
+    if (!proxy_.stores().has_fragments(fragment_count)) {
         refuse(too_many_requests(proxy_), stats::Reason::Limit);
         return Taken::Yes;
     }

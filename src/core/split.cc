@@ -39,7 +39,7 @@ Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size, boo
         refuse_at_limit(proxy, client, noreply, "out of buffer memory; see buffer_memory");
         return nullptr;
     }
-    if (!proxy.has_fragments(count)) {
+    if (!proxy.stores().has_fragments(count)) {
         refuse_at_limit(proxy, client, noreply, too_many_requests(proxy));
         return nullptr;
     }

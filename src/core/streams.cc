@@ -272,7 +272,7 @@ void Streams::leave_apart(ServerConn& conn) {
 
 Request* Streams::forward_apart(
     ClientConn& client, Server& server, const Bytes& bytes, uint64_t key_hash, ScriptId script) {
-    if (!proxy_->has_room_for(bytes.size()) || !proxy_->has_fragments(1)) return nullptr;
+    if (!proxy_->has_room_for(bytes.size()) || !proxy_->stores().has_fragments(1)) return nullptr;
     ServerConn* conn = take_apart(client, server, bytes.size());
     if (conn == nullptr) return nullptr;
     Request* request = proxy_->make_request(client);
@@ -302,17 +302,11 @@ ServerConn* Streams::take_apart(const ClientConn& client, Server& server, uint64
 // One that nobody has, connected or to be.
 ServerConn* Streams::take(Server& server, bool resp3, uint32_t database, std::string_view* why) {
     ServerConn& conn = Leases::find(server, resp3, database);
-    const bool is_open = conn.state != ServerConn::State::Closed;
-    if (is_open && server.takes_requests) return &conn;
+    if (conn.state != ServerConn::State::Closed) return &conn;
     if (!proxy_->may_connect(server, conn, why)) {
-        if (is_open) {
-            proxy_->leases().give_back(conn);
-        } else {
-            server.closed_leases.add(conn);
-        }
+        server.closed_leases.add(conn);
         return nullptr;
     }
-    if (is_open) return &conn;
     proxy_->start_connect(conn);
     return &conn;
 }
@@ -503,14 +497,6 @@ void Streams::keep_request(ServerConn& conn, ClientConn& client) {
     if (client.binary != nullptr) client.binary->forget_last();
     keep_or_wait(client);
     if (client.upload == Upload::Kept && client.paused) proxy_->resumable_.add(client);
-}
-
-// With its end, or when it has its answer without one. What is taken as something else is counted
-// as that.
-void Streams::count(const Pool& pool, const Request& request) {
-    const uint32_t number = pool.is_redis() ? number_of(request.command) : number_of(request.verb);
-    pool.counters->commands[number].add(1);
-    proxy_->counters().requests.add(1);
 }
 
 // What had come of it, as it came.

@@ -93,12 +93,10 @@ class Proxy {
 
     void on_client_bytes(ClientConn& client, Slice slice);
     void on_client_end(ClientConn& client, ClientConn::End why = ClientConn::End::Left);
-    // The driver sent some of a client's bytes: reading may go on.
-    void on_client_sent(ClientConn& client, uint64_t bytes);
+    void on_client_sent(ClientConn& client, uint64_t bytes);  // by the driver: reading may go on
     // Of one that `is_stalling`: what the kernel still has of what was sent.
     void judge_stalled(ClientConn& client, uint64_t in_kernel);
-    // The connection is gone. The reference is dead after this.
-    void remove_client(ClientConn& client);
+    void remove_client(ClientConn& client);  // its connection is gone; the reference is dead then
 
     void on_connected(ServerConn& conn);
     void on_server_bytes(ServerConn& conn, Slice slice);
@@ -182,8 +180,7 @@ class Proxy {
                       stats::Reason reason = stats::Reason::Other);
     // The same, of a request that its server does not get. Empty when the client wants no answer.
     void refuse_forward(ClientConn& client, std::string_view text, stats::Reason reason);
-    // A request gets an error instead of its response.
-    void count_error(const Pool& pool, stats::Reason reason);
+    void count_error(const Pool& pool, stats::Reason reason);  // it is a request's response
 
     // "every server of pool 'main' is ejected ...". Only while that is so.
     [[nodiscard]] std::string no_server_text(const Pool& pool) const;
@@ -208,12 +205,8 @@ class Proxy {
     void enqueue(ServerConn& conn, Fragment& fragment);
     void hold_back(ClientConn& client);  // what it says next waits until all is answered
 
-    // One request with `count` fragments can be made.
-    [[nodiscard]] bool has_fragments(size_t count) const { return stores_.has_fragments(count); }
-
     [[nodiscard]] Join* make_join();
-    // Of a split request; the limit was checked (has_fragments).
-    void make_fragment(Request& request);
+    void make_fragment(Request& request);  // the limit was checked (Stores::has_fragments)
 
     // Recognises a key again without keeping it. Nobody can find two keys that it takes for one.
     [[nodiscard]] uint64_t key_check_hash(std::string_view key) const {
@@ -223,8 +216,7 @@ class Proxy {
     // The slow log is on (note_command).
     [[nodiscard]] bool notes_commands() const { return slow_threshold_ != never_slow; }
 
-    // Makes a request ready that needed no server after all.
-    void finish(Request& request, std::string_view text);
+    void finish(Request& request, std::string_view text);  // it needed no server after all
 
   private:
     friend class Leases;
@@ -265,9 +257,7 @@ class Proxy {
     void parse_responses(ServerConn& conn, auto& parser, Slice slice);
     void on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_response(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
-    void on_prelude_response(ServerConn& conn,
-                             const resp::ResponseFrame& frame,
-                             const Bytes& bytes);
+    void on_prelude_response(ServerConn& conn, const resp::ResponseFrame&, const Bytes& bytes);
     void on_prelude_response(ServerConn& conn, const memcached::ResponseFrame&, const Bytes& bytes);
     void on_ping_answered(ServerConn& conn, const std::string& answer, bool is_fitting);
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
