@@ -185,16 +185,20 @@ void Reader::check_pool(const Node& table, const Pool& pool) {
 
 void Reader::check_listen(const Node* node, const Address& listen, const std::string& owner) {
     if (node == nullptr || listen.empty()) return;
-    const auto other = std::ranges::find_if(
-        listeners_, [&listen](const Listening& one) { return share_a_place(one.address, listen); });
-    if (other == listeners_.end()) {
-        listeners_.push_back({.address = listen, .owner = owner});
+    const std::pair key(listen.port, listen.path);
+    const auto [begin, end] = listeners_.equal_range(key);
+    const auto other = std::find_if(begin, end, [&listen](const auto& entry) {
+        return share_a_place(entry.second.address, listen);
+    });
+    if (other == end) {
+        listeners_.emplace(key, Listening{.address = listen, .owner = owner});
         return;
     }
+    const Listening& rival = other->second;
     const std::string place = quoted(listen.text());
-    const std::string other_place = quoted(other->address.text());
+    const std::string other_place = quoted(rival.address.text());
     findings_->error(node->place,
-                     owner + " and " + other->owner + " both listen on " + place +
+                     owner + " and " + rival.owner + " both listen on " + place +
                          (place == other_place ? "" : ", which is also at " + other_place) +
                          "; give one of them another port");
 }

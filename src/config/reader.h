@@ -6,7 +6,9 @@
 #include "ringmain/config/options.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "findings.h"
@@ -73,7 +75,8 @@ class Reader {
         std::string owner;
     };
 
-    std::vector<Listening> listeners_;
+    // By port, or path: only those can be at the same place.
+    std::multimap<std::pair<uint16_t, std::string>, Listening> listeners_;
     std::vector<std::vector<Place>> server_places_;  // by pool, as its servers
 };
 

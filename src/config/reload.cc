@@ -1,5 +1,6 @@
 #include "ringmain/config/reload.h"
 
+#include "ringmain/base/places.h"
 #include "ringmain/config/options.h"
 
 #include <algorithm>
@@ -15,11 +16,6 @@ Target target_of(Config& config) {
 
 bool is_same(const Value& a, const Value& b) {
     return a.number == b.number && a.text == b.text && a.texts == b.texts && a.address == b.address;
-}
-
-const Pool* find_pool(const Config& config, std::string_view name) {
-    const auto found = std::ranges::find(config.pools, name, &Pool::name);
-    return found == config.pools.end() ? nullptr : &*found;
 }
 
 bool is_same(const Server& a, const Server& b) {
@@ -85,19 +81,19 @@ std::vector<std::string> changes(const Config& running, const Config& next) {
         if (names.empty()) continue;
         lines.push_back(std::string(title_of(section)) + " changed: " + names);
     }
+    const auto old_places = places_by(running.pools, &Pool::name);
     for (const Pool& pool : next.pools) {
-        const Pool* old = find_pool(running, pool.name);
-        if (old == nullptr) {
+        const auto old = old_places.find(pool.name);
+        if (old == old_places.end()) {
             lines.push_back("pool " + pool.name + ": added");
             continue;
         }
-        const std::string text = difference(*old, pool);
+        const std::string text = difference(running.pools[old->second], pool);
         if (!text.empty()) lines.push_back("pool " + pool.name + ": changed: " + text);
     }
+    const auto places = places_by(next.pools, &Pool::name);
     for (const Pool& pool : running.pools) {
-        if (find_pool(next, pool.name) == nullptr) {
-            lines.push_back("pool " + pool.name + ": removed");
-        }
+        if (!places.contains(pool.name)) lines.push_back("pool " + pool.name + ": removed");
     }
     return lines;
 }

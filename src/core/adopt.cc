@@ -5,6 +5,7 @@
 //                                        where others are wanted, the one that brings messages
 //   other servers, removed pools:        get nothing new; closed when the last answer has come
 
+#include "ringmain/base/places.h"
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
@@ -79,6 +80,8 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     slow_threshold_ = slow_threshold_of(config);
     std::vector<std::unique_ptr<Pool>> old_pools = std::exchange(pools_, {});
     auto clients = by_pool(clients_.front());
+    const auto places = places_by(
+        old_pools, [](const auto& pool) -> const std::string& { return pool->options->name; });
     for (size_t i = 0; i < config.pools.size(); ++i) {
         pools_.push_back(
             std::make_unique<Pool>(*blocks_, config.pools[i], pools[i], environment_.share()));
@@ -86,12 +89,10 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
         bool is_same_place = false;
         bool was_in_ramps = false;
         bool has_same_ramps = false;
-        const auto same = std::find_if(old_pools.begin(), old_pools.end(), [&](const auto& old) {
-            return old->options->name == pool.options->name &&
-                   old->options->protocol == pool.options->protocol;
-        });
-        if (same != old_pools.end()) {
-            Pool& old_pool = **same;
+        const auto same = places.find(pool.options->name);
+        if (same != places.end() &&
+            old_pools[same->second]->options->protocol == pool.options->protocol) {
+            Pool& old_pool = *old_pools[same->second];
             pool.databases = old_pool.databases;
             pool.placements = old_pool.placements;
             const bool is_same_map = places_alike(*old_pool.options, *pool.options);

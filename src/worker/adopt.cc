@@ -1,12 +1,16 @@
 // The driver's part in a reload: another configuration, other listeners, from one batch to the
 // next.
 
+#include "ringmain/base/places.h"
 #include "ringmain/uring/clock.h"
 #include "ringmain/worker/driver.h"
 #include "ringmain/worker/roster.h"
 
 #include <algorithm>
+#include <memory>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace ringmain::worker {
 
@@ -16,14 +20,13 @@ namespace {
 // however slow the machine.
 constexpr Duration adopting_limit = Duration::millis(1000);
 
-bool is_among(const Listener& listener, const std::vector<Listener>& listeners) {
-    return std::ranges::find(listeners, listener.socket, &Listener::socket) != listeners.end();
-}
-
 // Clients stay with the pool of the same name and protocol (core/adopt.cc).
-bool is_kept(const core::Pool& pool, const config::Config& next) {
-    return std::ranges::any_of(next.pools, [&pool](const config::Pool& one) {
-        return one.name == pool.options->name && one.protocol == pool.options->protocol;
+bool all_are_kept(std::span<const std::unique_ptr<core::Pool>> pools, const config::Config& next) {
+    const auto places = places_by(next.pools, &config::Pool::name);
+    return std::ranges::all_of(pools, [&](const auto& pool) {
+        const auto found = places.find(pool->options->name);
+        return found != places.end() &&
+               next.pools[found->second].protocol == pool->options->protocol;
     });
 }
 
@@ -34,10 +37,12 @@ bool is_kept(const core::Pool& pool, const config::Config& next) {
 void Driver::prepare_to_adopt(Message& message) {
     if (draining_) return;
     next_ = std::make_unique<Message>(std::move(message));
+    all_stay_ = all_are_kept(proxy_.pools(), next_->generation->config);
     adopt_by_ = now_ + adopting_limit;
     roster_.close(worker_);
+    const auto wanted = places_by(next_->listeners, &Listener::socket);
     for (Listener& listener : listeners_) {
-        if (listener.socket < 0 || is_among(listener, next_->listeners)) continue;
+        if (listener.socket < 0 || wanted.contains(listener.socket)) continue;
         listener.leaving = true;
         if (listener.armed) stop_accepting(listener);
     }
@@ -54,10 +59,7 @@ void Driver::adopt_when_all_are_in() {
     for (const Listener& listener : listeners_) {
         if (listener.leaving) close_door(listener);
     }
-    const bool all_stay = std::ranges::all_of(proxy_.pools(), [this](const auto& pool) {
-        return is_kept(*pool, next_->generation->config);
-    });
-    if (all_stay || note_unread(adopt_by_)) adopt();
+    if (all_stay_ || note_unread(adopt_by_)) adopt();
 }
 
 void Driver::adopt() {
@@ -79,12 +81,18 @@ void Driver::change_listeners(const std::vector<Listener>& wanted) {
         if (!listener.leaving) continue;
         listener = {.generation = (listener.generation + 1) % uring::UserData::generation_end};
     }
+    const auto places = places_by(listeners_, &Listener::socket);
+    auto free = listeners_.begin();
     for (const Listener& one : wanted) {
-        auto slot = std::ranges::find(listeners_, one.socket, &Listener::socket);
-        if (slot == listeners_.end()) slot = std::ranges::find(listeners_, -1, &Listener::socket);
-        if (slot == listeners_.end()) slot = listeners_.insert(slot, Listener{});
-        slot->socket = one.socket;
-        slot->pool = one.pool;
+        const auto kept = places.find(one.socket);
+        if (kept != places.end()) {
+            listeners_[kept->second].pool = one.pool;
+            continue;
+        }
+        free = std::ranges::find(free, listeners_.end(), -1, &Listener::socket);
+        if (free == listeners_.end()) free = listeners_.insert(free, Listener{});
+        free->socket = one.socket;
+        free->pool = one.pool;
     }
     arm_at_ = {};
 }

@@ -282,15 +282,18 @@ void Driver::place_client(const Listener& listener, int socket) {
     handed_over_ += 1;
     Message message(Message::Kind::Client);
     message.pool = proxy_.pools()[listener.pool]->options->name;
+    message.place = listener.pool;
     message.socket = uring::Descriptor(socket);
     roster_.inbox(place).post(std::move(message));
 }
 
-// The pool goes by its name: numbers may have changed since, and then it may be gone.
+// The pool goes by its name: numbers may have changed since, and then it may be gone. Mostly they
+// have not, and to look for one of thousands takes long.
 void Driver::take_over(Message& message) {
     const auto pools = proxy_.pools();
-    const auto pool = std::ranges::find_if(
-        pools, [&message](const auto& one) { return one->options->name == message.pool; });
+    const auto is_it = [&message](const auto& one) { return one->options->name == message.pool; };
+    auto pool = message.place < pools.size() ? pools.begin() + message.place : pools.end();
+    if (pool == pools.end() || !is_it(*pool)) pool = std::ranges::find_if(pools, is_it);
     if (pool == pools.end()) {
         roster_.leave(worker_);
         return;

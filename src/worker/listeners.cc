@@ -177,9 +177,8 @@ Status Listeners::change_to(const config::Config& config, const NamedAddresses& 
 
 void Listeners::close_unwanted() {
     unreachable_.clear();
-    std::erase_if(ports_, [this](const auto& entry) {
-        return std::ranges::find(of_pools_, entry.first) == of_pools_.end();
-    });
+    const std::set<config::Address> wanted(of_pools_.begin(), of_pools_.end());
+    std::erase_if(ports_, [&wanted](const auto& entry) { return !wanted.contains(entry.first); });
 }
 
 // Those of the same number that nobody wants any more: they stay open until the workers have let go

@@ -274,6 +274,7 @@ class Driver {
     uint64_t generation_ = 1;        // number of the configuration
     std::unique_ptr<Message> next_;  // says which is the next
     Instant adopt_by_;
+    bool all_stay_ = false;  // each pool is there in next_, too
     Instant tell_again_at_;  // that descriptors or memory are short
     Instant drain_until_ = Instant::never();
     Instant end_clients_by_ = Instant::never();

@@ -54,6 +54,7 @@ struct Message {
     const Generation* generation = nullptr;  // Adopt
     std::vector<Listener> listeners;         // Adopt: all that the worker has from now on
     std::string pool;                        // Client: its pool's name
+    uint32_t place = 0;                      // Client: where that is, with who sends it
     uring::Descriptor socket;                // Client
 };
 
