@@ -300,6 +300,15 @@ std::string twice_text(std::string_view what) {
            " is defined twice: a name may stand in a table once";
 }
 
+// A table in braces that goes on in the next line, or ends with a comma.
+bool is_table_over_lines(std::string_view description) {
+    constexpr std::string_view closing = "expected key or closing '}', saw '";
+    const size_t at = description.find(closing);
+    if (at == std::string_view::npos) return description.ends_with("(dangling comma)");
+    const std::string_view seen = description.substr(at + closing.size());
+    return seen.starts_with("\\n") || seen.starts_with("\\r") || seen.starts_with('#');
+}
+
 // "Error while parsing key-value pair: cannot redefine ..." -> "cannot redefine ...", with what is
 // worth adding for people who do not know TOML.
 std::string reworded(std::string_view description) {
@@ -338,6 +347,9 @@ std::string reworded(std::string_view description) {
         (in_single_quotes && message.find("control characters") != std::string::npos);
     if (has_line_end) {
         message += "; a text ends on its line: perhaps its closing quote is missing";
+    }
+    if (is_table_over_lines(message)) {
+        message += "; a table in braces stands on one line, with no comma before the '}'";
     }
     if (message.find("encountered end-of-file") != std::string::npos) {
         message += ": a quote, a bracket or a brace is not closed";
@@ -468,7 +480,7 @@ class Recovery {
             diagnostic.message =
                 "these bytes are not UTF-8, which TOML is written in; convert "
                 "the file, as in iconv -f latin1 -t utf-8";
-        } else if (!scan(view(line)).secrets.empty()) {
+        } else if (!is_table_over_lines(description) && !scan(view(line)).secrets.empty()) {
             // The library quotes numbers that it cannot read.
             diagnostic.message = "this is not right; a password is text in quotes";
         } else {

@@ -347,6 +347,25 @@ TEST_CASE("the commonest slips of a list, a quote or an address are told in plai
                        "a text ends on its line: perhaps its closing quote is missing"));
     }
     CHECK_FALSE(contains(refused("[pool.a]\n# a\x01\n"), "closing quote"));
+    for (const char* entry : {"{\n address = 'h:1' }",
+                              "{ address = 'h:1',\n }",
+                              "{ address = 'h:1',\r\n weight = 2 }",
+                              "{ address = 'h:1', # x\n weight = 2 }",
+                              "{ address = 'h:1', }"}) {
+        const std::string out = refused("[pool.a]\nservers = [\n" + std::string(entry) + ",\n]\n");
+        CAPTURE(out);
+        CHECK(
+            contains(out, "; a table in braces stands on one line, with no comma before the '}'"));
+        CHECK(contains(out, "f: 1 error"));
+    }
+    for (const char* entry :
+         {"{ name = 'a', password = 'hunter2',\n }", "{ name = 'a', password = 'hunter2', }"}) {
+        const std::string out = refused("[pool.a]\nusers = [\n" + std::string(entry) + ",\n]\n");
+        CAPTURE(out);
+        CHECK(
+            contains(out, "; a table in braces stands on one line, with no comma before the '}'"));
+        CHECK_FALSE(contains(out, "hunter2"));
+    }
     CHECK(contains(refused("[pool.a]\nhash = \xe2\x80\x9cmd5\xe2\x80\x9d\n"),
                    "write hash = \"md5\"\n"));
     CHECK(contains(refused(pool_with("redis_auth = \"caf\xe9\"")), "these bytes are not UTF-8"));
