@@ -268,8 +268,14 @@ void set_no_delay(int socket) {
     set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
+// The kernel's own times are 2 hours, and 11 minutes to give up: for so long a client that is gone
+// would be given what a BLPOP of its pops.
 void set_keepalive(int socket, bool on) {
     set_option(socket, SOL_SOCKET, SO_KEEPALIVE, on ? 1 : 0);
+    if (!on) return;
+    set_option(socket, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_s);
+    set_option(socket, IPPROTO_TCP, TCP_KEEPINTVL, keepalive_interval_s);
+    set_option(socket, IPPROTO_TCP, TCP_KEEPCNT, keepalive_count);
 }
 
 void set_reuse_port(int socket) {

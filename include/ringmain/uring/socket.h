@@ -63,6 +63,11 @@ Result<Descriptor> connect_and_wait(const SocketAddress& address);
 
 // Failures of these do no harm and are ignored: the option is not there for unix sockets.
 void set_no_delay(int socket);
+// A peer that has said nothing for that long is asked, so often, and is gone when it says nothing:
+// after two minutes in all. Sockets that are accepted inherit it from their listener.
+inline constexpr int keepalive_idle_s = 60;
+inline constexpr int keepalive_interval_s = 20;
+inline constexpr int keepalive_count = 3;
 void set_keepalive(int socket, bool on = true);
 
 // Of a listener: others of this user may listen beside it, those who ask for it (reuse_port).

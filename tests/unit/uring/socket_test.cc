@@ -142,13 +142,27 @@ TEST_CASE("connecting sets no delay; a refusal names the address") {
     REQUIRE(client.ok());
     CHECK(option_of(client.value().get(), IPPROTO_TCP, TCP_NODELAY) == 1);
     CHECK(peer_text(client.value().get()) == address.text());
-    set_keepalive(client.value().get());
-    CHECK(option_of(client.value().get(), SOL_SOCKET, SO_KEEPALIVE) == 1);
 
     listener.close();
     const std::string error = error_of(connect_and_wait(address));
     CHECK(contains(error, address.text()));
     CHECK(contains(error, "ECONNREFUSED"));
+}
+
+TEST_CASE("a peer that is gone without a word is noticed in minutes, by who accepted it, too") {
+    const Descriptor listener = listening({.host = "127.0.0.1", .port = 0});
+    set_keepalive(listener.get());
+    const SocketAddress address = local_address(listener.get()).value();
+    const Result<Descriptor> client = connect_and_wait(address);
+    REQUIRE(client.ok());
+    const Descriptor accepted(accept_waiting(listener.get()));
+    set_keepalive(client.value().get());
+    for (const int socket : {client.value().get(), accepted.get()}) {
+        CHECK(option_of(socket, SOL_SOCKET, SO_KEEPALIVE) == 1);
+        const int silent_s = option_of(socket, IPPROTO_TCP, TCP_KEEPIDLE);
+        const int each_s = option_of(socket, IPPROTO_TCP, TCP_KEEPINTVL);
+        CHECK(silent_s + each_s * option_of(socket, IPPROTO_TCP, TCP_KEEPCNT) == 120);
+    }
 }
 
 TEST_CASE("what waits in the backlog can be taken out without waiting") {
