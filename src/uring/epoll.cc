@@ -287,21 +287,6 @@ void Epoll::cancel(int descriptor, UserData target, UserData user_data) {
     }
 }
 
-void Epoll::cancel_all(int descriptor, UserData user_data) {
-    counters_.submitted += 1;
-    Watch& watch = watch_of(descriptor);
-    int32_t count = 0;
-    if (watch.input != Input::None) {
-        end_input(watch, -ECANCELED);
-        count += 1;
-    }
-    if (watch.output != Output::None) {
-        end_output(watch, -ECANCELED);
-        count += 1;
-    }
-    complete(user_data, count > 0 ? count : -ENOENT);
-}
-
 void Epoll::nothing(UserData user_data) {
     counters_.submitted += 1;
     complete(user_data, 0);

@@ -69,7 +69,6 @@ class Epoll {
     void send_gathered(int socket, const msghdr* message, UserData user_data);
     void connect(int socket, const SocketAddress& address, UserData user_data);
     void cancel(int descriptor, UserData target, UserData user_data);
-    void cancel_all(int descriptor, UserData user_data);
     void poll(int descriptor, uint32_t events, Shots shots, UserData user_data);
     void nothing(UserData user_data);
     Wait wait(Duration timeout);

@@ -395,13 +395,6 @@ void Ring::cancel(int descriptor, UserData target, UserData user_data) {
     entry->user_data = user_data.pack();
 }
 
-void Ring::cancel_all(int descriptor, UserData user_data) {
-    if (epoll_ != nullptr) return epoll_->cancel_all(descriptor, user_data);
-    io_uring_sqe* entry = next_entry();
-    io_uring_prep_cancel_fd(entry, descriptor, IORING_ASYNC_CANCEL_ALL);
-    entry->user_data = user_data.pack();
-}
-
 void Ring::poll(int descriptor, uint32_t events, Shots shots, UserData user_data) {
     if (epoll_ != nullptr) return epoll_->poll(descriptor, events, shots, user_data);
     io_uring_sqe* entry = next_entry();

@@ -19,6 +19,8 @@ namespace ringmain::worker {
 struct ChannelState {
     bool receiving = false;     // a receive is armed
     bool send_pending = false;  // a send is under way
+    bool connecting = false;    // to its server
+    bool end_awaited = false;   // by a poll of its own (listen_for_end)
     bool send_failed = false;   // none is possible any more; what has come is still read
     bool cancelling = false;    // the receive is being cancelled
     bool starved = false;       // the receive found no buffer

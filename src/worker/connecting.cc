@@ -224,13 +224,17 @@ void Driver::connect_to(core::ServerConn& conn, const uring::SocketAddress& addr
     Channel& channel = make_channel(socket.value().release());
     channel.server = &conn;
     conn.channel = channel.index;
-    uring::SocketAddress& kept = addresses_[&conn];
-    kept = address;
+    addresses_[&conn] = address;
     if (const auto found = found_.find(&conn); found != found_.end()) {
         found->second.has_failed = false;
     }
-    ring_.connect(channel.socket, kept, name(channel, Operation::Connect));
+    begin_connect(channel);
+}
+
+void Driver::begin_connect(Channel& channel) {
+    channel.connecting = true;
     channel.operations += 1;
+    ring_.connect(channel.socket, addresses_[channel.server], name(channel, Operation::Connect));
 }
 
 // Where nobody listens on a port that the kernel may choose for our end, it can choose that very
@@ -243,6 +247,7 @@ bool Driver::is_own_end(const Channel& channel) const {
 }
 
 void Driver::on_connect(Channel& channel, int32_t result) {
+    channel.connecting = false;
     if (channel.closing || channel.server == nullptr) return;
     // At its own end nobody else was there.
     int error = result < 0 ? -result : is_own_end(channel) ? ECONNREFUSED : 0;
@@ -287,9 +292,7 @@ void Driver::knock_again() {
     for (const Watched& one : std::exchange(knocking_, {})) {
         Channel& channel = *one.channel;
         if (channel.generation != one.generation || channel.server == nullptr) continue;
-        ring_.connect(
-            channel.socket, addresses_[channel.server], name(channel, Operation::Connect));
-        channel.operations += 1;
+        begin_connect(channel);
     }
 }
 

@@ -202,12 +202,13 @@ void Driver::on_completion(const uring::Completion& done) {
             // Some kernels (6.11) miss a receive that is there; then it is asked for again, or
             // ended with its connection.
             if (done.result == -ENOENT) channel.cancelling = false;
-            if (done.result <= 0 && channel.closing && channel.operations > 0) {
+            if (done.result < 0 && channel.closing && channel.operations > 0) {
                 ::shutdown(channel.socket, SHUT_RDWR);
             }
             break;
         case Operation::End:
             channel.operations -= 1;
+            channel.end_awaited = false;
             channel.ending = true;
             if (!channel.closing) {
                 cancel_receive(channel);  // the next one looks
@@ -229,18 +230,13 @@ void Driver::arm_listeners() {
         return;
     }
     arm_at_ = Instant::never();
-    for (uint32_t i = 0; i < listeners_.size(); ++i) {
-        Listener& listener = listeners_[i];
+    for (Listener& listener : listeners_) {
         if (listener.socket < 0 || listener.armed || listener.leaving) continue;
         if (now_ < listener.retry_at) {
             arm_at_ = std::min(arm_at_, listener.retry_at);
             continue;
         }
-        ring_.accept(listener.socket,
-                     uring::Shots::Many,
-                     {.kind = static_cast<uint8_t>(Operation::Accept),
-                      .generation = listener.generation,
-                      .index = i});
+        ring_.accept(listener.socket, uring::Shots::Many, name(listener));
         listener.armed = true;
     }
 }
@@ -339,8 +335,8 @@ void Driver::let_in(const Listener& listener) {
 }
 
 void Driver::stop_accepting(const Listener& listener) {
-    ring_.cancel_all(listener.socket, name(*channels_[0], Operation::Cancel));
     channels_[0]->operations += 1;
+    ring_.cancel(listener.socket, name(listener), name(*channels_[0], Operation::Cancel));
 }
 
 // Those who wait come in; later ones are refused, or go to another listener of the port. At once,
@@ -379,6 +375,12 @@ uring::UserData Driver::name(const Channel& channel, Operation operation) const 
     return {.kind = static_cast<uint8_t>(operation),
             .generation = channel.generation,
             .index = channel.index};
+}
+
+uring::UserData Driver::name(const Listener& listener) const {
+    return {.kind = static_cast<uint8_t>(Operation::Accept),
+            .generation = listener.generation,
+            .index = static_cast<uint32_t>(&listener - listeners_.data())};
 }
 
 // --- bytes come ----------------------------------------------------------------------------------

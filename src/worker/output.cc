@@ -236,6 +236,7 @@ void Driver::receive(Channel& channel, uring::Shots shots) {
 void Driver::listen_for_end(Channel& channel) {
     if (!ring_.features().has(uring::Feature::MultishotReceive)) return;
     if (!uring::is_unix_socket(channel.socket)) return;
+    channel.end_awaited = true;
     channel.operations += 1;
     ring_.poll(channel.socket, POLLRDHUP, uring::Shots::One, name(channel, Operation::End));
 }
@@ -251,9 +252,14 @@ void Driver::starve(Channel& channel) {
 void Driver::cancel_receive(Channel& channel) {
     if (!channel.receiving || channel.cancelling) return;
     channel.cancelling = true;
+    cancel(channel, Operation::Receive);
+}
+
+// By its name, which the kernel finds at once. By the descriptor it would look through all that it
+// holds: each of 8000 connections that end together, 1.5 s in all.
+void Driver::cancel(Channel& channel, Operation operation) {
     channel.operations += 1;
-    ring_.cancel(
-        channel.socket, name(channel, Operation::Receive), name(channel, Operation::Cancel));
+    ring_.cancel(channel.socket, name(channel, operation), name(channel, Operation::Cancel));
 }
 
 namespace {
@@ -370,10 +376,10 @@ void Driver::close(Channel& channel) {
     if (channel.closing) return;
     channel.closing = true;
     closing_channels_ += 1;
-    if (channel.operations > 0) {
-        channel.operations += 1;
-        ring_.cancel_all(channel.socket, name(channel, Operation::Cancel));
-    }
+    if (channel.receiving && !channel.cancelling) cancel(channel, Operation::Receive);
+    if (channel.send_pending) cancel(channel, Operation::Send);
+    if (channel.connecting) cancel(channel, Operation::Connect);
+    if (channel.end_awaited) cancel(channel, Operation::End);
     close_if_quiet(channel);
 }
 

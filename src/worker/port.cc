@@ -71,9 +71,9 @@ void Port::on_completion(const uring::Completion& done, Instant now) {
     if (connection.state == State::Closing) {
         if (connection.operations == 0) {
             release(connection);
-        } else if (operation == Operation::Cancel && done.result <= 0) {
-            ::shutdown(connection.socket.get(),
-                       SHUT_RDWR);  // some kernels (6.11) miss what is there
+        } else if (operation == Operation::Cancel && done.result < 0) {
+            // Some kernels (6.11) miss what is there.
+            ::shutdown(connection.socket.get(), SHUT_RDWR);
         }
         return;
     }
@@ -243,6 +243,7 @@ void Port::on_send(Connection& connection, int32_t result, Instant now) {
 
 // A socket is closed when the kernel holds no operation on it: its number may be another's next.
 void Port::close(Connection& connection) {
+    const bool sends = connection.state == State::Writing;
     connection.state = State::Closing;
     connection.deadline = Instant::never();
     if (connection.operations == 0) {
@@ -250,7 +251,9 @@ void Port::close(Connection& connection) {
         return;
     }
     connection.operations += 1;
-    ring_.cancel_all(connection.socket.get(), name(connection, Operation::Cancel));
+    ring_.cancel(connection.socket.get(),
+                 name(connection, sends ? Operation::Send : Operation::Receive),
+                 name(connection, Operation::Cancel));
 }
 
 void Port::release(Connection& connection) {

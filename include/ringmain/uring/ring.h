@@ -124,9 +124,6 @@ class Ring {
     // The target is an operation on that descriptor.
     void cancel(int descriptor, UserData target, UserData user_data);
 
-    // All operations on the descriptor; the result is how many, or -ENOENT.
-    void cancel_all(int descriptor, UserData user_data);
-
     // `events` as of poll(2); the result is what is ready.
     void poll(int descriptor, uint32_t events, Shots shots, UserData user_data);
 

@@ -158,6 +158,7 @@ class Driver {
     void connect_to_next(core::ServerConn& conn, Found& known);
     void connect_to(core::ServerConn& conn, const uring::SocketAddress& address);
     [[nodiscard]] bool is_own_end(const Channel& channel) const;
+    void begin_connect(Channel& channel);
     void on_connect(Channel& channel, int32_t result);
     void knock_again();
     void end_patience();
@@ -177,6 +178,7 @@ class Driver {
     void listen_for_end(Channel& channel);
     void starve(Channel& channel);
     void cancel_receive(Channel& channel);
+    void cancel(Channel& channel, Operation operation);
     void watch(Channel& channel);
     void nudge_quiet();
     void find_ended();
@@ -198,6 +200,7 @@ class Driver {
     void fail_locally(core::ServerConn& conn, const std::string& why);
     Channel& make_channel(int socket);
     [[nodiscard]] uring::UserData name(const Channel& channel, Operation operation) const;
+    [[nodiscard]] uring::UserData name(const Listener& listener) const;
 
     core::Proxy& proxy_;
     BlockPool& blocks_;
