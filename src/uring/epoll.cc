@@ -394,23 +394,27 @@ void Epoll::try_accept(int listener, Watch& watch) {
     queue(listener, watch, ready_);
 }
 
+// Those that are on their way to the caller come back before the next turn.
+void Epoll::wait_for_buffer(int socket, Watch& watch, bool hungry) {
+    if (groups_[watch.argument]->held() == 0) {
+        end_input(watch, -ENOBUFS);
+        return;
+    }
+    watch.hungry = hungry;
+    queue(socket, watch, hungry ? hungry_ : ready_);
+}
+
 void Epoll::try_receive(int socket, Watch& watch) {
     if (groups_[watch.argument] == nullptr) {
         end_input(watch, -ENOBUFS);  // closed meanwhile
         return;
     }
     BufferRing& buffers = *groups_[watch.argument];
-    for (uint32_t i = 0; i < receives_per_turn; ++i) {
+    const uint32_t receives = std::exchange(watch.hungry, false) ? 1 : receives_per_turn;
+    for (uint32_t i = 0; i < receives; ++i) {
         const std::optional<BufferRing::Buffer> buffer = buffers.front();
         if (!buffer.has_value()) {
-            // Those that are on their way to the caller come back before the next turn.
-            if (buffers.held() == 0) {
-                end_input(watch, -ENOBUFS);
-            } else if (i > 0) {
-                queue(socket, watch, ready_);
-            } else {
-                queue(socket, watch, hungry_);
-            }
+            wait_for_buffer(socket, watch, i == 0);
             return;
         }
         counters_.enters += 1;

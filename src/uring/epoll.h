@@ -73,7 +73,9 @@ class Epoll {
     void nothing(UserData user_data);
     Wait wait(Duration timeout);
 
-    [[nodiscard]] bool has_looked() const { return looked_ && !is_full_ && ready_.empty(); }
+    [[nodiscard]] bool has_looked() const {
+        return looked_ && !is_full_ && ready_.empty() && hungry_.empty();
+    }
 
     uint32_t reap(std::span<Completion> into) { return completions_.take(into); }
 
@@ -101,7 +103,8 @@ class Epoll {
         bool hung_up = false;  // no event will follow: read to the end
         bool is_unix = false;
         bool in_pieces = false;  // a receive may end before the bytes do
-        bool queued = false;     // in ready_
+        bool hungry = false;     // found no buffer: its next turn is for one
+        bool queued = false;     // in ready_ or hungry_
 
         [[nodiscard]] bool is_idle() const {
             return input == Input::None && output == Output::None;
@@ -127,6 +130,7 @@ class Epoll {
     void try_input(int descriptor, Watch& watch);
     void try_accept(int listener, Watch& watch);
     void try_receive(int socket, Watch& watch);
+    void wait_for_buffer(int socket, Watch& watch, bool hungry);
     void try_receive_into(int socket, Watch& watch);
     void try_poll(int descriptor, Watch& watch);
     void try_output(int socket, Watch& watch);

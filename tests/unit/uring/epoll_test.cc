@@ -284,6 +284,31 @@ TEST_CASE("who found no buffer has one before those who always want more") {
     }
 }
 
+TEST_CASE("those who found no buffer share what there is, one each") {
+    Rig rig(on_epoll);
+    Buffers buffers(rig, 4, 64);
+    buffers.provide_all();
+    std::vector<Pair> pairs(8);  // the last says little
+    for (uint32_t i = 0; i < pairs.size(); ++i) {
+        rig.ring.receive(pairs[i].near.get(), buffers.ring.group(), {}, named(1, i));
+        pairs[i].write(i < 7 ? std::string(100 * 64, 'm') : "o");
+    }
+    // One has all four. Of the seven that found none four have one each, and then the others.
+    std::map<uint32_t, size_t> turns;
+    for (int batch = 0; batch < 3; ++batch) {
+        const std::vector<Completion> all = rig.wait_for(1);
+        REQUIRE(all.size() == 4);
+        CHECK_FALSE(rig.ring.has_looked());  // there is more to be had
+        for (const Completion& done : all) {
+            turns[done.user_data.index] += 1;
+            (void)buffers.take(done);
+        }
+        buffers.provide_all();
+    }
+    CHECK(turns.size() == pairs.size());
+    CHECK(turns[7] == 1);
+}
+
 TEST_CASE("a send to a full socket waits for room, and sends of the first piece what fits") {
     Rig rig(on_epoll);
     const Pair pair;
