@@ -92,6 +92,7 @@ Status Resolver::ask(std::string host, uint16_t port, uint64_t ticket, Inbox& in
     if (shared_->questions.size() >= shared_->idle && shared_->threads < threads_max) {
         Result<Thread> made = start_thread_(thread_main, shared_);
         if (made.ok()) {
+            made.value().set_name("ringmain-names");
             made.value().let_go();
             shared_->threads += 1;
             shared_->holders += 1;

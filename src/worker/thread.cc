@@ -3,6 +3,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/uring/socket.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ringmain::worker {
@@ -40,6 +41,12 @@ Thread& Thread::operator=(Thread&& other) noexcept {
 
 Thread::~Thread() {
     RM_ASSERT(!is_joinable_);
+}
+
+void Thread::set_name(std::string name) const {
+    constexpr size_t longest = 15;  // TASK_COMM_LEN of the kernel, with its zero
+    name.resize(std::min(name.size(), longest));
+    pthread_setname_np(id_, name.c_str());
 }
 
 void Thread::join() {

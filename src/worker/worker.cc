@@ -82,6 +82,7 @@ Status Worker::start() {
                      made.error() + ", or lower workers"};
     }
     thread_ = std::move(made.value());
+    thread_.set_name("ringmain-w" + std::to_string(options_.surroundings.worker));
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return status_.has_value(); });
     return *status_;

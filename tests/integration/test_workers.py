@@ -2,6 +2,7 @@
 import errno
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -47,6 +48,21 @@ class Workers(Case):
                         self.same(client.read_exactly(len(expected)), expected)
                 for client in clients:
                     client.close()
+
+    def test_each_runs_on_its_cpu(self):
+        usable = sorted(os.sched_getaffinity(0))
+        first, last = usable[0], usable[-1]
+        cases = ((f"{last},{first}", [last, first, last]), (str(last), [last] * 3),
+                 ("auto", [usable[worker % len(usable)] for worker in range(3)]))
+        for affinity, wanted in cases if first != last else cases[2:]:
+            proxy = self.use(Ringmain({"alpha": {"servers": self.servers}},
+                                      proxy={"workers": 3, "cpu_affinity": affinity}))
+            cpus = {}
+            for task in pathlib.Path(f"/proc/{proxy.pid}/task").iterdir():
+                cpus[(task / "comm").read_text().strip()] = os.sched_getaffinity(int(task.name))
+            for worker, cpu in enumerate(wanted):
+                self.assertEqual(cpus[f"ringmain-w{worker}"], {cpu}, affinity)
+            self.assertEqual(cpus["ringmain"], set(usable), "the control thread goes anywhere")
 
     def test_it_serves_while_it_connects_to_hundreds_of_servers(self):
         hosts = ("127.0.0.1", "localhost")

@@ -7,6 +7,8 @@
 
 #include "ringmain/base/result.h"
 
+#include <string>
+
 #include <pthread.h>
 
 namespace ringmain::worker {
@@ -25,6 +27,9 @@ class Thread {
     Thread(Thread&& other) noexcept;
     Thread& operator=(Thread&& other) noexcept;
     ~Thread();
+
+    // What `top -H`, perf and gdb call it; of more than 15 bytes the rest is not shown.
+    void set_name(std::string name) const;
 
     [[nodiscard]] bool is_joinable() const { return is_joinable_; }
 
