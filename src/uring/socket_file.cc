@@ -36,6 +36,12 @@ bool SocketFile::is_ours() const {
            file.st_ino == number_;
 }
 
+bool SocketFile::is_at(const std::string& path) const {
+    struct stat file = {};
+    return !path_.empty() && stat(path.c_str(), &file) == 0 && file.st_dev == device_ &&
+           file.st_ino == number_;
+}
+
 bool SocketFile::is_gone() const {
     struct stat file = {};
     return !path_.empty() && lstat(path_.c_str(), &file) != 0 && errno == ENOENT;

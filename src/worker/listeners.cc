@@ -30,7 +30,9 @@ std::string rival_text(const config::Config& config, const config::Address& list
 template <class Ports>
 std::string rival_text(const Ports& ports, const config::Address& listen) {
     for (const auto& [address, port] : ports) {
-        if (listen.is_path() || port.number != listen.port) continue;
+        const bool is_there =
+            listen.is_path() ? port.file.is_at(listen.path) : port.number == listen.port;
+        if (!is_there) continue;
         return "; this ringmain itself listens on " + address.text();
     }
     return {};

@@ -32,6 +32,9 @@ class SocketFile {
 
     void remove();
 
+    // That is the way to it, too: a folder has two names.
+    [[nodiscard]] bool is_at(const std::string& path) const;
+
     // Somebody has removed it, and put nothing in its place.
     [[nodiscard]] bool is_gone() const;
 

@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace ringmain::worker {
 
@@ -313,6 +314,19 @@ TEST_CASE("two places of one file that get in each other's way are named") {
     CHECK(status.error().ends_with("; this ringmain itself listens on 0.0.0.0:" +
                                    std::to_string(port)));
     CHECK_FALSE(accepts_at("127.0.0.1", port));
+}
+
+TEST_CASE("a file that is ours by another way to it is no other process's") {
+    const Folder folder;
+    const std::string way = folder.file("way");
+    REQUIRE(symlink(folder.file(".").c_str(), way.c_str()) == 0);
+    Listeners listeners(1);
+    must_change(listeners, config_of({path_pool(folder.file("a.sock"))}));
+    const Status status = listeners.change_to(config_of({path_pool(way + "/a.sock")}));
+    REQUIRE_FALSE(status.ok());
+    CHECK(status.error().ends_with("; this ringmain itself listens on " + folder.file("a.sock")));
+    CHECK(listeners.trouble_of(0).empty());
+    CHECK(unlink(way.c_str()) == 0);
 }
 
 TEST_CASE("a place says what a name stands for") {
