@@ -152,7 +152,9 @@ void Log::write(config::LogLevel level, std::string_view text) const {
 
 // A full disk and a terminal may take the beginning of a line, which is then ended before the next.
 bool Log::try_write(std::string_view line) const {
-    const std::string text = (is_torn_ ? "\n" : "") + std::string(line);
+    std::string text;
+    if (is_torn_) text += '\n';
+    text += line;
     const std::string_view left = put(text, file_, at_once_);
     if (left.empty()) {
         is_torn_ = false;
