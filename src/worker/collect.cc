@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace ringmain::worker {
 
@@ -29,9 +30,17 @@ void describe_health(stats::ServerSnapshot& server, const core::Health& health) 
     }
 }
 
+// Its memory with nothing in it.
+stats::HistogramValues emptied(stats::HistogramValues used) {
+    used.counts.clear();
+    return {.counts = std::move(used.counts)};
+}
+
 stats::ServerSnapshot collect_server(const config::Server& options,
-                                     const core::ServerShared& shared) {
+                                     const core::ServerShared& shared,
+                                     stats::ServerSnapshot used) {
     stats::ServerSnapshot server;
+    server.values.latency = emptied(std::move(used.values.latency));
     server.name = options.ring_name;
     server.address = options.address.text();
     server.weight = options.weight;
@@ -62,8 +71,12 @@ void describe_commands(stats::PoolSnapshot& pool, std::span<const core::CountedC
 
 stats::PoolSnapshot collect_pool(const config::Pool& options,
                                  const core::PoolShared& shared,
-                                 const CollectSources& sources) {
+                                 const CollectSources& sources,
+                                 stats::PoolSnapshot used) {
     stats::PoolSnapshot pool;
+    pool.values.latency = emptied(std::move(used.values.latency));
+    pool.commands = std::move(used.commands);
+    pool.commands.clear();
     pool.name = options.name;
     pool.protocol = options.protocol == config::Protocol::Redis ? "redis" : "memcached";
     pool.listen = options.listen.text();
@@ -82,9 +95,11 @@ stats::PoolSnapshot collect_pool(const config::Pool& options,
                           ? core::counted_resp_commands()
                           : core::counted_memcached_commands());
     RM_ASSERT(options.servers.size() == shared.servers.size());
-    pool.servers.reserve(options.servers.size());
+    pool.servers = std::move(used.servers);
+    pool.servers.resize(options.servers.size());
     for (size_t i = 0; i < options.servers.size(); ++i) {
-        pool.servers.push_back(collect_server(options.servers[i], *shared.servers[i]));
+        stats::ServerSnapshot& server = pool.servers[i];
+        server = collect_server(options.servers[i], *shared.servers[i], std::move(server));
     }
     return pool;
 }
@@ -198,7 +213,7 @@ void keep_history(stats::PoolSnapshot& pool,
 
 }  // namespace
 
-stats::Snapshot collect(const CollectSources& sources) {
+stats::Snapshot collect(const CollectSources& sources, stats::Snapshot used) {
     stats::Snapshot snapshot;
     snapshot.process = sources.process;
     snapshot.process.taken_at_s = (sources.now + sources.wall_offset).ns / ns_per_second;
@@ -214,8 +229,11 @@ stats::Snapshot collect(const CollectSources& sources) {
             collect_worker(sources.workers[i], before, sources.now - sources.before_at));
     }
     RM_ASSERT(sources.pools.size() == sources.config->pools.size());
+    snapshot.pools = std::move(used.pools);
+    snapshot.pools.resize(sources.pools.size());
     for (size_t i = 0; i < sources.pools.size(); ++i) {
-        snapshot.pools.push_back(collect_pool(sources.config->pools[i], sources.pools[i], sources));
+        stats::PoolSnapshot& pool = snapshot.pools[i];
+        pool = collect_pool(sources.config->pools[i], sources.pools[i], sources, std::move(pool));
     }
     for (size_t i = 0; i < snapshot.pools.size(); ++i) {
         keep_history(snapshot.pools[i], i, sources, snapshot.process.taken_at_s);

@@ -57,6 +57,7 @@ Status Reporter::ports_are_free(const config::Config& config) {
 
 Status Reporter::open(Instant now) {
     const config::Config& config = *options_.config;
+    if (config.stats.listen.empty() && config.admin.listen.empty()) return {};
     publish(now);
     if (!config.stats.listen.empty()) {
         Status opened = statistics_.open(config.stats.listen);
@@ -123,17 +124,18 @@ void Reporter::publish(Instant now) {
     }
     process_.uptime_s = (now - options_.started_at).to_millis() / 1000;
     process_.client_limit = clients_max(*options_.config, descriptor_limit());
-    auto next =
-        std::make_unique<const stats::Snapshot>(collect({.config = options_.config,
-                                                         .pools = options_.pools,
-                                                         .workers = workers,
-                                                         .process = process_,
-                                                         .listeners_opened = listeners_opened_,
-                                                         .now = now,
-                                                         .wall_offset = uring::wall_offset(now),
-                                                         .before = snapshot_.get(),
-                                                         .before_at = taken_at_}));
-    snapshot_ = std::move(next);
+    if (spare_ == nullptr) spare_ = std::make_unique<stats::Snapshot>();
+    *spare_ = collect({.config = options_.config,
+                       .pools = options_.pools,
+                       .workers = workers,
+                       .process = process_,
+                       .listeners_opened = listeners_opened_,
+                       .now = now,
+                       .wall_offset = uring::wall_offset(now),
+                       .before = snapshot_.get(),
+                       .before_at = taken_at_},
+                      std::move(*spare_));
+    std::swap(snapshot_, spare_);
     sources_.snapshot = snapshot_.get();
     sources_.edition += 1;
     taken_at_ = now;

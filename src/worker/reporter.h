@@ -80,7 +80,10 @@ class Reporter {
     ReporterOptions options_;
     stats::ProcessSnapshot process_;
     uint64_t listeners_opened_;
-    std::unique_ptr<const stats::Snapshot> snapshot_;
+    // The one that is shown, and the one before it, whose memory the next one has. Not one without
+    // a port that is open.
+    std::unique_ptr<stats::Snapshot> snapshot_;
+    std::unique_ptr<stats::Snapshot> spare_;
     Instant taken_at_;
     stats::SlowLog slow_log_;
     std::string config_text_;

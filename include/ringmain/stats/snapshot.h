@@ -1,8 +1,9 @@
 // ringmain/stats/snapshot.h - everything that is known about the process at one moment.
 //
 // Plain values without atomics: made anew once per [stats] interval (worker/collect.h) and not
-// changed any more, so that all who read it see the same figures. json.h, prometheus.h and pages.h
-// turn it into text. Counters count since the start of the process; times are the calendar's.
+// changed until the next one is there, so that all who read it see the same figures. json.h,
+// prometheus.h and pages.h turn it into text. Counters count since the start of the process; times
+// are the calendar's.
 
 #pragma once
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -293,6 +294,64 @@ TEST_CASE("a worker's share of a CPU is of the time since the snapshot before") 
     const stats::Snapshot last = look(second(13), {}, &next, second(12));
     CHECK(last.workers[0].cpu_us == 1'000'000);
     CHECK(last.workers[0].busy_millionths == 0);
+}
+
+TEST_CASE("a snapshot that has the memory of an older one has nothing else of it") {
+    config::Config config = sample_config();
+    config.pools.push_back(config.pools[0]);
+    config.pools[1].name = "beta";
+    config.pools[1].servers.push_back(config.pools[1].servers[0]);
+    config.pools[1].servers[1].address.port = 11212;
+    core::Shared shared(config, 1);
+    const core::Counters counters;
+    const WorkerFigures figures = {.counters = &counters};
+    const auto look = [&](const config::Config& of, core::Shared& from, stats::Snapshot used) {
+        return collect({.config = &of,
+                        .pools = from.pools,
+                        .workers = {&figures, 1},
+                        .process = {},
+                        .now = second(10),
+                        .wall_offset = {}},
+                       std::move(used));
+    };
+    for (const core::PoolShared& pool : shared.pools) {
+        (*pool.counters)[0].commands[core::number_of(memcached::Verb::Get)].set(3);
+        (*pool.counters)[0].latency.prepare();
+        (*pool.counters)[0].latency.record(Duration::millis(1));
+        for (core::ServerShared* server : pool.servers) {
+            server->counters[0].responses.set(10);
+            server->counters[0].latency.prepare();
+            server->counters[0].latency.record(Duration::millis(1));
+        }
+    }
+    stats::Snapshot used = look(config, shared, {});
+    used.pools[0].servers[0].reason = "some";
+    used.pools[0].servers[0].ejected_at_us = 7;
+    const uint64_t* memory = used.pools[1].servers[1].values.latency.counts.data();
+    stats::Snapshot again = look(config, shared, std::move(used));
+    REQUIRE(again.pools.size() == 2);
+    REQUIRE(again.pools[1].servers.size() == 2);
+    CHECK(again.pools[1].commands.size() == 1);
+    CHECK(again.pools[1].requests_read == 3);
+    CHECK(again.pools[1].values.latency.total() == 1);
+    CHECK(again.pools[1].servers[1].address == "10.0.0.1:11212");
+    CHECK(again.pools[1].servers[1].values.latency.total() == 1);
+    CHECK(again.pools[1].servers[1].values.latency.counts.data() == memory);
+    CHECK(again.pools[0].servers[0].values.responses == 10);
+    CHECK(again.pools[0].servers[0].reason.empty());
+    CHECK(again.pools[0].servers[0].ejected_at_us == 0);
+
+    const config::Config fewer = sample_config();
+    core::Shared anew(fewer, 1);
+    const stats::Snapshot last = look(fewer, anew, std::move(again));
+    REQUIRE(last.pools.size() == 1);
+    CHECK(last.pools[0].commands.empty());
+    CHECK(last.pools[0].requests_read == 0);
+    CHECK(last.pools[0].values.latency.counts.empty());
+    REQUIRE(last.pools[0].servers.size() == 1);
+    CHECK(last.pools[0].servers[0].values.responses == 0);
+    CHECK(last.pools[0].servers[0].values.latency.counts.empty());
+    CHECK(last.workers.size() == 1);
 }
 
 TEST_CASE("a worker's time is what it works, could work, and waits") {
