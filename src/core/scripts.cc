@@ -59,7 +59,7 @@ bool Scripts::make_room(uint64_t size, Origin origin) {
 
 // The lock is held.
 void Scripts::let_go(const Script& script) {
-    kept_[script.id.place].store(0, std::memory_order_release);
+    (*kept_.load(std::memory_order_relaxed))[script.id.place].store(0, std::memory_order_release);
     if (script.is_loaded) {
         loaded_count_ -= 1;
         loaded_size_ -= script.text.size();
@@ -84,6 +84,9 @@ ScriptId Scripts::keep(std::string_view digest, std::string_view text, Origin or
     } else if (!make_room(text.size(), origin)) {
         return {};
     }
+    if (kept_.load(std::memory_order_relaxed) == nullptr) {
+        kept_.store(std::make_unique<Kept>().release(), std::memory_order_release);
+    }
     if (free_places_.empty()) {
         free_places_.push_back(static_cast<uint32_t>(by_place_.size()));
         by_place_.push_back(nullptr);
@@ -104,7 +107,7 @@ ScriptId Scripts::keep(std::string_view digest, std::string_view text, Origin or
     const ScriptId id = script->id;
     by_digest_.emplace(script->digest, script.get());
     by_place_[id.place] = std::move(script);
-    kept_[id.place].store(id.number, std::memory_order_release);
+    (*kept_.load(std::memory_order_relaxed))[id.place].store(id.number, std::memory_order_release);
     return id;
 }
 

@@ -54,7 +54,8 @@ class Scripts {
     Scripts() = default;
     Scripts(const Scripts&) = delete;
     Scripts& operator=(const Scripts&) = delete;
-    ~Scripts() = default;
+
+    ~Scripts() { delete kept_.load(std::memory_order_relaxed); }
 
     // By 40 hexadecimal digits, lower case. None when it is not kept.
     [[nodiscard]] ScriptId find(std::string_view digest) const;
@@ -64,7 +65,8 @@ class Scripts {
 
     // False: flushed, put out by a newer one, or no script after all.
     [[nodiscard]] bool is_kept(ScriptId id) const {
-        return kept_[id.place].load(std::memory_order_acquire) == id.number;
+        const Kept* kept = kept_.load(std::memory_order_acquire);
+        return kept != nullptr && (*kept)[id.place].load(std::memory_order_acquire) == id.number;
     }
 
     // A copy; nothing when it is not kept.
@@ -95,16 +97,19 @@ class Scripts {
         bool is_loaded = false;
     };
 
+    // Their numbers, by place. Most pools keep no script ever, and it is large.
+    using Kept = std::array<std::atomic<uint64_t>, scripts_max + run_scripts_max>;
+
     [[nodiscard]] bool make_room(uint64_t size, Origin origin);
     void let_go(const Script& script);
 
     mutable std::atomic_flag busy_;
     std::atomic<uint64_t> generation_ = 0;
-    std::atomic<bool> is_full_ = false;  // and that is to be told
-    bool was_full_ = false;              // since forget()
-    std::array<std::atomic<uint64_t>, scripts_max + run_scripts_max> kept_ = {};  // numbers
-    std::vector<std::unique_ptr<Script>> by_place_;                               // null: free
-    std::vector<uint32_t> free_places_;                                           // of by_place_
+    std::atomic<bool> is_full_ = false;              // and that is to be told
+    bool was_full_ = false;                          // since forget()
+    std::atomic<Kept*> kept_ = nullptr;              // owned, made with the first one
+    std::vector<std::unique_ptr<Script>> by_place_;  // null: free
+    std::vector<uint32_t> free_places_;              // of by_place_
     std::unordered_map<std::string_view, Script*> by_digest_;
     std::deque<Script*> run_;          // the oldest first
     std::array<uint64_t, 64> none_{};  // numbers that drop() was told last

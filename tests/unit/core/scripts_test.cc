@@ -49,6 +49,13 @@ TEST_CASE("what one worker keeps another one finds, until it is forgotten") {
     CHECK_FALSE(one.text({}).has_value());
 }
 
+TEST_CASE("no script takes no room: most pools keep none") {
+    CHECK(sizeof(core::Scripts) < 1024);
+    const core::Scripts scripts;
+    CHECK_FALSE(scripts.is_kept({}));
+    CHECK_FALSE(scripts.text({}).has_value());
+}
+
 TEST_CASE("what was asked before it is forgotten is not kept afterwards") {
     core::Scripts scripts;
     core::KnownScripts known(scripts);
