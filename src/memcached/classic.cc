@@ -63,8 +63,7 @@ void read_get(CommandLine& command) {
 // With too many words, or too few; out of the way of the others.
 [[gnu::noinline]] Demand refuse_words(CommandLine& command, std::string_view length) {
     command.refuse(answers::error);
-    const std::optional<uint32_t> skipped = read_length(length);
-    return {.has_data = skipped.has_value(), .data_size = skipped.value_or(0)};
+    return skip_data(length);
 }
 
 // <command> <key> <flags> <exptime> <length> [cas] [noreply]
@@ -83,7 +82,7 @@ Demand read_update(CommandLine& command) {
                           (frame.verb != Verb::Cas || read_unsigned(cas, UINT64_MAX).has_value());
     const std::optional<uint32_t> data_size = read_length(length);
     if (!is_right || !data_size.has_value()) command.refuse(answers::bad_format);
-    if (!data_size.has_value()) return {};  // where the data ends nobody knows
+    if (!data_size.has_value()) return skip_data(length);
 
     command.keep_key(key);
     frame.is_canonical = command.words.is_regular() && arguments.count == count &&

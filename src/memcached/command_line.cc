@@ -61,6 +61,14 @@ Demand refuse_unknown(std::string_view word, CommandLine& command) {
 
 }  // namespace
 
+Demand skip_data(std::string_view length) {
+    const std::string_view number = loose_number(length);
+    const std::optional<uint32_t> size = read_length(number);
+    return {.is_last = is_cut_length(number),
+            .has_data = size.has_value(),
+            .data_size = size.value_or(0)};
+}
+
 Demand read_command_line(std::string_view line, RequestFrame& frame) {
     CommandLine command = {.line = line, .words = Words(line), .frame = &frame};
     frame.line = {0, static_cast<uint32_t>(line.size())};

@@ -16,6 +16,7 @@ namespace ringmain::memcached {
 
 struct Demand {
     bool hang_up = false;    // not for us: close without a word
+    bool is_last = false;    // refused, and nobody knows where the next request begins
     bool has_data = false;   // a data block follows; of an Invalid request: to be swallowed
     uint32_t data_size = 0;  // without its line end
 };
@@ -49,6 +50,9 @@ struct CommandLine {
 
 [[nodiscard]] Demand read_classic(CommandLine& command);
 [[nodiscard]] Demand read_meta(CommandLine& command);
+
+// Of a refused line: its data, if it is known where that ends.
+[[nodiscard]] Demand skip_data(std::string_view length);
 
 // Of an ms that was found right: some memcached takes it. What none takes leaves the older value.
 [[nodiscard]] bool has_known_flags(std::string_view line);

@@ -169,7 +169,7 @@ Demand read_set(CommandLine& command, const MetaWords& words, bool is_right) {
         words.count > 2 ? read_length(words.words[2]) : std::nullopt;
     if (!data_size.has_value()) {
         command.refuse(answers::bad_format);
-        return {};
+        return words.count > 2 ? skip_data(words.words[2]) : Demand();
     }
     if (is_right) read_key_and_flags(command, words, 3);
     if (command.frame->verb == Verb::MetaSet) {

@@ -37,6 +37,26 @@ namespace ringmain::memcached {
     return static_cast<uint32_t>(*value);
 }
 
+// What memcached reads of the length of a line that is refused here: white space may stand before
+// the number, and white space or a NUL ends it, whatever follows. It takes what comes behind such a
+// line for the data.
+[[nodiscard]] inline std::string_view loose_number(std::string_view text) {
+    constexpr std::string_view spaces = "\t\v\f\r";
+    text.remove_prefix(std::min(text.find_first_not_of(spaces), text.size()));
+    const auto ends = [&](char byte) {
+        return byte == '\0' || spaces.find(byte) != std::string_view::npos;
+    };
+    text = {text.begin(), std::ranges::find_if(text, ends)};
+    const bool is_zero =
+        text.starts_with("-0") && text.find_first_not_of('0', 1) == std::string_view::npos;
+    return is_zero ? "0" : text;
+}
+
+// Of which memcached takes the lower 32 bits for the length of the data.
+[[nodiscard]] inline bool is_cut_length(std::string_view text) {
+    return read_unsigned(text, UINT64_MAX).value_or(0) > UINT32_MAX;
+}
+
 // The one spelling that write_request() uses. Not empty; what is no number may be either.
 [[nodiscard]] inline bool is_canonical_number(std::string_view text) {
     if (text.front() == '-') return text.size() > 1 && text[1] != '0';

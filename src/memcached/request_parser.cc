@@ -90,6 +90,7 @@ Fed RequestParser::end_line(std::string_view line, std::string_view rest, size_t
 
     const Demand demand = read_command_line(line, frame_);
     if (demand.hang_up) return fail({});
+    if (demand.is_last) return fail(frame_.answer);
     if (!has_return) frame_.is_canonical = false;
     frame_.size = size;
     if (!demand.has_data) return complete(consumed);

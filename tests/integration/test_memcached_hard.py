@@ -232,6 +232,33 @@ class Numbers(Hostile):
         self.assertIsNone(self.bystander.get("k"))
         self.check_bystander()
 
+    @needs_ringmain
+    def test_a_length_that_memcached_reads_in_its_own_way(self):
+        """What the server behind would store is not run as commands here."""
+        stored = 0
+        clients = self.servers[0].client(), self.client()
+        self.opened[0] += 1
+        for before in (b"", b"\t", b"\r\v\f", b"-", b"+", b"\0"):
+            for behind in (b"", b"\t", b"\r", b"\v", b"\f", b"\0", b"\tx", b"\0x", b"x"):
+                for head in (b"set k 0 0 %s\r\n", b"ms k %s\r\n", b"add k 0 0 %s noreply\r\n"):
+                    with self.subTest(head=head, before=before, behind=behind):
+                        stored += self.runs_no_data(clients, head, before, behind)
+        self.assertGreater(stored, 20)
+
+    def runs_no_data(self, clients, head, before, behind):
+        """Of a server and of ringmain; true when the server takes the block for data."""
+        data = b"set victim 0 0 5\r\nowned"
+        sent = head % (before + b"%d" % len(data) + behind) + data + b"\r\nmn\r\n"
+        ran = []
+        for client in clients:
+            client.store("victim", "safe")
+            client.send(b"delete k noreply\r\n" + sent)
+            while client.read_line() != b"MN\r\n":
+                pass
+            ran.append(client.get("victim") != b"safe")
+        self.assertFalse(ran[1] and not ran[0], (head, before, behind))
+        return not ran[0]
+
     def test_m04_numbers_beyond_the_range(self):
         for line in (b"set k 99999999999999999999999 0 7",
                      *([b"set k 4294967296 0 7"] if not PLAIN else []), b"set k 0 99999999999999999999 7", b"set k x 0 7", b"set k 0 x 7",

@@ -209,7 +209,6 @@ TEST_CASE("a length that cannot be right leaves the data without an owner") {
                                "2147483647",
                                "2147483648",
                                "4294967295",
-                               "4294967303",
                                "18446744073709551623"}) {
         CAPTURE(length);
         const std::string line = "set k 0 0 " + text(length);
@@ -251,6 +250,57 @@ TEST_CASE("the data of a refused request is swallowed when its length is known")
     }
     CHECK(story_of("set k 0 0 x noreply x\r\nget a\r\n") == "ERROR | get(a)");
     CHECK(story_of("cas k 0 0 9\r\nget a\r\n") == "ERROR | get(a)");
+}
+
+// memcached stores the data in these cases: white space may stand before a number, and white space
+// or a NUL ends it, whatever follows.
+TEST_CASE("a length that memcached reads in its own way is refused, and its data is swallowed") {
+    const std::string nul(1, '\0');
+    for (const std::string& length : {std::string("9\t"),
+                                      std::string("9\r"),
+                                      std::string("9\v"),
+                                      std::string("9\f"),
+                                      std::string("9\t\r\v\f"),
+                                      std::string("9\tx"),
+                                      std::string("\t9"),
+                                      std::string("\v\f+09\r8"),
+                                      "9" + nul,
+                                      "9" + nul + "x"}) {
+        CAPTURE(length);
+        const std::string rest = "\r\nflush_all\r\nget a\r\n";
+        const std::string refused = text(bad_format) + " | get(a)";
+        CHECK(story_of("set k 0 0 " + length + rest) == refused);
+        CHECK(story_of("set k 0 0 " + length + " noreply" + rest) == "- | get(a)");
+        CHECK(story_of("cas k 0 0 " + length + " 5" + rest) == refused);
+        CHECK(story_of("set k x 0 " + length + rest) == refused);
+        CHECK(story_of("set k 0 0 " + length + " noreply x" + rest) == "ERROR | get(a)");
+        CHECK(story_of("ms k " + length + rest) == refused);
+        CHECK(story_of("ms k " + length + " T0 Z" + rest) == refused);
+    }
+    CHECK(story_of("set k 0 0 -0\t\r\n\r\nget a\r\n") == text(bad_format) + " | get(a)");
+    CHECK(story_of("set k 0 0 -0\r\n\r\nget a\r\n") == text(bad_format) + " | get(a)");
+    for (const std::string& none :
+         {std::string("\t"), "\t" + nul, nul + "9", std::string("x\t9")}) {
+        CAPTURE(none);
+        CHECK(story_of("set k 0 0 " + none + "\r\nget a\r\n") == text(bad_format) + " | get(a)");
+    }
+}
+
+TEST_CASE("behind a length of which memcached takes the lower 32 bits nothing is read") {
+    const std::string refused = "closed: CLIENT_ERROR bad command line format";
+    for (const std::string_view length : {"4294967296",
+                                          "4294967306",
+                                          "+4294967306",
+                                          "4294967306\t",
+                                          "\t4294967306",
+                                          "99999999999"}) {
+        CAPTURE(length);
+        const std::string rest = std::string(length) + "\r\nflush_all\r\nget a\r\n";
+        CHECK(story_of("set k 0 0 " + rest) == refused);
+        CHECK(story_of("cas k 0 0 " + std::string(length) + " 5\r\nflush_all\r\n") == refused);
+        CHECK(story_of("ms k " + rest) == refused);
+    }
+    CHECK(story_of("set k 0 0 4294967295\r\nget a\r\n") == text(bad_format) + " | get(a)");
 }
 
 TEST_CASE("a data block that does not end where it should is a bad chunk") {
