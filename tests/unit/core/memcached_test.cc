@@ -51,6 +51,25 @@ TEST_CASE("memcached: a get of many keys is joined in the order of the keys") {
     }
 }
 
+TEST_CASE("memcached: keys may have bytes that are no letters, however many are asked for") {
+    for (const std::string odd : {"\x01", "\t", "\x7f", "\xff"}) {
+        CAPTURE(odd);
+        World world(memcached_pool(3), {.seed = 3, .cut = true});
+        Channel& client = world.client();
+        std::string line = "get";
+        std::string expected;
+        for (int i = 0; i < 40; ++i) {
+            std::string key = "key" + std::to_string(i);
+            if (i % 3 == 0) key += odd + "e";
+            if (i % 5 == 0) key += odd;
+            CHECK(world.ask(client, set(key, key)) == "STORED\r\n");
+            line += " " + key;
+            expected += value(key, key);
+            if (i % 13 > 0) CHECK(world.ask(client, line + "\r\n") == expected + "END\r\n");
+        }
+    }
+}
+
 // memcached takes a longer line for a get only, unless it happens to have all of it at once.
 TEST_CASE("memcached: a gat of many keys reaches a server in lines that it takes") {
     for (const uint32_t servers : {1U, 3U}) {
