@@ -259,6 +259,7 @@ void Proxy::sweep_retired() {
                 waiting_.remove(*conn);
             }
         }
+        tell_untold(*pool, true);
         finished_.push_back(std::move(pool));
     }
     std::erase(retired_, nullptr);

@@ -26,7 +26,11 @@ void Proxy::on_tick() {
     subscriptions_.on_tick();
     for (const auto& pool : pools_) {
         close_idle(*pool);
+        tell_untold(*pool, false);
         wake_at(pool->next_return());
+    }
+    for (const auto& pool : retired_) {
+        tell_untold(*pool, false);
     }
 }
 

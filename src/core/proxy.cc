@@ -109,7 +109,6 @@ void Proxy::end_batch() {
     } else {
         relieve();
     }
-    if (closings_.has_untold() || refusals_.has_untold()) tell_untold();
     oldest_.end_batch(now_, stores_.requests.live(), pools_, retired_);
     if (!retired_.empty()) sweep_retired();
 }

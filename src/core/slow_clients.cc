@@ -20,39 +20,47 @@ void Proxy::close_slow(ClientConn& client, std::string_view why) {
 }
 
 void Proxy::tell_closing(const ClientConn& client, std::string_view why) {
-    if (!closings_.admit(now_)) {
-        wake_at(closings_.next_at());
-        return;
-    }
-    std::string text =
-        "pool " + client.pool->options->name + ": client " + client.peer + " is closed: ";
-    notices_.push_back({.good = false, .text = text.append(why)});
+    tell_one(client.pool->closings, *client.pool, client.peer, why);
 }
 
-void Proxy::tell_refusal(const Pool& pool, std::string_view peer, std::string_view why) {
-    if (!refusals_.admit(now_)) {
-        wake_at(refusals_.next_at());
+void Proxy::tell_refusal(Pool& pool, std::string_view peer, std::string_view why) {
+    tell_one(pool.refusals, pool, peer, why);
+}
+
+void Proxy::tell_one(TurnedOut& clients,
+                     const Pool& pool,
+                     std::string_view peer,
+                     std::string_view why) {
+    if (!clients.throttle.admit(now_)) {
+        clients.why = why;
+        wake_at(clients.throttle.next_at());
         return;
     }
     std::string text = "pool " + pool.options->name + ": client ";
-    notices_.push_back(
-        {.good = false, .text = text.append(peer).append(" is refused: ").append(why)});
+    text.append(peer).append(" is ").append(clients.what).append(": ").append(why);
+    notices_.push_back({.good = false, .text = std::move(text)});
+}
+
+// Of one pool, so that it and the limit are named; `at_once`: nothing comes later.
+void Proxy::tell_untold(Pool& pool, bool at_once) {
+    for (TurnedOut* clients : {&pool.closings, &pool.refusals}) {
+        Throttle& throttle = clients->throttle;
+        const uint64_t more = at_once ? throttle.take_all() : throttle.take_untold(now_);
+        if (throttle.has_untold()) wake_at(throttle.next_at());
+        if (more == 0) continue;
+        std::string text = "pool " + pool.options->name + ": " + std::to_string(more);
+        text.append(more == 1 ? " more client was " : " more clients were ").append(clients->what);
+        text.append(more == 1 ? ": " : ", the last one: ").append(clients->why);
+        notices_.push_back({.good = false, .text = std::move(text)});
+    }
 }
 
 void Proxy::tell_untold() {
-    if (const uint64_t more = closings_.take_untold(now_); more != 0) {
-        const std::string_view rest =
-            more == 1 ? " more client was closed" : " more clients were closed";
-        notices_.push_back(
-            {.good = false,
-             .text = std::to_string(more).append(rest).append(
-                 " in the last second, for being slow, for holding buffer memory, or "
-                 "with a server that was lost in the middle of a response")});
+    for (const auto& pool : pools_) {
+        tell_untold(*pool, true);
     }
-    if (const uint64_t more = refusals_.take_untold(now_); more != 0) {
-        const std::string_view rest =
-            more == 1 ? " more client was refused" : " more clients were refused";
-        notices_.push_back({.good = false, .text = std::to_string(more).append(rest)});
+    for (const auto& pool : retired_) {
+        tell_untold(*pool, true);
     }
 }
 

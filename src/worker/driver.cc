@@ -93,6 +93,7 @@ void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
         round();
         if (draining_ && (is_drained() || now_ >= drain_until_)) stopping_ = true;
     }
+    proxy_.tell_untold();
     if (draining_ && now_ >= drain_until_) tell_cut_off();
     round();  // what has arrived by now, without waiting
     flush();

@@ -405,5 +405,24 @@ class SlowNames(Failing):
             self.assertLess(self.reconnects(), 3)
 
 
+@needs_ringmain
+class WhatTheLogSays(Failing):
+    def test_clients_that_are_refused_are_counted_up_to_the_end(self):
+        server = self.use(RedisServer())
+        self.proxy = self.use(Ringmain({"alpha": {"servers": [server], "client_connections": 1}},
+                                       proxy={"workers": 1}))
+        clients = [self.proxy.client() for _ in range(6)]
+        wait_for(lambda: "is refused" in self.proxy.log(), "the first is told")
+        time.sleep(0.2)
+        self.assertNotIn(" more clients ", self.proxy.log())
+        self.assertEqual(self.proxy.halt(), 0)
+        for client in clients:
+            client.close()
+        self.assertRegex(self.proxy.log(),
+                         r"pool alpha: [45] more clients were refused, the last one: 1 clients are "
+                         "connected to the pool, the limit of its client_connections")
+        self.proxy.child = None
+
+
 if __name__ == "__main__":
     main()

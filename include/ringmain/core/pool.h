@@ -14,9 +14,11 @@
 #include "ringmain/base/time.h"
 #include "ringmain/config/config.h"
 #include "ringmain/core/client_conn.h"
+#include "ringmain/core/limits.h"
 #include "ringmain/core/scripts.h"
 #include "ringmain/core/server.h"
 #include "ringmain/core/shared.h"
+#include "ringmain/core/throttle.h"
 #include "ringmain/core/topics.h"
 #include "ringmain/core/user.h"
 #include "ringmain/memcached/request_parser.h"
@@ -27,6 +29,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -117,9 +120,11 @@ class Pool {
     uint32_t clients = 0;                                      // of this worker
     List<ClientConn, &ClientConn::activity_link> by_activity;  // with client_idle_timeout only
     std::vector<Database> databases;
-    std::unique_ptr<Topics> topics;  // that clients are subscribed to; null until one is
-    uint64_t placements = 0;         // changes whenever a key may have moved, but in ramps
-    bool retired = false;            // of an earlier configuration: gets nothing new
+    std::unique_ptr<Topics> topics;        // that clients are subscribed to; null until one is
+    uint64_t placements = 0;               // changes whenever a key may have moved, but in ramps
+    TurnedOut closings{.what = "closed"};  // clients that are slow, or hold too much
+    TurnedOut refusals{.what = "refused", .throttle = Throttle(refusals_told_interval)};
+    bool retired = false;  // of an earlier configuration: gets nothing new
 
   private:
     // The servers that have keys, and where these live then.

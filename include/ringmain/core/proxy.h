@@ -30,7 +30,6 @@
 #include "ringmain/core/stores.h"
 #include "ringmain/core/streams.h"
 #include "ringmain/core/subscriptions.h"
-#include "ringmain/core/throttle.h"
 #include "ringmain/core/time_shift.h"
 
 #include <algorithm>
@@ -125,6 +124,7 @@ class Proxy {
     // Nothing of an earlier configuration is in use any more.
     [[nodiscard]] bool is_settled() const;
     [[nodiscard]] std::optional<Notice> take_notice();
+    void tell_untold();  // what there is to be told later, now: it ends
     // Whether a server went or came here since the last call: workers that sleep are to be told.
     [[nodiscard]] bool take_announcement();
 
@@ -244,8 +244,9 @@ class Proxy {
     void note_output(ClientConn& client, uint64_t size);
     void look_for_stalled();
     void tell_closing(const ClientConn& client, std::string_view why);
-    void tell_refusal(const Pool& pool, std::string_view peer, std::string_view why);
-    void tell_untold();
+    void tell_refusal(Pool& pool, std::string_view peer, std::string_view why);
+    void tell_one(TurnedOut&, const Pool&, std::string_view peer, std::string_view why);
+    void tell_untold(Pool& pool, bool at_once);
     void settle(ClientConn& client);
     void append_response(ClientConn& client, const Bytes* bytes, std::string_view tail);
 
@@ -367,8 +368,6 @@ class Proxy {
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;
-    Throttle closings_;                            // of clients that are slow, or hold too much
-    Throttle refusals_{Duration::millis(10'000)};  // of clients beyond a limit
     std::vector<std::unique_ptr<Pool>> pools_;
     std::vector<std::unique_ptr<Pool>> retired_;   // of an earlier configuration, still in use
     std::vector<std::unique_ptr<Pool>> finished_;  // not in use any more

@@ -6,13 +6,15 @@
 #include "ringmain/base/time.h"
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace ringmain::core {
 
 class Throttle {
   public:
-    explicit Throttle(Duration interval = Duration::millis(1000)) : interval_(interval) {}
+    explicit Throttle(Duration interval) : interval_(interval) {}
 
     // True: this one is to be told. False: it is counted.
     [[nodiscard]] bool admit(Instant now) {
@@ -31,6 +33,9 @@ class Throttle {
         return std::exchange(untold_, 0);
     }
 
+    // However early it is.
+    [[nodiscard]] uint64_t take_all() { return std::exchange(untold_, 0); }
+
     [[nodiscard]] bool has_untold() const { return untold_ > 0; }
 
     // When take_untold() is to be asked, after admit() was false.
@@ -40,6 +45,13 @@ class Throttle {
     Duration interval_;
     Instant next_at_ = {};
     uint64_t untold_ = 0;
+};
+
+// Clients of a pool that were refused, or closed.
+struct TurnedOut {
+    std::string_view what;
+    Throttle throttle = Throttle(Duration::millis(1000));
+    std::string why = {};  // of the last one that is untold
 };
 
 }  // namespace ringmain::core

@@ -598,8 +598,8 @@ TEST_CASE("of many clients that are closed the first is told, and later how many
     world.pass(600);
     REQUIRE(notices.size() == 2);
     CHECK(notices[1] ==
-          "21 more clients were closed in the last second, for being slow, for holding buffer "
-          "memory, or with a server that was lost in the middle of a response");
+          "pool main: 21 more clients were closed, the last one: slow client: 2724 bytes wait to "
+          "be taken, more than 1000 (client_output_limit)");
     world.pass(2000);
     close_some(1);
     REQUIRE(notices.size() == 3);
@@ -679,6 +679,53 @@ TEST_CASE("a connection that could not be tried is no failure of the server") {
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
 }
 
+TEST_CASE("of many clients that are refused each pool tells how many, whatever else happens") {
+    config::Config config;
+    for (const std::string name : {"a", "b"}) {
+        config.pools.push_back(redis_pool(1));
+        config.pools.back().name = name;
+        config.pools.back().client_connections = 1;
+    }
+    Loop loop(config, {});
+    const std::vector<std::string>& notices = loop.notices();
+    const auto batch_after = [&loop](int64_t ms) {
+        loop.advance(Duration::millis(ms));
+        loop.begin();
+        loop.end();
+    };
+    loop.begin();
+    for (const uint32_t pool : {0U, 1U}) {
+        CHECK(loop.accept(pool) != nullptr);
+        for (uint32_t i = 0; i < 2 + pool; ++i) {
+            CHECK(loop.accept(pool) == nullptr);
+        }
+    }
+    loop.end();
+    CHECK(notices.size() == 2);
+    // Deadlines of others come and go: nothing but this one wakes a worker that is idle.
+    const Instant at = loop.now() + Duration::millis(10'000);
+    for (int i = 0; i < 50; ++i) {
+        batch_after(100);
+        CHECK(loop.proxy().next_deadline() <= at);
+    }
+    CHECK(notices.size() == 2);
+    batch_after(5000);
+    REQUIRE(notices.size() == 4);
+    CHECK(notices[2] ==
+          "pool a: 1 more client was refused: 1 clients are connected to the pool, the limit of "
+          "its client_connections");
+    CHECK(notices[3] ==
+          "pool b: 2 more clients were refused, the last one: 1 clients are connected to the pool, "
+          "the limit of its client_connections");
+    // Nor are they lost when all of it ends.
+    loop.begin();
+    CHECK(loop.accept(1) == nullptr);
+    loop.proxy().tell_untold();
+    loop.end();
+    REQUIRE(notices.size() == 5);
+    CHECK(notices[4].starts_with("pool b: 1 more client was refused: "));
+}
+
 TEST_CASE("clients beyond what the descriptors allow are refused") {
     config::Pool pool = redis_pool(1);
     World world(pool, {.clients_max = 2});
@@ -694,7 +741,9 @@ TEST_CASE("clients beyond what the descriptors allow are refused") {
     world.pass(9'000);
     CHECK_FALSE(mentions(world.loop().notices(), " more "));
     world.pass(2'000);
-    CHECK(mentions(world.loop().notices(), "1 more client was refused"));
+    CHECK(mentions(world.loop().notices(),
+                   "1 more client was refused: 2 clients are connected, the limit of the "
+                   "descriptors of this process (ulimit -n, LimitNOFILE in the unit)"));
     world.drop(first);
     static_cast<void>(world.client());
     // A reload may leave more of them, or fewer.
