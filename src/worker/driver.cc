@@ -32,6 +32,11 @@ constexpr Duration clients_end_after = Duration::millis(1000);
 // with them.
 constexpr uint32_t buffers_at_first = 32;
 
+// At the end of a drain it is looked for what has arrived until so many looks in a row find
+// nothing: one may end a receive, the next begin it anew.
+constexpr int last_looks = 2;
+constexpr Duration last_look_max = Duration::millis(200);
+
 // More than a backlog usually holds. They may go on coming while those who wait are let in.
 constexpr uint32_t backlog_max = 65536;
 
@@ -94,10 +99,18 @@ void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
         if (draining_ && (is_drained() || now_ >= drain_until_)) stopping_ = true;
     }
     proxy_.tell_untold();
-    if (draining_ && now_ >= drain_until_) tell_cut_off();
-    round();  // what has arrived by now, without waiting
+    take_what_is_there();
     flush();
     ring_.submit_and_wait(Duration{});
+    if (draining_ && now_ >= drain_until_) tell_cut_off();
+}
+
+// What has arrived by now, and what that leads to: without waiting, and not for ever.
+void Driver::take_what_is_there() {
+    const Instant end = now_ + last_look_max;
+    for (int looks = 0; looks < last_looks && now_ < end;) {
+        looks = round() > 0 ? 0 : looks + 1;
+    }
 }
 
 // The time of a drain is over.
@@ -118,7 +131,7 @@ void Driver::tell_cut_off() const {
 }
 
 // One batch: everything that is ready goes in, everything that results goes out.
-void Driver::round() {
+uint32_t Driver::round() {
     flush();
     give_back_memory();
     refill_buffers();
@@ -143,6 +156,7 @@ void Driver::round() {
         log_.write(notice->good ? config::LogLevel::Notice : config::LogLevel::Warning,
                    notice->text);
     }
+    return count;
 }
 
 // For whoever looks from another thread.

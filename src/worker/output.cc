@@ -279,7 +279,7 @@ void shrink(std::vector<T>& list) {
 // keepalive finds nothing to ask. So a socket that has fallen silent is looked at once; a receive
 // that has not noticed what is there is begun anew.
 void Driver::nudge_quiet() {
-    if (watched_.empty() || now_ < look_again_at_) return;
+    if (watched_.empty() || now_ < look_again_at_ || stopping_) return;
     look_again_at_ = now_ + silence_limit;
     polled_.clear();
     polled_channels_.clear();

@@ -245,21 +245,33 @@ class InFlight(Ending):
         self.ends(within=5.0 + self.noise.worst(self.termed))
 
     def test_what_comes_in_the_last_batch_is_sent(self):
+        for pause, count in ((0.6, 1), (2.0, 1), (0.6, 100), (2.0, 100)):
+            with self.subTest(pause=pause, count=count):
+                self.last_batch(pause, count)
+
+    def last_batch(self, pause, count):
         self.begin("600ms")
+        clients = [self.client() for _ in range(count)]
+        if count > 1:
+            for client in clients:
+                client.call("WATCH", self.slow)  # each has its own connection to the server
         self.stopped()
-        client = self.client()
-        client.send(resp("GET", self.slow))
+        for client in clients:
+            client.send(resp("GET", self.slow))
         time.sleep(0.1)
         self.term()
         time.sleep(0.2)
         # The answer waits for it when it wakes up, and so does the end of its time.
         os.kill(self.proxy.pid, signal.SIGSTOP)
         os.kill(self.servers[1].pid, signal.SIGCONT)
-        wait_for(lambda: b"cmdstat_get:" in self.servers[1].call("INFO", "commandstats"), "the answer")
-        time.sleep(0.6)
+        wait_for(lambda: b"cmdstat_get:calls=%d," % count in
+                 self.servers[1].call("INFO", "commandstats"), "the answers")
+        time.sleep(pause)
         os.kill(self.proxy.pid, signal.SIGCONT)
-        self.same(client.read_until_closed(timeout=1), b"$-1\r\n")
-        self.ends(within=2.0 + self.noise.worst(self.termed))
+        for client in clients:
+            self.same(client.read_until_closed(timeout=1), b"$-1\r\n")
+        self.ends(within=pause + 1.5 + self.noise.worst(self.termed))
+        self.assertNotIn("cut off", self.proxy.log())
 
     def test_a_client_that_does_not_read_does_not_hold_it_up(self):
         self.begin("700ms")

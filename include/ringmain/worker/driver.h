@@ -108,7 +108,8 @@ class Driver {
     void on_time();
 
     // driver.cc: the loop and completions
-    void round();
+    uint32_t round();  // how much had happened
+    void take_what_is_there();
     void publish_counters();
     void tell_cut_off() const;
     void on_completion(const uring::Completion& done);
