@@ -68,8 +68,10 @@ void Proxy::take_bytes(ClientConn& client, Slice slice) {
             mark_dirty(client);  // enough may have come for the receive to be cancelled
             return;
         }
-        answer_error(
-            client, error_line(*client.pool, "out of buffer memory (buffer_memory)"), true);
+        answer_error(client,
+                     error_line(*client.pool, "out of buffer memory (buffer_memory)"),
+                     true,
+                     stats::Reason::Limit);
         return;
     }
     read_requests(client, slice);

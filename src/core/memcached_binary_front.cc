@@ -62,7 +62,7 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
         const bool is_too_large = frame.refusal == BinaryStatus::TooLarge;
         const stats::Reason reason = frame.hang_up  ? stats::Reason::Protocol
                                      : is_too_large ? stats::Reason::Limit
-                                                    : stats::Reason::Other;
+                                                    : stats::Reason::Request;
         proxy.answer_error(client, text_of(frame.refusal), frame.hang_up, reason);
         return Taken::Yes;
     }
@@ -97,7 +97,9 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
             break;
         case Rewritten::NoMemory:
             proxy.answer_error(client,
-                               error_line(*client.pool, "out of buffer memory; see buffer_memory"));
+                               error_line(*client.pool, "out of buffer memory; see buffer_memory"),
+                               false,
+                               stats::Reason::Limit);
             break;
     }
     return Taken::Yes;

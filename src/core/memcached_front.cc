@@ -262,17 +262,23 @@ void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, c
     } else if (words.what == "conns") {
         proxy.answer_error(client,
                            "CLIENT_ERROR ringmain: 'stats conns' of a server are ringmain's: ask "
-                           "it\r\n");
+                           "it\r\n",
+                           false,
+                           stats::Reason::Unsupported);
     } else if (is_of_one_server(words.what)) {
         proxy.answer_error(client,
                            "CLIENT_ERROR ringmain: 'stats " + words.what.substr(0, 16) +
-                               "' is per server: ask the server\r\n");
+                               "' is per server: ask the server\r\n",
+                           false,
+                           stats::Reason::Unsupported);
     } else if (words.what == "sizes_enable" || words.what == "sizes_disable") {
         // memcached answers it with a STAT line and no END, which nobody can tell from the
         // beginning of a longer answer.
         proxy.answer_error(client,
                            "CLIENT_ERROR ringmain: 'stats " + words.what +
-                               "' is not supported: ask each server itself\r\n");
+                               "' is not supported: ask each server itself\r\n",
+                           false,
+                           stats::Reason::Unsupported);
     } else {
         proxy.answer_error(client, "ERROR\r\n");
     }
@@ -302,7 +308,7 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
         RM_ASSERT(frame.verb == Verb::Invalid);
         if (!frame.removal.empty()) remove_unseen(proxy, client, frame.removal);
         const stats::Reason reason =
-            frame.is_too_large ? stats::Reason::Limit : stats::Reason::Other;
+            frame.is_too_large ? stats::Reason::Limit : stats::Reason::Request;
         proxy.answer_error(client, frame.answer, false, reason);
     }
 }

@@ -67,7 +67,7 @@ Taken RespFront::refuse_command(std::string_view name, std::string_view reason) 
 
 // What is refused between MULTI and EXEC makes EXEC refuse the rest.
 void RespFront::error(std::string_view line, stats::Reason reason) {
-    if (client_.special) client_.session->abort_transaction();
+    if (client_.special) client_.session->abort_transaction(reason);
     proxy_.answer_error(client_, line, false, reason);
 }
 
@@ -77,16 +77,22 @@ Taken RespFront::count_once(Taken taken) {
     return taken;
 }
 
-Taken RespFront::take() {
+// Of what is dropped nobody knows which command it is.
+void RespFront::refuse_unread() {
+    pool_.counters->commands[number_of(nullptr)].add(1);
     if (frame_.long_name) {
         refuse("the command's name is longer than " +
                std::to_string(pool_.resp_limits.name_size_max) + " bytes");
-        return Taken::Yes;
-    }
-    if (frame_.oversized) {
+    } else {
         refuse("request is larger than " + std::to_string(pool_.options->request_size_max) +
                    " bytes (request_size_max)",
                stats::Reason::Limit);
+    }
+}
+
+Taken RespFront::take() {
+    if (frame_.long_name || frame_.oversized) {
+        refuse_unread();
         return Taken::Yes;
     }
     const std::string_view name =
@@ -215,7 +221,7 @@ Taken RespFront::take_local(const Command& command) {
 // Or an answer that says that all are ejected.
 bool RespFront::has_server() {
     if (pool_.any_live()) return true;
-    if (client_.special) client_.session->abort_transaction();
+    if (client_.special) client_.session->abort_transaction(stats::Reason::NoServer);
     proxy_.refuse_forward(
         client_, error_line(pool_, proxy_.no_server_text(pool_)), stats::Reason::NoServer);
     return false;
@@ -452,7 +458,8 @@ Taken take_inline(Proxy& proxy,
     }
     Chain copy(proxy.blocks());
     if (!proxy.has_room_for(text.size()) || !copy.append_copy(text, nullptr)) {
-        proxy.answer_error(client, error_line(*client.pool, "out of buffer memory"));
+        proxy.answer_error(
+            client, error_line(*client.pool, "out of buffer memory"), false, stats::Reason::Limit);
         return Taken::Yes;
     }
     resp::RequestParser parser(resp::no_limits);
@@ -474,7 +481,7 @@ Taken take_frame(Proxy& proxy,
 
 void refuse_stream(Proxy& proxy, ClientConn& client, const resp::RequestParser& parser) {
     if (parser.error().empty()) {
-        proxy.answer_error(client, "", true);
+        proxy.answer_error(client, "", true, stats::Reason::Protocol);
         return;
     }
     proxy.answer_error(client,

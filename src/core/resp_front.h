@@ -37,6 +37,7 @@ class RespFront {
     Taken take();
 
   private:
+    void refuse_unread();
     Taken take_unknown(std::string_view name);
 
     // resp_forward.cc
@@ -84,7 +85,7 @@ class RespFront {
     [[nodiscard]] bool transaction_goes_apart(uint64_t size) const;
     Taken exec();
     [[nodiscard]] bool abort_transaction();
-    Taken abort_exec(const std::string& line);
+    Taken abort_exec(const std::string& line, stats::Reason reason);
     Taken refuse_exec(std::string_view why);
     Taken fail_exec(std::string_view why, stats::Reason reason);
     Taken refuse_arity(const Command& command);
@@ -126,7 +127,7 @@ class RespFront {
     [[nodiscard]] Place place(const Command& command, uint32_t* server);
     void refuse_crossing(const std::string& what,
                          bool may_be_emulated = false,
-                         stats::Reason reason = stats::Reason::Other);
+                         stats::Reason reason = stats::Reason::Unsupported);
     Taken forward_by_keys(const Command& command);
     Taken split(const Command& command);
     [[nodiscard]] bool has_large_part(uint32_t step);
@@ -143,7 +144,7 @@ class RespFront {
     void note(Request& request);
     void refuse(std::string_view text, stats::Reason reason = stats::Reason::Unsupported);
     Taken refuse_command(std::string_view name, std::string_view reason);
-    void error(std::string_view line, stats::Reason reason = stats::Reason::Other);
+    void error(std::string_view line, stats::Reason reason = stats::Reason::Request);
 
     // To be taken again when all earlier requests have their answers.
     [[nodiscard]] static Taken later() { return Taken::Later; }

@@ -85,7 +85,7 @@ void LocalAnswer::error(std::string_view text) {
 // What is not redis's is a limit of ringmain's here.
 void LocalAnswer::answer_error(std::string_view line) {
     const bool is_limit = line.starts_with("-ERR ringmain: ");
-    const stats::Reason reason = is_limit ? stats::Reason::Limit : stats::Reason::Other;
+    const stats::Reason reason = is_limit ? stats::Reason::Limit : stats::Reason::Request;
     proxy_.answer_error(client_, line, false, reason);
 }
 

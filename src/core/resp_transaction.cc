@@ -68,7 +68,7 @@ Taken RespFront::refuse_arity(const Command& command) {
 Taken RespFront::refuse_exec(std::string_view why) {
     static_cast<void>(proxy_.leases().session_of(client_));
     std::string line = "-EXECABORT Transaction discarded because of: ";
-    return abort_exec(line.append(why).append("\r\n"));
+    return abort_exec(line.append(why).append("\r\n"), stats::Reason::Request);
 }
 
 // Outside a transaction.
@@ -253,7 +253,7 @@ Taken RespFront::exec() {
     std::string why;
     stats::Reason reason = stats::Reason::Other;
     if (!may_execute(&why, &reason)) return fail_exec(why, reason);
-    if (session.aborted) return abort_exec(std::string(aborted_response));
+    if (session.aborted) return abort_exec(std::string(aborted_response), session.aborted_over);
     if (session.commands == 0 && session.watching == nullptr) {
         session.end_transaction();
         Leases::note_change(client_);
@@ -303,9 +303,9 @@ bool RespFront::abort_transaction() {
 }
 
 // Over what the client has said.
-Taken RespFront::abort_exec(const std::string& line) {
+Taken RespFront::abort_exec(const std::string& line, stats::Reason reason) {
     if (!abort_transaction()) return later();
-    proxy_.answer_error(client_, line);
+    proxy_.answer_error(client_, line, false, reason);
     return Taken::Yes;
 }
 

@@ -342,9 +342,16 @@ constexpr std::array metrics = {
            "requests from clients: those that only read (mg, whatever its flags), that write (a "
            "new expiry included, as of gat), and all other, scripts among them"},
     Metric{"commands", counter, "", "pool, command", write_commands,
-           "requests from clients by command, of those that ever came; unknown: no known command"},
+           "requests from clients by command, of those that ever came; unknown: no known command, "
+           "or one that was refused before it was read"},
     Metric{"request_errors", counter, "", "pool, reason", write_request_errors,
-           "requests that got an error from ringmain instead of a response"},
+           "requests that got an error from ringmain instead of a response. Of servers: timeout "
+           "(no answer in time), refused (no connection), reset (a connection or its answer was "
+           "lost), no_server (all are ejected). Of clients: request (their own mistake: "
+           "arguments, order, rights, a line that is no command), unsupported (not served, or "
+           "keys on several servers), protocol (what is no request, too). limit: one of "
+           "ringmain's, or of its memory. other: a server takes no transactions or not that "
+           "database, or answers do not fit, or a command in steps or turns was ended"},
     Metric{"forward_errors", counter, "", pool, of_pools<&V::forward_error>,
            "requests that could not be forwarded or whose server failed"},
     Metric{"transactions", counter, "", pool, of_pools<&V::transactions>,

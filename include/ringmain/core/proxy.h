@@ -177,7 +177,7 @@ class Proxy {
     void answer_error(ClientConn& client,
                       std::string_view text,
                       bool close_after = false,
-                      stats::Reason reason = stats::Reason::Other);
+                      stats::Reason reason = stats::Reason::Request);
     // The same, of a request that its server does not get. Empty when the client wants no answer.
     void refuse_forward(ClientConn& client, std::string_view text, stats::Reason reason);
     void count_error(const Pool& pool, stats::Reason reason);  // it is a request's response

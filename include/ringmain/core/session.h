@@ -57,8 +57,11 @@ struct Session {
                (subscriber != nullptr && subscriber->joining != nullptr);
     }
 
-    // A command was refused: EXEC will run nothing.
-    void abort_transaction() { aborted = in_transaction; }
+    // A command was refused: EXEC will run nothing, and counts as the first of these does.
+    void abort_transaction(stats::Reason reason) {
+        if (!aborted) aborted_over = reason;
+        aborted = in_transaction;
+    }
 
     void end_transaction() {
         in_transaction = false;
@@ -88,6 +91,7 @@ struct Session {
 
     bool in_transaction = false;
     bool aborted = false;
+    stats::Reason aborted_over = {};
     bool has_server = false;  // some command had a key
     uint32_t server = 0;      // its index, by the placement of then
     uint64_t placed = 0;      // Pool::placements of then, or when the first key was watched

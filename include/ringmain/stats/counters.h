@@ -23,10 +23,11 @@ enum class Reason : uint8_t {
     Unsupported,  // commands that ringmain does not serve, keys on several servers
     Protocol,     // no request of the protocol
     Limit,        // a limit of ringmain's
-    Other,
+    Request,      // the client's own mistake: arguments, order, rights, what is no command
+    Other,        // answers that do not fit, what a server refuses, what was ended half-way
 };
 
-inline constexpr uint32_t reason_count = 8;
+inline constexpr uint32_t reason_count = 9;
 
 // Of a protocol, by number; 0 is for what is no known command (core/counted_commands.h).
 inline constexpr uint32_t commands_max = 256;

@@ -67,7 +67,16 @@ enum class ServerState : uint8_t {
 
 inline constexpr std::array<std::string_view, 3> server_state_names = {"up", "down", "ejected"};
 inline constexpr std::array<std::string_view, reason_count> reason_names = {
-    "timeout", "refused", "reset", "no_server", "unsupported", "protocol", "limit", "other"};
+    "timeout",
+    "refused",
+    "reset",
+    "no_server",
+    "unsupported",
+    "protocol",
+    "limit",
+    "request",
+    "other",
+};
 
 [[nodiscard]] constexpr std::string_view name_of(ServerState state) {
     return server_state_names[static_cast<size_t>(state)];

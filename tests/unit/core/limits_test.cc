@@ -726,7 +726,7 @@ TEST_CASE("what a limit refuses is counted as that") {
     }
     CHECK(world.ask(client, resp({"CLIENT", "SETNAME", "a b"})).starts_with("-ERR Client names"));
     CHECK(errors(world, stats::Reason::Limit) == count);
-    CHECK(errors(world, stats::Reason::Other) == 1);
+    CHECK(errors(world, stats::Reason::Request) == 1);
 }
 
 TEST_CASE("memcached: what a limit refuses is counted as that") {
