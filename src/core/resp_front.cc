@@ -422,10 +422,9 @@ Taken take_array(Proxy& proxy,
                  const resp::RequestFrame& frame,
                  const Bytes& bytes) {
     if (frame.argument_count == 0 && !frame.oversized) return take_nothing(client);
-    if (client.replies != ClientConn::Replies::On) [[unlikely]] {
-        return take_mutely(proxy, client, frame, bytes);
-    }
-    const Taken taken = RespFront(proxy, client, frame, bytes).take();
+    const bool is_heard = client.replies == ClientConn::Replies::On;
+    const Taken taken = is_heard ? RespFront(proxy, client, frame, bytes).take()
+                                 : take_mutely(proxy, client, frame, bytes);
     if (frame.argument_count > scratch_arguments_max) [[unlikely]] {
         proxy.scratch().forget_arguments();
     }

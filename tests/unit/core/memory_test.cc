@@ -527,4 +527,19 @@ TEST_CASE("what a huge argument was looked at in goes back") {
     }
 }
 
+TEST_CASE("what many arguments were looked at in goes back, answered or not") {
+    World world(redis_pool(2), {.blocks = 4096});
+    Channel& client = world.client();
+    const std::string many = resp(std::vector<std::string>(core::scratch_arguments_max + 2, "a"));
+    const size_t name = many.find("$1\r\na\r\n");
+    const std::string request = many.substr(0, name) + "$6\r\nEXISTS\r\n" + many.substr(name + 7);
+    for (const char* mode : {"ON", "OFF", "SKIP"}) {
+        CAPTURE(mode);
+        world.ask(client, resp({"CLIENT", "REPLY", mode}) + request);
+        CHECK(world.proxy().scratch().arguments.capacity() == 0);
+        CHECK(world.proxy().scratch().servers.capacity() == 0);
+        world.ask(client, resp({"CLIENT", "REPLY", "ON"}));
+    }
+}
+
 }  // namespace ringmain::test
