@@ -21,14 +21,24 @@ namespace {
 
 // Why a server of an earlier configuration ends what nobody else may have.
 std::string_view end_of(const Server& server) {
-    if (!server.is_remade) return "is not configured any more";
-    return "has new connections after a reload (server_connections or redis_db)";
+    switch (server.remade) {
+        case Server::Remade::No:
+            break;
+        case Server::Remade::Connections:
+            return "has new connections after a reload (server_connections or redis_db)";
+        case Server::Remade::Credentials:
+            return "has new connections after a reload (its user or password)";
+    }
+    return "is not configured any more";
 }
 
-// A connection to the one is as good as one to the other, which is a server of `pool`.
-bool is_same_server(const Server& a, const config::Pool& pool, const config::Server& b) {
-    return a.options().address == b.address && a.options().ring_name == b.ring_name &&
-           a.pool().options->credentials_of(a.options()) == pool.credentials_of(b);
+bool is_same_server(const config::Server& a, const config::Server& b) {
+    return a.address == b.address && a.ring_name == b.ring_name;
+}
+
+// The one is a server of an earlier configuration, the other of `pool`.
+bool has_same_credentials(const Server& a, const config::Pool& pool, const config::Server& b) {
+    return a.pool().options->credentials_of(a.options()) == pool.credentials_of(b);
 }
 
 bool speaks_alike(const config::Pool& a, const config::Pool& b) {
@@ -39,8 +49,7 @@ bool speaks_alike(const config::Pool& a, const config::Pool& b) {
 // Every key lives where it lived, in the database where it was (speaks_alike).
 bool places_alike(const config::Pool& a, const config::Pool& b) {
     const auto is_same = [](const config::Server& one, const config::Server& other) {
-        return one.address == other.address && one.ring_name == other.ring_name &&
-               one.weight == other.weight;
+        return is_same_server(one, other) && one.weight == other.weight;
     };
     return a.placement.hash == b.placement.hash &&
            a.placement.distribution == b.placement.distribution &&
@@ -155,11 +164,15 @@ void Proxy::take_servers(Pool& old_pool, Pool& pool) {
         const config::Server& wanted = pool.options->servers[i];
         const auto found =
             std::find_if(old_pool.servers.begin(), old_pool.servers.end(), [&](const auto& server) {
-                return is_same_server(*server, *pool.options, wanted);
+                return is_same_server(server->options(), wanted);
             });
         if (found == old_pool.servers.end()) continue;
+        if (!has_same_credentials(**found, *pool.options, wanted)) {
+            (*found)->remade = Server::Remade::Credentials;
+            continue;
+        }
         if (!is_alike) {
-            (*found)->is_remade = true;
+            (*found)->remade = Server::Remade::Connections;
             subscriptions_.hand_over(**found, *pool.servers[i]);
             continue;
         }

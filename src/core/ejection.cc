@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "access_reasons.h"
 #include "front.h"
 
 namespace ringmain::core {
@@ -27,9 +28,7 @@ bool is_excused(const ServerConn& conn, std::string_view answer) {
 }
 
 std::string password_text(std::string_view answer) {
-    return std::string(
-               "wants a password that it was not given (redis_auth, or password of the server): ")
-        .append(answer);
+    return std::string(password_wanted).append(answer);
 }
 
 // It serves those that it has, ours among them.

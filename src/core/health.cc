@@ -1,5 +1,9 @@
 #include "ringmain/core/health.h"
 
+#include <algorithm>
+
+#include "access_reasons.h"
+
 namespace ringmain::core {
 
 Health::Verdict Health::on_failure(const Failure& failure, const Rules& rules) {
@@ -47,6 +51,16 @@ bool Health::readmit(Instant now, std::string_view reason) {
     trouble_.store(0, std::memory_order_release);
     retry_at_.store(0, std::memory_order_relaxed);
     return change(State::Alive, now, reason);
+}
+
+void Health::follow(const Health& other) {
+    ejections_.store(std::max(ejections(), other.ejections()), std::memory_order_relaxed);
+    const std::string reason = other.change_reason();
+    if (other.changed_at() <= changed_at() || is_over_access(reason)) return;
+    change_reason_.write(reason);
+    last_error_.write(other.last_error());
+    changed_at_.store(other.changed_at().ns, std::memory_order_release);
+    state_.store(other.state(), std::memory_order_release);
 }
 
 bool Health::take_turn(Instant now, Instant until) {

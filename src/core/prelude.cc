@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <string>
 
+#include "access_reasons.h"
 #include "front.h"
 #include "meta_sets.h"
 
@@ -36,12 +37,8 @@ std::string origin_of(const Server& server) {
 
 std::string refused_text(const Server& server, const std::string& answer) {
     const std::string_view user = credentials_of(server).user;
-    std::string text = "refused ";
-    if (user.empty()) {
-        text += "the password";
-    } else {
-        text.append("user '").append(user).append("' or its password");
-    }
+    std::string text(user.empty() ? password_refused : user_refused);
+    if (!user.empty()) text.append(user).append("' or its password");
     return text + " (" + origin_of(server) + "): " + answer;
 }
 
@@ -77,7 +74,7 @@ std::string reason_of(ServerConn::Said command,
     }
     const std::string number = std::to_string(conn.database);
     if (is_transient(answer)) return "does not choose database " + number + " now: " + shown;
-    return "refused the database (redis_db = " + number + "): " + shown;
+    return std::string(database_refused).append(number).append("): ").append(shown);
 }
 
 }  // namespace

@@ -8,6 +8,23 @@ Shared::Shared(const config::Config& config, uint32_t workers) : workers_(worker
     pools = pools_of(config);
 }
 
+// What is known of it with the user, the password and the database that the pool gives it. With new
+// ones it begins anew, but for an ejection that had another reason.
+ServerShared& Shared::access(KnownServer& known,
+                             const config::Pool& pool,
+                             const config::Server& server) {
+    const config::Credentials own = pool.credentials_of(server);
+    const auto [place, is_new] = known.by_access.try_emplace(
+        Access(own.user, own.password, pool.redis_db), known.number, known.counters);
+    ServerShared& found = place->second;
+    if (is_new) {
+        for (const auto& [_, before] : known.by_access) {
+            found.health.follow(before.health);
+        }
+    }
+    return found;
+}
+
 std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
     std::vector<PoolShared> result;
     for (const config::Pool& pool : config.pools) {
@@ -20,7 +37,7 @@ std::vector<PoolShared> Shared::pools_of(const config::Config& config) {
             const ServerKey key = {pool_key, server.ring_name, server.address};
             const auto [place, is_new] = servers_by_key_.try_emplace(key, workers_, last_number_);
             if (is_new) last_number_ += 1;
-            shared.servers.push_back(&place->second);
+            shared.servers.push_back(&access(place->second, pool, server));
         }
     }
     return result;
@@ -42,7 +59,11 @@ void Shared::forget_others(const std::vector<const std::vector<PoolShared>*>& us
     std::erase_if(pools_by_key_, is_unused);
     std::erase_if(scripts_by_pool_, is_unused);
     std::erase_if(hearers_by_pool_, is_unused);
-    std::erase_if(servers_by_key_, is_unused);
+    for (auto& [_, known] : servers_by_key_) {
+        std::erase_if(known.by_access, is_unused);
+    }
+    std::erase_if(servers_by_key_,
+                  [](const auto& entry) { return entry.second.by_access.empty(); });
 }
 
 }  // namespace ringmain::core

@@ -3,6 +3,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 from harness import Case, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
 from wire import RespClient, bulk, resp
@@ -60,6 +61,25 @@ class Reload(Case):
         for name in pools:
             with proxy.client(name) as client:
                 self.same(client.call("GET", "a"), bulk("1"))
+
+    def test_what_a_wrong_password_did_ends_with_it(self):
+        server = self.use(RedisServer(["--requirepass", "right"]))
+        for workers in (1, 2):
+            with self.subTest(workers=workers):
+                def having(password):
+                    return [{"address": server.address, "name": "s0", "password": password}]
+
+                proxy = self.start(workers, servers=having("wrong"))
+                clients = [proxy.client() for _ in range(4)]
+                for _ in range(5):
+                    for _ in range(20):
+                        for client in clients:
+                            self.assertIn(b"refused the password", client.call("GET", "a"))
+                        time.sleep(0.02)
+                    self.reload(servers=having("right"))
+                    for client in clients:
+                        self.same(client.call("GET", "a"), b"$-1\r\n")
+                    self.reload(servers=having("wrong"))
 
     def test_a_server_is_added_and_removed_under_load(self):
         for workers in (1, 2):

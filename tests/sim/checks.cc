@@ -124,6 +124,8 @@ bool World::check_ejected(const Worker& worker, const core::Server& server) {
     const uint32_t number = number_of(server.options().ring_name);
     if (worker.was_live.empty() || worker.was_live[truth.index][number]) return true;
     if (truth.directory.live()[number]) return true;
+    // Of two configurations that ask for other databases, or as other users, each has its own.
+    if (server.health().accepts_traffic()) return true;
     for (const auto& conn : server.connections()) {
         for (const core::Fragment* fragment = conn->fragments.front(); fragment != nullptr;
              fragment = fragment->next) {

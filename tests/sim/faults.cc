@@ -20,6 +20,7 @@ constexpr Text of_server[] = {
     {"is ejected: ", Any | Moved},
     {"is not configured any more", Moved},
     {"has new connections after a reload (server_connections or redis_db)", Moved},
+    {"has new connections after a reload (its user or password)", Moved},
     {"is loading its data (eject_on_loading)", Loading},
     {"did not answer a new connection within ", Slow | Vanish},
     {"answered a probe with '", Loading | WrongShape},

@@ -266,6 +266,7 @@ void World::adopt(Worker& worker) {
     for (size_t i = 0; i < realms_.size(); ++i) {
         realms_[i].learn(shared[i], config->pools[i]);
         realms_[i].open_door(index_of(worker), config->pools[i], now_);
+        static_cast<void>(follow_health(realms_[i]));  // which may be another one now
     }
     note_configs();
 }

@@ -66,6 +66,10 @@ class Health {
     // A probe succeeded. False when the server was in already.
     [[nodiscard]] bool readmit(Instant now, std::string_view reason);
 
+    // Of a new one: what is known of the same server by another user or password, or of another
+    // database. It is out where that is, unless it was over these.
+    void follow(const Health& other);
+
     [[nodiscard]] State state() const { return state_.load(std::memory_order_acquire); }
 
     [[nodiscard]] bool accepts_traffic() const { return state() != State::Ejected; }

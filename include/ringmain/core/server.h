@@ -108,8 +108,10 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     // For the Proxy, which follows Health once per batch: whether keys are placed here.
     bool live = true;
-    // Of an earlier configuration: the next one has it, too, with connections of its own.
-    bool is_remade = false;
+    // Of an earlier configuration: the next one has it, too, with connections of its own, for
+    // another number or database of these, or as another user.
+    enum class Remade : uint8_t { No, Connections, Credentials };
+    Remade remade = Remade::No;
     // What this worker has heard of it.
     Silence silence;
     // Live, and not silent. Call note_change() after a change of either.

@@ -4,9 +4,12 @@
 // they guard: each worker writes counters of its own, and Health makes one decision per server that
 // all of them follow.
 //
-// A server that a new configuration has too keeps its object, so that its health and its counters
-// outlive a reload, and workers that have not adopted the new one yet agree with those that have.
-// One that no configuration in use has any more is forgotten: should it come back, it begins anew.
+// A server that a new configuration has too keeps its counters, and its health where it is asked
+// for the same database by the same user with the same password: that outlives a reload, and
+// workers that have not adopted the new one yet agree with those that have. Else its health begins
+// anew, and what those still find out with what was corrected holds for nobody else; but a server
+// that is out for another reason stays out. One that no configuration in use has any more is
+// forgotten: should it come back, it begins anew.
 
 #pragma once
 
@@ -28,11 +31,12 @@
 namespace ringmain::core {
 
 struct ServerShared {
-    ServerShared(uint32_t workers, uint32_t place) : number(place), counters(workers) {}
+    ServerShared(uint32_t place, std::vector<stats::ServerCounters>& figures)
+        : number(place), counters(figures) {}
 
     uint32_t number;  // the worker whose turn it is probes it: the number modulo workers
     Health health;
-    std::vector<stats::ServerCounters> counters;  // by worker
+    std::vector<stats::ServerCounters>& counters;  // by worker
 };
 
 // A pool of one configuration. The objects it points to are the Shared's.
@@ -78,6 +82,20 @@ class Shared {
     // Counters of commands mean something within one protocol only.
     using PoolKey = std::pair<std::string, config::Protocol>;
     using ServerKey = std::tuple<PoolKey, std::string, config::Address>;
+    // User, password, redis_db.
+    using Access = std::tuple<std::string, std::string, uint32_t>;
+
+    struct KnownServer {
+        KnownServer(uint32_t workers, uint32_t place) : number(place), counters(workers) {}
+
+        uint32_t number;
+        std::vector<stats::ServerCounters> counters;  // by worker
+        std::map<Access, ServerShared> by_access;
+    };
+
+    [[nodiscard]] static ServerShared& access(KnownServer& known,
+                                              const config::Pool& pool,
+                                              const config::Server& server);
 
     uint32_t workers_;
     std::atomic<uint64_t> epoch_ = 1;
@@ -86,7 +104,7 @@ class Shared {
     std::map<PoolKey, std::vector<stats::PoolCounters>> pools_by_key_;
     std::map<std::string, Scripts, std::less<>> scripts_by_pool_;
     std::map<std::string, std::deque<Hearers>, std::less<>> hearers_by_pool_;
-    std::map<ServerKey, ServerShared> servers_by_key_;
+    std::map<ServerKey, KnownServer> servers_by_key_;
     uint32_t last_number_ = 0;
 };
 

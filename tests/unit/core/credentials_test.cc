@@ -229,6 +229,89 @@ TEST_CASE("at a reload the servers whose credentials changed are connected to an
     CHECK(world.loop().notices().empty());
 }
 
+TEST_CASE("what waits is told that the server has another user or password, not that it is gone") {
+    World world(mixed_pool());
+    prepare(world);
+    Channel& client = known_client(world);
+    Channel& watching = known_client(world);
+    const std::string key = world.key_on(1);
+    CHECK(world.ask(watching, resp({"WATCH", key})) == "+OK\r\n");
+    world.server(1).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"BLPOP", key, "0"})) == "");
+    config::Pool changed = mixed_pool();
+    changed.servers[1].password = "new";
+    world.server(1).redis.password = "new";
+    world.adopt({changed});
+    world.pass(1500);
+    const std::string why =
+        "server s1 (10.0.0.1:7001) has new connections after a reload (its user "
+        "or password)";
+    CHECK(World::heard(client) == error(why));
+    world.server(1).mood = Mood::Up;
+    CHECK(world.ask(watching, resp({"MULTI"}) + resp({"GET", key}) + resp({"EXEC"})).find(why) !=
+          std::string::npos);
+}
+
+TEST_CASE("what failed over a password or a database does not fail when a reload corrects it") {
+    for (const bool is_password : {false, true}) {
+        CAPTURE(is_password);
+        config::Pool pool = redis_pool(1);
+        pool.redis_db = is_password ? 0 : 99;
+        pool.servers[0].password = is_password ? "wrong" : "";
+        pool.auto_eject_hosts = true;
+        pool.server_failure_limit = 3;
+        World world(pool);
+        world.server(0).redis.password = is_password ? "right" : "";
+        world.server(0).redis.has_databases = is_password;
+        Channel& client = world.client();
+        for (int i = 0; i < 20; ++i) {
+            CHECK(world.ask(client, resp({"GET", "a"})).starts_with("-ERR ringmain: "));
+            world.pass(100);
+        }
+        const uint64_t ejections = world.health(0).ejections();
+        CHECK(ejections > 0);
+        CHECK(server_counters(world, 0).err.get() > 0);
+        config::Pool corrected = pool;
+        corrected.redis_db = 0;
+        corrected.servers[0].password = is_password ? "right" : "";
+        world.server(0).redis.has_databases = true;
+        world.adopt({corrected});
+        CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+        CHECK(server_counters(world, 0).err.get() > 0);  // they go on
+        CHECK(!world.health(0).is_down());
+        CHECK(world.health(0).failures() == 0);
+        // A worker that has not adopted it yet goes on with what it knows.
+        core::Shared& shared = world.loop().process().shared;
+        CHECK(shared.pools[0].servers[0]->health.failures() > 0);
+        CHECK(shared.pools[0].servers[0]->number == world.proxy().pools()[0]->servers[0]->number());
+    }
+}
+
+TEST_CASE("a server that is out for another reason stays out though its password changes") {
+    config::Pool pool = redis_pool(2);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    pool.server_retry_timeout_ms = 1000;
+    World world(pool);
+    world.server(0).mood = Mood::Refusing;
+    Channel& client = world.client();
+    const std::string key = world.key_on(0);
+    CHECK(world.ask(client, resp({"GET", key})).find("refused") != std::string::npos);
+    CHECK(!world.health(0).accepts_traffic());
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    pool.servers[0].password = "new";
+    world.server(0).redis.password = "new";
+    world.adopt({pool});
+    CHECK(!world.health(0).accepts_traffic());
+    CHECK(world.health(0).change_reason() == "refused the connection");
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    world.server(0).mood = Mood::Up;
+    world.pass(1500);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.ask(client, resp({"GET", key})) == "$-1\r\n");
+    world.loop().notices().clear();
+}
+
 TEST_CASE("who is subscribed stays so while its server's credentials change") {
     World world(mixed_pool());
     prepare(world);
