@@ -3,6 +3,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/stats/printable.h"
 
 #include <algorithm>
 #include <utility>
@@ -29,6 +30,21 @@ bool is_excused(const ServerConn& conn, std::string_view answer) {
 
 std::string password_text(std::string_view answer) {
     return std::string(password_wanted).append(answer);
+}
+
+std::string shown_text(std::string_view said) {
+    constexpr size_t size_max = 100;
+    std::string text;
+    for (const char byte : said) {
+        const std::string shown = stats::printable({&byte, 1});
+        if (text.size() + shown.size() > size_max) return text + "...";
+        text += shown;
+    }
+    return text;
+}
+
+std::string crowded_text(std::string_view answer) {
+    return std::string(crowded_reason).append(shown_text(answer));
 }
 
 // It serves those that it has, ours among them.
@@ -267,7 +283,7 @@ void Proxy::end_probe(ServerConn& probe, const std::string& answer) {
         const bool counts = !is_excused(probe, answer);
         lose(probe,
              wants_password(answer) ? password_text(answer)
-                                    : "answered a probe with '" + answer + "'",
+                                    : "answered a probe with '" + shown_text(answer) + "'",
              counts ? Blame::Server : Blame::Us);
         return;
     }

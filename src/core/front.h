@@ -79,6 +79,15 @@ inline constexpr std::string_view token_reason =
 
 inline constexpr std::string_view not_asked_for = "sent a value for a key that was not asked for";
 
+// Whether a memcached's response, of which the first line is there, may answer what waits for it.
+[[nodiscard]] bool may_answer(const ServerConn& conn, const memcached::ResponseFrame& frame);
+
+// Whether it names a key that this one was not asked for: of several values the first.
+[[nodiscard]] bool names_another(Proxy& proxy,
+                                 const Fragment& fragment,
+                                 const memcached::ResponseFrame& frame,
+                                 const Bytes& bytes);
+
 // Of a get of which several values have come: whether they are more than its keys.
 [[nodiscard]] bool has_too_many(const ServerConn& conn, uint32_t values);
 
@@ -118,9 +127,10 @@ inline constexpr std::string_view loading_reason = "is loading its data (eject_o
 
 inline constexpr std::string_view crowded_reason = "takes no more connections: ";
 
-[[nodiscard]] inline std::string crowded_text(std::string_view answer) {
-    return std::string(crowded_reason).append(answer);
-}
+[[nodiscard]] std::string crowded_text(std::string_view answer);
+
+// What a server said, in a text of ours: printable, and not all of it.
+[[nodiscard]] std::string shown_text(std::string_view said);
 
 // What gives up whatever a connection watches.
 inline constexpr std::string_view unwatch_request = "*1\r\n$7\r\nUNWATCH\r\n";

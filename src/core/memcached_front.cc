@@ -349,13 +349,18 @@ bool is_local(const RequestFrame& frame, const Bytes& bytes) {
            frame.verb == Verb::Quit || frame.verb == Verb::Invalid;
 }
 
-// Whether a response may say whose it is. In base64 a server may write the key in another way.
+// Whether a response may say whose it is.
 bool names_key(const RequestFrame& frame) {
-    const bool is_meta = frame.verb >= Verb::MetaGet && frame.verb <= Verb::MetaArithmetic;
-    return frame.verb <= Verb::Gats || (is_meta && !frame.base64_key);
+    return frame.verb <= Verb::Gats || frame.verb >= Verb::MetaGet;
 }
 
-// What its answer is compared with (Proxy::has_key).
+// Whether what it says is compared in any case. To a key in base64 a server may answer in another
+// way, and says so where that is base64.
+bool is_compared(const RequestFrame& frame) {
+    return !frame.base64_key || frame.verb == Verb::MetaDebug;
+}
+
+// What its answer is compared with (are_asked).
 void keep_line(Proxy& proxy, Request& request, const RequestFrame& frame, const Bytes& bytes) {
     const uint32_t begin = frame.keys[0].offset;
     const bool kept = bytes.append_to(
@@ -371,7 +376,7 @@ void note_frame(const Proxy& proxy,
                 std::string_view placed_key) {
     describe(request, frame);
     if (!names_key(frame)) return;
-    request.only.keys = frame.key_count;
+    request.only.keys = is_compared(frame) ? frame.key_count : 0;
     request.only.key_hash = proxy.key_check_hash(placed_key);
 }
 

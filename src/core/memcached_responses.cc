@@ -15,15 +15,25 @@
 
 namespace ringmain::core {
 
-// A get of which values come and no END would have neither an end nor a limit of time: they move.
-bool has_too_many(const ServerConn& conn, uint32_t values) {
-    return conn.prelude_answers > 0 || values > conn.fragments.front()->keys;
+namespace {
+
+// Figures, or the one word that is said instead.
+bool fits_stats(StatsKind kind, const memcached::ResponseFrame& frame) {
+    if (frame.kind == memcached::ResponseKind::Error) return true;
+    if (kind == StatsKind::Reset) return memcached::is_word(frame, "RESET");
+    if (kind == StatsKind::DetailSwitch) return memcached::is_word(frame, "OK");
+    return frame.kind != memcached::ResponseKind::Line;
 }
 
-// The first value of a get's response is for a key that this server was asked for.
-bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
+bool fits_request(const Request& request, const memcached::ResponseFrame& frame) {
+    return memcached::fits(request.verb, frame) &&
+           (request.verb != memcached::Verb::Stats || fits_stats(request.stats_kind, frame));
+}
+
+// This server was asked for it: of a get's response the first value's.
+bool has_key(const Proxy& proxy, const Fragment& fragment, std::string_view key) {
     Join* join = fragment.request->join;
-    if (fragment.keys == 1) return key_check_hash(key) == fragment.key_hash;
+    if (fragment.keys <= 1) return proxy.key_check_hash(key) == fragment.key_hash;
     if (join == nullptr) return true;  // as each of its values (are_asked)
     std::string scratch;
     KeyPlace next = join->named;
@@ -39,6 +49,37 @@ bool Proxy::has_key(const Fragment& fragment, std::string_view key) const {
         return true;
     }
     return false;
+}
+
+}  // namespace
+
+bool may_answer(const ServerConn& conn, const memcached::ResponseFrame& frame) {
+    if (conn.prelude_answers > 0) return memcached::fits(memcached::Verb::Version, frame);
+    const Fragment& head = *conn.fragments.front();
+    return head.special == Special::Version ? memcached::fits(memcached::Verb::Version, frame)
+                                            : fits_request(*head.request, frame);
+}
+
+bool names_another(Proxy& proxy,
+                   const Fragment& fragment,
+                   const memcached::ResponseFrame& frame,
+                   const Bytes& bytes) {
+    if (frame.first_key.size == 0 || !is_wanted(fragment)) return false;
+    const bool compares = fragment.keys > 0 || (frame.key_is_base64 && fragment.key_hash != 0);
+    const auto has = [&](const memcached::ResponseFrame& said) {
+        return has_key(proxy, fragment, memcached::named_key(said, bytes, proxy.scratch().text));
+    };
+    if (!compares || has(frame)) return false;
+    if (fragment.request->verb != memcached::Verb::MetaDebug) return true;
+    // `me` does not say in which way it writes the key.
+    memcached::ResponseFrame in_base64 = frame;
+    in_base64.key_is_base64 = true;
+    return !has(in_base64);
+}
+
+// A get of which values come and no END would have neither an end nor a limit of time: they move.
+bool has_too_many(const ServerConn& conn, uint32_t values) {
+    return conn.prelude_answers > 0 || values > conn.fragments.front()->keys;
 }
 
 // All of those, of a get whose keys lie on one server. They come in the order of the keys; whose do
@@ -83,6 +124,14 @@ bool is_read(const Fragment& fragment) {
            (verb <= memcached::Verb::Gats || verb == memcached::Verb::MetaGet);
 }
 
+// What stands before an error is not told to who has the answers of other servers as well, nor to
+// who has no words for both.
+bool tells_error_alone(const Fragment& fragment) {
+    if (!is_wanted(fragment)) return false;
+    const Request& request = *fragment.request;
+    return request.join != nullptr || request.client->binary != nullptr;
+}
+
 constexpr std::string_view dropped_reason =
     "had no memory for a response and dropped those before it: raise its read_buf_mem_limit, or "
     "ask for fewer values at once";
@@ -109,15 +158,13 @@ void Proxy::answer_head(ServerConn& conn,
                         const memcached::ResponseFrame& frame,
                         const Bytes& bytes) {
     const Fragment& head = *conn.fragments.front();
-    const bool is_error = frame.kind == memcached::ResponseKind::Error;
     if (head.special == Special::Version) [[unlikely]] {
         MetaSets(*this).on_answer(conn, frame, bytes);
         return;
     }
-    const memcached::Verb verb = head.request->verb;
     // A line may have been joined after a server had begun to answer what it could not know yet.
     const bool is_shared = head.in_line > 1;
-    if (!memcached::fits(verb, frame) || frame.singly != is_shared) {
+    if (!fits_request(*head.request, frame) || frame.singly != is_shared) {
         lose(conn, "sent a response that does not fit the request");
         return;
     }
@@ -125,12 +172,33 @@ void Proxy::answer_head(ServerConn& conn,
         on_shared_response(conn, frame, bytes);
         return;
     }
-    const bool names_key = head.keys > 0 && frame.first_key.size > 0;
-    if (is_wanted(head) && names_key &&
-        !has_key(head, memcached::named_key(frame, bytes, scratch_.text))) {
+    if (names_another(*this, head, frame, bytes)) {
         lose(conn, not_asked_for);
         return;
     }
+    if (frame.error_size > 0 && tells_error_alone(head)) [[unlikely]] {
+        // Of a response that was passed on as it came no more than the end of it is there.
+        const uint32_t size = std::min(frame.error_size, bytes.size());
+        Chain error(*blocks_);
+        if (!bytes.append_to(error, {.offset = bytes.size() - size, .size = size}, &kept_)) {
+            give_up(*head.request->client);
+        }
+        memcached::ResponseFrame alone;
+        alone.size = size;
+        alone.kind = memcached::ResponseKind::Error;
+        take_fitting(conn, alone, Bytes(error));
+        return;
+    }
+    take_fitting(conn, frame, bytes);
+}
+
+// It is one to the head.
+void Proxy::take_fitting(ServerConn& conn,
+                         const memcached::ResponseFrame& frame,
+                         const Bytes& bytes) {
+    const Fragment& head = *conn.fragments.front();
+    const memcached::Verb verb = head.request->verb;
+    const bool is_error = frame.kind == memcached::ResponseKind::Error;
     bool runs_data = is_error && memcached::is_before_data(verb, frame);
     if (verb == memcached::Verb::MetaSet) [[unlikely]] {
         runs_data = MetaSets(*this).note_answer(conn, is_error, bytes);

@@ -63,7 +63,7 @@ std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
     std::string text = "sent bytes that nobody asked for";
     if (conn.spoke_since_connect && !Streams::is_leaving(conn)) return text;
     const std::string_view line = bytes.substr(0, std::min(bytes.find('\r'), bytes.size()));
-    if (is_full(line)) return crowded_text(stats::printable(line.substr(0, shown_max)));
+    if (is_full(line)) return crowded_text(line);
     text += ": \"";
     text += stats::printable(line.substr(0, shown_max));
     text += line.size() > shown_max ? "...\"" : "\"";
@@ -105,8 +105,19 @@ bool has_unasked(const ServerConn& conn, const memcached::ResponseFrame& frame) 
     return frame.value_count > 1 && has_too_many(conn, frame.value_count);
 }
 
-bool breaks_off(const ServerConn& conn, const memcached::ResponseFrame& frame) {
-    return conn.streaming && !Streams::goes_on(conn, frame);
+// What is not there as a whole would be kept up to its end, which need not come; and the beginning
+// of what streams has left.
+bool is_astray(const ServerConn& conn, const memcached::ResponseFrame& frame, ParseStatus status) {
+    const bool is_whole = status == ParseStatus::Complete && !conn.streaming;
+    return !is_whole && frame.size > 0 && !may_answer(conn, frame);
+}
+
+// The same of a part of a split request, by its first byte.
+bool is_astray(const ServerConn& conn, const resp::ResponseFrame& frame, ParseStatus status) {
+    if (status == ParseStatus::Complete || conn.prelude_answers > 0) return false;
+    const Fragment& head = *conn.fragments.front();
+    const bool is_part = head.request->join != nullptr && head.special == Special::No;
+    return is_part && is_wanted(head) && !may_fit_join(*head.request, frame.type);
 }
 
 void keep_first_words(Chain& partial, Slice slice) {
@@ -238,10 +249,10 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
                 return;
             }
             if (!continue_shared(conn, parser, status)) return;
-            if (breaks_off(conn, parser.frame())) {
-                lose(conn, "sent a response that does not fit the request");
-                return;
-            }
+        }
+        if (is_astray(conn, parser.frame(), status)) {
+            lose(conn, "sent a response that does not fit the request");
+            return;
         }
 
         const auto consumed = static_cast<uint32_t>(fed.consumed);

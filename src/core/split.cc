@@ -70,6 +70,26 @@ void order_keys(Join& join, Scratch& scratch) {
     }
 }
 
+bool may_fit_join(const Request& request, char type) {
+    constexpr int64_t elements_of_page = 2;
+    const bool is_error = type == '-' || type == '!';
+    if (is_error || type == '\0' || type == '>') return true;  // or nobody knows yet
+    switch (request.policy) {
+        case ResponsePolicy::One:
+        case ResponsePolicy::Script:
+            return true;
+        case ResponsePolicy::PerKey:
+            return type == '*';
+        case ResponsePolicy::AggSum:
+            return type == ':';
+        case ResponsePolicy::AllSucceeded:
+            return type == '+';
+        case ResponsePolicy::Gathered:
+            return fits_gather(request.gathering, {.type = type, .number = elements_of_page});
+    }
+    return false;
+}
+
 bool fits_join(ResponsePolicy policy,
                const Fragment& fragment,
                const resp::ResponseFrame& frame,

@@ -26,6 +26,9 @@ namespace ringmain::core {
 // the first fragment, then those of the second one, ..., each in their order.
 void order_keys(Join& join, Scratch& scratch);
 
+// Whether a response that begins so, '\0' where that is not known, can become one that fits_join().
+[[nodiscard]] bool may_fit_join(const Request& request, char type);
+
 // A fragment's response has the shape that its join can use; an error always has.
 [[nodiscard]] bool fits_join(ResponsePolicy policy,
                              const Fragment& fragment,

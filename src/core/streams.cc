@@ -75,9 +75,7 @@ bool Streams::is_asked_for(const ServerConn& conn, const memcached::ResponsePars
     const bool is_shared = head.in_line > 1;
     if (!memcached::fits(verb, frame) || frame.singly != is_shared) return false;
     if (is_shared) return parser.in_single_value();  // and its owner is the head
-    if (head.keys == 0 || frame.first_key.size == 0) return true;
-    return proxy_->has_key(
-        head, memcached::named_key(frame, Bytes(conn.partial), proxy_->scratch().text));
+    return !names_another(*proxy_, head, frame, Bytes(conn.partial));
 }
 
 void Streams::begin_moving(ServerConn& conn) {
@@ -331,11 +329,6 @@ void Streams::pass_on(ServerConn& conn, Slice slice) {
     }
     conn.streamed += slice.size;
     if (has_turn) note_output(conn, client, slice.size);
-}
-
-bool Streams::goes_on(const ServerConn& conn, const memcached::ResponseFrame& frame) {
-    const Fragment& head = *conn.fragments.front();
-    return memcached::fits(head.request->verb, frame);
 }
 
 void Streams::end_response(ServerConn& conn, uint64_t last_size) {

@@ -144,7 +144,11 @@ Failure failure_of(std::string_view line) {
         const bool is_ours = line.starts_with(ours);
         return {is_ours ? BinaryStatus::TemporaryFailure : BinaryStatus::InternalError, line};
     }
-    return failure_of(BinaryStatus::UnknownCommand);
+    return {
+        .status = BinaryStatus::UnknownCommand,
+        .text =
+            "ringmain: the server does not know the command that this is sent as; meta commands "
+            "need memcached 1.6"};
 }
 
 bool is_read(BinaryCommand command) {
@@ -157,15 +161,18 @@ BinaryStatus status_of_refused_write(BinaryCommand command) {
     return BinaryStatus::NotStored;
 }
 
-bool is_success(std::string_view word) {
+// Who asked for a value has one then.
+bool is_success(BinaryCommand command, std::string_view word) {
     constexpr std::array<std::string_view, 6> words = {"VALUE", "VA", "HD", "OK", "MN", "VERSION"};
-    return std::find(words.begin(), words.end(), word) != words.end();
+    const auto count = is_read(command) ? 2 : words.size();
+    const auto* const end = words.begin() + count;
+    return std::find(words.begin(), end, word) != end;
 }
 
 // Of the line of a response to `command`, by its first word.
 Failure judge(BinaryCommand command, std::string_view line) {
     const std::string_view word = line.substr(0, line.find(' '));
-    if (is_success(word)) return {.status = BinaryStatus::Success, .text = {}};
+    if (is_success(command, word)) return {.status = BinaryStatus::Success, .text = {}};
     if (word == "END" || word == "EN" || word == "NF") return failure_of(BinaryStatus::NotFound);
     if (word == "EX") return failure_of(BinaryStatus::Exists);
     if (word == "NS") return failure_of(status_of_refused_write(command));

@@ -59,10 +59,17 @@ bool is_stats(const ResponseFrame& response) {
     return response.kind == ResponseKind::Values && response.value_count == 0;
 }
 
+// Behind values or figures it answers what may have those.
+bool fits_error(Verb verb, const ResponseFrame& error) {
+    if (error.behind == ResponseKind::Values) return verb <= Verb::Gats;
+    if (error.behind == ResponseKind::Stats) return verb == Verb::Stats;
+    return verb != Verb::Invalid && verb != Verb::Quit;
+}
+
 }  // namespace
 
 bool fits(Verb verb, const ResponseFrame& response) {
-    if (response.kind == ResponseKind::Error) return verb != Verb::Invalid && verb != Verb::Quit;
+    if (response.kind == ResponseKind::Error) return fits_error(verb, response);
     switch (verb) {
         case Verb::Get:
         case Verb::Gets:
@@ -114,6 +121,10 @@ bool fits(Verb verb, const ResponseFrame& response) {
             return false;
     }
     return false;
+}
+
+bool is_word(const ResponseFrame& response, std::string_view word) {
+    return is(response, {code(word[0], word[1]), static_cast<uint16_t>(word.size())});
 }
 
 bool is_before_data(Verb verb, const ResponseFrame& error) {

@@ -37,6 +37,14 @@ bool is_stats_line(std::string_view head) {
            ascii::begins_with(head, "PREFIX ");
 }
 
+constexpr std::string_view broken = "a line with a CR or a NUL in it";
+
+// A client's key may have one, and so may a prefix of it: meta responses, which repeat keys, are
+// not looked at.
+bool is_broken(std::string_view head) {
+    return std::ranges::any_of(head, breaks_line) && !ascii::begins_with(head, "PREFIX ");
+}
+
 // Size of the capital word that every response but a number begins with; 0 when there is none.
 uint16_t word_size_of(std::string_view head) {
     constexpr size_t longest = 16;  // CLIENT_ERROR has 12
@@ -155,16 +163,25 @@ ResponseParser::Step ResponseParser::first_line(std::string_view head) {
     if (is_stats_line(head)) {
         frame_.kind = ResponseKind::Stats;
         expect_ = Expect::Stats;
-        return Step::More;
+        return is_broken(head) ? fail(broken) : Step::More;
     }
     if (is_error_line(head)) {
         frame_.kind = ResponseKind::Error;
-        return Step::Complete;
+        return is_broken(head) ? fail(broken) : Step::Complete;
     }
     frame_.word_size = word_size_of(head);
-    if (frame_.word_size == 2) note_key(head, 2);
-    const bool is_right = frame_.word_size > 0 || is_number_line(head);
-    return is_right ? Step::Complete : fail("not a response");
+    if (frame_.word_size == head.size()) return Step::Complete;
+    if (frame_.word_size == 0) {
+        return is_number_line(head) ? Step::Complete : fail("not a response");
+    }
+    if (frame_.word_size != 2) return is_broken(head) ? fail(broken) : Step::Complete;
+    if (ascii::begins_with(head, "ME ")) {
+        const std::string_view key = Words(head.substr(3)).next();
+        frame_.first_key = {3, static_cast<uint32_t>(key.size())};
+    } else {
+        note_key(head, 2);
+    }
+    return Step::Complete;
 }
 
 // Behind a VALUE block or a STAT line.
@@ -172,10 +189,13 @@ ResponseParser::Step ResponseParser::later_line(std::string_view head) {
     if (expect_ == Expect::Values && ascii::begins_with(head, "VALUE ")) return value_line(head);
     if (ascii::is(head, "END")) return Step::Complete;
     if (is_error_line(head)) {
+        frame_.behind = frame_.kind;
+        frame_.error_size = line_size_ + 1;
         frame_.kind = ResponseKind::Error;
-        return Step::Complete;
+        return is_broken(head) ? fail(broken) : Step::Complete;
     }
     if (expect_ == Expect::Stats && is_stats_line(head)) {
+        if (is_broken(head)) return fail(broken);
         const bool is_bounded = frame_.size + line_size_ < dropped_stats_max;
         return is_bounded ? Step::More : fail("the response is too large");
     }

@@ -263,6 +263,7 @@ class Proxy {
     void on_ping_answered(ServerConn& conn, const std::string& answer, bool is_fitting);
     void note_error(ServerConn& conn, const Request& request, const Bytes& bytes);
     void answer_head(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
+    void take_fitting(ServerConn& conn, const memcached::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] bool is_turned_away(ServerConn& conn, const Bytes& error);
 
     static void begin_shared(ServerConn& conn, memcached::ResponseParser& parser);
@@ -275,7 +276,6 @@ class Proxy {
     [[nodiscard]] bool find_owner(ServerConn& conn, std::string_view key);
     void answer_shared(Fragment& fragment, const Bytes* bytes, std::string_view tail);
     [[nodiscard]] static uint32_t awaiting(const ServerConn& conn);
-    [[nodiscard]] bool has_key(const Fragment& fragment, std::string_view key) const;
     void deliver(Request& request, const Bytes* bytes, std::string_view tail = {});
     void complete_split(Fragment& fragment, const Bytes& bytes, bool is_error);
     void fail(Fragment& fragment, std::string_view text, stats::Reason reason);

@@ -72,7 +72,8 @@ struct Fragment {
     // Of a gather: bytes of its response that are counted. Of memcached: of the keys of a get that
     // is not split, what lies up to the one that a value named last.
     uint32_t received = 0;
-    // Of one key that is read: of memcached to check the response's, of redis for LargeKeys.
+    // Of one key that is read: of memcached to check the response's, where `keys` is 0 only one
+    // that is said to be in base64; of redis for LargeKeys.
     uint64_t key_hash = 0;
     uint32_t size = 0;   // of its bytes
     uint32_t batch = 0;  // the lower half: in which it was queued; it leaves at the end of that

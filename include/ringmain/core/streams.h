@@ -79,9 +79,6 @@ class Streams {
 
     // A part of a streaming response that somebody waits for.
     void pass_on(ServerConn& conn, Slice slice);
-    // Whether it is still what it began as.
-    [[nodiscard]] static bool goes_on(const ServerConn& conn,
-                                      const memcached::ResponseFrame& frame);
 
     // Of a large response that is passed on or dropped: its end is near.
     [[nodiscard]] static bool is_under_way(const ServerConn& conn) {

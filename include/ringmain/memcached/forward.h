@@ -68,6 +68,9 @@ void keys_of(const RequestFrame& frame,
 // line for set ... Anything else means that the stream is out of step.
 [[nodiscard]] bool fits(Verb verb, const ResponseFrame& response);
 
+// That word is all that the response says.
+[[nodiscard]] bool is_word(const ResponseFrame& response, std::string_view word);
+
 // An error to the line of a classic command with a data block, which the server may not swallow:
 // it does not know the command, or cannot read a number (CLIENT_ERROR). What is wrong with the data
 // itself is a SERVER_ERROR.

@@ -42,8 +42,12 @@ struct ResponseFrame {
     // A line of one letter has 0 in the lower half.
     uint16_t code = 0;
     uint16_t word_size = 0;  // of the first word; 2 tells EX from EXISTS
-    // Of the first VALUE line, or flag k of a meta response: what a server says that it answers.
+    // Of the first VALUE line, or flag k of a meta response, or behind ME: what a server says that
+    // it answers.
     ByteRange first_key;
+    // Of an Error behind values or figures: which of them, and the size of its line.
+    uint32_t error_size = 0;
+    ResponseKind behind = ResponseKind::Error;
     bool key_is_base64 = false;  // flag b: of an item that was stored so, whoever asks
     bool singly = false;         // one VALUE block, or END, or an error: one of several frames
 };

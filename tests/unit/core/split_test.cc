@@ -2,6 +2,10 @@
 
 #include "tests/unit/core/world.h"
 
+#include <string>
+#include <tuple>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -135,6 +139,34 @@ TEST_CASE("a part of the wrong shape closes its connection and answers the reque
                 CHECK(world.link(0) != nullptr);
             }
         }
+    }
+}
+
+TEST_CASE("a part of the wrong shape is not read to its end") {
+    for (const auto& [command, beginning, is_lost] :
+         std::vector<std::tuple<std::string, std::string, bool>>{
+             {"MGET", "$2000000\r\n", true},
+             {"MGET", "*1\r\n$2000000\r\n", false},
+             {"MGET", "-ERR with no", false},
+             {"DEL", "*3\r\n", true},
+             {"DEL", "%3\r\n", true},
+             {"MSET", "$10\r\nxxxxx", true},
+             {"MSET", "+O", false},
+             {"SINTER", "$10\r\nxxxxx", true},
+             {"SINTER", "*2\r\n", false}}) {
+        World world(redis_pool(2));
+        world.mute(2);
+        Channel& client = world.client();
+        const Keys k(world);
+        const bool is_set = command == "MSET";
+        const std::string& said = beginning;
+        CAPTURE(said);
+        CHECK(world.ask(client,
+                        is_set ? resp({command, k.a0, "1", k.b0, "1"})
+                               : resp({command, k.a0, k.b0})) == "");
+        world.reply(0, beginning);
+        world.settle();
+        CHECK((world.link(0) == nullptr) == is_lost);
     }
 }
 

@@ -111,6 +111,7 @@ TEST_CASE("nobody waits behind a large part of a response") {
     Neighbours two("", streaming_pool(2));
     const std::string key = two.world.key_on(0);
     const std::string far = two.world.key_on(1);
+    two.all = "*1\r\n" + two.all;
     two.ask(resp({"MGET", key, far}));
     CHECK(two.world.ask(*two.other, resp({"GET", key})) == "$-1\r\n");
     CHECK(World::heard(*two.reader) == "");
@@ -121,6 +122,7 @@ TEST_CASE("what is said of a large part that stands still is that it does") {
     config::Pool pool = streaming_pool(2);
     pool.late_connection_timeout_ms = 800;
     Neighbours two("", pool);
+    two.all = "*1\r\n" + two.all;
     two.ask(resp({"MGET", two.world.key_on(0), two.world.key_on(1)}));
     two.world.pass(900);
     CHECK(two.world.loop().notices().back().find(

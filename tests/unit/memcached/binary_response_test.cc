@@ -75,6 +75,13 @@ TEST_CASE("binary: a hit has flags, cas and the value, and the key where it is w
               .ends_with(number(0, 4) + large));
 }
 
+TEST_CASE("binary: who asked for a value is not told of one that is not there") {
+    for (const char* done : {"HD f1 c2\r\n", "HD\r\n", "OK\r\n", "MN\r\n", "VERSION 1\r\n"}) {
+        CHECK(answer(0x00, done) == "00 s84 vringmain: not a response to this");
+        CHECK(answer(0x1D, done) == "1d s84 vringmain: not a response to this");
+    }
+}
+
 TEST_CASE("binary: a miss is told, silent, or told with the key") {
     for (const char* miss : {"END\r\n", "EN\r\n"}) {
         CHECK(answer(0x00, miss) == "00 s01 vNot found");
@@ -153,7 +160,10 @@ TEST_CASE("binary: errors have a status and their text") {
         CHECK(answer(opcode, "SERVER_ERROR out of memory reading request\r\n") ==
               begin + " s82 vOut of memory");
         CHECK(answer(opcode, "SERVER_ERROR something else\r\n") == begin + " s84 vsomething else");
-        CHECK(answer(opcode, "ERROR\r\n") == begin + " s81 vUnknown command");
+        CHECK(answer(opcode, "ERROR\r\n") ==
+              begin +
+                  " s81 vringmain: the server does not know the command that this is sent as; "
+                  "meta commands need memcached 1.6");
     }
     CHECK(answer(0x11, "SERVER_ERROR out of memory storing object\r\n") == "11 s82 vOut of memory");
     CHECK(answer(0x01, "SERVER_ERROR object too large for cache\r\n") == "01 s03 vToo large.");

@@ -90,6 +90,16 @@ TEST_CASE("only what a server may say to a request fits it") {
     check_fits(Verb::MetaNoop, {"MN\r\n"});
 }
 
+TEST_CASE("an error behind values or figures fits what may have such an answer") {
+    const ResponseFrame of_values = frame_of("VALUE k 0 1\r\nx\r\nSERVER_ERROR x\r\n");
+    const ResponseFrame of_stats = frame_of("STAT a b\r\nSERVER_ERROR x\r\n");
+    for (auto verb = Verb::Get; verb != Verb::Invalid; verb = static_cast<Verb>(int(verb) + 1)) {
+        CAPTURE(int(verb));
+        CHECK(fits(verb, of_values) == (verb <= Verb::Gats));
+        CHECK(fits(verb, of_stats) == (verb == Verb::Stats));
+    }
+}
+
 TEST_CASE("nothing fits what was never sent") {
     CHECK(!fits(Verb::Quit, frame_of("ERROR\r\n")));
     CHECK(!fits(Verb::Invalid, frame_of("ERROR\r\n")));

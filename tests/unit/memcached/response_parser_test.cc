@@ -142,6 +142,27 @@ TEST_CASE("an error may come instead of a value or of END") {
     CHECK(response_story("STAT a 1\r\nSERVER_ERROR x\r\n") == "error");
 }
 
+TEST_CASE("no line of a response has a byte in it that ends it for somebody else") {
+    for (const std::string& byte : {std::string("\r"), std::string(1, '\0')}) {
+        for (const std::string line : {"SERVER_ERROR a",
+                                       "ERROR",
+                                       "STAT a 1\r\nSTAT b",
+                                       "STAT a 1\r\nERROR a",
+                                       "VALUE k 0 1\r\nx\r\nSERVER_ERROR a",
+                                       "VERSION 1.6.1"}) {
+            CAPTURE(line);
+            const std::string end = "\r\n1\r\nEND\r\n";
+            CHECK(response_story(line + byte + "b" + end) ==
+                  "closed: a line with a CR or a NUL in it");
+            CHECK(response_story(line + byte + end) == "closed: a line with a CR or a NUL in it");
+        }
+    }
+    // Those of clients' keys are no server's mistake.
+    CHECK(response_story("PREFIX a\rb get 1\r\nEND\r\n") == "stats");
+    CHECK(response_story("HD ka\rb\r\nME a\rb\r\nVA 1 ka\rb\r\nx\r\n") ==
+          "line HD ka\rb | line ME a\rb | va");
+}
+
 TEST_CASE("stats end with END") {
     CHECK(response_story("STAT pid 1\r\nSTAT version 1.6.18\r\nEND\r\n") == "stats");
     CHECK(response_story("ITEM k [1 b; 0 s]\r\nEND\r\nRESET\r\n") == "stats | line RESET");
