@@ -229,6 +229,7 @@ void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer, bool i
     } else if (is_full(answer)) {
         lose(conn, crowded_text(answer));
     } else if (wants_token(answer)) {
+        conn.server->health().allow();  // it is there: who asks is told what it wants
         lose(conn, token_reason, Blame::Us);
     } else if (!is_fitting) {
         lose(conn, "sent a response that does not fit the request");

@@ -64,4 +64,23 @@ TEST_CASE("memcached token: nothing is believed behind the refusal") {
     }
 }
 
+TEST_CASE("memcached token: so is who asks when it was down before") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Refusing;
+    CHECK(world.ask(client, get("secret")) == server_error(s0 + "refused the connection"));
+    world.server(0).mood = Mood::Up;
+    lock(world);
+    world.pass(3000);
+    CHECK(world.ask(client, get("secret")) == locked);
+    CHECK(world.loop().notices().back().find("wants a password first") != std::string::npos);
+    const uint64_t failures = world.counters().server_failures.get();
+    world.pass(3000);
+    CHECK(world.ask(client, get("secret")) == locked);
+    CHECK(world.counters().server_failures.get() == failures);
+    world.server(0).memcached.canned.clear();
+    world.pass(3000);
+    CHECK(world.ask(client, get("secret")) == "END\r\n");
+}
+
 }  // namespace ringmain::test
