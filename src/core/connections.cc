@@ -170,6 +170,7 @@ void Proxy::start_preconnect(ServerConn& conn) {
     conn.prelude_answers = 0;
     conn.ends = false;
     conn.knows_transactions = false;
+    MetaSets::note_connecting(*conn.server);
     leases_.count_extra(conn);
     preconnect_.add(conn);
     waiting_.add(conn);
@@ -189,7 +190,7 @@ void Proxy::on_connected(ServerConn& conn) {
     conn.server->counters().connects.add(1);
     conn.server->counters().connections.add(1);
     conn.server->counters().latency.prepare();
-    MetaSets::note_connected(*conn.server);
+    MetaSets::note_connecting(*conn.server);
     conn.spoke_since_connect = false;
     begin_prelude(conn);
 }

@@ -29,7 +29,7 @@ void describe(Request& request, const RequestFrame& frame) {
     request.verb = frame.verb;
     request.noreply = frame.noreply;
     request.quiet = frame.quiet;
-    request.is_plain_set = frame.is_plain_set;
+    request.version_need = frame.version_need;
 }
 
 // One of 64 bits for a client and a key.
@@ -384,8 +384,8 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     Pool& pool = *client.pool;
     const std::string_view key = memcached::placed_key(frame, bytes, proxy.scratch().text);
     Server& server = pool.server(pool.server_of(key, proxy.now(), proxy.prng()));
-    const bool is_meta_set = frame.verb == Verb::MetaSet;
-    if (is_meta_set && MetaSets::is_too_old(server)) [[unlikely]] {
+    const bool needs_version = frame.version_need != memcached::VersionNeed::None;
+    if (needs_version && MetaSets::is_too_old(server, frame.version_need)) [[unlikely]] {
         refuse_meta_set(proxy, client, frame, server);
         return;
     }
@@ -413,7 +413,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
         send_get(proxy, *conn, *request, frame, bytes);
         return;
     }
-    if (is_meta_set && MetaSets::must_ask(server, frame.is_plain_set)) [[unlikely]] {
+    if (needs_version && MetaSets::must_ask(server, frame.version_need)) [[unlikely]] {
         ask_first(proxy, *conn, *request, frame, bytes);
         return;
     }

@@ -12,32 +12,50 @@
 namespace ringmain::core {
 
 using memcached::Verb;
+using memcached::VersionNeed;
 
-bool MetaSets::is_too_old(const Server& server) {
-    return server.meta_set == MetaSet::TooOld && server.is_connected();
+namespace {
+
+// Not an error, which says no more than that the server is there.
+bool tells_version(std::string_view answer) {
+    return answer.starts_with("VERSION");
 }
 
-bool MetaSets::must_ask(const Server& server, bool is_plain) {
-    if (server.meta_set == MetaSet::Unknown) return !is_plain;
-    return server.meta_set != MetaSet::Known;
+}  // namespace
+
+bool MetaSets::is_too_old(const Server& server, VersionNeed need) {
+    if (need == VersionNeed::None) return false;
+    return is_refused(server, need) && server.is_connected();
+}
+
+bool MetaSets::is_refused(const Server& server, VersionNeed need) {
+    if (server.meta_set == MetaSet::Flawed) return need == VersionNeed::Binary;
+    return server.meta_set == MetaSet::TooOld;
+}
+
+bool MetaSets::must_ask(const Server& server, VersionNeed need) {
+    if (need == VersionNeed::None) return false;
+    switch (server.meta_set) {
+        case MetaSet::Known:
+            return false;
+        case MetaSet::Unknown:
+            return need != VersionNeed::Plain;
+        case MetaSet::Taken:
+        case MetaSet::Flawed:
+            return need == VersionNeed::Binary;
+        case MetaSet::Doubted:
+        case MetaSet::TooOld:
+            return true;
+    }
+    return true;
 }
 
 bool MetaSets::must_ask(const ServerConn& conn) {
     if (conn.server->meta_set == MetaSet::Known) return false;
     for (const Fragment* fragment = conn.fragments.front(); fragment != nullptr;
          fragment = fragment->next) {
-        const Request& request = *fragment->request;
-        if (request.verb != Verb::MetaSet || fragment->special != Special::No) continue;
-        if (must_ask(*conn.server, request.is_plain_set)) return true;
-    }
-    return false;
-}
-
-bool MetaSets::has_one(const ServerConn& conn) {
-    for (const Fragment* fragment = conn.fragments.front(); fragment != nullptr;
-         fragment = fragment->next) {
-        const bool is_one = fragment->request->verb == Verb::MetaSet;
-        if (is_one && fragment->special == Special::No) return true;
+        if (fragment->special != Special::No) continue;
+        if (must_ask(*conn.server, fragment->request->version_need)) return true;
     }
     return false;
 }
@@ -73,8 +91,9 @@ void MetaSets::on_answer(ServerConn& conn,
     };
     if (!is_wanted(fragment)) {
         proxy_->free_if_done(request);
-    } else if (server.meta_set == MetaSet::TooOld) {
-        const std::string why = why_too_old(server);
+    } else if (const std::string why_none = why_not(server, request.version_need, answer);
+               !why_none.empty()) {
+        const std::string why = "server " + server.title() + " " + why_none;
         if (!std::exchange(conn.server->told_runs_data, true)) proxy_->tell(conn, why);
         refuse(why, stats::Reason::Unsupported);
     } else if (!server.live) {  // meanwhile
@@ -93,22 +112,28 @@ void MetaSets::on_answer(ServerConn& conn,
 
 bool MetaSets::answers_version(const memcached::ResponseFrame& frame, std::string_view answer) {
     const bool is_line = frame.kind == memcached::ResponseKind::Line;
-    return memcached::fits(Verb::Version, frame) && (!is_line || answer.starts_with("VERSION"));
+    return memcached::fits(Verb::Version, frame) && (!is_line || tells_version(answer));
 }
 
 void MetaSets::note_version(Server& server, std::string_view answer) {
-    if (is_full(answer)) return;  // no answer, but a refusal of the connection
-    server.meta_set = memcached::takes_meta_set(answer) ? MetaSet::Known : MetaSet::TooOld;
+    if (!tells_version(answer)) return;
     server.version.clear();
-    if (server.meta_set != MetaSet::TooOld) return;
+    const memcached::MetaSupport support = memcached::meta_support(answer);
+    if (support == memcached::MetaSupport::Right) {
+        server.meta_set = MetaSet::Known;
+        return;
+    }
+    const bool is_flawed = support == memcached::MetaSupport::Flawed;
+    server.meta_set = is_flawed ? MetaSet::Flawed : MetaSet::TooOld;
     constexpr size_t shown_max = 32;
     server.version = stats::printable(memcached::version_in(answer).substr(0, shown_max));
 }
 
-void MetaSets::note_connected(Server& server) {
-    if (server.is_connected()) return;
-    if (server.meta_set == MetaSet::Known) server.meta_set = MetaSet::Unknown;
-    if (server.meta_set == MetaSet::TooOld) server.meta_set = MetaSet::Doubted;
+void MetaSets::note_connecting(Server& server) {
+    const bool says_nothing =
+        server.meta_set == MetaSet::Unknown || server.meta_set == MetaSet::Doubted;
+    if (says_nothing || server.is_connected()) return;
+    server.meta_set = server.meta_set == MetaSet::TooOld ? MetaSet::Doubted : MetaSet::Unknown;
 }
 
 void MetaSets::note_unasked(const ServerConn& conn) {
@@ -119,8 +144,9 @@ void MetaSets::note_unasked(const ServerConn& conn) {
 
 bool MetaSets::note_answer(ServerConn& conn, bool is_error, const Bytes& bytes) {
     Server& server = *conn.server;
+    const bool is_told = server.meta_set == MetaSet::Known || server.meta_set == MetaSet::Flawed;
     if (!is_error) {
-        server.meta_set = MetaSet::Known;
+        if (!is_told) server.meta_set = MetaSet::Taken;
         return false;
     }
     const std::string error = proxy_->first_line(bytes);
@@ -129,14 +155,27 @@ bool MetaSets::note_answer(ServerConn& conn, bool is_error, const Bytes& bytes) 
     // either.
     const bool is_unread = error.starts_with("CLIENT_ERROR bad command line format");
     const bool is_judged = error.starts_with("CLIENT_ERROR") && !is_unread;
-    if (is_judged && server.meta_set == MetaSet::Known) return false;
+    if (is_judged && (is_told || server.meta_set == MetaSet::Taken)) return false;
     server.meta_set = MetaSet::Doubted;
     return true;
 }
 
 std::string MetaSets::too_old_text(const Server& server) {
+    if (server.meta_set == MetaSet::Flawed) {
+        return "runs memcached " + server.version +
+               ", which tells a wrong cas: binary clients need 1.6.13";
+    }
     return "runs memcached " + server.version +
-           ", which does not take ms, nor values of binary clients: that needs 1.6.10";
+           ", which does not take ms (that needs 1.6.10), nor what binary clients store or delete "
+           "by a cas (1.6.13)";
+}
+
+std::string MetaSets::why_not(const Server& server, VersionNeed need, std::string_view answer) {
+    if (is_refused(server, need)) return too_old_text(server);
+    if (tells_version(answer)) return {};
+    return "does not tell its version ('" + shown_text(answer) +
+           "'), so it gets no ms (that needs memcached 1.6.10), nor what binary clients store or "
+           "delete by a cas (1.6.13)";
 }
 
 std::string MetaSets::why_too_old(const Server& server) {

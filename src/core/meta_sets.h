@@ -3,16 +3,20 @@
 // One before memcached 1.6.10 answers an error and runs the data as commands, whose answers would
 // be taken for those to others' requests (memcached/server_version.h).
 //
-//   Unknown --(it has answered one well)--> Known
+//   Unknown --(it has answered one well)--> Taken --(version)--> Known, Flawed
 //      |
-//      +--(with an error: the connection is lost over it)--> Doubted --(version)--> Known, TooOld
+//      +--(with an error: the connection is lost over it)--> Doubted --(version)--> those, TooOld
 //
-// So a Doubted server is asked for its version first. So is one that is not Known before the first
-// value of a client that speaks the binary protocol, since it is we who write that as `ms`, and
-// before an `ms` that one which knows it may refuse, since that error would cost all others on the
-// connection their requests. Nobody else is: there are servers that know get and set, and hang up
-// on anything else. Behind the first new connection may be another server: Known becomes Unknown,
-// and TooOld Doubted.
+// Flawed ones, 1.6.10 to 1.6.12, take ms and get what text clients say of it; but they tell a wrong
+// cas, which a client that speaks the binary protocol would go on with.
+//
+// Who answers that question with an error stays what it is and gets nothing, or each would cost
+// all others on the connection their requests. So a Doubted server is asked for its version first.
+// So is one whose version is not known before the first value of a client that speaks the binary
+// protocol, or its delete by a cas, since it is we who write those as `ms` and `md`, and before an
+// `ms` that one which knows it may refuse, since that error would cost others their requests, too.
+// Nobody else is: there are servers that know get and set, and hang up on anything else. Behind the
+// first new connection may be another server: TooOld becomes Doubted, and all else Unknown.
 //
 // Part of the Proxy, one thread.
 
@@ -31,9 +35,8 @@ class MetaSets {
     explicit MetaSets(Proxy& proxy) : proxy_(&proxy) {}
 
     // Then it gets none. One that is not connected may be another by now, and is asked again.
-    [[nodiscard]] static bool is_too_old(const Server& server);
-    // Before a request that is, or is not, a plain one (RequestFrame::is_plain_set).
-    [[nodiscard]] static bool must_ask(const Server& server, bool is_plain);
+    [[nodiscard]] static bool is_too_old(const Server& server, memcached::VersionNeed need);
+    [[nodiscard]] static bool must_ask(const Server& server, memcached::VersionNeed need);
     // The same of what waits for a connection that is being made.
     [[nodiscard]] static bool must_ask(const ServerConn& conn);
 
@@ -49,7 +52,10 @@ class MetaSets {
     [[nodiscard]] static bool answers_version(const memcached::ResponseFrame& frame,
                                               std::string_view answer);
     static void note_version(Server& server, std::string_view answer);
-    static void note_connected(Server& server);
+    // A connection begins, or is made, to what may be another server by now. Both: what is asked
+    // while it begins must not be what all who wait for it lose it over (begin_prelude), and the
+    // others may have gone meanwhile.
+    static void note_connecting(Server& server);
 
     // An answer came before all of the oldest request had left.
     static void note_unasked(const ServerConn& conn);
@@ -59,14 +65,18 @@ class MetaSets {
                                                  bool is_error,
                                                  const Bytes& bytes);
 
-    // Of a connection whose server is TooOld: something waits that it must not be sent.
-    [[nodiscard]] static bool has_one(const ServerConn& conn);
-
-    // "runs memcached 1.6.9, which ...", and the same behind "server NAME ".
-    [[nodiscard]] static std::string too_old_text(const Server& server);
+    // "runs memcached 1.6.9, which ...": why what waited for this answer to "version" is not sent;
+    // empty: it is.
+    [[nodiscard]] static std::string why_not(const Server& server,
+                                             memcached::VersionNeed need,
+                                             std::string_view answer);
+    // The same of one that is too old, behind "server NAME ".
     [[nodiscard]] static std::string why_too_old(const Server& server);
 
   private:
+    [[nodiscard]] static bool is_refused(const Server& server, memcached::VersionNeed need);
+    [[nodiscard]] static std::string too_old_text(const Server& server);
+
     Proxy* proxy_;
 };
 

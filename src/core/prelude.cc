@@ -233,8 +233,10 @@ void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer, bool i
         lose(conn, token_reason, Blame::Us);
     } else if (!is_fitting) {
         lose(conn, "sent a response that does not fit the request");
-    } else if (conn.server->meta_set == MetaSet::TooOld && MetaSets::has_one(conn)) {
-        lose(conn, MetaSets::too_old_text(*conn.server), Blame::Nobody);
+    } else if (MetaSets::must_ask(conn)) {
+        lose(conn,
+             MetaSets::why_not(*conn.server, memcached::VersionNeed::Binary, answer),
+             Blame::Nobody);
     } else {
         become_ready(conn);
     }

@@ -26,8 +26,8 @@ struct Streams::Begun {
         return frame == nullptr ? number_of(command) : number_of(frame->verb);
     }
 
-    [[nodiscard]] bool is_meta_set() const {
-        return frame != nullptr && frame->verb == memcached::Verb::MetaSet;
+    [[nodiscard]] memcached::VersionNeed version_need() const {
+        return frame == nullptr ? memcached::VersionNeed::None : frame->version_need;
     }
 
     [[nodiscard]] bool is_mute() const { return frame != nullptr && frame->noreply; }
@@ -161,7 +161,7 @@ void Streams::place(ClientConn& client, const Begun& begun) {
     }
     const uint32_t index = pool.server_of(key_of(client, begun), proxy_->now(), proxy_->prng());
     Server& server = *pool.servers[index];
-    if (begun.is_meta_set() && MetaSets::is_too_old(server)) {
+    if (MetaSets::is_too_old(server, begun.version_need())) {
         refuse(client, begun, MetaSets::why_too_old(server), stats::Reason::Unsupported);
         return;
     }
@@ -200,8 +200,7 @@ void Streams::refuse(ClientConn& client,
 ServerConn* Streams::connection_for(ClientConn& client, Server& server, const Begun& begun) {
     ServerConn* before = client.requests.empty() ? nullptr : find_uploads(server, client);
     // Asked is what connects now; else when all of it is there (forward).
-    const bool is_doubtful =
-        begun.is_meta_set() && MetaSets::must_ask(server, begun.frame->is_plain_set);
+    const bool is_doubtful = MetaSets::must_ask(server, begun.version_need());
     if (is_doubtful && (before != nullptr || !server.idle_leases.empty())) {
         keep_or_wait(client);
         return nullptr;

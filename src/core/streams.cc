@@ -452,13 +452,12 @@ void Streams::fall_back(ServerConn& conn) {
     ClientConn& client = *request.client;
     const ServerConn& shared = server.connection(client.affinity, client.resp3);
     if (shared.state != ServerConn::State::Ready) return;
-    const bool is_meta_set = request.verb == memcached::Verb::MetaSet;
-    if (is_meta_set && MetaSets::is_too_old(server)) return;
+    if (MetaSets::is_too_old(server, request.version_need)) return;
     if (conn.uploader != nullptr) {
         keep_request(conn, client);
         return;
     }
-    const bool asks = is_meta_set && MetaSets::must_ask(server, request.is_plain_set);
+    const bool asks = MetaSets::must_ask(server, request.version_need);
     if (asks && !proxy_->has_room_for(0)) return;  // to ask
     std::string_view why;
     ServerConn* other = proxy_->usable_connection(server, client, conn.out.size(), &why);

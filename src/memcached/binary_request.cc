@@ -140,6 +140,7 @@ void write_mode(const Source& source, Line& line) {
 void write_set(const Source& source, Line& line, RequestFrame& request) {
     line.begin("ms");
     request.verb = Verb::MetaSet;
+    request.version_need = VersionNeed::Binary;
     write_key(source, line, request);
     line.number(source.frame->value.size);
     write_base64_flag(source, line);
@@ -158,6 +159,7 @@ void write_delete(const Source& source, Line& line, RequestFrame& request) {
     write_key(source, line, request);
     write_base64_flag(source, line);
     write_cas(source, line);
+    if (source.frame->cas != 0) request.version_need = VersionNeed::Binary;
 }
 
 void write_arithmetic(const Source& source, Line& line, RequestFrame& request) {

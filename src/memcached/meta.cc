@@ -174,7 +174,8 @@ Demand read_set(CommandLine& command, const MetaWords& words, bool is_right) {
     if (is_right) read_key_and_flags(command, words, 3);
     if (command.frame->verb == Verb::MetaSet) {
         const auto flags = std::span(words.words).subspan(3, words.count - 3);
-        command.frame->is_plain_set = std::ranges::all_of(flags, is_plain_flag);
+        const bool is_plain = std::ranges::all_of(flags, is_plain_flag);
+        command.frame->version_need = is_plain ? VersionNeed::Plain : VersionNeed::Unusual;
     }
     if (!is_canonical_number(words.words[2])) command.frame->is_canonical = false;
     return {.has_data = true, .data_size = *data_size};

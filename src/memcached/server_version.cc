@@ -15,6 +15,7 @@ using Release = std::array<uint32_t, 3>;
 
 constexpr Release first_known = {1, 2, 0};  // older ones are history, and names of test servers
 constexpr Release first_with_meta_set = {1, 6, 10};
+constexpr Release first_with_right_cas = {1, 6, 13};
 
 // "1.6.9", "1.6.9_3_g1a2b3c", "1.6.9-rc1". But not "1.6.0 DF": that is somebody else's.
 std::optional<Release> release_of(std::string_view text) {
@@ -47,9 +48,11 @@ std::string_view version_in(std::string_view answer) {
     return answer;
 }
 
-bool takes_meta_set(std::string_view answer) {
+MetaSupport meta_support(std::string_view answer) {
     const std::optional<Release> release = release_of(version_in(answer));
-    return !release.has_value() || *release < first_known || *release >= first_with_meta_set;
+    if (!release.has_value() || *release < first_known) return MetaSupport::Right;
+    if (*release < first_with_meta_set) return MetaSupport::TooOld;
+    return *release < first_with_right_cas ? MetaSupport::Flawed : MetaSupport::Right;
 }
 
 }  // namespace ringmain::memcached

@@ -127,11 +127,11 @@ struct alignas(cache_line_size) Request {
     StatsKind stats_kind = StatsKind::General;  // with Verb::Stats
     bool ready = false;
     bool resp3 = false;
-    bool mute = false;          // CLIENT REPLY: the response is left out
-    bool close_after = false;   // QUIT and protocol errors: the last response
-    bool noreply = false;       // memcached: whatever comes is swallowed
-    bool quiet = false;         // memcached meta flag q
-    bool is_plain_set = false;  // memcached ms: goes to a server of which nothing is known
+    bool mute = false;         // CLIENT REPLY: the response is left out
+    bool close_after = false;  // QUIT and protocol errors: the last response
+    bool noreply = false;      // memcached: whatever comes is swallowed
+    bool quiet = false;        // memcached meta flag q
+    memcached::VersionNeed version_need = memcached::VersionNeed::None;
     // Split, or ringmain's own question: how long a server took for it is no request's duration.
     bool untimed = false;
     bool failed = false;  // of a split request: `response` holds the first error

@@ -23,7 +23,7 @@ namespace ringmain::core {
 class Pool;
 
 // Whether it takes `ms` (src/core/meta_sets.h).
-enum class MetaSet : uint8_t { Unknown, Known, Doubted, TooOld };
+enum class MetaSet : uint8_t { Unknown, Taken, Known, Doubted, TooOld, Flawed };
 
 class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order is for readers
   public:

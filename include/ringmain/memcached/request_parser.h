@@ -72,6 +72,11 @@ struct RequestLimits {
 
 inline constexpr uint32_t key_size_max = 250;
 
+// Which servers a request may go to (core/meta_sets.h). Plain: an ms that no version which knows
+// ms refuses. Unusual: any other ms of a text client. Binary: what we write as ms, or as md with a
+// cas, for a client that did not choose it.
+enum class VersionNeed : uint8_t { None, Plain, Unusual, Binary };
+
 struct RequestFrame {
     static constexpr uint32_t keys_kept = 8;
 
@@ -85,8 +90,7 @@ struct RequestFrame {
     bool noreply = false;     // classic: "noreply"; not set for a meta command
     bool quiet = false;       // meta: flag q
     bool base64_key = false;  // meta: flag b; placed_key() decodes before hashing
-    // ms: its client chose it, and no version that knows ms refuses this one.
-    bool is_plain_set = false;
+    VersionNeed version_need = VersionNeed::None;
     bool is_canonical = false;  // these very bytes are what write_request() would write
     // Invalid: the line for the client, with its line end; static text. Empty: say nothing, since
     // the client asked for "noreply" and memcached is silent here, too.

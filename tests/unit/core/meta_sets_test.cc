@@ -20,8 +20,11 @@ using memcached::test::responses_in;
 using memcached::test::set_extras;
 
 const std::string too_old =
-    "server s0 (10.0.0.1:7000) runs memcached 1.6.9, which does not take ms, nor values of binary "
-    "clients: that needs 1.6.10";
+    "server s0 (10.0.0.1:7000) runs memcached 1.6.9, which does not take ms (that needs "
+    "1.6.10), nor what binary clients store or delete by a cas (1.6.13)";
+const std::string flawed =
+    "ringmain: server s0 (10.0.0.1:7000) "
+    "runs memcached 1.6.12, which tells a wrong cas: binary clients need 1.6.13";
 const std::string bomb = "get a\r\nflush_all\r\nset a 0 0 1";
 
 std::string store(const std::string& key, const std::string& value, uint8_t opcode = 0x01) {
@@ -34,6 +37,12 @@ std::string read(const std::string& key) {
 
 std::string ms(const std::string& key, const std::string& value, const std::string& flags = "") {
     return "ms " + key + " " + std::to_string(value.size()) + flags + "\r\n" + value + "\r\n";
+}
+
+std::string no_version(const std::string& answer) {
+    return s0 + "does not tell its version ('" + answer +
+           "'), so it gets no ms (that needs memcached 1.6.10), nor what binary clients store or "
+           "delete by a cas (1.6.13)";
 }
 
 std::vector<std::string>& log_of(World& world) {
@@ -103,6 +112,67 @@ TEST_CASE("meta sets: a text client's ms costs the connection once") {
     }
     CHECK(std::count(log_of(world).begin(), log_of(world).end(), "version") == 1);
     CHECK(std::count(log_of(world).begin(), log_of(world).end(), "get a") == 3);
+}
+
+TEST_CASE("meta sets: a binary client does not go on with the wrong cas of 1.6.10 to 1.6.12") {
+    for (const bool text_first : {false, true}) {
+        CAPTURE(text_first);
+        World world(memcached_pool(1));
+        world.server(0).memcached.canned["version"] = "VERSION 1.6.12\r\n";
+        Channel& text = world.client();
+        Channel& client = world.client();
+        // That one was answered well says nothing of its version.
+        if (text_first)
+            CHECK(world.ask(text, ms("a", "1") + ms("a", "1", " S1")) == "HD\r\nHD\r\n");
+        const std::string removal = packet({.opcode = 0x04, .key = "a", .cas = 7});
+        const std::string plain_removal = packet({.opcode = 0x04, .key = "a"});
+        for (int i = 0; i < 2; ++i) {
+            CHECK(responses_in(world.ask(client, removal + store("a", "1") + noop)) ==
+                  "04 s86 v" + flawed + " | 01 s86 v" + flawed + " | 0a s00");
+            const auto& log = log_of(world);
+            CHECK(std::count(log.begin(), log.end(), "version") == 1);
+        }
+        CHECK(responses_in(world.ask(client, plain_removal)) != "");
+        CHECK(log_of(world).back() == "md a");
+        CHECK(world.ask(text, ms("a", "1") + ms("a", "1", " S1")) == "HD\r\nHD\r\n");
+        // Behind a new connection may be another server.
+        world.server(0).memcached.canned.erase("version");
+        world.cut_off(0);
+        CHECK(responses_in(world.ask(client, store("a", "1"))) == "01 s00");
+        CHECK(log_of(world).back() == "ms a 1 c F0 T0");
+    }
+}
+
+TEST_CASE("meta sets: who asks for the version takes nobody's connection while it is made") {
+    for (const std::string_view version :
+         {"VERSION 1.6.12\r\n", "VERSION 1.6.9\r\n", "ERROR\r\n"}) {
+        CAPTURE(version);
+        World world(memcached_pool(1));
+        Channel& client = world.client();
+        Channel& other = world.client();
+        CHECK(responses_in(world.ask(client, store("a", "1"))) == "01 s00");
+        world.cut_off(0);
+        world.server(0).memcached.canned["version"] = version;
+        World::say(client, store("a", "2"));
+        World::say(other, "get b\r\n");
+        world.settle();
+        CHECK(World::heard(other) == "END\r\n");
+        CHECK(responses_in(World::heard(client)).starts_with("01 s86 vringmain: server s0 "));
+    }
+}
+
+TEST_CASE("meta sets: who doubted a server that is flawed gives it what text clients say") {
+    World world(memcached_pool(1));
+    Channel& text = world.client();
+    world.server(0).memcached.canned["version"] = "VERSION 1.6.10\r\n";
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(text, ms("a", "1")) == "");
+    world.reply(0, "CLIENT_ERROR invalid flag\r\n");
+    world.settle();
+    CHECK(World::heard(text) == "CLIENT_ERROR invalid flag\r\n");
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(text, ms("a", "1")) == "HD\r\n");
+    CHECK(log_of(world) == std::vector<std::string>{"version", "ms a 1"});
 }
 
 TEST_CASE("meta sets: a server that knows ms may refuse one") {
@@ -199,13 +269,17 @@ TEST_CASE("meta sets: who does not tell its version is asked again by the next")
     CHECK(responses_in(World::heard(waits)) ==
           "01 s86 vringmain: server s0 (10.0.0.1:7000) reset the connection | 0a s00");
     // An answer that is none.
+    const std::string unfit =
+        "01 s86 vringmain: " + s0 + "sent a response that does not fit the request";
     other.server(0).mood = Mood::Up;
     for (const auto& [answer, heard] : {
-             std::pair<std::string, std::string>{"ERROR\r\n", "01 s00"},
+             std::pair<std::string, std::string>{"ERROR\r\n",
+                                                 "01 s86 vringmain: " + no_version("ERROR")},
+             {"SERVER_ERROR busy\r\n", "01 s86 vringmain: " + no_version("SERVER_ERROR busy")},
+             {"STAT a 1\r\nERROR\r\n", unfit},
+             {value("a", "1") + "ERROR\r\n", unfit},
              {"VERSION 1.6.0 DF\r\n", "01 s00"},
-             {"STORED\r\n",
-              "01 s86 vringmain: server s0 (10.0.0.1:7000) sent a response that does not fit the "
-              "request"},
+             {"STORED\r\n", unfit},
          }) {
         const std::string& told = answer;  // a structured binding is not captured
         CAPTURE(told);
@@ -380,6 +454,44 @@ TEST_CASE("meta sets: a large value that falls back has to have room to ask in")
     world.settle();
 }
 
+TEST_CASE("meta sets: who tells no version gets no ms, and nobody else hears of it") {
+    World world(memcached_pool(1));
+    world.server(0).memcached.grow_old();
+    world.server(0).memcached.canned["version"] = "ERROR\r\n";
+    Channel& binary = world.client();
+    Channel& text = world.client();
+    for (int i = 0; i < 3; ++i) {
+        World::say(binary, store("a", bomb));
+        World::say(text, "get a\r\n" + ms("a", bomb, " MI") + "touch a 1\r\n");
+        world.settle();
+        CHECK(responses_in(World::heard(binary)) == "01 s86 vringmain: " + no_version("ERROR"));
+        CHECK(World::heard(text) ==
+              "END\r\n" + server_error(no_version("ERROR")) + "NOT_FOUND\r\n");
+    }
+    CHECK(std::ranges::count(log_of(world), "get a") == 3);
+    CHECK(std::ranges::none_of(log_of(world),
+                               [](const std::string& line) { return line.starts_with("ms"); }));
+    CHECK(world.counters().server_failures.get() == 0);
+    // The log has heard of it once.
+    CHECK(std::ranges::count(world.loop().notices(), "pool main: " + no_version("ERROR")) == 1);
+    // What waits for a connection that leads to another server is not sent either.
+    world.server(0).memcached = FakeMemcached();
+    CHECK(world.ask(text, ms("a", "1")) == "HD\r\n");
+    world.cut_off(0);
+    world.server(0).memcached.canned["version"] = "ERROR\r\n";
+    log_of(world).clear();
+    CHECK(world.ask(text, ms("a", bomb, " MI")) == server_error(no_version("ERROR")));
+    CHECK(log_of(world) == std::vector<std::string>{"version"});
+}
+
+TEST_CASE("meta sets: what a server says for its version is shown as text, and not all of it") {
+    World world(memcached_pool(1));
+    world.server(0).memcached.canned["version"] = "ERROR \x1b[2J" + std::string(300, 'x') + "\r\n";
+    const std::string heard = responses_in(world.ask(world.client(), store("a", "1")));
+    CHECK(heard.find("'ERROR \\x1b[2Jxxx") != std::string::npos);
+    CHECK(heard.find("xxx...'") != std::string::npos);
+}
+
 TEST_CASE("meta sets: one more connection to a server that is connected leads to the same") {
     config::Pool pool = memcached_pool(1);
     pool.stream_threshold = threshold;
@@ -402,7 +514,8 @@ TEST_CASE("meta sets: what a server calls its version is shown as text, and not 
     CHECK(responses_in(world.ask(world.client(), store("a", "1"))) ==
           "01 s86 vringmain: server s0 (10.0.0.1:7000) runs memcached 1.6.9\\x1b[2J" +
               std::string(23, 'x') +
-              ", which does not take ms, nor values of binary clients: that needs 1.6.10");
+              ", which does not take ms (that needs 1.6.10), nor what binary clients store or "
+              "delete by a cas (1.6.13)");
 }
 
 }  // namespace ringmain::test
