@@ -137,9 +137,14 @@ void Leases::on_leading(ServerConn& conn, const resp::ResponseFrame& frame, cons
 
 // The head of the FIFO leaves it.
 Fragment& Leases::take_head(ServerConn& conn) {
-    if (conn.fragments.front()->special != Special::Wait) return proxy_->take_answered(conn);
+    const Special special = conn.fragments.front()->special;
+    if (special != Special::Wait && special != Special::Check) return proxy_->take_answered(conn);
     Fragment& fragment = proxy_->leave_queue(conn);
-    conn.note_waited(fragment);
+    if (special == Special::Wait) {
+        conn.note_waited(fragment);
+    } else {
+        conn.note_told(fragment);
+    }
     return fragment;
 }
 

@@ -67,6 +67,7 @@ void MetaSets::ask(ServerConn& conn, Request& request, Chain text) {
     request.only.special = Special::Version;
     request.untimed = true;
     proxy_->enqueue(conn, request.only);
+    conn.note_question();
     proxy_->hold_back(*request.client);
 }
 
@@ -81,7 +82,8 @@ void MetaSets::on_answer(ServerConn& conn,
     note_version(*conn.server, answer);
     const Fragment& head = *conn.fragments.front();
     if (!head.abandoned) proxy_->note_success(conn, head.queued);
-    Fragment& fragment = proxy_->take_answered(conn);
+    Fragment& fragment = proxy_->leave_queue(conn);
+    conn.note_told(fragment);
     Request& request = *fragment.request;
     fragment.special = Special::No;
     const Server& server = *conn.server;

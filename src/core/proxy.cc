@@ -453,7 +453,7 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
             fragment->sent = now_;
         }
     }
-    counters_->fragments.add(conn.traffic.unsent);
+    counters_->fragments.add(conn.traffic.unsent - conn.traffic.questions);
     conn.note_taken();
     if (conn.uploader != nullptr) [[unlikely]] {
         streams_.on_taken(conn);

@@ -361,6 +361,7 @@ Taken RespFront::check_transactions(ServerConn& conn) {
     const bool written = conn.out.append_copy(check_request, nullptr);
     RM_ASSERT(written);
     proxy_.enqueue(conn, request->only);
+    conn.note_question();
     return later();
 }
 

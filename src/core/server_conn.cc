@@ -54,12 +54,14 @@ void ServerConn::note_in_kernel(uint64_t bytes, Instant now) {
 
 void ServerConn::note_taken() {
     stats::ServerCounters& counters = server->counters();
-    counters.requests.add(traffic.unsent);
+    const uint32_t requests = traffic.unsent - traffic.questions;
+    counters.requests.add(requests);
     counters.request_bytes.add(out.size());
-    server->pool().counters->fragments.add(traffic.unsent);
+    server->pool().counters->fragments.add(requests);
     traffic.sent_bytes += out.size();
     traffic.first_unsent = nullptr;
     traffic.unsent = 0;
+    traffic.questions = 0;
     traffic.out_size = 0;
     show({.out_queue = fragments.size(), .out_queue_bytes = traffic.sent_bytes});
 }

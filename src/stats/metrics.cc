@@ -426,9 +426,10 @@ constexpr std::array metrics = {
     Metric{"server_probes_failed", counter, "", server, of_servers<&S::probes_failed>,
            "probes and health checks that failed"},
     Metric{"server_requests", counter, "", server, of_servers<&S::requests>,
-           "requests sent to the server; a transaction is one"},
+           "requests sent to the server; a transaction is one, and what ringmain asks a connection "
+           "before its first is none"},
     Metric{"server_responses", counter, "", server, of_servers<&S::responses>,
-           "responses received from the server"},
+           "responses received from the server to requests"},
     Metric{"server_sent_bytes", counter, "bytes", server, of_servers<&S::request_bytes>,
            "bytes of requests sent to the server"},
     Metric{"server_received_bytes", counter, "bytes", server, of_servers<&S::response_bytes>,

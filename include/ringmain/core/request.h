@@ -45,6 +45,11 @@ enum class Special : uint8_t {
     Version,  // of a server that is to take `ms` (src/core/meta_sets.h)
 };
 
+// Of ringmain's own: it counts as no request.
+[[nodiscard]] constexpr bool is_question(Special special) {
+    return special == Special::Check || special == Special::Version;
+}
+
 // What a memcached client's "stats" asks for (src/core/memcached_stats.h).
 enum class StatsKind : uint8_t {
     General,

@@ -119,6 +119,7 @@ class ServerConn {
         // The first in `fragments` whose bytes are in `out`, and how many there are; null with 0.
         Fragment* first_unsent = nullptr;
         uint32_t unsent = 0;
+        uint32_t questions = 0;   // among those (is_question)
         uint64_t out_size = 0;    // of `out`, when the last fragment was queued
         uint64_t sent_bytes = 0;  // of the fragments that are sent and not answered
         // Responses in a row to what was queued at the same instant: one entry of the histograms.
@@ -145,6 +146,11 @@ class ServerConn {
     void note_complete(Fragment& fragment) {
         if (traffic.unsent == 0) traffic.first_unsent = &fragment;
         traffic.unsent += 1;
+    }
+
+    // What was queued last is_question().
+    void note_question() {
+        if constexpr (stats::is_counting) traffic.questions += 1;
     }
 
     // More of the fragment's bytes are at the end of `out`.
@@ -199,6 +205,9 @@ class ServerConn {
     [[nodiscard]] bool note_unsent(const Fragment& fragment) {
         if (traffic.first_unsent != &fragment) return false;
         traffic.unsent -= 1;
+        if constexpr (stats::is_counting) {
+            if (is_question(fragment.special)) traffic.questions -= 1;
+        }
         traffic.first_unsent = traffic.unsent == 0 ? nullptr : fragment.next;
         return true;
     }
@@ -217,6 +226,11 @@ class ServerConn {
 
     // The same of one that waited on its server: how long says nothing about either.
     void note_waited(const Fragment& fragment);
+
+    // The same of a question.
+    void note_told(const Fragment& fragment) {
+        if constexpr (stats::is_counting) traffic.sent_bytes -= fragment.size;
+    }
 
     // Why it is about to be lost. What is lost over its server without that is an error.
     void count_loss(stats::Counter stats::ServerCounters::*kind);

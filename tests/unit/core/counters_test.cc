@@ -158,6 +158,50 @@ TEST_CASE("what waits for a server is counted while it waits") {
     CHECK(pool_counters(world).errors[static_cast<size_t>(stats::Reason::Lost)].get() == 1);
 }
 
+TEST_CASE("the question before the first transaction counts as no request") {
+    const std::string transaction = resp({"MULTI"}) + resp({"SET", "a", "1"}) + resp({"EXEC"});
+    for (const bool watches : {false, true}) {
+        CAPTURE(watches);
+        World world(redis_pool(1));
+        Channel& client = world.client();
+        if (watches) CHECK(world.ask(client, resp({"WATCH", "w"})) == "+OK\r\n");
+        for (int i = 0; i < 2; ++i) {
+            CHECK(world.ask(client, transaction) == "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+        }
+        const uint64_t count = watches ? 3 : 2;
+        const stats::ServerCounters& server = server_counters(world, 0);
+        CHECK(server.requests.get() == count);
+        CHECK(server.responses.get() == count);
+        CHECK(count_of(server.latency) == count);
+        CHECK(pool_counters(world).fragments.get() == count);
+        CHECK(count_of(pool_counters(world).latency) == count);
+        CHECK(world.counters().fragments.get() == count);
+        CHECK(server.in_queue.get() == 0);
+        CHECK(server.in_queue_bytes.get() == 0);
+        CHECK(server.out_queue.get() == 0);
+        CHECK(server.out_queue_bytes.get() == 0);
+    }
+}
+
+TEST_CASE("a question that waits is seen in the queues, and gone with its connection") {
+    const std::string transaction = resp({"MULTI"}) + resp({"SET", "a", "1"}) + resp({"EXEC"});
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const stats::ServerCounters& server = server_counters(world, 0);
+    world.server(0).mood = Mood::Vanished;
+    CHECK(world.ask(client, transaction) == "+OK\r\n+QUEUED\r\n");
+    CHECK(server.in_queue.get() == 1);
+    world.server(0).mood = Mood::Mute;
+    world.settle();
+    CHECK(server.in_queue.get() == 0);
+    CHECK(server.out_queue.get() == 1);
+    world.cut_off(0);
+    CHECK(server.requests.get() == 0);
+    CHECK(server.responses.get() == 0);
+    CHECK(server.out_queue.get() == 0);
+    CHECK(server.out_queue_bytes.get() == 0);
+}
+
 TEST_CASE("what waits behind a send is counted once") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Mute;
@@ -299,16 +343,6 @@ TEST_CASE("a connect that takes too long is a timeout, and no error besides") {
     world.pass(1100);
     CHECK(server_counters(world, 0).err.get() == 0);
     CHECK(server_counters(world, 0).timedout.get() >= 1);
-}
-
-TEST_CASE("what ringmain asks for itself is no request's duration") {
-    World world(redis_pool(1));
-    Channel& client = world.client();
-    CHECK(world.ask(client, resp({"MULTI"}) + resp({"GET", "a"}) + resp({"EXEC"}))
-              .starts_with("+OK\r\n+QUEUED\r\n"));
-    CHECK(server_counters(world, 0).responses.get() == 2);  // the question, and EXEC
-    CHECK(count_of(server_counters(world, 0).latency) == 2);
-    CHECK(count_of(pool_counters(world).latency) == 1);
 }
 
 TEST_CASE("a client that leaves while ringmain is being stopped is counted once") {

@@ -66,6 +66,8 @@ TEST_CASE("meta sets: a binary client's first value waits for the server's versi
     CHECK(responses_in(world.ask(client, store("a", "1"))) == "01 s00");
     CHECK(log_of(world) == std::vector<std::string>{"ms a 1 c F0 T0", "version", "ms a 1 c F0 T0"});
     CHECK(world.counters().requests.get() == 7);
+    CHECK(server_counters(world, 0).requests.get() == 6);  // "version" is none
+    CHECK(server_counters(world, 0).responses.get() == 6);
     CHECK(world.counters().server_failures.get() == 0);
 }
 
