@@ -439,6 +439,7 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
 Chain& Proxy::take_sendable(ServerConn& conn) {
     if (conn.state != ServerConn::State::Ready) {
         conn.unsent += conn.prelude_out.size();
+        conn.server->counters().request_bytes.add(conn.prelude_out.size());
         return conn.prelude_out;
     }
     if (conn.unsent == 0) conn.taken_at = now_;
@@ -447,7 +448,10 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
     }
     conn.unsent += conn.out.size();
     Fragment* first = conn.traffic.first_unsent;
-    if (first == nullptr && conn.traffic.out_size == 0 && conn.uploader == nullptr) return conn.out;
+    if (first == nullptr && conn.traffic.out_size == 0 && conn.uploader == nullptr) {
+        conn.server->counters().request_bytes.add(conn.out.size());  // no request: SUBSCRIBE, PING
+        return conn.out;
+    }
     if (notes_commands() && first != nullptr && first->batch != static_cast<uint32_t>(batch_)) {
         for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
             fragment->sent = now_;

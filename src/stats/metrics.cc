@@ -431,9 +431,11 @@ constexpr std::array metrics = {
     Metric{"server_responses", counter, "", server, of_servers<&S::responses>,
            "responses received from the server to requests"},
     Metric{"server_sent_bytes", counter, "bytes", server, of_servers<&S::request_bytes>,
-           "bytes of requests sent to the server"},
+           "bytes sent to the server: requests, and what a connection begins with, subscribes to "
+           "and is checked by"},
     Metric{"server_received_bytes", counter, "bytes", server, of_servers<&S::response_bytes>,
-           "bytes of responses received from the server"},
+           "bytes received from the server: responses, messages, and answers to what is said "
+           "beside requests"},
     Metric{"server_queue_requests", gauge, "", "pool, server, queue", write_queue_requests,
            "requests that wait to be sent (in), or were sent and wait for the response (out)"},
     Metric{"server_queue_bytes", gauge, "bytes", "pool, server, queue", write_queue_bytes,
