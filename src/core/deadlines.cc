@@ -392,10 +392,8 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     fragment.abandoned = true;
     if (!server.pool().is_redis()) fragment.response.clear();  // the request itself, or its keys
     // While it is known whose it is.
-    if (now_ - fragment.queued >= slow_threshold_) {
-        note_slow(conn, fragment);
-        fragment.noted = true;
-    }
+    note_slow(conn, fragment);
+    fragment.noted = true;
     counters_->timeouts.add(1);
     server.counters().timedout.add(1);
     bool falls_silent = false;

@@ -354,6 +354,7 @@ void RespFront::send_transaction(ServerConn& conn) {
 Taken RespFront::check_transactions(ServerConn& conn) {
     Request* request = proxy_.make_request(client_);
     RM_ASSERT(request != nullptr);
+    note(*request);  // as EXEC, which waits for it
     request->noreply = true;
     request->untimed = true;
     request->only.special = Special::Check;

@@ -27,6 +27,7 @@ Taken RespFront::pop_in_turns(const Command& command) {
         error(mistake);
         return Taken::Yes;
     }
+    turns->began = proxy_.now();
     turns->asks_until = turns->pop.keys.size();
     if (turns->pop.wait_ms > 0) {
         turns->until = proxy_.now() + Duration::millis(turns->pop.wait_ms);
@@ -37,6 +38,7 @@ Taken RespFront::pop_in_turns(const Command& command) {
         return Taken::Yes;
     }
     note(*request);
+    request->untimed = true;  // it is timed as a whole
     proxy_.leases().session_of(client_).turns = std::move(turns);
     proxy_.leases().take_turn(*request);
     return Taken::Yes;

@@ -278,7 +278,12 @@ Fragment& Proxy::leave_queue(ServerConn& conn) {
     }
     if (conn.open_get.first == &fragment) conn.open_get = {};
     if (conn.note_unsent(fragment)) fragment.sent = now_;
-    if (now_ - fragment.queued >= slow_threshold_ && !fragment.noted) note_slow(conn, fragment);
+    // What asks in turns may have begun long before.
+    const bool may_be_slow =
+        now_ - fragment.queued >= slow_threshold_ || fragment.special == Special::Turn;
+    if (may_be_slow && !fragment.noted) [[unlikely]] {
+        note_slow(conn, fragment);
+    }
     return fragment;
 }
 
@@ -540,6 +545,8 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         if (!request.response.append_copy(text, &kept_)) give_up(*request.client);
     }
     request.failed = true;
+    const bool is_turn = fragment.special == Special::Turn || fragment.special == Special::Wait;
+    if (is_turn) request.client->session->turns.reset();
     if (in_steps) {
         leases_.on_failed_step(request, is_first);
     } else if (request.fragments_waiting == 0) {

@@ -39,20 +39,33 @@ void note_command(Request& request, const Command* command, std::string_view key
 
 // The fragment is out of the FIFO, answered or with its connection lost, or its time is up.
 void Proxy::note_slow(const ServerConn& conn, const Fragment& fragment) {
-    if (fragment.special == Special::Wait) return;  // it does what it was asked
     const Request& request = *fragment.request;
-    const Duration total = now_ - fragment.queued;
+    const bool answered = !fragment.abandoned && conn.state == ServerConn::State::Ready;
+    // What is meant to wait does what it was asked. What asks servers in turns or in steps is noted
+    // at its end, and so are parts: with the last to come, which its client has waited for.
+    if (fragment.special == Special::Wait || Leases::is_in_steps(request)) return;
+    if (request.fragments_waiting > 1) return;
+    Instant began = fragment.queued;
+    if (fragment.special == Special::Turn) {
+        if (answered || request.client == nullptr) return;
+        began = request.client->session->turns->began;
+    }
+    if (now_ - began < slow_threshold_) return;
     stats::SlowRequest slow;
-    slow.at_ns = wall_.ns;
-    slow.total_us = micros(total);
+    slow.total_us = micros(now_ - began);
     // Its bytes may be waiting still. What was queued in one batch leaves at once.
     const Fragment* unsent = conn.traffic.first_unsent;
     const bool waits = fragment.abandoned && unsent != nullptr && fragment.queued >= unsent->queued;
     slow.queued_us = waits ? slow.total_us : micros(fragment.sent - fragment.queued);
-    slow.worker = environment_.worker_index;
-    slow.answered = !fragment.abandoned && conn.state == ServerConn::State::Ready;
+    slow.answered = answered;
     slow.pool.assign(conn.server->pool().options->name);
     slow.server.assign(conn.server->title());
+    push_slow(slow, request);
+}
+
+void Proxy::push_slow(stats::SlowRequest& slow, const Request& request) {
+    slow.at_ns = wall_.ns;
+    slow.worker = environment_.worker_index;
     slow.command.assign(name_of(request));
     slow.key.assign(request.key.view());
     slow.key_size = request.key_size;
@@ -62,6 +75,23 @@ void Proxy::note_slow(const ServerConn& conn, const Fragment& fragment) {
     }
     counters_->worker.slow_requests.add(1);
     counters_->slow_requests.push(slow);
+}
+
+void Leases::note_turns(const Request& request, bool answered) {
+    const Turns& turns = *request.client->session->turns;
+    if (!turns.pop.waits) note_whole(request, turns.began, answered);
+}
+
+// It has asked servers again and again since then.
+void Leases::note_whole(const Request& request, Instant began, bool answered) {
+    const Duration total = proxy_->now() - began;
+    if (total < proxy_->slow_threshold_) return;
+    stats::SlowRequest slow;
+    slow.total_us = micros(total);
+    slow.answered = answered;
+    slow.pool.assign(request.client->pool->options->name);
+    slow.server.assign("several");
+    proxy_->push_slow(slow, request);
 }
 
 }  // namespace ringmain::core

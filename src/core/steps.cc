@@ -140,7 +140,9 @@ void Leases::refuse_steps(Request& request, const Chain& answer, size_t source) 
 void Leases::end_steps(Request& request) {
     const Steps& steps = steps_of(request);
     if (steps.phase != Steps::Phase::Wait) {
-        request.client->pool->counters->latency.record(proxy_->now() - steps.began);
+        const Duration total = proxy_->now() - steps.began;
+        if (!request.failed) request.client->pool->counters->latency.record(total);
+        note_whole(request, steps.began, !request.failed);
     }
     forget_steps(*request.client);
     proxy_->make_ready(request);

@@ -454,6 +454,7 @@ void Streams::fall_back(ServerConn& conn) {
     if (shared.state != ServerConn::State::Ready) return;
     if (MetaSets::is_too_old(server, request.version_need)) return;
     if (conn.uploader != nullptr) {
+        last->queued = proxy_->now();  // what begins anew is not slow yet
         keep_request(conn, client);
         return;
     }
@@ -463,6 +464,7 @@ void Streams::fall_back(ServerConn& conn) {
     ServerConn* other = proxy_->usable_connection(server, client, conn.out.size(), &why);
     if (other == nullptr) return;
     if (asks) {
+        last->queued = proxy_->now();
         static_cast<void>(proxy_->leave_queue(conn));
         request.fragments_waiting -= 1;
         MetaSets(*proxy_).ask(*other, request, std::move(conn.out));
@@ -470,6 +472,7 @@ void Streams::fall_back(ServerConn& conn) {
     }
     other->out.append_chain(std::move(conn.out));
     while (!conn.fragments.empty()) {
+        conn.fragments.front()->queued = proxy_->now();
         Fragment& fragment = proxy_->leave_queue(conn);
         fragment.request->fragments_waiting -= 1;
         proxy_->enqueue(*other, fragment);

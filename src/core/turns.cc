@@ -93,6 +93,16 @@ uint32_t Leases::next_wait(const Pool& pool, Turns& turns, std::string& text, Du
     return server;
 }
 
+// With what the servers have answered.
+void Leases::answer_turns(Request& request, std::string_view text) {
+    const Turns& turns = *request.client->session->turns;
+    if (!turns.pop.waits) {
+        request.client->pool->counters->latency.record(proxy_->now() - turns.began);
+    }
+    note_turns(request, true);
+    end_turns(request, text);
+}
+
 void Leases::end_turns(Request& request, std::string_view text) {
     request.client->session->turns.reset();
     note_change(*request.client);
@@ -104,6 +114,7 @@ void Leases::fail_turns(Request& request, std::string_view why, stats::Reason re
     const Pool& pool = *request.client->pool;
     proxy_->count_error(pool, reason);
     pool.counters->forward_error.add(1);
+    note_turns(request, false);
     end_turns(request, error_line(pool, why));
 }
 
@@ -114,7 +125,7 @@ void Leases::take_turn(Request& request) {
     const bool waits = turns.pop.waits;
     skip_keys(pool, turns);
     if (!turns.asks() && (!waits || proxy_->now() >= turns.until)) {
-        end_turns(request, client.resp3 ? "_\r\n" : "*-1\r\n");
+        answer_turns(request, client.resp3 ? "_\r\n" : "*-1\r\n");
         return;
     }
     if (!turns.end.empty()) {
@@ -186,7 +197,7 @@ void Leases::on_turn(Request& request, const resp::ResponseFrame& frame, const B
     kept = kept &&
            bytes.append_to(request.response, {head.skip, bytes.size() - head.skip}, &proxy_->kept_);
     if (!kept) proxy_->give_up(*request.client);
-    end_turns(request, {});
+    answer_turns(request, {});
 }
 
 // To a question on a connection that others use, too.

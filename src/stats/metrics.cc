@@ -441,7 +441,8 @@ constexpr std::array metrics = {
     Metric{"server_queue_bytes", gauge, "bytes", "pool, server, queue", write_queue_bytes,
            "the same in bytes of requests; in: besides the send under way"},
     Metric{"backend_duration_seconds", histogram, "seconds", server, write_backend_duration,
-           "from the moment a request is queued for the server to its response"},
+           "from the moment a request is queued for the server to its response, each part of a "
+           "split one counted; not of commands that wait"},
     Metric{"worker_busy_ratio", gauge, "ratio", worker, write_busy,
            "share of a CPU that the worker used since the snapshot before"},
     Metric{"worker_cpu_seconds", counter, "seconds", worker, write_worker_cpu,
@@ -475,7 +476,8 @@ constexpr std::array metrics = {
     Metric{"uring_buffers_starved", counter, "", worker, of_workers<&W::starvations>,
            "receives that found no buffer"},
     Metric{"slow_requests", counter, "", worker, of_workers<&W::slow_requests>,
-           "requests that took longer than slow_log_threshold"},
+           "requests that took longer than slow_log_threshold, commands that wait left out; one "
+           "that several servers answer is one"},
 };
 
 // clang-format on

@@ -182,6 +182,9 @@ class Leases {
     void on_watched(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_turn(Request& request, const resp::ResponseFrame& frame, const Bytes& bytes);
+    void answer_turns(Request& request, std::string_view text);
+    void note_turns(const Request& request, bool answered);
+    void note_whole(const Request& request, Instant began, bool answered);
     void end_turns(Request& request, std::string_view text);
     void fail_turns(Request& request, std::string_view why, stats::Reason reason);
     void on_asked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);

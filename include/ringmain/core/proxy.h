@@ -305,6 +305,7 @@ class Proxy {
     [[nodiscard]] std::string first_line(const Bytes& bytes);
 
     void note_slow(const ServerConn& conn, const Fragment& fragment);
+    void push_slow(stats::SlowRequest& slow, const Request& request);
     void take_servers(Pool& old_pool, Pool& pool);
     void take_clients(std::span<ClientConn* const> clients, Pool* pool);
     void hold_back_clients(const ServerConn& conn);

@@ -86,7 +86,7 @@ struct Fragment {
     // (src/design/0007). Those behind it have 1 until it is their turn.
     uint16_t in_line = 1;
     bool abandoned = false;  // its time was up: answered already, its response is dropped
-    bool noted = false;      // in the slow log, when its time was up
+    bool noted = false;      // the slow log has looked at it, when its time was up
     bool led = false;        // the first of the leading responses has come
     Special special = Special::No;
     uint32_t leading = 0;  // responses that are still to come before its own

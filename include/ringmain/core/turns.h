@@ -41,6 +41,7 @@ struct Turns {
     [[nodiscard]] bool is_empty(size_t key) const { return (waited >> key & 1) != 0; }
 
     resp::Pop pop;
+    Instant began = {};
     Instant until = Instant::never();
     size_t next = 0;          // key to ask
     size_t asked = 0;         // how many from it on

@@ -42,7 +42,7 @@ struct SlowRequest {
     uint32_t worker = 0;
     bool answered = true;  // by the server; false: the time was up
     ShortText<48> pool;
-    ShortText<96> server;  // name and address
+    ShortText<96> server;  // name and address; of a split one the last to answer
     ShortText<24> command;
     ShortText<32> key;  // its beginning
     ShortText<48> client;

@@ -1,5 +1,6 @@
 // What the slow log hears of.
 
+#include "tests/unit/core/streaming.h"
 #include "tests/unit/core/world.h"
 
 #include <doctest/doctest.h>
@@ -50,6 +51,92 @@ TEST_CASE("of a split request the slow part is noted, with the first key") {
     CHECK(slow.key.view() == a);
     CHECK(slow.server.view() == "s1 (10.0.0.1:7001)");
     CHECK(slow.queued_us == 0);
+    CHECK_FALSE(world.counters().slow_requests.pop(slow));
+}
+
+TEST_CASE("a split request is noted once, with the server that was the last to answer") {
+    World world(redis_pool(2), {.slow_log_ms = 20});
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string mget = resp({"MGET", world.key_on(0), world.key_on(1)});
+    CHECK(world.ask(client, mget) == "");
+    world.pass(50);
+    world.reply(1, "*1\r\n$-1\r\n");
+    world.settle();
+    world.pass(30);
+    world.reply(0, "*1\r\n$-1\r\n");
+    world.settle();
+    CHECK(World::heard(client) == "*2\r\n$-1\r\n$-1\r\n");
+    stats::SlowRequest slow;
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK(slow.server.view() == "s0 (10.0.0.1:7000)");
+    CHECK(slow.total_us == 80'000);
+    CHECK(slow.answered);
+    CHECK_FALSE(world.counters().slow_requests.pop(slow));
+    // Nobody answers: the time of both is up at once.
+    CHECK(world.ask(client, mget) == "");
+    world.pass(500);
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK_FALSE(slow.answered);
+    CHECK(slow.total_us == 400'000);
+    CHECK_FALSE(world.counters().slow_requests.pop(slow));
+    CHECK(world.counters().worker.slow_requests.get() == 2);
+}
+
+TEST_CASE("a pop that asks one server after the other is slow as a whole") {
+    World world(redis_pool(2), {.slow_log_ms = 40});
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    const std::string pop = resp({"LMPOP", "2", a, world.key_on(1), "LEFT"});
+    CHECK(world.ask(client, pop) == "");
+    for (const uint32_t server : {0U, 1U}) {
+        world.pass(30);
+        world.reply(server, "*-1\r\n");
+        world.settle();
+    }
+    CHECK(World::heard(client) == "*-1\r\n");
+    stats::SlowRequest slow;
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK(slow.command.view() == "lmpop");
+    CHECK(slow.key.view() == a);
+    CHECK(slow.server.view() == "several");
+    CHECK(slow.total_us == 60'000);
+    CHECK(slow.answered);
+    CHECK_FALSE(world.counters().slow_requests.pop(slow));
+    // The second does not answer in time.
+    CHECK(world.ask(client, pop) == "");
+    world.pass(30);
+    world.reply(0, "*-1\r\n");
+    world.settle();
+    world.pass(500);
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK_FALSE(slow.answered);
+    CHECK(slow.total_us == 430'000);
+    CHECK_FALSE(world.counters().slow_requests.pop(slow));
+}
+
+TEST_CASE("a write in steps is slow as a whole") {
+    config::Pool pool = redis_pool(2);
+    pool.cross_server_writes = config::CrossServerWrites::Emulate;
+    World world(pool, {.slow_log_ms = 40});
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SMOVE", world.key_on(0), world.key_on(1), "m"})) == "");
+    for (int question = 0; question < 2; ++question) {
+        world.pass(30);
+        world.reply(0, ":0\r\n");
+        world.settle();
+    }
+    CHECK(World::heard(client) == ":0\r\n");
+    stats::SlowRequest slow;
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK(slow.command.view() == "smove");
+    CHECK(slow.server.view() == "several");
+    CHECK(slow.total_us == 60'000);
     CHECK_FALSE(world.counters().slow_requests.pop(slow));
 }
 
@@ -174,6 +261,79 @@ TEST_CASE("a command that waits is not slow, however it ends") {
         world.settle();
         CHECK_FALSE(world.counters().slow_requests.pop(slow));
     }
+}
+
+TEST_CASE("a request whose time was up before it was slow is not noted when its place is free") {
+    World world(redis_pool(2), {.slow_log_ms = 500});
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    const std::string a = world.key_on(0);
+    CHECK(world.ask(client, resp({"MGET", a, world.key_on(1)}) + resp({"GET", a})) == "");
+    world.pass(5000);
+    CHECK_FALSE(World::heard(client).empty());
+    CHECK(world.counters().worker.slow_requests.get() == 0);
+}
+
+TEST_CASE("a pop is slow as a whole when its last question fails, too") {
+    for (const bool is_lost : {false, true}) {
+        CAPTURE(is_lost);
+        World world(redis_pool(2), {.slow_log_ms = is_lost ? 40 : 410});
+        world.server(0).mood = Mood::Mute;
+        world.server(1).mood = Mood::Mute;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"LMPOP", "2", world.key_on(0), world.key_on(1), "LEFT"})) ==
+              "");
+        world.pass(30);
+        world.reply(0, "*-1\r\n");
+        world.settle();
+        world.pass(is_lost ? 30 : 400);
+        if (is_lost) world.cut_off(1);
+        world.settle();
+        CHECK_FALSE(World::heard(client).empty());
+        stats::SlowRequest slow;
+        REQUIRE(world.counters().slow_requests.pop(slow));
+        CHECK(slow.server.view() == "s1 (10.0.0.1:7001)");
+        CHECK(slow.total_us == (is_lost ? 60'000 : 430'000));
+        CHECK_FALSE(slow.answered);
+        world.pass(5000);
+        CHECK(world.counters().worker.slow_requests.get() == 1);
+    }
+}
+
+TEST_CASE("what goes another way than on a connection of its own is noted once") {
+    const std::string request = resp({"SET", "a", std::string(200'000, 'a')});
+    for (const size_t cut : {size_t{100'000}, request.size()}) {
+        CAPTURE(cut);
+        World world(streaming_pool(), {.blocks = 2048, .slow_log_ms = 20});
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"GET", "b"})) == "$-1\r\n");
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, request.substr(0, cut)) == "");
+        world.pass(30);
+        REQUIRE(world.leases(0).size() == 1);
+        world.leases(0)[0]->inbound += "-ERR max number of clients reached\r\n";
+        world.settle();
+        CHECK(world.leases(0).empty());
+        CHECK(world.ask(client, request.substr(cut)) == "");
+        CHECK(world.counters().worker.slow_requests.get() == 0);
+        world.pass(30);
+        world.reply(0, "+OK\r\n");
+        world.settle();
+        CHECK(World::heard(client) == "+OK\r\n");
+        CHECK(world.counters().worker.slow_requests.get() == 1);
+    }
+}
+
+TEST_CASE("EXEC is slow when its server does not say whether it takes transactions") {
+    World world(redis_pool(1), {.slow_log_ms = 20});
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    world.ask(client, resp({"MULTI"}) + resp({"SET", "a", "1"}) + resp({"EXEC"}));
+    world.pass(500);
+    stats::SlowRequest slow;
+    REQUIRE(world.counters().slow_requests.pop(slow));
+    CHECK(slow.command.view() == "exec");
 }
 
 }  // namespace ringmain::test

@@ -445,6 +445,7 @@ TEST_CASE("LMPOP ends where a server fails, and its client goes on") {
         world.cut_off(1);
         world.settle();
         CHECK(World::heard(*pair.client).starts_with("-ERR ringmain: server s1"));
+        CHECK(pair.client->client->session->turns == nullptr);
     }
     SUBCASE("it says nothing, and its late answer is nobody's") {
         Channel* late = world.link(1);
