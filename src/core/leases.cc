@@ -109,6 +109,8 @@ void Leases::end_wait(ClientConn& client, std::string_view why) {
     if (client.session == nullptr) return;
     Session& session = *client.session;
     const bool waits_everywhere = has_wait_everywhere(session);
+    // What waits nowhere and is asked in turns has an end when this question is answered.
+    if (why.empty() && session.turns != nullptr) session.turns->is_over = true;
     if (session.waiting == nullptr && !waits_everywhere) return;
     if (why.empty()) {
         session.wait_end.clear();

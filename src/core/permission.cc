@@ -75,6 +75,7 @@ bool RespFront::may_use_arguments(uint32_t first, uint32_t end) {
 
 // Of a user that has some keys only.
 RespFront::Reach RespFront::reach_of(const Command& row) {
+    if (row.name.ends_with("|help")) return Reach::Within;  // whatever is said of its container
     constexpr uint32_t looks_elsewhere = acl_category::scripting | acl_category::admin;
     if ((row.acl & looks_elsewhere) != 0) return Reach::Anything;
     if ((row.acl & acl_category::pubsub) != 0) return reach_of_channels(row);

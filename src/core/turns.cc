@@ -134,7 +134,7 @@ void Leases::take_turn(Request& request) {
     }
     // Each key is asked once for a client that has ended its side; it is not waited for.
     const bool is_last = turns.taken > 0 || !turns.asks();
-    if (waits && is_last && has_ended(client)) {
+    if (turns.is_over || (waits && is_last && has_ended(client))) {
         take_no_more(client);
         end_turns(request, {});
         return;

@@ -50,6 +50,7 @@ struct Turns {
     uint64_t waited = 0;      // a bit for each key
     uint64_t placements = 0;  // Pool::placements of then
     std::string end;          // why no other question follows; empty: one does
+    bool is_over = false;     // none does, and nothing is said: its user may not ask any more
 };
 
 }  // namespace ringmain::core

@@ -281,6 +281,7 @@ TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
                                                {"DBSIZE"},
                                                {"RANDOMKEY"},
                                                {"FLUSHALL"},
+                                               {"SWAPDB", "0", "1"},
                                                {"PSUBSCRIBE", "shop:*"}}) {
         CAPTURE(words[0]);
         CHECK(world.ask(client, resp(words)) == beyond(words[0]));
@@ -292,6 +293,13 @@ TEST_CASE("keys must begin as the user's keys do, wherever they stand") {
     CHECK(world.ask(client, resp({"PUBLISH", "news", "shop:1"})) == no_channel);
     CHECK(world.ask(client, resp({"JSON.GET", "shop:1"})) == no_unknown);
     CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
+    for (const std::string container : {"OBJECT", "FUNCTION", "SCRIPT", "PUBSUB", "CLIENT"}) {
+        CAPTURE(container);
+        for (uint32_t i = 0; i < world.pool().servers.size(); ++i) {
+            world.server(i).redis.canned[container] = "*1\r\n+HELP\r\n";
+        }
+        CHECK(world.ask(client, resp({container, "help"})) == "*1\r\n+HELP\r\n");
+    }
     CHECK(world.ask(client, resp({"MGET", "shop:1", "shop:2"})) == "*2\r\n$1\r\nx\r\n$-1\r\n");
     // A value may be anything.
     CHECK(world.ask(client, resp({"SET", "shop:1", "other"})) == "+OK\r\n");
@@ -519,6 +527,38 @@ TEST_CASE("who waits as a user that is gone hears nothing in the place of what h
     world.settle();
     CHECK(World::heard(waits).empty());
     CHECK(waits.closed);
+}
+
+TEST_CASE("a pop that asks servers in turns asks none as a user that is gone or may do less") {
+    config::User less = user("u");
+    less.keys = {"shop:"};
+    for (const config::User& after : {user("other"), less}) {
+        CAPTURE(after.name);
+        for (const bool waits : {false, true}) {
+            CAPTURE(waits);
+            World world(pool_with({user("u")}, 2));
+            Channel& pops = client_as(world, "u");
+            const std::vector<std::string> keys = {world.key_on(0), world.key_on(1)};
+            for (const uint32_t server : {0U, 1U}) {
+                world.server(server).redis.canned["LMPOP"] = "*-1\r\n";
+                world.server(server).redis.canned["LPOP"] = "$-1\r\n";
+            }
+            world.server(0).mood = Mood::Mute;
+            CHECK(world
+                      .ask(pops,
+                           waits ? resp({"BLPOP", keys[0], keys[1], "0"})
+                                 : resp({"LMPOP", "2", keys[0], keys[1], "LEFT"}))
+                      .empty());
+            world.adopt({pool_with({after}, 2)});
+            world.settle();
+            world.server(0).mood = Mood::Up;
+            world.settle();
+            CHECK(World::heard(pops).empty());
+            CHECK(pops.closed);
+            CHECK(world.server(1).redis.log.empty());
+            CHECK(world.proxy().is_idle());
+        }
+    }
 }
 
 TEST_CASE("of a name that is too long its beginning is compared with the user's prefixes") {
