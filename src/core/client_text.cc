@@ -53,7 +53,7 @@ std::string line_of(const ClientConn& client, Instant now, uint32_t request_size
     const uint64_t unsent = client.out.size() + client.unsent;
     const uint64_t unread = client.untaken() + request_size;
     const Session* session = client.session.get();
-    const uint64_t queued = session == nullptr ? 0 : session->queued.size();
+    const uint64_t queued = session == nullptr ? 0 : session->queued_size();
     const config::Address& listen = client.pool->options->listen;
     const std::string here = listen.text() + (listen.is_path() ? ":0" : "");
     // The peer of a unix socket has no address; redis says where it has come to.

@@ -28,7 +28,7 @@ namespace {
 
 // Bytes of the arena that the client could let go of, or need not have sent.
 uint64_t kept_by(const ClientConn& client) {
-    const uint64_t queued = client.session != nullptr ? client.session->queued.size() : 0;
+    const uint64_t queued = client.session != nullptr ? client.session->queued_size() : 0;
     return client.untaken() + client.out.size() + client.unsent + queued;
 }
 

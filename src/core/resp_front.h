@@ -80,7 +80,7 @@ class RespFront {
     void note_place(Session& session) const;
     [[nodiscard]] bool joins_transaction(uint32_t server);
     void queue();
-    void note_script();
+    [[nodiscard]] bool note_script();
     void announce_scripts(ServerConn& conn);
     [[nodiscard]] bool transaction_goes_apart(uint64_t size) const;
     Taken exec();

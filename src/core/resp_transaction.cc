@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "resp_front.h"
@@ -46,6 +47,12 @@ bool keep(Proxy& proxy, Chain& queued, const Bytes& bytes) {
         kept = kept && queued.append_growing({node->block, node->offset, node->size});
     }
     return kept;
+}
+
+bool keep(Proxy& proxy, Chain& scripts, const Session::QueuedScript& script) {
+    const std::string_view bytes(reinterpret_cast<const char*>(&script), sizeof(script));
+    if (scripts.size() < copy_max) return proxy.keep_beginning(scripts, bytes);
+    return scripts.append_copy(bytes, nullptr);
 }
 
 std::string discarded(std::string_view why) {
@@ -176,48 +183,54 @@ void RespFront::queue() {
         return;
     }
     if (!session.aborted) {
-        note_script();
-        const bool kept =
-            proxy_.has_room_for(bytes_.size()) && keep(proxy_, session.queued, bytes_);
+        const bool kept = proxy_.has_room_for(bytes_.size()) && note_script() &&
+                          keep(proxy_, session.queued, bytes_);
         if (!kept) {
-            session.queued.clear();
-            session.scripts.clear();
+            session.forget_queued();
             refuse("out of buffer memory for a transaction; see buffer_memory",
                    stats::Reason::Limit);
             return;
         }
         session.commands += 1;
     } else {
-        session.queued.clear();
-        session.scripts.clear();
+        session.forget_queued();
     }
     proxy_.answer(client_, "+QUEUED\r\n");
 }
 
-// Of what is about to be queued.
-void RespFront::note_script() {
-    if (command_ == nullptr) return;
+// Of what is about to be queued. False when there is no memory for it.
+bool RespFront::note_script() {
+    if (command_ == nullptr) return true;
     const bool is_digest = command_->id == CommandId::Evalsha;
     const bool is_text = command_->id == CommandId::Eval && has_key_count();
-    if (!is_digest && !is_text) return;
+    if (!is_digest && !is_text) return true;
     Session& session = *client_.session;
     ByteRange place = frame_.arguments[1];
     place.offset += static_cast<uint32_t>(session.queued.size());
-    session.scripts.push_back({.place = place, .is_digest = is_digest});
+    using Kind = Session::QueuedScript::Kind;
+    return keep(
+        proxy_, session.scripts, {.place = place, .kind = is_digest ? Kind::Digest : Kind::Text});
 }
 
 // As outside a transaction: what EVAL has is kept, and the server is told what EVALSHA names.
 void RespFront::announce_scripts(ServerConn& conn) {
+    using Script = Session::QueuedScript;
     const Session& session = *client_.session;
     const Bytes queued(session.queued);
     ChainPlace place;
-    for (const Session::QueuedScript& script : session.scripts) {
-        if (!script.is_digest) {
+    ChainPlace next;
+    std::string& scratch = proxy_.scratch().text;
+    for (uint32_t at = 0; at < session.scripts.size(); at += sizeof(Script)) {
+        Script script;
+        std::memcpy(&script,
+                    session.scripts.view({at, sizeof(Script)}, scratch, next).data(),
+                    sizeof(Script));
+        if (script.kind == Script::Kind::Text) {
             keep_script(proxy_, pool_, queued, script.place, place);
             continue;
         }
         const ByteRange head = script.place.first(resp::word_size_max);
-        const ScriptId known = find_script(pool_, queued.view(head, proxy_.scratch().text, place));
+        const ScriptId known = find_script(pool_, queued.view(head, scratch, place));
         if (known.is_one()) tell_script(proxy_, conn, known);
     }
 }

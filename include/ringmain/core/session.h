@@ -18,10 +18,11 @@
 #include "ringmain/core/turns.h"
 #include "ringmain/stats/counters.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
+#include <string_view>
 
 namespace ringmain::core {
 
@@ -32,11 +33,13 @@ struct Session {
 
     // The argument of an EVAL or EVALSHA, in `queued`.
     struct QueuedScript {
+        enum class Kind : uint32_t { Text, Digest };
+
         ByteRange place;
-        bool is_digest = false;
+        Kind kind = Kind::Text;
     };
 
-    explicit Session(BlockPool& pool) : queued(pool) {}
+    explicit Session(BlockPool& pool) : queued(pool), scripts(pool) {}
 
     // True when something here concerns the client's requests.
     [[nodiscard]] bool is_special() const {
@@ -68,10 +71,18 @@ struct Session {
         aborted = false;
         has_server = false;
         commands = 0;
-        queued.clear();
-        scripts.clear();
+        forget_queued();
         forget_loss();
     }
+
+    // EXEC will run nothing of it.
+    void forget_queued() {
+        queued.clear();
+        scripts.clear();
+    }
+
+    // What the transaction holds of buffer memory.
+    [[nodiscard]] uint64_t queued_size() const { return queued.size() + scripts.size(); }
 
     void forget_loss() {
         lost.clear();
@@ -97,8 +108,8 @@ struct Session {
     uint64_t placed = 0;      // Pool::placements of then, or when the first key was watched
     Instant moves_at = {};    // when the first of the keys since then moves (Pool::moves_at)
     uint32_t commands = 0;
-    Chain queued;                       // their bytes
-    std::vector<QueuedScript> scripts;  // in them
+    Chain queued;      // their bytes
+    Chain scripts;     // QueuedScript by QueuedScript: those in them
     std::string lost;  // why EXEC can run nothing, whatever is queued; empty: no reason
     stats::Reason lost_reason = stats::Reason::Lost;  // what it is counted as
 

@@ -596,4 +596,50 @@ TEST_CASE("a transaction's server is told ahead of it, and what it has is kept w
     CHECK(log.back() == "EXEC");
 }
 
+TEST_CASE("where the scripts of a transaction are takes buffer memory, until it ends") {
+    World world(redis_pool(2), {.blocks = 1024});
+    Channel& client = world.client();
+    give_answers(world);
+    const std::string eval = resp({"EVAL", "return 1", "0"});
+    const std::string run = resp({"EVALSHA", one_digest, "0"});
+    const auto in_use = [&world] { return world.loop().blocks().in_use() * uint64_t{block_size}; };
+    constexpr size_t place_size = sizeof(core::Session::QueuedScript);
+    for (const char* end : {"DISCARD", "EXEC", "RESET"}) {
+        CAPTURE(end);
+        const uint64_t before = in_use();
+        CHECK(world.ask(client, resp({"MULTI"})) == "+OK\r\n");
+        for (int i = 0; i < 40; ++i) {
+            CHECK(world.ask(client, times(1000, eval)) == times(1000, "+QUEUED\r\n"));
+        }
+        CHECK(world.ask(client, run) == "+QUEUED\r\n");
+        CHECK(in_use() - before >= 40'000 * (eval.size() + place_size));
+        CHECK(client.client->session->queued_size() ==
+              40'000 * eval.size() + run.size() + 40'001 * place_size);
+        world.ask(client, resp({end}));
+        CHECK(client.client->session->queued_size() == 0);
+        CHECK(in_use() < before + 4 * block_size);
+    }
+    // Each was found: the last one is told to who does not have it.
+    CHECK(std::ranges::count(world.server(0).redis.log, load_line("return 1")) == 1);
+}
+
+TEST_CASE("a transaction of many scripts ends where buffer memory does, and is told so") {
+    constexpr uint32_t blocks = 128;
+    World world(redis_pool(1), {.blocks = blocks});
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"MULTI"})) == "+OK\r\n");
+    const std::string eval = resp({"EVAL", "", "0"});
+    size_t count = 0;
+    std::string answer;
+    while (!client.closed && count < 200'000) {
+        answer = world.ask(client, times(1000, eval));
+        count += 1000;
+    }
+    CHECK(answer.find("out of buffer memory for a request; see buffer_memory") !=
+          std::string::npos);
+    const size_t each = eval.size() + sizeof(core::Session::QueuedScript);
+    CHECK(count <= size_t{blocks} * block_size / each + 1000);
+    CHECK(world.loop().blocks().in_use() < 20);
+}
+
 }  // namespace ringmain::test
