@@ -192,6 +192,8 @@ void RespFront::queue() {
             return;
         }
         session.commands += 1;
+        // It is for the server of the watched keys, though that hears of it with EXEC only.
+        if (session.watching != nullptr) session.watching->used_at = proxy_.now();
     } else {
         session.forget_queued();
     }

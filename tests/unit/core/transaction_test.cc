@@ -365,6 +365,24 @@ TEST_CASE("keys that are watched for too long are lost, and others get their tur
               "command for their server (lease_timeout)\r\n");
 }
 
+TEST_CASE("what is queued is a use of the watched keys' connection") {
+    config::Pool pool = redis_pool(1);
+    pool.lease_timeout_ms = 1000;
+    World world(pool);
+    Channel& client = world.client();
+    CHECK(world.ask(client, requests({{"WATCH", "a"}, {"MULTI"}})) == ok + ok);
+    for (const std::vector<std::string>& command :
+         std::vector<std::vector<std::string>>{{"SET", "a", "1"}, {"PING"}, {"GET", "a"}}) {
+        world.pass(800);
+        CHECK(world.ask(client, resp(command)) == "+QUEUED\r\n");
+    }
+    world.pass(800);
+    CHECK(world.ask(client, resp({"EXEC"})) == "*3\r\n+OK\r\n+PONG\r\n" + bulk("1"));
+    CHECK(world.ask(client, requests({{"WATCH", "a"}, {"MULTI"}})) == ok + ok);
+    world.pass(1100);
+    CHECK(world.ask(client, resp({"EXEC"})).starts_with("-EXECABORT"));
+}
+
 TEST_CASE("an idle connection is closed after a while") {
     World world(redis_pool(1));
     Channel& client = world.client();
