@@ -145,7 +145,7 @@ ServerConn* Proxy::next_to_preconnect() {
 }
 
 bool Proxy::has_more_to_do() const {
-    return !preconnect_.empty() || !resumable_.empty() || !disconnect_.empty() ||
+    return !preconnect_.empty() || !resumable_.empty() || !disconnect_.empty() || !joins_.empty() ||
            streams_.has_throttled() || subscriptions_.has_more_to_do();
 }
 

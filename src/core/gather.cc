@@ -399,6 +399,17 @@ bool is_too_large(const Request& request) {
     return request.join->gathered > size_max;
 }
 
+uint64_t work_of(const Request& request) {
+    const Join& join = *request.join;
+    uint64_t work = join.gathered + join.keys.size();
+    if (request.gathering == Gathering::Lcs) {
+        const uint64_t cells =
+            join.fragments[0]->response.size() * join.fragments[1]->response.size();
+        work += std::min(cells, resp::lcs_cells_max) / lcs_cells_per_byte;
+    }
+    return work;
+}
+
 std::string too_large_text(const Request& request) {
     const Pool& pool = *request.client->pool;
     if (!pool.is_redis()) {

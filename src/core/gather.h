@@ -51,6 +51,9 @@ inline constexpr std::string_view misfit = "the servers' answers do not fit the 
 // Whether a response that is no error can be a part.
 [[nodiscard]] bool fits_gather(Gathering gathering, const resp::ResponseFrame& frame);
 
+// What it takes to make one response of them, in bytes of responses.
+[[nodiscard]] uint64_t work_of(const Request& request);
+
 // All parts are there. False when the arena is exhausted.
 [[nodiscard]] bool join_gather(Proxy& proxy,
                                Request& request,

@@ -130,8 +130,9 @@ std::vector<std::string> Joiner::arguments(uint32_t size_max) const {
 }
 
 bool Joiner::fail(std::string_view text, stats::Reason reason) {
+    if (!append(error_line(pool_, text))) return false;  // that is another error
     proxy_.count_error(pool_, reason);
-    return append(error_line(pool_, text));
+    return true;
 }
 
 // After a reload in between the servers may be others.
@@ -141,7 +142,6 @@ std::string Joiner::title(size_t part) const {
 }
 
 bool Joiner::join() {
-    if (is_too_large(request_)) return append(too_large_text(request_));
     if (request_.command->handling == Handling::Combine) return combine();
     if (request_.gathering == Gathering::Keyspace) return info();
     if (const Chain* error = first_error()) return append(*error);

@@ -73,6 +73,12 @@ bool Proxy::begin_batch(Instant now, Instant wall) {
     now_ = now;
     wall_ = wall;
     batch_ += 1;
+    joins_.begin_batch();
+    if (!joins_.empty()) [[unlikely]] {
+        while (const Join* join = joins_.next()) {
+            finish_split(*join->fragments.front()->request);
+        }
+    }
     leases_.follow_shortages();
     const uint64_t epoch = environment_.shared->epoch();
     const bool has_changed = std::exchange(epoch_, epoch) != epoch;
@@ -502,6 +508,7 @@ void Proxy::detach(Request& request) {
     if (request.join == nullptr) return;
     if (request.policy == ResponsePolicy::Gathered) {
         client.gathers -= 1;
+        joins_.remove(*request.join);
         request.join->keys.clear();
     }
     for (Fragment* fragment : request.join->fragments) {

@@ -427,16 +427,40 @@ void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error
     }
     if (request.fragments_waiting > 0) return;
     request.client->pool->counters->latency.record(now_ - fragment.queued);
-    if (!request.failed && !join_responses(request)) {
-        const std::string text =
-            error_line(*request.client->pool,
-                       blocks_->available() == 0
-                           ? "out of buffer memory; see buffer_memory"
-                           : "the servers' responses to the parts do not fit the request");
-        request.response.clear();
-        if (!request.response.append_copy(text, &kept_)) give_up(*request.client);
+    if (!request.failed && request.policy == ResponsePolicy::Gathered) {
+        const uint64_t work = work_of(request);
+        if (!joins_.admit(work)) {
+            joins_.add(*request.join, work);
+            return;
+        }
     }
+    finish_split(request);
+}
+
+// Nothing of it is still to come.
+void Proxy::finish_split(Request& request) {
+    if (!request.failed) answer_joined(request);
     make_ready(request);
+}
+
+// With one response of all parts, or with an error of our own.
+void Proxy::answer_joined(Request& request) {
+    const bool is_large = request.policy == ResponsePolicy::Gathered && is_too_large(request);
+    if (!is_large && join_responses(request)) return;
+    const Pool& pool = *request.client->pool;
+    std::string text;
+    stats::Reason reason = stats::Reason::Limit;
+    if (is_large) {
+        text = too_large_text(request);
+    } else if (blocks_->available() == 0) {
+        text = error_line(pool, "out of buffer memory; see buffer_memory");
+    } else {
+        text = error_line(pool, "the servers' responses to the parts do not fit the request");
+        reason = stats::Reason::Other;
+    }
+    count_error(pool, reason);
+    request.response.clear();
+    if (!request.response.append_copy(text, &kept_)) give_up(*request.client);
 }
 
 bool Proxy::join_responses(Request& request) {
@@ -451,9 +475,6 @@ bool Proxy::join_responses(Request& request) {
         if (request.verb == memcached::Verb::FlushAll ||
             request.verb == memcached::Verb::Verbosity) {
             return request.noreply || request.response.append_copy("OK\r\n", &kept_);
-        }
-        if (request.policy == ResponsePolicy::Gathered && is_too_large(request)) {
-            return request.response.append_copy(too_large_text(request), &kept_);
         }
         const std::string_view text =
             Bytes(join.keys).view({0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);

@@ -5,6 +5,7 @@
 #include "ringmain/base/siphash.h"
 #include "ringmain/base/time.h"
 #include "ringmain/core/counters.h"
+#include "ringmain/core/limits.h"
 #include "ringmain/core/shared.h"
 
 #include <cstdint>
@@ -29,6 +30,7 @@ struct Environment {
     uint64_t seed = 1;
     SipKey hash_key = {};                      // a secret: what clients choose is told apart by it
     std::string_view io_backend = "io_uring";  // or "epoll"
+    BatchBounds bounds = {};
 
     // The calendar may be set meanwhile.
     [[nodiscard]] int64_t uptime_s(Instant now) const {

@@ -106,6 +106,16 @@ inline constexpr uint32_t split_request_size_max = 4 * 1024 * 1024;
 // Gathers of one client that are under way at once; what comes behind them waits (design/0010).
 inline constexpr uint32_t gathers_max = 16;
 
+// Of LCS so many cells take as long as a byte of other answers that are computed.
+inline constexpr uint64_t lcs_cells_per_byte = 32;
+
+// How much a batch does before it sends, and then goes on in the next one. Tests have less.
+struct BatchBounds {
+    // Of gathers that it computes, in bytes of responses (core/joins.h): some 20 000 elements, or
+    // one LCS of lcs_cells_max. Either takes some ten milliseconds.
+    uint64_t join_work = 128ULL * 1024;
+};
+
 // Keys of one request whose values are fetched from several servers.
 inline constexpr uint32_t combine_keys_max = 4096;
 

@@ -19,6 +19,7 @@
 #include "ringmain/config/config.h"
 #include "ringmain/core/counters.h"
 #include "ringmain/core/environment.h"
+#include "ringmain/core/joins.h"
 #include "ringmain/core/leases.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/notice.h"
@@ -278,8 +279,10 @@ class Proxy {
     [[nodiscard]] static uint32_t awaiting(const ServerConn& conn);
     void deliver(Request& request, const Bytes* bytes, std::string_view tail = {});
     void complete_split(Fragment& fragment, const Bytes& bytes, bool is_error);
+    void finish_split(Request& request);
     void fail(Fragment& fragment, std::string_view text, stats::Reason reason);
     void fail_all(ServerConn& conn, std::string_view text, stats::Reason reason);
+    void answer_joined(Request& request);
     [[nodiscard]] bool join_responses(Request& request);
     [[nodiscard]] Fragment& leave_queue(ServerConn& conn);
     [[nodiscard]] Fragment& take_answered(ServerConn& conn);
@@ -365,6 +368,7 @@ class Proxy {
     Leases leases_{*this};
     Subscriptions subscriptions_{*this};
     Streams streams_{*this};
+    WaitingJoins joins_{environment_.bounds.join_work};
     OldestRequests oldest_{*counters_};
     bool draining_ = false;
     bool announced_ = false;

@@ -113,7 +113,9 @@ struct Join {
     // are asked, by fragment.
     std::vector<uint64_t> numbers;
     uint64_t gathered = 0;  // of a gather: bytes of all responses that are counted
+    uint64_t work = 0;      // to compute it, while it waits (core/joins.h)
     uint64_t scripts = 0;   // of a gather: KnownScripts::generation() when it was asked
+    ListLink<Join> waiting_link;
 
     explicit Join(BlockPool& pool) : keys(pool) {}
 };

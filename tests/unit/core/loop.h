@@ -112,6 +112,7 @@ class Loop {
         bool cut = false;          // receives and sends end anywhere
         uint32_t clients_max = 0;  // what the descriptors allow; 0: any number
         uint32_t preconnects = core::preconnects_per_batch;
+        core::BatchBounds bounds = {};
         int64_t slow_log_ms = 0;     // 0: off
         uint32_t requests_max = 0;   // 0: as the configuration says
         uint32_t workers = 1;        // of a process of its own
@@ -143,7 +144,8 @@ class Loop {
                               .process_id = 42,
                               .worker_index = options.worker,
                               .worker_count = static_cast<uint32_t>(process_->counters.size()),
-                              .seed = options.seed});
+                              .seed = options.seed,
+                              .bounds = options.bounds});
     }
 
     ~Loop() { shut_down(); }
