@@ -100,6 +100,12 @@ void postpone(ClientConn& client, Slice end, Chain whole) {
 // Whoever has said enough for one batch is read on in the next: others have their turn. Of requests
 // that go to servers no more than that are in flight anyway; these are those that we answer.
 void Proxy::read_requests(ClientConn& client, Slice slice) {
+    if (total_.is_spent(counters_->requests.get()) && client.upload == Upload::None) [[unlikely]] {
+        const bool kept = intake_of(client).input.append_shared(slice);
+        RM_ASSERT(kept);
+        put_off(client);
+        return;
+    }
     if (slice.size < large_piece) [[likely]] {
         read_piece(client, slice);
         return;
@@ -108,7 +114,11 @@ void Proxy::read_requests(ClientConn& client, Slice slice) {
     read_piece(client, slice);
     client.note_taken(batch_, counters_->requests.get() - before);
     if (!client.has_had_its_turn(batch_) || !client.wants_input()) return;
-    if (client.upload != Upload::None) return;
+    if (client.upload == Upload::None) put_off(client);
+}
+
+// It is read on when others have had their turn.
+void Proxy::put_off(ClientConn& client) {
     client.paused = true;
     resumable_.add(client);
     mark_dirty(client);

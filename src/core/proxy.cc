@@ -73,6 +73,7 @@ bool Proxy::begin_batch(Instant now, Instant wall) {
     now_ = now;
     wall_ = wall;
     batch_ += 1;
+    total_.renew(counters_->requests.get());
     joins_.begin_batch();
     if (!joins_.empty()) [[unlikely]] {
         while (const Join* join = joins_.next()) {
@@ -89,11 +90,13 @@ bool Proxy::begin_batch(Instant now, Instant wall) {
 void Proxy::end_batch() {
     streams_.take_early();
     List<ClientConn, &ClientConn::resume_link> later;
-    while (ClientConn* client = resumable_.pop_front()) {
-        if (client->has_had_its_turn(batch_)) [[unlikely]] {
-            later.add(*client);
+    if (!resumable_.empty()) total_.renew(counters_->requests.get());
+    while (!resumable_.empty() && !total_.is_spent(counters_->requests.get())) {
+        ClientConn& client = *resumable_.pop_front();
+        if (client.has_had_its_turn(batch_)) [[unlikely]] {
+            later.add(client);
         } else {
-            resume(*client);
+            resume(client);
         }
     }
     while (ClientConn* client = later.pop_front()) {
@@ -266,6 +269,7 @@ void Proxy::pause_if_full(ClientConn& client) {
         client.out.size() + client.unsent < options.output_pause_size) {
         return;
     }
+    resumable_.remove(client);  // its turn may be over, too
     client.paused = true;
     client.paused_by_output = client.out.size() + client.unsent >= options.output_pause_size;
     reconsider(client);
@@ -365,6 +369,7 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
         mark_dirty(client);
         return;
     }
+    if (text.size() > small_answer_max) note_answer(client, text.size());
     if (client.binary != nullptr) [[unlikely]] {
         client.binary->expect_beyond(
             client.requests.size(),
@@ -390,6 +395,16 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
     }
     request->ready = true;
     if (!request->response.append_copy(text, &kept_)) give_up(client);
+}
+
+// What is written here costs like requests, of which a client has its share.
+void Proxy::note_answer(ClientConn& client, uint64_t size) {
+    total_.note_answer(size);
+    const uint64_t share = client.pool->options->requests_in_flight_max;
+    client.note_taken(batch_, size * share / environment_.bounds.client_answers);
+    const bool is_over =
+        client.has_had_its_turn(batch_) || total_.is_spent(counters_->requests.get());
+    if (is_over && client.wants_input() && client.upload == Upload::None) put_off(client);
 }
 
 void Proxy::count_error(const Pool& pool, stats::Reason reason) {

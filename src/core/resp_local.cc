@@ -515,6 +515,8 @@ void LocalAnswer::acl() {
 }
 
 void LocalAnswer::command() {
+    const std::string_view of_all = resp::answer_of_all(command_, texts_.size(), version());
+    if (!of_all.empty()) return reply(of_all);
     const std::vector<std::string_view> views(texts_.begin(), texts_.end());
     std::string text;
     resp::answer_command(text, command_, views, version());

@@ -87,6 +87,24 @@ void write_all_docs(std::string& out, Arguments names, Version version) {
     }
 }
 
+using Writer = void (*)(std::string&, Arguments, Version);
+
+template <Writer write, Version version>
+std::string_view written_once() {
+    static const std::string text = [] {
+        std::string out;
+        write(out, {}, version);
+        return out;
+    }();
+    return text;
+}
+
+template <Writer write>
+std::string_view written_once(Version version) {
+    return version == Version::Resp3 ? written_once<write, Version::Resp3>()
+                                     : written_once<write, Version::Resp2>();
+}
+
 // --- COMMAND LIST -------------------------------------------------------------------------------
 
 struct ListFilter {
@@ -288,6 +306,14 @@ void answer_command(std::string& out,
     RM_ASSERT(id == CommandId::CommandGetkeys || id == CommandId::CommandGetkeysandflags);
     RM_ASSERT(!rest.empty());
     write_keys(out, rest, id == CommandId::CommandGetkeysandflags, version);
+}
+
+std::string_view answer_of_all(const Command& command, size_t argument_count, Version version) {
+    if (command.id == CommandId::Command) return written_once<write_infos>(version);
+    if (argument_count > 2) return {};
+    if (command.id == CommandId::CommandInfo) return written_once<write_infos>(version);
+    if (command.id == CommandId::CommandDocs) return written_once<write_all_docs>(version);
+    return {};
 }
 
 }  // namespace ringmain::resp

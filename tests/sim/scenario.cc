@@ -85,6 +85,10 @@ Scenario::Scenario(uint64_t seed) {
         if (carries) each.cross_server_writes = config::CrossServerWrites::Emulate;
     }
     if (chance(prng, 25)) long_batch = Duration::millis(one_of<int64_t>(prng, {30, 200, 2000}));
+    if (chance(prng, 50)) bounds.join_work = 1 + prng.below(100);
+    if (chance(prng, 30)) bounds.requests = 1 + prng.below(20);
+    if (chance(prng, 30)) bounds.answers = 1 + prng.below(500);
+    if (chance(prng, 30)) bounds.client_answers = 1 + prng.below(200);
 }
 
 void Scenario::draw_pool(Prng& prng) {

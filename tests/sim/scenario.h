@@ -8,6 +8,7 @@
 #include "ringmain/base/prng.h"
 #include "ringmain/base/time.h"
 #include "ringmain/config/config.h"
+#include "ringmain/core/limits.h"
 
 #include <array>
 #include <cstdint>
@@ -54,8 +55,9 @@ struct Scenario {
     bool scarce = false;       // so few that requests may fail over it
     bool cut = true;           // receives and sends end anywhere
     uint32_t preconnects = 2;  // that a batch begins
-    bool calm = false;         // nothing fails
-    uint32_t clients = 4;      // at a time
+    core::BatchBounds bounds;
+    bool calm = false;     // nothing fails
+    uint32_t clients = 4;  // at a time
     uint32_t requests = 600;
     uint32_t steps_max = 0;  // of the story; then everything heals
     Duration think = {};     // of a client, between two pipelines, at most

@@ -66,6 +66,7 @@ World::World(const Scenario& scenario, uint64_t seed, bool tells)
                                              .seed = seed + i,
                                              .cut = scenario.cut,
                                              .preconnects = scenario.preconnects,
+                                             .bounds = scenario.bounds,
                                              .process = &process_,
                                              .worker = i};
         workers_[i].loop = std::make_unique<test::Loop>(scenario.config, options);

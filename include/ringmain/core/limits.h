@@ -114,7 +114,15 @@ struct BatchBounds {
     // Of gathers that it computes, in bytes of responses (core/joins.h): some 20 000 elements, or
     // one LCS of lcs_cells_max. Either takes some ten milliseconds.
     uint64_t join_work = 128ULL * 1024;
+    // Requests of all clients together, and bytes of what they are answered here, but for the small
+    // (core/batch_total.h); and of that what one client gets.
+    uint64_t requests = 16ULL * 1024;
+    uint64_t answers = 2048ULL * 1024;
+    uint64_t client_answers = 64ULL * 1024;
 };
+
+// Of those it is requests that are counted.
+inline constexpr uint64_t small_answer_max = 64;
 
 // Keys of one request whose values are fetched from several servers.
 inline constexpr uint32_t combine_keys_max = 4096;

@@ -17,6 +17,7 @@
 #include "ringmain/buffer/block_pool.h"
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/config/config.h"
+#include "ringmain/core/batch_total.h"
 #include "ringmain/core/counters.h"
 #include "ringmain/core/environment.h"
 #include "ringmain/core/joins.h"
@@ -237,6 +238,8 @@ class Proxy {
     void resume(ClientConn& client);
     void read_on(ClientConn& client);
     void pause_if_full(ClientConn& client);
+    void note_answer(ClientConn& client, uint64_t size);
+    void put_off(ClientConn& client);
     void reconsider(ClientConn& client);
     [[nodiscard]] uint32_t reserve() const;
     void relieve();
@@ -369,6 +372,7 @@ class Proxy {
     Subscriptions subscriptions_{*this};
     Streams streams_{*this};
     WaitingJoins joins_{environment_.bounds.join_work};
+    BatchTotal total_{environment_.bounds};
     OldestRequests oldest_{*counters_};
     bool draining_ = false;
     bool announced_ = false;

@@ -26,4 +26,11 @@ void answer_command(std::string& out,
                     std::span<const std::string_view> arguments,
                     Version version);
 
+// The same to a request of so many arguments that asks for all commands: COMMAND, COMMAND INFO,
+// COMMAND DOCS, as clients do when they start. It is always the same, and written once in the
+// process. Empty: the request asks for something else.
+[[nodiscard]] std::string_view answer_of_all(const Command& command,
+                                             size_t argument_count,
+                                             Version version);
+
 }  // namespace ringmain::resp

@@ -134,6 +134,23 @@ TEST_CASE("without names, all commands are told") {
     CHECK(docs.size() == 171916);
 }
 
+TEST_CASE("what asks for all commands is written once") {
+    const Command* command = find_command("command");
+    const auto of_all = [command](std::string_view word, size_t arguments, Version version) {
+        const Command* row = word.empty() ? command : find_subcommand(*command, word);
+        return answer_of_all(*row, arguments, version);
+    };
+    for (const Version version : {Version::Resp2, Version::Resp3}) {
+        CHECK(of_all("", 1, version) == ask(std::vector<std::string>{}, version));
+        CHECK(of_all("info", 2, version) == ask("info", version));
+        CHECK(of_all("docs", 2, version) == ask("docs", version));
+        CHECK(of_all("docs", 2, version).data() == of_all("docs", 2, version).data());
+    }
+    CHECK(of_all("docs", 3, Version::Resp2).empty());
+    CHECK(of_all("info", 3, Version::Resp2).empty());
+    CHECK(of_all("count", 2, Version::Resp2).empty());
+}
+
 TEST_CASE("COMMAND COUNT counts what COMMAND tells") {
     CHECK(ask("COUNT") == ":240\r\n");
 }
