@@ -32,9 +32,22 @@ void Hearers::Entry::release(uint32_t server) {
     if (place != servers.end() && *place == server) servers.erase(place);
 }
 
-Hearers::Entry& Hearers::entry(TopicKind kind, std::string_view name) {
+Hearers::ByName::iterator Hearers::entry(TopicKind kind, std::string_view name) {
     const auto found = of(kind).find(name);
-    return found == of(kind).end() ? of(kind)[std::string(name)] : found->second;
+    return found == of(kind).end() ? of(kind).try_emplace(std::string(name)).first : found;
+}
+
+// After it has changed: it goes with its last trace. The one behind it.
+Hearers::ByName::iterator Hearers::settle(TopicKind kind, ByName::iterator at) {
+    const Entry& entry = at->second;
+    if (kind == TopicKind::Pattern) {
+        if (entry.is_used() && entry.clients != 1) {
+            miscounted_.try_emplace(at->first, &entry);
+        } else {
+            miscounted_.erase(at->first);
+        }
+    }
+    return entry.is_used() ? std::next(at) : of(kind).erase(at);
 }
 
 const Hearers::Entry* Hearers::find(TopicKind kind, std::string_view name) const {
@@ -45,7 +58,9 @@ const Hearers::Entry* Hearers::find(TopicKind kind, std::string_view name) const
 
 void Hearers::add(TopicKind kind, std::string_view name) {
     const Lock lock(busy_);
-    entry(kind, name).clients += 1;
+    const auto added = entry(kind, name);
+    added->second.clients += 1;
+    settle(kind, added);
 }
 
 void Hearers::remove(TopicKind kind, std::string_view name) {
@@ -53,14 +68,16 @@ void Hearers::remove(TopicKind kind, std::string_view name) {
     const auto found = of(kind).find(name);
     RM_ASSERT(found != of(kind).end() && found->second.clients > 0);
     found->second.clients -= 1;
-    if (!found->second.is_used()) of(kind).erase(found);
+    settle(kind, found);
 }
 
 void Hearers::hold(TopicKind kind, std::string_view name, uint32_t server) {
     const Lock lock(busy_);
-    Entry& held = entry(kind, name);
-    if (held.is_held(server)) return;
-    held.servers.insert(std::ranges::lower_bound(held.servers, server), server);
+    const auto held = entry(kind, name);
+    std::vector<uint32_t>& servers = held->second.servers;
+    if (held->second.is_held(server)) return;
+    servers.insert(std::ranges::lower_bound(servers, server), server);
+    settle(kind, held);
 }
 
 void Hearers::release(TopicKind kind, std::string_view name, uint32_t server) {
@@ -68,18 +85,18 @@ void Hearers::release(TopicKind kind, std::string_view name, uint32_t server) {
     const auto found = of(kind).find(name);
     if (found == of(kind).end()) return;
     found->second.release(server);
-    if (!found->second.is_used()) of(kind).erase(found);
+    settle(kind, found);
 }
 
 // In portions: nobody else changes anything meanwhile.
 void Hearers::release_all(uint32_t server) {
-    for (ByName& entries : entries_) {
-        auto at = entries.begin();
-        while (at != entries.end()) {
+    for (const TopicKind kind : {TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard}) {
+        auto at = of(kind).begin();
+        while (at != of(kind).end()) {
             const Lock lock(busy_);
-            for (size_t seen = 0; seen < portion_max && at != entries.end(); ++seen) {
+            for (size_t seen = 0; seen < portion_max && at != of(kind).end(); ++seen) {
                 at->second.release(server);
-                at = at->second.is_used() ? std::next(at) : entries.erase(at);
+                at = settle(kind, at);
             }
         }
     }
@@ -98,18 +115,17 @@ int64_t Hearers::more_hearers(TopicKind kind, std::string_view name, uint32_t se
     return static_cast<int64_t>(found->clients) - (found->is_held(server) ? 1 : 0);
 }
 
-// The next ones behind `last`, or the first: those that change the server's number. How many were
-// looked at, less than a portion at the end.
+// The next ones behind `last`, or the first, of those that may change a server's number: those that
+// change this one's. How many were looked at, less than a portion at the end.
 size_t Hearers::copy_patterns(uint32_t server,
                               std::optional<std::string>& last,
                               std::vector<Pattern>& patterns) const {
     patterns.clear();
     const Lock lock(busy_);
-    const ByName& entries = entries_[static_cast<size_t>(TopicKind::Pattern)];
-    auto at = last.has_value() ? entries.upper_bound(*last) : entries.begin();
+    auto at = last.has_value() ? miscounted_.upper_bound(*last) : miscounted_.begin();
     size_t seen = 0;
-    for (; at != entries.end() && seen < portion_max; ++at) {
-        const int64_t more = at->second.more_receivers(server);
+    for (; at != miscounted_.end() && seen < portion_max; ++at) {
+        const int64_t more = at->second->more_receivers(server);
         if (more != 0) patterns.emplace_back(at->first, more);
         seen += 1;
     }

@@ -1,4 +1,5 @@
-// What servers send on subscription connections: confirmations and messages.
+// What servers send on subscription connections: confirmations and messages; and who will hear what
+// clients publish.
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
@@ -6,6 +7,7 @@
 #include "ringmain/core/proxy.h"
 #include "ringmain/core/streams.h"
 #include "ringmain/core/subscriptions.h"
+#include "ringmain/resp/glob.h"
 
 #include <algorithm>
 #include <array>
@@ -337,6 +339,67 @@ void Subscriptions::on_confirmed(Link& link) {
     if (topic.is_confirmed()) confirm(topic);
     settle(pool, topic);
     if (!link.todo.empty() || link.wanted == 0) mark(link);
+}
+
+// Who will get what is published there, less the one that the server knows.
+int64_t Subscriptions::more_receivers(const Topic& topic, const Server& server) {
+    const bool is_held = std::ranges::any_of(
+        topic.spots, [&](const Spot& spot) { return spot.server == &server && spot.held; });
+    return is_held ? static_cast<int64_t>(topic.clients.size()) - 1 : 0;
+}
+
+// By patterns; nothing when that takes more than `steps`.
+std::optional<int64_t> Subscriptions::more_by_patterns(const Server& server,
+                                                       std::string_view channel,
+                                                       uint64_t& steps) {
+    int64_t more = 0;
+    const Pool& pool = server.pool();
+    if (pool.topics == nullptr) return more;
+    for (const Topic* topic = pool.topics->miscounted.front(); topic != nullptr;
+         topic = decltype(Topics::miscounted)::after(*topic)) {
+        if (steps < pattern_steps_min) return std::nullopt;
+        steps -= pattern_steps_min;
+        const std::optional<bool> matches =
+            resp::glob_matches_within(topic->name, channel, resp::Letters::AsTheyAre, steps);
+        if (!matches.has_value()) return std::nullopt;
+        if (*matches) more += more_receivers(*topic, server);
+    }
+    return more;
+}
+
+void Subscriptions::count_receivers(Request& request,
+                                    const Server& server,
+                                    TopicKind kind,
+                                    std::string_view channel) {
+    const Pool& pool = server.pool();
+    const bool has_patterns = kind == TopicKind::Channel;
+    int64_t more = 0;
+    if (std::exchange(counted_in_, proxy_->batch_) != proxy_->batch_) steps_ = publish_steps_max;
+    if (const Topic* topic = find(pool, kind, channel)) more += more_receivers(*topic, server);
+    if (has_patterns) {
+        const std::optional<int64_t> own = more_by_patterns(server, channel, steps_);
+        if (!own.has_value()) return;
+        more += *own;
+    }
+    const Environment& environment = proxy_->environment();
+    for (uint32_t worker = 0; worker < environment.worker_count; ++worker) {
+        if (worker == environment.worker_index) continue;
+        const Hearers& hearers = (*pool.shared->hearers)[worker];
+        more += hearers.more_receivers(kind, channel, server.number());
+        if (!has_patterns) continue;
+        const std::optional<int64_t> others =
+            hearers.more_by_patterns(channel, server.number(), steps_);
+        if (!others.has_value()) return;
+        more += *others;
+    }
+    if (more == 0) return;
+    request.only.special = Special::Publish;
+    request.extra = more;
+}
+
+TopicKind publishes_to(const Command& command) {
+    // Shard channels are hashed like keys.
+    return command.key_specs.empty() ? TopicKind::Channel : TopicKind::Shard;
 }
 
 // An error in place of a confirmation: the server's word for who waits for it, and nothing was

@@ -103,73 +103,13 @@ int64_t Subscriptions::more_hearers(const Pool& pool,
     return more;
 }
 
-// Who will get what is published there, less the one that the server knows.
-int64_t Subscriptions::more_receivers(const Topic& topic, const Server& server) {
-    const bool is_held = std::ranges::any_of(
-        topic.spots, [&](const Spot& spot) { return spot.server == &server && spot.held; });
-    return is_held ? static_cast<int64_t>(topic.clients.size()) - 1 : 0;
-}
-
-// By patterns; nothing when that takes more than `steps`.
-std::optional<int64_t> Subscriptions::more_by_patterns(const Server& server,
-                                                       std::string_view channel,
-                                                       uint64_t& steps) {
-    int64_t more = 0;
-    const Pool& pool = server.pool();
-    if (pool.topics == nullptr) return more;
-    for (const auto& [pattern, topic] : pool.topics->by_kind[index_of(TopicKind::Pattern)]) {
-        if (steps < pattern_steps_min) return std::nullopt;
-        steps -= pattern_steps_min;
-        if (topic->clients.size() == 1) continue;  // which the server counts
-        const std::optional<bool> matches =
-            resp::glob_matches_within(pattern, channel, resp::Letters::AsTheyAre, steps);
-        if (!matches.has_value()) return std::nullopt;
-        if (*matches) more += more_receivers(*topic, server);
-    }
-    return more;
-}
-
-void Subscriptions::count_receivers(Request& request,
-                                    const Server& server,
-                                    TopicKind kind,
-                                    std::string_view channel) {
-    const Pool& pool = server.pool();
-    const bool has_patterns = kind == TopicKind::Channel;
-    int64_t more = 0;
-    if (std::exchange(counted_in_, proxy_->batch_) != proxy_->batch_) steps_ = publish_steps_max;
-    if (const Topic* topic = find(pool, kind, channel)) more += more_receivers(*topic, server);
-    if (has_patterns) {
-        const std::optional<int64_t> own = more_by_patterns(server, channel, steps_);
-        if (!own.has_value()) return;
-        more += *own;
-    }
-    const Environment& environment = proxy_->environment();
-    for (uint32_t worker = 0; worker < environment.worker_count; ++worker) {
-        if (worker == environment.worker_index) continue;
-        const Hearers& hearers = (*pool.shared->hearers)[worker];
-        more += hearers.more_receivers(kind, channel, server.number());
-        if (!has_patterns) continue;
-        const std::optional<int64_t> others =
-            hearers.more_by_patterns(channel, server.number(), steps_);
-        if (!others.has_value()) return;
-        more += *others;
-    }
-    if (more == 0) return;
-    request.only.special = Special::Publish;
-    request.extra = more;
-}
-
-TopicKind publishes_to(const Command& command) {
-    // Shard channels are hashed like keys.
-    return command.key_specs.empty() ? TopicKind::Channel : TopicKind::Shard;
-}
-
 Topic& Subscriptions::topic_of(Pool& pool, TopicKind kind, std::string_view name) {
     if (Topic* topic = find(pool, kind, name)) return *topic;
     auto made = std::make_unique<Topic>(kind, name);
     Topic& topic = *made;
     pool.topics->by_kind[index_of(kind)].emplace(topic.name, std::move(made));
     pool.topics->names_size += name.size();
+    pool.topics->note_clients(topic);
     return topic;
 }
 
@@ -182,9 +122,7 @@ void Subscriptions::settle(Pool& pool, Topic& topic) {
     }
     drop_spent(topic);
     if (topic.is_used() || !topic.spots.empty()) return;
-    pool.topics->names_size -= topic.name.size();
-    const std::string name = topic.name;  // the map's key goes with it
-    pool.topics->by_kind[index_of(topic.kind)].erase(name);
+    pool.topics->forget(topic);
 }
 
 void Subscriptions::join(ClientConn& client, Topic& topic) {
@@ -193,6 +131,7 @@ void Subscriptions::join(ClientConn& client, Topic& topic) {
     topic.clients.push_back(&client);
     subscriber.counts[index_of(topic.kind)] += 1;
     client.pool->topics->subscriptions += 1;
+    client.pool->topics->note_clients(topic);
     stats::PoolCounters& counters = *client.pool->counters;
     counters.subscriptions.add(1);
     if (Hearers* hearers = hearers_of(*client.pool)) {
@@ -215,6 +154,7 @@ void Subscriptions::part(ClientConn& client, Topic& topic) {
     subscriber.counts[index_of(topic.kind)] -= 1;
     Pool& pool = *client.pool;
     pool.topics->subscriptions -= 1;
+    pool.topics->note_clients(topic);
     pool.counters->subscriptions.subtract(1);
     if (Hearers* hearers = hearers_of(pool)) {
         hearers->remove(topic.kind, topic.name);

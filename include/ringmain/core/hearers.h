@@ -74,7 +74,8 @@ class Hearers {
 
     [[nodiscard]] ByName& of(TopicKind kind) { return entries_[static_cast<size_t>(kind)]; }
 
-    [[nodiscard]] Entry& entry(TopicKind kind, std::string_view name);
+    ByName::iterator entry(TopicKind kind, std::string_view name);
+    ByName::iterator settle(TopicKind kind, ByName::iterator at);
     [[nodiscard]] const Entry* find(TopicKind kind, std::string_view name) const;
     [[nodiscard]] size_t copy_patterns(uint32_t server,
                                        std::optional<std::string>& last,
@@ -82,6 +83,8 @@ class Hearers {
 
     mutable std::atomic_flag busy_;
     std::array<ByName, topic_kind_count> entries_;
+    // The patterns that do not have the one client that a server counts.
+    std::map<std::string_view, const Entry*> miscounted_;
 };
 
 }  // namespace ringmain::core

@@ -97,6 +97,7 @@ struct Topic {
     std::vector<Waiting> waiting;
     uint32_t joinings = 0;  // items of Joinings that are not finished: they keep it
     std::vector<Spot> spots;
+    ListLink<Topic> miscounted_link;
 
     [[nodiscard]] bool is_used() const { return !clients.empty() || joinings > 0; }
 
@@ -202,7 +203,27 @@ struct Topics {
         return by_kind[0].size() + by_kind[1].size() + by_kind[2].size();
     }
 
+    // There is another one, or its clients have changed.
+    void note_clients(Topic& topic) {
+        if (topic.kind != TopicKind::Pattern) return;
+        if (topic.clients.size() == 1) {
+            miscounted.remove(topic);
+        } else {
+            miscounted.add(topic);
+        }
+    }
+
+    // Nobody has it any more.
+    void forget(Topic& topic) {
+        miscounted.remove(topic);
+        names_size -= topic.name.size();
+        const std::string name = topic.name;  // the map's key goes with it
+        by_kind[static_cast<size_t>(topic.kind)].erase(name);
+    }
+
     std::array<ByName, topic_kind_count> by_kind;
+    // The patterns that do not have the one client that a server counts (PUBLISH).
+    List<Topic, &Topic::miscounted_link> miscounted;
     uint64_t subscriptions = 0;  // of all clients
     uint64_t awaited = 0;        // items of Joinings: they may be more of them
     uint64_t names_size = 0;     // bytes

@@ -147,6 +147,27 @@ TEST_CASE("patterns are looked at in portions, each once, as long as there are s
     }
 }
 
+TEST_CASE("patterns that have one client each take no steps") {
+    Hearers hearers;
+    for (int i = 0; i < 1000; ++i) {
+        const std::string pattern = "c*" + std::to_string(i);
+        hearers.add(TopicKind::Pattern, pattern);
+        hearers.hold(TopicKind::Pattern, pattern, here);
+    }
+    uint64_t steps = 0;
+    CHECK(hearers.more_by_patterns("c777", here, steps) == 0);
+    hearers.add(TopicKind::Pattern, "c*777");
+    CHECK_FALSE(hearers.more_by_patterns("c777", here, steps).has_value());
+    steps = 100;
+    CHECK(hearers.more_by_patterns("c777", here, steps) == 1);
+    hearers.remove(TopicKind::Pattern, "c*777");
+    hearers.remove(TopicKind::Pattern, "c*777");
+    CHECK(hearers.more_by_patterns("c777", here, steps) == -1);
+    hearers.release_all(here);
+    steps = 0;
+    CHECK(hearers.more_by_patterns("c777", here, steps) == 0);
+}
+
 TEST_CASE("a pattern that takes too long is not compared to its end") {
     Hearers hearers;
     const std::string channel(60'000, 'a');

@@ -122,6 +122,36 @@ TEST_CASE("PUBLISH that would take long to count has its server's number") {
     CHECK(world.ask(publisher, resp({"PUBLISH", "aaa", "x"})) == ":2\r\n");
 }
 
+TEST_CASE("patterns that have one client each do not make counting long") {
+    World world(redis_pool(1));
+    Channel& publisher = world.client();
+    clients_that(world, 2, {"PSUBSCRIBE", "c*"});
+    for (int i = 0; i < 40; ++i) {
+        std::vector<std::string> command = {"PSUBSCRIBE"};
+        for (int k = 0; k < 40; ++k) {
+            command.push_back("d" + std::to_string(i * 40 + k) + "*");
+        }
+        Channel& client = world.client();
+        world.ask(client, resp(command));
+    }
+    // Each would take four steps at least, and all of a batch have a million.
+    std::string many;
+    for (int i = 0; i < 200; ++i) {
+        many += resp({"PUBLISH", "ccc", "x"});
+    }
+    std::string wanted;
+    for (int i = 0; i < 200; ++i) {
+        wanted += ":2\r\n";
+    }
+    CHECK(world.ask(publisher, many) == wanted);
+    // One that has a second client counts, and does not when that one leaves.
+    Channel& second = world.client();
+    world.ask(second, resp({"PSUBSCRIBE", "d7*"}));
+    CHECK(world.ask(publisher, resp({"PUBLISH", "d7", "x"})) == ":2\r\n");
+    world.ask(second, resp({"PUNSUBSCRIBE", "d7*"}));
+    CHECK(world.ask(publisher, resp({"PUBLISH", "d7", "x"})) == ":1\r\n");
+}
+
 TEST_CASE("all that is published in a batch takes of the same steps") {
     World world(redis_pool(1));
     Channel& publisher = world.client();
