@@ -321,7 +321,10 @@ void Subscriptions::on_array(ServerConn& conn,
         lose(conn, unasked);
         return;
     }
-    if (!spot->wanted || (*kind != TopicKind::Shard && is_own(bytes, *channel))) return;
+    // Until it has ended what has moved it sends what was published there before. Where it refuses
+    // to end it that is nobody's.
+    const bool is_left = !spot->wanted && spot->was_refused;
+    if (is_left || (*kind != TopicKind::Shard && is_own(bytes, *channel))) return;
     deliver(conn.server->pool(), *topic, bytes);
 }
 

@@ -47,6 +47,39 @@ TEST_CASE("the loss of a server that a channel has left is no error for who wait
     CHECK(World::heard(other) == subscribed("beta"));
 }
 
+TEST_CASE("what a server has published before its channel moved is delivered") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.ask(client, resp({"SUBSCRIBE", "beta"}));
+    Channel* link = world.subscription(0);
+    world.server(0).mood = Mood::Mute;
+    link->inbound += published("beta", "before");
+    world.adopt({redis_pool(2)});
+    world.settle();
+    REQUIRE(world.server_of("beta") == 1);
+    CHECK(World::heard(client) == published("beta", "before"));
+    const std::string ended = "*3\r\n" + bulk("unsubscribe") + bulk("beta") + ":0\r\n";
+    SUBCASE("until it has confirmed the end") {
+        link->inbound += published("beta", "meanwhile") + ended;
+        world.settle();
+        CHECK(World::heard(client) == published("beta", "meanwhile"));
+        CHECK_FALSE(link->closed);
+    }
+    SUBCASE("unless it refuses to end it, and goes on") {
+        link->inbound += "-NOPERM no\r\n" + published("beta", "behind");
+        world.settle();
+        CHECK(World::heard(client) == "");
+        CHECK_FALSE(link->closed);
+    }
+    SUBCASE("or nobody is there any more") {
+        world.drop(client);
+        link->inbound += published("beta", "behind") + ended;
+        world.settle();
+        CHECK_FALSE(link->closed);
+    }
+    CHECK(world.ask(world.client(), resp({"PUBLISH", "beta", "x"})).starts_with(":"));
+}
+
 TEST_CASE("messages go on coming where a reload wants other connections to the same servers") {
     World world(redis_pool(2));
     Channel& client = world.client();
