@@ -107,6 +107,18 @@ bool is_unplanned(const ServerConn& probe) {
     return probe.state == ServerConn::State::Closed && probe.retry_at == Instant::never();
 }
 
+// What is to be planned of a server that its worker probes: the first time that it is asked.
+enum class Plan : uint8_t { Nothing, Probe, Check };
+
+Plan plan_of(const Server& server, bool live) {
+    if (server.probe == nullptr) return Plan::Nothing;
+    const bool is_unplanned_yet = is_unplanned(*server.probe);
+    if (live) return is_unplanned_yet ? Plan::Check : Plan::Nothing;
+    // It may also have come back and gone again in between.
+    const bool has_gone = server.live || server.health().probe_at() == Instant::never();
+    return is_unplanned_yet || has_gone ? Plan::Probe : Plan::Nothing;
+}
+
 }  // namespace
 
 // --- placement -----------------------------------------------------------------------------------
@@ -122,18 +134,10 @@ bool Proxy::follow_servers() {
         std::vector<Server*> changed;
         for (const auto& server : pool->servers) {
             const bool live = server->health().accepts_traffic();
-            // Also when it came back and went again in between.
-            const bool unplanned = server->live || server->health().probe_at() == Instant::never();
-            if (!live && unplanned && server->probe != nullptr) {
-                schedule_first_probe(*server);
-            }
-            if (live && server->probe != nullptr && is_unplanned(*server->probe)) {
-                schedule_check(*server);  // the first
-            }
-            if (live == server->live) continue;
-            changed.push_back(server.get());
-            server->live = live;
-            server->note_change();
+            const Plan plan = plan_of(*server, live);
+            if (plan == Plan::Probe) schedule_first_probe(*server);
+            if (plan == Plan::Check) schedule_check(*server);
+            if (server->become_live(live)) changed.push_back(server.get());
         }
         for (Server* server : changed) {
             if (server->live) {

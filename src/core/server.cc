@@ -22,6 +22,7 @@ Server::Server(BlockPool& blocks, Pool& owner, uint32_t index, Share share)
       queue_size_default_(uint64_t{blocks.capacity()} * block_size / 8),
       per_kind_(static_cast<uint32_t>(owner.options->server_connections)) {
     move_to(owner, index, share.worker);
+    become_live(health().accepts_traffic());  // it may be one of an earlier configuration
     const uint32_t kinds = owner.is_redis() ? 2 : 1;
     for (uint32_t i = 0; i < kinds * per_kind_; ++i) {
         connections_.push_back(std::make_unique<ServerConn>(blocks, *this, i >= per_kind_));
@@ -162,6 +163,12 @@ void Server::note_change() {
     takes_requests = live && !silence.is_silent();
     // Those that another configuration has may be the same counters.
     if (!pool_->retired) counters_->silent.set(silence.is_silent() ? 1 : 0);
+}
+
+bool Server::become_live(bool is_live) {
+    if (std::exchange(live, is_live) == is_live) return false;
+    note_change();
+    return true;
 }
 
 void Server::move_to(Pool& owner, uint32_t index, uint32_t worker) {

@@ -89,6 +89,9 @@ class Server {  // NOLINT(clang-analyzer-optin.performance.Padding): the order i
 
     void note_change();
 
+    // Or is so no longer. True: that is new.
+    bool become_live(bool is_live);
+
     // Becomes a server of another pool, which has it at `index`, with its connections as they are.
     void move_to(Pool& owner, uint32_t index, uint32_t worker);
 
