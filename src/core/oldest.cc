@@ -2,8 +2,11 @@
 
 #include "ringmain/core/pool.h"
 #include "ringmain/core/streams.h"
+#include "ringmain/core/subscriptions.h"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace ringmain::core {
 
@@ -30,13 +33,16 @@ void OldestRequests::look(Instant now, Pools pools, Pools retired) {
     looked_at_ = now;
     is_shown_ = false;
     is_in_doubt_ = false;
+    std::vector<std::pair<const stats::PoolCounters*, Instant>> owed;
+    for (const auto& old_pool : retired) {
+        const Instant oldest = oldest_of(*old_pool);
+        if (oldest != Instant::never()) owed.emplace_back(old_pool->counters, oldest);
+    }
     for (const auto& pool : pools) {
-        Instant oldest = oldest_of(*pool);
-        for (const auto& old_pool : retired) {
+        Instant oldest = std::min(oldest_of(*pool), subscriptions_->oldest_of(*pool));
+        for (const auto& [counters, queued] : owed) {
             // The same name: what its servers still owe is this pool's, too.
-            if (old_pool->counters == pool->counters) {
-                oldest = std::min(oldest, oldest_of(*old_pool));
-            }
+            if (counters == pool->counters) oldest = std::min(oldest, queued);
         }
         const bool is_there = oldest != Instant::never();
         is_shown_ = is_shown_ || is_there;

@@ -17,6 +17,8 @@ namespace ringmain::core {
 
 namespace {
 
+constexpr std::string_view no_server = "no server is there to subscribe at";
+
 bool is_spent(const Spot& spot) {
     return !spot.wanted && !spot.told && !spot.held && !spot.queued && spot.pending == 0;
 }
@@ -76,6 +78,7 @@ void Subscriptions::want(Topic& topic, Spot& spot, bool wanted) {
     if (spot.wanted == wanted) return;
     Link& link = *spot.server->link;
     spot.wanted = wanted;
+    spot.batch = proxy_->batch_;
     link.wanted = wanted ? link.wanted + 1 : link.wanted - 1;
     if (link.wanted == 0) link.idle_since = proxy_->now();
     queue(topic, spot);
@@ -87,7 +90,7 @@ void Subscriptions::queue(Topic& topic, Spot& spot) {
     link.take_back(spot);
     if (spot.wanted != spot.told && !spot.queued) {
         spot.queued = true;
-        link.todo.push_back(&topic);
+        link.todo.add(topic, spot.wanted);
     }
     mark(link);
 }
@@ -129,15 +132,19 @@ void Subscriptions::place(Pool& pool, Topic& topic) {
 }
 
 void Subscriptions::place_anew(Pool& pool) {
-    std::vector<Topic*> confirmed;  // by all servers that are still to have them
+    std::vector<Topic*> decided;  // confirmed by all servers that are still to have them, or lost
     for_each_topic(pool, [&](Topic& topic) {
         if (topic.is_used()) place(pool, topic);
-        if (topic.waiting.empty() || !topic.is_confirmed()) return;
+        if (topic.waiting.empty() || (topic.is_placed() && !topic.is_confirmed())) return;
         topic.joinings += 1;  // it is looked at once more below
-        confirmed.push_back(&topic);
+        decided.push_back(&topic);
     });
-    for (Topic* topic : confirmed) {
-        confirm(*topic);
+    for (Topic* topic : decided) {
+        if (topic->is_placed()) {
+            confirm(*topic);
+        } else {
+            fail(*topic, error_line(pool, no_server), stats::Reason::NoServer);
+        }
         topic->joinings -= 1;
         settle(pool, *topic);
     }
@@ -237,7 +244,10 @@ bool Subscriptions::is_reachable(const Topic& topic, std::string_view* why) {
         if (!proxy_->may_connect(*spot.server, conn, why)) return false;
         if (conn.state == ServerConn::State::Closed) proxy_->start_connect(conn);
     }
-    if (!any) *why = "no server is there to subscribe at";
+    if (!any) {
+        *why = no_server;
+        proxy_->scratch().why_reason = stats::Reason::NoServer;
+    }
     return any;
 }
 
@@ -253,7 +263,7 @@ void Subscriptions::on_ready(ServerConn& conn) {
 std::vector<Topic*> Subscriptions::topics_at(const ServerConn& conn) {
     Server& server = *conn.server;
     const Link& link = *server.link;
-    if (!conn.was_established) return {link.todo.begin(), link.todo.end()};
+    if (!conn.was_established) return link.todo.all();
     std::vector<Topic*> topics;
     if (link.spots == 0) return topics;
     topics.reserve(link.spots);
@@ -267,7 +277,7 @@ void Subscriptions::on_lost(ServerConn& conn) {
     Server& server = *conn.server;
     Link& link = *server.link;
     const std::vector<Topic*> touched = topics_at(conn);
-    link.asked.clear();
+    link.forget_asked();
     link.todo.clear();
     link.refused.clear();
     link.ask_again_at = Instant::never();
@@ -285,14 +295,14 @@ void Subscriptions::on_lost(ServerConn& conn) {
         spot.refusal = 0;
         spot.queued = spot.wanted;
         if (spot.wanted) {
-            link.todo.push_back(topic);
+            link.todo.add(*topic, true);
             failing.push_back(topic);
         }
         topic->joinings += 1;  // it is looked at once more below
     }
     const std::string text = error_line(pool, conn.last_error);
     for (Topic* topic : failing) {
-        fail(*topic, text);
+        fail(*topic, text, conn.was_established ? stats::Reason::Lost : stats::Reason::Refused);
     }
     for (Topic* topic : touched) {
         topic->joinings -= 1;
@@ -370,11 +380,12 @@ void Subscriptions::flush(Server& server) {
 // What needs not be asked.
 void Subscriptions::discard(Server& server) {
     Link& link = *server.link;
-    const std::deque<Topic*> todo = std::exchange(link.todo, {});
+    const std::vector<Topic*> todo = link.todo.all();
+    link.todo.clear();
     for (Topic* topic : todo) {
         Spot& spot = *topic->spot(server);
         if (spot.wanted != spot.told) {
-            link.todo.push_back(topic);
+            link.todo.add(*topic, spot.wanted);
             continue;
         }
         spot.queued = false;
@@ -382,13 +393,14 @@ void Subscriptions::discard(Server& server) {
     }
 }
 
-// As much as may be under way at once.
+// As much as may be under way at once, in as many batches as that takes.
 void Subscriptions::pump(Server& server) {
     Link& link = *server.link;
     ServerConn& conn = *link.conn;
-    while (!link.todo.empty() && link.asked.size() < topics_asked_max &&
-           conn.out.size() < topics_asked_size_max) {
-        Topic& topic = *link.todo.front();
+    uint32_t left = topics_per_batch;
+    while (!link.todo.empty() && link.asked_size < topics_asked_size_max && left > 0) {
+        left -= 1;
+        Topic& topic = link.todo.front();
         Spot& spot = *topic.spot(server);
         if (spot.wanted != spot.told) {
             if (!ask(link, &topic, spot.wanted)) {
@@ -402,6 +414,7 @@ void Subscriptions::pump(Server& server) {
         spot.queued = false;
         settle(server.pool(), topic);
     }
+    if (left == 0) mark(link);
     proxy_->waiting_.add(conn);
     check_ready(link);
 }
@@ -419,7 +432,8 @@ bool Subscriptions::ask(Link& link, Topic* topic, bool subscribes) {
     if (!proxy_->has_room_for(text.size())) return false;
     const bool written = conn.out.append_copy(text, nullptr);
     RM_ASSERT(written);
-    link.asked.push_back({topic, subscribes, proxy_->batch_, proxy_->now()});
+    link.asked.push_back({topic, subscribes, text.size(), proxy_->batch_, proxy_->now()});
+    link.asked_size += text.size();
     conn.server->counters().request_bytes.add(text.size());
     proxy_->mark_dirty(conn);
     return true;

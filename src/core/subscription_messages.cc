@@ -265,7 +265,7 @@ void Subscriptions::on_frame(ServerConn& conn,
         lose(conn, unasked);
         return;
     }
-    link.asked.pop_front();
+    static_cast<void>(take_answered(link));
     note_recovery(link);
     check_ready(link);
 }
@@ -328,9 +328,22 @@ void Subscriptions::on_array(ServerConn& conn,
     deliver(conn.server->pool(), *topic, bytes);
 }
 
-void Subscriptions::on_confirmed(Link& link) {
+// The oldest command is answered. Who waits for others does so while enough are: to drip is not to
+// move (Streams::check).
+Link::Asked Subscriptions::take_answered(Link& link) const {
     const Link::Asked asked = link.asked.front();
     link.asked.pop_front();
+    link.asked_size -= asked.size;
+    link.moved_size += asked.size;
+    if (link.moved_size >= Streams::moves_by) {
+        link.moved_size = 0;
+        link.moved_at = proxy_->now();
+    }
+    return asked;
+}
+
+void Subscriptions::on_confirmed(Link& link) {
+    const Link::Asked asked = take_answered(link);
     Topic& topic = *asked.topic;
     Pool& pool = link.conn->server->pool();
     Spot& spot = *topic.spot(*link.conn->server);
@@ -415,8 +428,7 @@ void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
         proxy_->lose(conn, crowded_text(line), Blame::Us);
         return;
     }
-    const Link::Asked asked = link.asked.front();
-    link.asked.pop_front();
+    const Link::Asked asked = take_answered(link);
     Topic& topic = *asked.topic;
     Spot& spot = *topic.spot(*conn.server);
     spot.pending -= 1;
@@ -433,7 +445,7 @@ void Subscriptions::on_refused(ServerConn& conn, const Bytes& bytes) {
     if (topic.is_confirmed()) {
         confirm(topic);  // it never ended
     } else if (asked.subscribes) {
-        fail(topic, line + "\r\n");
+        fail(topic, line + "\r\n", std::nullopt);
     }
     topic.joinings -= 1;
     note_recovery(link);

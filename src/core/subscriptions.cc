@@ -1,12 +1,11 @@
-// What clients are subscribed to. Servers are told by subscription_links.cc.
+// What clients are subscribed to. Servers are told by subscription_links.cc; the times of all that
+// are in subscription_times.cc.
 
 #include "ringmain/core/subscriptions.h"
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
-#include "ringmain/core/time_shift.h"
-#include "ringmain/resp/glob.h"
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
@@ -42,15 +41,6 @@ Subscriber& subscriber_of(ClientConn& client) {
         client.session->subscriber = std::make_unique<Subscriber>();
     }
     return *client.session->subscriber;
-}
-
-// By when all servers that came back have their keys.
-Instant ramps_end(const Pool& pool) {
-    Instant end = {};
-    for (const auto& server : pool.servers) {
-        if (server->live) end = std::max(end, server->health().changed_at());
-    }
-    return end + Duration::millis(pool.options->slow_start_ms);
 }
 
 // In the order of their names: what happens depends on nothing else.
@@ -254,6 +244,7 @@ bool Subscriptions::subscribe(ClientConn& client,
     subscriber.joining = std::make_unique<Joining>();
     Joining& joining = *subscriber.joining;
     joining.client = &client;
+    joining.batch = proxy_->batch_;
     joining.is_mute = client.is_mute();
     begin(joining, kind, names);
     if (joining.missing == 0) {
@@ -264,12 +255,8 @@ bool Subscriptions::subscribe(ClientConn& client,
     joining.request = proxy_->make_request(client);
     RM_ASSERT(joining.request != nullptr);
     joining.request->mute = false;
-    const int64_t timeout_ms = pool.options->timeout_ms;
     joining.began = proxy_->now();
-    if (timeout_ms > 0) {
-        joining.answer_by = proxy_->now() + Duration::millis(timeout_ms);
-        proxy_->wake_at(joining.answer_by);
-    }
+    limit(joining);
     joinings_.add(joining);
     client.session->must_wait = true;
     Leases::note_change(client);
@@ -292,6 +279,7 @@ void Subscriptions::begin(Joining& joining, TopicKind kind, std::span<const std:
         } else if (!is_reachable(topic, &reason)) {
             item.state = Joining::State::Failed;
             item.error = error_line(pool, reason);
+            item.reason = proxy_->scratch().why_reason;
         } else {
             item.place = topic.waiting.size();
             topic.waiting.push_back({&joining, joining.items.size() - 1});
@@ -308,10 +296,10 @@ std::string Subscriptions::compose(Joining& joining) {
     joinings_.remove(joining);
     client.pool->topics->awaited -= joining.items.size();
     std::string text;
+    std::optional<stats::Reason> reason;  // however many topics: it is one request
     for (const Joining::Item& item : joining.items) {
         if (item.state == Joining::State::Failed) {
-            proxy_->count_error(*client.pool, stats::Reason::Refused);
-            client.pool->counters->forward_error.add(1);
+            if (!reason.has_value()) reason = item.reason;
             if (!joining.is_mute) text += item.error;
             continue;
         }
@@ -322,6 +310,10 @@ std::string Subscriptions::compose(Joining& joining) {
                            &item.topic->name,
                            client.session->subscriber->count(item.topic->kind),
                            client.resp3);
+    }
+    if (reason.has_value()) {
+        proxy_->count_error(*client.pool, *reason);
+        client.pool->counters->forward_error.add(1);
     }
     for (const Joining::Item& item : joining.items) {
         item.topic->joinings -= 1;
@@ -357,20 +349,23 @@ void Subscriptions::confirm(Topic& topic) {
     }
 }
 
-void Subscriptions::fail_item(const Topic::Waiting& waiting, std::string_view text) {
+void Subscriptions::fail_item(const Topic::Waiting& waiting,
+                              std::string_view text,
+                              std::optional<stats::Reason> reason) {
     Joining& joining = *waiting.joining;
     Joining::Item& item = joining.items[waiting.item];
     item.state = Joining::State::Failed;
     item.error = text;
+    item.reason = reason;
     joining.missing -= 1;
     if (joining.missing == 0) finish(joining);
 }
 
-// Whoever waits for it gets the error; who has it, keeps it.
-void Subscriptions::fail(Topic& topic, std::string_view text) {
+// Whoever waits for it gets the error; who has it, keeps it. Without a reason it is the server's.
+void Subscriptions::fail(Topic& topic, std::string_view text, std::optional<stats::Reason> reason) {
     const std::vector<Topic::Waiting> waiting = std::exchange(topic.waiting, {});
     for (const Topic::Waiting& one : waiting) {
-        fail_item(one, text);
+        fail_item(one, text, reason);
     }
 }
 
@@ -382,28 +377,6 @@ void Subscriptions::wait_no_more(const Joining::Item& item) {
     last.joining->items[last.item].place = item.place;
     waiting[item.place] = last;
     waiting.pop_back();
-}
-
-// Its time is up.
-void Subscriptions::expire(Joining& joining) {
-    Pool& pool = *joining.client->pool;
-    proxy_->counters().timeouts.add(1);
-    std::vector<Topic::Waiting> late;
-    for (size_t i = 0; i < joining.items.size(); ++i) {
-        if (joining.items[i].state == Joining::State::Waiting) late.push_back({&joining, i});
-    }
-    for (const Topic::Waiting& one : late) {
-        const Topic& topic = *joining.items[one.item].topic;
-        wait_no_more(joining.items[one.item]);
-        const auto behind = std::ranges::find_if(
-            topic.spots, [](const Spot& spot) { return spot.wanted && !spot.is_settled(); });
-        const std::string who =
-            behind == topic.spots.end() ? "its server" : "server " + behind->server->title();
-        fail_item(one,
-                  error_line(pool,
-                             who + " did not confirm the subscription within " +
-                                 std::to_string(pool.options->timeout_ms) + " ms (timeout)"));
-    }
 }
 
 // Its client leaves; its request is gone already.
@@ -454,86 +427,6 @@ void Subscriptions::leave(ClientConn& client) {
     client.session->subscriber.reset();
     Leases::note_change(client);
     proxy_->wake_at(proxy_->now());  // this batch may be over
-}
-
-// --- time ----------------------------------------------------------------------------------------
-
-void Subscriptions::on_tick() {
-    Joining* joining = joinings_.front();
-    while (joining != nullptr) {
-        if (proxy_->now() >= joining->answer_by) {
-            expire(*joining);
-            joining = joinings_.front();  // others may have ended with it
-            continue;
-        }
-        proxy_->wake_at(joining->answer_by);
-        joining = decltype(joinings_)::after(*joining);
-    }
-    for (const auto& pool : proxy_->pools()) {
-        if (pool->topics == nullptr || !pool->topics->in_ramps) continue;
-        if (pool->is_in_ramps()) {
-            proxy_->wake_at(ramps_end(*pool));
-        } else {
-            place_anew(*pool);
-        }
-    }
-}
-
-namespace {
-
-// It is being made, or was when what moves began.
-bool is_new(const ServerConn& conn, const TimeShift& shift) {
-    return conn.state != ServerConn::State::Ready || shift.covers(conn.ready_at);
-}
-
-bool connects(const Pool& pool, const TimeShift& shift) {
-    return std::ranges::any_of(pool.servers, [&shift](const auto& server) {
-        return server->link != nullptr && server->link->wanted > 0 &&
-               is_new(*server->link->conn, shift);
-    });
-}
-
-// Nothing of it has left before what moves: what is still to be confirmed waits for a connection.
-// Of one for very many topics that is not looked at, it would make the next batch a long one.
-bool waits_for_connection(const Joining& joining, const TimeShift& shift) {
-    constexpr size_t looked_at_max = 64;
-    if (joining.items.size() > looked_at_max) return true;
-    return std::ranges::any_of(joining.items, [&shift](const Joining::Item& item) {
-        if (item.state != Joining::State::Waiting) return false;
-        return std::ranges::any_of(item.topic->spots, [&shift](const Spot& spot) {
-            if (!spot.wanted || spot.is_settled() || spot.server->link == nullptr) return false;
-            return is_new(*spot.server->link->conn, shift);
-        });
-    });
-}
-
-}  // namespace
-
-void Subscriptions::move_times(const TimeShift& shift) {
-    const TimeShift shift_of_all = {.by = shift.by};
-    for (const auto& pool : proxy_->pools()) {
-        if (pool->topics != nullptr) pool->topics->connects = connects(*pool, shift);
-    }
-    for (Joining* joining = joinings_.front(); joining != nullptr;
-         joining = decltype(joinings_)::after(*joining)) {
-        const bool has_begun =
-            joining->client->pool->topics->connects && waits_for_connection(*joining, shift);
-        const TimeShift& of_joining = has_begun ? shift_of_all : shift;
-        of_joining.move_due(joining->answer_by, joining->began);
-        of_joining.move(joining->began);
-    }
-    for (const auto& pool : proxy_->pools()) {
-        for (const auto& server : pool->servers) {
-            if (server->link == nullptr) continue;
-            Link& link = *server->link;
-            if (shift.is_of_all()) shift.move(link.ask_again_at);
-            shift.move(link.heard_at);
-            shift.move(link.idle_since);
-            for (Link::Asked& asked : link.asked) {
-                shift.move(asked.at);
-            }
-        }
-    }
 }
 
 }  // namespace ringmain::core

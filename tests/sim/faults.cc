@@ -66,6 +66,7 @@ constexpr Text of_proxy[] = {
     {"out of buffer memory", Scarce},
     {"clients of this worker use ", Narrow},
     {"every server of pool '", AllOut},
+    {"no server is there to subscribe at", AllOut},
     {"its server did not confirm the subscription within ", Any | Moved},
     {"the response does not fit into buffer memory", Scarce},
     {"servers came or went since its first command", Moved},

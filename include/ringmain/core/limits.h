@@ -145,9 +145,10 @@ inline constexpr uint32_t pattern_size_max = 1024;
 inline constexpr uint64_t publish_steps_max = 1024ULL * 1024;
 inline constexpr uint64_t pattern_steps_min = 4;
 
-// What is asked on a subscription connection and not confirmed yet; the rest waits.
-inline constexpr uint32_t topics_asked_max = 256;
+// Bytes of what is asked on a subscription connection and not confirmed yet; the rest waits. On a
+// long way so much is confirmed in each round trip. And so many are asked for in a batch.
 inline constexpr uint64_t topics_asked_size_max = 256ULL * 1024;
+inline constexpr uint32_t topics_per_batch = 1024;
 
 // A subscription connection that has brought nothing for so long is asked whether it still works;
 // one on which nothing is subscribed any more is closed after so long.

@@ -6,7 +6,8 @@
 // worker says that what was published of all pools holds as of the last look. While it does there
 // has to be another look soon.
 //
-// A command that waits on its server (BLPOP) is not meant, however long it does.
+// A command that waits on its server (BLPOP) is not meant, however long it does. One that waits for
+// servers without a fragment (SUBSCRIBE) is.
 
 #pragma once
 
@@ -19,12 +20,14 @@
 namespace ringmain::core {
 
 class Pool;
+class Subscriptions;
 
 class OldestRequests {
   public:
     using Pools = std::span<const std::unique_ptr<Pool>>;
 
-    explicit OldestRequests(Counters& counters) : counters_(&counters) {}
+    OldestRequests(Counters& counters, const Subscriptions& subscriptions)
+        : counters_(&counters), subscriptions_(&subscriptions) {}
 
     // At the end of a batch: `live` requests are in flight, in `pools` and in those of earlier
     // configurations.
@@ -52,6 +55,7 @@ class OldestRequests {
     void clear(Pools pools);
 
     Counters* counters_;
+    const Subscriptions* subscriptions_;
     Instant looked_at_ = {};
     bool is_shown_ = false;     // some pool has an oldest request
     bool is_in_doubt_ = false;  // something may have changed since the last look

@@ -371,9 +371,9 @@ class Proxy {
     Leases leases_{*this};
     Subscriptions subscriptions_{*this};
     Streams streams_{*this};
+    OldestRequests oldest_{*counters_, subscriptions_};
     WaitingJoins joins_{environment_.bounds.join_work};
     BatchTotal total_{environment_.bounds};
-    OldestRequests oldest_{*counters_};
     bool draining_ = false;
     bool announced_ = false;
     std::deque<Notice> notices_;

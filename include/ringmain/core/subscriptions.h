@@ -72,6 +72,9 @@ class Subscriptions {
     // Of all, without a word.
     void leave(ClientConn& client);
 
+    // When the first of those of the pool that wait for servers began; never: there is none.
+    [[nodiscard]] Instant oldest_of(const Pool& pool) const;
+
     // How many more clients of this process listen to a channel than the server with that number
     // counts for them.
     [[nodiscard]] int64_t more_hearers(const Pool& pool,
@@ -103,6 +106,8 @@ class Subscriptions {
     // False: it is being connected, and has the deadlines of that.
     [[nodiscard]] bool check(ServerConn& conn);
     void on_tick();
+    // The options are others: who waits to be subscribed may have less time than he had.
+    void look_again();
     void move_times(const TimeShift& shift);
 
     // What was changed in this batch is asked of servers.
@@ -143,6 +148,7 @@ class Subscriptions {
     [[nodiscard]] static std::string why_too_many(const ClientConn& client, const Demand& demand);
     [[nodiscard]] Topic& topic_of(Pool& pool, TopicKind kind, std::string_view name);
     [[nodiscard]] static Topic* find(const Pool& pool, TopicKind kind, std::string_view name);
+    void limit(Joining& joining);
     void begin(Joining& joining, TopicKind kind, std::span<const std::string> names);
     [[nodiscard]] Hearers* hearers_of(const Pool& pool) const;
     [[nodiscard]] static int64_t more_receivers(const Topic& topic, const Server& server);
@@ -155,10 +161,13 @@ class Subscriptions {
     void answer(ClientConn& client, std::string_view text);
     void finish(Joining& joining);
     void confirm(Topic& topic);
-    void fail(Topic& topic, std::string_view text);
-    void fail_item(const Topic::Waiting& waiting, std::string_view text);
+    void fail(Topic& topic, std::string_view text, std::optional<stats::Reason> reason);
+    void fail_item(const Topic::Waiting& waiting,
+                   std::string_view text,
+                   std::optional<stats::Reason> reason);
     static void wait_no_more(const Joining::Item& item);
     void abandon(Joining& joining);
+    [[nodiscard]] Instant due_of(const Joining& joining) const;
     void expire(Joining& joining);
     void settle(Pool& pool, Topic& topic);
 
@@ -204,6 +213,7 @@ class Subscriptions {
     void on_frame(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_array(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     [[nodiscard]] bool confirms(const Link& link, std::string_view word, std::string_view name);
+    [[nodiscard]] Link::Asked take_answered(Link& link) const;
     void on_confirmed(Link& link);
     void on_refused(ServerConn& conn, const Bytes& bytes);
     void deliver(Pool& pool, Topic& topic, const Bytes& bytes);

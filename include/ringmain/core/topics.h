@@ -18,12 +18,15 @@
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/throttle.h"
+#include "ringmain/stats/counters.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -49,8 +52,9 @@ struct Joining {
     struct Item {
         Topic* topic;
         State state = State::Waiting;
-        size_t place = 0;        // Waiting: in Topic::waiting
-        std::string error = {};  // Failed: the whole line
+        size_t place = 0;                          // Waiting: in Topic::waiting
+        std::string error = {};                    // Failed: the whole line
+        std::optional<stats::Reason> reason = {};  // of an error that is not the server's
     };
 
     ClientConn* client = nullptr;
@@ -58,8 +62,9 @@ struct Joining {
     bool is_mute = false;        // no errors (CLIENT REPLY)
     std::vector<Item> items;     // as the client named them
     size_t missing = 0;          // of them, Waiting
+    uint64_t batch = 0;          // in which it came
     Instant began = {};
-    Instant answer_by = Instant::never();
+    Instant look_at = Instant::never();  // its time is not up before
     ListLink<Joining> link;
 };
 
@@ -78,6 +83,7 @@ struct Spot {
     bool was_refused = false;  // and nothing was confirmed since
     bool was_told = false;     // in the log, that it is refused
     uint32_t pending = 0;      // commands that are not confirmed
+    uint64_t batch = 0;        // since which it is wanted
     uint64_t refusal = 0;      // its number in Link::refused; 0: it is not there
 
     [[nodiscard]] bool is_settled() const { return held && told && pending == 0; }
@@ -109,15 +115,66 @@ struct Topic {
         return nullptr;
     }
 
+    // One that has not confirmed what was wanted by that batch. Null: those that have not got it
+    // later, since servers came or went.
+    [[nodiscard]] const Spot* late_spot(uint64_t batch) const {
+        const auto found = std::ranges::find_if(spots, [batch](const Spot& spot) {
+            return spot.wanted && !spot.is_settled() && spot.batch <= batch;
+        });
+        return found == spots.end() ? nullptr : &*found;
+    }
+
+    [[nodiscard]] bool is_placed() const { return std::ranges::any_of(spots, &Spot::wanted); }
+
     // Every server that is to have it has confirmed, and was not asked for anything since.
     [[nodiscard]] bool is_confirmed() const {
-        bool any = false;
         for (const Spot& one : spots) {
             if (one.wanted && !one.is_settled()) return false;
-            any = any || one.wanted;
         }
-        return any;
+        return is_placed();
     }
+};
+
+// Topics whose Spot wants something else than was told, each once. Those that a client waits for
+// and the others have turns: who subscribes to one name does not wait for very many that were left
+// or lost, nor do these wait for ever.
+class Todo {
+  public:
+    [[nodiscard]] bool empty() const { return awaited_.empty() && others_.empty(); }
+
+    [[nodiscard]] size_t size() const { return awaited_.size() + others_.size(); }
+
+    [[nodiscard]] std::vector<Topic*> all() const {
+        std::vector<Topic*> topics(awaited_.begin(), awaited_.end());
+        topics.insert(topics.end(), others_.begin(), others_.end());
+        return topics;
+    }
+
+    void add(Topic& topic, bool is_wanted) {
+        (is_wanted && topic.joinings > 0 ? awaited_ : others_).push_back(&topic);
+    }
+
+    [[nodiscard]] Topic& front() { return *next().front(); }
+
+    void pop_front() {
+        next().pop_front();
+        is_others_turn_ = !is_others_turn_;
+    }
+
+    void clear() {
+        awaited_.clear();
+        others_.clear();
+    }
+
+  private:
+    [[nodiscard]] std::deque<Topic*>& next() {
+        const bool is_others = awaited_.empty() || (is_others_turn_ && !others_.empty());
+        return is_others ? others_ : awaited_;
+    }
+
+    std::deque<Topic*> awaited_;
+    std::deque<Topic*> others_;
+    bool is_others_turn_ = false;
 };
 
 // To one server.
@@ -125,14 +182,20 @@ struct Link {
     struct Asked {
         Topic* topic = nullptr;  // null: PING
         bool subscribes = false;
+        uint64_t size = 0;   // bytes
         uint64_t batch = 0;  // in which it was written: it leaves at the end of that one
         Instant at = {};
     };
 
     Link(ServerConn& its_conn, BlockPool& blocks) : conn(&its_conn), kept(blocks) {}
 
-    void forget_topics() {
+    void forget_asked() {
         asked.clear();
+        asked_size = 0;
+    }
+
+    void forget_topics() {
+        forget_asked();
         todo.clear();
         refused.clear();
         spots = 0;
@@ -147,9 +210,12 @@ struct Link {
     }
 
     ServerConn* conn;
-    std::deque<Asked> asked;             // each is confirmed in its turn
-    std::deque<Topic*> todo;             // whose Spot wants something else than was told
-    std::map<uint64_t, Topic*> refused;  // of which the same is true, by Spot::refusal
+    std::deque<Asked> asked;  // each is confirmed in its turn
+    uint64_t asked_size = 0;  // bytes of those
+    Instant moved_at = {};    // enough of them was answered, last
+    uint64_t moved_size = 0;  // bytes of those that were answered since
+    Todo todo;
+    std::map<uint64_t, Topic*> refused;  // to be asked for again later, by Spot::refusal
     uint64_t refusals = 0;               // the last of these numbers
     Instant ask_again_at = Instant::never();
     Duration ask_again_after = {};

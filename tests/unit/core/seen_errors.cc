@@ -56,7 +56,6 @@ constexpr std::string_view elsewhere[] = {
 constexpr std::string_view guards[] = {
     "refused a command; buffer memory is exhausted",
     "out of buffer memory (buffer_memory)",
-    "no server is there to subscribe at",
 };
 
 class SeenErrors {

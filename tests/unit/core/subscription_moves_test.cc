@@ -16,6 +16,10 @@ std::string published(const std::string& channel, const std::string& text) {
     return "*3\r\n" + bulk("message") + bulk(channel) + bulk(text);
 }
 
+std::string unconfirmed(const std::string& who) {
+    return error(who + "did not confirm the subscription within 400 ms (timeout)");
+}
+
 // The same servers, to which other connections are wanted.
 config::Pool other_connections() {
     config::Pool pool = redis_pool(2);
@@ -151,6 +155,57 @@ TEST_CASE("who waits for a server that a reload takes away waits for it no more"
     world.settle();
     CHECK(World::heard(client) == "*3\r\n" + bulk("psubscribe") + bulk("k*") + ":1\r\n" + "*3\r\n" +
                                       bulk("psubscribe") + bulk("l*") + ":2\r\n");
+}
+
+TEST_CASE("a server is not named as late that was asked long after the client had") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SUBSCRIBE", "beta"})).empty());
+    world.pass(300);
+    world.adopt({redis_pool(2)});
+    world.server(1).mood = Mood::Mute;
+    REQUIRE(world.server_of("beta") == 1);
+    world.pass(200);
+    CHECK(World::heard(client) == unconfirmed("its server "));
+    // It is for whoever asks now.
+    CHECK(world.ask(world.client(), resp({"SUBSCRIBE", "beta"})).empty());
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"SUBSCRIBE", "beta"})).empty());
+    world.pass(500);
+    CHECK(World::heard(other) == unconfirmed("server s1 (10.0.0.1:7001) "));
+}
+
+TEST_CASE("a server that is out when a reload remakes it is not asked, nor is anybody waited for") {
+    config::Pool pool = redis_pool(2);
+    pool.auto_eject_hosts = true;
+    pool.server_failure_limit = 1;
+    World world(pool);
+    Channel& hearer = world.client();
+    const std::string channel = world.key_on(0);
+    world.ask(hearer, resp({"SUBSCRIBE", world.key_on(1)}));  // so that there is a connection
+    world.server(1).mood = Mood::Mute;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"GET", world.key_on(1)})).empty());
+    world.cut_off(1);
+    world.settle();
+    REQUIRE_FALSE(world.health(1).accepts_traffic());
+    REQUIRE(world.subscription(1) != nullptr);
+    world.server(0).mood = Mood::Mute;
+    world.server(1).mood = Mood::Up;
+    World::heard(client);
+    CHECK(world.ask(client, resp({"SUBSCRIBE", channel})).empty());
+    pool.servers.erase(pool.servers.begin());
+    pool.server_connections = 2;
+    world.server(1).redis.log.clear();
+    world.adopt({pool});
+    world.settle();
+    CHECK(World::heard(client) == error("no server is there to subscribe at"));
+    CHECK(world.server(1).redis.log.empty());
+    // The probe is planned all the same, and with the server what was left without one comes back.
+    world.pass(60'000);
+    CHECK(world.health(0).accepts_traffic());
+    CHECK(world.ask(client, resp({"SUBSCRIBE", channel})) == subscribed(channel));
 }
 
 TEST_CASE("what was to end on a server that a reload takes away has ended") {

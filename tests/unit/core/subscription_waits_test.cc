@@ -1,6 +1,12 @@
 // Many who wait for a server to confirm what they subscribe to.
 
+#include "ringmain/core/limits.h"
 #include "tests/unit/core/listening.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -115,6 +121,155 @@ TEST_CASE("a message that does not end does not hold a subscription connection")
     world.pass(1000);
     CHECK(world.ask(world.client(), resp({"PUBLISH", "c", "again"})) == ":1\r\n");
     CHECK(World::heard(*listening.client) == message("c", "again"));
+}
+
+namespace {
+
+// Who subscribes to many names at a server that a test lets confirm as many of them as it says.
+struct Confirming {
+    explicit Confirming(size_t count) : world(redis_pool(1)), client(&world.client()) {
+        world.server(0).mood = Mood::Mute;
+        std::vector<std::string> request = {"SUBSCRIBE"};
+        for (size_t i = 0; i < count; ++i) {
+            request.push_back("name" + std::to_string(i));
+        }
+        CHECK(world.ask(*client, resp(request)).empty());
+        CHECK(world.subscription(0) != nullptr);
+    }
+
+    void confirm(size_t count) {
+        for (const size_t end = done + count; done < end; ++done) {
+            world.subscription(0)->inbound +=
+                confirmed("subscribe", "name" + std::to_string(done), 1);
+        }
+        world.settle();
+    }
+
+    World world;
+    Channel* client;
+    size_t done = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a server that confirms many subscriptions is waited for while it does") {
+    constexpr size_t count = 3000;
+    Confirming many(count);
+    // As many as were asked before anybody else came.
+    Channel& other = many.world.client();
+    CHECK(many.world.ask(other, resp({"SUBSCRIBE", "x"})).empty());
+    while (many.done < count) {
+        CHECK(World::heard(*many.client).empty());
+        many.world.pass(350);
+        many.confirm(300);
+    }
+    CHECK(World::heard(*many.client).ends_with(confirmed("subscribe", "name2999", count)));
+    many.world.pass(350);
+    CHECK(World::heard(other).empty());
+    many.world.subscription(0)->inbound += confirmed("subscribe", "x", 1);
+    many.world.settle();
+    CHECK(World::heard(other) == confirmed("subscribe", "x", 1));
+    CHECK(many.world.counters().timeouts.get() == 0);
+}
+
+TEST_CASE("very many names are asked for in as many batches as that takes") {
+    Listening listening;
+    World& world = listening.world;
+    world.server(0).mood = Mood::Mute;
+    constexpr uint32_t count = 2 * core::topics_per_batch + 1;
+    std::vector<std::string> request = {"SUBSCRIBE"};
+    for (uint32_t i = 0; i < count; ++i) {
+        request.push_back("name" + std::to_string(i));
+    }
+    World::say(*listening.other, resp(request));
+    const auto asked = [&world] { return std::ranges::count(world.subscription(0)->arrived, '*'); };
+    while (asked() == 0) {
+        world.step();
+    }
+    CHECK(asked() == core::topics_per_batch);
+    CHECK(world.proxy().has_more_to_do());
+    world.step();
+    CHECK(asked() == 2 * core::topics_per_batch);
+    world.step();
+    CHECK(asked() == count);
+    CHECK_FALSE(world.proxy().has_more_to_do());
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(*listening.other).ends_with(confirmed("subscribe", request.back(), count)));
+}
+
+TEST_CASE("a server that stops confirming subscriptions, or drips, is not waited for") {
+    Confirming many(1000);
+    many.world.pass(350);
+    many.confirm(300);
+    SUBCASE("that stops") {
+        many.world.pass(390);
+        CHECK(World::heard(*many.client).empty());
+        many.world.pass(20);
+    }
+    SUBCASE("that drips") {
+        for (int i = 0; i < 20; ++i) {
+            many.world.pass(50);
+            many.confirm(1);
+        }
+    }
+    const std::string heard = World::heard(*many.client);
+    CHECK(heard.starts_with(confirmed("subscribe", "name0", 1)));
+    CHECK(heard.ends_with(error(s0 + "did not confirm the subscription within 400 ms (timeout)")));
+    CHECK(many.world.counters().timeouts.get() == 1);
+}
+
+namespace {
+
+// To twice as much as may be asked at once.
+std::vector<std::string> to_long_names() {
+    std::vector<std::string> request = {"SUBSCRIBE"};
+    for (int i = 0; i < 1000; ++i) {
+        request.push_back(std::string(core::topics_asked_size_max / 500, 'n') + std::to_string(i));
+    }
+    return request;
+}
+
+}  // namespace
+
+TEST_CASE("who subscribes does not wait for all that another client has left") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::vector<std::string> names = to_long_names();
+    CHECK(world.ask(client, resp(names)).ends_with(confirmed("subscribe", names.back(), 1000)));
+    world.server(0).mood = Mood::Mute;
+    world.drop(client);
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"SUBSCRIBE", "x"})).empty());
+    Channel* link = world.subscription(0);
+    CHECK(link->arrived.find("unsubscribe") != std::string::npos);
+    CHECK(link->arrived.find(resp({"subscribe", "x"})) == std::string::npos);
+    link->arrived.clear();
+    std::vector<std::string> ended(names.begin() + 1, names.end());
+    std::ranges::sort(ended);
+    link->inbound += confirmed("unsubscribe", ended[0], 999) +
+                     confirmed("unsubscribe", ended[1], 998) +
+                     confirmed("unsubscribe", ended[2], 997);
+    world.settle();
+    CHECK(link->arrived.find(resp({"subscribe", "x"})) != std::string::npos);
+    world.server(0).mood = Mood::Up;
+    world.settle();
+}
+
+TEST_CASE("what clients have left is ended while others wait for very many names") {
+    Listening listening;
+    World& world = listening.world;
+    world.server(0).mood = Mood::Mute;
+    const std::vector<std::string> names = to_long_names();
+    CHECK(world.ask(*listening.other, resp(names)).empty());
+    world.drop(*listening.client);
+    Channel* link = world.subscription(0);
+    link->arrived.clear();
+    listening.bring(confirmed("subscribe", names[1], 2) + confirmed("subscribe", names[2], 3) +
+                    confirmed("subscribe", names[3], 4));
+    CHECK(link->arrived.find(resp({"unsubscribe", "c"})) != std::string::npos);
+    world.server(0).mood = Mood::Up;
+    world.settle();
 }
 
 }  // namespace ringmain::test
