@@ -218,7 +218,7 @@ void Proxy::become_ready(ServerConn& conn) {
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     if (conn.early_link.is_linked() && !streams_.end_early(conn)) return;
-    if (conn.is_subscriber && !subscriptions_.on_end(conn)) return;
+    if (conn.is_subscriber && !subscriptions_.on_end(conn, reason)) return;
     if (conn.ends && reason == end_of_stream_reason && leases_.on_closed(conn)) return;
     // A server that closes an idle connection has done nothing wrong, nor one that waits for the
     // rest of a request whose client says nothing.

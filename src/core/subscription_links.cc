@@ -284,6 +284,7 @@ void Subscriptions::on_lost(ServerConn& conn) {
     note_none_held(server);
     link.is_dropping = false;
     link.kept.clear();
+    link.end.clear();
     kept_.remove(link);
     Pool& pool = server.pool();
     std::vector<Topic*> failing;  // of them, for those that have gone elsewhere wait for others

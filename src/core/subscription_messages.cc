@@ -101,14 +101,13 @@ void Subscriptions::on_bytes(ServerConn& conn, Slice slice) {
     }
 }
 
-// They may be the last: what waits is not to be lost with the connection.
-bool Subscriptions::on_end(ServerConn& conn) {
+// What waits is not to be lost with the connection, nor to be taken in one go.
+bool Subscriptions::on_end(ServerConn& conn, std::string_view reason) {
     Link& link = *conn.server->link;
-    while (!link.kept.empty()) {
-        copied_ = 0;
-        take_kept(link);
-    }
-    return !is_lost(conn);
+    if (link.kept.empty()) return true;
+    if (link.end.empty()) link.end = reason;
+    proxy_->streams().pause(conn, true);
+    return false;
 }
 
 bool Subscriptions::waits_for_clients() const {
@@ -162,8 +161,13 @@ void Subscriptions::take_kept(Link& link) {
     }
     link.kept.append_chain(std::move(bytes));
     kept_.remove(link);
-    if (!link.kept.empty()) kept_.add(link);
-    if (conn.paused && link.kept.size() < messages_kept_max) {
+    if (!link.kept.empty()) {
+        kept_.add(link);
+    } else if (const std::string end = std::exchange(link.end, {}); !end.empty()) {
+        proxy_->on_server_lost(conn, end);
+        return;
+    }
+    if (conn.paused && link.end.empty() && link.kept.size() < messages_kept_max) {
         link.heard_at = proxy_->now();
         proxy_->streams().pause(conn, false);
     }

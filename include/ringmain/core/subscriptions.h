@@ -93,8 +93,8 @@ class Subscriptions {
     // --- for the Proxy ---------------------------------------------------------------------------
 
     void on_bytes(ServerConn& conn, Slice slice);
-    // Nothing more comes on it. False: it was lost over what had come.
-    [[nodiscard]] bool on_end(ServerConn& conn);
+    // Nothing more comes on it, and why. False: what has come waits, and it ends behind that.
+    [[nodiscard]] bool on_end(ServerConn& conn, std::string_view reason);
 
     // Something waits for the next batch, and for nothing else.
     [[nodiscard]] bool has_more_to_do() const { return !kept_.empty() && !waits_for_clients(); }

@@ -233,6 +233,7 @@ struct Link {
     bool is_behind = false;         // not all that was lost is subscribed again
     bool is_dropping = false;       // a message for which there is no memory, to its end
     Chain kept;                     // what was received and waits for the next batch
+    std::string end;                // why nothing comes behind `kept`; empty: it may
     ListLink<Link> kept_link;
 };
 

@@ -67,8 +67,12 @@ TEST_CASE("a server that closes behind a burst loses none of it") {
     link.inbound += burst;
     REQUIRE(link.inbound.size() < block_size);
     link.inbound_end = true;
+    crowd.world.step();
+    CHECK(crowd.counters().messages.get() == 2);  // no more than any batch delivers
+    CHECK_FALSE(link.closed);
     crowd.world.settle();
     CHECK(link.closed);
+    CHECK(crowd.world.loop().notices().size() == 1);
     for (Channel* client : crowd.clients) {
         CHECK(World::heard(*client) == burst);
     }
