@@ -78,13 +78,13 @@ void Proxy::note_output(ClientConn& client, uint64_t size) {
 
 // The kernel may have megabytes for a client, and asks for more when a third of them is taken. Of
 // one that seems to take nothing it is asked what is left there. Without a limit, too: who stands
-// still has no right to memory that is low (pressure.cc).
+// still has no right to memory that is low (pressure.cc). What is still here nobody could take: it
+// is a message whose turn to leave has not come (Subscriptions::next_hearer).
 void Proxy::look_for_stalled() {
     last_stall_check_ = now_;
     for (ClientConn* client = clients_.front(); client != nullptr;
          client = decltype(clients_)::after(*client)) {
-        const uint64_t waiting = client->out.size() + client->unsent;
-        if (waiting == 0 || client->broken) {
+        if (client->unsent == 0 || client->broken) {
             client->stalled_since = Instant::never();
             continue;
         }

@@ -122,6 +122,11 @@ bool Subscriptions::is_turn_over() const {
            proxy_->blocks().available() < relief_below(capacity);
 }
 
+void Subscriptions::note_copied(uint64_t size) {
+    if (std::exchange(copied_in_, proxy_->batch_) != proxy_->batch_) copied_ = 0;
+    copied_ += size;
+}
+
 void Subscriptions::keep(ServerConn& conn, Slice slice) {
     Link& link = *conn.server->link;
     if (kept_.empty()) low_until_ = proxy_->now() + exhaustion_max;
@@ -491,7 +496,7 @@ void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
     pool.counters->messages.add(1);
     const uint32_t left_free = 2 * proxy_->reserve();
     const bool is_whole = bytes.is_contiguous() || bytes.size() > evened_max;
-    const uint64_t copied = std::min(bytes.size(), copy_max);
+    const uint32_t copied = std::clamp(bytes.size(), message_cost_min, copy_max);
     Chain resp2(proxy_->blocks());
     Chain resp3(proxy_->blocks());
     bool is_too_large = false;  // to be copied
@@ -517,13 +522,19 @@ void Subscriptions::deliver(Pool& pool, Topic& topic, const Bytes& bytes) {
         }
         const Bytes copied_once(copy);
         proxy_->append_response(*client, is_as_it_came ? &bytes : &copied_once, {});
-        proxy_->mark_dirty(*client);
+        heard_.add(*client->session->subscriber);
         delivered += 1;
     }
-    if (std::exchange(copied_in_, proxy_->batch_) != proxy_->batch_) copied_ = 0;
-    copied_ += topic.clients.size() * copied;
+    note_copied(topic.clients.size() * copied);
     pool.counters->messages_delivered.add(delivered);
     pool.counters->messages_dropped.add(dropped);
+}
+
+ClientConn* Subscriptions::next_hearer() {
+    Subscriber* subscriber = heard_.front();
+    if (subscriber == nullptr) return nullptr;
+    heard_.remove(*subscriber);
+    return subscriber->client;
 }
 
 }  // namespace ringmain::core

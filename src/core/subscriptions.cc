@@ -39,6 +39,7 @@ size_t index_of(TopicKind kind) {
 Subscriber& subscriber_of(ClientConn& client) {
     if (client.session->subscriber == nullptr) {
         client.session->subscriber = std::make_unique<Subscriber>();
+        client.session->subscriber->client = &client;
     }
     return *client.session->subscriber;
 }
@@ -258,6 +259,8 @@ bool Subscriptions::subscribe(ClientConn& client,
     joining.began = proxy_->now();
     limit(joining);
     joinings_.add(joining);
+    // What is answered at once counts by itself.
+    proxy_->note_answer(client, names.size() * message_cost_min);
     client.session->must_wait = true;
     Leases::note_change(client);
     return true;
@@ -334,9 +337,27 @@ void Subscriptions::answer(ClientConn& client, std::string_view text) {
 void Subscriptions::finish(Joining& joining) {
     ClientConn& client = *joining.client;
     Request& request = *joining.request;
+    note_copied(joining.items.size() * message_cost_min);
     const std::string text = compose(joining);
     Leases::note_change(client);
     proxy_->finish(request, text);
+}
+
+// Nothing is missing any more. Thousands may have waited for the same topics: those who would make
+// the batch a long one are answered in the next.
+void Subscriptions::decide(Joining& joining) {
+    if (decided_.empty() && !is_turn_over()) {
+        finish(joining);
+        return;
+    }
+    joinings_.remove(joining);
+    decided_.add(joining);
+}
+
+void Subscriptions::finish_decided() {
+    while (!decided_.empty() && !is_turn_over()) {
+        finish(*decided_.pop_front());
+    }
 }
 
 // All its servers have confirmed.
@@ -345,7 +366,7 @@ void Subscriptions::confirm(Topic& topic) {
     for (const Topic::Waiting& one : waiting) {
         one.joining->items[one.item].state = Joining::State::Confirmed;
         one.joining->missing -= 1;
-        if (one.joining->missing == 0) finish(*one.joining);
+        if (one.joining->missing == 0) decide(*one.joining);
     }
 }
 
@@ -358,7 +379,7 @@ void Subscriptions::fail_item(const Topic::Waiting& waiting,
     item.error = text;
     item.reason = reason;
     joining.missing -= 1;
-    if (joining.missing == 0) finish(joining);
+    if (joining.missing == 0) decide(joining);
 }
 
 // Whoever waits for it gets the error; who has it, keeps it. Without a reason it is the server's.
@@ -382,7 +403,7 @@ void Subscriptions::wait_no_more(const Joining::Item& item) {
 // Its client leaves; its request is gone already.
 void Subscriptions::abandon(Joining& joining) {
     const std::unique_ptr<Joining> own = std::move(joining.client->session->subscriber->joining);
-    joinings_.remove(joining);
+    (joining.missing == 0 ? decided_ : joinings_).remove(joining);
     joining.client->pool->topics->awaited -= joining.items.size();
     for (const Joining::Item& item : joining.items) {
         if (item.state == Joining::State::Waiting) wait_no_more(item);
@@ -424,6 +445,7 @@ void Subscriptions::leave(ClientConn& client) {
     for (Topic* topic : topics_of(subscriber)) {
         part(client, *topic);
     }
+    heard_.remove(subscriber);
     client.session->subscriber.reset();
     Leases::note_change(client);
     proxy_->wake_at(proxy_->now());  // this batch may be over

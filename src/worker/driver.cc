@@ -101,6 +101,8 @@ void Driver::run(std::vector<Listener> listeners, Duration shutdown_timeout) {
     proxy_.tell_untold();
     take_what_is_there();
     flush();
+    while (!flush_hearers()) {
+    }
     ring_.submit_and_wait(Duration{});
     if (draining_ && now_ >= drain_until_) tell_cut_off();
 }

@@ -29,6 +29,12 @@ constexpr uint64_t paused_input_max = 64ULL * 1024;
 // A socket is silent that brought nothing for so long.
 constexpr Duration silence_limit = Duration::millis(1000);
 
+// Clients that are sent a message in one batch, and how much: one to thousands would take as long
+// as all of them, and everybody else waits. The others' turn is in the batches that follow at once.
+// With more sends than completions that a batch looks at, what has arrived would wait for those.
+constexpr uint32_t hearers_max = uring::Ring::batch_max / 4;
+constexpr uint64_t heard_max = uint64_t{2} << 20;
+
 constexpr Duration linger_limit = Duration::millis(1000);
 constexpr Duration drain_linger_limit = Duration::millis(200);
 
@@ -55,6 +61,7 @@ void Driver::flush() {
         flush_server(*conn);
     }
     flush_clients();  // whom a connect that failed at once concerns
+    flush_hearers();
 }
 
 // --- servers -------------------------------------------------------------------------------------
@@ -85,6 +92,18 @@ void Driver::flush_clients() {
     while (core::ClientConn* client = proxy_.next_dirty_client()) {
         flush_client(*client);
     }
+}
+
+// False: some are left for the next batch.
+bool Driver::flush_hearers() {
+    uint64_t bytes = 0;
+    for (uint32_t count = 0; count < hearers_max && bytes < heard_max; ++count) {
+        core::ClientConn* client = proxy_.subscriptions().next_hearer();
+        if (client == nullptr) return true;
+        bytes += client->out.size();
+        flush_client(*client);
+    }
+    return false;
 }
 
 void Driver::flush_client(core::ClientConn& client) {

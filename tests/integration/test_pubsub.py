@@ -242,6 +242,17 @@ class Messages(RedisCase):
                 seen[words[4].decode()].append(int(words[6]))
             self.assertEqual(seen, {"c": list(range(0, count, 2)), "d": list(range(1, count, 2))})
 
+    def test_more_clients_than_are_sent_to_in_a_batch(self):
+        clients = [self.subscribed("c") for _ in range(1200)]
+        publisher = self.client()
+        sizes = (1, 20_000, 3)
+        for size in sizes:
+            publisher.send(resp("PUBLISH", "c", b"x" * size))
+        publisher.read_many(len(sizes))
+        for client in clients:
+            for size in sizes:
+                self.same(client.read(), message("c", b"x" * size))
+
     def test_pushes_do_not_split_replies(self):
         client = self.client()
         client.call("HELLO", "3")

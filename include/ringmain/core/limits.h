@@ -138,6 +138,9 @@ inline constexpr uint32_t topic_names_size_max = 64 * 1024 * 1024;
 
 inline constexpr uint64_t messages_kept_max = 64ULL * 1024;
 
+// To copy less takes no less time. A channel that a client is to be subscribed to counts as much.
+inline constexpr uint32_t message_cost_min = 256;
+
 // A pattern's length, and the steps of comparing patterns with a PUBLISH's channel to count who
 // gets it (resp/glob.h), with so many for each pattern at least, in a batch: some milliseconds.
 // Beyond them the server's own number is the answer.

@@ -96,8 +96,14 @@ class Subscriptions {
     // Nothing more comes on it, and why. False: what has come waits, and it ends behind that.
     [[nodiscard]] bool on_end(ServerConn& conn, std::string_view reason);
 
+    // To be sent messages to, not all in one batch; null: nobody is left.
+    [[nodiscard]] ClientConn* next_hearer();
+
     // Something waits for the next batch, and for nothing else.
-    [[nodiscard]] bool has_more_to_do() const { return !kept_.empty() && !waits_for_clients(); }
+    [[nodiscard]] bool has_more_to_do() const {
+        return is_dirty_ || !heard_.empty() || !decided_.empty() ||
+               (!kept_.empty() && !waits_for_clients());
+    }
 
     void on_ready(ServerConn& conn);
     // It was lost.
@@ -112,6 +118,9 @@ class Subscriptions {
 
     // What was changed in this batch is asked of servers.
     void end_batch() {
+        if (!decided_.empty()) [[unlikely]] {
+            finish_decided();
+        }
         if (!kept_.empty()) [[unlikely]] {
             take_kept();
         }
@@ -160,6 +169,8 @@ class Subscriptions {
     [[nodiscard]] std::string compose(Joining& joining);
     void answer(ClientConn& client, std::string_view text);
     void finish(Joining& joining);
+    void decide(Joining& joining);
+    void finish_decided();
     void confirm(Topic& topic);
     void fail(Topic& topic, std::string_view text, std::optional<stats::Reason> reason);
     void fail_item(const Topic::Waiting& waiting,
@@ -203,6 +214,7 @@ class Subscriptions {
     [[nodiscard]] static bool is_lost(const ServerConn& conn);
     [[nodiscard]] bool waits_for_clients() const;
     [[nodiscard]] bool is_turn_over() const;
+    void note_copied(uint64_t size);
     void keep(ServerConn& conn, Slice slice);
     void take(ServerConn& conn, Slice slice);
     void take_kept();
@@ -221,15 +233,17 @@ class Subscriptions {
 
     Proxy* proxy_;
     List<Joining, &Joining::link> joinings_;
-    List<Link, &Link::kept_link> kept_;  // whose bytes wait, each in its turn
-    uint64_t copied_ = 0;                // to clients, in this batch: bytes
-    uint64_t copied_in_ = 0;             // which batch that is
-    Instant low_until_ = {};             // so long clients may take theirs first
-    uint64_t steps_ = 0;                 // that counting receivers may still take in this batch
-    uint64_t counted_in_ = 0;            // which batch that is
-    bool is_dirty_ = false;              // a Link is
-    std::vector<uint32_t> servers_;      // of place(), kept for their memory
-    std::vector<bool> is_place_;         // by Server::index()
+    List<Joining, &Joining::link> decided_;  // that wait for nothing but a batch to finish them
+    List<Link, &Link::kept_link> kept_;      // whose bytes wait, each in its turn
+    List<Subscriber, &Subscriber::heard_link> heard_;
+    uint64_t copied_ = 0;            // to clients, in this batch: bytes
+    uint64_t copied_in_ = 0;         // which batch that is
+    Instant low_until_ = {};         // so long clients may take theirs first
+    uint64_t steps_ = 0;             // that counting receivers may still take in this batch
+    uint64_t counted_in_ = 0;        // which batch that is
+    bool is_dirty_ = false;          // a Link is
+    std::vector<uint32_t> servers_;  // of place(), kept for their memory
+    std::vector<bool> is_place_;     // by Server::index()
 };
 
 }  // namespace ringmain::core

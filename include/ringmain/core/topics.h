@@ -239,6 +239,8 @@ struct Link {
 
 // Of one client (Session::subscriber).
 struct Subscriber {
+    ClientConn* client = nullptr;
+    ListLink<Subscriber> heard_link;            // a message for it is to leave
     std::unordered_map<Topic*, size_t> topics;  // its place in Topic::clients
     std::array<uint32_t, topic_kind_count> counts = {};
     std::unique_ptr<Joining> joining;  // it waits for this

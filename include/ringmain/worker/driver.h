@@ -170,6 +170,7 @@ class Driver {
     // output.cc: what the proxy wants done
     void flush();
     void flush_clients();
+    bool flush_hearers();
     void flush_client(core::ClientConn& client);
     void flush_server(core::ServerConn& conn);
     void send(Channel& channel);

@@ -112,6 +112,7 @@ class Loop {
         bool cut = false;          // receives and sends end anywhere
         uint32_t clients_max = 0;  // what the descriptors allow; 0: any number
         uint32_t preconnects = core::preconnects_per_batch;
+        uint32_t hearers = UINT32_MAX;  // that a batch sends messages to
         core::BatchBounds bounds = {};
         int64_t slow_log_ms = 0;     // 0: off
         uint32_t requests_max = 0;   // 0: as the configuration says
@@ -132,6 +133,7 @@ class Loop {
           prng_(options.seed),
           cut_(options.cut),
           preconnects_(options.preconnects),
+          hearers_(options.hearers),
           counters_(&process_->counters[options.worker]) {
         channels_.push_back(std::make_unique<Channel>(blocks_));  // 0 names no channel
         process_->shared.clients_max = options.clients_max;
@@ -354,6 +356,7 @@ class Loop {
             if (channel.sending.empty() && conn->is_to_be_shut()) channel.shut = true;
         }
         flush_clients();
+        flush_hearers();
     }
 
     void connect(core::ServerConn& conn) {
@@ -367,6 +370,15 @@ class Loop {
         while (core::ClientConn* client = proxy_->next_dirty_client()) {
             flush_client(*client);
         }
+    }
+
+    void flush_hearers() {
+        for (uint32_t count = 0; count < hearers_; ++count) {
+            core::ClientConn* client = proxy_->subscriptions().next_hearer();
+            if (client == nullptr) return;
+            flush_client(*client);
+        }
+        events_ += 1;  // the next batch goes on
     }
 
     void flush_client(core::ClientConn& client) {
@@ -402,6 +414,7 @@ class Loop {
     Prng prng_;
     bool cut_;
     uint32_t preconnects_;
+    uint32_t hearers_;
     Instant now_ = {1'000'000'000};
     Instant last_tick_ = {};
     uint64_t events_ = 0;

@@ -3,6 +3,8 @@
 #include "tests/unit/core/hog.h"
 #include "tests/unit/core/listening.h"
 
+#include <algorithm>
+
 #include <doctest/doctest.h>
 
 namespace ringmain::test {
@@ -11,7 +13,8 @@ namespace {
 
 // Many clients that are subscribed to "c", in an arena of 4 MiB.
 struct Crowd {
-    explicit Crowd(size_t count) : world(redis_pool(1), {.blocks = 256}), other(&world.client()) {
+    explicit Crowd(size_t count, const Loop::Options& options = {.blocks = 256})
+        : world(redis_pool(1), options), other(&world.client()) {
         for (size_t i = 0; i < count; ++i) {
             clients.push_back(&world.client());
             CHECK(world.ask(*clients.back(), resp({"SUBSCRIBE", "c"})) ==
@@ -22,6 +25,11 @@ struct Crowd {
 
     [[nodiscard]] const stats::PoolCounters& counters() {
         return *world.proxy().pools()[0]->counters;
+    }
+
+    [[nodiscard]] int64_t being_sent_to() const {
+        return std::ranges::count_if(
+            clients, [](const Channel* client) { return !client->sending.empty(); });
     }
 
     World world;
@@ -108,6 +116,19 @@ TEST_CASE("messages for which clients leave no memory are dropped, and take none
     world.pass(100);
     CHECK(world.ask(*crowd.other, resp({"PUBLISH", "c", "x"})).starts_with(":"));
     CHECK(World::heard(*crowd.clients[0]) == message("c", "x"));
+}
+
+TEST_CASE("a look for clients that stand still sends nobody a message before its turn") {
+    Crowd crowd(100, {.hearers = 10});
+    World& world = crowd.world;
+    world.loop().advance(core::stall_check_interval);
+    world.subscription(0)->inbound += small_message(0);
+    world.step();
+    CHECK(crowd.being_sent_to() == 10);
+    world.settle();
+    for (Channel* client : crowd.clients) {
+        CHECK(World::heard(*client) == small_message(0));
+    }
 }
 
 TEST_CASE("while memory is low a link waits once, and is not late for what waits here") {

@@ -94,6 +94,60 @@ TEST_CASE("many who wait for one channel leave as fast as they came") {
     CHECK(world.proxy().pools()[0]->topics->awaited == 0);
 }
 
+TEST_CASE("a batch takes no more SUBSCRIBE than serves others well") {
+    constexpr uint64_t count = 20;
+    constexpr uint64_t names = 100;
+    World world(redis_pool(1), {.blocks = 2048, .bounds = {.answers = 4 * names * 256}});
+    world.server(0).mood = Mood::Mute;
+    for (uint64_t i = 0; i < count; ++i) {
+        std::vector<std::string> request = {"SUBSCRIBE"};
+        for (uint64_t j = 0; j < names; ++j) {
+            request.push_back(std::to_string(i) + "." + std::to_string(j));
+        }
+        World::say(world.client(), resp(request));
+    }
+    world.step();
+    const std::unique_ptr<core::Topics>& topics = world.proxy().pools()[0]->topics;
+    CHECK(topics->awaited == 2 * 4 * names);  // as many that came as that have waited
+    world.settle();
+    CHECK(topics->awaited == count * names);
+}
+
+TEST_CASE("many who waited for the same channels are answered in several batches") {
+    constexpr uint64_t count = 100;
+    constexpr uint64_t names = 60;
+    World world(redis_pool(1), {.blocks = 256});
+    world.server(0).mood = Mood::Mute;
+    std::vector<std::string> request = {"SUBSCRIBE"};
+    std::string confirmations;
+    for (uint64_t i = 0; i < names; ++i) {
+        request.push_back("c" + std::to_string(i));
+        confirmations += confirmed("subscribe", request.back(), static_cast<uint32_t>(i + 1));
+    }
+    std::vector<Channel*> clients;
+    for (uint64_t i = 0; i < count; ++i) {
+        clients.push_back(&world.client());
+        CHECK(world.ask(*clients.back(), resp(request)).empty());
+    }
+    world.server(0).mood = Mood::Up;
+    const stats::PoolCounters& counters = *world.proxy().pools()[0]->counters;
+    uint64_t before = 0;
+    uint64_t most = 0;
+    for (int i = 0; i < 50; ++i) {
+        world.step();
+        const uint64_t now = counters.subscriptions.get();
+        most = std::max(most, now - before);
+        if (before == 0 && now > 0) world.drop(*clients.back());  // it was to be answered last
+        before = counters.subscriptions.get();
+    }
+    CHECK(most == 18 * names);
+    CHECK(before == (count - 1) * names);
+    CHECK(world.proxy().pools()[0]->topics->awaited == 0);
+    for (uint64_t i = 0; i + 1 < count; ++i) {
+        CHECK(World::heard(*clients[i]) == confirmations);
+    }
+}
+
 TEST_CASE("a message that does not end does not hold a subscription connection") {
     config::Pool pool = redis_pool(1);
     pool.timeout_ms = 100;
