@@ -138,6 +138,7 @@ void Subscriptions::part(ClientConn& client, Topic& topic) {
     if (found == subscriber.topics.end()) return;
     const size_t place = found->second;
     subscriber.topics.erase(found);
+    if (subscriber.topics.empty()) subscriber.topics.rehash(0);  // it has room for the most
     ClientConn* last = topic.clients.back();
     topic.clients[place] = last;
     topic.clients.pop_back();

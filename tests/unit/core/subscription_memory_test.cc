@@ -156,4 +156,19 @@ TEST_CASE("while memory is low a link waits once, and is not late for what waits
     CHECK(counters.messages_dropped.get() == 0);
 }
 
+TEST_CASE("who has left all channels keeps no room for them") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    std::vector<std::string> request = {"SUBSCRIBE"};
+    for (int i = 0; i < 2000; ++i) {
+        request.push_back("c" + std::to_string(i));
+    }
+    CHECK_FALSE(world.ask(client, resp(request)).empty());
+    const auto& topics = client.client->session->subscriber->topics;
+    CHECK(topics.size() == 2000);
+    CHECK(topics.bucket_count() >= 2000);
+    CHECK_FALSE(world.ask(client, resp({"UNSUBSCRIBE"})).empty());
+    CHECK(topics.bucket_count() < 20);
+}
+
 }  // namespace ringmain::test
