@@ -182,7 +182,10 @@ void Proxy::turn_away(Server& server) {
     }
 }
 
-std::string Proxy::no_server_text(const Pool& pool) const {
+// Made once in a batch: it takes a look at every server, and all who ask get it.
+const std::string& Proxy::no_server_text(Pool& pool) const {
+    if (pool.no_server_batch == batch_) return pool.no_server_text;
+    pool.no_server_batch = batch_;
     const Server* last = nullptr;
     Instant next = Instant::never();
     for (const auto& server : pool.servers) {
@@ -196,9 +199,11 @@ std::string Proxy::no_server_text(const Pool& pool) const {
     const int64_t wait_ms = next == Instant::never()
                                 ? pool.options->server_retry_timeout_ms
                                 : std::max<int64_t>((next - now_).to_millis(), 0);
-    return "every server of pool '" + pool.options->name + "' is ejected (last: server " +
-           last->title() + " " + last->health().last_error() + "); next attempt in " +
-           std::to_string(wait_ms) + " ms (server_retry_timeout)";
+    pool.no_server_text = "every server of pool '" + pool.options->name +
+                          "' is ejected (last: server " + last->title() + " " +
+                          last->health().last_error() + "); next attempt in " +
+                          std::to_string(wait_ms) + " ms (server_retry_timeout)";
+    return pool.no_server_text;
 }
 
 // After a reload. A server comes with its state, and that may be none that the options allow.

@@ -201,10 +201,7 @@ ServerConn* Leases::take(Server& server, ClientConn& client, Need need, std::str
     RM_DCHECK(need == Need::Steps ||
               (need == Need::Watch ? session.watching : session.waiting) == nullptr);
     const Pool& pool = *client.pool;
-    uint64_t leased = 0;
-    for (const auto& one : pool.servers) {
-        leased += one->leased;
-    }
+    const uint64_t leased = pool.counters->leases.get();
     if (leased >= pool.options->leases_max) {
         pool.counters->leases_refused.add(1);
         why_ = "clients of this worker hold " + std::to_string(leased) +

@@ -314,7 +314,7 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
 }
 
 void refuse_all_out(Proxy& proxy, ClientConn& client, const RequestFrame& frame) {
-    const Pool& pool = *client.pool;
+    Pool& pool = *client.pool;
     proxy.refuse_forward(client,
                          error_line_unless(frame.noreply, pool, proxy.no_server_text(pool)),
                          stats::Reason::NoServer);

@@ -125,6 +125,8 @@ class Pool {
     TurnedOut closings{.what = "closed"};  // clients that are slow, or hold too much
     TurnedOut refusals{.what = "refused", .throttle = Throttle(refusals_told_interval)};
     bool retired = false;  // of an earlier configuration: gets nothing new
+    std::string no_server_text;       // all servers are out: what was said of it
+    uint64_t no_server_batch = 0;     // in that batch
 
   private:
     // The servers that have keys, and where these live then.

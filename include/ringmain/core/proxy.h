@@ -185,7 +185,7 @@ class Proxy {
     void count_error(const Pool& pool, stats::Reason reason);  // it is a request's response
 
     // "every server of pool 'main' is ejected ...". Only while that is so.
-    [[nodiscard]] std::string no_server_text(const Pool& pool) const;
+    [[nodiscard]] const std::string& no_server_text(Pool& pool) const;
 
     // A connection that takes a request of `bytes` now; null when the server is down, or has too
     // much waiting for it already: then `why` says so, until the next call.

@@ -483,6 +483,11 @@ TEST_CASE("with every server out the answer says so at once, and the client stay
     CHECK(world.ask(client, resp({"EVAL", "return 1", "0"})) == answer);
     CHECK(world.ask(client, resp({"FOO.BAR", a})) == answer);
     CHECK(world.ask(client, resp({"PING"})) == "+PONG\r\n");
+    // All who ask at the same time hear the same; later there is less to wait.
+    world.pass(500);
+    const std::string later = world.ask(client, resp({"GET", a}));
+    CHECK(later.find("next attempt in 1470 ms (server_retry_timeout)") != std::string::npos);
+    CHECK(world.ask(client, resp({"GET", b}) + resp({"GET", a})) == later + later);
     for (uint32_t i = 0; i < 2; ++i) {
         world.server(i).mood = Mood::Up;
     }
