@@ -250,7 +250,7 @@ class PoolWriter {
         comment("twemproxy waits for ever unless told otherwise; its own notes recommend 400.");
         line("timeout", "0");
         comment("New: connecting has a limit of its own.");
-        line("connect_timeout", "1000");
+        line("connect_timeout", std::to_string(Pool{}.connect_timeout_ms));
     }
 
     void write_client_connections(const std::optional<Node>& value) {

@@ -111,7 +111,9 @@ constexpr std::array pool_table = {
            .max = hour,
            .store = store<&Pool::connect_timeout_ms>,
            .fetch = fetch<&Pool::connect_timeout_ms>,
-           .help = "how long a server may take to accept a connection, and then to be ready"},
+           .help = "how long a server may take to accept a connection, and then to be ready",
+           .doc = "The kernel sends what opens a connection again after 1 s: with less than that "
+                  "and the way there one lost packet is a failure of the server."},
     Option{.section = Section::Pool,
            .name = "late_connection_timeout",
            .type = Type::Duration,

@@ -81,7 +81,7 @@ struct Pool {
     CrossServerWrites cross_server_writes = CrossServerWrites::Refuse;
     Channels channels = Channels::Placed;
     int64_t timeout_ms = 400;  // 0: none
-    int64_t connect_timeout_ms = 1000;
+    int64_t connect_timeout_ms = 1500;
     int64_t late_connection_timeout_ms = 0;  // 0: four times the timeout
     int64_t client_idle_timeout_ms = 0;      // 0: none
     uint32_t backlog = 1024;

@@ -637,16 +637,16 @@ TEST_CASE("nobody waits for the attempt to reach a server that has vanished") {
     world.server(0).mood = Mood::Vanished;
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
-    world.pass(1010);
+    world.pass(1510);
     World::heard(client);
     const std::string text =
-        error(s0 + "did not accept the connection within 1000 ms (connect_timeout)");
+        error(s0 + "did not accept the connection within 1500 ms (connect_timeout)");
     for (int i = 0; i < 60; ++i) {
         CHECK(world.ask(client, resp({"GET", "a"})) == text);
         world.pass(50);
     }
     world.server(0).mood = Mood::Up;
-    world.pass(1600);
+    world.pass(2100);
     CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
 }
 

@@ -479,11 +479,11 @@ TEST_CASE("a server that does not take the connection fails after connect_timeou
     world.server(0).mood = Mood::Vanished;
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
-    world.pass(990);
+    world.pass(1490);
     CHECK(World::heard(client) == "");
     world.pass(10);
     CHECK(World::heard(client) ==
-          error(s0 + "did not accept the connection within 1000 ms (connect_timeout)"));
+          error(s0 + "did not accept the connection within 1500 ms (connect_timeout)"));
 }
 
 TEST_CASE("a name that is not looked up in time is told from a server that does not accept") {
@@ -494,9 +494,9 @@ TEST_CASE("a name that is not looked up in time is told from a server that does 
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
     world.proxy().pools()[0]->servers[0]->connection(0, false).is_sought = true;
-    world.pass(1000);
+    world.pass(1500);
     CHECK(World::heard(client) ==
-          error(s0 + "cannot be found: looking up its name takes longer than 1000 ms "
+          error(s0 + "cannot be found: looking up its name takes longer than 1500 ms "
                      "(connect_timeout)"));
 }
 
@@ -719,10 +719,10 @@ TEST_CASE("a server that never answers the greeting fails after connect_timeout"
     world.server(0).mood = Mood::Mute;
     Channel& client = world.client();
     CHECK(world.ask(client, resp({"GET", "a"})) == "");
-    world.pass(1010);
+    world.pass(1510);
     CHECK(
         World::heard(client) ==
-        error(s0 + "accepted the connection but did not answer within 1000 ms (connect_timeout)"));
+        error(s0 + "accepted the connection but did not answer within 1500 ms (connect_timeout)"));
 }
 
 // --- RESP3 ---------------------------------------------------------------------------------------
