@@ -103,7 +103,8 @@ constexpr std::array pool_table = {
            .store = store<&Pool::timeout_ms>,
            .fetch = fetch<&Pool::timeout_ms>,
            .help = "how long a server may take to answer; 0: for ever",
-           .doc = "Beyond it the client gets an error."},
+           .doc = "Beyond it the client gets an error. Where a connection has to be made first, it "
+                  "begins anew when that is ready."},
     Option{.section = Section::Pool,
            .name = "connect_timeout",
            .type = Type::Duration,
@@ -121,7 +122,7 @@ constexpr std::array pool_table = {
            .store = store<&Pool::late_connection_timeout_ms>,
            .fetch = fetch<&Pool::late_connection_timeout_ms>,
            .help = "how long a server's oldest request may stay unanswered until the connection is "
-                   "closed; 0: four times timeout",
+                   "closed; 0: four times timeout, and timeout + 20 ms at least",
            .doc = "Until then each request has its own timeout, an answer that comes late is "
                   "dropped, and new requests go to another connection; then all that wait get an "
                   "error. It holds where timeout = 0, too."},

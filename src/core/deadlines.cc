@@ -34,13 +34,12 @@ void Proxy::on_tick() {
     }
 }
 
-namespace {
-
-// When the time began that ends with ready_by.
 Instant ready_from(const ServerConn& conn) {
     const bool has_own = conn.state == ServerConn::State::Prelude;
     return has_own ? Instant{conn.ready_by.ns - prelude_limit(conn).ns} : conn.since;
 }
+
+namespace {
 
 void move_times(const TimeShift& shift, ServerConn& conn) {
     const Fragment* head = conn.fragments.front();
@@ -223,9 +222,11 @@ void Proxy::give_up_connecting(ServerConn& conn) {
 }
 
 Duration late_limit(const config::Pool& options) {
-    const bool is_set = options.late_connection_timeout_ms != 0;
-    return Duration::millis(is_set ? options.late_connection_timeout_ms
-                                   : options.timeout_ms * late_timeouts_max);
+    const int64_t timeout_ms = options.timeout_ms;
+    if (options.late_connection_timeout_ms != 0 || timeout_ms == 0) {
+        return Duration::millis(options.late_connection_timeout_ms);
+    }
+    return Duration::millis(std::max(timeout_ms * late_timeouts_max, timeout_ms + late_ms_min));
 }
 
 namespace {
@@ -237,34 +238,53 @@ std::string expired_text(const ServerConn& conn, Duration timeout) {
     return unfound_text(limit);
 }
 
-}  // namespace
-
-// Behind a large value its time begins when that has passed. The time of the connection does when
-// it is ready: until then it has connect_timeout.
-Instant first_due(const ServerConn& conn) {
-    const config::Pool& options = *conn.server->pool().options;
-    const Duration limit = first_limit(options);
-    const Instant from =
-        std::max({conn.fragments.front()->queued, conn.moved_at, conn.last_taken()});
-    if (options.timeout_ms > 0) return from + limit;
-    const bool has_limit = limit.ns > 0 && conn.state == ServerConn::State::Ready;
-    return has_limit ? std::max(from, conn.ready_at) + limit : Instant::never();
+// No request has less than its own time, however little its connection has.
+Duration longest_of(const config::Pool& options) {
+    return std::max(late_limit(options), Duration::millis(options.timeout_ms));
 }
 
-std::string late_text(const ServerConn& conn) {
+// Of a connection that is given up when that has passed.
+std::string overdue_text(const ServerConn& conn, Instant now) {
     const config::Pool& options = *conn.server->pool().options;
-    if (options.timeout_ms > 0) return expired_text(conn, Duration::millis(options.timeout_ms));
-    return "has not answered for " + std::to_string(options.late_connection_timeout_ms) +
-           " ms (late_connection_timeout)";
+    const Duration limit = longest_of(options);
+    std::string text = "has not answered for ";
+    if (conn.is_giving(now)) text = "has been giving an answer for ";
+    if (Streams::is_under_way(conn)) text = Streams::stall_text();
+    text += std::to_string(limit.to_millis());
+    const bool is_own = limit == late_limit(options);
+    return text.append(is_own ? " ms (late_connection_timeout)" : " ms (timeout)");
 }
 
-namespace {
-
-// When the time of the connection began: while something large moves, it begins anew.
+// When the time of the connection began: when it was ready for the head; while something large
+// moves, it begins anew.
 Instant late_from_of(const ServerConn& conn) {
     return std::max(
         {conn.fragments.front()->queued, conn.moved_at, conn.ready_at, conn.last_taken()});
 }
+
+}  // namespace
+
+// Without a timeout a connection has connect_timeout until it is ready.
+Instant first_due(const ServerConn& conn) {
+    const config::Pool& options = *conn.server->pool().options;
+    const Duration limit = first_limit(options);
+    const bool has_limit = limit.ns > 0 && conn.state == ServerConn::State::Ready;
+    return options.timeout_ms > 0 || has_limit ? late_from_of(conn) + limit : Instant::never();
+}
+
+std::string late_text(const ServerConn& conn, Instant now) {
+    const config::Pool& options = *conn.server->pool().options;
+    if (options.timeout_ms > 0) return expired_text(conn, Duration::millis(options.timeout_ms));
+    return overdue_text(conn, now);
+}
+
+std::string crowd_text(const config::Pool& options) {
+    return "is sending " + std::to_string(set_apart_max) +
+           " large responses, and others waited behind one more " +
+           (options.timeout_ms > 0 ? "(timeout)" : "(late_connection_timeout)");
+}
+
+namespace {
 
 // Of a large request: its time begins when the server has all of it.
 bool is_being_uploaded(Streams& streams, ServerConn& conn) {
@@ -276,16 +296,15 @@ bool is_being_uploaded(Streams& streams, ServerConn& conn) {
 
 }  // namespace
 
-// Each request has its own time, from when it was queued. Its place in the FIFO stays: its late
-// response is to be recognised.
+// Each request has its own time, from when it was queued, and once more from when its connection
+// was ready, if that took less. Its place in the FIFO stays: its late response is to be recognised.
 void Proxy::check_requests(ServerConn& conn) {
     const config::Pool& options = *conn.server->pool().options;
     const Fragment* head = conn.fragments.front();
-    const Duration limit = late_limit(options);
-    if (head == nullptr || limit.ns == 0) return;
+    const Duration late = longest_of(options);
+    if (head == nullptr || late.ns == 0) return;
     if (is_being_uploaded(streams_, conn)) return;
     const Duration timeout = Duration::millis(options.timeout_ms);
-    const Duration late = std::max(limit, timeout);
     // Behind a large value its time begins when that has passed.
     const Instant late_from = late_from_of(conn);
     const bool is_ready = conn.state == ServerConn::State::Ready;  // until then: connect_timeout
@@ -293,10 +312,11 @@ void Proxy::check_requests(ServerConn& conn) {
         if (!streams_.check(conn)) return;
     } else if (is_ready && now_ >= late_from + late) {
         conn.count_loss(&stats::ServerCounters::late);
-        const std::string ms = std::to_string(limit.to_millis()) + " ms (late_connection_timeout)";
+        // To drip is not to move, of what is large.
+        const bool drips = Streams::is_under_way(conn);
         lose(conn,
-             (Streams::is_under_way(conn) ? Streams::stall_text() : "has not answered for ") + ms,
-             Streams::may_hold_answers(conn) ? Blame::Nobody : Blame::Server);
+             overdue_text(conn, now_),
+             drips ? Blame::Server : conn.blame_for_lateness(*head, late_from, now_));
         return;
     }
     if (Streams::is_under_way(conn) && !streams_.check_others(conn)) return;
@@ -347,10 +367,13 @@ bool has_no_time_yet(const ServerConn& conn, const Fragment& fragment) {
            (is_wanted(fragment) && fragment.request->client == head.request->client);
 }
 
-// Who sends large requests waits for what they take: until the server has them.
+// What a new connection needs until it is ready is not the server's time to answer: from far away
+// that may be as much as an answer needs two and three times. Who sends large requests waits for
+// what they take: until the server has them.
 Instant begin_of(const ServerConn& conn, const Fragment& fragment) {
-    if (conn.uploads_of == 0) return fragment.queued;
-    return std::max({fragment.queued, conn.moved_at, conn.last_taken()});
+    const Instant begun = std::max(fragment.queued, conn.ready_at);
+    if (conn.uploads_of == 0) return begun;
+    return std::max({begun, conn.moved_at, conn.last_taken()});
 }
 
 }  // namespace
@@ -398,10 +421,8 @@ bool Proxy::expire(ServerConn& conn, Fragment& fragment, Duration timeout) {
     server.counters().timedout.add(1);
     bool falls_silent = false;
     const Instant begun = begin_of(conn, fragment);
-    // Who waits behind what moves, or is that, says nothing about the server; nor does an answer
-    // that may have come and cannot be received.
-    const bool tells = !conn.streaming && !conn.is_starved && !Streams::may_hold_answers(conn) &&
-                       begun >= conn.moved_at && !conn.is_moving(fragment, now_, timeout) &&
+    const bool tells = !conn.streaming &&
+                       conn.blame_for_lateness(fragment, begun, now_) == Blame::Server &&
                        !(conn.is_sought && server.open_connections() > 0);
     if (tells) report_failure(server, std::min(begun, conn.worked_at()), reason);
     if (tells && conn.state != ServerConn::State::Connecting) {

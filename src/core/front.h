@@ -158,6 +158,8 @@ void note_command(Request& request, const Command* command, std::string_view key
 [[nodiscard]] Duration late_limit(const config::Pool& options);
 // How long a connection that was accepted may take to be ready.
 [[nodiscard]] Duration prelude_limit(const ServerConn& conn);
+// When the time began that ends with ServerConn::ready_by.
+[[nodiscard]] Instant ready_from(const ServerConn& conn);
 
 // What is looked at first: a request's own time, or, where it has none, its connection's; 0: none.
 [[nodiscard]] inline Duration first_limit(const config::Pool& options) {
@@ -169,7 +171,11 @@ void note_command(Request& request, const Command* command, std::string_view key
 [[nodiscard]] Instant first_due(const ServerConn& conn);
 
 // What that says of the server.
-[[nodiscard]] std::string late_text(const ServerConn& conn);
+[[nodiscard]] std::string late_text(const ServerConn& conn, Instant now);
+
+// Why one large response more is ended, or not begun.
+[[nodiscard]] std::string crowd_text(const config::Pool& options);
+
 
 // When a command that waits for so long on its server is to be answered at the latest.
 [[nodiscard]] Instant due_of_wait(const Pool& pool, Instant now, Duration wait);

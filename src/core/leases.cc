@@ -368,11 +368,14 @@ void Leases::check(ServerConn& conn) {
         }
         proxy_->counters().timeouts.add(1);
         conn.count_loss(&stats::ServerCounters::timedout);
-        const Blame blame = waits ? Blame::Server : conn.blame_for_lateness(*head, proxy_->now());
+        const Instant now = proxy_->now();
+        const Blame blame = conn.blame_for_lateness(*head, waits ? due : head->queued, now);
         Server& server = *conn.server;
-        proxy_->lose(conn,
-                     waits ? "has not answered when the command's time was up" : late_text(conn),
-                     blame);
+        conn.timed_out = true;
+        proxy_->lose(
+            conn,
+            waits ? "has not answered when the command's time was up" : late_text(conn, now),
+            blame);
         // Each of the others would find out by a client's request.
         if (blame == Blame::Server) give_up_idle(server);
         return;

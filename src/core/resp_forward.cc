@@ -53,7 +53,7 @@ Taken RespFront::forward_watched(uint32_t server_index, ByteRange key) {
             return Taken::Yes;
         }
         if (server.is_crowded) {
-            const std::string why = "server " + server.title() + " " + Streams::crowd_text();
+            const std::string why = "server " + server.title() + " " + crowd_text(*pool_.options);
             proxy_.refuse_forward(client_, error_line(pool_, why), stats::Reason::Limit);
             return Taken::Yes;
         }

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "front.h"
 #include "gather.h"
@@ -576,6 +577,7 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
 }
 
 void Proxy::fail_all(ServerConn& conn, std::string_view text, stats::Reason reason) {
+    if (std::exchange(conn.timed_out, false)) reason = stats::Reason::Timeout;
     while (!conn.fragments.empty()) {
         Fragment& fragment = leave_queue(conn);
         if (fragment.abandoned) {

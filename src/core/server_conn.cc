@@ -22,22 +22,37 @@ bool ServerConn::is_extra() const {
     return is_lease || database != server->pool().options->redis_db;
 }
 
-bool ServerConn::is_moving(const Fragment& fragment, Instant now, Duration timeout) const {
+bool ServerConn::is_giving(Instant now) const {
     const bool is_in_response =
         std::visit([](const auto& reader) { return !reader.at_start(); }, parser);
-    const Instant taken = last_taken();
-    return (taken > fragment.queued && taken + timeout > now) ||
-           (is_in_response && server->silence.heard_at() + timeout > now);
+    return is_in_response &&
+           server->silence.heard_at() + first_limit(*server->pool().options) > now;
 }
 
 Instant ServerConn::next_attempt() const {
     return server->health().is_down() ? std::max(retry_at, look_at) : retry_at;
 }
 
-Blame ServerConn::blame_for_lateness(const Fragment& head, Instant now) const {
-    const Duration timeout = first_limit(*server->pool().options);
-    if (is_moving(head, now, timeout)) return Blame::Nobody;
-    return is_starved || head.queued < moved_at ? Blame::Us : Blame::Server;
+namespace {
+
+// The greeting has not had as long as it took to be connected: there and back as well, at least.
+bool is_far(const ServerConn& conn, Instant now) {
+    if (conn.state != ServerConn::State::Prelude) return false;
+    const Instant greeted = ready_from(conn);
+    return now - greeted < greeted - conn.since;
+}
+
+}  // namespace
+
+Blame ServerConn::blame_for_lateness(const Fragment& fragment, Instant begun, Instant now) const {
+    const Instant taken = last_taken();
+    const bool is_taking_some =
+        taken > fragment.queued && taken + first_limit(*server->pool().options) > now;
+    if (is_taking_some || is_giving(now) || Streams::may_hold_answers(*this)) return Blame::Nobody;
+    if (is_far(*this, now)) return Blame::Nobody;
+    // Who waits behind what moved says nothing; nor does an answer that may have come and cannot be
+    // received.
+    return is_starved || begun < moved_at ? Blame::Us : Blame::Server;
 }
 
 // Whether that is less than it was is not known before it was asked once.

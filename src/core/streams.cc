@@ -391,11 +391,6 @@ bool Streams::holds_up_others(const ServerConn& conn) {
     return false;
 }
 
-std::string Streams::crowd_text() {
-    return "is sending " + std::to_string(set_apart_max) +
-           " large responses, and others waited behind one more (timeout)";
-}
-
 bool Streams::check_others(ServerConn& conn) {
     Server& server = *conn.server;
     if (!may_be_set_apart(conn)) return true;
@@ -406,7 +401,7 @@ bool Streams::check_others(ServerConn& conn) {
     }
     if (proxy_->replace_late(conn)) return true;
     server.is_crowded = true;
-    proxy_->lose(conn, crowd_text(), Blame::Nobody);
+    proxy_->lose(conn, crowd_text(*server.pool().options), Blame::Nobody);
     return false;
 }
 

@@ -197,7 +197,7 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
         // On a lease, and among a client's large requests, the time of what left or is taken in
         // parts, and of what is behind it, begins when the last part is with the server.
         const bool is_alone = is_leased || conn.uploads_of != 0;
-        const Instant begun = is_alone ? std::max(since, fragment->queued) : fragment->queued;
+        const Instant begun = std::max(fragment->queued, is_alone ? since : conn.ready_at);
         if (fragment->abandoned || (now_ - begun).ns <= timeout.ns + resolution.ns) continue;
         if (core::Streams::is_arriving(conn, *fragment)) continue;
         // A client waits for its own large value as long as it takes, and nobody for what a client
@@ -270,16 +270,20 @@ bool World::check_counts(const Worker& worker) {
                 std::to_string(requests.size()) + " are in queues");
 }
 
-// How long a client may wait for the answer that is next: its request's deadline counts from when
-// it was queued for a server, no later than when the answer before it came.
-Duration World::patience(const config::Pool& pool) const {
+// How long a client may wait for the answer that is next, and has waited since then: its request's
+// deadline counts from when it was queued for a server, no later than when the answer before it
+// came, and anew from when its connection is ready.
+Duration World::patience(const config::Pool& pool, Instant since) const {
     int64_t ns = Duration::millis(pool.timeout_ms).ns + 2 * resolution.ns +
                  6 * scenario_.latency_max.ns + 40 * grid.ns;
+    if (connected_at_ >= since) ns += Duration::millis(pool.timeout_ms).ns;
     if (scenario_.scarce) ns += Duration::millis(2000).ns;
-    // An answer that has begun may stand still for as long as that.
+    // An answer that has begun may stand still for as long as that, and the time of a large request
+    // begins with its end, which is not read before its connection is made.
     if (pool.stream_threshold < config::Pool{}.stream_threshold) {
         ns += Duration::millis(std::max(pool.late_connection_timeout_ms,
-                                        pool.timeout_ms * core::late_timeouts_max))
+                                        pool.timeout_ms * core::late_timeouts_max) +
+                               pool.connect_timeout_ms)
                   .ns;
     }
     return {ns};
@@ -296,7 +300,7 @@ bool World::check_patience() {
         const auto questions = static_cast<int64_t>(client->talker().oldest().turns);
         const int64_t more =
             client->talker().oldest().waits ? wait_span.ns + questions * core::wait_margin.ns : 0;
-        if ((now_ - since).ns <= turns * patience(pool).ns + more) continue;
+        if ((now_ - since).ns <= turns * patience(pool, since).ns + more) continue;
         return fail("client c" + std::to_string(client->number()) + " has waited for " +
                     std::to_string((now_ - since).to_millis()) + " ms");
     }

@@ -29,6 +29,7 @@ constexpr Text of_server[] = {
     {"did not answer within ", Slow | Vanish},
     {"has not answered when the command's time was up", Slow | Vanish},
     {"has not answered for ", Slow | Vanish},
+    {"has been giving an answer for ", Slow | Vanish},
     {"has taken no more of a request for ", Slow | Vanish},
     {"has sent less than 1024 bytes of a response for ", Slow | Vanish},
     {"has answered nothing for ", Slow | Vanish},

@@ -395,6 +395,7 @@ void World::happen_to_server(Link& link) {
         loop.reset(*link.channel, "refused the connection");
     } else {
         loop.connected(*link.channel);
+        connected_at_ = now_;
         link.server->greet(link, now_);
     }
 }

@@ -166,7 +166,7 @@ class World {
     [[nodiscard]] bool follow_health();
     [[nodiscard]] bool follow_health(Realm& realm);
     [[nodiscard]] bool check_nothing_left(Worker& worker);
-    [[nodiscard]] Duration patience(const config::Pool& pool) const;
+    [[nodiscard]] Duration patience(const config::Pool& pool, Instant since) const;
 
     // Something is wrong; always false.
     bool fail(std::string text);
@@ -194,7 +194,8 @@ class World {
     bool leaving_ = false;  // nobody comes any more
     std::string wrong_;
     Instant now_ = {1'000'000'000};
-    Instant last_fault_ = {};  // until when the last one lasts
+    Instant last_fault_ = {};    // until when the last one lasts
+    Instant connected_at_ = {};  // a worker to a server, the last time
     Instant next_mishap_ = Instant::never();
     Instant next_reload_ = Instant::never();
     uint64_t reloads_ = 0;

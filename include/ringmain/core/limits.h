@@ -56,6 +56,9 @@ inline constexpr int64_t probe_delay_divisor = 8;
 // Unless late_connection_timeout says otherwise: a connection whose oldest request has waited for
 // this many timeouts is closed and replaced.
 inline constexpr int64_t late_timeouts_max = 4;
+// And so much longer than one timeout at least: times are kept in steps of 5 ms, and a request that
+// is late has its error, and what comes next another connection, before this one is closed.
+inline constexpr int64_t late_ms_min = 20;
 
 // A connection that no client holds is kept for the next one, for so long.
 inline constexpr Duration idle_lease_max = Duration::millis(30'000);

@@ -163,12 +163,15 @@ class ServerConn {
     // All of `out` is on its way.
     void note_taken();
 
-    // A large request that the server is taking, this one or one before it, or a response that it
-    // is giving: being late says nothing about the server then.
-    [[nodiscard]] bool is_moving(const Fragment& fragment, Instant now, Duration timeout) const;
+    // A response has begun, and the server says something.
+    [[nodiscard]] bool is_giving(Instant now) const;
 
-    // Of a connection that ends with the request that is late, the oldest one.
-    [[nodiscard]] Blame blame_for_lateness(const Fragment& head, Instant now) const;
+    // Whose fault it is that a request is late, or its connection over it, whose time began then.
+    // What moves says nothing about the server: a large request that it is taking, this one or one
+    // before it, or a response that it is giving.
+    [[nodiscard]] Blame blame_for_lateness(const Fragment& fragment,
+                                           Instant begun,
+                                           Instant now) const;
 
     // A large request of which something may not be with the server: the kernel knows.
     [[nodiscard]] bool is_taking() const {
@@ -263,6 +266,7 @@ class ServerConn {
     bool spoke_since_connect = false;
     bool was_established = false;   // before it was lost
     bool is_loss_counted = false;   // count_loss(), for the loss to come
+    bool timed_out = false;         // what is on it has had its time, and fails for that
     bool was_told = false;          // in the log, that it is lost over something of its own
     bool is_counted_extra = false;  // in WorkerCounters::extra_connections
     uint64_t ready_batch = 0;       // in which it became ready: no request left before its end

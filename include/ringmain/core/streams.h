@@ -172,8 +172,6 @@ class Streams {
     // one when others have waited behind it for too long. False: there is none, and the connection
     // was lost.
     bool check_others(ServerConn& conn);
-    // Why, behind the server's name.
-    [[nodiscard]] static std::string crowd_text();
     // A connection that stands in for another gives that up, if nobody wants what is on it.
     [[nodiscard]] bool give_up_spare(const ServerConn& late);
     // Something was answered on a connection that was set apart.

@@ -181,7 +181,7 @@ TEST_CASE("a server that is mute on the connection in place of the late one is o
         }
         for (int i = 0; i < 2; ++i) {
             CHECK(world.health(0).accepts_traffic());
-            World::say(client, resp({"GET", key}));
+            CHECK(world.ask(client, resp({"GET", key})) == "");
             world.pass(110);
             CHECK_FALSE(World::heard(client).empty());
         }
