@@ -15,6 +15,7 @@ namespace ringmain::core {
 void Proxy::on_tick() {
     if (now_ < next_deadline_) return;
     next_deadline_ = Instant::never();
+    expirable_ = expired_per_tick;
     ServerConn* conn = waiting_.front();
     while (conn != nullptr) {
         ServerConn* next = decltype(waiting_)::after(*conn);
@@ -42,12 +43,15 @@ Instant ready_from(const ServerConn& conn) {
 namespace {
 
 void move_times(const TimeShift& shift, ServerConn& conn) {
-    const Fragment* head = conn.fragments.front();
+    Fragment* head = conn.fragments.front();
     // What waits for the connection leaves no sooner than what is queued when that becomes ready.
     // Until then its time is bounded by ready_by.
     const bool has_begun = conn.state != ServerConn::State::Ready || shift.covers(conn.ready_at);
     const TimeShift shift_of_all = {.by = shift.by};
     const TimeShift& of_fragments = has_begun ? shift_of_all : shift;
+    // They are in their order, and there may be very many that had left before.
+    Fragment* first = of_fragments.is_of_all() ? head : nullptr;
+    if (first == nullptr && shift.covers(conn.newest_at)) first = conn.newest;
     // Until the head is answered it is what is waited for.
     if (head != nullptr) of_fragments.move_due(conn.answer_by, head->queued);
     shift.move_due(conn.ready_by, ready_from(conn));
@@ -67,10 +71,8 @@ void move_times(const TimeShift& shift, ServerConn& conn) {
                         &conn.took_at}) {
         shift.move(*at);
     }
-    // They are in their order.
-    if (head == nullptr || (!has_begun && !shift.covers(conn.fragments.back()->queued))) return;
-    for (Fragment* fragment = conn.fragments.front(); fragment != nullptr;
-         fragment = fragment->next) {
+    of_fragments.move(conn.newest_at);
+    for (Fragment* fragment = first; fragment != nullptr; fragment = fragment->next) {
         of_fragments.move(fragment->queued);
         of_fragments.move(fragment->sent);
     }
@@ -344,6 +346,8 @@ bool Proxy::replace_late(ServerConn& conn) {
         return true;
     }
     hold_back_clients(conn);
+    // That has looked at each of them, and the next connection may have as many.
+    expirable_ -= std::min(expirable_, static_cast<uint32_t>(conn.fragments.size()));
     if (server.pool().options->preconnect || server.silence.is_silent()) preconnect(server);
     return true;
 }
@@ -387,12 +391,15 @@ void Proxy::expire_requests(ServerConn& conn, Duration timeout) {
         if (fragment->abandoned) continue;
         const bool is_held = has_no_time_yet(conn, *fragment);
         const Instant due = (is_held ? now_ : begin_of(conn, *fragment)) + timeout;
-        if (due <= now_) {
+        const bool is_due = due <= now_;
+        if (is_due && expirable_ > 0) {
+            expirable_ -= 1;
             if (expire(conn, *fragment, timeout)) falls_silent = true;
             continue;
         }
         if (first_in_time == nullptr) first_in_time = fragment;
-        wake_at(due);
+        wake_at(std::max(due, now_));
+        if (is_due) break;
         if (!is_held && fragment->queued > conn.moved_at) break;
     }
     conn.first_in_time = first_in_time;

@@ -448,6 +448,7 @@ void Proxy::enqueue(ServerConn& conn, Fragment& fragment) {
             wake_at(now_ + limit);
         }
     }
+    conn.note_newest(fragment, now_);
     conn.fragments.push_back(&fragment);
     if (conn.state == ServerConn::State::Ready) {
         dirty_servers_.add(conn);

@@ -422,6 +422,8 @@ void Streams::begin_time(ServerConn& conn) {
     for (; fragment != nullptr; fragment = fragment->next) {
         fragment->queued = now;
     }
+    conn.newest = conn.fragments.front();
+    conn.newest_at = now;
     conn.note_large(now);
     proxy_->wake_at(now + untaken_look);
     const Duration limit = first_limit(*conn.server->pool().options);

@@ -273,6 +273,7 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
 Fragment& Proxy::leave_queue(ServerConn& conn) {
     Fragment& fragment = *conn.fragments.pop_front();
     if (conn.first_in_time == &fragment) conn.first_in_time = fragment.next;
+    if (conn.newest == &fragment) conn.newest = fragment.next;
     fragment.request->fragments_queued -= 1;
     if (fragment.in_line > 1) {
         conn.fragments.front()->in_line = static_cast<uint16_t>(fragment.in_line - 1);

@@ -39,7 +39,8 @@ void Driver::read_clock() {
     wall_offset_ = uring::wall_offset(now_);
 }
 
-// Nobody is to blame for what this worker took from them.
+// Nobody is to blame for what this worker took from them. What that takes is no part of the next
+// batch, which would be a long one for it alone.
 void Driver::give_time() {
     const Duration work = pause_watch_.take_work();
     if (paused_for_ > Duration{}) {
@@ -50,9 +51,12 @@ void Driver::give_time() {
                        " ms: what was in flight has that much more time");
     } else if (const Duration busy = {busy_for_.ns - work.ns}; busy >= long_batch) {
         proxy_.move_times({.by = busy, .from = busy_from_});
+        read_clock();
     }
     const Duration forgiven = {paused_for_.ns + work.ns};
-    if (forgiven > Duration{}) proxy_.move_times({.by = forgiven});
+    if (forgiven <= Duration{}) return;
+    proxy_.move_times({.by = forgiven});
+    read_clock();
 }
 
 // Hands over what is prepared and waits for something to happen, or for time to pass.

@@ -53,6 +53,10 @@ inline constexpr Duration backoff_look = Duration::millis(100);
 // The second probe of an ejected server comes after this part of server_retry_timeout.
 inline constexpr int64_t probe_delay_divisor = 8;
 
+// So many requests are told at once that their time is up, the next ones a few milliseconds later:
+// a million that were queued together do not stop everybody else.
+inline constexpr uint32_t expired_per_tick = 16'384;
+
 // Unless late_connection_timeout says otherwise: a connection whose oldest request has waited for
 // this many timeouts is closed and replaced.
 inline constexpr int64_t late_timeouts_max = 4;

@@ -362,8 +362,9 @@ class Proxy {
     Pressure pressure_;
     Instant last_stall_check_;
     Instant next_deadline_ = Instant::never();
-    uint64_t epoch_ = 0;   // of Shared: when servers were last followed
-    Instant next_change_;  // of all pools: no batch looks at each
+    uint32_t expirable_ = expired_per_tick;  // requests, in what is left of a tick
+    uint64_t epoch_ = 0;                     // of Shared: when servers were last followed
+    Instant next_change_;                    // of all pools: no batch looks at each
     Duration slow_threshold_ = never_slow;
     uint64_t batch_ = 0;
     uint64_t next_client_id_ = 1;

@@ -153,6 +153,13 @@ class ServerConn {
         if constexpr (stats::is_counting) traffic.questions += 1;
     }
 
+    // A long batch moves the times of what was queued in it, and looks at nothing before that.
+    void note_newest(Fragment& fragment, Instant now) {
+        if (newest_at == now && newest != nullptr) return;
+        newest = &fragment;
+        newest_at = now;
+    }
+
     // More of the fragment's bytes are at the end of `out`.
     void note_grown(Fragment& fragment) {
         if constexpr (!stats::is_counting) return;
@@ -318,6 +325,8 @@ class ServerConn {
 
     FragmentFifo fragments;
     Fragment* first_in_time = nullptr;   // those before it were late
+    Fragment* newest = nullptr;          // the first one queued at `newest_at`; null: it has left
+    Instant newest_at = {};              // when something was queued last
     std::vector<uint64_t> scripts_told;  // by ScriptId::place, its number: since it was connected
     Chain prelude_out;
     Chain out;

@@ -1,6 +1,11 @@
 // Time that passes and bounds that are reached: each with its own error and counter.
 
+#include "ringmain/core/limits.h"
+
 #include "tests/unit/core/world.h"
+
+#include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -115,6 +120,36 @@ TEST_CASE("a tick before the next deadline changes nothing") {
     world.proxy().on_tick();
     world.loop().end();
     CHECK(World::heard(client) == "");
+}
+
+TEST_CASE("very many requests whose time is up at once are told so in parts") {
+    World world(redis_pool(1));
+    world.server(0).mood = Mood::Mute;
+    constexpr size_t each = 1000;
+    std::string requests;
+    for (size_t i = 0; i < each; ++i) {
+        requests += resp({"GET", "a"});
+    }
+    std::vector<Channel*> clients;
+    while (clients.size() * each <= core::expired_per_tick) {
+        clients.push_back(&world.client());
+        World::say(*clients.back(), requests);
+    }
+    world.settle();
+    world.pass(390);
+    CHECK(world.counters().timeouts.get() == 0);
+    world.pass(10);
+    CHECK(world.counters().timeouts.get() == core::expired_per_tick);
+    CHECK(world.proxy().next_deadline() <= world.loop().now());
+    world.pass(10);
+    CHECK(world.counters().timeouts.get() == clients.size() * each);
+    std::string answers;
+    for (size_t i = 0; i < each; ++i) {
+        answers += error(s0 + "did not answer within 400 ms (timeout)");
+    }
+    for (Channel* client : clients) {
+        CHECK(World::heard(*client) == answers);
+    }
 }
 
 TEST_CASE("late_connection_timeout bounds how long a connection may stay unanswered") {
