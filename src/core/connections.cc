@@ -345,7 +345,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     fail_all(conn,
              error_line(conn.server->pool(), conn.last_error),
              established ? stats::Reason::Lost : stats::Reason::Refused);
-    conn.forget_traffic();
+    conn.forget_traffic(now_);
     conn.prelude_answers = 0;
     conn.scripts_told.clear();
     if (conn.server->pool().is_redis()) {

@@ -42,6 +42,13 @@ void forward(Proxy& proxy,
              const memcached::RequestFrame& frame,
              const Bytes& bytes);
 
+// The same of what removes the value before one that is too large. Both are one request and one
+// error, which is counted here.
+void forward_removal(Proxy& proxy,
+                     ClientConn& client,
+                     const memcached::RequestFrame& frame,
+                     const Bytes& bytes);
+
 // What a request is remembered by, beside its place: for its response.
 void note_frame(const Proxy& proxy,
                 Request& request,

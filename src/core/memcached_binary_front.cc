@@ -31,9 +31,10 @@ void refuse(Proxy& proxy,
     proxy.answer_error(client, text);
 }
 
-// An older value must not be left where a new one is refused. The response is the answer, written
-// as the refusal. False when nothing can be removed: there is no answer yet.
-bool remove(Proxy& proxy, ClientConn& client, std::string_view key) {
+// Of a set that is too large: an older value must not be left where a new one is refused. The
+// response is the answer, written as the refusal. False when nothing can be removed: there is no
+// answer yet.
+bool refuse_and_remove(Proxy& proxy, ClientConn& client, std::string_view key) {
     constexpr uint8_t opcode_of_delete = 0x04;
     Chain bytes(proxy.blocks());
     if (!client.pool->any_live() || !bytes.append_copy(key, nullptr)) return false;
@@ -46,7 +47,7 @@ bool remove(Proxy& proxy, ClientConn& client, std::string_view key) {
     if (memcached::rewrite_request(frame, Bytes(bytes), text, request) != Rewritten::Yes) {
         return false;
     }
-    forward(proxy, client, request, Bytes(text));
+    forward_removal(proxy, client, request, Bytes(text));
     return true;
 }
 
@@ -58,7 +59,9 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
     BinaryWaiting& waiting = client.binary->expect(frame);
     if (frame.refusal != BinaryStatus::Success) {
         count(client, Verb::Invalid);
-        if (!frame.removes.empty() && remove(proxy, client, frame.removes)) return Taken::Yes;
+        if (!frame.removes.empty() && refuse_and_remove(proxy, client, frame.removes)) {
+            return Taken::Yes;
+        }
         const bool is_too_large = frame.refusal == BinaryStatus::TooLarge;
         const stats::Reason reason = frame.hang_up  ? stats::Reason::Protocol
                                      : is_too_large ? stats::Reason::Limit

@@ -284,17 +284,18 @@ void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, c
     }
 }
 
-// Unseen by the client, before it gets its error.
-void remove_unseen(Proxy& proxy, ClientConn& client, std::string_view removal) {
-    if (!client.pool->any_live()) return;
+// Unseen by the client, before it gets its error. True when that error is counted.
+bool remove_unseen(Proxy& proxy, ClientConn& client, std::string_view removal) {
+    if (!client.pool->any_live()) return false;
     memcached::RequestParser parser(client.pool->memcached_limits);
     const Fed fed = parser.feed(removal);
     RM_ASSERT(fed.status == ParseStatus::Complete);
     RequestFrame frame = parser.frame();
     frame.noreply = true;
     Chain text(proxy.blocks());
-    if (!text.append_copy(removal, nullptr)) return;
-    forward(proxy, client, frame, Bytes(text));
+    if (!text.append_copy(removal, nullptr)) return false;
+    forward_removal(proxy, client, frame, Bytes(text));
+    return true;
 }
 
 void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame) {
@@ -306,7 +307,10 @@ void answer_locally(Proxy& proxy, ClientConn& client, const RequestFrame& frame)
         proxy.answer(client, "", true);
     } else {
         RM_ASSERT(frame.verb == Verb::Invalid);
-        if (!frame.removal.empty()) remove_unseen(proxy, client, frame.removal);
+        if (!frame.removal.empty() && remove_unseen(proxy, client, frame.removal)) {
+            proxy.answer(client, frame.answer);
+            return;
+        }
         const stats::Reason reason =
             frame.is_too_large ? stats::Reason::Limit : stats::Reason::Request;
         proxy.answer_error(client, frame.answer, false, reason);
@@ -420,6 +424,17 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     const bool written = memcached::write_request(frame, bytes, conn->out);
     RM_ASSERT(written);
     proxy.enqueue(*conn, request->only);
+}
+
+void forward_removal(Proxy& proxy,
+                     ClientConn& client,
+                     const RequestFrame& frame,
+                     const Bytes& bytes) {
+    const uint64_t errors = proxy.counters().errors.get();
+    forward(proxy, client, frame, bytes);
+    if (proxy.counters().errors.get() != errors) return;  // its server cannot be asked
+    proxy.count_error(*client.pool, stats::Reason::Limit);
+    client.requests.back()->is_counted = true;
 }
 
 Taken take_frame(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {

@@ -543,7 +543,7 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
     const bool is_heard = fragment.special != Special::Check && !text.empty();
     if (request.client != nullptr && !request.failed && is_heard) {
         const Pool& pool = *request.client->pool;
-        count_error(pool, reason);
+        if (!request.is_counted) count_error(pool, reason);
         pool.counters->forward_error.add(1);
     }
     request.fragments_waiting -= 1;

@@ -111,7 +111,8 @@ void ServerConn::publish(Instant now) {
           .out_queue_bytes = traffic.sent_bytes});
 }
 
-void ServerConn::forget_traffic() {
+void ServerConn::forget_traffic(Instant now) {
+    end_run(now);  // what came with its end was answered
     traffic = {};
     unsent = 0;
     takes_long = false;

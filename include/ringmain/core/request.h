@@ -141,7 +141,8 @@ struct alignas(cache_line_size) Request {
     memcached::VersionNeed version_need = memcached::VersionNeed::None;
     // Split, or ringmain's own question: how long a server took for it is no request's duration.
     bool untimed = false;
-    bool failed = false;  // of a split request: `response` holds the first error
+    bool failed = false;      // of a split request: `response` holds the first error
+    bool is_counted = false;  // as an error, before it was sent (forward_removal)
     // Of EVAL, and of SCRIPT LOAD of our own: ScriptId::pack() of the script. Of Special::Publish:
     // what is added to the server's number. Of Special::Exec: how many commands there are.
     int64_t extra = 0;

@@ -247,7 +247,7 @@ class ServerConn {
 
     void publish(Instant now);
     // Lost, with all that was on it.
-    void forget_traffic();
+    void forget_traffic(Instant now);
 
     Server* server;
     bool resp3;
