@@ -161,7 +161,9 @@ constexpr std::array proxy_table = {
            .store = store<&Proxy::shutdown_timeout_ms>,
            .fetch = fetch<&Proxy::shutdown_timeout_ms>,
            .help = "how long requests in flight may take after TERM or INT",
-           .doc = "0 or a second signal: it stops at once."},
+           .doc = "0 or a second signal: it stops at once. So long may a server that a reload has "
+                  "removed say nothing to what it was asked, where its pool has no timeout (0: for "
+                  "ever)."},
 };
 
 constexpr std::array stats_table = {

@@ -66,10 +66,24 @@ bool is_in_use(const ServerConn& conn) {
            conn.disconnect_link.is_linked();
 }
 
-bool is_in_use(const Server& server) {
-    const auto conns = server.connections();
-    return std::any_of(
-        conns.begin(), conns.end(), [](const auto& conn) { return is_in_use(*conn); });
+// What is left of earlier configurations has the times that pools of its name have now.
+void follow_times(std::span<const std::unique_ptr<Pool>> retired,
+                  std::span<const std::unique_ptr<Pool>> pools) {
+    const auto places = places_by(
+        pools, [](const auto& pool) -> const std::string& { return pool->options->name; });
+    for (const auto& pool : retired) {
+        const auto same = places.find(pool->options->name);
+        if (same == places.end() || pool->ending.empty()) continue;
+        pool->take_times(*pools[same->second]->options);
+    }
+}
+
+// In their order, and each with the time that it has had.
+void take_activity(Pool& old_pool, Pool& pool) {
+    const bool goes_on = pool.options->client_idle_timeout_ms > 0;
+    while (ClientConn* client = old_pool.by_activity.pop_front()) {
+        if (goes_on) pool.by_activity.add(*client);
+    }
 }
 
 // To look through all of them for each pool takes long with many of both.
@@ -114,6 +128,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
                 follow_options(*server);
             }
             subscriptions_.move(old_pool, pool);
+            take_activity(old_pool, pool);
             take_clients(std::exchange(clients[&old_pool], {}), &pool);
             for (const ServerConn* conn : old_pool.connections()) {
                 hold_back_clients(*conn);
@@ -132,9 +147,12 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
             leases_.retire(*server, end_of(*server));
         }
         old_pool->retired = true;
+        old_pool->retired_at = now_;
+        old_pool->ending = old_pool->connections();
         take_clients(clients[old_pool.get()], nullptr);
         retired_.push_back(std::move(old_pool));
     }
+    follow_times(retired_, pools_);
     for (const auto& pool : pools_) {
         const bool has_fewer = pool->databases.size() > pool->options->databases_max;
         if (has_fewer) leases_.give_up_databases(*pool);
@@ -144,15 +162,32 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     look_again();
 }
 
+namespace {
+
+// With the limit of now from now on, if that is less than what it has.
+void shorten_attempt(ServerConn& conn, Instant now) {
+    if (conn.ready_by == Instant::never()) return;  // nobody waits for it yet
+    const config::Pool& options = *conn.server->pool().options;
+    const Duration limit = conn.state == ServerConn::State::Prelude
+                               ? prelude_limit(conn)
+                               : Duration::millis(options.connect_timeout_ms);
+    conn.ready_by = std::min(conn.ready_by, now + limit);
+}
+
+}  // namespace
+
 // Deadlines may be earlier than they were, or be there at all.
 void Proxy::look_again() {
-    for (const auto& pool : pools_) {
-        for (const auto& server : pool->servers) {
-            for (const auto& conn : server->connections()) {
+    for (const auto* pools : {&pools_, &retired_}) {
+        for (const auto& pool : *pools) {
+            for (ServerConn* conn : pool->connections()) {
                 if (!conn->fragments.empty()) waiting_.add(*conn);
+                leases_.look_again(*conn);
+                shorten_attempt(*conn, now_);
             }
         }
     }
+    subscriptions_.look_again();
     wake_at(now_);
 }
 
@@ -236,8 +271,7 @@ void Proxy::take_clients(std::span<ClientConn* const> clients, Pool* pool) {
         }
         client->pool = pool;
         old_pool.clients -= 1;
-        old_pool.by_activity.remove(*client);
-        note_activity(*client);
+        if (old_pool.options->client_idle_timeout_ms == 0) note_activity(*client);
         pool->clients += 1;
         if (pool->is_redis() && !admit_anew(*client)) {
             client->note_end(ClientConn::End::Closed);
@@ -253,17 +287,43 @@ void Proxy::take_clients(std::span<ClientConn* const> clients, Pool* pool) {
     }
 }
 
-// Closes what waits for nothing any more.
+namespace {
+
+// Nothing that the options say ends it, and nothing has moved since then nor was retired: it would
+// keep its configuration, and those that come behind that, for as long as the server says nothing.
+// One that is not read, for a client that does not take its response, has that one's limits.
+bool is_forsaken(const ServerConn& conn, Instant now, Duration limit) {
+    const Pool& pool = conn.server->pool();
+    const bool has_limit = first_limit(*pool.options).ns > 0;
+    const Fragment* head = conn.fragments.front();
+    if (has_limit || limit.ns == 0 || head == nullptr || conn.paused) return false;
+    if (conn.state != ServerConn::State::Ready) return false;
+    const Instant moved = std::max({conn.heard_at, conn.taken_at, conn.took_at, conn.moved_at});
+    return now >= std::max({pool.retired_at, conn.ready_at, head->queued, moved}) + limit;
+}
+
+std::string forsaken_text(Duration limit) {
+    return "has said nothing for " + std::to_string(limit.to_millis()) +
+           " ms to what it was asked before a reload (shutdown_timeout)";
+}
+
+}  // namespace
+
+// Closes what waits for nothing any more. Those that have ended are not looked at again: there may
+// be thousands, and one that is answered late.
 void Proxy::sweep_retired() {
+    const Duration last = Duration::millis(config_->proxy.shutdown_timeout_ms);
     for (auto& pool : retired_) {
-        bool in_use = pool->clients > 0;
-        for (const auto& server : pool->servers) {
-            for (const auto& conn : server->connections()) {
-                if (conn->fragments.empty()) lose(*conn, end_of(*server), Blame::Nobody);
-            }
-            in_use = in_use || is_in_use(*server);
+        std::vector<ServerConn*>& ending = pool->ending;
+        size_t count = 0;
+        for (size_t i = 0; i < ending.size(); ++i) {  // with those that begin for want of this one
+            ServerConn* conn = ending[i];
+            if (conn->fragments.empty()) lose(*conn, end_of(*conn->server), Blame::Nobody);
+            if (is_forsaken(*conn, now_, last)) lose(*conn, forsaken_text(last), Blame::Nobody);
+            if (is_in_use(*conn)) ending[count++] = conn;
         }
-        if (in_use) {
+        ending.resize(count);
+        if (count > 0 || pool->clients > 0) {
             wake_at(now_ + sweep_again);
             continue;
         }

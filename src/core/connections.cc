@@ -174,6 +174,8 @@ void Proxy::start_preconnect(ServerConn& conn) {
     leases_.count_extra(conn);
     preconnect_.add(conn);
     waiting_.add(conn);
+    Pool& pool = conn.server->pool();
+    if (pool.retired) pool.ending.push_back(&conn);  // a client has said more before the end
 }
 
 // Behind what has failed in this very batch: that it fails as well is evidence of its own.

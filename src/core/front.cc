@@ -4,10 +4,10 @@
 
 namespace ringmain::core {
 
-Instant due_of_wait(const Pool& pool, Instant now, Duration wait) {
-    const Duration limit = first_limit(*pool.options);
-    if (limit.ns == 0) return Instant::never();
-    return now + wait + limit + wait_margin;
+Instant due_of_wait(const ServerConn& conn, Instant begun) {
+    const Duration limit = first_limit(*conn.server->pool().options);
+    if (limit.ns == 0 || conn.waits_for == wait_for_ever) return Instant::never();
+    return begun + conn.waits_for + limit + wait_margin;
 }
 
 std::string error_line(const Pool& pool, std::string_view text) {

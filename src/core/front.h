@@ -183,9 +183,13 @@ void note_command(Request& request, const Command* command, std::string_view key
 // Why one large response more is ended, or not begun.
 [[nodiscard]] std::string crowd_text(const config::Pool& options);
 
+// The time that a command has by its own words, where 0 is for ever.
+[[nodiscard]] constexpr Duration wait_of(int64_t wait_ms) {
+    return wait_ms == 0 ? wait_for_ever : Duration::millis(wait_ms);
+}
 
-// When a command that waits for so long on its server is to be answered at the latest.
-[[nodiscard]] Instant due_of_wait(const Pool& pool, Instant now, Duration wait);
+// When a command that waits on the connection since then is to be answered at the latest.
+[[nodiscard]] Instant due_of_wait(const ServerConn& conn, Instant begun);
 
 // A complete error line in the pool's protocol: "-ERR ringmain: TEXT\r\n" or
 // "SERVER_ERROR ringmain: TEXT\r\n".

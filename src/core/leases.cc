@@ -181,11 +181,15 @@ void Leases::on_client_end(ClientConn& client) {
 void Leases::end_side(ServerConn& conn) {
     if (conn.ends) return;
     conn.ends = true;
+    end_soon(conn);
+    proxy_->mark_dirty(conn);
+}
+
+void Leases::end_soon(ServerConn& conn) {
     const int64_t timeout_ms = conn.server->pool().options->timeout_ms;
     const Instant until = proxy_->now() + Duration::millis(timeout_ms) + wait_margin;
     conn.answer_by = std::min(conn.answer_by, until);
     proxy_->wake_at(conn.answer_by);
-    proxy_->mark_dirty(conn);
 }
 
 bool Leases::on_closed(ServerConn& conn) {
@@ -281,13 +285,14 @@ void Leases::on_answered(ServerConn& conn) {
     if (conn.state == ServerConn::State::Ready && is_nobodys) give_up_watch(conn);
 }
 
-void Leases::begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_by) {
+void Leases::begin_waiting(ClientConn& client, ServerConn& conn, Duration wait) {
     Session& session = *client.session;
     session.waiting = &conn;
     session.must_wait = true;
     session.wait_end.clear();
-    conn.answer_by = answer_by;
-    if (answer_by != Instant::never()) proxy_->wake_at(answer_by);
+    conn.waits_for = wait;
+    conn.answer_by = due_of_wait(conn, proxy_->now());
+    proxy_->wake_at(std::min(conn.answer_by, session.keys_move_at));
     proxy_->waiting_.add(conn);
     client.pool->counters->clients_waiting.add(1);
     note_change(client);
@@ -381,6 +386,13 @@ void Leases::check(ServerConn& conn) {
         return;
     }
     check_idle(conn);
+}
+
+void Leases::look_again(ServerConn& conn) {
+    const Fragment* head = conn.fragments.front();
+    if (head == nullptr || head->special != Special::Wait) return;
+    conn.answer_by = std::min(conn.answer_by, due_of_wait(conn, head->queued));
+    if (conn.ends) end_soon(conn);
 }
 
 // Nothing is to be answered on it: whether it has been so for too long.

@@ -51,6 +51,14 @@ uint32_t Pool::first_live() const {
     return static_cast<uint32_t>(found - servers.begin());
 }
 
+void Pool::take_times(const config::Pool& newest) {
+    if (own_options_ == nullptr) own_options_ = std::make_unique<config::Pool>(*options);
+    own_options_->timeout_ms = newest.timeout_ms;
+    own_options_->connect_timeout_ms = newest.connect_timeout_ms;
+    own_options_->late_connection_timeout_ms = newest.late_connection_timeout_ms;
+    options = own_options_.get();
+}
+
 // --- placement -----------------------------------------------------------------------------------
 
 namespace {

@@ -89,11 +89,8 @@ Taken RespFront::wait_for(const Command& command) {
     }
     const std::optional<int64_t> wait_ms =
         resp::wait_ms_of(command, bytes_, arguments(), proxy_.scratch().text);
-    const Instant answer_by = wait_ms.value_or(0) == 0
-                                  ? Instant::never()
-                                  : due_of_wait(pool_, proxy_.now(), Duration::millis(*wait_ms));
     forward_on(*conn, Special::Wait, 0, "");
-    proxy_.leases().begin_waiting(client_, *conn, answer_by);
+    proxy_.leases().begin_waiting(client_, *conn, wait_of(wait_ms.value_or(0)));
     if (Leases::has_ended(client_)) proxy_.leases().on_client_end(client_);
     return Taken::Yes;
 }

@@ -169,7 +169,7 @@ void Leases::take_turn(Request& request) {
         note_change(client);
         return;
     }
-    begin_waiting(client, *conn, due_of_wait(pool, proxy_->now(), wait));
+    begin_waiting(client, *conn, wait);
 }
 
 // Whether it can be an answer to what is under way.

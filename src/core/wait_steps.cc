@@ -34,17 +34,15 @@ void Leases::wait_everywhere(Request& request) {
             return;
         }
     }
-    const Instant answer_by =
-        steps.wait_ms == 0 ? Instant::never()
-                           : due_of_wait(pool, proxy_->now(), Duration::millis(steps.wait_ms));
     for (size_t i = 0; i < count; ++i) {
         ServerConn& conn = *steps.leases[i];
         const bool written = conn.out.append_copy(text, nullptr);
         RM_ASSERT(written);
-        conn.answer_by = answer_by;
+        conn.waits_for = wait_of(steps.wait_ms);
+        conn.answer_by = due_of_wait(conn, proxy_->now());
+        proxy_->wake_at(conn.answer_by);
         ask(conn, *request.join->fragments[i], Special::Wait, 1);
     }
-    if (answer_by != Instant::never()) proxy_->wake_at(answer_by);
 }
 
 // The writes have reached as many replicas on every server.

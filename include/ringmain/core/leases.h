@@ -68,9 +68,8 @@ class Leases {
                                    Need need,
                                    std::string_view* why);
 
-    // The client has nothing but a command on this connection, which waits until then at the
-    // latest.
-    void begin_waiting(ClientConn& client, ServerConn& conn, Instant answer_by);
+    // The client has nothing but a command on this connection, which waits for so long.
+    void begin_waiting(ClientConn& client, ServerConn& conn, Duration wait);
 
     // The next question of a pop over several servers (Session::turns). Its request is answered in
     // the end.
@@ -142,6 +141,8 @@ class Leases {
 
     // A leased connection that is Ready has waited long enough, or not.
     void check(ServerConn& conn);
+    // The options are others: what waits may have less time than it had.
+    void look_again(ServerConn& conn);
     // An idle one of the kind, or one to be connected. Nobody's until it is given back.
     [[nodiscard]] static ServerConn& find(Server& server, bool resp3, uint32_t database);
     // Null when none is idle.
@@ -174,6 +175,7 @@ class Leases {
     void end_waiting(ClientConn& client);
     void finish_wait(ClientConn& client);
     void end_side(ServerConn& conn);
+    void end_soon(ServerConn& conn);
     void take_no_more(ClientConn& client);
     void on_leading(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);
     void on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes);

@@ -79,6 +79,7 @@ inline constexpr uint64_t stats_size_max = uint64_t{4} << 20;
 
 // A command that waits on its server gets an answer so much later than its own time at the latest.
 inline constexpr Duration wait_margin = Duration::millis(1000);
+inline constexpr Duration wait_for_ever = {INT64_MAX};
 
 // Connections to one server that a large response has set apart (src/design/0013), and what may
 // wait of a large value in either direction before it is not received any more.

@@ -101,6 +101,9 @@ class Pool {
     // Forgets those that are at their end.
     void end_ramps(Instant now);
 
+    // Of an earlier configuration: what it still waits for has the times that its name has now.
+    void take_times(const config::Pool& newest);
+
     // What clients have selected besides the pool's own database. Connections of one are in the
     // same place of each server (Server::in_database).
     struct Database {
@@ -125,6 +128,8 @@ class Pool {
     TurnedOut closings{.what = "closed"};  // clients that are slow, or hold too much
     TurnedOut refusals{.what = "refused", .throttle = Throttle(refusals_told_interval)};
     bool retired = false;  // of an earlier configuration: gets nothing new
+    Instant retired_at = {};
+    std::vector<ServerConn*> ending;  // retired: connections that may be in use
     std::string no_server_text;       // all servers are out: what was said of it
     uint64_t no_server_batch = 0;     // in that batch
 
@@ -160,6 +165,7 @@ class Pool {
     [[nodiscard]] Instant back_at(const Ramp& ramp, uint32_t server, uint32_t hash) const;
     [[nodiscard]] uint32_t server_in_ramps(std::string_view key, Instant now, Prng& prng) const;
 
+    std::unique_ptr<config::Pool> own_options_;  // retired, and with other times than it had
     Placed placed_;
     std::vector<Ramp> ramps_;      // the last to return first
     std::vector<Return> returns_;  // by server; of those in ramps

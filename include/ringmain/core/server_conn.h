@@ -309,7 +309,8 @@ class ServerConn {
     bool ends = false;             // nothing more is said on it: it is shut once `out` is sent
     ClientConn* lessee = nullptr;  // whose it is; null: nobody's
     Instant used_at = {};          // last
-    Instant answer_by = Instant::never();  // of a command that waits
+    Duration waits_for = {};       // a command on it, by its own words
+    Instant answer_by = Instant::never();  // of that, with what its server has besides
     ListLink<ServerConn> idle_lease_link;
     ListLink<ServerConn> closed_lease_link;
 

@@ -120,8 +120,9 @@ struct Session {
     ServerConn* waiting = nullptr;   // has a command that waits
     bool left = false;               // while it waited the client has ended its side
     std::string wait_end;            // what it is told when the server closes; empty: nothing
-    std::unique_ptr<Turns> turns;    // a pop over several servers, one that waits or not
-    std::unique_ptr<Steps> steps;    // a command that is done in steps; null: none is under way
+    Instant keys_move_at = Instant::never();  // the first of them (Pool::moves_at)
+    std::unique_ptr<Turns> turns;             // a pop over several servers, one that waits or not
+    std::unique_ptr<Steps> steps;  // a command that is done in steps; null: none is under way
 
     // --- messages --------------------------------------------------------------------------------
 
