@@ -140,6 +140,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
         const bool has_moved = has_changed || !is_same_place ||
                                (!has_same_ramps && (was_in_ramps || pool.is_in_ramps()));
         pool.placements = placements + (has_moved ? 1 : 0);
+        if (has_moved) leases_.follow_places(pool);
         subscriptions_.place_anew(pool);
     }
     for (auto& old_pool : old_pools) {

@@ -148,7 +148,9 @@ bool Proxy::follow_servers() {
             }
         }
         if (!changed.empty() || now_ >= pool->next_return()) {
-            any_placed = pool->place_anew(now_) || any_placed;
+            const bool has_moved = pool->place_anew(now_);
+            if (has_moved) leases_.follow_places(*pool);
+            any_placed = has_moved || any_placed;
             subscriptions_.place_anew(*pool);
             wake_at(pool->next_return());
         }

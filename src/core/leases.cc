@@ -299,7 +299,9 @@ void Leases::begin_waiting(ClientConn& client, ServerConn& conn, Duration wait) 
 }
 
 void Leases::end_waiting(ClientConn& client) {
-    ServerConn& conn = *std::exchange(client.session->waiting, nullptr);
+    Session& session = *client.session;
+    ServerConn& conn = *std::exchange(session.waiting, nullptr);
+    session.forget_waited();
     conn.answer_by = Instant::never();
     conn.server->pool().counters->clients_waiting.subtract(1);
 }
@@ -362,6 +364,7 @@ void Leases::check(ServerConn& conn) {
             static_cast<void>(proxy_->streams().check(conn));
             return;
         }
+        if (waits) follow_keys_in_time(conn);
         const Instant due = waits ? conn.answer_by : first_due(conn);
         if (proxy_->now() < due) {
             proxy_->wake_at(due);

@@ -237,9 +237,7 @@ uint32_t Pool::server_in_ramps(std::string_view key, Instant now, Prng& prng) co
 
 Instant Pool::moves_at(std::string_view key, Instant now, Prng& prng) const {
     Instant next = Instant::never();
-    // A key without a place moves with every command.
-    const auto distribution = options->placement.distribution;
-    if (ramps_.empty() || distribution == placement::DistributionKind::Random) return next;
+    if (ramps_.empty() || !has_places()) return next;
     const uint32_t hash = placed_.keys.hash_of(key);
     uint32_t server = placed_.keys.server_of(key, prng);
     for (const Ramp& ramp : ramps_) {

@@ -97,6 +97,7 @@ class RespFront {
     void unwatch();
 
     // resp_wait.cc
+    void keep_waited_keys(Session& session);
     [[nodiscard]] bool blocks(const Command& command);
     Taken wait_for(const Command& command);
     Taken pop_in_turns(const Command& command);

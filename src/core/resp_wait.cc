@@ -51,6 +51,18 @@ bool RespFront::has_room_for(uint64_t size) {
     return why.empty();
 }
 
+// What is large is taken for moved when servers come or go.
+void RespFront::keep_waited_keys(Session& session) {
+    Scratch& scratch = proxy_.scratch();
+    session.forget_waited();
+    session.keys_move_at = scratch.moves_at;
+    if (bytes_.size() > Session::waited_keys_size_max) return;
+    const std::span<const ByteRange> all = arguments();
+    for (const uint32_t key : scratch.keys) {
+        session.keep_waited(bytes_.view(all[key], scratch.text));
+    }
+}
+
 Taken RespFront::wait_for(const Command& command) {
     if (command.id == CommandId::Wait) return wait_for_replicas(command);
     Session& session = proxy_.leases().session_of(client_);
@@ -69,6 +81,8 @@ Taken RespFront::wait_for(const Command& command) {
             // The server refuses it at once, most probably.
             if (!has_server()) return Taken::Yes;
             index = pool_.first_live();
+            proxy_.scratch().keys.clear();
+            proxy_.scratch().moves_at = Instant::never();
             break;
         case Place::Several:
             if (command.crossing == Crossing::Popped) return pop_in_turns(command);
@@ -89,6 +103,7 @@ Taken RespFront::wait_for(const Command& command) {
     }
     const std::optional<int64_t> wait_ms =
         resp::wait_ms_of(command, bytes_, arguments(), proxy_.scratch().text);
+    keep_waited_keys(session);
     forward_on(*conn, Special::Wait, 0, "");
     proxy_.leases().begin_waiting(client_, *conn, wait_of(wait_ms.value_or(0)));
     if (Leases::has_ended(client_)) proxy_.leases().on_client_end(client_);

@@ -6,7 +6,7 @@ import time
 
 import redis
 
-from harness import (Case, RedisCase, RedisServer, Ringmain, main, needs_ringmain,
+from harness import (Case, RedisCase, RedisServer, Ringmain, key_on, main, needs_ringmain,
                      needs_several_servers, wait_for)
 from wire import bulk, pipeline, resp
 
@@ -394,6 +394,46 @@ class Ends(Case):
                          r"^-ERR ringmain: .* has new connections after a reload \(")
         self.server.call("RPUSH", "l", "x")
         self.assertEqual(self.client.value("BLPOP", "l", "0"), [b"l", b"x"])
+
+    def expect_moved(self, client):
+        self.assertEqual(client.read().decode(),
+                         "-ERR ringmain: a command that waits on its server was ended: a key of it "
+                         "may live on another server now; ask again\r\n")
+
+    def test_a_reload_that_moves_its_key(self):
+        self.begin()
+        other = self.use(RedisServer())
+        moves = key_on(1, 2)
+        stays = key_on(0, 2)
+        with self.proxy.client() as client, self.proxy.client() as second:
+            client.send(resp("BLPOP", moves, "0"))
+            second.send(resp("XREAD", "BLOCK", "0", "STREAMS", stays, "$"))
+            wait_for(lambda: self.server.info("clients", "blocked_clients") == "3", "they wait")
+            self.reload(servers=[Ringmain.server_line(server, index)
+                                 for index, server in enumerate([self.server, other])])
+            self.expect_moved(client)
+            with self.proxy.client() as writer:
+                writer.call("RPUSH", moves, "x")
+                writer.call("XADD", stays, "1-1", "f", "v")
+            self.assertEqual(client.value("BLPOP", moves, "0"), [moves.encode(), b"x"])
+            self.assertIn(b"1-1", second.read())
+
+    def test_a_server_comes_back_while_its_stand_in_is_waited_on(self):
+        other = self.use(RedisServer())
+        self.proxy = self.use(Ringmain({"alpha": {
+            "servers": [self.server, other], "auto_eject_hosts": True, "timeout": "400ms",
+            "server_failure_limit": 1, "server_retry_timeout": "300ms"}}))
+        key = next(key for key, place in self.proxy.locate([b"e%d" % n for n in range(40)]).items()
+                   if place[0] == "s0")
+        self.server.kill()
+        with self.proxy.client() as client, self.proxy.client() as second:
+            wait_for(lambda: second.call("GET", key) == b"$-1\r\n", "it is ejected")
+            client.send(resp("BLPOP", key, "0"))
+            wait_for(lambda: other.info("clients", "blocked_clients") == "1", "it waits")
+            self.server.start()
+            self.expect_moved(client)
+            self.assertEqual(second.value("RPUSH", key, "x"), 1)
+            self.assertEqual(client.value("BLPOP", key, "0"), [key, b"x"])
 
     def test_a_server_that_is_ejected(self):
         other = self.use(RedisServer())

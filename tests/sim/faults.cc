@@ -72,6 +72,8 @@ constexpr Text of_proxy[] = {
     {"the response does not fit into buffer memory", Scarce},
     {"servers came or went since its first command", Moved},
     {"servers came or went meanwhile; try again", Moved},
+    {"a command that waits on its server was ended: a key of it may live on another", Moved},
+    {"a key of it may live on another server now", Moved},  // and what was watched there is lost
     {"the servers' answers do not fit the request", WrongShape},
     {"the connection that watched the source is lost", Any | Moved},
     {"another client removed or renamed the source meanwhile", Contended},

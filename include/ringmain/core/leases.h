@@ -139,6 +139,10 @@ class Leases {
     // and the client, which has its error, goes on at once.
     [[nodiscard]] bool counts_on(ServerConn& conn);
 
+    // Keys of the pool may live elsewhere now. Commands that wait for one that does would not hear
+    // of it: they are ended, as in end_wait().
+    void follow_places(const Pool& pool);
+
     // A leased connection that is Ready has waited long enough, or not.
     void check(ServerConn& conn);
     // The options are others: what waits may have less time than it had.
@@ -165,6 +169,8 @@ class Leases {
 
   private:
     void check_idle(ServerConn& conn);
+    void follow_keys(ServerConn& conn);
+    void follow_keys_in_time(ServerConn& conn);
     [[nodiscard]] bool has_descriptor_room() const;
     void give_up_unused();
     void make_room(const Pool& pool, uint64_t leased);

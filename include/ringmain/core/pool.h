@@ -95,6 +95,11 @@ class Pool {
 
     [[nodiscard]] bool is_in_ramps() const { return !ramps_.empty(); }
 
+    // Else a key lives anywhere, with every command.
+    [[nodiscard]] bool has_places() const {
+        return options->placement.distribution != placement::DistributionKind::Random;
+    }
+
     // When the key's place changes next with no change of `placements`; never when it stays.
     [[nodiscard]] Instant moves_at(std::string_view key, Instant now, Prng& prng) const;
 

@@ -30,6 +30,8 @@ class ServerConn;
 
 struct Session {
     static constexpr uint16_t no_slot = UINT16_MAX;
+    static constexpr size_t waited_keys_size_max = 4096;
+    static constexpr size_t waited_kept = 256;
 
     // The argument of an EVAL or EVALSHA, in `queued`.
     struct QueuedScript {
@@ -89,6 +91,15 @@ struct Session {
         lost_reason = stats::Reason::Lost;
     }
 
+    // A key of the command that waits: where it lives now is where it is waited for.
+    void keep_waited(std::string_view key);
+
+    void forget_waited() {
+        if (waited_keys.capacity() > waited_kept) std::string().swap(waited_keys);
+        waited_keys.clear();
+        keys_move_at = Instant::never();
+    }
+
     // --- the database ----------------------------------------------------------------------------
 
     uint16_t slot = no_slot;    // in Pool::databases; none: the pool's own database
@@ -120,6 +131,7 @@ struct Session {
     ServerConn* waiting = nullptr;   // has a command that waits
     bool left = false;               // while it waited the client has ended its side
     std::string wait_end;            // what it is told when the server closes; empty: nothing
+    std::string waited_keys;         // of that command, each behind its size; empty: too large
     Instant keys_move_at = Instant::never();  // the first of them (Pool::moves_at)
     std::unique_ptr<Turns> turns;             // a pop over several servers, one that waits or not
     std::unique_ptr<Steps> steps;  // a command that is done in steps; null: none is under way

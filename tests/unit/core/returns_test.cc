@@ -142,4 +142,51 @@ TEST_CASE("a transaction notices that another slow_start moves its keys") {
     CHECK(world.ask(other, resp({"GET", key})) == bulk("new"));
 }
 
+TEST_CASE("what waits on a stand-in is ended when its key goes back") {
+    config::Pool pool = large_pool(3);
+    SUBCASE("at once") {}
+    SUBCASE("with slow_start, in its time") {
+        pool.slow_start_ms = 60'000;
+    }
+    World world(pool);
+    const std::string key = world.key_on(0);
+    change(world, 0, 1, false);
+    world.pass(1000);
+    const uint32_t stand_in = world.server_of(key);
+    REQUIRE(stand_in != 0);
+    world.mute(3);
+    Channel& client = world.client();
+    Channel& stays = world.client();
+    CHECK(world.ask(client, resp({"BLPOP", key, "0"})).empty());
+    REQUIRE(world.leases(stand_in).size() == 1);
+    Channel& lease = *world.leases(stand_in)[0];
+    const std::string own = [&] {
+        for (int i = 0;; ++i) {
+            std::string name = "own" + std::to_string(i);
+            if (world.server_of(name) != stand_in) continue;
+            World all(pool);
+            if (all.server_of(name) == stand_in) return name;
+        }
+    }();
+    CHECK(world.ask(stays, resp({"BLPOP", own, "0"})).empty());
+    CHECK_FALSE(lease.shut);
+    change(world, 0, 1, true);
+    for (int i = 0; i < 700 && world.server_of(key) == stand_in; ++i) {
+        CHECK_FALSE(lease.shut);
+        world.pass(100);
+    }
+    REQUIRE(world.server_of(key) == 0);
+    world.pass(100);
+    CHECK(lease.shut);
+    lease.inbound += popped;
+    world.settle();
+    CHECK(World::heard(client) == popped);
+    world.pass(60'000);
+    REQUIRE(world.leases(stand_in).size() == 1);
+    CHECK_FALSE(world.leases(stand_in)[0]->shut);
+    CHECK(World::heard(stays).empty());
+    CHECK(pool_counters(world).clients_waiting.get() == 1);
+    world.drop(stays);
+}
+
 }  // namespace ringmain::test

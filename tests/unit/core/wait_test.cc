@@ -551,6 +551,87 @@ TEST_CASE("what a server has popped when a reload removes it is delivered") {
     }
 }
 
+TEST_CASE("what waits for a key that a reload moves is ended, and nothing else") {
+    World world(redis_pool(2));
+    World three(redis_pool(3));
+    const auto key_that = [&](bool moves, const std::string& prefix) {
+        for (int i = 0;; ++i) {
+            std::string key = prefix + std::to_string(i);
+            if (world.server_of(key) == 0 && three.server_of(key) == (moves ? 2U : 0U)) return key;
+        }
+    };
+    const std::string moves = key_that(true, "m");
+    const std::string stays = key_that(false, "s");
+    const std::vector<std::vector<std::string>> commands = {
+        {"BLPOP", stays, "0"},
+        {"BLPOP", stays, moves, "7"},
+        {"XREAD", "BLOCK", "0", "STREAMS", moves, "$"},
+        {"BLMOVE", moves, moves, "LEFT", "RIGHT", "0"},
+    };
+    world.mute(2);
+    std::vector<Channel*> clients;
+    for (const std::vector<std::string>& command : commands) {
+        clients.push_back(&world.client());
+        CHECK(world.ask(*clients.back(), resp(command)).empty());
+    }
+    const std::vector<Channel*> leases = world.leases(0);
+    REQUIRE(leases.size() == 4);
+    world.adopt({redis_pool(2)});
+    world.settle();
+    for (const Channel* lease : leases) {
+        CHECK_FALSE(lease->shut);
+    }
+    world.adopt({redis_pool(3)});
+    world.settle();
+    CHECK_FALSE(leases[0]->shut);
+    leases[1]->inbound += popped;
+    world.settle();
+    CHECK(World::heard(*clients[1]) == popped);
+    for (const size_t i : {2U, 3U}) {
+        CHECK(leases[i]->shut);
+        CHECK(World::heard(*clients[i]).empty());
+    }
+    leases[0]->arrived.clear();
+    leases[2]->arrived.clear();
+    close(world, *leases[3]);
+    for (const size_t i : {2U, 3U}) {
+        CHECK(World::heard(*clients[i]) ==
+              "-ERR ringmain: a command that waits on its server was ended: a key of it may "
+              "live on another server now; ask again\r\n");
+        CHECK(world.ask(*clients[i], resp({"SET", moves, "v"})) == "+OK\r\n");
+    }
+    leases[0]->inbound += popped;
+    world.settle();
+    CHECK(World::heard(*clients[0]) == popped);
+    CHECK(pool_counters(world).clients_waiting.get() == 0);
+}
+
+TEST_CASE("what waits for more keys than are kept is ended with every move, and watches none") {
+    World world(redis_pool(2));
+    Channel& client = world.client();
+    world.mute(2);
+    const std::string key = world.key_on(0, 2);
+    std::vector<std::string> command = {"BLPOP"};
+    command.insert(command.end(), 500, key);
+    command.emplace_back("0");
+    CHECK(world.ask(client, resp({"WATCH", key})).empty());
+    Channel& lease = *world.leases(0)[0];
+    lease.inbound += "+OK\r\n+OK\r\n+OK\r\n";
+    world.settle();
+    CHECK(World::heard(client) == "+OK\r\n");
+    CHECK(world.ask(client, resp(command)).empty());
+    world.adopt({redis_pool(3)});
+    world.settle();
+    CHECK(lease.shut);
+    lease.inbound += popped;
+    world.settle();
+    CHECK(World::heard(client) == popped);
+    const std::string lost = world.ask(client, resp({"MULTI"}) + resp({"EXEC"}));
+    CHECK(lost ==
+          "+OK\r\n-EXECABORT ringmain: transaction discarded: a key of it may live on another "
+          "server now; ask again\r\n");
+}
+
 TEST_CASE("an ejected server's connections are given up") {
     config::Pool pool = redis_pool(2);
     pool.auto_eject_hosts = true;
