@@ -154,10 +154,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
         retired_.push_back(std::move(old_pool));
     }
     follow_times(retired_, pools_);
-    for (const auto& pool : pools_) {
-        const bool has_fewer = pool->databases.size() > pool->options->databases_max;
-        if (has_fewer) leases_.give_up_databases(*pool);
-    }
+    leases_.look_at_databases(now_);
     follow_servers();
     preconnect();
     look_again();
@@ -274,7 +271,14 @@ void Proxy::take_clients(std::span<ClientConn* const> clients, Pool* pool) {
         old_pool.clients -= 1;
         if (old_pool.options->client_idle_timeout_ms == 0) note_activity(*client);
         pool->clients += 1;
-        if (pool->is_redis() && !admit_anew(*client)) {
+        leases_.follow_database(*client);
+    }
+    if (pool == nullptr) return;
+    for (ClientConn* client : clients) {
+        // What those have left whose database is the pool's now is there for others.
+        const std::string end = leases_.keep_database(*client);
+        if (!end.empty()) tell_closing(*client, end);
+        if (!end.empty() || (pool->is_redis() && !admit_anew(*client))) {
             client->note_end(ClientConn::End::Closed);
             leases_.end_wait(*client, "");
             on_client_end(*client);

@@ -25,6 +25,7 @@ void Proxy::on_tick() {
         conn = has_left ? waiting_.front() : next;
     }
     subscriptions_.on_tick();
+    leases_.check_databases();
     for (const auto& pool : pools_) {
         close_idle(*pool);
         tell_untold(*pool, false);

@@ -9,6 +9,7 @@
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -56,6 +57,7 @@ void Leases::give_up_unused() {
     }
 }
 
+// Those that nobody has any more.
 void Leases::give_up_databases(const Pool& pool) {
     for (uint32_t slot = 0; slot < pool.databases.size(); ++slot) {
         if (!is_free(pool, slot)) continue;
@@ -64,6 +66,22 @@ void Leases::give_up_databases(const Pool& pool) {
                 if (conn != nullptr) proxy_->lose(*conn, unneeded_reason, Blame::Nobody);
             }
         }
+    }
+}
+
+void Leases::look_at_databases(Instant at) {
+    databases_due_ = std::min(databases_due_, at);
+    proxy_->wake_at(databases_due_);
+}
+
+void Leases::check_databases() {
+    if (proxy_->now() < databases_due_) {
+        proxy_->wake_at(databases_due_);
+        return;
+    }
+    databases_due_ = Instant::never();
+    for (const auto& pool : proxy_->pools()) {
+        if (pool->has_too_many_databases()) give_up_databases(*pool);
     }
 }
 

@@ -316,15 +316,16 @@ void Leases::on_published(ServerConn& conn, const resp::ResponseFrame& frame, co
 }
 
 void Leases::on_selected(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
-    // One that came too late was answered already, and the client stays where it is.
-    const bool is_late = conn.fragments.front()->abandoned;
     Request& request = take_request(conn);
-    if (request.client != nullptr && !is_late) {
+    // Whoever was told that it came too late has let go of it, and stays where it is.
+    if (request.client != nullptr) {
         ClientConn& client = *request.client;
         Session& session = *client.session;
         if (!is_error(frame)) {
             leave_slot(client, &session.slot);
             std::swap(session.slot, session.wanted);
+            client.database = client.pool->databases[session.slot].number;
+            follow_database(client);  // a reload may have made it the pool's meanwhile
         }
         leave_slot(client, &session.wanted);
         note_change(client);

@@ -3,7 +3,6 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
-#include "ringmain/resp/writer.h"
 
 #include <algorithm>
 #include <utility>
@@ -76,6 +75,7 @@ ServerConn& Leases::connection(Server& server, const ClientConn& client) {
 }
 
 void Leases::reset(ClientConn& client) {
+    client.database = ClientConn::no_database;
     if (client.session == nullptr) return;
     Session& session = *client.session;
     for (ServerConn* conn : {session.watching, session.waiting}) {
@@ -419,153 +419,6 @@ void Leases::check_idle(ServerConn& conn) {
     stop_watching(client,
                   "keys were watched for " + std::to_string(options.lease_timeout_ms) +
                       " ms without a command for their server (lease_timeout)");
-}
-
-// --- databases -----------------------------------------------------------------------------------
-
-uint32_t Leases::database_of(const ClientConn& client) {
-    const Pool& pool = *client.pool;
-    const bool own = client.session != nullptr && client.session->slot != Session::no_slot;
-    return own ? pool.databases[client.session->slot].number : pool.options->redis_db;
-}
-
-void Leases::leave_slot(ClientConn& client, uint16_t* slot) {
-    if (*slot == Session::no_slot) return;
-    client.pool->databases[*slot].clients -= 1;
-    *slot = Session::no_slot;
-}
-
-// Nobody has the database in that place of `databases`, and nobody waits for what he asked there
-// before he went to another.
-bool Leases::is_free(const Pool& pool, uint32_t slot) {
-    if (pool.databases[slot].clients > 0) return false;
-    for (const auto& server : pool.servers) {
-        for (const ServerConn* conn : server->in_slot(slot)) {
-            const Fragment* fragment = conn == nullptr ? nullptr : conn->fragments.front();
-            for (; fragment != nullptr; fragment = fragment->next) {
-                if (is_wanted(*fragment)) return false;
-            }
-        }
-    }
-    return true;
-}
-
-uint32_t Leases::databases_in_use(const Pool& pool) {
-    uint32_t count = 0;
-    for (uint32_t slot = 0; slot < pool.databases.size(); ++slot) {
-        if (!is_free(pool, slot)) count += 1;
-    }
-    return count;
-}
-
-// The one that has the database, else another, else one that nobody uses. A reload may allow fewer
-// than there are.
-bool Leases::find_slot(Pool& pool, uint32_t database, uint16_t* slot) {
-    std::vector<Pool::Database>& all = pool.databases;
-    const uint32_t most = pool.options->databases_max;
-    const auto named = std::ranges::find(all, database, &Pool::Database::number);
-    const bool is_there = named != all.end();
-    auto found = static_cast<uint32_t>(named - all.begin());
-    if (!is_there && all.size() < most) {
-        all.emplace_back();
-    } else if (!is_there || (all.size() > most && is_free(pool, found))) {
-        if (databases_in_use(pool) >= most) return false;
-        if (!is_there) found = 0;
-        while (!is_free(pool, found)) {
-            found += 1;
-        }
-    }
-    *slot = static_cast<uint16_t>(found);
-    if (is_there) return true;
-    all[found].number = database;
-    for (const auto& server : pool.servers) {
-        for (ServerConn* conn : server->in_slot(found)) {
-            if (conn == nullptr) continue;
-            proxy_->lose(*conn, "serves another database now", Blame::Nobody);
-            conn->database = database;  // also when it is connected in the background
-            conn->failures = 0;
-        }
-    }
-    return true;
-}
-
-bool Leases::select(ClientConn& client, uint32_t database, std::string* why) {
-    why->clear();
-    Session& session = session_of(client);
-    Pool& pool = *client.pool;
-    stats::Reason& reason = proxy_->scratch().why_reason;
-    reason = stats::Reason::Other;
-    if (database == database_of(client)) return true;
-    if (session.watching != nullptr) {
-        *why = "'SELECT' is not supported while keys are watched: EXEC, DISCARD or UNWATCH first";
-        return false;
-    }
-    if (database == pool.options->redis_db) {
-        leave_slot(client, &session.slot);
-        note_change(client);
-        return true;
-    }
-    if (!pool.any_live()) {
-        *why = proxy_->no_server_text(pool);
-        reason = stats::Reason::NoServer;
-        return false;
-    }
-    uint16_t slot = 0;
-    if (!find_slot(pool, database, &slot)) {
-        *why = "clients of this worker use " + std::to_string(databases_in_use(pool)) +
-               " databases besides the pool's; no more are allowed (databases_max)";
-        reason = stats::Reason::Limit;
-        return false;
-    }
-    Server& server = pool.server(pool.first_live());
-    ServerConn& conn = server.in_database(slot, database, client.affinity, client.resp3);
-    if (conn.state == ServerConn::State::Ready) {
-        leave_slot(client, &session.slot);
-        session.slot = slot;
-        pool.databases[slot].clients += 1;
-        note_change(client);
-        return true;
-    }
-    return ask_for_database(client, conn, slot, why);
-}
-
-// The connection itself says SELECT before anything else; the client is told what the server says
-// when it hears it again.
-bool Leases::ask_for_database(ClientConn& client,
-                              ServerConn& conn,
-                              uint16_t slot,
-                              std::string* why) {
-    std::string_view reason;
-    if (conn.state == ServerConn::State::Closed &&
-        !proxy_->may_connect(*conn.server, conn, &reason)) {
-        *why = reason;
-        return false;
-    }
-    const uint32_t database = client.pool->databases[slot].number;
-    std::string text;
-    resp::write_request(text, {"SELECT", std::to_string(database)});
-    const bool full = conn.fragments.size() >= conn.server->queue_max;
-    if (full && !proxy_->may_wait(conn, text.size(), &reason)) {
-        *why = reason;
-        return false;
-    }
-    *why = why_no_room(*proxy_, text.size());
-    if (!why->empty()) {
-        proxy_->scratch().why_reason = stats::Reason::Limit;
-        return false;
-    }
-    Request* request = proxy_->make_request(client);
-    proxy_->start_connect(conn);
-    const bool written = conn.out.append_copy(text, nullptr);
-    RM_ASSERT(written);
-    request->only.special = Special::Select;
-    proxy_->enqueue(conn, request->only);
-    Session& session = *client.session;
-    session.wanted = slot;
-    client.pool->databases[slot].clients += 1;
-    session.must_wait = true;
-    note_change(client);
-    return false;
 }
 
 }  // namespace ringmain::core

@@ -81,6 +81,21 @@ class Reload(Case):
                         self.same(client.call("GET", "a"), b"$-1\r\n")
                     self.reload(servers=having("wrong"))
 
+    def test_who_chose_a_database_stays_there(self):
+        for workers in (1, 2):
+            with self.subTest(workers=workers):
+                proxy = self.start(workers, servers=self.lines(0))
+                clients = [proxy.client() for _ in range(4)]
+                for client in clients:
+                    self.same(client.call("SELECT", "0"), b"+OK\r\n")
+                    self.same(client.call("SET", "a", "0"), b"+OK\r\n")
+                follower = proxy.client()
+                for number in (5, 0, 6):
+                    self.reload(redis_db=number)
+                    self.same(follower.call("SET", "a", number), b"+OK\r\n")
+                    for client in clients:
+                        self.same(client.call("GET", "a"), bulk("0"))
+
     def test_a_server_is_added_and_removed_under_load(self):
         for workers in (1, 2):
             with self.subTest(workers=workers):

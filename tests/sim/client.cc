@@ -152,8 +152,8 @@ std::string Client::on_closed(Instant now) {
     const bool expected = leaving_ || is_sent_away_ || !listens();
     const bool owed = listens() && talker_.waiting() > 0 && !may_be_unheard_;
     const bool excused = (truth_->common_faults & Scarce) != 0 || link_->was_reset ||
-                         may_seem_idle(now) || may_seem_slow() || ends_within_ ||
-                         may_be_cut_short() || talker_.may_be_cut_off();
+                         may_seem_idle(now) || may_seem_slow() || may_have_no_database() ||
+                         ends_within_ || may_be_cut_short() || talker_.may_be_cut_off();
     gone_ = true;
     link_->client = nullptr;
     link_ = nullptr;
@@ -181,6 +181,11 @@ bool Client::may_seem_idle(Instant now) const {
 // However fast it reads: a batch may have brought more for it than may wait.
 bool Client::may_seem_slow() const {
     return truth_->pool->client_output_limit < scenario_->output_limit_ample;
+}
+
+// A reload may have made another database the pool's when others had the place of one besides.
+bool Client::may_have_no_database() const {
+    return truth_->selects && truth_->pool->databases_max == 1 && scenario_->reload_every.ns > 0;
 }
 
 // A server was lost when the client had the beginning of its answer.

@@ -92,6 +92,7 @@ class Client {
     [[nodiscard]] std::string listen(Instant now);
     [[nodiscard]] std::string on_closed(Instant now);
     [[nodiscard]] bool may_seem_idle(Instant now) const;
+    [[nodiscard]] bool may_have_no_database() const;
     [[nodiscard]] bool may_seem_slow() const;
     [[nodiscard]] bool may_be_cut_short() const;
     [[nodiscard]] std::string encode(std::string request);

@@ -51,6 +51,8 @@ class ClientConn {
   public:
     enum class State : uint8_t { Open, Closing };
 
+    static constexpr uint32_t no_database = UINT32_MAX;
+
     // CLIENT REPLY. Skip: while the one command is taken whose reply is left out.
     enum class Replies : uint8_t { On, Off, SkipNext, Skip };
 
@@ -133,16 +135,17 @@ class ClientConn {
     bool broken = false;   // its output could not be kept: close without a word
     bool cut = false;      // cut_off()
     Upload upload = Upload::None;
-    bool is_stalling = false;  // the driver is asked what the kernel still has for it
-    bool special = false;      // there is something in `session` that concerns its requests
-    bool no_evict = false;     // what it said to CLIENT NO-EVICT: for CLIENT INFO
-    uint32_t affinity = 0;     // which of a server's connections serves this client
-    uint32_t gathers = 0;      // of its requests, under way
-    uint32_t channel = 0;      // the driver's name for it
-    uint32_t taken_in = 0;     // the batch, by its last digits
-    uint32_t taken = 0;        // of the requests that it may send in a batch
-    Instant active_at = {};    // with client_idle_timeout only
-    Instant heard_at = {};     // its last byte
+    bool is_stalling = false;         // the driver is asked what the kernel still has for it
+    bool special = false;             // there is something in `session` that concerns its requests
+    bool no_evict = false;            // what it said to CLIENT NO-EVICT: for CLIENT INFO
+    uint32_t database = no_database;  // what SELECT has chosen; none: the pool's, whatever that is
+    uint32_t affinity = 0;            // which of a server's connections serves this client
+    uint32_t gathers = 0;             // of its requests, under way
+    uint32_t channel = 0;             // the driver's name for it
+    uint32_t taken_in = 0;            // the batch, by its last digits
+    uint32_t taken = 0;               // of the requests that it may send in a batch
+    Instant active_at = {};           // with client_idle_timeout only
+    Instant heard_at = {};            // its last byte
     Instant since = {};
 
     ListLink<ClientConn> dirty_link;

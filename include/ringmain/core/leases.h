@@ -112,8 +112,14 @@ class Leases {
     // scratch.why_reason, or, when that is empty, the server is asked and will answer the request.
     [[nodiscard]] bool select(ClientConn& client, uint32_t database, std::string* why);
     [[nodiscard]] static uint32_t database_of(const ClientConn& client);
-    // The connections of those that nobody uses.
-    void give_up_databases(const Pool& pool);
+    // A reload may make another one the pool's. Who chose it stays there: what is the pool's now
+    // needs no connections of its own, and what was the pool's does. Not empty: why it cannot.
+    void follow_database(ClientConn& client);
+    [[nodiscard]] std::string keep_database(ClientConn& client);
+    // A reload may allow fewer databases than there are: the connections of those that nobody uses
+    // are given up, now and when the last client has left one.
+    void check_databases();
+    void look_at_databases(Instant at);
 
     // --- descriptors (descriptors.cc) ------------------------------------------------------------
 
@@ -247,13 +253,16 @@ class Leases {
     [[nodiscard]] static bool is_free(const Pool& pool, uint32_t slot);
     [[nodiscard]] static uint32_t databases_in_use(const Pool& pool);
     [[nodiscard]] bool find_slot(Pool& pool, uint32_t database, uint16_t* slot);
-    static void leave_slot(ClientConn& client, uint16_t* slot);
+    void enter_slot(ClientConn& client, uint16_t slot);
+    void leave_slot(ClientConn& client, uint16_t* slot);
+    void give_up_databases(const Pool& pool);
 
     Proxy* proxy_;
     std::string why_;
-    uint64_t shortages_ = 0;            // of Shared, when they were followed last
-    Instant databases_looked_at_ = {};  // for one that nobody has
-    Instant shortage_told_until_ = {};  // in the log
+    uint64_t shortages_ = 0;                    // of Shared, when they were followed last
+    Instant databases_looked_at_ = {};          // for one that nobody has
+    Instant databases_due_ = Instant::never();  // check_databases()
+    Instant shortage_told_until_ = {};          // in the log
 };
 
 }  // namespace ringmain::core

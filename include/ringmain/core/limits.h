@@ -67,7 +67,8 @@ inline constexpr int64_t late_ms_min = 20;
 // A connection that no client holds is kept for the next one, for so long.
 inline constexpr Duration idle_lease_max = Duration::millis(30'000);
 
-// How often it is looked for a database that nobody has any more, where descriptors are short.
+// How often it is looked for a database that nobody has any more, where descriptors are short or a
+// reload allows fewer.
 inline constexpr Duration databases_look = Duration::millis(100);
 
 // A server that takes MULTI and refuses EXEC or DISCARD gets no transaction for so long.

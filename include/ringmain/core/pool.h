@@ -62,6 +62,11 @@ class Pool {
 
     [[nodiscard]] Server& server(uint32_t index) { return *servers[index]; }
 
+    // A reload has lowered databases_max.
+    [[nodiscard]] bool has_too_many_databases() const {
+        return databases.size() > options->databases_max;
+    }
+
     // Call the next two only while a server is live.
     [[nodiscard]] bool any_live() const { return placed_.keys.any_live(); }
 

@@ -102,7 +102,7 @@ struct Session {
 
     // --- the database ----------------------------------------------------------------------------
 
-    uint16_t slot = no_slot;    // in Pool::databases; none: the pool's own database
+    uint16_t slot = no_slot;    // in Pool::databases; none: it is in the pool's own database
     uint16_t wanted = no_slot;  // asked for; the server's word is awaited
 
     // What follows is taken when all earlier requests have their answers: the connection or the

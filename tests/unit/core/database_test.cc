@@ -165,7 +165,7 @@ TEST_CASE("a reload that allows fewer databases leaves them to who has them, and
     };
     const auto before = open();
     world.adopt({pool});
-    world.settle();
+    world.pass(1);
     CHECK(open() < before);  // nobody may use those of databases any more
     CHECK(world.ask(other, resp({"SELECT", "4"})) == refusal(0));
     CHECK(world.ask(other, resp({"SELECT", "5"})) == refusal(0));
@@ -250,6 +250,69 @@ TEST_CASE("a client may leave, and a server go, while SELECT waits") {
     }
 }
 
+TEST_CASE("a SELECT that is answered too late leaves its client where it is") {
+    Databases databases(redis_pool(1));
+    World& world = databases.world;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SET", "a", "0"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"SELECT", "3"})).empty());
+    const auto& channels = world.loop().channels();
+    const auto selects = [](const auto& channel) {
+        return channel->server != nullptr && channel->arrived.find("SELECT") != std::string::npos;
+    };
+    const auto found = std::ranges::find_if(channels, selects);
+    REQUIRE(found != channels.end());
+    Channel& selected = **found;
+    selected.inbound += "+OK\r\n+PONG\r\n";  // to what it says first
+    world.settle();
+    world.pass(500);
+    CHECK(World::heard(client) == error(s0 + "did not answer within 400 ms (timeout)"));
+    selected.inbound += "+OK\r\n";
+    world.settle();
+    selected.arrived.clear();
+    world.server(0).mood = Mood::Up;
+    CHECK(world.ask(client, resp({"GET", "a"})) == bulk("0"));
+    CHECK(world.ask(client, resp({"SELECT", "3"}) + resp({"GET", "a"})) == ok + "$-1\r\n");
+}
+
+TEST_CASE("connections of databases that a reload allows no more go with their last client") {
+    config::Pool pool = redis_pool(2);
+    Databases databases(pool);
+    World& world = databases.world;
+    Channel& client = world.client();
+    Channel& other = world.client();
+    const std::string ask_both = resp({"GET", world.key_on(0)}) + resp({"GET", world.key_on(1)});
+    CHECK(world.ask(client, resp({"SELECT", "1"}) + ask_both) == ok + "$-1\r\n$-1\r\n");
+    CHECK(world.ask(other, resp({"SELECT", "2"}) + ask_both) == ok + "$-1\r\n$-1\r\n");
+    CHECK(world.links(0).size() == 2);
+    pool.databases_max = 1;
+    world.adopt({pool});
+    world.pass(200);
+    CHECK(world.links(0).size() == 2);
+    SUBCASE("which leaves ringmain") {
+        world.drop(client);
+    }
+    SUBCASE("which goes back to the pool's") {
+        CHECK(world.ask(client, resp({"SELECT", "0"})) == ok);
+    }
+    SUBCASE("which has asked there, and is answered late") {
+        world.server(0).mood = Mood::Mute;
+        World::say(client, resp({"GET", world.key_on(0)}) + resp({"SELECT", "0"}));
+        world.pass(300);
+        CHECK(World::heard(client) == "");
+        CHECK(world.links(0).size() == 2);
+        world.server(0).mood = Mood::Up;
+        world.settle();
+        CHECK(World::heard(client) == "$-1\r\n" + ok);
+    }
+    world.pass(200);
+    CHECK(world.links(0).size() == 1);
+    CHECK(world.links(1).size() == 1);
+    CHECK(world.ask(other, ask_both) == "$-1\r\n$-1\r\n");
+    CHECK(world.counters().server_failures.get() == 0);
+}
+
 TEST_CASE("a reload leaves clients in their databases") {
     Databases databases(redis_pool(1));
     World& world = databases.world;
@@ -283,6 +346,105 @@ TEST_CASE("a reload leaves clients in their databases") {
         CHECK(world.server(1).redis.values.contains("3/" + key));
     }
     CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("who chose the pool's database stays there when a reload makes another the pool's") {
+    Databases databases(redis_pool(1));
+    World& world = databases.world;
+    const auto db_of = [&world](Channel& client) {
+        const std::string info = world.ask(client, resp({"CLIENT", "INFO"}));
+        return info.substr(info.find(" db=") + 4, 1);
+    };
+    config::Pool pool = redis_pool(1);
+    const auto adopt = [&](uint32_t redis_db) {
+        pool.redis_db = redis_db;
+        world.adopt({pool});
+        world.settle();
+    };
+    Channel& chooser = world.client();
+    Channel& other_chooser = world.client();
+    Channel& follower = world.client();
+    Channel& returned = world.client();
+    Channel& fifth = world.client();
+    CHECK(world.ask(chooser, resp({"SELECT", "0"}) + resp({"SET", "a", "0"})) == ok + ok);
+    CHECK(world.links(0).size() == 1);
+    CHECK(world.ask(other_chooser, resp({"SELECT", "7"}) + resp({"SELECT", "0"})) == ok + ok);
+    CHECK(world.ask(returned, resp({"SELECT", "0"}) + resp({"RESET"})) == ok + "+RESET\r\n");
+    CHECK(world.ask(fifth, resp({"SELECT", "5"}) + resp({"SET", "a", "5"})) == ok + ok);
+    pool.databases_max = 2;
+    adopt(5);
+    for (Channel* client : {&chooser, &other_chooser}) {
+        CHECK(world.ask(*client, resp({"GET", "a"})) == bulk("0"));
+        CHECK(db_of(*client) == "0");
+    }
+    for (Channel* client : {&follower, &returned, &fifth}) {
+        CHECK(world.ask(*client, resp({"GET", "a"})) == bulk("5"));
+        CHECK(db_of(*client) == "5");
+    }
+    // Those in 5 share the pool's connection: there is room for one more.
+    Channel& one_more = world.client();
+    CHECK(world.ask(one_more, resp({"SELECT", "1"}) + resp({"SELECT", "5"})) == ok + ok);
+    adopt(0);
+    CHECK(world.ask(chooser, resp({"GET", "a"})) == bulk("0"));
+    CHECK(world.ask(follower, resp({"GET", "a"})) == bulk("0"));
+    for (Channel* client : {&fifth, &one_more}) {
+        CHECK(world.ask(*client, resp({"GET", "a"})) == bulk("5"));
+        CHECK(db_of(*client) == "5");
+    }
+    // What is not allowed any more ends.
+    pool.databases_max = 1;
+    adopt(3);
+    CHECK(chooser.closed != fifth.closed);
+    CHECK(world.ask(follower, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.loop().notices().size() == 1);
+    CHECK(world.loop().notices()[0].find(
+              "is closed: it chose database 0, which is not redis_db any more after a reload, and "
+              "clients of this worker use 1 databases besides the pool's; no more are allowed "
+              "(databases_max)") != std::string::npos);
+    world.loop().notices().clear();
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("a database that a client asks for may become the pool's meanwhile, or be it no more") {
+    for (const bool becomes : {false, true}) {
+        CAPTURE(becomes);
+        config::Pool pool = redis_pool(1);
+        pool.redis_db = becomes ? 0 : 2;
+        Databases databases(pool);
+        World& world = databases.world;
+        Channel& client = world.client();
+        CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+        if (!becomes) CHECK(world.ask(client, resp({"SELECT", "2"})) == ok);
+        World::say(client, resp({"SELECT", becomes ? "2" : "3"}) + resp({"SET", "a", "x"}));
+        world.step();
+        pool.redis_db = becomes ? 2 : 0;
+        world.adopt({pool});
+        world.settle();
+        CHECK(World::heard(client) == ok + ok);
+        CHECK(world.server(0).redis.values.contains(becomes ? "2/a" : "3/a"));
+        pool.redis_db = 9;
+        world.adopt({pool});
+        world.settle();
+        CHECK(world.ask(client, resp({"GET", "a"})) == bulk("x"));
+        CHECK(world.proxy().is_idle());
+    }
+}
+
+TEST_CASE("what is queued or waits is in the database that its client chose, behind a reload") {
+    Databases databases(redis_pool(1));
+    World& world = databases.world;
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"SELECT", "0"}) + resp({"MULTI"}) + resp({"SET", "a", "0"})) ==
+          ok + ok + "+QUEUED\r\n");
+    config::Pool pool = redis_pool(1);
+    pool.redis_db = 5;
+    world.adopt({pool});
+    static_cast<void>(world.ask(client, resp({"EXEC"})));
+    CHECK(!world.server(0).redis.values.contains("5/a"));
+    CHECK(world.ask(client,
+                    resp({"WATCH", "a"}) + resp({"MULTI"}) + resp({"SET", "a", "1"}) +
+                        resp({"EXEC"})) == ok + ok + "+QUEUED\r\n*1\r\n+OK\r\n");
+    CHECK(!world.server(0).redis.values.contains("5/a"));
 }
 
 TEST_CASE("transactions, watched keys and waits are in the client's database") {
