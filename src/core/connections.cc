@@ -224,7 +224,7 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.ends && reason == end_of_stream_reason && leases_.on_closed(conn)) return;
     // A server that closes an idle connection has done nothing wrong, nor one that waits for the
     // rest of a request whose client says nothing.
-    const bool is_owed = !conn.fragments.empty() && !streams_.waits_for_client(conn);
+    const bool is_owed = !conn.fragments.empty() && !streams_.waits_for_client(conn, backoff_max);
     const bool idle = conn.state == ServerConn::State::Ready && !is_owed && !conn.is_subscriber &&
                       (conn.spoke_since_connect || now_ - conn.since > backoff_max);
     using stats::ServerCounters;

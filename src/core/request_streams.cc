@@ -210,7 +210,7 @@ ServerConn* Streams::connection_for(ClientConn& client, Server& server, const Be
         proxy_->hold_back(client);
         return nullptr;
     }
-    if (server.set_apart >= set_apart_max) {
+    if (!has_place(server)) {
         keep_or_wait(client);
         return nullptr;
     }
@@ -377,9 +377,27 @@ bool Streams::may_be_refused(const ServerConn& conn) {
     return fragment != nullptr;
 }
 
-bool Streams::waits_for_client(const ServerConn& conn) const {
+bool Streams::waits_for_client(const ServerConn& conn, Duration since) const {
     return conn.uploader != nullptr && conn.fragments.size() == 1 && conn.out.empty() &&
-           proxy_->now() - conn.taken_at > backoff_max;
+           proxy_->now() - conn.taken_at > since;
+}
+
+// Of the requests whose clients have stopped in the middle that which has waited longest: somebody
+// needs its place. Without its end it is not run, and may be sent again.
+bool Streams::give_up_stopped(Server& server) {
+    const Duration limit = std::max(first_limit(*server.pool().options), standstill_min);
+    ServerConn* oldest = nullptr;
+    for (const auto& conn : server.connections()) {
+        if (conn->unsent > 0 || !waits_for_client(*conn, limit)) continue;
+        if (oldest == nullptr || conn->taken_at < oldest->taken_at) oldest = conn.get();
+    }
+    if (oldest == nullptr) return false;
+    proxy_->lose(*oldest,
+                 "was sent no more of a request for " + std::to_string(limit.to_millis()) +
+                     " ms, and others needed one of its " + std::to_string(set_apart_max) +
+                     " connections for large values; send it again",
+                 Blame::Nobody);
+    return true;
 }
 
 bool Streams::has_room(const ClientConn& client) {

@@ -174,13 +174,13 @@ bool Streams::may_be_set_apart(const ServerConn& conn) const {
            !server.pool().retired && !proxy_->draining_;
 }
 
-// All on it were answered in another way, or their clients have left: to close it costs nobody
-// anything. Its head reads, so that is not left undone.
+// To close it costs nobody anything: its head reads and nobody hears it, and the time of what is
+// behind that is up. Who has left meanwhile may have left a write.
 bool Streams::is_unwanted(const ServerConn& conn) {
     const bool reads = is_under_way(conn) || conn.large_key != 0;
     if (!reads || !conn.out.empty() || !is_dropping(conn)) return false;
     for (const Fragment* one = conn.fragments.front()->next; one != nullptr; one = one->next) {
-        if (is_wanted(*one)) return false;
+        if (!one->abandoned) return false;
     }
     return true;
 }
@@ -198,7 +198,8 @@ bool Streams::give_up_unwanted(Server& server, const Fits& fits) {
 // For one more to be set apart.
 bool Streams::has_place(Server& server) {
     return server.set_apart < set_apart_max ||
-           give_up_unwanted(server, [](const ServerConn& conn) { return conn.set_apart; });
+           give_up_unwanted(server, [](const ServerConn& conn) { return conn.set_apart; }) ||
+           give_up_stopped(server);
 }
 
 bool Streams::give_up_spare(const ServerConn& late) {

@@ -24,8 +24,8 @@ inline constexpr Duration relief_interval = Duration::millis(5);
 // With next to nothing free for so long, whoever holds most goes however little that is.
 inline constexpr Duration exhaustion_max = Duration::millis(100);
 
-// Who has sent nothing and taken nothing of what waits for it for so long stands still: while
-// memory is low that is no reason to hold any.
+// Who has sent nothing and taken nothing of what waits for it for so long stands still: that is no
+// reason to hold memory while it is low, nor a place that others need.
 inline constexpr Duration standstill_min = Duration::millis(2000);
 
 // Where nobody was to blame it is looked again after so long; after a while the log says so.

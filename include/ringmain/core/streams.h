@@ -145,8 +145,8 @@ class Streams {
     // does, when it has read the end of one request and the beginning of the next at once.
     [[nodiscard]] static bool may_hold_answers(const ServerConn& conn);
 
-    // All that has come of the only request is with the server, for a while now.
-    [[nodiscard]] bool waits_for_client(const ServerConn& conn) const;
+    // All that has come of the only request is with the server, for longer than that.
+    [[nodiscard]] bool waits_for_client(const ServerConn& conn, Duration since) const;
 
     // One that was ordered for the place of another has shown that it serves.
     void on_ready(ServerConn& conn);
@@ -251,6 +251,7 @@ class Streams {
     [[nodiscard]] static bool is_unwanted(const ServerConn& conn);
     template <class Fits>
     [[nodiscard]] bool give_up_unwanted(Server& server, const Fits& fits);
+    [[nodiscard]] bool give_up_stopped(Server& server);
     [[nodiscard]] bool has_place(Server& server);
     [[nodiscard]] bool holds_up_others(const ServerConn& conn);
     static void leave_apart(ServerConn& conn);

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -29,18 +30,20 @@ struct Downloads {
         std::string behind;  // the answers to what has come on its connection meanwhile
     };
 
-    Downloads() : world(timed_pool(), {.blocks = 4096}), other(&world.client()) {
+    explicit Downloads(const config::Pool& pool = timed_pool())
+        : world(pool, {.blocks = 4096}), other(&world.client()) {
         CHECK(is_served());
     }
 
-    // One more client asks, and so much of the response comes.
-    Reader& begin(size_t size) {
+    // One more client asks, `behind` says something behind it, and so much of the response comes.
+    Reader& begin(size_t size, Channel* behind = nullptr) {
         readers.emplace_back();
         Reader& reader = readers.back();
         reader.client = &world.client();
         reader.client->reads = false;
         world.server(0).mood = Mood::Mute;
         CHECK(world.ask(*reader.client, resp({"GET", "big"})) == "");
+        if (behind != nullptr) CHECK(world.ask(*behind, resp({"SET", "small", "1"})) == "");
         for (Channel* link : world.leases(0)) {
             if (link->arrived != resp({"PING"})) continue;  // a new one
             link->arrived.clear();
@@ -49,7 +52,7 @@ struct Downloads {
         world.settle();
         for (const auto& links : {world.links(0), world.leases(0)}) {
             for (Channel* link : links) {
-                if (link->arrived == resp({"GET", "big"})) reader.link = link;
+                if (link->arrived.starts_with(resp({"GET", "big"}))) reader.link = link;
             }
         }
         REQUIRE(reader.link != nullptr);
@@ -70,7 +73,7 @@ struct Downloads {
         constexpr int64_t step_ms = 10;
         for (; ms > 0; ms -= step_ms) {
             for (Reader& reader : readers) {
-                if (!reader.link->closed) give(reader, 100);
+                if (!reader.link->closed) give(reader, drip);
             }
             world.pass(step_ms);
         }
@@ -107,15 +110,18 @@ struct Downloads {
     [[nodiscard]] core::Server& server() { return *world.proxy().pools()[0]->servers[0]; }
 
     const std::string all = bulk(huge_value());
+    size_t drip = 100;  // bytes of each, in 10 ms
     World world;
     std::deque<Reader> readers;
     Channel* other;
 };
 
 const std::string timed_out = "-ERR ringmain: " + s0 + "did not answer within 100 ms (timeout)\r\n";
-const std::string crowded = "-ERR ringmain: " + s0 +
-                            "is sending 8 large responses, and others waited behind one more "
-                            "(timeout)\r\n";
+
+std::string crowded_by(std::string_view option) {
+    return error(s0 + "is sending 8 large responses, and others waited behind one more (" +
+                 std::string(option) + ")");
+}
 
 }  // namespace
 
@@ -132,6 +138,36 @@ TEST_CASE("a large response that nobody wants gives up its connection to the nex
     CHECK(crowd.server().set_apart == core::set_apart_max);
     CHECK(crowd.world.counters().timeouts.get() == 0);
     CHECK(crowd.world.counters().server_failures.get() == 0);
+}
+
+// It has left for the server, and may have been all that its client wanted of it.
+TEST_CASE("a write behind a large response that nobody wants has its time") {
+    Downloads crowd;
+    Channel& writer = crowd.world.client();
+    Downloads::Reader& first = crowd.begin(first_part, &writer);
+    crowd.world.drop(*first.client);
+    crowd.world.drop(writer);
+    for (uint32_t i = 1; i < core::set_apart_max; ++i) {
+        crowd.begin(first_part);
+    }
+    CHECK(crowd.server().set_apart == core::set_apart_max);
+    SUBCASE("in which it is answered") {
+        crowd.begin(first_part);
+        CHECK_FALSE(first.link->closed);
+        first.behind = ok;
+        crowd.give_rest(first);
+        CHECK_FALSE(first.link->closed);
+        crowd.readers.pop_front();
+        // The last one has its place when somebody has waited behind it.
+        CHECK(crowd.heard_by_other() == timed_out);
+        CHECK(crowd.server().set_apart == core::set_apart_max);
+    }
+    SUBCASE("and no more") {
+        crowd.pass(120);
+        crowd.begin(first_part);
+        CHECK(first.link->closed);
+    }
+    CHECK(crowd.is_served());
 }
 
 // Before enough of it is there its client has the usual error; late connections have spares.
@@ -176,8 +212,8 @@ TEST_CASE("one large response too many is ended when others have waited behind i
     crowd.pass(90);
     CHECK(crowd.ask(late) == "");
     crowd.pass(20);
-    CHECK(World::heard(*crowd.other) == crowded);
-    CHECK(World::heard(late) == crowded);
+    CHECK(World::heard(*crowd.other) == crowded_by("timeout"));
+    CHECK(World::heard(late) == crowded_by("timeout"));
     CHECK(last.link->closed);
     last.client->reads = true;
     crowd.world.settle();
@@ -189,7 +225,7 @@ TEST_CASE("one large response too many is ended when others have waited behind i
     crowd.readers.pop_back();
     CHECK(crowd.world.counters().server_failures.get() == 0);
     for (int i = 0; i < 10; ++i) {
-        CHECK(crowd.world.ask(crowd.world.client(), resp({"GET", "big"})) == crowded);
+        CHECK(crowd.world.ask(crowd.world.client(), resp({"GET", "big"})) == crowded_by("timeout"));
         CHECK(crowd.is_served());
     }
     // Those that there are go on, and there is room for another when one has ended.
@@ -203,6 +239,96 @@ TEST_CASE("one large response too many is ended when others have waited behind i
     crowd.readers.clear();
     crowd.begin(first_part);
     CHECK(crowd.is_served());
+}
+
+TEST_CASE("without timeout one large response too many is measured by the option that is set") {
+    config::Pool pool = timed_pool();
+    pool.timeout_ms = 0;
+    pool.late_connection_timeout_ms = 100;
+    Downloads crowd(pool);
+    crowd.drip = 2 * core::Streams::moves_by;
+    for (uint32_t i = 0; i < core::set_apart_max + 2; ++i) {
+        CAPTURE(i);
+        crowd.begin(first_part);
+        if (i >= core::set_apart_max) {
+            CHECK(crowd.ask(crowd.world.client()) == "");
+            crowd.pass(120);
+        }
+        CHECK(crowd.is_served());
+    }
+    crowd.begin(first_part);
+    CHECK(crowd.heard_by_other() == crowded_by("late_connection_timeout"));
+    CHECK(crowd.world.ask(crowd.world.client(), resp({"GET", "big"})) ==
+          crowded_by("late_connection_timeout"));
+    CHECK(crowd.is_served());
+}
+
+namespace {
+
+// Clients that have all places apart, and stop in the middle of a large request.
+struct Uploads {
+    Uploads() : world(timed_pool(), {.blocks = 4096}), other(&world.client()) {
+        for (uint32_t i = 0; i < core::set_apart_max; ++i) {
+            stopped.push_back(&world.client());
+            CHECK(world.ask(*stopped.back(), all.substr(0, first_part)) == "");
+            world.pass(20);
+        }
+        CHECK(server().set_apart == core::set_apart_max);
+    }
+
+    [[nodiscard]] core::Server& server() { return *world.proxy().pools()[0]->servers[0]; }
+
+    void go_on(uint32_t first) {
+        for (uint32_t i = first; i < core::set_apart_max; ++i) {
+            CHECK(world.ask(*stopped[i], all.substr(first_part)) == "+OK\r\n");
+        }
+        CHECK(server().set_apart == 0);
+        CHECK(world.counters().server_failures.get() == 0);
+        CHECK(world.loop().notices().empty());
+    }
+
+    const std::string all = resp({"SET", "upload", std::string(4 * first_part, 'u')});
+    World world;
+    Channel* other;
+    std::vector<Channel*> stopped;
+};
+
+}  // namespace
+
+TEST_CASE("large requests whose clients have stopped in the middle give up their places") {
+    Uploads uploads;
+    World& world = uploads.world;
+    world.server(0).redis.values["big"] = huge_value();
+    world.pass(2000);
+    SUBCASE("to a response") {
+        const bool is_whole = world.ask(*uploads.other, resp({"GET", "big"})) == bulk(huge_value());
+        CHECK(is_whole);
+    }
+    SUBCASE("to a request that is there as a whole") {
+        CHECK(world.ask(*uploads.other, uploads.all) == "+OK\r\n");
+    }
+    SUBCASE("to another request that arrives") {
+        CHECK(world.ask(*uploads.other, uploads.all.substr(0, first_part)) == "");
+        CHECK(uploads.server().set_apart == core::set_apart_max);
+        CHECK(world.ask(*uploads.other, uploads.all.substr(first_part)) == "+OK\r\n");
+    }
+    CHECK(uploads.server().set_apart == core::set_apart_max - 1);
+    // The one that had stopped first.
+    CHECK(World::heard(*uploads.stopped[0]) ==
+          error(s0 + "was sent no more of a request for 2000 ms, and others needed one of its 8 "
+                     "connections for large values; send it again"));
+    CHECK(world.ask(*uploads.stopped[0], uploads.all.substr(first_part) + resp({"PING"})) ==
+          "+PONG\r\n");
+    uploads.go_on(1);
+}
+
+TEST_CASE("large requests whose clients may go on keep their places") {
+    Uploads uploads;
+    World& world = uploads.world;
+    world.pass(1500);
+    // What has no place is kept to its end.
+    CHECK(world.ask(*uploads.other, uploads.all) == "+OK\r\n");
+    uploads.go_on(0);
 }
 
 }  // namespace ringmain::test
