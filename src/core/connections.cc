@@ -217,6 +217,74 @@ void Proxy::become_ready(ServerConn& conn) {
     if (conn.is_stand_in) streams_.on_ready(conn);
 }
 
+namespace {
+
+// An end that the server decided on takes so long to be seen, and more after it has been idle.
+constexpr Duration end_seen_within = Duration::millis(50);
+constexpr Duration idle_min = Duration::millis(20);
+
+// It had answered all and was idle until its requests came: the server may have closed it before it
+// saw them. Whether it is there the next attempt finds out. One that ends each connection over the
+// second request, or over one that it worked on, is not excused.
+bool was_idle_before(const ServerConn& conn, std::string_view reason, Instant now) {
+    const Fragment* head = conn.fragments.front();
+    const bool is_end = reason == end_of_stream_reason || reason == reset_reason;
+    const bool serves = conn.state == ServerConn::State::Ready && conn.spoke_since_connect;
+    if (head == nullptr || !is_end || !serves || conn.is_late()) return false;
+    if (head->special == Special::Wait) return false;  // it has been seen, most likely
+    const auto at_start = [](const auto& parser) { return parser.at_start(); };
+    if (!std::visit(at_start, conn.parser)) return false;
+    if (head == conn.traffic.first_unsent) return head->queued >= conn.heard_at;
+    return head->queued - conn.heard_at >= idle_min && now - head->queued <= end_seen_within;
+}
+
+// What has not left goes on the connection that is made in place of a lost one; but what is bound
+// to that one, or to what it was told.
+bool has_more_for_next(const ServerConn& conn) {
+    const Server& server = *conn.server;
+    const bool is_in_use = server.takes_requests && !server.pool().retired;
+    if (!is_in_use || server.health().is_down() || !conn.is_everybodys()) return false;
+    const Fragment* fragment = conn.traffic.first_unsent;
+    if (fragment == nullptr) return false;
+    for (; fragment != nullptr; fragment = fragment->next) {
+        const bool is_bound =
+            fragment->special != Special::No || fragment->request->policy == ResponsePolicy::Script;
+        if (is_bound) return false;
+    }
+    return true;
+}
+
+[[nodiscard]] FragmentFifo take_unsent(ServerConn& conn) {
+    FragmentFifo sent;
+    FragmentFifo unsent;
+    while (Fragment* fragment = conn.fragments.front()) {
+        conn.fragments.pop_front();
+        const bool is_unsent = fragment == conn.traffic.first_unsent || !unsent.empty();
+        (is_unsent ? unsent : sent).push_back(fragment);
+    }
+    conn.fragments = sent;
+    conn.first_in_time = sent.front();
+    conn.open_get = {};
+    conn.traffic.first_unsent = nullptr;
+    conn.traffic.unsent = 0;
+    return unsent;
+}
+
+// In their order, and with the time that they had.
+void put_back(ServerConn& conn, FragmentFifo fragments, Chain bytes, uint64_t batch) {
+    conn.out.append_chain(std::move(bytes));
+    conn.traffic.out_size = conn.out.size();
+    if (conn.first_in_time == nullptr) conn.first_in_time = fragments.front();
+    while (!fragments.empty()) {
+        Fragment& fragment = *fragments.pop_front();
+        fragment.batch = static_cast<uint32_t>(batch);
+        conn.fragments.push_back(&fragment);
+        conn.note_complete(fragment);
+    }
+}
+
+}  // namespace
+
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
     if (conn.early_link.is_linked() && !streams_.end_early(conn)) return;
@@ -234,7 +302,19 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
         if (is_to_be_told(conn, now_)) tell(conn, conn.last_error);
         return;
     }
-    lose(conn, reason, idle ? Blame::Nobody : Blame::Server);
+    if (idle || !was_idle_before(conn, reason, now_)) {
+        lose(conn, reason, idle ? Blame::Nobody : Blame::Server);
+        return;
+    }
+    const bool goes_on = has_more_for_next(conn);
+    Chain bytes = goes_on ? std::move(conn.out) : Chain(*blocks_);
+    const FragmentFifo unsent = goes_on ? take_unsent(conn) : FragmentFifo();
+    lose(conn, reason, Blame::Nobody);
+    if (!goes_on) return;
+    start_connect(conn);
+    put_back(conn, unsent, std::move(bytes), batch_);
+    wake_at(now_);
+    conn.publish(now_);
 }
 
 // Between half of the delay and all of it.

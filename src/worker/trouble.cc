@@ -1,5 +1,6 @@
 #include "trouble.h"
 
+#include "ringmain/core/server_conn.h"
 #include "ringmain/uring/socket.h"
 
 #include <cerrno>
@@ -10,11 +11,11 @@ std::string describe_loss(int error) {
     switch (error) {
         case 0:
         case EPIPE:
-            return "closed the connection";
+            return std::string(core::end_of_stream_reason);
         case ECONNREFUSED:
             return "refused the connection";
         case ECONNRESET:
-            return "reset the connection";
+            return std::string(core::reset_reason);
         case ETIMEDOUT:
             return "does not answer: Connection timed out";
         case ENOENT:

@@ -6,7 +6,8 @@
 //
 // Requests may be queued from Connecting on; they leave when Ready. Prelude sends what a new
 // connection must say first (AUTH, HELLO, SELECT, PING) and checks every answer. Losing the
-// connection answers all that wait in the FIFO with an error that names the server and the reason.
+// connection answers all that wait in the FIFO with an error that names the server and the reason;
+// but what has not left when an idle one ends goes on the next (src/design/0006).
 
 #pragma once
 
@@ -34,6 +35,8 @@ class Server;
 
 // What Proxy::on_server_lost() is told when the server closed the connection.
 inline constexpr std::string_view end_of_stream_reason = "closed the connection";
+// When it did so and had not read all that was sent, or was gone.
+inline constexpr std::string_view reset_reason = "reset the connection";
 
 // Of a server whose name has no address, or none in time: the beginning.
 inline constexpr std::string_view unfound_reason = "cannot be found: ";
