@@ -438,7 +438,10 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     connect_.remove(conn);
     preconnect_.remove(conn);
     dirty_servers_.remove(conn);
-    if (conn.channel != 0) disconnect_.add(conn);
+    if (conn.channel != 0) {
+        conn.lost_why = conn.last_error;
+        disconnect_.add(conn);
+    }
     if (conn.is_lease) {
         waiting_.remove(conn);
         leases_.on_lost(conn, blame);

@@ -296,8 +296,9 @@ void Driver::knock_again() {
     }
 }
 
+// What was connected, or tried to be, is told when it is closed.
 void Driver::lose_server(core::ServerConn& conn, const std::string& why) {
-    tell(conn, why);
+    if (conn.channel == 0) tell(conn, why);
     proxy_.on_server_lost(conn, why);
 }
 
@@ -317,6 +318,13 @@ void Driver::tell(const core::ServerConn& conn, std::string_view what) const {
     std::string text =
         "pool " + conn.server->pool().options->name + ": server " + conn.server->title();
     log_.write(config::LogLevel::Info, text.append(" ").append(what));
+}
+
+// Whoever decided on it: the server, or the proxy.
+void Driver::tell_loss(const core::ServerConn& conn) const {
+    if (!log_.sees(config::LogLevel::Info)) return;
+    log_.write(config::LogLevel::Info,
+               "pool " + conn.server->pool().options->name + ": " + conn.lost_why);
 }
 
 void Driver::tell(const core::ClientConn& client, std::string_view what) const {

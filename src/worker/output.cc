@@ -48,6 +48,7 @@ void Driver::flush() {
         forget(*pool);
     }
     while (core::ServerConn* conn = proxy_.next_to_disconnect()) {
+        tell_loss(*conn);
         disconnect(*conn);
     }
     while (core::ServerConn* conn = proxy_.next_to_connect()) {

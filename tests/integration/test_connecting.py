@@ -423,6 +423,15 @@ class WhatTheLogSays(Failing):
                          "connected to the pool, the limit of its client_connections")
         self.proxy.child = None
 
+    def test_a_connection_that_ringmain_gives_up_is_told_with_the_reason(self):
+        server = self.use(fake_redis(lambda *_: b"?\r\n"))
+        self.proxy = self.use(Ringmain({"alpha": {"servers": [f"{server.address}:1 s0"]}},
+                                       proxy={"workers": 1, "log_level": "info"}))
+        told = f" info: pool alpha: server s0 ({server.address}) sent a malformed response: "
+        with self.proxy.client() as client:
+            wait_for(lambda: client.call("GET", "a") and self.proxy.log().count(told) > 2,
+                     "each loss is told")
+
 
 if __name__ == "__main__":
     main()

@@ -199,6 +199,7 @@ class Driver {
     void tell_shortage(std::string_view text);
     void tell(const core::ServerConn& conn, std::string_view what) const;
     void tell(const core::ClientConn& client, std::string_view what) const;
+    void tell_loss(const core::ServerConn& conn) const;
     void fail_locally(core::ServerConn& conn, const std::string& why);
     Channel& make_channel(int socket);
     [[nodiscard]] uring::UserData name(const Channel& channel, Operation operation) const;
