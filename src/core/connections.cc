@@ -453,13 +453,17 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     }
 }
 
-// Of one that was ready before the server fell silent and idles nothing would be heard: it is made
-// anew, and asks.
+// Of one that was ready before the server fell silent and idles nothing would be heard, nor of one
+// that is not received from, since a client does not read: it is made anew, and asks.
 void Proxy::watch_for_all(ServerConn& conn) {
     ServerConn& other = for_all(conn);
-    const bool is_idle = other.state == ServerConn::State::Ready && other.fragments.empty();
-    if (is_idle && conn.server->silence.is_silent()) {
-        lose(other, "was replaced", Blame::Nobody);
+    if (conn.server->silence.is_silent()) {
+        const bool is_idle = other.state == ServerConn::State::Ready && other.fragments.empty();
+        if (is_idle) {
+            lose(other, "was replaced", Blame::Nobody);
+            other.failures = 0;  // of an earlier time
+        }
+        if (other.paused) replace_late(other);
     }
     if (other.state == ServerConn::State::Closed) watch(other);
 }

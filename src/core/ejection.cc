@@ -217,6 +217,8 @@ void Proxy::follow_options(Server& server) {
                             .text = "pool " + options.name + ": server " + server.title() +
                                     " takes its keys again: auto_eject_hosts is off"});
     }
+    // Without timeout nobody is refused for what others have waited, nor is an end to that certain.
+    if (options.timeout_ms == 0) server.note_heard(now_);
     ServerConn* probe = server.probe;
     if (probe == nullptr || probe->state != ServerConn::State::Closed || is_unplanned(*probe)) {
         return;

@@ -19,6 +19,12 @@ constexpr std::array<std::string_view, mishap_count> names = {
     "knows no RESP3",   "greets",        "is delayed",    "a worker stops",
     "the machine stops"};
 
+// A request is late, and one that was asked on another connection after that (core/silence.h); then
+// others come.
+Duration silent_span(int64_t timeout_ms) {
+    return Duration::millis(3 * timeout_ms);
+}
+
 }  // namespace
 
 Duration World::some_span(int64_t ms_max) {
@@ -42,7 +48,8 @@ void World::cause(Mishap mishap) {
     const Realm& realm = realms_[realms_.size() == 1 ? 0 : prng_.below(realms_.size())];
     const config::Pool& pool = *realm.truth.pool;
     const int64_t timeout_ms = std::max<int64_t>(pool.timeout_ms, 50);
-    const Duration span = some_span(prng_.below(4) == 0 ? 6 * timeout_ms : timeout_ms);
+    Duration span = some_span(prng_.below(4) == 0 ? 6 * timeout_ms : timeout_ms);
+    if (mishap == Mishap::Stall && scenario_.has_silent) span.ns += silent_span(timeout_ms).ns;
     switch (mishap) {
         case Mishap::PauseWorker:
         case Mishap::PauseAll:
@@ -95,6 +102,7 @@ void World::cause_at_server(Mishap mishap, Server& server, Duration span) {
         case Mishap::Stall:
             faults |= Slow;
             server.still_until = on_grid(until);
+            if (scenario_.has_silent && prng_.below(2) == 0) fall_silent(server);
             break;
         case Mishap::Crawl:
             faults |= Slow;
@@ -171,6 +179,13 @@ void World::cause_at_server(Mishap mishap, Server& server, Duration span) {
         case Mishap::Unasked:
         case Mishap::Delay:
             break;
+    }
+}
+
+// It will go on on new connections only.
+void World::fall_silent(const Server& server) {
+    for (const auto& link : links_) {
+        if (link->server == &server && link->channel->connected) link->mute = true;
     }
 }
 

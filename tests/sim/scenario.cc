@@ -85,6 +85,19 @@ Scenario::Scenario(uint64_t seed) {
         if (carries) each.cross_server_writes = config::CrossServerWrites::Emulate;
     }
     if (chance(prng, 25)) long_batch = Duration::millis(one_of<int64_t>(prng, {30, 200, 2000}));
+    // Long enough to be refused requests for it.
+    has_silent = !calm && pool().timeout_ms > 0 && chance(prng, 15);
+    if (has_silent) {
+        weights[static_cast<size_t>(Mishap::Stall)] += 20;
+        weight_sum += 20;
+        for (config::Pool& each : config.pools) {
+            each.timeout_ms = 50;
+        }
+        mishap_every = Duration::millis(100);
+        steps_max = 10'000;
+        requests *= 2;
+        think = Duration::millis(10);
+    }
     if (chance(prng, 50)) bounds.join_work = 1 + prng.below(100);
     if (chance(prng, 30)) bounds.requests = 1 + prng.below(20);
     if (chance(prng, 30)) bounds.answers = 1 + prng.below(500);
@@ -202,6 +215,7 @@ std::string Scenario::text() const {
     if (carries) text += " carries";
     if (has_old) text += " has_old";
     if (has_large) text += " has_large";
+    if (has_silent) text += " has_silent";
     text += number("output_limit", options.client_output_limit) +
             number("stream", options.stream_threshold);
     text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));

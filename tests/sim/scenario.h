@@ -75,6 +75,7 @@ struct Scenario {
     bool has_large = false;      // values, many
     bool carries = false;        // and for writes over several servers
     bool has_old = false;        // servers, of which some do not take `ms`
+    bool has_silent = false;     // servers, which stand still for several timeouts
     bool publishes = false;      // and some are subscribed, to what others publish
     Duration long_batch = {};    // that a batch takes, now and then, at most; 0: none does
     bool drains = false;         // at the end the proxy closes its clients, not they themselves

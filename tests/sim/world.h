@@ -142,6 +142,7 @@ class World {
     void cause(Mishap mishap);
     void cause_at_server(Mishap mishap, Server& server, Duration span);
     void cause_on_link(Mishap mishap);
+    void fall_silent(const Server& server);
     void talk_unasked(Link& link);
     void pause(Worker& worker, Duration span);
     void reset(Link& link);

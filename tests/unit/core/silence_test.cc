@@ -247,6 +247,76 @@ TEST_CASE("a server that is silent on connections of single clients is asked on 
     CHECK(world.server(0).redis.log == std::vector<std::string>{"PING", "GET b"});
 }
 
+// Nothing would come on that one, however long.
+TEST_CASE("a client that does not read does not keep a server silent") {
+    config::Pool pool = mute_pool();
+    pool.stream_threshold = 64 * 1024;
+    World world(pool, {.blocks = 2048});
+    Channel& reader = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(other, resp({"GET", "b"})) == "$-1\r\n");
+    world.server(0).mood = Mood::Mute;
+    reader.reads = false;
+    const std::string value = bulk(std::string(1'000'000, 'h'));
+    constexpr size_t first_part = 500'000;
+    CHECK(world.ask(reader, resp({"GET", "big"})) == "");
+    Channel& paused = *world.link(0);
+    paused.arrived.clear();
+    world.reply(0, value.substr(0, first_part));
+    world.pass(200);  // nothing stands in for it
+    CHECK(world.link(0) == &paused);
+    const std::string large = resp({"SET", "a", std::string(100'000, 'a')});
+    for (int i = 0; i < 2; ++i) {
+        CAPTURE(i);
+        world.server(0).mood = Mood::Vanished;
+        CHECK(world.ask(other, large) == "");
+        world.pass(20);
+        world.server(0).mood = Mood::Mute;
+        world.pass(90);
+        CHECK(World::heard(other) == late);
+        if (i == 0) world.pass(200);
+    }
+    CHECK(is_silence(world.ask(other, resp({"GET", "b"}))));
+    world.pass(2000);
+    world.server(0).mood = Mood::Up;
+    world.pass(600);
+    CHECK(world.ask(other, resp({"GET", "b"})) == "$-1\r\n");
+    reader.reads = true;
+    world.settle();
+    paused.inbound += value.substr(first_part);
+    world.settle();
+    const bool is_whole = World::heard(reader) == value;
+    CHECK(is_whole);
+}
+
+TEST_CASE("a reload that ends timeout refuses nobody for the time that others have waited") {
+    config::Pool pool = mute_pool();
+    pool.server_connections = 2;
+    World world(pool);
+    Channel& first = world.client();
+    Channel& second = world.client();
+    CHECK(world.ask(first, resp({"GET", "a"})) == "$-1\r\n");
+    CHECK(world.ask(second, resp({"GET", "a"})) == "$-1\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(second, resp({"GET", "a"})) == "");
+    world.pass(110);
+    CHECK(World::heard(second) == late);
+    CHECK(world.ask(second, resp({"GET", "a"})) == "");
+    world.pass(50);
+    CHECK(world.ask(first, resp({"GET", "a"})) == "");  // and has no time when that is over
+    world.pass(60);
+    CHECK(World::heard(second) == late);
+    CHECK(is_silence(world.ask(second, resp({"GET", "b"}))));
+    pool.timeout_ms = 0;
+    world.adopt({pool});
+    world.settle();
+    CHECK(world.ask(second, resp({"GET", "a"})) == "");
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(second) == "$-1\r\n");
+    CHECK(World::heard(first) == "$-1\r\n");
+}
+
 TEST_CASE("that requests are refused is told though the server was in trouble already") {
     World world(mute_pool());
     Channel& client = world.client();

@@ -265,7 +265,7 @@ bool is_looked_after(const core::Server& server) {
     if (!server.live || !server.silence.is_silent()) return true;
     const core::ServerConn& conn = *server.connections().front();
     const bool is_idle = conn.state == core::ServerConn::State::Ready && conn.fragments.empty();
-    return conn.waiting_link.is_linked() && !is_idle;
+    return conn.waiting_link.is_linked() && !is_idle && !conn.paused;
 }
 
 }  // namespace
