@@ -367,6 +367,7 @@ bool is_compared(const RequestFrame& frame) {
 // What its answer is compared with (are_asked).
 void keep_line(Proxy& proxy, Request& request, const RequestFrame& frame, const Bytes& bytes) {
     const uint32_t begin = frame.keys[0].offset;
+    request.client->keeps = true;
     const bool kept = bytes.append_to(
         request.only.response, {begin, frame.line.end() - begin}, &proxy.beginnings());
     RM_ASSERT(kept);

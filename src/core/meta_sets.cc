@@ -61,6 +61,7 @@ bool MetaSets::must_ask(const ServerConn& conn) {
 }
 
 void MetaSets::ask(ServerConn& conn, Request& request, Chain text) {
+    request.client->keeps = true;
     request.only.response = std::move(text);
     const bool written = conn.out.append_copy("version\r\n", nullptr);
     RM_ASSERT(written);  // there was room for the text

@@ -32,10 +32,16 @@ uint64_t kept_by(const ClientConn& client) {
     return client.untaken() + client.out.size() + client.unsent + queued;
 }
 
+// Of its requests there may be very many, most of which hold nothing.
+bool is_to_be_searched(const ClientConn& client) {
+    return client.keeps || client.session != nullptr;
+}
+
 // Those that wait for it, in either direction: with what servers have answered to what is not
 // complete.
 uint64_t held_by(const ClientConn& client) {
     uint64_t held = kept_by(client);
+    if (!is_to_be_searched(client)) return held;
     for (const Request* request = client.requests.front(); request != nullptr;
          request = request->next) {
         held += request->response.size() + request->only.response.size();
@@ -159,6 +165,7 @@ Culprit find_culprit(const Clients& clients, Pools pools, Pools retired, const S
     for (ClientConn* client = clients.front(); client != nullptr;
          client = Clients::after(*client)) {
         const uint64_t held = client->broken ? 0 : held_by(*client);
+        if (client->keeps && held == kept_by(*client)) client->keeps = false;
         if (held == 0) continue;
         if (!client->authenticated) {
             strangers.add(*client, held, now - client->since);
@@ -199,6 +206,18 @@ Culprit find_culprit(const Clients& clients, Pools pools, Pools retired, const S
     return {.client = largest, .why = held_text(most)};
 }
 
+// From a look that found nobody to the next one: it takes next to nothing of the time.
+Duration rest_between(const Clients& clients) {
+    int64_t looked_at = 0;
+    for (const ClientConn* client = clients.front(); client != nullptr;
+         client = Clients::after(*client)) {
+        const bool is_searched = is_to_be_searched(*client);
+        looked_at += 1 + (is_searched ? static_cast<int64_t>(client->requests.size()) : 0);
+    }
+    const Duration rest = {looked_at * relief_rest_each.ns};
+    return std::clamp(rest, relief_rest, stall_check_interval);
+}
+
 std::string low_text(const BlockPool& blocks, Duration low) {
     return "buffer memory has been low for " + std::to_string(low.to_millis() / 1000) +
            " s: " + std::to_string(uint64_t{blocks.in_use()} * block_size) + " of " +
@@ -233,7 +252,7 @@ void Proxy::relieve() {
     } else if (culprit.client != nullptr) {
         close_holder(*culprit.client, culprit.why);
     } else {
-        pressure_.next_look = now_ + relief_rest;
+        pressure_.next_look = now_ + rest_between(clients_);
         wake_at(now_ + stall_check_interval);  // who stands still by then, and nobody moves
         const Duration low = now_ - pressure_.low_since;
         if (pressure_.was_told || low < low_told_after) return;

@@ -394,6 +394,7 @@ void Proxy::answer(ClientConn& client, std::string_view text, bool close_after) 
         hold_back(client);
     }
     request->ready = true;
+    client.keeps = true;
     if (!request->response.append_copy(text, &kept_)) give_up(client);
 }
 
@@ -427,6 +428,7 @@ void Proxy::refuse_forward(ClientConn& client, std::string_view text, stats::Rea
 }
 
 void Proxy::finish(Request& request, std::string_view text) {
+    request.client->keeps = true;
     if (!request.response.append_copy(text, &kept_)) give_up(*request.client);
     make_ready(request);
 }

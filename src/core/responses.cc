@@ -385,6 +385,7 @@ void Proxy::deliver(Request& request, const Bytes* bytes, std::string_view tail)
         return;
     }
     if (client->requests.front() != &request) {
+        client->keeps = true;
         if (!append_both(request.response, bytes, tail, &kept_)) give_up(*client);
         request.ready = true;
         return;
@@ -416,6 +417,7 @@ void Proxy::complete_split(Fragment& fragment, const Bytes& bytes, bool is_error
         free_if_done(request);
         return;
     }
+    request.client->keeps = true;
     if (!request.failed) {
         if (request.policy == ResponsePolicy::Gathered) count_last_part(fragment, bytes.size());
         // The first error speaks for all, in the server's own words.
@@ -565,6 +567,7 @@ void Proxy::fail(Fragment& fragment, std::string_view text, stats::Reason reason
         session.lost_reason = reason;
     }
     if (!request.failed && !request.noreply) {
+        request.client->keeps = true;
         if (!request.response.append_copy(text, &kept_)) give_up(*request.client);
     }
     request.failed = true;

@@ -45,6 +45,7 @@ Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size, boo
     }
     Request* request = proxy.make_request(client);
     request->join = proxy.make_join();
+    client.keeps = true;
     request->untimed = true;
     for (size_t i = 0; i < count; ++i) {
         proxy.make_fragment(*request);

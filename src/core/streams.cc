@@ -96,7 +96,9 @@ void Streams::begin_response(ServerConn& conn) {
     if (is_new) begin_moving(conn);
     conn.streaming = true;
     conn.streamed = conn.partial.size();
-    conn.fragments.front()->request->response = std::move(conn.partial);
+    Request& request = *conn.fragments.front()->request;
+    if (request.client != nullptr) request.client->keeps = true;
+    request.response = std::move(conn.partial);
     give_what_waits(conn);
     if (is_new) set_apart(conn);
 }

@@ -135,6 +135,7 @@ class ClientConn {
     bool broken = false;   // its output could not be kept: close without a word
     bool cut = false;      // cut_off()
     Upload upload = Upload::None;
+    bool keeps = false;               // one of `requests` may hold bytes; with a session always
     bool is_stalling = false;         // the driver is asked what the kernel still has for it
     bool special = false;             // there is something in `session` that concerns its requests
     bool no_evict = false;            // what it said to CLIENT NO-EVICT: for CLIENT INFO

@@ -28,8 +28,10 @@ inline constexpr Duration exhaustion_max = Duration::millis(100);
 // reason to hold memory while it is low, nor a place that others need.
 inline constexpr Duration standstill_min = Duration::millis(2000);
 
-// Where nobody was to blame it is looked again after so long; after a while the log says so.
+// Where nobody was to blame it is looked again after so long, or so long for each client and
+// request that was looked at, twenty times what that takes; after a while the log says so.
 inline constexpr Duration relief_rest = Duration::millis(25);
+inline constexpr Duration relief_rest_each = Duration::micros(2);
 inline constexpr Duration low_told_after = Duration::millis(10'000);
 
 // How often clients are looked at that do not take their responses.

@@ -216,6 +216,33 @@ TEST_CASE("who waits for the rest of an answer does not stand still with what ha
     CHECK(closed_among(waiting) == 0);
 }
 
+TEST_CASE("who holds answers that wait for an earlier one is closed, and who holds none is not") {
+    World world(redis_pool(2), {.blocks = 1024});
+    world.server(0).mood = Mood::Mute;
+    const std::string stuck = resp({"GET", world.key_on(0)});
+    const std::string value = world.key_on(1);
+    Channel& patient = world.client();
+    CHECK(world.ask(patient, times(1000, stuck)) == "");
+    // Memory is low for a while, and neither of the two has anything of it.
+    Channel& holder = world.client();
+    CHECK(world.ask(holder, stuck) == "");
+    world.server(1).redis.values[value] = std::string(16'000, 'v');
+    const std::vector<Channel*> crowd = begin_transactions(world, 56);
+    CHECK(is_low(world));
+    world.pass(100);
+    for (Channel* one : crowd) {
+        world.loop().reset(*one);
+    }
+    world.settle();
+    CHECK_FALSE(is_low(world));
+    CHECK(world.ask(holder, times(1000, resp({"GET", value}))) == "");
+    world.pass(50);
+    CHECK_FALSE(is_low(world));
+    CHECK(holder.closed);
+    CHECK_FALSE(patient.closed);
+    CHECK(mentions(world.loop().notices(), "buffer memory, which runs low (buffer_memory)"));
+}
+
 TEST_CASE("that memory is low and nobody is to blame for it is told once") {
     World world(redis_pool(1), {.blocks = 1024});
     const auto told = [&world] {
