@@ -186,4 +186,101 @@ TEST_CASE("without room in the arena a large request is not sent on") {
           error(s0 + "cannot be sent more: buffer memory is exhausted (buffer_memory)"));
 }
 
+TEST_CASE("what is no answer to MULTI loses the connection") {
+    for (const bool watches : {false, true}) {
+        CAPTURE(watches);
+        World world(redis_pool(1));
+        Channel& client = world.client();
+        if (watches) {
+            CHECK(world.ask(client, resp({"WATCH", "a"})) == ok);
+        } else {
+            CHECK(world.ask(client, resp({"MULTI"}) + resp({"GET", "a"}) + resp({"EXEC"})) ==
+                  ok + "+QUEUED\r\n*1\r\n$-1\r\n");
+        }
+        world.server(0).mood = Mood::Mute;
+        CHECK(world.ask(client, resp({"MULTI"}) + resp({"GET", "a"}) + resp({"EXEC"})) ==
+              ok + "+QUEUED\r\n");
+        Channel* conn = watches ? world.leases(0)[0] : world.link(0);
+        conn->inbound += ":1\r\n+QUEUED\r\n*1\r\n$1\r\nx\r\n";
+        world.settle();
+        CHECK(World::heard(client) == error(s0 + "sent a response that does not fit the request"));
+        CHECK(conn->closed);
+    }
+}
+
+TEST_CASE("what is not supported is not supported within a transaction, and aborts it") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    const std::string refusal = world.ask(client, resp({"BGSAVE"}));
+    CHECK(refusal.starts_with("-ERR ringmain: 'BGSAVE' is not supported: "));
+    CHECK(world.ask(client, resp({"MULTI"}) + resp({"ASKING"}) + resp({"EXEC"}))
+              .ends_with("-EXECABORT Transaction discarded because of previous errors.\r\n"));
+    CHECK(world.server(0).redis.log.empty());
+}
+
+TEST_CASE("a confirmation of another shape loses the subscription connection") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"SUBSCRIBE", "a"})).empty());
+    world.subscription(0)->inbound += "*3\r\n" + bulk("subscribe") + bulk("a") + bulk("1");
+    world.settle();
+    CHECK(World::heard(client) ==
+          error(s0 + "sent what nobody asked for on a subscription connection"));
+}
+
+TEST_CASE("of a large answer to EXEC that nobody hears any more the connection is clean") {
+    World world(redis_pool(1));
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", "a"})) == ok);
+    world.server(0).mood = Mood::Mute;
+    World::say(client, resp({"MULTI"}) + resp({"GET", "a"}) + resp({"EXEC"}));
+    world.settle();
+    Channel& lease = *world.leases(0)[0];
+    lease.arrived.clear();
+    lease.inbound += "+OK\r\n+QUEUED\r\n*1\r\n$1000\r\n" + std::string(700, 'x');
+    world.settle();
+    world.drop(client);
+    lease.inbound += std::string(100, 'x');
+    world.settle();
+    lease.inbound += std::string(200, 'x') + "\r\n";
+    world.settle();
+    CHECK(world.proxy().is_idle());
+}
+
+TEST_CASE("UNWATCH that there is no room to ask for ends the watch all the same") {
+    World world(redis_pool(1), {.blocks = 128});
+    Channel& client = world.client();
+    CHECK(world.ask(client, resp({"WATCH", "a"})) == ok);
+    Channel& lease = *world.leases(0)[0];
+    {
+        const Hog hog(world.loop().blocks(), 5);
+        CHECK(world.ask(client, resp({"UNWATCH"})) == ok);
+        CHECK(lease.closed);
+    }
+    CHECK(world.ask(client, resp({"MULTI"}) + resp({"GET", "a"}) + resp({"EXEC"})) ==
+          ok + "+QUEUED\r\n*1\r\n$-1\r\n");
+    CHECK(pool_counters(world).leases.get() == 0);
+}
+
+TEST_CASE("WAIT that there is no room to ask for is not begun") {
+    World world(redis_pool(2), {.blocks = 128});
+    Channel& client = world.client();
+    {
+        const Hog hog(world.loop().blocks(), 9);
+        CHECK(
+            world.ask(client, resp({"WAIT", "1", "0"})) ==
+            error("out of buffer memory; see buffer_memory; 'WAIT' asks all servers of the pool"));
+    }
+    for (const uint32_t server : {0U, 1U}) {
+        CHECK(world.server(server).redis.log.empty());
+        world.server(server).redis.canned["WAIT"] = server == 0 ? ":1\r\n" : "$1\r\n1\r\n";
+    }
+    CHECK(world.ask(client, resp({"WAIT", "1", "0"})) ==
+          error("the servers' answers do not fit the request; 'WAIT' asks all "
+                "servers of the pool"));
+    CHECK(pool_counters(world).leases.get() == 0);
+    CHECK(pool_counters(world).clients_waiting.get() == 0);
+}
+
 }  // namespace ringmain::test

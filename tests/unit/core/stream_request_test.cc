@@ -446,4 +446,39 @@ TEST_CASE("what a paused client sent before it said no more is all read") {
     CHECK(client.closed);
 }
 
+TEST_CASE("a large request beyond requests_max is refused when its end is there") {
+    World world(streaming_pool(), {.blocks = 2048, .requests_max = 1});
+    Channel& client = world.client();
+    Channel& other = world.client();
+    CHECK(world.ask(client, resp({"GET", "a"})) == "$-1\r\n");
+    world.server(0).mood = Mood::Mute;
+    CHECK(world.ask(client, resp({"GET", "a"})).empty());
+    const std::string large = resp({"SET", "b", std::string(200'000, 'b')});
+    CHECK(world.ask(other, large.substr(0, 150'000)).empty());
+    CHECK(world.leases(0).empty());
+    CHECK(world.ask(other, large.substr(150'000)) ==
+          error("too many requests in flight: 1 in this worker (requests_max)"));
+    world.server(0).mood = Mood::Up;
+    world.settle();
+    CHECK(World::heard(client) == "$-1\r\n");
+    CHECK(world.ask(other, large) == ok);
+    CHECK(world.ask(other, resp({"STRLEN", "b"})).size() > 0);
+}
+
+TEST_CASE("large requests that no connection is left for wait for their end, and go where all do") {
+    World world(streaming_pool(), {.blocks = 4096});
+    const std::string large = resp({"SET", "b", std::string(150'000, 'b')});
+    std::vector<Channel*> clients;
+    CHECK(world.ask(world.client(), resp({"GET", "a"})) == "$-1\r\n");
+    for (uint32_t i = 0; i <= core::set_apart_max; ++i) {
+        clients.push_back(&world.client());
+        CHECK(world.ask(*clients.back(), large.substr(0, 100'000)).empty());
+    }
+    CHECK(world.leases(0).size() == core::set_apart_max);
+    for (Channel* client : clients) {
+        CHECK(world.ask(*client, large.substr(100'000) + resp({"GET", "a"})) == ok + "$-1\r\n");
+    }
+    CHECK(world.proxy().is_idle());
+}
+
 }  // namespace ringmain::test

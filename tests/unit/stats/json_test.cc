@@ -87,6 +87,45 @@ TEST_CASE("names are escaped, and bytes that are no UTF-8 replaced") {
     CHECK(contains(text, "\"a\\\"b\\\\c\\u000a\\u007f\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\": {"));
 }
 
+TEST_CASE("characters of three and four bytes stay, and what only looks like them is replaced") {
+    Snapshot now = sample();
+    const auto is_written = [&now](std::string_view name, const std::string& wanted) {
+        now.pools[0].name = name;
+        return contains(to_json(now, JsonScope::Pools), '"' + wanted + "\": {");
+    };
+    for (const std::string_view character : {"\xE0\xA0\x80",
+                                             "\xE2\x82\xAC",
+                                             "\xED\x9F\xBF",
+                                             "\xEF\xBF\xBF",
+                                             "\xF0\x90\x80\x80",
+                                             "\xF0\x9F\x98\x80",
+                                             "\xF4\x8F\xBF\xBF"}) {
+        CHECK(is_written(character, std::string(character)));
+        for (size_t cut = 1; cut < character.size(); ++cut) {
+            std::string wanted;
+            for (size_t i = 0; i < cut; ++i) {
+                wanted += "\xEF\xBF\xBD";
+            }
+            CHECK(is_written(character.substr(0, cut), wanted));
+            CHECK(is_written(std::string(character.substr(0, cut)) + "a", wanted + "a"));
+        }
+    }
+    for (const std::string_view text : {"\xE0\x9F\xBF",      // two bytes would do
+                                        "\xED\xA0\x80",      // a surrogate
+                                        "\xF0\x8F\xBF\xBF",  // three bytes would do
+                                        "\xF4\x90\x80\x80",  // beyond the last character
+                                        "\xF5\x80\x80\x80",
+                                        "\xC1\xBF",
+                                        "\x80\xBF"}) {
+        CAPTURE(text);
+        std::string wanted;
+        for (size_t i = 0; i < text.size(); ++i) {
+            wanted += "\xEF\xBF\xBD";
+        }
+        CHECK(is_written(text, wanted));
+    }
+}
+
 TEST_CASE("a name that is a field's gets its address, so that no key is there twice") {
     Snapshot now = sample();
     now.pools[0].name = "service";
