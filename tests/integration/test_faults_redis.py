@@ -43,10 +43,11 @@ class WithoutEjection(StopAndKill, RedisFaults):
         self.warm_up()
         opened = self.bad.connections_received()
         asked = 1  # by this test itself
-        for words in (("CLIENT", "PAUSE", "800"), ("DEBUG", "SLEEP", "0.8")):
+        pause = 1.5 * TIMEOUT  # less than two: what is sent over the spare is not late, too
+        for words in (("CLIENT", "PAUSE", f"{pause * 1000:.0f}"), ("DEBUG", "SLEEP", str(pause))):
             since = self.fault_begins()
             sleeper = self.aside(lambda words=words: self.bad.call(*words))
-            time.sleep(0.8)
+            time.sleep(pause)
             until = time.monotonic()
             sleeper.join(5)
             asked += 1
