@@ -131,8 +131,9 @@ def record_docs(server):
 # --- COMMAND GETKEYS ------------------------------------------------------------------------------
 
 # What the grammar below does not come to. Left out on purpose, since redis's answer is not what it
-# does with the request (ours is): counts that are not canonical or wrap ("01", 4294967297), several
-# STOREs, STORE or STREAMS as the argument of another option.
+# does with the request (ours is): counts that are not canonical or wrap ("01", "2x", 4294967297),
+# several STOREs, STORE or STREAMS as the argument of another option; nor is it what a later version
+# does, which takes one word more (ZRANK key member WITHSCORE).
 BY_HAND = """
 EVAL s 0|EVAL s 0 a|EVAL s 1 a|EVAL s 2 a|EVAL s 2 a b c|EVAL s -1 a|EVAL s x a|EVAL s 3 a b c
 EVALSHA s 0|EVALSHA s 2 a b|EVAL_RO s 1 a|EVALSHA_RO s 0 x|FCALL f 0|FCALL f 1 a|FCALL_RO f 2 a b c

@@ -14,6 +14,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -257,6 +258,7 @@ def in_place(raw, earlier):
 def main():
     options = parse_arguments()
     if options.list:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ended by it, as other programs are
         print("\n".join(case.name for case in chosen_cases(options)))
         return 0
     for path in ("src/ringmain", "perf/loadgen", "perf/forwarder"):

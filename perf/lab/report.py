@@ -274,9 +274,11 @@ def summary(raw):
 
 def main():
     words = sys.argv[1:]
-    if not words or words[1:] not in ([], ["--summary"]) or not pathlib.Path(words[0]).is_file():
+    if not words or words[1:] not in ([], ["--summary"]):
         sys.exit("usage: perf/lab/report.py RAW.json [--summary]")
     path = pathlib.Path(words[0])
+    if not path.is_file():
+        sys.exit(f"report: {path} is not there")
     if words[1:]:
         print(summary(json.loads(path.read_text())))
         return

@@ -393,6 +393,15 @@ class LabRuns(LoadCase):
 
 
 class ReportJudges(unittest.TestCase):
+    def test_what_is_cut_off_or_not_there_gives_no_traceback(self):
+        cut = subprocess.run(f"{sys.executable} {LAB} . --full --list | head -n 1", shell=True,
+                             capture_output=True, text=True, check=True, timeout=30)
+        self.assertEqual((cut.stdout.count("\n"), cut.stderr), (1, ""))
+        missing = subprocess.run([sys.executable, LAB.with_name("report.py"), "no.json"],
+                                 capture_output=True, text=True, check=False, timeout=30)
+        self.assertEqual((missing.returncode, missing.stderr),
+                         (1, "report: no.json is not there\n"))
+
     def test_rounds_on_both_sides_of_the_limit_decide_nothing(self):
         self.assertEqual(report.verdict([], 0.9), "not measured")
         self.assertEqual(report.verdict([0.7, 0.8, 0.9], 0.9), "met")
