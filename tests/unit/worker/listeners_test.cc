@@ -45,16 +45,27 @@ config::Config config_of(std::vector<config::Pool> pools) {
     return config;
 }
 
-void must_change(Listeners& listeners, const config::Config& config) {
-    const Status status = listeners.change_to(config);
+void must_change(Listeners& listeners,
+                 const config::Config& config,
+                 const NamedAddresses& found = {}) {
+    const Status status = listeners.change_to(config, found);
     REQUIRE_MESSAGE(status.ok(), (status.ok() ? "" : status.error()));
 }
 
-// A port that was free a moment ago.
+// A port of 127.0.0.1 that nobody else is given before this process ends: the socket that has it
+// never listens, and with both options a listener may bind beside it.
 uint16_t free_port() {
-    const Result<Descriptor> socket = uring::listen_tcp({.host = "127.0.0.1", .port = 0});
-    REQUIRE(socket.ok());
-    return uring::local_address(socket.value().get()).value().port();
+    static std::vector<Descriptor> held;
+    Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE(socket.is_open());
+    const int on = 1;
+    REQUIRE(setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0);
+    REQUIRE(setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0);
+    const SocketAddress any = *SocketAddress::numeric("127.0.0.1", 0);
+    REQUIRE(bind(socket.get(), any.get(), any.length) == 0);
+    const uint16_t port = uring::local_address(socket.get()).value().port();
+    held.push_back(std::move(socket));
+    return port;
 }
 
 bool accepts_at(const SocketAddress& address) {
@@ -259,9 +270,7 @@ TEST_CASE("a name that is known already is not looked up, nor one that is listen
     REQUIRE(names.size() == 1);
     CHECK(names[0].asker == "pool 'a'");
     CHECK(names[0].host == "no-such-host.invalid");
-    REQUIRE(
-        listeners.change_to(config, {{names[0].host, *SocketAddress::numeric("127.0.0.1", port)}})
-            .ok());
+    must_change(listeners, config, {{names[0].host, *SocketAddress::numeric("127.0.0.1", port)}});
     CHECK(accepts_at("127.0.0.1", port));
     CHECK(listeners.unknown_names(config).empty());
     must_change(listeners, config);
