@@ -309,6 +309,16 @@ bool is_table_over_lines(std::string_view description) {
     return seen.starts_with("\\n") || seen.starts_with("\\r") || seen.starts_with('#');
 }
 
+// What is missing where a list or a table in braces goes on without a comma; empty: none is.
+std::string_view missing_comma(std::string_view description) {
+    constexpr std::string_view closing = "expected comma or closing '";
+    const size_t at = description.find(closing);
+    if (at == std::string_view::npos) return {};
+    return description.substr(at + closing.size()).starts_with('}')
+               ? "',' is missing, or the '}' of the table"
+               : "',' is missing, or the ']' of the list above";
+}
+
 // "Error while parsing key-value pair: cannot redefine ..." -> "cannot redefine ...", with what is
 // worth adding for people who do not know TOML.
 std::string reworded(std::string_view description) {
@@ -330,8 +340,8 @@ std::string reworded(std::string_view description) {
                std::to_string(TOML_MAX_NESTED_VALUES) +
                " of them; no option has more than a list of tables";
     }
-    if (message.starts_with("expected comma or closing")) {
-        return "',' is missing, or the ']' of the list above: " + message;
+    if (const std::string_view missing = missing_comma(message); !missing.empty()) {
+        return std::string(missing) + ": " + message;
     }
     if (message.find("expected '='") != std::string::npos) {
         message += "; an option is written NAME = VALUE";
@@ -482,7 +492,9 @@ class Recovery {
                 "the file, as in iconv -f latin1 -t utf-8";
         } else if (!is_table_over_lines(description) && !scan(view(line)).secrets.empty()) {
             // The library quotes numbers that it cannot read.
-            diagnostic.message = "this is not right; a password is text in quotes";
+            const std::string_view missing = missing_comma(description);
+            diagnostic.message = std::string(missing.empty() ? "this is not right" : missing) +
+                                 "; a password is text in quotes";
         } else {
             diagnostic.message = reworded(description);
         }

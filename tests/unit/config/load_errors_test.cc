@@ -366,6 +366,16 @@ TEST_CASE("the commonest slips of a list, a quote or an address are told in plai
             contains(out, "; a table in braces stands on one line, with no comma before the '}'"));
         CHECK_FALSE(contains(out, "hunter2"));
     }
+    for (const char* entry :
+         {"{ name = 'a' password = 'hunter2' }", "{ password = 'hunter2' name = 'a' }"}) {
+        const std::string out = refused("[pool.a]\nusers = [\n" + std::string(entry) + ",\n]\n");
+        CAPTURE(out);
+        CHECK(contains(out,
+                       "',' is missing, or the '}' of the table; a password is text in quotes\n"));
+        CHECK_FALSE(contains(out, "hunter2"));
+    }
+    CHECK(contains(refused("[pool.a]\nservers = [\n{ address = 'h:1' weight = 2 },\n]\n"),
+                   "f:3:19: error: ',' is missing, or the '}' of the table: "));
     CHECK(contains(refused("[pool.a]\nhash = \xe2\x80\x9cmd5\xe2\x80\x9d\n"),
                    "write hash = \"md5\"\n"));
     CHECK(contains(refused(pool_with("redis_auth = \"caf\xe9\"")), "these bytes are not UTF-8"));
