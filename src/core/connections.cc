@@ -423,6 +423,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     if (conn.set_apart && !conn.was_established && blame != Blame::Us) streams_.fall_back(conn);
     conn.out.clear();
     conn.partial.clear();
+    conn.pairing = {};
     streams_.on_lost(conn);
     fail_all(conn,
              error_line(conn.server->pool(), conn.last_error),

@@ -466,6 +466,10 @@ Chain& Proxy::take_sendable(ServerConn& conn) {
         conn.server->counters().request_bytes.add(conn.prelude_out.size());
         return conn.prelude_out;
     }
+    if (conn.pairing.is_due(now_) && conn.holds_back(now_, environment_.pairing_interval)) {
+        conn.publish(now_);
+        return conn.prelude_out;  // which is empty
+    }
     if (conn.unsent == 0) conn.taken_at = now_;
     if (conn.out.size() > large_request_size) [[unlikely]] {
         streams_.note_leaving(conn);

@@ -45,6 +45,10 @@ void Proxy::take_server_bytes(ServerConn& conn, Slice slice) {
     if (conn.is_lease) [[unlikely]] {
         leases_.on_answered(conn);
     }
+    if (conn.pairing.holds() && conn.is_all_answered()) [[unlikely]] {
+        conn.pairing.release(now_, environment_.pairing_interval);
+        if (!conn.out.empty()) dirty_servers_.add(conn);
+    }
     conn.publish(now_);
 }
 

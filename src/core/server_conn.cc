@@ -67,6 +67,14 @@ void ServerConn::note_in_kernel(uint64_t bytes, Instant now) {
     takes_slowly = to_take > 0;
 }
 
+// One that is everybody's, and on which a missing answer is noticed. What is before a request that
+// is not all there may be answered with its end.
+bool ServerConn::holds_back(Instant now, Duration interval) {
+    const bool is_timed = server->pool().options->timeout_ms > 0;
+    const bool may_hold = is_timed && is_everybodys() && !set_apart && uploader == nullptr;
+    return pairing.must_wait(!may_hold || is_all_answered(), now, interval);
+}
+
 void ServerConn::note_taken() {
     stats::ServerCounters& counters = server->counters();
     const uint32_t requests = traffic.unsent - traffic.questions;

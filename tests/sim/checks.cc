@@ -150,8 +150,11 @@ bool World::check_connection(const Worker& worker, const core::ServerConn& conn)
     }
     if (conn.is_to_begin()) return fail(title + ": would be connected twice");
     const test::Channel& channel = *worker.loop->channels()[conn.channel];
-    if (conn.state == State::Ready && !conn.out.empty() && channel.sending.empty()) {
+    if (conn.state == State::Ready && conn.has_sendable() && channel.sending.empty()) {
         return fail(title + ": output that nobody was told of");
+    }
+    if (conn.pairing.holds() && conn.is_all_answered()) {
+        return fail(title + ": all is answered, and it holds something back");
     }
     const bool may_be_early = core::Streams::is_leaving(conn) || !channel.sending.empty();
     if (conn.early_link.is_linked() && (conn.partial.empty() || !may_be_early)) {

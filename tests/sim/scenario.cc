@@ -102,6 +102,8 @@ Scenario::Scenario(uint64_t seed) {
     if (chance(prng, 30)) bounds.requests = 1 + prng.below(20);
     if (chance(prng, 30)) bounds.answers = 1 + prng.below(500);
     if (chance(prng, 30)) bounds.client_answers = 1 + prng.below(200);
+    if (chance(prng, 50))
+        pairing = Duration::micros(100 + static_cast<int64_t>(prng.below(20'000)));
 }
 
 void Scenario::draw_pool(Prng& prng) {

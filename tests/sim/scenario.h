@@ -9,6 +9,7 @@
 #include "ringmain/base/time.h"
 #include "ringmain/config/config.h"
 #include "ringmain/core/limits.h"
+#include "ringmain/core/pairing.h"
 
 #include <array>
 #include <cstdint>
@@ -56,6 +57,7 @@ struct Scenario {
     bool cut = true;           // receives and sends end anywhere
     uint32_t preconnects = 2;  // that a batch begins
     core::BatchBounds bounds;
+    Duration pairing = core::pairing_interval;
     bool calm = false;     // nothing fails
     uint32_t clients = 4;  // at a time
     uint32_t requests = 600;

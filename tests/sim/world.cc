@@ -67,6 +67,7 @@ World::World(const Scenario& scenario, uint64_t seed, bool tells)
                                              .cut = scenario.cut,
                                              .preconnects = scenario.preconnects,
                                              .bounds = scenario.bounds,
+                                             .pairing = scenario.pairing,
                                              .process = &process_,
                                              .worker = i};
         workers_[i].loop = std::make_unique<test::Loop>(scenario.config, options);

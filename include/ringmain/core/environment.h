@@ -6,6 +6,7 @@
 #include "ringmain/base/time.h"
 #include "ringmain/core/counters.h"
 #include "ringmain/core/limits.h"
+#include "ringmain/core/pairing.h"
 #include "ringmain/core/shared.h"
 
 #include <cstdint>
@@ -31,6 +32,7 @@ struct Environment {
     SipKey hash_key = {};                      // a secret: what clients choose is told apart by it
     std::string_view io_backend = "io_uring";  // or "epoll"
     BatchBounds bounds = {};
+    Duration pairing_interval = core::pairing_interval;
 
     // The calendar may be set meanwhile.
     [[nodiscard]] int64_t uptime_s(Instant now) const {

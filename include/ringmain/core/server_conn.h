@@ -15,6 +15,7 @@
 #include "ringmain/base/time.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/fragment_fifo.h"
+#include "ringmain/core/pairing.h"
 #include "ringmain/core/request.h"
 #include "ringmain/memcached/response_parser.h"
 #include "ringmain/resp/response_parser.h"
@@ -75,7 +76,17 @@ class ServerConn {
 
     // Proxy::take_sendable() would give something.
     [[nodiscard]] bool has_sendable() const {
-        return state == State::Ready ? !out.empty() : !prelude_out.empty();
+        return state == State::Ready ? !out.empty() && !pairing.holds() : !prelude_out.empty();
+    }
+
+    // What is in `out` is not to leave yet (pairing.h), when `pairing` is due.
+    [[nodiscard]] bool holds_back(Instant now, Duration interval);
+
+    // Nothing that has left waits for its answer; of a request that is not all there none can come.
+    [[nodiscard]] bool is_all_answered() const {
+        const Fragment* head = fragments.front();
+        if (head == nullptr || head == traffic.first_unsent) return true;
+        return uploader != nullptr && head->next == nullptr;
     }
 
     // What the answer is to that has come in the prelude.
@@ -339,6 +350,7 @@ class ServerConn {
     // Hashes of the keys of the get that is being answered, when values come out of their order.
     std::vector<uint64_t> asked_keys;
     Chain partial;  // the beginning of an unfinished response
+    Pairing pairing;
     std::variant<resp::ResponseParser, memcached::ResponseParser> parser;
     Traffic traffic;
 

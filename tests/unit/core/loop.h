@@ -114,6 +114,7 @@ class Loop {
         uint32_t preconnects = core::preconnects_per_batch;
         uint32_t hearers = UINT32_MAX;  // that a batch sends messages to
         core::BatchBounds bounds = {};
+        Duration pairing = core::pairing_interval;
         int64_t slow_log_ms = 0;     // 0: off
         uint32_t requests_max = 0;   // 0: as the configuration says
         uint32_t workers = 1;        // of a process of its own
@@ -147,7 +148,8 @@ class Loop {
                               .worker_index = options.worker,
                               .worker_count = static_cast<uint32_t>(process_->counters.size()),
                               .seed = options.seed,
-                              .bounds = options.bounds});
+                              .bounds = options.bounds,
+                              .pairing_interval = options.pairing});
     }
 
     ~Loop() { shut_down(); }
