@@ -52,9 +52,21 @@ bool Chain::has_room_behind(uint64_t bytes) const {
     return tail_ != nullptr && room_behind(*tail_) >= bytes;
 }
 
+void Chain::copy_behind(const char* bytes, uint32_t count) {
+    Block* block = tail_->block;
+    std::memcpy(block->data + block->used, bytes, count);
+    block->used += count;
+    tail_->size += count;
+    size_ += count;
+}
+
 bool Chain::append_copy(std::string_view bytes, OpenBlock* open) {
-    while (!bytes.empty()) {
-        uint32_t room = tail_ == nullptr ? 0 : room_behind(*tail_);
+    uint32_t room = tail_ == nullptr ? 0 : room_behind(*tail_);
+    if (bytes.size() <= room) [[likely]] {
+        if (!bytes.empty()) copy_behind(bytes.data(), static_cast<uint32_t>(bytes.size()));
+        return true;
+    }
+    for (; !bytes.empty(); room = 0) {
         if (room == 0) {
             Block* block = open != nullptr ? open->block() : pool_->take();
             if (block == nullptr) return false;
@@ -63,11 +75,7 @@ bool Chain::append_copy(std::string_view bytes, OpenBlock* open) {
             room = block_size - block->used;
         }
         const auto count = static_cast<uint32_t>(std::min<size_t>(room, bytes.size()));
-        Block* block = tail_->block;
-        std::memcpy(block->data + block->used, bytes.data(), count);
-        block->used += count;
-        tail_->size += count;
-        size_ += count;
+        copy_behind(bytes.data(), count);
         bytes.remove_prefix(count);
     }
     return true;

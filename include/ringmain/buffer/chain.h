@@ -157,6 +157,7 @@ class Chain {
     [[nodiscard]] bool is_wasteful(Slice slice) const;
     [[nodiscard]] bool is_to_be_packed(const ChainNode& node) const;
     void push_node(ChainNode* node);
+    void copy_behind(const char* bytes, uint32_t count);
 
     BlockPool* pool_;
     ChainNode* head_ = nullptr;
