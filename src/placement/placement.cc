@@ -65,8 +65,7 @@ std::vector<uint32_t> sorted_order(std::span<const std::string> names) {
     return order;
 }
 
-std::string_view hashed_part(std::string_view key, std::string_view tag) {
-    if (tag.empty()) return key;
+std::string_view tagged_part(std::string_view key, std::string_view tag) {
     const size_t open = key.find(tag[0]);
     if (open == std::string_view::npos) return key;
     const size_t close = key.find(tag[1], open + 1);
@@ -119,6 +118,7 @@ uint32_t Placement::hash_of(std::string_view key) const {
 
 uint32_t Placement::server_of_hash(uint32_t hash, Prng& prng) const {
     RM_ASSERT(live_count_ > 0);
+    if (const auto* ketama = std::get_if<Ketama>(&distribution_)) return ketama->server_of(hash);
     return std::visit(
         [&](const auto& distribution) {
             using Kind = std::remove_cvref_t<decltype(distribution)>;

@@ -45,9 +45,13 @@ struct Options {
 // is the position in `names` of the server with index i.
 [[nodiscard]] std::vector<uint32_t> sorted_order(std::span<const std::string> names);
 
-// The part of the key that is hashed: between the first tag[0] and the next tag[1], when it is not
-// empty; else all of it.
-[[nodiscard]] std::string_view hashed_part(std::string_view key, std::string_view tag);
+// Between the first tag[0] and the next tag[1], when it is not empty; else all of the key.
+[[nodiscard]] std::string_view tagged_part(std::string_view key, std::string_view tag);
+
+// The part of the key that is hashed: all of it, where there are no tags.
+[[nodiscard]] inline std::string_view hashed_part(std::string_view key, std::string_view tag) {
+    return tag.empty() ? key : tagged_part(key, tag);
+}
 
 class Placement {
   public:
