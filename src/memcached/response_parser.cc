@@ -73,6 +73,10 @@ uint16_t code_of(std::string_view head) {
 Fed ResponseParser::feed(std::string_view bytes) {
     size_t at = 0;
     while (at < bytes.size()) {
+        if (may_take_whole_values(bytes[at])) {
+            at += take_whole_values(bytes.substr(at));
+            if (at == bytes.size()) break;
+        }
         const uint64_t size_before = frame_.size + line_size_;
         const std::string_view rest = bytes.substr(at);
         const Step step = body_.left() > 0 ? take_body(rest) : take_line(rest);
@@ -200,6 +204,32 @@ ResponseParser::Step ResponseParser::later_line(std::string_view head) {
         return is_bounded ? Step::More : fail("the response is too large");
     }
     return fail("a line that does not belong here");
+}
+
+// The blocks behind the first one that are at hand with all their bytes and are as usual: the first
+// that is not is left to the steps, which would take these, too. Returns their size.
+size_t ResponseParser::take_whole_values(std::string_view bytes) {
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    for (;;) {
+        const std::string_view rest(at, static_cast<size_t>(end - at));
+        if (!ascii::begins_with(rest, "VALUE ")) break;
+        const size_t key_end = find_special(rest, key_offset);
+        const size_t key_size = key_end - key_offset;
+        uint32_t size = 0;
+        const char* const numbers_end = read_value_numbers(at + key_end, end, &size);
+        if (numbers_end == nullptr || key_size - 1 >= key_size_max) break;
+        const ptrdiff_t left = end - numbers_end;
+        if (left < size + ptrdiff_t{4} || !is_line_end(numbers_end)) break;
+        const char* const data_end = numbers_end + 2 + size;
+        if (!is_line_end(data_end)) break;
+        frame_.value_count += 1;
+        if (keeps_keys_) kept_keys_.push_back(rest.substr(key_offset, key_size));
+        at = data_end + 2;
+    }
+    const auto taken = static_cast<size_t>(at - bytes.data());
+    frame_.size += taken;
+    return taken;
 }
 
 // VALUE <key> <flags> <bytes> [<cas>]

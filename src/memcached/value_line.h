@@ -12,20 +12,23 @@
 
 namespace ringmain::memcached {
 
+[[nodiscard]] inline bool is_line_end(const char* at) {
+    return at[0] == '\r' && at[1] == '\n';
+}
+
 // A blank and 1 to `digits_max` digits (below 20). Returns what follows, or null.
 [[nodiscard]] inline const char* read_field(const char* at,
                                             const char* end,
                                             ptrdiff_t digits_max,
                                             uint64_t* value) {
-    if (at == end || *at != ' ') return nullptr;
+    if (end - at < 2 || at[0] != ' ' || !ascii::is_digit(at[1])) return nullptr;
     const char* const first = at + 1;
-    uint64_t number = 0;
-    for (at = first; at != end && ascii::is_digit(*at); ++at) {
-        if (at - first == digits_max) return nullptr;
+    uint64_t number = static_cast<uint64_t>(*first - '0');
+    for (at = first + 1; at != end && ascii::is_digit(*at); ++at) {
         number = number * 10 + static_cast<uint64_t>(*at - '0');
     }
-    *value = number;
-    return at == first ? nullptr : at;
+    *value = number;  // of too many digits it is another
+    return at - first <= digits_max ? at : nullptr;
 }
 
 // From behind the key on, " <flags> <bytes>" or " <flags> <bytes> <cas>", to what is no digit.

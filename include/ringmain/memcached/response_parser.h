@@ -101,6 +101,12 @@ class ResponseParser {
     enum class Expect : uint8_t { Any, Values, Stats };
     enum class Step : uint8_t { More, Complete, Error };
 
+    [[nodiscard]] bool may_take_whole_values(char next) const {
+        return expect_ == Expect::Values && next == 'V' && line_size_ == 0 && body_.left() == 0 &&
+               !frame_.singly;
+    }
+
+    [[nodiscard]] size_t take_whole_values(std::string_view bytes);
     [[nodiscard]] Step take_line(std::string_view bytes);
     [[nodiscard]] Step keep_line(std::string_view bytes);
     [[nodiscard]] Step end_line(std::string_view head);

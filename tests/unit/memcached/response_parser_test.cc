@@ -97,6 +97,47 @@ TEST_CASE("values end with END, whatever their bytes look like") {
     CHECK(response_story("VALUE k 0 1\r\nx\r\n") == "...");
 }
 
+std::string behind_value(const std::string& bytes) {
+    return "VALUE a 0 1\r\nx\r\n" + bytes;
+}
+
+TEST_CASE("values behind the first one are taken with all their bytes at once, or as they come") {
+    for (const std::string& line : {std::string("b 0 0"),
+                                    std::string("b 0 5 18446744073709551615"),
+                                    std::string("b 0 5 9999999999999999999"),
+                                    std::string("b 18446744073709551615 10"),
+                                    std::string("b 4294967295 0000000007"),
+                                    std::string("b\t\x7F 0 5"),
+                                    std::string(250, 'k') + " 0 7"}) {
+        CAPTURE(line);
+        const auto digits = line.find(' ', line.find(' ') + 1) + 1;
+        const std::string data =
+            std::string("END\r\nVALUE ").substr(0, std::stoul(line.substr(digits)));
+        const std::string value = "VALUE " + line + "\r\n" + data + "\r\n";
+        CHECK(response_story(behind_value(value + value + "VALUE c 1 1\r\ny\r\nEND\r\nOK\r\n")) ==
+              "values 4 a | line OK");
+        CHECK(response_story(behind_value(value + "SERVER_ERROR x\r\n")) == "error");
+        CHECK(response_story(behind_value(value)) == "...");
+    }
+}
+
+TEST_CASE("the keys of all values are kept while their bytes are there") {
+    const std::string bytes = behind_value("VALUE bb 0 1\r\ny\r\nVALUE c 0 1\r\nz\r\nEND\r\n");
+    ringmain::test::for_each_split(bytes, [&](std::string_view head, std::string_view tail) {
+        CAPTURE(head);
+        ResponseParser parser;
+        parser.keep_keys(true);
+        std::string keys;
+        for (const std::string_view piece : {head, tail}) {
+            static_cast<void>(parser.feed(piece));
+            for (const std::string_view key : parser.kept_keys())
+                keys.append(key).append(" ");
+            parser.forget_kept_keys();
+        }
+        CHECK(keys == "a bb c ");
+    });
+}
+
 TEST_CASE("taken singly, each value is a frame and END another") {
     CHECK(singly("VALUE a 0 5\r\nEND\r\n\r\nVALUE bb 1 0 77\r\n\r\nEND\r\n") ==
           "values 1 a | values 1 bb | values 0 ");
@@ -263,9 +304,11 @@ TEST_CASE("what memcached would not send is an error") {
          }) {
         CAPTURE(bytes);
         CHECK(response_story(bytes).starts_with("closed: "));
+        CHECK(response_story(behind_value(bytes)).starts_with("closed: "));
     }
-    const std::string long_key(251, 'k');
-    CHECK(response_story("VALUE " + long_key + " 0 1\r\n").starts_with("closed: "));
+    const std::string long_key = "VALUE " + std::string(251, 'k') + " 0 1\r\nx\r\n";
+    CHECK(response_story(long_key).starts_with("closed: "));
+    CHECK(response_story(behind_value(long_key)).starts_with("closed: "));
 }
 
 TEST_CASE("a line has a limit, an error line a longer one") {
