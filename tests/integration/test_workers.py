@@ -367,7 +367,7 @@ class UnixSockets(Case):
         server = self.use(RedisServer())
         path = f"{server.folder}/ringmain.sock"
         proxy = self.use(Ringmain({"alpha": {"listen": path, "servers": [server]}},
-                                  proxy={"shutdown_timeout": "30s"}))
+                                  proxy={"shutdown_timeout": "60s"}))
         clients = [self.enterContext(RespClient(path)) for _ in range(40)]
         for client in clients:
             self.working(client)
@@ -381,9 +381,9 @@ class UnixSockets(Case):
         proxy.child.send_signal(signal.SIGCONT)
         begin = time.monotonic()
         for client in clients:
-            self.assertEqual(client.read_until_closed(timeout=20), b"+PONG\r\n" * 15_000)
+            self.assertEqual(client.read_until_closed(timeout=50), b"+PONG\r\n" * 15_000)
         self.assertEqual(proxy.halt(), 0)
-        self.assertLess(time.monotonic() - begin, 15)
+        self.assertLess(time.monotonic() - begin, 45)
         proxy.child = None
 
     def test_a_socket_that_a_dead_process_left_is_taken_over(self):
