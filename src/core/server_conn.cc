@@ -67,11 +67,13 @@ void ServerConn::note_in_kernel(uint64_t bytes, Instant now) {
     takes_slowly = to_take > 0;
 }
 
-// One that is everybody's, and on which a missing answer is noticed. What is before a request that
-// is not all there may be answered with its end.
+// One that is everybody's, where a missing answer is noticed and what is held back has time for two
+// round trips. What is before a request that is not all there may be answered with its end.
 bool ServerConn::holds_back(Instant now, Duration interval) {
-    const bool is_timed = server->pool().options->timeout_ms > 0;
-    const bool may_hold = is_timed && is_everybodys() && !set_apart && uploader == nullptr;
+    constexpr int64_t times = 8;
+    const Duration timeout = Duration::millis(server->pool().options->timeout_ms);
+    const bool has_time = timeout.ns > 0 && traffic.took.ns * times <= timeout.ns;
+    const bool may_hold = has_time && is_everybodys() && !set_apart && uploader == nullptr;
     return pairing.must_wait(!may_hold || is_all_answered(), now, interval);
 }
 
@@ -102,7 +104,8 @@ void ServerConn::count_loss(stats::Counter stats::ServerCounters::*kind) {
 
 void ServerConn::end_run(Instant now) {
     if (traffic.run_length == 0) return;
-    const stats::Histogram::Entry took = stats::Histogram::entry_of(now - traffic.run_queued);
+    traffic.took = now - traffic.run_queued;
+    const stats::Histogram::Entry took = stats::Histogram::entry_of(traffic.took);
     server->counters().responses.add(traffic.run_length);
     server->counters().latency.record(took, traffic.run_length);
     const uint32_t whole = traffic.run_length - traffic.run_parts;

@@ -140,6 +140,7 @@ class ServerConn {
         Instant run_queued = {};
         uint32_t run_length = 0;
         uint32_t run_parts = 0;  // of requests that are untimed
+        Duration took = {};      // each of the last run
     };
 
     // The fragment's bytes are at the end of `out`.
