@@ -107,7 +107,8 @@ class FaultCase(Case):
         kind = {"redis": "ERR", "memcached": "SERVER_ERROR"}[self.protocol]
         pattern = re.compile(f"{kind} ringmain: {name}(did not answer within {TIMEOUT_MS} ms|"
                              f"did not answer a new connection within|has answered nothing for|"
-                             f"has not answered for|has been giving an answer for|closed the connection|reset the connection|"
+                             f"has not answered for|has been giving an answer for|"
+                             f"closed the connection|reset the connection|"
                              f"refused the connection|did not accept the connection|"
                              f"accepted the connection but did not answer within|"
                              f"cannot be reached: |does not answer: )")

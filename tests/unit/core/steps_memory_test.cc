@@ -59,7 +59,7 @@ std::vector<Channel*> leases(Stage& stage) {
     return all;
 }
 
-// Of what was said so far, a question that is not answered yet is no error.
+// Whether a step has asked its server: each asks by one of these.
 bool is_asked(Stage& stage, const Question& question) {
     std::vector<Channel*> channels = stage.world.leases(question.server);
     if (!question.leased) channels = stage.world.links(question.server);
