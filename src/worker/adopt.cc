@@ -38,7 +38,7 @@ void Driver::prepare_to_adopt(Message& message) {
     if (draining_) return;
     next_ = std::make_unique<Message>(std::move(message));
     all_stay_ = all_are_kept(proxy_.pools(), next_->generation->config);
-    adopt_by_ = now_ + adopting_limit;
+    adopts_within_.begin(now_, adopting_limit);
     roster_.close(worker_);
     const auto wanted = places_by(next_->listeners, &Listener::socket);
     for (Listener& listener : listeners_) {
@@ -55,11 +55,12 @@ void Driver::adopt_when_all_are_in() {
     const auto still_accepts = [](const Listener& listener) {
         return listener.leaving && listener.armed;
     };
-    if (now_ < adopt_by_ && std::ranges::any_of(listeners_, still_accepts)) return;
+    adopts_within_.count(now_);
+    if (!adopts_within_.is_over() && std::ranges::any_of(listeners_, still_accepts)) return;
     for (const Listener& listener : listeners_) {
         if (listener.leaving) close_door(listener);
     }
-    if (all_stay_ || note_unread(adopt_by_)) adopt();
+    if (all_stay_ || note_unread(adopts_within_)) adopt();
 }
 
 void Driver::adopt() {

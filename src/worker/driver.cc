@@ -504,16 +504,16 @@ void Driver::begin_drain() {
         stop_accepting(listener);
         close_door(listener);
     }
-    end_clients_by_ = now_ + std::min(shutdown_timeout_, clients_end_after);
+    clients_end_within_.begin(now_, std::min(shutdown_timeout_, clients_end_after));
 }
 
 // Each client is served to the end of what has arrived by now: in its socket, for what was received
 // already has been fed. False when some of it may be between the two, or a client on its way here,
 // until it is time. (Kernels that complete unasked may add to that at any moment.)
-bool Driver::note_unread(Instant until) {
+bool Driver::note_unread(const RunLimit& patience) {
     const auto is_too_early = [&] {
         const bool all_are_here = roster_.clients(worker_) == clients_here_;
-        return now_ < until && (ring_.has_more() || !all_are_here);
+        return !patience.is_over() && (ring_.has_more() || !all_are_here);
     };
     if (is_too_early()) return false;
     for (const auto& channel : channels_) {
@@ -526,7 +526,9 @@ bool Driver::note_unread(Instant until) {
 }
 
 void Driver::end_clients_when_fed() {
-    if (!draining_ || clients_end_ || !note_unread(end_clients_by_)) return;
+    if (!draining_ || clients_end_) return;
+    clients_end_within_.count(now_);
+    if (!note_unread(clients_end_within_)) return;
     clients_end_ = true;
     proxy_.drain();
 }

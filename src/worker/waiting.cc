@@ -49,6 +49,7 @@ void Driver::give_time() {
                        " was stopped, or busy with one batch, for " +
                        std::to_string(paused_for_.to_millis()) +
                        " ms: what was in flight has that much more time");
+        if (draining_) drain_until_ = drain_until_ + paused_for_;
     } else if (const Duration busy = {busy_for_.ns - work.ns}; busy >= long_batch) {
         proxy_.move_times({.by = busy, .from = busy_from_});
         read_clock();
@@ -107,11 +108,11 @@ Instant Driver::next_deadline() const {
     const auto consider = [&next](Instant at) { next = std::min(next, at); };
     if (draining_) {
         consider(drain_until_);
-        if (!clients_end_) consider(end_clients_by_);
+        if (!clients_end_) consider(clients_end_within_.next());
     } else {
         consider(arm_at_);
     }
-    if (next_ != nullptr) consider(adopt_by_);
+    if (next_ != nullptr) consider(adopts_within_.next());
     if (blocks_.has_spare() || proxy_.stores().has_spare()) consider(last_trim_ + trim_interval);
     if (!starved_.empty()) consider(now_ + tick);  // without a buffer, time makes room
     if (!watched_.empty()) consider(look_again_at_);

@@ -27,6 +27,7 @@
 #include "ringmain/worker/log.h"
 #include "ringmain/worker/pause.h"
 #include "ringmain/worker/resolver.h"
+#include "ringmain/worker/run_limit.h"
 #include "ringmain/worker/timekeeper.h"
 
 #include <atomic>
@@ -131,7 +132,7 @@ class Driver {
     void arm_listeners();
     void arm_wake();
     void begin_drain();
-    [[nodiscard]] bool note_unread(Instant until);
+    [[nodiscard]] bool note_unread(const RunLimit& patience);
     void end_clients_when_fed();
     [[nodiscard]] bool is_drained() const;
 
@@ -279,11 +280,11 @@ class Driver {
     Duration shutdown_timeout_;
     uint64_t generation_ = 1;        // number of the configuration
     std::unique_ptr<Message> next_;  // says which is the next
-    Instant adopt_by_;
+    RunLimit adopts_within_;
     bool all_stay_ = false;  // each pool is there in next_, too
     Instant tell_again_at_;  // that descriptors or memory are short
     Instant drain_until_ = Instant::never();
-    Instant end_clients_by_ = Instant::never();
+    RunLimit clients_end_within_;
     bool is_to_drain_ = false;  // when the next configuration is adopted, if there is one
     bool draining_ = false;
     bool clients_end_ = false;  // the proxy knows how much of each client still counts

@@ -128,6 +128,9 @@ class Client {
     uring::Descriptor socket_;
 };
 
+// A drain may take so long: much longer than any machine sleeps between two of its steps.
+constexpr Duration shutdown_timeout = Duration::millis(20'000);
+
 struct RigOptions {
     config::Pool pool = {};
     uint32_t submission_entries = 64;
@@ -292,7 +295,7 @@ class Rig {
             if (options_.moves) move(shared);
             state_.store(opened.ok() ? State::Serving : State::Failed);
             if (opened.ok()) {
-                driver.run({{.socket = listener_.get(), .pool = 0}}, Duration::millis(1000));
+                driver.run({{.socket = listener_.get(), .pool = 0}}, shutdown_timeout);
             }
             ring_counters_ = driver.ring_counters();
             starvations_ = driver.starvations();
