@@ -171,6 +171,7 @@ ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
 }
 
 std::string Proxy::refusal(uint32_t pool_index) const {
+    if (draining_) return error_line(*pools_[pool_index], "it is being stopped; connect again");
     if (pools_[pool_index]->is_redis()) return "-ERR max number of clients reached\r\n";
     return "ERROR Too many open connections\r\n";
 }

@@ -345,6 +345,19 @@ TEST_CASE("a connect that takes too long is a timeout, and no error besides") {
     CHECK(server_counters(world, 0).timedout.get() >= 1);
 }
 
+TEST_CASE("who comes while ringmain is being stopped is told so") {
+    for (const bool is_redis : {true, false}) {
+        World world(is_redis ? redis_pool(1) : memcached_pool(1));
+        world.loop().begin();
+        world.proxy().drain();
+        world.loop().end();
+        CHECK(world.proxy().accept_client(0, "10.0.0.9:1") == nullptr);
+        const std::string text = world.proxy().refusal(0);
+        CHECK(text == std::string(is_redis ? "-ERR" : "SERVER_ERROR") +
+                          " ringmain: it is being stopped; connect again\r\n");
+    }
+}
+
 TEST_CASE("a client that leaves while ringmain is being stopped is counted once") {
     World world(redis_pool(1));
     world.server(0).mood = Mood::Mute;

@@ -30,6 +30,7 @@ constexpr std::string_view elsewhere[] = {
     "cannot be found: {}",
     "-ERR max number of clients reached",
     "ERROR Too many open connections",
+    "it is being stopped; connect again",
     "the response would be larger than 1 MiB, ask for less at once",
     "-ERR LIMIT can't be negative",
     "-ERR unknown subcommand or wrong number of arguments for '{}'. Try ACL HELP.",
