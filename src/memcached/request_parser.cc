@@ -124,10 +124,11 @@ Fed RequestParser::feed_data(std::string_view bytes, size_t consumed) {
     consumed += data_.take(bytes);
     if (data_.left() > 0) return {.status = ParseStatus::NeedMore, .consumed = consumed};
 
-    if (!data_.ends_right() && frame_.verb != Verb::Invalid) {
-        frame_.verb = Verb::Invalid;
-        frame_.answer = frame_.noreply ? std::string_view{} : answers::bad_data;
-    }
+    if (data_.ends_right() || frame_.is_too_large) return complete(consumed);
+    // Behind a line that was refused it may be no data at all, and data what follows.
+    if (frame_.verb == Verb::Invalid) return fail(frame_.answer);
+    frame_.verb = Verb::Invalid;
+    frame_.answer = frame_.noreply ? std::string_view{} : answers::bad_data;
     return complete(consumed);
 }
 

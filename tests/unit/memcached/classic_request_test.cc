@@ -252,6 +252,21 @@ TEST_CASE("the data of a refused request is swallowed when its length is known")
     CHECK(story_of("cas k 0 0 9\r\nget a\r\n") == "ERROR | get(a)");
 }
 
+// Whoever sends no data with a line that is refused, or other data than it says, loses the
+// connection: what is a command behind it and what is a value nobody knows.
+TEST_CASE("what stands in the place of a refused request's data ends the connection") {
+    const std::string follows = "\r\nset b 0 0 17\r\nset evil 0 0 1\r\nX\r\n";
+    CHECK(story_of("set a 0 0 5 0 0" + follows) == "closed: ERROR");
+    CHECK(story_of("set a 0 0 5 0 noreply" + follows) == "closed: ERROR");
+    CHECK(story_of("set a x 0 5" + follows) == "closed: " + text(bad_format));
+    CHECK(story_of("set a x 0 5 noreply" + follows) == "closed: ");
+    CHECK(story_of("cas a 0 0 5 x" + follows) == "closed: " + text(bad_format));
+    CHECK(story_of("ms a 5 T" + follows).starts_with("closed: CLIENT_ERROR"));
+    CHECK(story_of("set a x 0 1\r\nx\n\nget b\r\n") == "closed: " + text(bad_format));
+    // Of a right line the data alone is wrong, and so it is in memcached.
+    CHECK(story_of("set a 0 0 1\r\nxx\r\nget b\r\n").starts_with("CLIENT_ERROR bad data chunk"));
+}
+
 // memcached stores the data in these cases: white space may stand before a number, and white space
 // or a NUL ends it, whatever follows.
 TEST_CASE("a length that memcached reads in its own way is refused, and its data is swallowed") {
