@@ -38,6 +38,32 @@ bool is_key(std::string_view word) {
     return word.size() <= key_size_max;
 }
 
+// The words that follow are keys: all of them at one go when one blank is before each, none is too
+// long, and no control character is among them. Else false, and none is taken.
+[[gnu::noinline]] bool keep_usual_keys(const CommandLine& command) {
+    RequestFrame& frame = *command.frame;
+    const std::string_view line = command.line;
+    const size_t blank = command.words.position();
+    if (blank == line.size() || !command.words.is_regular()) return false;
+    bool is_usual = true;
+    uint32_t count = 0;
+    size_t begin = blank + 1;
+    const auto keep = [&](size_t end) {
+        const size_t size = end - begin;
+        is_usual = is_usual && size - 1 < key_size_max;
+        if (count < RequestFrame::keys_kept) {
+            frame.keys[count] = {static_cast<uint32_t>(begin), static_cast<uint32_t>(size)};
+        }
+        count += 1;
+        begin = end + 1;
+    };
+    const bool is_broken = each_blank(line, begin, keep);
+    keep(line.size());
+    if (is_broken || !is_usual) return false;
+    frame.key_count = count;
+    return true;
+}
+
 void read_get(CommandLine& command) {
     RequestFrame& frame = *command.frame;
     const bool has_exptime = is_get_and_touch(frame.verb);
@@ -47,6 +73,10 @@ void read_get(CommandLine& command) {
         if (exptime.empty()) return command.refuse(answers::error);
         if (!is_signed_number(exptime)) return command.refuse(answers::bad_exptime);
         frame.argument = command.range_of(exptime);
+    }
+    if (keep_usual_keys(command)) [[likely]] {
+        frame.is_canonical = !has_exptime || is_canonical_time(exptime);
+        return;
     }
     for (std::string_view key = command.words.next(); !key.empty(); key = command.words.next()) {
         if (!is_key(key)) return command.refuse(answers::bad_format);

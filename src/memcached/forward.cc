@@ -147,22 +147,25 @@ void keys_of(const RequestFrame& frame,
         return;
     }
     const std::string_view line = bytes.view(frame.line, scratch);
+    if (frame.is_canonical) {  // one blank before each key
+        keys.resize(frame.key_count);
+        ByteRange* next = keys.data();
+        const ByteRange* const last = next + frame.key_count - 1;
+        uint32_t begin = frame.keys[0].offset;
+        static_cast<void>(each_blank(line, begin, [&](size_t end) {
+            RM_ASSERT(next != last);
+            *next = {begin, static_cast<uint32_t>(end) - begin};
+            next += 1;
+            begin = static_cast<uint32_t>(end) + 1;
+        }));
+        RM_ASSERT(next == last);
+        *next = {begin, static_cast<uint32_t>(line.size()) - begin};
+        return;
+    }
     Words words(line);
     std::string_view word = words.next();
     if (is_get_and_touch(frame.verb)) word = words.next();
     keys.reserve(frame.key_count);
-    if (frame.is_canonical) {  // one blank before each key
-        for (size_t end = frame.keys[0].offset - 1; end < line.size();) {
-            const size_t begin = end + 1;
-            end = find_special(line, begin);
-            while (end < line.size() && line[end] != ' ') {
-                end = find_special(line, end + 1);
-            }
-            keys.push_back({static_cast<uint32_t>(begin), static_cast<uint32_t>(end - begin)});
-        }
-        RM_ASSERT(keys.size() == frame.key_count);
-        return;
-    }
     for (word = words.next(); !word.empty(); word = words.next()) {
         keys.push_back(
             {static_cast<uint32_t>(word.data() - line.data()), static_cast<uint32_t>(word.size())});

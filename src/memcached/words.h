@@ -28,11 +28,13 @@ inline constexpr std::string_view line_end = "\r\n";
     return byte == '\0' || byte == '\r' || byte == '\n';
 }
 
+// Once in each of eight bytes: 1, and the highest bit.
+inline constexpr uint64_t ones = 0x0101010101010101U;
+inline constexpr uint64_t highs = 0x8080808080808080U;
+static_assert(std::endian::native == std::endian::little);  // the first byte is the lowest
+
 // Which of eight bytes is the first special one; 8: none is.
 [[nodiscard]] constexpr size_t first_special(uint64_t eight) {
-    constexpr uint64_t ones = 0x0101010101010101U;
-    constexpr uint64_t highs = 0x8080808080808080U;
-    static_assert(std::endian::native == std::endian::little);
     const uint64_t below_33 = (eight - ones * 33) & ~eight;
     const uint64_t del = eight ^ (ones * 0x7F);
     const uint64_t is_del = (del - ones) & ~del;
@@ -40,15 +42,63 @@ inline constexpr std::string_view line_end = "\r\n";
     return static_cast<size_t>(std::countr_zero((below_33 | is_del) & highs)) / 8;
 }
 
+// The highest bit of each of eight bytes that is a blank. No carry goes from one to the next.
+[[nodiscard]] constexpr uint64_t blanks_of(uint64_t eight) {
+    const uint64_t others = eight ^ (ones * ' ');
+    return ~(((others & ~highs) + ~highs) | others) & highs;
+}
+
+// Not 0 in the highest bits when one of eight bytes is below a blank. DEL, which keys may hold, is
+// none of these.
+[[nodiscard]] constexpr uint64_t controls_of(uint64_t eight) {
+    return (eight - ones * ' ') & ~eight;
+}
+
+[[nodiscard]] inline uint64_t load_eight(const char* at) {
+    uint64_t eight = 0;
+    std::memcpy(&eight, at, sizeof eight);
+    return eight;
+}
+
+// From `from` on, where fewer than eight bytes are left; 0xFF stands behind them.
+[[nodiscard]] inline uint64_t load_tail(std::string_view text, size_t from) {
+    const size_t left = text.size() - from;
+    const uint64_t behind = ~uint64_t{0} << 8 * left;
+    if (text.size() >= sizeof(uint64_t)) [[likely]] {
+        return load_eight(text.data() + text.size() - 8) >> (64 - 8 * left) | behind;
+    }
+    uint64_t eight = 0;
+    for (size_t i = text.size(); i > from; --i) {
+        eight = eight << 8 | static_cast<unsigned char>(text[i - 1]);
+    }
+    return eight | behind;
+}
+
+// Calls `take` with the offset of each blank from `from` on, in order. Returns whether a control
+// character stands there, too. Eight bytes at a time, each once.
+template <class Take>
+[[nodiscard]] inline bool each_blank(std::string_view text, size_t from, Take take) {
+    uint64_t controls = 0;
+    const auto look = [&](uint64_t eight) {
+        controls |= controls_of(eight);
+        for (uint64_t blanks = blanks_of(eight); blanks != 0; blanks &= blanks - 1) {
+            take(from + static_cast<size_t>(std::countr_zero(blanks)) / 8);
+        }
+    };
+    for (; text.size() - from >= sizeof(uint64_t); from += sizeof(uint64_t)) {
+        look(load_eight(text.data() + from));
+    }
+    if (from < text.size()) look(load_tail(text, from));
+    return (controls & highs) != 0;
+}
+
 // Offset of the first special byte at or behind `from`; the size when there is none. Eight bytes
 // at a time: a key is some 20 to 60 bytes long.
 [[nodiscard]] inline size_t find_special(std::string_view text, size_t from) {
     while (text.size() - from >= sizeof(uint64_t)) {
-        uint64_t eight = 0;
-        std::memcpy(&eight, text.data() + from, sizeof eight);
-        const size_t found = first_special(eight);
+        const size_t found = first_special(load_eight(text.data() + from));
         from += found;
-        if (found < sizeof eight) return from;
+        if (found < sizeof(uint64_t)) return from;
     }
     while (from < text.size() && !is_special(text[from])) {
         from += 1;
@@ -82,6 +132,9 @@ class Words {
         }
         return {line_.data() + begin, at_ - begin};
     }
+
+    // How much of the line has been read: to behind the word that was the last.
+    [[nodiscard]] size_t position() const { return at_; }
 
     [[nodiscard]] bool has_break() const { return has_break_; }
 

@@ -39,6 +39,42 @@ TEST_CASE("a get counts all of its keys and keeps the first ones") {
     CHECK(parser.frame().keys[7].offset == 18);
 }
 
+// Of up to nine letters of these, behind a line's beginning of any place among eight bytes.
+TEST_CASE("keys and blanks are told apart wherever they lie") {
+    const std::string letters = {' ', 'k', '\t'};
+    for (size_t number = 0; number < 19'683; ++number) {
+        std::string rest;
+        for (size_t left = number, i = 0; i < 9; ++i, left /= 3)
+            rest += letters[left % 3];
+        std::string keys;
+        bool is_canonical = rest.back() != ' ';
+        uint32_t count = 0;
+        for (size_t i = 0; i < rest.size(); ++i) {
+            if (rest[i] == ' ') {
+                is_canonical = is_canonical && i > 0 && rest[i - 1] != ' ';
+                continue;
+            }
+            if (i == 0 || rest[i - 1] == ' ') {
+                keys += count > 0 ? "," : "";
+                count += 1;
+            }
+            keys += rest[i];
+        }
+        const std::string line = (number % 2 == 0 ? "get " : "gats 0 ") + rest + "\r\n";
+        RequestLimits limits;
+        RequestParser parser(limits);
+        const bool is_right = parser.feed(line).status == ParseStatus::Complete &&
+                              parser.frame().key_count == count &&
+                              (count == 0 || parser.frame().is_canonical == is_canonical);
+        const std::string told = number % 2 == 0 ? "get(" + keys + ")" : "gats(" + keys + ")@0";
+        if (!is_right || (number % 64 < 2 && count > 0 && story_of(line) != told)) {
+            CAPTURE(line);
+            CHECK(is_right);
+            CHECK(story_of(line) == told);
+        }
+    }
+}
+
 TEST_CASE("a get without a key is an error") {
     CHECK(story_of("get\r\n") == "ERROR");
     CHECK(story_of("get    \r\n") == "ERROR");

@@ -1,7 +1,10 @@
 #include "src/memcached/words.h"
 
+#include "tests/guard_page.h"
+
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -37,6 +40,48 @@ TEST_CASE("the first special byte is found wherever it is and whatever stands ar
             }
         }
     }
+}
+
+TEST_CASE("each blank is found, and whether a control character is there, whatever stands around") {
+    using Places = std::vector<size_t>;
+    const std::string tricky = {
+        '\0', '\x01', '\x1F', ' ', '!', '~', '\x7F', '\x80', '\x9F', '\xA0', '\xFF'};
+    ringmain::test::GuardedPieces guarded(32);
+    for (size_t size = 1; size <= 18; ++size) {
+        for (size_t at = 0; at < size; ++at) {
+            for (const char byte : tricky) {
+                for (const char behind : tricky) {
+                    std::string text(size, 'k');
+                    text[at] = byte;
+                    if (at + 1 < size) text[at + 1] = behind;
+                    const std::string_view placed = guarded.place(text);
+                    for (size_t from = 0; from <= size; ++from) {
+                        Places expected;
+                        bool has_control = false;
+                        for (size_t i = from; i < size; ++i) {
+                            if (text[i] == ' ') expected.push_back(i);
+                            has_control = has_control || static_cast<unsigned char>(text[i]) < ' ';
+                        }
+                        Places found;
+                        const bool is_broken =
+                            each_blank(placed, from, [&](size_t place) { found.push_back(place); });
+                        if (found != expected || is_broken != has_control) {
+                            CAPTURE(text);
+                            CAPTURE(from);
+                            CHECK(found == expected);
+                            CHECK(is_broken == has_control);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    size_t count = 0;
+    CHECK_FALSE(each_blank(std::string(100, ' '), 3, [&](size_t place) {
+        CHECK(place == 3 + count);
+        count += 1;
+    }));
+    CHECK(count == 97);
 }
 
 TEST_CASE("words are parted by blanks only, and what may end a line is remembered") {
