@@ -99,8 +99,9 @@ void note(const Proxy& proxy, Request& request, std::string_view key) {
 void keep_keys(Proxy& proxy, Join& join, const RequestFrame& frame, const Bytes& bytes) {
     const std::vector<ByteRange>& keys = proxy.scratch().key_ranges;
     OpenBlock* open = &proxy.beginnings();
-    for (const ByteRange key : keys) {
-        join.key_sizes.push_back(static_cast<uint16_t>(key.size));
+    join.key_sizes.resize(keys.size());
+    for (size_t i = 0; i < keys.size(); ++i) {
+        join.key_sizes[i] = static_cast<uint16_t>(keys[i].size);
     }
     const uint32_t begin = keys.front().offset;
     bool kept = true;
@@ -149,12 +150,13 @@ bool is_long_gat(const RequestFrame& frame, const Bytes& bytes) {
 void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const Bytes& bytes) {
     Scratch& scratch = proxy.scratch();
     memcached::keys_of(frame, bytes, scratch.text, scratch.key_ranges);
-    scratch.servers.clear();
+    const size_t key_count = scratch.key_ranges.size();
+    scratch.servers.resize(key_count);
     ChainPlace place;
-    for (const ByteRange key : scratch.key_ranges) {
-        const std::string_view view = bytes.view(key, scratch.text, place);
-        scratch.servers.push_back(
-            static_cast<uint16_t>(client.pool->server_of(view, proxy.now(), proxy.prng())));
+    for (size_t i = 0; i < key_count; ++i) {
+        const std::string_view key = bytes.view(scratch.key_ranges[i], scratch.text, place);
+        scratch.servers[i] =
+            static_cast<uint16_t>(client.pool->server_of(key, proxy.now(), proxy.prng()));
     }
     if (!choose_connections(proxy, client, bytes.size())) return;
     if (is_long_gat(frame, bytes)) keep_lines_short(frame, scratch);
@@ -165,9 +167,9 @@ void split(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const By
     Join& join = *request->join;
     keep_keys(proxy, join, frame, bytes);
     order_keys(join, scratch);
-    scratch.grouped_keys.clear();
-    for (const uint32_t key : scratch.key_order) {
-        scratch.grouped_keys.push_back(scratch.key_ranges[key]);
+    scratch.grouped_keys.resize(key_count);
+    for (size_t i = 0; i < key_count; ++i) {
+        scratch.grouped_keys[i] = scratch.key_ranges[scratch.key_order[i]];
     }
     const ByteRange* keys = scratch.grouped_keys.data();
     for (size_t i = 0; i < join.fragments.size(); ++i) {

@@ -487,12 +487,13 @@ bool Proxy::join_responses(Request& request) {
         const std::string_view text =
             Bytes(join.keys).view({0, static_cast<uint32_t>(join.keys.size())}, scratch_.text);
         std::vector<std::string_view>& keys = scratch_.key_views;
-        keys.clear();
+        keys.resize(join.key_sizes.size());
         size_t at = 0;
-        for (const uint16_t size : join.key_sizes) {
-            keys.push_back(text.substr(at, size));
-            at += size + 1;
+        for (size_t i = 0; i < keys.size(); ++i) {
+            keys[i] = {text.data() + at, join.key_sizes[i]};
+            at += join.key_sizes[i] + 1U;
         }
+        RM_ASSERT(at <= text.size() + 1);
         if (request.verb == memcached::Verb::Stats) {
             return request.response.append_copy(
                 join_stats(*this, request.stats_kind, {.responses = responses, .names = keys}),

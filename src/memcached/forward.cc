@@ -29,6 +29,9 @@ class LineWriter {
         put(text);
     }
 
+    // Words with a blank before each.
+    void add(std::string_view text) { put(text); }
+
     [[nodiscard]] bool end() {
         put("\r\n");
         flush();
@@ -263,9 +266,17 @@ bool write_fragment(const RequestFrame& frame,
     if (is_get_and_touch(frame.verb)) {
         line.word(canonical_time(bytes.view(frame.argument, scratch)));
     }
+    // Keys that stand side by side are taken over in one piece, each with the blank before it.
+    constexpr uint32_t piece_size_max = 4096;  // bounds what is put together when it crosses blocks
     ChainPlace place;
-    for (const ByteRange key : keys) {
-        line.word(bytes.view(key, scratch, place));
+    for (size_t i = 0; i < keys.size();) {
+        const uint32_t begin = keys[i].offset - 1;
+        uint32_t end = keys[i].end();
+        for (i += 1; i < keys.size() && keys[i].offset == end + 1; ++i) {
+            if (end - begin >= piece_size_max) break;
+            end = keys[i].end();
+        }
+        line.add(bytes.view({begin, end - begin}, scratch, place));
     }
     return line.end();
 }

@@ -237,6 +237,33 @@ TEST_CASE("a fragment asks for its own keys only") {
     CHECK(fragment({keys[1]}) == "gats 7 bb\r\n");
 }
 
+TEST_CASE("keys that stand side by side are taken over in pieces of any size") {
+    Arena arena(2048);
+    std::string bytes = "get  first";
+    for (int i = 0; i < 200; ++i)
+        bytes += (i % 9 == 8 ? "  " : " ") + std::string(static_cast<size_t>(i + 1), 'k');
+    bytes += "\r\n";
+    const RequestFrame frame = request_of(bytes);
+    for (const size_t piece_size : {size_t{11}, size_t{700}, size_t{block_size}}) {
+        const Chain source = arena.spread(bytes, piece_size);
+        std::string scratch;
+        std::vector<ByteRange> keys;
+        keys_of(frame, Bytes(source), scratch, keys);
+        for (const size_t left_out : {size_t{1}, size_t{2}, size_t{50}, size_t{1000}}) {
+            std::vector<ByteRange> own;
+            std::string expected = "get";
+            for (size_t i = 0; i < keys.size(); ++i) {
+                if (i % left_out == 1) continue;
+                own.push_back(keys[i]);
+                expected += " " + bytes.substr(keys[i].offset, keys[i].size);
+            }
+            Chain target(arena.pool);
+            REQUIRE(write_fragment(frame, Bytes(source), own, target));
+            CHECK(target.to_string() == expected + "\r\n");
+        }
+    }
+}
+
 TEST_CASE("a fragment of many long keys is whole") {
     Arena arena(16);
     std::string bytes = "get";
