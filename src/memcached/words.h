@@ -60,12 +60,22 @@ static_assert(std::endian::native == std::endian::little);  // the first byte is
     return eight;
 }
 
+// Short texts of which both are at hand; memcmp() is a call.
+[[nodiscard]] inline bool is_same(const char* a, const char* b, size_t size) {
+    constexpr size_t step = sizeof(uint64_t);
+    if (size < step) return std::memcmp(a, b, size) == 0;
+    for (size_t at = 0; at + step < size; at += step) {
+        if (load_eight(a + at) != load_eight(b + at)) return false;
+    }
+    return load_eight(a + size - step) == load_eight(b + size - step);
+}
+
 // From `from` on, where fewer than eight bytes are left; 0xFF stands behind them.
 [[nodiscard]] inline uint64_t load_tail(std::string_view text, size_t from) {
     const size_t left = text.size() - from;
     const uint64_t behind = ~uint64_t{0} << 8 * left;
     if (text.size() >= sizeof(uint64_t)) [[likely]] {
-        return load_eight(text.data() + text.size() - 8) >> (64 - 8 * left) | behind;
+        return load_eight(text.data() + text.size() - sizeof(uint64_t)) >> (64 - 8 * left) | behind;
     }
     uint64_t eight = 0;
     for (size_t i = text.size(); i > from; --i) {

@@ -114,6 +114,48 @@ TEST_CASE("a key that is the beginning of another is not taken for it") {
           value("a", "1") + end);
 }
 
+TEST_CASE("values that stand side by side are joined as others are, in one block or over several") {
+    std::vector<std::string> names;
+    for (int i = 0; i < 60; ++i)
+        names.push_back(std::to_string(i) + "-of-sixty");
+    for (const size_t size : {0U, 1U, 20U, 300U}) {
+        CAPTURE(size);
+        Join join = {.keys = {}, .owners = {}, .responses = {"", "", ""}};
+        std::string expected;
+        for (size_t i = 0; i < names.size(); ++i) {
+            join.keys.emplace_back(names[i]);
+            join.owners.push_back(i < 20 || i > 50 ? 0 : static_cast<uint16_t>(1 + i % 7 % 2));
+            if (i % 11 == 5) continue;  // a miss
+            const std::string one = value(names[i], std::string(size, 'v'));
+            expected += one;
+            join.responses[join.owners.back()] += one;
+        }
+        for (std::string& response : join.responses)
+            response += end;
+        for (const size_t piece_size : {size_t{block_size}, size_t{97}, size_t{1000}})
+            CHECK(joined(join, piece_size) == expected + end);
+    }
+}
+
+TEST_CASE("of values that stand side by side a large piece is shared") {
+    Arena arena(4);
+    std::string response;
+    std::vector<std::string_view> keys;
+    for (int i = 0; i < 30; ++i) {
+        keys.emplace_back("k");
+        response += value("k", std::string(100, 'x'));
+    }
+    const Chain source = arena.spread(response + end, block_size);
+    const Chain* response_of = &source;
+    const std::vector<uint16_t> owners(keys.size(), 0);
+    OpenBlock open(arena.pool);
+    Chain target(arena.pool);
+    REQUIRE(join_values(keys, owners, {&response_of, 1}, target, &open));
+    CHECK(target.to_string() == response + end);
+    CHECK(target.front().block == source.front().block);
+    CHECK(target.front().size == response.size());
+}
+
 TEST_CASE("large values are shared") {
     const std::string a = value("a", std::string(50000, 'x'));
     const std::string b = value("b", std::string(3000, 'y'));
