@@ -101,8 +101,9 @@ bool fits_join(ResponsePolicy policy,
         case ResponsePolicy::Script:
             return true;
         case ResponsePolicy::PerKey:
+            // Anything but strings and nulls answers some other command.
             return frame.type == '*' && !frame.is_null && frame.number == fragment.keys &&
-                   resp::is_array_of_values(bytes);
+                   frame.only_strings;
         case ResponsePolicy::AggSum:
             return frame.type == ':' && frame.number >= 0 && frame.number <= fragment.keys;
         case ResponsePolicy::AllSucceeded:

@@ -15,7 +15,6 @@ namespace {
 
 struct Element {
     uint64_t size = 0;  // 0: there is none
-    char type = '$';
     bool is_null = false;
 };
 
@@ -49,7 +48,7 @@ Element next_element(const Cursor& cursor) {
     if (usual.size > 0) return usual;
     const std::optional<ResponseFrame> value = next_value(cursor);
     if (!value.has_value()) return {};
-    return {.size = value->size, .type = value->type, .is_null = value->is_null};
+    return {.size = value->size, .is_null = value->is_null};
 }
 
 // Whether each fragment's array has as many elements as it was asked for keys.
@@ -107,18 +106,6 @@ bool write_fragment(const Split& split,
         const uint64_t end = end_of(next * split.step);
         cursor.skip(begin - cursor.position());
         if (!cursor.append_to(target, end - begin, open, Sharing::Sparing)) return false;
-    }
-    return true;
-}
-
-bool is_array_of_values(const Bytes& response) {
-    Cursor cursor(response);
-    const std::optional<uint64_t> count = read_header(cursor, '*');
-    if (!count.has_value()) return false;
-    for (uint64_t i = 0; i < *count; ++i) {
-        const Element element = next_element(cursor);
-        if (element.size == 0 || (element.type != '$' && element.type != '_')) return false;
-        cursor.skip(element.size);
     }
     return true;
 }

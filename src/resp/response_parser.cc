@@ -141,6 +141,9 @@ size_t ResponseParser::take_elements(std::string_view bytes) {
         bool is_null = false;
         const char* rest = read_value(at, end, &number, &is_null);
         if (rest == nullptr) break;
+        if (*at != '$') [[unlikely]] {
+            frame_.only_strings = false;
+        }
         values_missing_ -= 1;
         at = rest;
     }
@@ -154,7 +157,11 @@ size_t ResponseParser::take_header(std::string_view bytes) {
     // Only an attribute may stand before the response proper, and all its values are counted off
     // by then: one value is missing, and it has no type yet.
     outermost_ = values_missing_ == 1 && frame_.type == 0 && type_ != '|';
-    if (outermost_) frame_.type = type_;
+    if (outermost_) {
+        frame_.type = type_;
+    } else if (type_ != '$' && type_ != '_') {
+        frame_.only_strings = false;
+    }
 
     const bool is_old = version_ == Version::Resp2;
     if (is_one_of(is_old ? old_text_types : text_types, type_)) {

@@ -35,10 +35,6 @@ struct Split {
                                   Chain& target,
                                   OpenBlock* open);
 
-// Whether a fragment's response to MGET, whole and well-formed, holds nothing but bulk strings and
-// nulls: anything else answers some other command.
-[[nodiscard]] bool is_array_of_values(const Bytes& response);
-
 enum class JoinStatus : uint8_t {
     Joined,
     WrongShape,  // some response is not what was asked for: nothing was appended

@@ -35,6 +35,8 @@ struct ResponseFrame {
     // Value of ':'; length of '$', '!', '='; element count of '*', '~', '>', pairs of '%'. A null's
     // is -1, any other type's 0.
     int64_t number = 0;
+    // Of '*': its elements are bulk strings and nulls, and there is no attribute.
+    bool only_strings = true;
 };
 
 class ResponseParser {

@@ -128,6 +128,25 @@ TEST_CASE("arrays are joined in the order of the keys") {
     }
 }
 
+TEST_CASE("elements that stand side by side are joined as others are") {
+    std::string texts[2] = {"*30\r\n", "*30\r\n"};
+    std::string expected = "*60\r\n";
+    std::vector<uint16_t> owners;
+    for (size_t i = 0; i < 60; ++i) {
+        owners.push_back(i < 20 || i >= 50 ? 0 : 1);
+        std::string element;
+        write_bulk(element, std::string(i * 7, 'x'));
+        if (i % 8 == 3) element = "$-1\r\n";
+        if (i % 8 == 6) element = "*1\r\n:7\r\n";
+        texts[owners.back()] += element;
+        expected += element;
+    }
+    for (const size_t piece_size : {size_t{3}, size_t{100}, size_t{2500}, size_t{block_size}}) {
+        CAPTURE(piece_size);
+        CHECK(Responses({texts[0], texts[1]}, piece_size).joined(owners) == expected);
+    }
+}
+
 TEST_CASE("nulls are written in the client's version") {
     CHECK(Responses({"*2\r\n$-1\r\n_\r\n"}).joined({0, 0}) == "*2\r\n$-1\r\n$-1\r\n");
     CHECK(Responses({"*2\r\n$-1\r\n_\r\n"}).joined({0, 0}, Version::Resp3) == "*2\r\n_\r\n_\r\n");

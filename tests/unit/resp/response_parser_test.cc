@@ -60,6 +60,48 @@ TEST_CASE("aggregates of any kind are one response with their elements") {
     CHECK(response_events("*2\r\n*2\r\n:1\r\n*1\r\n_\r\n%1\r\n~0\r\n,1.5\r\n") == "<*2 of 33>");
 }
 
+TEST_CASE("whether an array has strings and nulls only is known of any cut of it") {
+    const auto has_only_strings = [](std::string_view bytes) {
+        ResponseParser whole;
+        REQUIRE(whole.feed(bytes).status == ParseStatus::Complete);
+        test::for_each_split(bytes, [&](std::string_view head, std::string_view tail) {
+            CAPTURE(head);
+            ResponseParser parser;
+            // The one before leaves nothing behind.
+            REQUIRE(parser.feed("*1\r\n:1\r\n").status == ParseStatus::Complete);
+            CHECK_FALSE(parser.frame().only_strings);
+            parser.next();
+            if (parser.feed(head).status != ParseStatus::Complete) {
+                CHECK(parser.feed(tail).status == ParseStatus::Complete);
+            }
+            CHECK(parser.frame().only_strings == whole.frame().only_strings);
+        });
+        return whole.frame().only_strings;
+    };
+    CHECK(has_only_strings("*0\r\n"));
+    CHECK(has_only_strings("*4\r\n$1\r\na\r\n$-1\r\n_\r\n$0\r\n\r\n"));
+    for (const char* other : {":1\r\n",
+                              "+x\r\n",
+                              "-ERR\r\n",
+                              "*-1\r\n",
+                              "*0\r\n",
+                              "*1\r\n$1\r\na\r\n",
+                              "=5\r\ntxt:a\r\n",
+                              "!1\r\na\r\n",
+                              "#t\r\n",
+                              ",1\r\n",
+                              "(1\r\n",
+                              "%0\r\n",
+                              "|0\r\n$1\r\na\r\n"}) {
+        CAPTURE(other);
+        CHECK_FALSE(has_only_strings(std::string("*1\r\n") + other));
+        CHECK_FALSE(has_only_strings(std::string("*2\r\n$1\r\na\r\n") + other));
+        CHECK_FALSE(has_only_strings(std::string("*2\r\n") + other + "$1\r\na\r\n"));
+    }
+    CHECK_FALSE(has_only_strings("|1\r\n+ttl\r\n:3600\r\n*1\r\n$1\r\nx\r\n"));
+    CHECK_FALSE(has_only_strings("|0\r\n*1\r\n$1\r\nx\r\n"));
+}
+
 TEST_CASE("scalars of RESP3") {
     CHECK(response_events("#t\r\n#f\r\n") == "<#0 of 4><#0 of 4>");
     for (const char* number :
