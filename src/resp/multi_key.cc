@@ -95,17 +95,23 @@ bool write_fragment(const Split& split,
     Cursor cursor(*split.bytes);
     // Where the argument behind `index` starts, its header included.
     const auto end_of = [&split](size_t index) {
-        return uint64_t{split.arguments[index].end()} + wire::line_end_size;
+        return split.arguments[index].end() + uint32_t{wire::line_end_size};
     };
     for (size_t i = 0; i < keys.size();) {
-        const uint64_t begin = end_of(size_t{keys[i]} * split.step);
+        const uint32_t begin = end_of(size_t{keys[i]} * split.step);
         size_t next = size_t{keys[i]} + 1;
         for (i += 1; i < keys.size() && keys[i] == next; ++i) {
             next += 1;
         }
-        const uint64_t end = end_of(next * split.step);
+        const uint32_t size = end_of(next * split.step) - begin;
+        if (split.bytes->is_contiguous()) {
+            const bool is_kept =
+                split.bytes->append_to(target, {begin, size}, open, Sharing::Sparing);
+            if (!is_kept) return false;
+            continue;
+        }
         cursor.skip(begin - cursor.position());
-        if (!cursor.append_to(target, end - begin, open, Sharing::Sparing)) return false;
+        if (!cursor.append_to(target, size, open, Sharing::Sparing)) return false;
     }
     return true;
 }
