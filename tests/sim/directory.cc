@@ -36,6 +36,7 @@ void Directory::change(const std::vector<bool>& live, Instant now) {
         if (before.empty() || !before[i]) returned_at_[i] = now;
         if (slow_start.ns > 0 && now - returned_at_[i] <= slow_start) age.returned |= Set{1} << i;
     }
+    age.perhaps = perhaps_in(age);
     ages_.push_back(std::move(age));
 }
 
@@ -44,6 +45,20 @@ void Directory::change_pools(std::vector<const config::Pool*> pools, Instant now
     age.since = now;
     age.pools = std::move(pools);
     ages_.push_back(std::move(age));
+}
+
+void Directory::divide(bool is_divided, Instant now) {
+    if (is_divided == is_divided_) return;
+    is_divided_ = is_divided;
+    Age age = ages_.back();
+    age.since = now;
+    age.perhaps = perhaps_in(age);
+    ages_.push_back(std::move(age));
+}
+
+Directory::Set Directory::perhaps_in(const Age& age) const {
+    const Set all = (Set{1} << age.live.size()) - 1;
+    return is_divided_ ? all & ~age.in : 0;
 }
 
 bool Directory::is_shifting(Instant now) const {
@@ -91,10 +106,10 @@ const std::vector<uint32_t>& Directory::servers_of(std::string_view key, Instant
 
 void Directory::add_of(const Age& age, const config::Pool& pool, std::string_view key) {
     const Set configured = servers_in(pool);
-    const Set returned = age.returned & configured;
+    const Set returned = (age.returned | age.perhaps) & configured;
     // All subsets of `returned`, from all of it down to none.
     for (Set out = returned;; out = (out - 1) & returned) {
-        const Set in = age.in & configured & ~out;
+        const Set in = (age.in | age.perhaps) & configured & ~out;
         if (is_random()) {
             for (uint32_t i = 0; i < age.live.size(); ++i) {
                 if ((in >> i & 1) != 0) add(i);

@@ -33,6 +33,9 @@ class Directory {
     // From now on keys are placed by these, each of which is some worker's. They outlive this.
     void change_pools(std::vector<const config::Pool*> pools, Instant now);
 
+    // Divided: which servers are in, workers of different configurations know for themselves.
+    void divide(bool is_divided, Instant now);
+
     // Keys are on their way to servers that came back.
     [[nodiscard]] bool is_shifting(Instant now) const;
 
@@ -70,6 +73,7 @@ class Directory {
         std::vector<bool> live;
         Set in = 0;
         Set returned = 0;  // lately
+        Set perhaps = 0;   // in for some worker
         std::vector<const config::Pool*> pools;
     };
 
@@ -78,12 +82,14 @@ class Directory {
         std::vector<uint32_t> numbers;  // by place in the configuration
     };
 
+    [[nodiscard]] Set perhaps_in(const Age& age) const;
     [[nodiscard]] static Set servers_in(const config::Pool& pool);
     [[nodiscard]] const Placed& placed(const config::Pool& pool, Set in);
     void add_of(const Age& age, const config::Pool& pool, std::string_view key);
     void add(uint32_t server);
 
     const config::Pool* pool_;
+    bool is_divided_ = false;
     std::vector<Age> ages_;
     std::vector<Instant> returned_at_;  // by server
     std::map<std::pair<const config::Pool*, Set>, Placed> placements_;

@@ -131,8 +131,8 @@ void World::batch(Worker& worker) {
     end_batch(worker);
     collect(worker);
     if (worker.loop->proxy().take_announcement()) {
-        for (Worker& other : workers_) {
-            other.is_woken = &other != &worker || other.is_woken;
+        for (Worker& each : workers_) {
+            each.is_woken = true;  // this one, too: it follows in its next batch
         }
     }
     for (const std::string& notice : worker.loop->notices()) {
@@ -154,7 +154,9 @@ void World::begin_batch(Worker& worker) {
     const uint32_t index = index_of(worker);
     worker.has_unsent = std::ranges::any_of(links_, [index](const auto& link) {
         if (link->worker != index || link->channel->server == nullptr) return false;
-        return !link->channel->sending.empty() || link->channel->server->has_sendable();
+        // What is held back (core/pairing.h) is no longer to be sent, and not sent.
+        const core::ServerConn& conn = *link->channel->server;
+        return !link->channel->sending.empty() || conn.has_sendable() || conn.pairing.holds();
     });
     worker.is_woken = false;
 }
@@ -273,6 +275,15 @@ void World::adopt(Worker& worker) {
 
 // By which configurations keys are placed now.
 void World::note_configs() {
+    // Configurations that ask for other databases, or as other users, judge servers for themselves.
+    const bool judge_alone = scenario_.selects || scenario_.changes_auth;
+    const bool is_divided =
+        judge_alone && std::ranges::any_of(workers_, [this](const auto& worker) {
+            return worker.config != workers_[0].config;
+        });
+    for (Realm& realm : realms_) {
+        realm.truth.directory.divide(is_divided, now_);
+    }
     if (!scenario_.moves_servers) return;
     for (Realm& realm : realms_) {
         std::vector<const config::Pool*> pools;
