@@ -26,9 +26,9 @@ constexpr Text of_server[] = {
     {"answered a probe with '", Loading | WrongShape},
     {"did not accept the connection within ", Vanish | Slow},
     {"accepted the connection but did not answer within ", Vanish | Slow},
-    {"did not answer within ", Slow | Vanish},
+    {"did not answer within ", Slow | Vanish | LeavesOut},
     {"has not answered when the command's time was up", Slow | Vanish},
-    {"has not answered for ", Slow | Vanish},
+    {"has not answered for ", Slow | Vanish | LeavesOut},
     {"has been giving an answer for ", Slow | Vanish},
     {"has taken no more of a request for ", Slow | Vanish},
     {"has sent less than 1024 bytes of a response for ", Slow | Vanish},
@@ -39,8 +39,9 @@ constexpr Text of_server[] = {
     // A refusal, behind which it closed before it had the rest of the request.
     {"sent bytes that nobody asked for: \"S", Loading | Unasked | Malformed | Push},
     {"sent bytes that nobody asked for", Unasked | Malformed | Push | Old},
-    {"sent a response that does not fit the request", WrongKey | WrongShape | Malformed},
-    {"sent a value for a key that was not asked for", WrongKey | Malformed},
+    {"sent a response that does not fit the request",
+     WrongKey | WrongShape | Malformed | LeavesOut},
+    {"sent a value for a key that was not asked for", WrongKey | Malformed | LeavesOut},
     {"sent a push message that nobody subscribed to", Push},
     {"did not confirm the subscription within ", Any | Remade},
     {"has not answered on its subscription connection for ", Slow | Vanish},
@@ -74,12 +75,13 @@ constexpr Text of_proxy[] = {
     {"servers came or went meanwhile; try again", Moved},
     {"a command that waits on its server was ended: a key of it may live on another", Moved},
     {"a key of it may live on another server now", Moved},  // and what was watched there is lost
-    {"the servers' answers do not fit the request", WrongShape},
+    {"the servers' answers do not fit the request", WrongShape | LeavesOut},
     {"the connection that watched the source is lost", Any | Moved},
     {"another client removed or renamed the source meanwhile", Contended},
     {"another client changed the source meanwhile", Contended},
     {"other clients changed the source ", Contended},
-    {"the servers' responses to the parts do not fit the request", WrongKey | WrongShape},
+    {"the servers' responses to the parts do not fit the request",
+     WrongKey | WrongShape | LeavesOut},
 };
 
 constexpr Text of_servers_themselves[] = {

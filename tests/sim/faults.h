@@ -26,6 +26,7 @@ enum Fault : uint32_t {
     NoResp3 = 1U << 11,        // HELLO is unknown
     Loading = 1U << 12,        // an error in the server's own words
     Empty = 1U << 13,          // comes back without its data, or with old data
+    LeavesOut = 1U << 14,      // a response is left out: those that follow are to others' commands
     // Of the whole process:
     Scarce = 1U << 16,     // hardly any buffer memory
     Narrow = 1U << 17,     // servers' queues are short, or databases few

@@ -40,6 +40,13 @@ struct Link {
     bool is_told = false;  // what is arriving has its answer, and is to be swallowed
     bool is_greeted = false;
     bool is_half = false;  // the server knows that the proxy says nothing more
+    // An answer is missing since then: those that follow are to others' requests (gaps.cc).
+    Instant gap_since = Instant::never();
+    Instant gap_until = {};  // until then nobody need notice
+    uint32_t gap_batch = 0;  // the last one until then: what is queued later does not leave
+    bool holds = false;      // the proxy waits for all answers
+    Instant held_since = {};
+    Instant held_until = {};  // and does not for so long after the last time
     test::Session session;
     uint64_t requests = 0;
     std::map<uint64_t, Tag> last_writes;  // by client

@@ -11,13 +11,28 @@ namespace ringmain::sim {
 
 namespace {
 
-constexpr std::array<std::string_view, mishap_count> names = {
-    "stands still",     "crawls",        "dies",          "dies and loses its data",
-    "vanishes",         "closes all",    "resets one",    "cuts an answer",
-    "swallows answers", "says nonsense", "answers askew", "gives another's value",
-    "talks unasked",    "pushes",        "is loading",    "refuses the password",
-    "knows no RESP3",   "greets",        "is delayed",    "a worker stops",
-    "the machine stops"};
+constexpr std::array<std::string_view, mishap_count> names = {"stands still",
+                                                              "crawls",
+                                                              "dies",
+                                                              "dies and loses its data",
+                                                              "vanishes",
+                                                              "closes all",
+                                                              "resets one",
+                                                              "cuts an answer",
+                                                              "swallows answers",
+                                                              "says nonsense",
+                                                              "answers askew",
+                                                              "gives another's value",
+                                                              "talks unasked",
+                                                              "pushes",
+                                                              "is loading",
+                                                              "refuses the password",
+                                                              "knows no RESP3",
+                                                              "greets",
+                                                              "is delayed",
+                                                              "a worker stops",
+                                                              "the machine stops",
+                                                              "leaves an answer out"};
 
 // A request is late, and one that was asked on another connection after that (core/silence.h); then
 // others come.
@@ -79,6 +94,7 @@ void World::cause(Mishap mishap) {
         case Mishap::WrongPassword:
         case Mishap::NoResp3:
         case Mishap::Greeting:
+        case Mishap::LeaveOut:
             break;
     }
     if (!Scenario::may_happen(mishap, pool)) return;
@@ -147,6 +163,9 @@ void World::cause_at_server(Mishap mishap, Server& server, Duration span) {
             break;
         case Mishap::SwallowAnswer:
             server.swallows = true;
+            break;
+        case Mishap::LeaveOut:
+            server.leaves_out = true;
             break;
         case Mishap::Malformed:
             server.lies_malformed = true;

@@ -451,6 +451,7 @@ void World::collect(Worker& worker) {
             link->is_lost = channel.server->state == core::ServerConn::State::Closed;
         }
     }
+    if (scenario_.forgets) follow_gaps(worker);
 }
 
 // Whose the connection is.

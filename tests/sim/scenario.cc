@@ -104,6 +104,23 @@ Scenario::Scenario(uint64_t seed) {
     if (chance(prng, 30)) bounds.client_answers = 1 + prng.below(200);
     if (chance(prng, 50))
         pairing = Duration::micros(100 + static_cast<int64_t>(prng.below(20'000)));
+    forgets = !calm && pool().timeout_ms > 0 && chance(prng, 12);
+    if (forgets) draw_forgetful();
+}
+
+// Somebody has always asked something: else what is missing shows by itself. A value that is
+// carried would be that of another key.
+void Scenario::draw_forgetful() {
+    weights[static_cast<size_t>(Mishap::LeaveOut)] = 20 + weight_sum;
+    weight_sum += weight_sum + 20;
+    mishap_every = std::max(mishap_every, Duration::millis(30));
+    think = std::min(think, Duration::millis(2));
+    pairing = std::min(pairing, Duration::millis(20));
+    requests *= 2;
+    carries = false;
+    for (config::Pool& each : config.pools) {
+        each.cross_server_writes = config::CrossServerWrites::Refuse;
+    }
 }
 
 void Scenario::draw_pool(Prng& prng) {
@@ -163,10 +180,11 @@ void Scenario::draw_pool(Prng& prng) {
 
 void Scenario::draw_mishaps(Prng& prng) {
     mishap_every = Duration::millis(one_of<int64_t>(prng, {3, 10, 30, 100}));
-    for (uint32_t& weight : weights) {
-        weight = chance(prng, 45) ? 1 + static_cast<uint32_t>(prng.below(10)) : 0;
+    constexpr size_t drawn = static_cast<size_t>(Mishap::LeaveOut);
+    for (size_t i = 0; i < drawn; ++i) {
+        weights[i] = chance(prng, 45) ? 1 + static_cast<uint32_t>(prng.below(10)) : 0;
     }
-    for (size_t i = 0; i < mishap_count; ++i) {
+    for (size_t i = 0; i < drawn; ++i) {
         if (!may_happen(static_cast<Mishap>(i), pool())) weights[i] = 0;
         // Few have a password.
         if (weights[i] > 0 && static_cast<Mishap>(i) == Mishap::Greeting) weights[i] += 20;
@@ -176,7 +194,7 @@ void Scenario::draw_mishaps(Prng& prng) {
 
 bool Scenario::may_happen(Mishap mishap, const config::Pool& pool) {
     const bool is_redis = pool.protocol == config::Protocol::Redis;
-    if (mishap == Mishap::SwallowAnswer) return pool.timeout_ms > 0;
+    if (mishap == Mishap::SwallowAnswer || mishap == Mishap::LeaveOut) return pool.timeout_ms > 0;
     // Where there is no prelude it cannot be told from an answer.
     const bool needs_prelude = mishap == Mishap::WrongPassword || mishap == Mishap::Greeting;
     if (needs_prelude) return is_redis && !pool.redis_auth.empty();
@@ -218,6 +236,9 @@ std::string Scenario::text() const {
     if (has_old) text += " has_old";
     if (has_large) text += " has_large";
     if (has_silent) text += " has_silent";
+    if (forgets) {
+        text += " forgets" + number("pairing_us", static_cast<uint64_t>(pairing.ns / 1000));
+    }
     text += number("output_limit", options.client_output_limit) +
             number("stream", options.stream_threshold);
     text += number("reload_every", static_cast<uint64_t>(reload_every.to_millis()));

@@ -40,9 +40,10 @@ enum class Mishap : uint8_t {
     Delay,          // one connection's bytes are late
     PauseWorker,
     PauseAll,  // the machine stands still
+    LeaveOut,  // a request is done and never answered: what follows answers others'
 };
 
-inline constexpr size_t mishap_count = 21;
+inline constexpr size_t mishap_count = 22;
 
 struct Scenario {
     explicit Scenario(uint64_t seed);
@@ -78,6 +79,7 @@ struct Scenario {
     bool carries = false;        // and for writes over several servers
     bool has_old = false;        // servers, of which some do not take `ms`
     bool has_silent = false;     // servers, which stand still for several timeouts
+    bool forgets = false;        // servers leave answers out
     bool publishes = false;      // and some are subscribed, to what others publish
     Duration long_batch = {};    // that a batch takes, now and then, at most; 0: none does
     bool drains = false;         // at the end the proxy closes its clients, not they themselves
@@ -94,6 +96,7 @@ struct Scenario {
   private:
     void draw_pool(Prng& prng);
     void draw_mishaps(Prng& prng);
+    void draw_forgetful();
 };
 
 }  // namespace ringmain::sim

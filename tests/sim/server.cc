@@ -48,7 +48,7 @@ Server::Server(uint32_t index, const Scenario& scenario, Truth& truth)
 
 void Server::heal() {
     still_until = crawls_until = refuses_until = vanished_until = loads_until = greets_until = {};
-    cuts = swallows = lies_malformed = lies_shape = lies_key = pushes = false;
+    cuts = swallows = leaves_out = lies_malformed = lies_shape = lies_key = pushes = false;
     redis.password = truth_->pool->redis_auth;
     redis.knows_resp3 = true;
 }
@@ -302,8 +302,23 @@ std::string Server::answer_memcached(Link& link, Instant now) {
 
 // --- what it says --------------------------------------------------------------------------------
 
+// Only where answers are paired with many clients' requests: who has a connection alone harms only
+// himself. One that nobody asked for would make up for it.
+bool Server::may_leave_out(const Link& link) {
+    const core::ServerConn* conn = link.channel->server;
+    return conn != nullptr && conn->state == core::ServerConn::State::Ready &&
+           conn->is_everybodys() && !conn->set_apart && conn->fragments.front() != nullptr &&
+           !link.is_greeted && link.gap_since == Instant::never();
+}
+
 void Server::send(Link& link, std::string answer, Instant now, Prng& prng) {
     if (link.mute) return;
+    if (leaves_out && may_leave_out(link)) {
+        leaves_out = false;
+        truth_->faults[index_] |= LeavesOut;
+        link.gap_since = now;
+        return;
+    }
     Instant at = now + link.latency;
     if (now < crawls_until) {
         at = at + Duration{static_cast<int64_t>(prng.below(static_cast<uint64_t>(crawl_max.ns)))};

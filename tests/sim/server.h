@@ -90,6 +90,7 @@ class Server {
     // Its next answer is one of these, once.
     bool cuts = false;
     bool swallows = false;
+    bool leaves_out = false;
     bool lies_malformed = false;
     bool lies_shape = false;
     bool lies_key = false;
@@ -155,6 +156,7 @@ class Server {
                                        std::string_view value,
                                        Instant now);
     void send(Link& link, std::string answer, Instant now, Prng& prng);
+    [[nodiscard]] static bool may_leave_out(const Link& link);
     static void put(Link& link, std::string bytes, Instant at);
     void spoil(std::string& answer, Prng& prng);
     void spoil_shape(std::string& answer, Prng& prng);

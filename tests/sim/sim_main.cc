@@ -105,7 +105,8 @@ void print(const Totals& totals, double seconds) {
         "transactions, %.0f elements, %.0f messages, %.0f carried, %.0f shared lines, %.0f "
         "flushes, %.0f "
         "reloads, %.0f clients sent away, %.0f partings, %.0f "
-        "too slow, %.0f batches, %.0f of them long, %.0f s of virtual time\n",
+        "too slow, %.0f answers to others' requests, %.0f gaps that were waited for, %.0f batches, "
+        "%.0f of them long, %.0f s of virtual time\n",
         number(totals.seeds),
         seconds,
         number(totals.seeds) / seconds,
@@ -127,6 +128,8 @@ void print(const Totals& totals, double seconds) {
         number(totals.drains),
         number(totals.partings),
         number(totals.closed_slow),
+        number(totals.misled),
+        number(totals.gaps_held),
         number(totals.batches),
         number(totals.long_batches),
         number(totals.virtual_ms) / 1000);
@@ -142,7 +145,7 @@ bool has_everything(const Totals& totals) {
                  totals.flushes > 0 && totals.reloads > 0 && totals.drains > 0 &&
                  totals.closed_slow > 0 && totals.transactions > 0 && totals.elements > 0 &&
                  totals.messages > 0 && totals.carried > 0 && totals.partings > 0 &&
-                 totals.long_batches > 0;
+                 totals.misled > 0 && totals.gaps_held > 0 && totals.long_batches > 0;
     for (const uint64_t count : totals.mishaps) {
         right = right && count > 0;
     }

@@ -450,6 +450,11 @@ std::string Talker::listen(std::string& heard, Instant now) {
             if (!is_error(answer)) place_ = static_cast<size_t>(next.selects);
         }
         wrong = judge(next, answer, values, now);
+        if (!misled_.empty() && may_be_misled(next, now)) {
+            heard_.misled += wrong.empty() ? 0U : 1U;
+            wrong.clear();
+            if (next.kind != Kind::Keys) doubt(next);
+        }
         if (!wrong.empty()) {
             wrong += "; answer: " + std::string(answer.substr(0, 200)) +
                      "; expected: " + (next.known ? next.exact.substr(0, 200) : "not known") +
@@ -550,6 +555,28 @@ bool Talker::is_lie(const Expected& next, Instant now) {
         lies = lies || (truth_->faults[server] & WrongShape) != 0;
     }
     return lies;
+}
+
+void Talker::end_misleading(uint32_t server, Instant now) {
+    const auto found = misled_.find(server);
+    if (found != misled_.end()) found->second = std::min(found->second, now);
+}
+
+// An answer from there may be to another's request. What the proxy answers, and what has a
+// connection of its own, is not.
+bool Talker::may_be_misled(const Expected& next, Instant now) {
+    using enum Expected::Kind;
+    const Kind kind = next.kind;
+    const bool has_own = next.waits && !next.takes_some;
+    if (kind == Local || kind == Auth || kind == Topic || has_own) return false;
+    return std::ranges::any_of(misled_, [&](const auto& one) {
+        const auto [server, until] = one;
+        if (next.asked > until) return false;
+        if (next.uses.empty() || kind == Keys) return true;
+        return std::ranges::any_of(next.uses, [&](const Use& use) {
+            return truth_->directory.may_have(server, use.key, next.asked, now);
+        });
+    });
 }
 
 std::string Talker::judge_error(const Expected& next, std::string_view answer, Instant now) {

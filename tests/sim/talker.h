@@ -171,6 +171,12 @@ class Talker {
     void doubt(uint32_t server, Instant now);
     void doubt_all();
 
+    // What it has asked that server until then may get the answer to another's request.
+    void mislead(uint32_t server, Instant until) { misled_.insert_or_assign(server, until); }
+
+    // No more of that from now on.
+    void end_misleading(uint32_t server, Instant now);
+
     [[nodiscard]] size_t waiting() const { return expected_.size(); }
 
     // Its user is gone, and with it perhaps the connection.
@@ -194,6 +200,7 @@ class Talker {
         uint64_t answers = 0;
         uint64_t known = 0;  // compared to the letter
         uint64_t errors = 0;
+        uint64_t misled = 0;  // wrong, and to another's request
     };
 
     [[nodiscard]] const Heard& heard() const { return heard_; }
@@ -322,6 +329,7 @@ class Talker {
     [[nodiscard]] std::string acknowledge(const Expected& next);
     [[nodiscard]] bool is_explained(uint32_t reasons, int32_t named, uint32_t server) const;
     [[nodiscard]] bool is_lie(const Expected& next, Instant now);
+    [[nodiscard]] bool may_be_misled(const Expected& next, Instant now);
     void doubt(const Expected& expected);
 
     uint64_t number_;
@@ -354,6 +362,7 @@ class Talker {
     };
 
     std::map<std::string, Acknowledged, std::less<>> acknowledged_;
+    std::map<uint32_t, Instant> misled_;  // by servers, until when
     Heard heard_;
 };
 

@@ -19,6 +19,7 @@ void add_client(Totals& totals, const Client& client, const Talker& talker) {
     totals.answers += talker.heard().answers;
     totals.known += talker.heard().known;
     totals.errors += talker.heard().errors;
+    totals.misled += talker.heard().misled;
 }
 
 }  // namespace
@@ -44,6 +45,8 @@ void Totals::add(const Totals& other) {
     reloads += other.reloads;
     drains += other.drains;
     partings += other.partings;
+    misled += other.misled;
+    gaps_held += other.gaps_held;
     transactions += other.transactions;
     batches += other.batches;
     long_batches += other.long_batches;
@@ -103,6 +106,7 @@ Totals World::totals() const {
     totals.returns = returns_;
     totals.reloads = reloads_;
     totals.drains = drains_;
+    totals.gaps_held = gaps_held_;
     totals.long_batches = long_batches_;
     totals.virtual_ms = static_cast<uint64_t>((now_.ns - 1'000'000'000) / 1'000'000);
     for (const auto& client : clients_) {
@@ -177,7 +181,8 @@ bool World::healing() {
     }
     for (const auto& link : links_) {
         // A server that has lost count of its answers does not come back with them.
-        if (!link->mute || link->is_half || link->server == nullptr) continue;
+        const bool has_lost_count = link->mute || link->gap_since != Instant::never();
+        if (!has_lost_count || link->is_half || link->server == nullptr) continue;
         link->server->truth().faults[link->server->index()] |= Reset;
         reset(*link);
     }
@@ -374,6 +379,7 @@ bool World::servers_act() {
         }
         const uint64_t flushes = link->server->truth().flushes;
         std::string wrong = link->server->serve(*link, now_, prng_);
+        if (link->gap_since == now_) begin_gap(*link);
         if (!wrong.empty()) return fail(std::move(wrong));
         if (link->server->truth().flushes != flushes) {
             doubt_all(realms_[link->server->truth().index]);

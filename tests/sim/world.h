@@ -70,6 +70,8 @@ struct Totals {
     uint64_t reloads = 0;
     uint64_t closed_slow = 0;  // clients, over their output
     uint64_t drains = 0;       // of clients that waited for something
+    uint64_t misled = 0;       // answers to others' requests, behind one that was left out
+    uint64_t gaps_held = 0;    // missing answers that all were waited for
     uint64_t partings = 0;     // of clients that ended their side behind a command that waits
     uint64_t batches = 0;
     uint64_t long_batches = 0;
@@ -153,6 +155,13 @@ class World {
     [[nodiscard]] Link* some_server_link();
     [[nodiscard]] Duration some_span(int64_t ms_max);
 
+    // --- missing answers (gaps.cc)
+    void follow_gaps(const Worker& worker);
+    void follow_gap(Link& link);
+    void begin_gap(Link& link);
+    void mislead_clients(const Link& link);
+    [[nodiscard]] bool may_hold_back(const Link& link) const;
+
     // --- what must hold (checks.cc)
     [[nodiscard]] bool check(Worker& worker);
     [[nodiscard]] bool check_connection(const Worker& worker, const core::ServerConn& conn);
@@ -204,6 +213,7 @@ class World {
     uint64_t long_batches_ = 0;
     std::deque<config::Config> configs_;  // after the first
     uint64_t steps_ = 0;
+    uint64_t gaps_held_ = 0;
     std::array<uint64_t, mishap_count> mishaps_ = {};
     uint64_t epoch_ = 0;  // of the servers' health, as last seen
     uint64_t ejections_ = 0;
