@@ -5,6 +5,7 @@
 #include "tests/sim/world.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ringmain::sim {
 
@@ -52,8 +53,9 @@ bool World::check(Worker& worker) {
     }
     for (const core::ClientConn* client = worker.loop->proxy().first_client(); client != nullptr;
          client = client->all_link.next) {
-        if (!check_client(*client)) return false;
+        if (!check_client(worker, *client)) return false;
     }
+    if (!check_leases(worker)) return false;
     // Those of an earlier configuration cannot be seen.
     const bool counts = worker.batches % 16 == 0 && worker.loop->proxy().is_settled();
     return !counts || (check_counts(worker) && check_hearers(worker));
@@ -167,7 +169,7 @@ bool World::check_connection(const Worker& worker, const core::ServerConn& conn)
     }
     const uint64_t queue_max = uint64_t{scenario_.blocks} * block_size / 8 + 1024 * 1024;
     if (conn.out.size() > queue_max) return fail(title + ": the queue is too long");
-    return check_deadlines(worker, conn);
+    return check_wait(worker, conn) && check_deadlines(worker, conn);
 }
 
 // Of the requests that wait, in their order. What was late already when a worker stood still is
@@ -214,7 +216,54 @@ bool World::check_deadlines(const Worker& worker, const core::ServerConn& conn) 
     return true;
 }
 
-bool World::check_client(const core::ClientConn& client) {
+// A command waits where its keys lived when the worker's last batch began, or since.
+bool World::check_wait(const Worker& worker, const core::ServerConn& conn) {
+    if (!conn.is_lease || conn.lessee == nullptr || conn.ends) return true;
+    const core::Session& session = *conn.lessee->session;
+    if (session.waiting != &conn || session.turns != nullptr) return true;
+    Realm& realm = realm_of(*conn.server);
+    const uint32_t server = number_of(conn.server->options().ring_name);
+    for (std::string_view rest = session.waited_keys; !rest.empty();) {
+        uint32_t size = 0;
+        std::memcpy(&size, rest.data(), sizeof(size));
+        const std::string_view key = rest.substr(sizeof(size), size);
+        rest.remove_prefix(sizeof(size) + size);
+        const auto& places = realm.truth.directory.servers_of(key, worker.began, now_);
+        if (places.empty() || std::ranges::find(places, server) != places.end()) continue;
+        return fail(conn.server->title() + ": a command waits where its key lives no more");
+    }
+    return true;
+}
+
+// Connections that clients have for themselves.
+bool World::check_leases(const Worker& worker) {
+    for (const auto& pool : worker.loop->proxy().pools()) {
+        if (pool->options->leases_max == config::Pool{}.leases_max) continue;
+        uint64_t leased = 0;
+        for (const auto& server : pool->servers) {
+            for (const auto& conn : server->connections()) {
+                leased += conn->is_lease && !conn->set_apart && conn->lessee != nullptr ? 1U : 0U;
+            }
+        }
+        if (leased <= pool->options->leases_max) continue;
+        return fail(pool->options->name + ": " + std::to_string(leased) +
+                    " connections are leased, more than there may be");
+    }
+    return true;
+}
+
+// Who has nothing under way and has said nothing for the time allowed is closed.
+bool World::check_idleness(const Worker& worker, const core::ClientConn& client) {
+    const Duration limit = Duration::millis(client.pool->options->client_idle_timeout_ms);
+    if (limit.ns == 0 || client.state != core::ClientConn::State::Open) return true;
+    if (client.paused || client.uploading != nullptr || !client.requests.empty()) return true;
+    if (!client.out.empty() || client.unsent > 0 || core::is_subscribed(client)) return true;
+    if (now_ - worker.stopped_until < resolution) return true;
+    return (now_ - client.active_at).ns <= limit.ns + resolution.ns ||
+           fail("client " + std::to_string(client.id) + " is idle and is not closed");
+}
+
+bool World::check_client(const Worker& worker, const core::ClientConn& client) {
     const config::Pool& pool = *client.pool->options;
     const std::string name = "client " + std::to_string(client.id);
     if (client.requests.size() > pool.requests_in_flight_max) {
@@ -233,7 +282,7 @@ bool World::check_client(const core::ClientConn& client) {
     if (client.requests.front() != nullptr && client.requests.front()->ready) {
         return fail(name + ": its turn has come and nothing is said");
     }
-    return true;
+    return check_idleness(worker, client);
 }
 
 // Every request is in a client's queue, or a fragment of it is in a server's.

@@ -67,6 +67,7 @@ constexpr Text of_server[] = {
 constexpr Text of_proxy[] = {
     {"out of buffer memory", Scarce},
     {"clients of this worker use ", Narrow},
+    {"clients of this worker hold ", Narrow},
     {"every server of pool '", AllOut},
     {"no server is there to subscribe at", AllOut},
     {"its server did not confirm the subscription within ", Any | Moved},

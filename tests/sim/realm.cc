@@ -19,7 +19,9 @@ Realm::Realm(uint32_t index, const Scenario& scenario)
     truth.doors.resize(scenario.workers);
     if (scenario.has_old) truth.common_faults |= Old;
     if (scenario.scarce) truth.common_faults |= Scarce;
-    if (pool.server_queue_max < 1024 || pool.databases_max < 2) truth.common_faults |= Narrow;
+    if (pool.server_queue_max < 1024 || pool.databases_max < 2 || pool.leases_max < 1024) {
+        truth.common_faults |= Narrow;
+    }
     for (uint32_t i = 0; i < pool.servers.size(); ++i) {
         servers.push_back(std::make_unique<Server>(i, scenario, truth));
     }

@@ -106,6 +106,11 @@ Scenario::Scenario(uint64_t seed) {
         pairing = Duration::micros(100 + static_cast<int64_t>(prng.below(20'000)));
     forgets = !calm && pool().timeout_ms > 0 && chance(prng, 12);
     if (forgets) draw_forgetful();
+    if (!calm && chance(prng, 25)) {
+        for (config::Pool& each : config.pools) {
+            each.leases_max = 1 + static_cast<uint32_t>(prng.below(3));
+        }
+    }
 }
 
 // Somebody has always asked something: else what is missing shows by itself. A value that is
@@ -227,6 +232,7 @@ std::string Scenario::text() const {
             number("queue", options.server_queue_max) +
             number("idle", static_cast<uint64_t>(options.client_idle_timeout_ms)) +
             number("checks", static_cast<uint64_t>(options.health_check_interval_ms));
+    text += number("leases", options.leases_max);
     if (options.preconnect) text += " preconnect";
     if (drains) text += " drains";
     if (selects) text += " selects";

@@ -167,7 +167,10 @@ class World {
     [[nodiscard]] bool check_connection(const Worker& worker, const core::ServerConn& conn);
     [[nodiscard]] bool check_deadlines(const Worker& worker, const core::ServerConn& conn);
     [[nodiscard]] bool check_server(const Worker& worker, const core::Server& server);
-    [[nodiscard]] bool check_client(const core::ClientConn& client);
+    [[nodiscard]] bool check_client(const Worker& worker, const core::ClientConn& client);
+    [[nodiscard]] bool check_idleness(const Worker& worker, const core::ClientConn& client);
+    [[nodiscard]] bool check_leases(const Worker& worker);
+    [[nodiscard]] bool check_wait(const Worker& worker, const core::ServerConn& conn);
     [[nodiscard]] bool check_counts(const Worker& worker);
     [[nodiscard]] bool check_patience();
     [[nodiscard]] bool check_messages();
@@ -210,10 +213,10 @@ class World {
     Instant next_reload_ = Instant::never();
     uint64_t reloads_ = 0;
     uint64_t drains_ = 0;
+    uint64_t gaps_held_ = 0;
     uint64_t long_batches_ = 0;
     std::deque<config::Config> configs_;  // after the first
     uint64_t steps_ = 0;
-    uint64_t gaps_held_ = 0;
     std::array<uint64_t, mishap_count> mishaps_ = {};
     uint64_t epoch_ = 0;  // of the servers' health, as last seen
     uint64_t ejections_ = 0;
