@@ -94,8 +94,7 @@ char first_byte(const Chain& chain) {
 
 const Chain* Joiner::first_error() const {
     for (const Chain* response : responses_) {
-        const char type = first_byte(*response);
-        if (type == '-' || type == '!') return response;
+        if (resp::is_error_type(first_byte(*response))) return response;
     }
     return nullptr;
 }

@@ -20,16 +20,12 @@ namespace {
 constexpr std::string_view ended_where_it_waited =
     "the client has ended its side of the connection where it waited for an answer";
 
-bool is_error(const resp::ResponseFrame& frame) {
-    return frame.type == '-' || frame.type == '!';
-}
-
 // The answer, or one in front of it that was an error.
 bool says_loading(const Fragment& head, const resp::ResponseFrame& frame, const Bytes& bytes) {
     constexpr uint32_t begin_size = 8;
     std::string scratch;
     const std::string_view begin = bytes.view({0, std::min(bytes.size(), begin_size)}, scratch);
-    if (is_error(frame) && is_loading(begin)) return true;
+    if (frame.is_error() && is_loading(begin)) return true;
     return !head.response.empty() && is_loading(head.response.to_string());
 }
 
@@ -54,7 +50,7 @@ void Leases::on_response(ServerConn& conn, const resp::ResponseFrame& frame, con
         on_leading(conn, frame, bytes);
         return;
     }
-    if (is_error(frame)) proxy_->note_error(conn, *head.request, bytes);
+    if (frame.is_error()) proxy_->note_error(conn, *head.request, bytes);
     const bool is_failure =
         conn.server->pool().options->eject_on_loading && says_loading(head, frame, bytes);
     if (is_failure) {
@@ -121,7 +117,7 @@ void Leases::on_leading(ServerConn& conn, const resp::ResponseFrame& frame, cons
     head.leading -= 1;
     // In front of WAIT stands PUBLISH.
     if (frame.type == '+' || (frame.type == ':' && head.special == Special::Wait)) return;
-    if (!is_error(frame)) {
+    if (!frame.is_error()) {
         proxy_->lose(conn, "sent a response that does not fit the request");
         return;
     }
@@ -173,7 +169,7 @@ void Leases::end_lease(ServerConn& conn, bool clean) {
 }
 
 void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
-    const bool failed = is_error(frame);
+    const bool failed = frame.is_error();
     // An answer for each command: nothing else tells that all have run.
     const int64_t commands = conn.fragments.front()->request->extra;
     const bool has_run = frame.type == '*' && frame.number == commands;
@@ -220,7 +216,7 @@ void Leases::refuse_transactions(ServerConn& conn, const std::string& line) {
 // To DISCARD behind MULTI.
 void Leases::on_checked(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     std::string refusal = conn.fragments.front()->response.to_string();
-    const bool is_open = refusal.empty() && is_error(frame);
+    const bool is_open = refusal.empty() && frame.is_error();
     if (is_open) refusal = proxy_->first_line(bytes);
     conn.knows_transactions = refusal.empty();
     Request& request = take_request(conn);
@@ -240,7 +236,7 @@ void Leases::on_checked(ServerConn& conn, const resp::ResponseFrame& frame, cons
 
 void Leases::on_watched(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     const std::string refusal = conn.fragments.front()->response.to_string();
-    const bool refused = is_error(frame) || !refusal.empty();
+    const bool refused = frame.is_error() || !refusal.empty();
     if (refusal.empty()) conn.knows_transactions = true;
     Request& request = take_request(conn);
     if (!refused) {
@@ -321,7 +317,7 @@ void Leases::on_selected(ServerConn& conn, const resp::ResponseFrame& frame, con
     if (request.client != nullptr) {
         ClientConn& client = *request.client;
         Session& session = *client.session;
-        if (!is_error(frame)) {
+        if (!frame.is_error()) {
             leave_slot(client, &session.slot);
             std::swap(session.slot, session.wanted);
             client.database = client.pool->databases[session.slot].number;

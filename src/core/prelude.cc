@@ -173,7 +173,7 @@ void Proxy::on_prelude_response(ServerConn& conn,
     }
     const ServerConn::Said command = conn.take_prelude_answer();
     const std::string answer = first_line(bytes);
-    const bool is_error = frame.type == '-' || frame.type == '!';
+    const bool is_error = frame.is_error();
     const bool is_fitting = is_error || fits(command, frame, answer);
     if (command == ServerConn::Ping) {
         on_ping_answered(conn, answer, is_fitting);

@@ -326,7 +326,7 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
         lose(conn, "sent a push message that nobody subscribed to");
         return;
     }
-    const bool is_error = frame.type == '-' || frame.type == '!';
+    const bool is_error = frame.is_error();
     const Fragment& head = *conn.fragments.front();
     if (head.special != Special::No) [[unlikely]] {
         if (!is_error || !is_turned_away(conn, bytes)) leases_.on_response(conn, frame, bytes);

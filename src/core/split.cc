@@ -73,8 +73,8 @@ void order_keys(Join& join, Scratch& scratch) {
 
 bool may_fit_join(const Request& request, char type) {
     constexpr int64_t elements_of_page = 2;
-    const bool is_error = type == '-' || type == '!';
-    if (is_error || type == '\0' || type == '>') return true;  // or nobody knows yet
+    if (resp::is_error_type(type) || type == '\0' || type == '>')
+        return true;  // or nobody knows yet
     switch (request.policy) {
         case ResponsePolicy::One:
         case ResponsePolicy::Script:

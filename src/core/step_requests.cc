@@ -4,6 +4,7 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/base/siphash.h"
 #include "ringmain/resp/cursor.h"
+#include "ringmain/resp/response_parser.h"
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
@@ -85,9 +86,7 @@ std::string fetch_text(std::string_view key) {
 }
 
 bool is_error(const Chain& answer) {
-    if (answer.empty()) return false;
-    const char type = *answer.front().data();
-    return type == '-' || type == '!';
+    return !answer.empty() && resp::is_error_type(*answer.front().data());
 }
 
 std::string line_of(const Chain& answer) {

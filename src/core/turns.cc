@@ -174,7 +174,7 @@ void Leases::take_turn(Request& request) {
 
 // Whether it can be an answer to what is under way.
 bool Leases::fits_turn(const Turns& turns, const resp::ResponseFrame& frame) {
-    if (frame.type == '-' || frame.type == '!') return true;
+    if (frame.is_error()) return true;
     return turns.asks() ? resp::fits_question(turns.pop, frame) : resp::fits_wait(turns.pop, frame);
 }
 
@@ -191,8 +191,7 @@ void Leases::on_turn(Request& request, const resp::ResponseFrame& frame, const B
         return;
     }
     resp::PopHead head;
-    const bool is_error = frame.type == '-' || frame.type == '!';
-    if (turns.asks() && !is_error) head = resp::head_of(turns.pop, turns.next);
+    if (turns.asks() && !frame.is_error()) head = resp::head_of(turns.pop, turns.next);
     bool kept = head.text.empty() || request.response.append_copy(head.text, &proxy_->kept_);
     kept = kept &&
            bytes.append_to(request.response, {head.skip, bytes.size() - head.skip}, &proxy_->kept_);

@@ -50,7 +50,7 @@ void Leases::on_waited_everywhere(Request& request) {
     int64_t least = INT64_MAX;
     for (Fragment* fragment : request.join->fragments) {
         const std::string text = fragment->response.to_string();
-        if (text.starts_with('-') || text.starts_with('!')) {
+        if (is_error(fragment->response)) {
             answer_steps(request, fragment->response);
             return;
         }

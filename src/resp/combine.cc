@@ -61,7 +61,7 @@ constexpr std::string_view wrong_type =
     "WRONGTYPE Operation against a key holding the wrong kind of value";
 
 bool is_error(std::string_view part) {
-    return part.starts_with('-') || part.starts_with('!');
+    return !part.empty() && is_error_type(part.front());
 }
 
 // Which part is an error, the first of them; empty when none is.

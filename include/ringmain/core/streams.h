@@ -48,7 +48,7 @@ class Streams {
     // dropped.
     void consider(ServerConn& conn, const resp::ResponseParser& parser, uint32_t size) {
         const char type = parser.frame().type;
-        if (type == 0 || type == '-' || type == '!' || type == '>') return;
+        if (type == 0 || resp::is_error_type(type) || type == '>') return;
         const uint64_t known_size = parser.bytes_taken() + parser.bytes_missing();
         if (is_dropping(conn)) {
             note_part(conn, size, known_size);

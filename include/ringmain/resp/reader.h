@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include "ringmain/resp/response_parser.h"
+
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -19,7 +21,7 @@ struct Value {
 
     [[nodiscard]] bool is_bulk() const { return type == '$' && !is_null; }
 
-    [[nodiscard]] bool is_error() const { return type == '-' || type == '!'; }
+    [[nodiscard]] bool is_error() const { return is_error_type(type); }
 
     [[nodiscard]] bool is_aggregate() const {
         return type == '*' || type == '~' || type == '%' || type == '>';

@@ -26,6 +26,11 @@ inline constexpr int64_t response_element_count_max = (int64_t{1} << 31) - 1;
 inline constexpr uint64_t response_values_missing_max = uint64_t{1} << 32;
 inline constexpr uint32_t response_line_size_max = uint32_t{1} << 30;  // a script makes any
 
+// A line or a bulk that says what is wrong: by the first byte of a response.
+[[nodiscard]] constexpr bool is_error_type(char type) {
+    return type == '-' || type == '!';
+}
+
 struct ResponseFrame {
     uint64_t size = 0;
     // First byte of the response proper (after attributes): one of + - : $ * _ , # ! = ( % ~ >
@@ -37,6 +42,8 @@ struct ResponseFrame {
     int64_t number = 0;
     // Of '*': its elements are bulk strings and nulls, and there is no attribute.
     bool only_strings = true;
+
+    [[nodiscard]] bool is_error() const { return is_error_type(type); }
 };
 
 class ResponseParser {
