@@ -177,8 +177,7 @@ bool Leases::ask_for_database(ClientConn& client,
     }
     Request* request = proxy_->make_request(client);
     proxy_->start_connect(conn);
-    const bool written = conn.out.append_copy(text, nullptr);
-    RM_ASSERT(written);
+    conn.write(text);
     request->only.special = Special::Select;
     proxy_->enqueue(conn, request->only);
     Session& session = *client.session;

@@ -100,8 +100,7 @@ void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
     }
     for (size_t i = 0; i < scratch.connections.size(); ++i) {
         ServerConn& conn = *scratch.connections[i];
-        const bool written = asked.bytes.append_to(conn.out, {0, size}, nullptr, Sharing::Sparing);
-        RM_ASSERT(written);
+        conn.write(asked.bytes);
         proxy.enqueue(conn, *request->join->fragments[i]);
     }
     // What is said behind it, whoever says it first, is not told what was there before.
@@ -144,10 +143,8 @@ void ask_for_page(Proxy& proxy, ClientConn& client, const Asked& asked) {
     resp::write_bulk(head, std::to_string(*cursor / page_step));
     ServerConn& conn = *scratch.connections[0];
     const uint32_t rest = asked.arguments[1].end() + 2;
-    const bool written =
-        conn.out.append_copy(head, nullptr) &&
-        asked.bytes.append_to(conn.out, {rest, size - rest}, nullptr, Sharing::Sparing);
-    RM_ASSERT(written);
+    conn.write(head);
+    conn.write(asked.bytes, rest);
     proxy.enqueue(conn, *request->join->fragments[0]);
 }
 
@@ -193,8 +190,7 @@ void ask_about_channels(Proxy& proxy, ClientConn& client, const Asked& asked) {
     for (size_t i = 0; i < count; ++i) {
         ServerConn& conn = *scratch.connections[i];
         request->join->numbers.push_back(conn.server->number());
-        const bool written = conn.out.append_copy(texts[i], nullptr);
-        RM_ASSERT(written);
+        conn.write(texts[i]);
         proxy.enqueue(conn, *request->join->fragments[i]);
     }
 }
@@ -254,8 +250,7 @@ Taken take_info(Proxy& proxy, ClientConn& client, const Asked& asked) {
     request->join->owners.assign(scratch.servers.begin(), scratch.servers.end());
     for (size_t i = 0; i < scratch.connections.size(); ++i) {
         ServerConn& conn = *scratch.connections[i];
-        const bool written = conn.out.append_copy(question, nullptr);
-        RM_ASSERT(written);
+        conn.write(question);
         proxy.enqueue(conn, *request->join->fragments[i]);
     }
     return Taken::Yes;
@@ -341,8 +336,7 @@ Taken combine(Proxy& proxy,
     if (request == nullptr) return Taken::Yes;
     for (size_t i = 0; i < texts.size(); ++i) {
         ServerConn& conn = *scratch.connections[i];
-        const bool written = conn.out.append_copy(texts[i], nullptr);
-        RM_ASSERT(written);
+        conn.write(texts[i]);
         request->join->owners.push_back(static_cast<uint16_t>(conn.server->index()));
         proxy.enqueue(conn, *request->join->fragments[i]);
     }

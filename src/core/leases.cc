@@ -1,6 +1,5 @@
 #include "ringmain/core/leases.h"
 
-#include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
@@ -270,8 +269,7 @@ void Leases::give_up_watch(ServerConn& conn) {
         return;
     }
     request->only.special = Special::Unwatch;
-    const bool written = conn.out.append_copy(unwatch_request, nullptr);
-    RM_ASSERT(written);
+    conn.write(unwatch_request);
     proxy_->enqueue(conn, request->only);
 }
 

@@ -1,6 +1,5 @@
 #include "meta_sets.h"
 
-#include "ringmain/base/assert.h"
 #include "ringmain/memcached/forward.h"
 #include "ringmain/memcached/server_version.h"
 #include "ringmain/stats/printable.h"
@@ -63,8 +62,7 @@ bool MetaSets::must_ask(const ServerConn& conn) {
 void MetaSets::ask(ServerConn& conn, Request& request, Chain text) {
     request.client->keeps = true;
     request.only.response = std::move(text);
-    const bool written = conn.out.append_copy("version\r\n", nullptr);
-    RM_ASSERT(written);  // there was room for the text
+    conn.write("version\r\n");
     request.only.special = Special::Version;
     request.untimed = true;
     proxy_->enqueue(conn, request.only);

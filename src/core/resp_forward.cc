@@ -162,8 +162,7 @@ Request* RespFront::forward_shared(uint32_t server_index) {
         return nullptr;
     }
     note(*request);
-    const bool written = bytes_.append_to(conn->out, {0, bytes_.size()}, nullptr, Sharing::Sparing);
-    RM_ASSERT(written);
+    conn->write(bytes_);
     proxy_.enqueue(*conn, request->only);
     return request;
 }
@@ -178,9 +177,8 @@ void RespFront::forward_on(ServerConn& conn,
     note(*request);
     request->only.special = special;
     request->only.leading = leading;
-    bool written = before.empty() || conn.out.append_copy(before, nullptr);
-    written = written && bytes_.append_to(conn.out, {0, bytes_.size()}, nullptr, Sharing::Sparing);
-    RM_ASSERT(written);
+    if (!before.empty()) conn.write(before);
+    conn.write(bytes_);
     proxy_.enqueue(conn, request->only);
 }
 

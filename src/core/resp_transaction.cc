@@ -344,16 +344,16 @@ void RespFront::send_transaction(ServerConn& conn) {
         request->policy = ResponsePolicy::Script;
         request->command = command_;
     }
-    bool written = conn.out.append_copy(multi_request, nullptr);
+    conn.write(multi_request);
     if (session.queued.size() < copy_max) {
         const auto size = static_cast<uint32_t>(session.queued.size());
-        written =
-            written && conn.out.append_range(session.queued, {0, size}, nullptr, Sharing::Sparing);
+        const bool written =
+            conn.out.append_range(session.queued, {0, size}, nullptr, Sharing::Sparing);
+        RM_ASSERT(written);
     } else {
         conn.out.append_packed(std::move(session.queued));
     }
-    written = written && conn.out.append_copy(exec_request, nullptr);
-    RM_ASSERT(written);
+    conn.write(exec_request);
     proxy_.enqueue(conn, request->only);
     if (conn.set_apart) proxy_.hold_back(client_);
     pool_.counters->transactions.add(1);
@@ -374,8 +374,7 @@ Taken RespFront::check_transactions(ServerConn& conn) {
     request->untimed = true;
     request->only.special = Special::Check;
     request->only.leading = 1;
-    const bool written = conn.out.append_copy(check_request, nullptr);
-    RM_ASSERT(written);
+    conn.write(check_request);
     proxy_.enqueue(conn, request->only);
     conn.note_question();
     return later();
@@ -440,8 +439,7 @@ void RespFront::unwatch() {
         return;
     }
     request->only.special = Special::Unwatch;
-    const bool written = conn->out.append_copy(unwatch_request, nullptr);
-    RM_ASSERT(written);
+    conn->write(unwatch_request);
     proxy_.enqueue(*conn, request->only);
     session.must_wait = true;
     session.ends_watch = true;

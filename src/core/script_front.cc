@@ -1,7 +1,6 @@
 #include "script_front.h"
 
 #include "ringmain/base/ascii.h"
-#include "ringmain/base/assert.h"
 #include "ringmain/resp/commands.h"
 #include "ringmain/resp/writer.h"
 
@@ -54,8 +53,7 @@ void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script, uint64_t behin
     request->policy = ResponsePolicy::Script;
     request->command = resp::find_by_full_name("script|load");
     request->extra = script.pack();
-    const bool written = conn.out.append_copy(text, nullptr);
-    RM_ASSERT(written);
+    conn.write(text);
     proxy.enqueue(conn, request->only);
     std::vector<uint64_t>& told = conn.scripts_told;
     if (told.size() <= script.place) told.resize(script.place + 1);

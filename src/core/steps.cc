@@ -226,8 +226,7 @@ void Leases::ask_simply(Request& request,
                         const std::string& text) {
     ServerConn* conn = step_connection(request, server, text.size());
     if (conn == nullptr) return;
-    const bool written = conn->out.append_copy(text, nullptr);
-    RM_ASSERT(written);
+    conn->write(text);
     steps_of(request).phase = phase;
     ask(*conn, *request.join->fragments[0], Special::Step, 0);
 }
@@ -333,8 +332,7 @@ void Leases::fetch(Request& request) {
     }
     for (size_t i = 0; i < connections.size(); ++i) {
         ServerConn& conn = *connections[i];
-        const bool written = conn.out.append_copy(fetch_text(steps.sources[i].key), nullptr);
-        RM_ASSERT(written);
+        conn.write(fetch_text(steps.sources[i].key));
         ask(conn, *request.join->fragments[i], Special::Step, 0);
     }
 }
@@ -369,8 +367,7 @@ void Leases::read_watched(Request& request) {
         stop_steps(request, no_memory, stats::Reason::Limit);
         return;
     }
-    const bool written = conn->out.append_copy(text, nullptr);
-    RM_ASSERT(written);
+    conn->write(text);
     ask(*conn, *request.join->fragments[0], Special::Step, watch_answers);
 }
 
@@ -477,8 +474,7 @@ void Leases::remove_source(Request& request) {
                    conn == nullptr ? stats::Reason::Lost : stats::Reason::Limit);
         return;
     }
-    const bool written = conn->out.append_copy(text, nullptr);
-    RM_ASSERT(written);
+    conn->write(text);
     steps.phase = Steps::Phase::Remove;
     ask(*conn, *request.join->fragments[0], Special::Step, remove_answers);
 }

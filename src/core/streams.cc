@@ -281,8 +281,7 @@ Request* Streams::forward_apart(
     // If there is room for that as well; else the client is told that there is no such script.
     if (script.is_one()) tell_script(*proxy_, *conn, script, bytes.size());
     request->only.key_hash = key_hash;
-    const bool written = bytes.append_to(conn->out, {0, bytes.size()}, nullptr, Sharing::Sparing);
-    RM_ASSERT(written);
+    conn->write(bytes);
     conn->large_key = key_hash;
     proxy_->enqueue(*conn, request->only);
     proxy_->hold_back(client);

@@ -1,6 +1,5 @@
 // The subscription connections: what is asked on them, their loss and return.
 
-#include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/core/subscriptions.h"
@@ -431,8 +430,7 @@ bool Subscriptions::ask(Link& link, Topic* topic, bool subscribes) {
         resp::write_request(text, {subscribes ? words.subscribe : words.unsubscribe, topic->name});
     }
     if (!proxy_->has_room_for(text.size())) return false;
-    const bool written = conn.out.append_copy(text, nullptr);
-    RM_ASSERT(written);
+    conn.write(text);
     link.asked.push_back({topic, subscribes, text.size(), proxy_->batch_, proxy_->now()});
     link.asked_size += text.size();
     conn.server->counters().request_bytes.add(text.size());

@@ -1,6 +1,5 @@
 #include "ringmain/core/turns.h"
 
-#include "ringmain/base/assert.h"
 #include "ringmain/core/leases.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/resp/writer.h"
@@ -158,8 +157,7 @@ void Leases::take_turn(Request& request) {
         fail_turns(request, why, proxy_->scratch().why_reason);
         return;
     }
-    const bool written = conn->out.append_copy(text, nullptr);
-    RM_ASSERT(written);
+    conn->write(text);
     request.fragments_waiting = 0;
     request.only.special = waits ? Special::Wait : Special::Turn;
     proxy_->enqueue(*conn, request.only);

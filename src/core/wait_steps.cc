@@ -1,6 +1,5 @@
 // WAIT, which asks every server (core/steps.h).
 
-#include "ringmain/base/assert.h"
 #include "ringmain/core/leases.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/resp/reader.h"
@@ -36,8 +35,7 @@ void Leases::wait_everywhere(Request& request) {
     }
     for (size_t i = 0; i < count; ++i) {
         ServerConn& conn = *steps.leases[i];
-        const bool written = conn.out.append_copy(text, nullptr);
-        RM_ASSERT(written);
+        conn.write(text);
         conn.waits_for = wait_of(steps.wait_ms);
         conn.answer_by = due_of_wait(conn, proxy_->now());
         proxy_->wake_at(conn.answer_by);

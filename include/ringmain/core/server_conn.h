@@ -11,8 +11,10 @@
 
 #pragma once
 
+#include "ringmain/base/assert.h"
 #include "ringmain/base/list.h"
 #include "ringmain/base/time.h"
+#include "ringmain/buffer/bytes.h"
 #include "ringmain/buffer/chain.h"
 #include "ringmain/core/fragment_fifo.h"
 #include "ringmain/core/pairing.h"
@@ -77,6 +79,19 @@ class ServerConn {
     // Proxy::take_sendable() would give something.
     [[nodiscard]] bool has_sendable() const {
         return state == State::Ready ? !out.empty() && !pairing.holds() : !prelude_out.empty();
+    }
+
+    // At the end of `out`; whoever calls it has seen that there is room.
+    void write(std::string_view text) {
+        const bool written = out.append_copy(text, nullptr);
+        RM_ASSERT(written);
+    }
+
+    // From `begin` on.
+    void write(const Bytes& bytes, uint32_t begin = 0) {
+        const ByteRange range{begin, bytes.size() - begin};
+        const bool written = bytes.append_to(out, range, nullptr, Sharing::Sparing);
+        RM_ASSERT(written);
     }
 
     // What is in `out` is not to leave yet (pairing.h), when `pairing` is due.
