@@ -217,8 +217,15 @@ void refuse_at_limit(Proxy& proxy, ClientConn& client, bool noreply, std::string
 // Why there is no room for a request of so many bytes; empty: there is.
 [[nodiscard]] std::string why_no_room(Proxy& proxy, uint64_t size);
 
+inline constexpr std::string_view no_memory = "out of buffer memory; see buffer_memory";
+
 // Of a request that does not end before the arena does.
 inline constexpr std::string_view out_of_memory_for_request =
     "out of buffer memory for a request; see buffer_memory";
+
+// Why a server's connection ends that says what nobody can use.
+inline constexpr std::string_view unfitting_response =
+    "sent a response that does not fit the request";
+inline constexpr std::string_view unasked_push = "sent a push message that nobody subscribed to";
 
 }  // namespace ringmain::core

@@ -118,7 +118,7 @@ void Leases::on_leading(ServerConn& conn, const resp::ResponseFrame& frame, cons
     // In front of WAIT stands PUBLISH.
     if (frame.type == '+' || (frame.type == ':' && head.special == Special::Wait)) return;
     if (!frame.is_error()) {
-        proxy_->lose(conn, "sent a response that does not fit the request");
+        proxy_->lose(conn, unfitting_response);
         return;
     }
     const std::string line = proxy_->first_line(bytes);
@@ -175,7 +175,7 @@ void Leases::on_exec(ServerConn& conn, const resp::ResponseFrame& frame, const B
     const bool has_run = frame.type == '*' && frame.number == commands;
     const bool has_not = frame.is_null && frame.type != '$';
     if (!failed && !has_run && !has_not) {
-        proxy_->lose(conn, "sent a response that does not fit the request");
+        proxy_->lose(conn, unfitting_response);
         return;
     }
     std::string text;
@@ -260,7 +260,7 @@ void Leases::on_waited(ServerConn& conn, const resp::ResponseFrame& frame, const
     const Request& asked = *conn.fragments.front()->request;
     const Turns* turns = conn.lessee->session->turns.get();
     if (turns != nullptr && asked.client != nullptr && !fits_turn(*turns, frame)) {
-        proxy_->lose(conn, "sent a response that does not fit the request");
+        proxy_->lose(conn, unfitting_response);
         return;
     }
     // The frame is the connection's, which may be closed when it is given back.

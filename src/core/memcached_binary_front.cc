@@ -99,10 +99,8 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
             refuse(proxy, client, waiting, BinaryStatus::NotFound, text_of(BinaryStatus::NotFound));
             break;
         case Rewritten::NoMemory:
-            proxy.answer_error(client,
-                               error_line(*client.pool, "out of buffer memory; see buffer_memory"),
-                               false,
-                               stats::Reason::Limit);
+            proxy.answer_error(
+                client, error_line(*client.pool, no_memory), false, stats::Reason::Limit);
             break;
     }
     return Taken::Yes;

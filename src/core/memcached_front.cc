@@ -258,7 +258,7 @@ void answer_stats(Proxy& proxy, ClientConn& client, const RequestFrame& frame, c
     if (const auto kind = stats_kind_of(words.what, words.detail)) {
         broadcast(proxy, client, frame, bytes, *kind);
     } else if (words.what == "ringmain") {
-        proxy.answer(client, own_stats(proxy) + "END\r\n");
+        proxy.answer(client, own_stats(proxy).append(memcached::end_of_values));
     } else if (words.what == "detail") {
         proxy.answer_error(client, "CLIENT_ERROR usage: stats detail on|off|dump\r\n");
     } else if (words.what == "conns") {
@@ -405,7 +405,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     }
     const bool has_many = frame.key_count > 1;
     if (!proxy.has_room_for((has_many ? 2 : 1) * uint64_t{bytes.size()})) {
-        refuse_at_limit(proxy, client, frame.noreply, "out of buffer memory; see buffer_memory");
+        refuse_at_limit(proxy, client, frame.noreply, no_memory);
         return;
     }
     Request* request = proxy.make_request(client);

@@ -165,7 +165,7 @@ void Proxy::answer_head(ServerConn& conn,
     // A line may have been joined after a server had begun to answer what it could not know yet.
     const bool is_shared = head.in_line > 1;
     if (!fits_request(*head.request, frame) || frame.singly != is_shared) {
-        lose(conn, "sent a response that does not fit the request");
+        lose(conn, unfitting_response);
         return;
     }
     if (is_shared) {

@@ -3,6 +3,7 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/base/version.h"
+#include "ringmain/memcached/forward.h"
 #include "ringmain/resp/elements.h"
 
 #include <algorithm>
@@ -366,7 +367,7 @@ std::string join_stats(const Proxy& proxy, StatsKind kind, const StatsSources& s
     if (kind == StatsKind::DetailSwitch) return "OK\r\n";
     const SipKey hash_key = proxy.environment().hash_key;
     if (kind == StatsKind::DetailDump) {
-        return sum_prefixes(sources.responses, hash_key) + "END\r\n";
+        return sum_prefixes(sources.responses, hash_key).append(memcached::end_of_values);
     }
     Sums sums(kind, sources, hash_key);
     sums.take_all();
@@ -378,7 +379,8 @@ std::string join_stats(const Proxy& proxy, StatsKind kind, const StatsSources& s
         }
         sums.count_classes();
     }
-    return sums.text() + (kind == StatsKind::General ? own_stats(proxy) : "") + "END\r\n";
+    const std::string own = kind == StatsKind::General ? own_stats(proxy) : "";
+    return (sums.text() + own).append(memcached::end_of_values);
 }
 
 }  // namespace ringmain::core

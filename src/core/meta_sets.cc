@@ -75,7 +75,7 @@ void MetaSets::on_answer(ServerConn& conn,
                          const Bytes& bytes) {
     const std::string answer = proxy_->first_line(bytes);
     if (!answers_version(frame, answer)) {
-        proxy_->lose(conn, "sent a response that does not fit the request");
+        proxy_->lose(conn, unfitting_response);
         return;
     }
     note_version(*conn.server, answer);

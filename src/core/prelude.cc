@@ -168,7 +168,7 @@ void Proxy::on_prelude_response(ServerConn& conn,
                                 const resp::ResponseFrame& frame,
                                 const Bytes& bytes) {
     if (frame.type == '>') {
-        lose(conn, "sent a push message that nobody subscribed to");
+        lose(conn, unasked_push);
         return;
     }
     const ServerConn::Said command = conn.take_prelude_answer();
@@ -180,7 +180,7 @@ void Proxy::on_prelude_response(ServerConn& conn,
         return;
     }
     if (!is_fitting) {
-        lose(conn, "sent a response that does not fit the request");
+        lose(conn, unfitting_response);
         return;
     }
     if (!is_error) {
@@ -232,7 +232,7 @@ void Proxy::on_ping_answered(ServerConn& conn, const std::string& answer, bool i
         conn.server->health().allow();  // it is there: who asks is told what it wants
         lose(conn, token_reason, Blame::Us);
     } else if (!is_fitting) {
-        lose(conn, "sent a response that does not fit the request");
+        lose(conn, unfitting_response);
     } else if (MetaSets::must_ask(conn)) {
         lose(conn,
              MetaSets::why_not(*conn.server, memcached::VersionNeed::Binary, answer),

@@ -153,7 +153,7 @@ Request* RespFront::forward_shared(uint32_t server_index) {
         return nullptr;
     }
     if (!proxy_.has_room_for(bytes_.size())) {
-        refuse("out of buffer memory; see buffer_memory", stats::Reason::Limit);
+        refuse(no_memory, stats::Reason::Limit);
         return nullptr;
     }
     Request* request = proxy_.make_request(client_);

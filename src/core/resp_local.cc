@@ -232,6 +232,9 @@ void LocalAnswer::set_authenticated(bool authenticated) {
     if (client_.intake != nullptr) client_.intake->update(client_);
 }
 
+constexpr std::string_view wrong_password =
+    "WRONGPASS invalid username-password pair or user is disabled.";
+
 // Whom name and password admit: a user, or null for who may do everything.
 std::optional<const User*> LocalAnswer::admit(const std::string& name,
                                               std::string_view password) const {
@@ -264,7 +267,7 @@ void LocalAnswer::auth() {
     }
     const auto user = admit(with_user ? texts_[1] : "default", texts_.back());
     if (!user.has_value()) {
-        error("WRONGPASS invalid username-password pair or user is disabled.");
+        error(wrong_password);
         return;
     }
     client_.user = *user;
@@ -298,7 +301,7 @@ bool LocalAnswer::read_hello_options(HelloOptions& hello) {
         if (ascii::equal_ignoring_case(texts_[i], "auth") && more >= 2) {
             const auto user = admit(texts_[i + 1], texts_[i + 2]);
             if (!user.has_value()) {
-                error("WRONGPASS invalid username-password pair or user is disabled.");
+                error(wrong_password);
                 return false;
             }
             hello.user = *user;

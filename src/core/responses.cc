@@ -256,7 +256,7 @@ void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {
             if (!continue_shared(conn, parser, status)) return;
         }
         if (is_astray(conn, parser.frame(), status)) {
-            lose(conn, "sent a response that does not fit the request");
+            lose(conn, unfitting_response);
             return;
         }
 
@@ -323,7 +323,7 @@ bool Proxy::is_turned_away(ServerConn& conn, const Bytes& error) {
 
 void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, const Bytes& bytes) {
     if (frame.type == '>') {
-        lose(conn, "sent a push message that nobody subscribed to");
+        lose(conn, unasked_push);
         return;
     }
     const bool is_error = frame.is_error();
@@ -335,7 +335,7 @@ void Proxy::on_response(ServerConn& conn, const resp::ResponseFrame& frame, cons
     const bool split = head.request->join != nullptr;
     if (split && !is_error && is_wanted(head) &&
         !fits_join(head.request->policy, head, frame, bytes, scratch_.text)) {
-        lose(conn, "sent a response that does not fit the request");
+        lose(conn, unfitting_response);
         return;
     }
     if (is_error) [[unlikely]] {
@@ -461,7 +461,7 @@ void Proxy::answer_joined(Request& request) {
     if (is_large) {
         text = too_large_text(request);
     } else if (blocks_->available() == 0) {
-        text = error_line(pool, "out of buffer memory; see buffer_memory");
+        text = error_line(pool, no_memory);
     } else {
         text = error_line(pool, "the servers' responses to the parts do not fit the request");
         reason = stats::Reason::Other;

@@ -10,16 +10,11 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/proxy.h"
+#include "ringmain/memcached/forward.h"
 
 #include "front.h"
 
 namespace ringmain::core {
-
-namespace {
-
-constexpr std::string_view end_line = "END\r\n";
-
-}  // namespace
 
 void Proxy::begin_shared(ServerConn& conn, memcached::ResponseParser& parser) {
     if (!parser.at_start()) return;
@@ -64,7 +59,7 @@ bool Proxy::find_owner(ServerConn& conn, std::string_view key) {
         owner = owner->next;
     }
     for (; misses > 0; --misses) {
-        answer_shared(take_answered(conn), nullptr, end_line);
+        answer_shared(take_answered(conn), nullptr, memcached::end_of_values);
     }
     return true;
 }
@@ -76,7 +71,7 @@ void Proxy::on_shared_response(ServerConn& conn,
     const Fragment& head = *conn.fragments.front();
     if (!head.abandoned) note_success(conn, head.queued);
     if (frame.kind == memcached::ResponseKind::Values && frame.value_count > 0) {
-        answer_shared(take_answered(conn), &bytes, end_line);
+        answer_shared(take_answered(conn), &bytes, memcached::end_of_values);
         return;
     }
     // END: all that are left missed. An error: it is for all that are left.

@@ -36,7 +36,7 @@ Request* make_split_request(Proxy& proxy, ClientConn& client, uint64_t size, boo
     const size_t count = proxy.scratch().connections.size();
     // Each fragment may open a block of its own.
     if (!proxy.has_room_for(size + count * block_size)) {
-        refuse_at_limit(proxy, client, noreply, "out of buffer memory; see buffer_memory");
+        refuse_at_limit(proxy, client, noreply, no_memory);
         return nullptr;
     }
     if (!proxy.stores().has_fragments(count)) {

@@ -14,8 +14,6 @@
 
 namespace ringmain::core {
 
-inline constexpr std::string_view no_memory = "out of buffer memory; see buffer_memory";
-
 [[nodiscard]] bool is_error(const Chain& answer);
 
 // Of an answer of one line, without its end.

@@ -205,7 +205,7 @@ void Leases::on_asked(ServerConn& conn, const resp::ResponseFrame& frame, const 
         return;
     }
     if (!fits_turn(*head.request->client->session->turns, frame)) {
-        proxy_->lose(conn, "sent a response that does not fit the request");
+        proxy_->lose(conn, unfitting_response);
         return;
     }
     on_turn(take_request(conn), frame, bytes);

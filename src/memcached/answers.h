@@ -9,7 +9,6 @@
 namespace ringmain::memcached::answers {
 
 inline constexpr std::string_view error = "ERROR\r\n";
-inline constexpr std::string_view end = "END\r\n";
 inline constexpr std::string_view bad_format = "CLIENT_ERROR bad command line format\r\n";
 inline constexpr std::string_view delete_usage =
     "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";

@@ -2,6 +2,7 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/memcached/forward.h"
 
 #include <array>
 
@@ -85,7 +86,7 @@ void read_get(CommandLine& command) {
     if (command.words.has_break()) return command.refuse(answers::bad_format);
     if (frame.key_count == 0) {
         // memcached finds nothing to look up behind the exptime and says so.
-        return command.refuse(has_exptime ? answers::end : answers::error);
+        return command.refuse(has_exptime ? end_of_values : answers::error);
     }
     frame.is_canonical = command.words.is_regular() && (!has_exptime || is_canonical_time(exptime));
 }

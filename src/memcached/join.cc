@@ -165,8 +165,6 @@ class Run {
     Slice slice_;
 };
 
-constexpr std::string_view end_line = "END\r\n";
-
 bool join(std::span<const std::string_view> keys,
           std::span<const uint16_t> owners,
           std::span<Cursor> cursors,
@@ -189,9 +187,9 @@ bool join(std::span<const std::string_view> keys,
     if (!run.flush()) return false;
     // What is left over was not asked for, or came in another order.
     for (Cursor& cursor : cursors) {
-        if (!cursor.skip(end_line) || !cursor.at_end()) return false;
+        if (!cursor.skip(end_of_values) || !cursor.at_end()) return false;
     }
-    return target.append_copy(end_line, open);
+    return target.append_copy(end_of_values, open);
 }
 
 }  // namespace

@@ -19,6 +19,8 @@
 
 namespace ringmain::memcached {
 
+inline constexpr std::string_view end_of_values = "END\r\n";  // and of statistics
+
 // Places of all keys of a get, gets, gat or gats, in order; replaces what `keys` held.
 void keys_of(const RequestFrame& frame,
              const Bytes& bytes,
