@@ -87,11 +87,11 @@ void take_activity(Pool& old_pool, Pool& pool) {
 }
 
 // To look through all of them for each pool takes long with many of both.
-std::unordered_map<const Pool*, std::vector<ClientConn*>> by_pool(ClientConn* first) {
+std::unordered_map<const Pool*, std::vector<ClientConn*>> by_pool(
+    const List<ClientConn, &ClientConn::all_link>& all) {
     std::unordered_map<const Pool*, std::vector<ClientConn*>> clients;
-    for (ClientConn* client = first; client != nullptr;
-         client = List<ClientConn, &ClientConn::all_link>::after(*client)) {
-        clients[client->pool].push_back(client);
+    for (ClientConn& client : all) {
+        clients[client.pool].push_back(&client);
     }
     return clients;
 }
@@ -102,7 +102,7 @@ void Proxy::adopt(const config::Config& config, std::span<const PoolShared> pool
     config_ = &config;
     slow_threshold_ = slow_threshold_of(config);
     std::vector<std::unique_ptr<Pool>> old_pools = std::exchange(pools_, {});
-    auto clients = by_pool(clients_.front());
+    auto clients = by_pool(clients_);
     const auto places = places_by(
         old_pools, [](const auto& pool) -> const std::string& { return pool->options->name; });
     for (size_t i = 0; i < config.pools.size(); ++i) {

@@ -83,9 +83,8 @@ void move_times(const TimeShift& shift, ServerConn& conn) {
 
 void Proxy::move_times(const TimeShift& shift) {
     if (shift.is_of_all()) shift.move(next_deadline_);
-    for (ServerConn* conn = waiting_.front(); conn != nullptr;
-         conn = decltype(waiting_)::after(*conn)) {
-        core::move_times(shift, *conn);
+    for (ServerConn& conn : waiting_) {
+        core::move_times(shift, conn);
     }
     for (const auto& pool : pools_) {
         for (const auto& server : pool->servers) {
@@ -96,11 +95,10 @@ void Proxy::move_times(const TimeShift& shift) {
     // There may be very many, and their limits are of seconds.
     constexpr Duration felt_by_clients = Duration::millis(100);
     if (shift.by < felt_by_clients) return;
-    for (ClientConn* client = clients_.front(); client != nullptr;
-         client = decltype(clients_)::after(*client)) {
-        shift.move(client->active_at);
-        shift.move(client->heard_at);
-        shift.move(client->stalled_since);
+    for (ClientConn& client : clients_) {
+        shift.move(client.active_at);
+        shift.move(client.heard_at);
+        shift.move(client.stalled_since);
     }
 }
 

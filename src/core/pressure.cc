@@ -162,18 +162,17 @@ Culprit find_culprit(const Clients& clients, Pools pools, Pools retired, const S
     Crowd still;
     ClientConn* largest = nullptr;
     uint64_t most = lasting ? 0 : little;
-    for (ClientConn* client = clients.front(); client != nullptr;
-         client = Clients::after(*client)) {
-        const uint64_t held = client->broken ? 0 : held_by(*client);
-        if (client->keeps && held == kept_by(*client)) client->keeps = false;
+    for (ClientConn& client : clients) {
+        const uint64_t held = client.broken ? 0 : held_by(client);
+        if (client.keeps && held == kept_by(client)) client.keeps = false;
         if (held == 0) continue;
-        if (!client->authenticated) {
-            strangers.add(*client, held, now - client->since);
-        } else if (const Duration time = now - moved_at(*client, now); time >= standstill_min) {
-            still.add(*client, kept_by(*client), time);
+        if (!client.authenticated) {
+            strangers.add(client, held, now - client.since);
+        } else if (const Duration time = now - moved_at(client, now); time >= standstill_min) {
+            still.add(client, kept_by(client), time);
         }
         if (held <= most) continue;
-        largest = client;
+        largest = &client;
         most = held;
     }
     const auto untaken = [&](const ServerConn& conn) { return untaken_by(conn, now, lasting); };
@@ -209,10 +208,9 @@ Culprit find_culprit(const Clients& clients, Pools pools, Pools retired, const S
 // From a look that found nobody to the next one: it takes next to nothing of the time.
 Duration rest_between(const Clients& clients) {
     int64_t looked_at = 0;
-    for (const ClientConn* client = clients.front(); client != nullptr;
-         client = Clients::after(*client)) {
-        const bool is_searched = is_to_be_searched(*client);
-        looked_at += 1 + (is_searched ? static_cast<int64_t>(client->requests.size()) : 0);
+    for (const ClientConn& client : clients) {
+        const bool is_searched = is_to_be_searched(client);
+        looked_at += 1 + (is_searched ? static_cast<int64_t>(client.requests.size()) : 0);
     }
     const Duration rest = {looked_at * relief_rest_each.ns};
     return std::clamp(rest, relief_rest, stall_check_interval);

@@ -82,14 +82,13 @@ void Proxy::note_output(ClientConn& client, uint64_t size) {
 // is a message whose turn to leave has not come (Subscriptions::next_hearer).
 void Proxy::look_for_stalled() {
     last_stall_check_ = now_;
-    for (ClientConn* client = clients_.front(); client != nullptr;
-         client = decltype(clients_)::after(*client)) {
-        if (client->unsent == 0 || client->broken) {
-            client->stalled_since = Instant::never();
+    for (ClientConn& client : clients_) {
+        if (client.unsent == 0 || client.broken) {
+            client.stalled_since = Instant::never();
             continue;
         }
-        client->is_stalling = true;
-        mark_dirty(*client);
+        client.is_stalling = true;
+        mark_dirty(client);
     }
 }
 

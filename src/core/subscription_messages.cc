@@ -380,14 +380,13 @@ std::optional<int64_t> Subscriptions::more_by_patterns(const Server& server,
     int64_t more = 0;
     const Pool& pool = server.pool();
     if (pool.topics == nullptr) return more;
-    for (const Topic* topic = pool.topics->miscounted.front(); topic != nullptr;
-         topic = decltype(Topics::miscounted)::after(*topic)) {
+    for (const Topic& topic : pool.topics->miscounted) {
         if (steps < pattern_steps_min) return std::nullopt;
         steps -= pattern_steps_min;
         const std::optional<bool> matches =
-            resp::glob_matches_within(topic->name, channel, resp::Letters::AsTheyAre, steps);
+            resp::glob_matches_within(topic.name, channel, resp::Letters::AsTheyAre, steps);
         if (!matches.has_value()) return std::nullopt;
-        if (*matches) more += more_receivers(*topic, server);
+        if (*matches) more += more_receivers(topic, server);
     }
     return more;
 }

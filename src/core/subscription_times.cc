@@ -15,11 +15,10 @@ namespace ringmain::core {
 
 // They are in the order in which they began.
 Instant Subscriptions::oldest_of(const Pool& pool) const {
-    const Joining* joining = joinings_.front();
-    while (joining != nullptr && joining->client->pool != &pool) {
-        joining = decltype(joinings_)::after(*joining);
+    for (const Joining& joining : joinings_) {
+        if (joining.client->pool == &pool) return joining.began;
     }
-    return joining == nullptr ? Instant::never() : joining->began;
+    return Instant::never();
 }
 
 // By when it is to be answered. What was asked before it takes its time: a server that is still to
@@ -46,9 +45,8 @@ void Subscriptions::limit(Joining& joining) {
 }
 
 void Subscriptions::look_again() {
-    for (Joining* joining = joinings_.front(); joining != nullptr;
-         joining = decltype(joinings_)::after(*joining)) {
-        limit(*joining);
+    for (Joining& joining : joinings_) {
+        limit(joining);
     }
 }
 
@@ -144,13 +142,12 @@ void Subscriptions::move_times(const TimeShift& shift) {
     for (const auto& pool : proxy_->pools()) {
         if (pool->topics != nullptr) pool->topics->connects = connects(*pool, shift);
     }
-    for (Joining* joining = joinings_.front(); joining != nullptr;
-         joining = decltype(joinings_)::after(*joining)) {
+    for (Joining& joining : joinings_) {
         const bool has_begun =
-            joining->client->pool->topics->connects && waits_for_connection(*joining, shift);
+            joining.client->pool->topics->connects && waits_for_connection(joining, shift);
         const TimeShift& of_joining = has_begun ? shift_of_all : shift;
-        of_joining.move_due(joining->look_at, joining->began);
-        of_joining.move(joining->began);
+        of_joining.move_due(joining.look_at, joining.began);
+        of_joining.move(joining.began);
     }
     for (const auto& pool : proxy_->pools()) {
         for (const auto& server : pool->servers) {

@@ -9,6 +9,8 @@
 #include "ringmain/base/assert.h"
 
 #include <cstddef>
+#include <iterator>
+#include <utility>
 
 namespace ringmain {
 
@@ -75,6 +77,40 @@ struct ListLink {
 template <class T, ListLink<T> T::*Link>
 class List {
   public:
+    // Steps on when the loop's body has been done: that must not take the element out.
+    class Iterator {
+      public:
+        using iterator_category = std::forward_iterator_tag;
+        using value_type = T;
+        using difference_type = std::ptrdiff_t;
+        using pointer = T*;
+        using reference = T&;
+
+        Iterator() = default;
+
+        explicit Iterator(T* element) : element_(element) {}
+
+        T& operator*() const { return *element_; }
+
+        T* operator->() const { return element_; }
+
+        Iterator& operator++() {
+            element_ = after(*element_);
+            return *this;
+        }
+
+        Iterator operator++(int) { return std::exchange(*this, Iterator(after(*element_))); }
+
+        bool operator==(const Iterator&) const = default;
+
+      private:
+        T* element_ = nullptr;
+    };
+
+    [[nodiscard]] Iterator begin() const { return Iterator(head_); }
+
+    [[nodiscard]] Iterator end() const { return {}; }
+
     [[nodiscard]] bool empty() const { return head_ == nullptr; }
 
     [[nodiscard]] T* front() const { return head_; }

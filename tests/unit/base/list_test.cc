@@ -1,6 +1,7 @@
 #include "ringmain/base/list.h"
 
 #include <array>
+#include <iterator>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -16,10 +17,12 @@ struct Element {
 
 using Elements = List<Element, &Element::link>;
 
+static_assert(std::forward_iterator<Elements::Iterator>);
+
 std::string names(const Elements& list) {
     std::string text;
-    for (const Element* one = list.front(); one != nullptr; one = Elements::after(*one)) {
-        text += one->name;
+    for (const Element& one : list) {
+        text += one.name;
     }
     return text;
 }
