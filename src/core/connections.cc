@@ -286,7 +286,7 @@ void put_back(ServerConn& conn, FragmentFifo fragments, Chain bytes, uint64_t ba
 }  // namespace
 
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
-    if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
+    if (conn.is_given_up()) return;
     if (conn.early_link.is_linked() && !streams_.end_early(conn)) return;
     if (conn.is_subscriber && !subscriptions_.on_end(conn, reason)) return;
     if (conn.ends && reason == end_of_stream_reason && leases_.on_closed(conn)) return;
@@ -383,7 +383,7 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
 }
 
 void Proxy::on_connect_impossible(ServerConn& conn, std::string_view reason) {
-    if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
+    if (conn.is_given_up()) return;
     // Told by whoever knows what there was none of.
     leases_.give_up_idle();
     const bool had_turn = conn.has_turn;

@@ -22,7 +22,7 @@ namespace ringmain::core {
 
 void Proxy::on_server_bytes(ServerConn& conn, Slice slice) {
     // Bytes that were under way when the connection was given up belong to nobody.
-    if (conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed) return;
+    if (conn.is_given_up()) return;
     if (conn.early_link.is_linked()) [[unlikely]] {
         streams_.take_early(conn);
         if (conn.state == ServerConn::State::Closed) return;
@@ -231,7 +231,7 @@ bool Proxy::take_response(ServerConn& conn, const auto& frame, Slice end) {
     } else {
         on_response(conn, frame, bytes);
     }
-    return !conn.disconnect_link.is_linked() && conn.state != ServerConn::State::Closed;
+    return !conn.is_given_up();
 }
 
 void Proxy::parse_responses(ServerConn& conn, auto& parser, Slice slice) {

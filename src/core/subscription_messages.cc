@@ -86,11 +86,6 @@ bool Subscriptions::awaits_bytes(const ServerConn& conn) {
     return !link.asked.empty() || link.held > 0;
 }
 
-// Nothing more that comes on it is looked at.
-bool Subscriptions::is_lost(const ServerConn& conn) {
-    return conn.disconnect_link.is_linked() || conn.state == ServerConn::State::Closed;
-}
-
 // --- turns ---------------------------------------------------------------------------------------
 
 void Subscriptions::on_bytes(ServerConn& conn, Slice slice) {
@@ -161,7 +156,7 @@ void Subscriptions::take_kept(Link& link) {
     while (!bytes.empty() && !is_turn_over()) {
         const Slice slice = bytes.front();
         take(conn, slice);
-        if (is_lost(conn)) return;
+        if (conn.is_given_up()) return;
         bytes.pop_front(slice.size);
     }
     link.kept.append_chain(std::move(bytes));
@@ -216,7 +211,7 @@ void Subscriptions::take(ServerConn& conn, Slice slice) {
         } else {
             on_frame(conn, parser.frame(), all_of(whole, end));
         }
-        if (is_lost(conn)) return;
+        if (conn.is_given_up()) return;
         parser.next();
     }
 }

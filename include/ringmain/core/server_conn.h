@@ -76,6 +76,11 @@ class ServerConn {
     ServerConn& operator=(const ServerConn&) = delete;
     ~ServerConn() = default;
 
+    // What comes on it belongs to nobody any more.
+    [[nodiscard]] bool is_given_up() const {
+        return disconnect_link.is_linked() || state == State::Closed;
+    }
+
     // Proxy::take_sendable() would give something.
     [[nodiscard]] bool has_sendable() const {
         return state == State::Ready ? !out.empty() && !pairing.holds() : !prelude_out.empty();

@@ -211,7 +211,6 @@ class Subscriptions {
 
     // subscription_messages.cc
     [[nodiscard]] static bool awaits_bytes(const ServerConn& conn);
-    [[nodiscard]] static bool is_lost(const ServerConn& conn);
     [[nodiscard]] bool waits_for_clients() const;
     [[nodiscard]] bool is_turn_over() const;
     void note_copied(uint64_t size);
