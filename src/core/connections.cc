@@ -1,5 +1,5 @@
-// The life of server connections: connect, loss, retry; and all that depends on time. What a new
-// one says first is in prelude.cc.
+// The life of server connections: connect, loss, retry. What a new one says first is in prelude.cc,
+// what depends on time in deadlines.cc.
 
 #include "ringmain/base/assert.h"
 #include "ringmain/core/limits.h"

@@ -232,15 +232,12 @@ class Sums {
         }
     }
 
-    // Of slabs: the classes that there are on any server, and whether each is the same on all.
+    // Of slabs: how many classes there are on any server.
     void count_classes() {
-        uint64_t count = 0;
-        for (const Stat& stat : stats_) {
-            if (!stat.name.ends_with(":chunk_size")) continue;
-            count += 1;
-        }
+        const auto count = std::ranges::count_if(
+            stats_, [](const Stat& stat) { return stat.name.ends_with(":chunk_size"); });
         const uint32_t found = names_.find("active_slabs");
-        if (found != resp::Elements::none) stats_[found].whole = count;
+        if (found != resp::Elements::none) stats_[found].whole = static_cast<uint64_t>(count);
     }
 
     [[nodiscard]] bool all_the_same() const {
