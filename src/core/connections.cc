@@ -6,6 +6,8 @@
 #include "ringmain/core/proxy.h"
 
 #include <algorithm>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "front.h"
@@ -78,40 +80,49 @@ ServerConn* Proxy::usable_connection(Server& server,
     return has_room(conn, bytes) || may_wait(conn, bytes, why) ? &conn : nullptr;
 }
 
+namespace {
+
+// Why not, for who asked and for the counters.
+bool refuse(Scratch& scratch, std::string text, stats::Reason reason, std::string_view* why) {
+    scratch.why = std::move(text);
+    scratch.why_reason = reason;
+    *why = scratch.why;
+    return false;
+}
+
+}  // namespace
+
 // Whether a request may wait for a connection that is not Ready, or whose server is none to wait
 // for.
 bool Proxy::may_connect(Server& server, ServerConn& conn, std::string_view* why) {
     if (!server.live) {
-        scratch_.why = "server " + server.title() + " " + ejected_text(server.health());
-        scratch_.why_reason = stats::Reason::NoServer;
-        *why = scratch_.why;
-        return false;
+        return refuse(scratch_,
+                      "server " + server.title() + " " + ejected_text(server.health()),
+                      stats::Reason::NoServer,
+                      why);
     }
     // Nobody waits for what others have just waited for in vain.
     if (server.silence.is_silent()) {
         watch_for_all(conn);
-        scratch_.why = "server " + server.title() + " " + silent_text(server.silence, now_);
-        scratch_.why_reason = stats::Reason::Timeout;
-        *why = scratch_.why;
-        return false;
+        return refuse(scratch_,
+                      "server " + server.title() + " " + silent_text(server.silence, now_),
+                      stats::Reason::Timeout,
+                      why);
     }
     if (server.health().is_down()) {
         watch_for_all(conn);
-        scratch_.why = "server " + server.title() + " " + server.health().last_error();
-        scratch_.why_reason = stats::Reason::Refused;
-        *why = scratch_.why;
-        return false;
+        return refuse(scratch_,
+                      "server " + server.title() + " " + server.health().last_error(),
+                      stats::Reason::Refused,
+                      why);
     }
     if (conn.state == ServerConn::State::Closed && conn.failures > 0 && now_ < conn.retry_at) {
-        *why = conn.last_error;
-        scratch_.why_reason = stats::Reason::Refused;
-        return false;
+        return refuse(scratch_, conn.last_error, stats::Reason::Refused, why);
     }
     const bool is_new = conn.state == ServerConn::State::Closed && conn.is_extra();
-    if (is_new && !leases_.admit_extra(conn, &scratch_.why)) {
-        scratch_.why_reason = stats::Reason::Limit;
-        *why = scratch_.why;
-        return false;
+    std::string crowded;
+    if (is_new && !leases_.admit_extra(conn, &crowded)) {
+        return refuse(scratch_, std::move(crowded), stats::Reason::Limit, why);
     }
     return true;
 }
@@ -121,16 +132,14 @@ bool Proxy::may_wait(const ServerConn& conn, uint64_t bytes, std::string_view* w
     const bool full = conn.fragments.size() >= conn.server->queue_max;
     if (!full && conn.out.empty()) return true;
     conn.server->counters().queue_full.add(1);
-    scratch_.why_reason = stats::Reason::Limit;
     const std::string limit = std::to_string(conn.server->pool().options->server_queue_size_max);
-    scratch_.why = "server " + conn.server->title() +
-                   (full ? " does not keep up: " + std::to_string(conn.fragments.size()) +
-                               " requests wait for it (server_queue_max)"
-                         : " has no room for " + std::to_string(bytes) +
-                               " bytes: " + std::to_string(conn.out.size() + conn.unsent) +
-                               " wait for it, and server_queue_size_max is " + limit);
-    *why = scratch_.why;
-    return false;
+    std::string reason = "server " + conn.server->title() +
+                         (full ? " does not keep up: " + std::to_string(conn.fragments.size()) +
+                                     " requests wait for it (server_queue_max)"
+                               : " has no room for " + std::to_string(bytes) +
+                                     " bytes: " + std::to_string(conn.out.size() + conn.unsent) +
+                                     " wait for it, and server_queue_size_max is " + limit);
+    return refuse(scratch_, std::move(reason), stats::Reason::Limit, why);
 }
 
 ServerConn* Proxy::next_to_connect() {
