@@ -238,7 +238,7 @@ Taken take_info(Proxy& proxy, ClientConn& client, const Asked& asked) {
     }
     if (scratch.connections.empty()) {
         std::string text;
-        const resp::Version version = client.resp3 ? resp::Version::Resp3 : resp::Version::Resp2;
+        const resp::Version version = resp::version_of(client.resp3);
         resp::write_text(
             text, info_text(proxy, pool, sections, read_server_info(pool, {}, {})), version);
         proxy.answer(client, text);

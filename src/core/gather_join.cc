@@ -73,9 +73,7 @@ class Joiner {
     [[nodiscard]] bool fail(std::string_view text, stats::Reason reason = stats::Reason::Other);
     [[nodiscard]] std::string title(size_t part) const;
 
-    [[nodiscard]] resp::Version version() const {
-        return request_.resp3 ? resp::Version::Resp3 : resp::Version::Resp2;
-    }
+    [[nodiscard]] resp::Version version() const { return resp::version_of(request_.resp3); }
 
     Proxy& proxy_;
     Request& request_;

@@ -85,8 +85,7 @@ void Proxy::begin_prelude(ServerConn& conn) {
     const config::Credentials credentials = credentials_of(*conn.server);
     conn.state = ServerConn::State::Prelude;
     if (conn.server->pool().is_redis()) {
-        conn.parser.emplace<resp::ResponseParser>(conn.resp3 ? resp::Version::Resp3
-                                                             : resp::Version::Resp2);
+        conn.parser.emplace<resp::ResponseParser>(resp::version_of(conn.resp3));
     }
     std::string text;
     uint8_t said = 0;

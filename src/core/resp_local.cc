@@ -65,9 +65,7 @@ class LocalAnswer {
     void answer_error(std::string_view line);
     void set_authenticated(bool authenticated);
 
-    [[nodiscard]] resp::Version version() const {
-        return client_.resp3 ? resp::Version::Resp3 : resp::Version::Resp2;
-    }
+    [[nodiscard]] resp::Version version() const { return resp::version_of(client_.resp3); }
 
     Proxy& proxy_;
     ClientConn& client_;

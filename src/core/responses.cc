@@ -507,13 +507,12 @@ bool Proxy::join_responses(Request& request) {
         case ResponsePolicy::Script:
             break;
         case ResponsePolicy::PerKey:
-            return resp::join_arrays(
-                       {.owners = join.owners,
-                        .responses = responses,
-                        .version = request.resp3 ? resp::Version::Resp3 : resp::Version::Resp2},
-                       scratch_.join_sources,
-                       request.response,
-                       &kept_) == resp::JoinStatus::Joined;
+            return resp::join_arrays({.owners = join.owners,
+                                      .responses = responses,
+                                      .version = resp::version_of(request.resp3)},
+                                     scratch_.join_sources,
+                                     request.response,
+                                     &kept_) == resp::JoinStatus::Joined;
         case ResponsePolicy::AggSum: {
             const std::optional<int64_t> sum = resp::sum_integers(responses);
             if (!sum.has_value()) return false;

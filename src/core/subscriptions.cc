@@ -27,7 +27,7 @@ void write_confirmation(
     if (name != nullptr) {
         resp::write_bulk(out, *name);
     } else {
-        resp::write_null(out, resp3 ? resp::Version::Resp3 : resp::Version::Resp2);
+        resp::write_null(out, resp::version_of(resp3));
     }
     resp::write_integer(out, count);
 }

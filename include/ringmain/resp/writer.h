@@ -17,6 +17,10 @@ namespace ringmain::resp {
 
 enum class Version : uint8_t { Resp2 = 2, Resp3 = 3 };
 
+[[nodiscard]] constexpr Version version_of(bool resp3) {
+    return resp3 ? Version::Resp3 : Version::Resp2;
+}
+
 inline constexpr std::string_view ok_response = "+OK\r\n";
 
 // "$12\r\n", "*3\r\n", ":7\r\n" without an allocation; the view lives as long as this object.
