@@ -94,7 +94,7 @@ void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
     const uint64_t copies = scratch.connections.size() + 1;
     Request* request = begin(proxy, client, asked, copies * size);
     if (request == nullptr) return;
-    request->join->scripts = client.pool->scripts.generation();
+    request->join->scripts = client.pool->scripts.all().generation();
     if (asked.command.id == CommandId::ScriptExists) {
         note_kept_scripts(*client.pool, asked, *request, scratch);
     }
@@ -104,7 +104,7 @@ void ask_all(Proxy& proxy, ClientConn& client, const Asked& asked) {
         proxy.enqueue(conn, *request->join->fragments[i]);
     }
     // What is said behind it, whoever says it first, is not told what was there before.
-    if (flushes_scripts(asked, scratch)) client.pool->scripts.forget();
+    if (flushes_scripts(asked, scratch)) client.pool->scripts.all().forget();
 }
 
 // As redis reads it, but for zeros without end in front of it.

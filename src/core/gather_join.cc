@@ -365,14 +365,14 @@ bool Joiner::exist() {
     for (resp::Reader& one : of_servers) {
         static_cast<void>(one.next());
     }
-    const bool is_flushed = pool_.scripts.generation() != request_.join->scripts;
+    const bool is_flushed = pool_.scripts.all().generation() != request_.join->scripts;
     out_.clear();
     resp::write_array_header(out_, items);
     for (uint64_t i = 0; i < items; ++i) {
         const bool everywhere = reader.next()->number == 1;
         const ScriptId script = find_script(pool_, words[2 + i]);
-        const bool is_kept =
-            kept[i] != 0 && !pool_.scripts.is_none(kept[i]) && (is_flushed || script.is_one());
+        const bool is_kept = kept[i] != 0 && !pool_.scripts.all().is_none(kept[i]) &&
+                             (is_flushed || script.is_one());
         resp::write_integer(out_, everywhere || is_kept ? 1 : 0);
         for (size_t part = 0; part < of_servers.size(); ++part) {
             const bool has_it = of_servers[part].next()->number == 1;

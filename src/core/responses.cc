@@ -525,7 +525,7 @@ bool Proxy::join_responses(Request& request) {
         case ResponsePolicy::Gathered: {
             const bool is_joined = join_gather(*this, request, responses, &kept_);
             Pool& pool = *request.client->pool;
-            if (request.command->id == CommandId::ScriptLoad && pool.scripts.take_full()) {
+            if (request.command->id == CommandId::ScriptLoad && pool.scripts.all().take_full()) {
                 notices_.push_back({.good = false, .text = scripts_full_text(pool)});
             }
             return is_joined;

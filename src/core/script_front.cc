@@ -43,7 +43,7 @@ void forget_told(const Server& server, ScriptId script) {
 void tell_script(Proxy& proxy, ServerConn& conn, ScriptId script, uint64_t behind) {
     if (has_told(conn, script)) return;
 
-    const std::optional<std::string> body = conn.server->pool().scripts.text(script);
+    const std::optional<std::string> body = conn.server->pool().scripts.all().text(script);
     if (!body.has_value()) return;
     std::string text;
     resp::write_request(text, {"SCRIPT", "LOAD", *body});
@@ -75,7 +75,7 @@ void doubt_scripts(ServerConn& conn, const Request& request, std::string_view an
     const bool is_none = std::ranges::any_of(refusals, [&](std::string_view refusal) {
         return answer.substr(std::min(code_size, answer.size())).starts_with(refusal);
     });
-    if (is_none) conn.server->pool().scripts.drop(ScriptId::unpack(request.extra));
+    if (is_none) conn.server->pool().scripts.all().drop(ScriptId::unpack(request.extra));
 }
 
 // What somebody has written into a value that says so costs no more than a script told again.

@@ -114,7 +114,7 @@ struct Join {
     std::vector<uint64_t> numbers;
     uint64_t gathered = 0;  // of a gather: bytes of all responses that are counted
     uint64_t work = 0;      // to compute it, while it waits (core/joins.h)
-    uint64_t scripts = 0;   // of a gather: KnownScripts::generation() when it was asked
+    uint64_t scripts = 0;   // of a gather: Scripts::generation() when it was asked
     ListLink<Join> waiting_link;
 
     explicit Join(BlockPool& pool) : keys(pool) {}

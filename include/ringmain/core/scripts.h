@@ -134,17 +134,8 @@ class KnownScripts {
     // SCRIPT LOAD, which was asked in that generation: what was flushed since stays so.
     void keep_loaded(std::string_view digest, std::string_view text, uint64_t generation);
 
-    [[nodiscard]] std::optional<std::string> text(ScriptId id) const { return scripts_->text(id); }
-
-    void drop(ScriptId id) { scripts_->drop(id); }
-
-    [[nodiscard]] bool is_none(uint64_t number) const { return scripts_->is_none(number); }
-
-    [[nodiscard]] bool take_full() { return scripts_->take_full(); }
-
-    void forget() { scripts_->forget(); }
-
-    [[nodiscard]] uint64_t generation() const { return scripts_->generation(); }
+    // For what is asked of all workers' scripts.
+    [[nodiscard]] Scripts& all() { return *scripts_; }
 
     [[nodiscard]] size_t size() const { return by_digest_.size() + by_text_.size(); }
 

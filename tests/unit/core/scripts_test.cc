@@ -19,7 +19,7 @@ namespace {
 using core::ScriptId;
 
 void load(core::KnownScripts& known, std::string_view digest, std::string_view text) {
-    known.keep_loaded(digest, text, known.generation());
+    known.keep_loaded(digest, text, known.all().generation());
 }
 
 const std::string one_digest = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";  // of "return 1"
@@ -37,16 +37,16 @@ TEST_CASE("what one worker keeps another one finds, until it is forgotten") {
     const ScriptId id = other.find("aa");
     CHECK(id == ScriptId{0, 1});
     CHECK(id == one.find("aa"));
-    CHECK(one.text(id) == "return 1");
+    CHECK(one.all().text(id) == "return 1");
     CHECK(other.find("bb") == ScriptId{1, 2});
-    other.forget();
+    other.all().forget();
     CHECK_FALSE(one.find("aa").is_one());
-    CHECK_FALSE(one.text(id).has_value());
+    CHECK_FALSE(one.all().text(id).has_value());
     load(other, "aa", "return 1");
     CHECK(one.find("aa").number == 3);
-    CHECK_FALSE(one.text(id).has_value());
+    CHECK_FALSE(one.all().text(id).has_value());
     CHECK_FALSE(one.find("bb").is_one());
-    CHECK_FALSE(one.text({}).has_value());
+    CHECK_FALSE(one.all().text({}).has_value());
 }
 
 TEST_CASE("no script takes no room: most pools keep none") {
@@ -59,8 +59,8 @@ TEST_CASE("no script takes no room: most pools keep none") {
 TEST_CASE("what was asked before it is forgotten is not kept afterwards") {
     core::Scripts scripts;
     core::KnownScripts known(scripts);
-    const uint64_t before = known.generation();
-    known.forget();
+    const uint64_t before = known.all().generation();
+    known.all().forget();
     known.keep_loaded("aa", "return 1", before);
     CHECK_FALSE(known.find("aa").is_one());
 }
@@ -92,7 +92,7 @@ TEST_CASE("that no more can be kept is told once, until all are forgotten") {
               "pool main: 4096 scripts of SCRIPT LOAD, or 16 MiB of them, are kept, and no more: a "
               "server that has lost a later one answers NOSCRIPT; SCRIPT FLUSH makes room"});
     CHECK(load_one().empty());
-    scripts.forget();
+    scripts.all().forget();
     CHECK(load_one().empty());
     fill();
     load(scripts, "last", "return 1");
@@ -108,15 +108,15 @@ TEST_CASE("what EVAL has run is found by its digest") {
     CHECK(one.keep_run("return 1", 7) == id);
     CHECK(other.find(one_digest) == id);
     CHECK(other.keep_run("return 1", 7) == id);
-    CHECK(other.text(id) == "return 1");
+    CHECK(other.all().text(id) == "return 1");
 
-    one.forget();
+    one.all().forget();
     CHECK_FALSE(other.find(one_digest).is_one());
     const ScriptId again = one.keep_run("return 1", 7);
     CHECK(again.number == 2);
     CHECK(other.find(one_digest) == again);
 
-    other.drop(again);
+    other.all().drop(again);
     CHECK_FALSE(one.find(one_digest).is_one());
     CHECK(one.keep_run("return 1", 7).number == 3);
 }
@@ -152,13 +152,13 @@ TEST_CASE("of what EVAL has run the oldest makes room, and nothing that is loade
     const ScriptId second = run(2);
     // It is what EVAL has run no more.
     load(known, sha1_hex("return 2"), "return 2");
-    CHECK_FALSE(known.text(second).has_value());
+    CHECK_FALSE(known.all().text(second).has_value());
     for (uint32_t i = 3; i < core::run_scripts_max + 2; ++i) {
         CHECK(run(i).is_one());
     }
-    CHECK(known.text(first).has_value());
+    CHECK(known.all().text(first).has_value());
     const ScriptId last = run(core::run_scripts_max + 2);
-    CHECK_FALSE(known.text(first).has_value());
+    CHECK_FALSE(known.all().text(first).has_value());
     CHECK(known.find(sha1_hex("return 2")).is_one());
     CHECK(known.find("loaded").is_one());
     CHECK(last.place < core::run_scripts_max + 2);
@@ -171,7 +171,7 @@ TEST_CASE("of what EVAL has run the oldest makes room, and nothing that is loade
         text.erase(0, text.size() - core::run_script_size_max);
         CHECK(known.keep_run(text, 20'000 + i).is_one());
     }
-    CHECK_FALSE(known.text(last).has_value());
+    CHECK_FALSE(known.all().text(last).has_value());
     CHECK(known.find("loaded").is_one());
 }
 
