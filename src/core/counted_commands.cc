@@ -20,12 +20,13 @@ CommandClass class_of(const Command& command) {
 
 constexpr CommandClass class_of(memcached::Verb verb) {
     using memcached::Verb;
-    if (verb <= Verb::Gets || verb == Verb::MetaGet || verb == Verb::MetaDebug) {
+    if (memcached::is_plain_get(verb) || verb == Verb::MetaGet || verb == Verb::MetaDebug) {
         return CommandClass::Read;
     }
-    const bool writes =
-        verb <= Verb::FlushAll || (verb >= Verb::MetaSet && verb <= Verb::MetaArithmetic);
-    return writes ? CommandClass::Write : CommandClass::Other;
+    const bool writes_nothing = verb == Verb::Verbosity || verb == Verb::Stats ||
+                                verb == Verb::Version || verb == Verb::Quit ||
+                                verb == Verb::MetaNoop || verb == Verb::Invalid;
+    return writes_nothing ? CommandClass::Other : CommandClass::Write;
 }
 
 std::vector<CountedCommand> resp_table() {

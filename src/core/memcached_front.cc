@@ -142,7 +142,7 @@ void keep_lines_short(const RequestFrame& frame, Scratch& scratch) {
 
 // A gat that a server may not take as one line.
 bool is_long_gat(const RequestFrame& frame, const Bytes& bytes) {
-    return (frame.verb == Verb::Gat || frame.verb == Verb::Gats) &&
+    return memcached::is_get_and_touch(frame.verb) &&
            bytes.size() > memcached::server_line_size_max;
 }
 
@@ -357,7 +357,7 @@ bool is_local(const RequestFrame& frame, const Bytes& bytes) {
 
 // Whether a response may say whose it is.
 bool names_key(const RequestFrame& frame) {
-    return frame.verb <= Verb::Gats || frame.verb >= Verb::MetaGet;
+    return memcached::is_get(frame.verb) || memcached::is_meta(frame.verb);
 }
 
 // Whether what it says is compared in any case. To a key in base64 a server may answer in another
@@ -416,7 +416,7 @@ void forward(Proxy& proxy, ClientConn& client, const RequestFrame& frame, const 
     note(proxy, *request, key);
     note_frame(proxy, *request, frame, key);
     if (has_many) keep_line(proxy, *request, frame, bytes);
-    if (frame.verb <= Verb::Gets && frame.key_count == 1) {
+    if (memcached::is_plain_get(frame.verb) && frame.key_count == 1) {
         send_get(proxy, *conn, *request, frame, bytes);
         return;
     }

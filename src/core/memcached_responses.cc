@@ -119,9 +119,7 @@ bool drops_others(const ServerConn& conn, std::string_view error) {
 // The first that waits may be told of it. What reads nothing was answered before, or is still to
 // be.
 bool is_read(const Fragment& fragment) {
-    const memcached::Verb verb = fragment.request->verb;
-    return fragment.special == Special::No &&
-           (verb <= memcached::Verb::Gats || verb == memcached::Verb::MetaGet);
+    return fragment.special == Special::No && memcached::reads_value(fragment.request->verb);
 }
 
 // What stands before an error is not told to who has the answers of other servers as well, nor to

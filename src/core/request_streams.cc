@@ -79,7 +79,7 @@ bool is_refusal(memcached::Verb verb, std::string_view text) {
     constexpr std::string_view client_error = "CLIENT_ERROR ";
     const std::string_view begin = text.substr(0, server_error.size());
     const bool is_meta = verb == memcached::Verb::MetaSet;
-    if (!is_meta && (verb < memcached::Verb::Set || verb > memcached::Verb::Cas)) return false;
+    if (!memcached::has_data_block(verb)) return false;
     return server_error.starts_with(begin) || (is_meta && client_error.starts_with(begin));
 }
 

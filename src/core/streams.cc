@@ -69,8 +69,7 @@ bool Streams::is_to_stream(const ServerConn& conn, uint64_t missing) {
 bool Streams::is_asked_for(const ServerConn& conn, const memcached::ResponseParser& parser) const {
     const Fragment& head = *conn.fragments.front();
     const memcached::Verb verb = head.request->verb;
-    const bool reads = verb <= memcached::Verb::Gats || verb == memcached::Verb::MetaGet;
-    if (!reads) return false;
+    if (!memcached::reads_value(verb)) return false;
     const memcached::ResponseFrame& frame = parser.frame();
     const bool is_shared = head.in_line > 1;
     if (!memcached::fits(verb, frame) || frame.singly != is_shared) return false;

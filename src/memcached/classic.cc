@@ -9,7 +9,6 @@
 #include "answers.h"
 #include "command_line.h"
 #include "numbers.h"
-#include "verbs.h"
 
 namespace ringmain::memcached {
 

@@ -61,7 +61,7 @@ bool is_stats(const ResponseFrame& response) {
 
 // Behind values or figures it answers what may have those.
 bool fits_error(Verb verb, const ResponseFrame& error) {
-    if (error.behind == ResponseKind::Values) return verb <= Verb::Gats;
+    if (error.behind == ResponseKind::Values) return is_get(verb);
     if (error.behind == ResponseKind::Stats) return verb == Verb::Stats;
     return verb != Verb::Invalid && verb != Verb::Quit;
 }
@@ -129,8 +129,7 @@ bool is_word(const ResponseFrame& response, std::string_view word) {
 
 bool is_before_data(Verb verb, const ResponseFrame& error) {
     constexpr uint32_t bare_size = 7;  // "ERROR\r\n"
-    const bool has_data = verb >= Verb::Set && verb <= Verb::Cas;
-    return has_data && (error.size == bare_size || error.code == code('C', 'L'));
+    return is_update(verb) && (error.size == bare_size || error.code == code('C', 'L'));
 }
 
 bool is_shown(const RequestFrame& frame, const ResponseFrame& response) {

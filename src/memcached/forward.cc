@@ -9,7 +9,6 @@
 
 #include "base64.h"
 #include "numbers.h"
-#include "verbs.h"
 #include "words.h"
 
 namespace ringmain::memcached {
@@ -112,19 +111,17 @@ size_t words_wanted(const RequestFrame& frame) {
 
 // Whether the word at that position is a number; not those within flags of meta commands.
 bool is_number_at(Verb verb, size_t position) {
-    const bool is_update = verb >= Verb::Set && verb <= Verb::Cas;
     const bool has_one =
         verb == Verb::Incr || verb == Verb::Decr || verb == Verb::Touch || verb == Verb::MetaSet;
     const bool begins_with_one =
         is_get_and_touch(verb) || verb == Verb::FlushAll || verb == Verb::Verbosity;
-    return (is_update && position >= 2) || (has_one && position == 2) ||
+    return (is_update(verb) && position >= 2) || (has_one && position == 2) ||
            (begins_with_one && position == 1);
 }
 
 bool is_time_at(Verb verb, size_t position) {
-    const bool is_update = verb >= Verb::Set && verb <= Verb::Cas;
     const bool begins_with_one = is_get_and_touch(verb) || verb == Verb::FlushAll;
-    return (is_update && position == 3) || (verb == Verb::Touch && position == 2) ||
+    return (is_update(verb) && position == 3) || (verb == Verb::Touch && position == 2) ||
            (begins_with_one && position == 1);
 }
 

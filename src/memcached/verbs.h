@@ -14,20 +14,4 @@ namespace ringmain::memcached {
 // The answer to a word that is no command here.
 [[nodiscard]] std::string_view refusal_of(std::string_view word);
 
-[[nodiscard]] constexpr bool has_data_block(Verb verb) {
-    return (verb >= Verb::Set && verb <= Verb::Cas) || verb == Verb::MetaSet;
-}
-
-[[nodiscard]] constexpr bool is_get(Verb verb) {
-    return verb <= Verb::Gats;
-}
-
-[[nodiscard]] constexpr bool is_get_and_touch(Verb verb) {
-    return verb == Verb::Gat || verb == Verb::Gats;
-}
-
-[[nodiscard]] constexpr bool is_meta(Verb verb) {
-    return verb >= Verb::MetaGet && verb <= Verb::MetaNoop;
-}
-
 }  // namespace ringmain::memcached

@@ -57,6 +57,35 @@ enum class Verb : uint8_t {
 
 // clang-format on
 
+// All that goes by their order.
+[[nodiscard]] constexpr bool is_plain_get(Verb verb) {
+    return verb <= Verb::Gets;
+}
+
+[[nodiscard]] constexpr bool is_get_and_touch(Verb verb) {
+    return verb == Verb::Gat || verb == Verb::Gats;
+}
+
+[[nodiscard]] constexpr bool is_get(Verb verb) {
+    return verb <= Verb::Gats;
+}
+
+[[nodiscard]] constexpr bool is_update(Verb verb) {
+    return verb >= Verb::Set && verb <= Verb::Cas;
+}
+
+[[nodiscard]] constexpr bool is_meta(Verb verb) {
+    return verb >= Verb::MetaGet && verb <= Verb::MetaNoop;
+}
+
+[[nodiscard]] constexpr bool reads_value(Verb verb) {
+    return is_get(verb) || verb == Verb::MetaGet;
+}
+
+[[nodiscard]] constexpr bool has_data_block(Verb verb) {
+    return is_update(verb) || verb == Verb::MetaSet;
+}
+
 // As the client writes it; empty for Invalid.
 [[nodiscard]] std::string_view word_of(Verb verb);
 
