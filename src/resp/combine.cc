@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "hyperloglog.h"
-#include "key_search.h"
 #include "lcs.h"
 #include "sorted_sets.h"
 
@@ -87,7 +86,6 @@ class Combiner {
 
     [[nodiscard]] std::vector<std::string_view> united(const Sets& sets) const;
     [[nodiscard]] std::vector<std::string_view> picked(Sets sets) const;
-    [[nodiscard]] bool read_card_options(uint64_t* limit);
     [[nodiscard]] bool read_elements(size_t part, std::vector<std::string_view>& elements) const;
     [[nodiscard]] bool has_too_many() const;
 
@@ -156,24 +154,6 @@ CombineStatus Combiner::combine() {
 
 // --- sets ----------------------------------------------------------------------------------------
 
-// SINTERCARD reads its options before it looks at a key. False: the answer is an error.
-bool Combiner::read_card_options(uint64_t* limit) {
-    std::span<const std::string> words = words_behind_keys();
-    for (; !words.empty(); words = words.subspan(2)) {
-        if (words.size() < 2 || !is_word(words[0], "limit")) {
-            write_error(out_, "ERR syntax error");
-            return false;
-        }
-        const std::optional<uint64_t> number = read_limit(words[1]);
-        if (!number.has_value()) {
-            write_error(out_, "ERR LIMIT can't be negative");
-            return false;
-        }
-        *limit = *number;
-    }
-    return true;
-}
-
 bool Combiner::read_elements(size_t part, std::vector<std::string_view>& elements) const {
     Reader reader(parts_[part]);
     const std::optional<Value> head = reader.next();
@@ -219,9 +199,13 @@ std::vector<std::string_view> Combiner::picked(Sets sets) const {
 }
 
 CombineStatus Combiner::sets() {
-    uint64_t limit = 0;
     const bool counts = combination_.gathering == Gathering::InterCard;
-    if (counts && !read_card_options(&limit)) return CombineStatus::Done;
+    ZsetOptions options;
+    // SINTERCARD reads them before it looks at a key.
+    if (counts) {
+        options = read_zset_options(combination_.gathering, words_behind_keys(), parts_.size());
+    }
+    if (!options.error.empty()) return error(options.error);
     if (const std::string_view text = first_error(parts_); !text.empty()) {
         out_ += text;
         return CombineStatus::Done;
@@ -236,7 +220,8 @@ CombineStatus Combiner::sets() {
         combination_.gathering == Gathering::Union ? united(sets) : picked(std::move(sets));
     if (counts) {
         const uint64_t count = result.size();
-        write_integer(out_, static_cast<int64_t>(limit > 0 ? std::min(count, limit) : count));
+        const uint64_t limit = options.limit > 0 ? options.limit : count;
+        write_integer(out_, static_cast<int64_t>(std::min(count, limit)));
         return CombineStatus::Done;
     }
     write_set_header(out_, result.size(), combination_.version);

@@ -17,15 +17,16 @@
 
 namespace ringmain::resp {
 
+namespace {
+
+constexpr std::string_view syntax_error = "ERR syntax error";
+
+// As redis reads it; nothing when it is none.
 std::optional<uint64_t> read_limit(std::string_view word) {
     const std::optional<int64_t> limit = ascii::parse_int64(word);
     if (!limit.has_value() || *limit < 0) return std::nullopt;
     return static_cast<uint64_t>(*limit);
 }
-
-namespace {
-
-constexpr std::string_view syntax_error = "ERR syntax error";
 
 // As redis reads a double: whatever strtod() takes as a whole, but for blanks and NaN.
 std::optional<double> read_weight(const std::string& word) {
@@ -49,7 +50,7 @@ std::optional<ZsetOptions::Aggregate> read_aggregate(std::string_view word) {
 
 // One option off the front of `words`, or an error.
 void read_option(Gathering gathering, std::span<const std::string>& words, ZsetOptions& options) {
-    const bool counts = gathering == Gathering::ZinterCard;
+    const bool counts = gathering == Gathering::ZinterCard || gathering == Gathering::InterCard;
     const bool aggregates = !counts && gathering != Gathering::Zdiff;
     const std::string& word = words[0];
     const size_t key_count = options.weights.size();

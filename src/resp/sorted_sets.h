@@ -5,7 +5,6 @@
 #include "ringmain/resp/combine.h"
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,7 +22,7 @@ struct ZsetOptions {
     std::string_view error = {};  // of the options: nothing else counts then
 };
 
-// `words` are those behind the keys.
+// Of SINTERCARD, too. `words` are those behind the keys.
 [[nodiscard]] ZsetOptions read_zset_options(Gathering gathering,
                                             std::span<const std::string> words,
                                             size_t key_count);
@@ -32,8 +31,5 @@ struct ZsetOptions {
 [[nodiscard]] CombineStatus combine_sorted_sets(const Combination& combination,
                                                 const ZsetOptions& options,
                                                 std::string& out);
-
-// The LIMIT of SINTERCARD and ZINTERCARD: as redis reads it; nothing when it is none.
-[[nodiscard]] std::optional<uint64_t> read_limit(std::string_view word);
 
 }  // namespace ringmain::resp
