@@ -113,7 +113,6 @@ std::vector<std::string> Joiner::arguments(uint32_t size_max) const {
     const Bytes bytes(request_.join->keys);
     // It was within the limits when it came; they may have changed since.
     resp::RequestParser parser(resp::no_limits);
-    parser.set_authenticated(true);
     resp::Cursor cursor(bytes);
     Fed fed;
     while (fed.status == ParseStatus::NeedMore && !cursor.at_end()) {

@@ -407,7 +407,6 @@ bool Streams::check_others(ServerConn& conn) {
 }
 
 void Streams::on_answered(ServerConn& conn) {
-    if (!conn.set_apart) return;
     if (conn.is_cut && conn.fragments.size() <= 1) {
         proxy_->lose(conn, left_reason, Blame::Nobody);
         return;
