@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -85,14 +84,6 @@ Rule rule_of(StatsKind kind, std::string_view name) {
     RM_ASSERT(false);
 }
 
-std::optional<double> parse_decimal(std::string_view text) {
-    double value = 0;
-    const char* const end = text.data() + text.size();
-    const std::from_chars_result result = std::from_chars(text.data(), end, value);
-    if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
-    return value;
-}
-
 void take(Stat& stat, std::string_view value, Rule rule, uint32_t server) {
     if (rule == Rule::Same) {
         stat.values.push_back(value);
@@ -100,7 +91,7 @@ void take(Stat& stat, std::string_view value, Rule rule, uint32_t server) {
         return;
     }
     const std::optional<uint64_t> whole = ascii::parse_uint64(value);
-    const std::optional<double> decimal = parse_decimal(value);
+    const std::optional<double> decimal = ascii::parse_double(value);
     stat.is_whole = stat.is_whole && whole.has_value();
     stat.is_decimal = stat.is_decimal && decimal.has_value();
     stat.decimal += decimal.value_or(0);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <utility>
@@ -120,10 +119,9 @@ std::string InfoSums::decimal_sum(std::string_view name, int places) const {
     if (texts.empty()) return "";
     double sum = 0;
     for (const std::string_view text : texts) {
-        double value = 0;
-        const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return "";
-        sum += value;
+        const std::optional<double> value = ascii::parse_double(text);
+        if (!value.has_value()) return "";
+        sum += *value;
     }
     return std::abs(sum) <= decimal_max ? with_places(sum, places) : "";
 }

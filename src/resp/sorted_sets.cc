@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -108,12 +107,8 @@ struct Source {
 };
 
 std::optional<double> score_of(const std::optional<Value>& value) {
-    if (!value.has_value() || value->is_null || value->text.empty()) return std::nullopt;
-    double score = 0;
-    const char* const end = value->text.data() + value->text.size();
-    const std::from_chars_result result = std::from_chars(value->text.data(), end, score);
-    if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
-    return score;
+    if (!value.has_value() || value->is_null) return std::nullopt;
+    return ascii::parse_double(value->text);
 }
 
 // [e, "1", f, "2"] of RESP2, [[e, 1], [f, 2]] of RESP3.

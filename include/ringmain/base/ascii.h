@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <system_error>
 
 namespace ringmain::ascii {
 
@@ -95,6 +96,15 @@ static_assert(trimmed(" ").empty());
         if (value > (UINT64_MAX - digit) / 10) return std::nullopt;
         value = value * 10 + digit;
     }
+    return value;
+}
+
+// The whole text as the standard library reads a number with a point: "-1.5", "1e3", "inf".
+[[nodiscard]] inline std::optional<double> parse_double(std::string_view text) {
+    double value = 0;
+    const char* const end = text.data() + text.size();
+    const std::from_chars_result result = std::from_chars(text.data(), end, value);
+    if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
     return value;
 }
 

@@ -1,6 +1,7 @@
 #include "ringmain/base/ascii.h"
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,16 @@ TEST_CASE("a number of redis's has one spelling") {
          {"", "-", "-0", "07", "+7", " 7", "7 ", "9223372036854775808", "-9223372036854775809"}) {
         CAPTURE(wrong);
         CHECK_FALSE(ascii::parse_int64(wrong).has_value());
+    }
+}
+
+TEST_CASE("a number with a point is the whole text") {
+    CHECK(ascii::parse_double("-1.5") == -1.5);
+    CHECK(ascii::parse_double("1e3") == 1000.0);
+    CHECK(ascii::parse_double("inf") == std::numeric_limits<double>::infinity());
+    for (const std::string_view wrong : {"", "-", "+1", " 1", "1 ", "1.5x", "1e999"}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(ascii::parse_double(wrong).has_value());
     }
 }
 
