@@ -80,11 +80,13 @@ class List {
     // Steps on when the loop's body has been done: that must not take the element out.
     class Iterator {
       public:
+        // NOLINTBEGIN(readability-identifier-naming): the library's names.
         using iterator_category = std::forward_iterator_tag;
         using value_type = T;
         using difference_type = std::ptrdiff_t;
         using pointer = T*;
         using reference = T&;
+        // NOLINTEND(readability-identifier-naming)
 
         Iterator() = default;
 
