@@ -570,8 +570,8 @@ bool Talker::may_be_misled(const Expected& next, Instant now) {
     const bool has_own = next.waits && !next.takes_some;
     if (kind == Local || kind == Auth || kind == Topic || has_own) return false;
     return std::ranges::any_of(misled_, [&](const auto& one) {
-        const auto [server, until] = one;
-        if (next.asked > until) return false;
+        const uint32_t server = one.first;
+        if (next.asked > one.second) return false;
         if (next.uses.empty() || kind == Keys) return true;
         return std::ranges::any_of(next.uses, [&](const Use& use) {
             return truth_->directory.may_have(server, use.key, next.asked, now);
