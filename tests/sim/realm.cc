@@ -13,6 +13,7 @@ Realm::Realm(uint32_t index, const Scenario& scenario)
     truth.calm = scenario.calm;
     truth.selects = scenario.selects && is_redis;
     truth.waits = scenario.waits && is_redis;
+    truth.lingers = scenario.lingers && is_redis;
     truth.publishes = scenario.publishes && is_redis;
     truth.carries = scenario.carries && is_redis && !truth.directory.is_random();
     truth.changes_auth = scenario.changes_auth && index == 0;

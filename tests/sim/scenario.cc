@@ -111,6 +111,8 @@ Scenario::Scenario(uint64_t seed) {
             each.leases_max = 1 + static_cast<uint32_t>(prng.below(3));
         }
     }
+    // While somebody waits servers come and go.
+    lingers = waits && chance(prng, 60);
 }
 
 // Somebody has always asked something: else what is missing shows by itself. A value that is
@@ -236,7 +238,7 @@ std::string Scenario::text() const {
     if (options.preconnect) text += " preconnect";
     if (drains) text += " drains";
     if (selects) text += " selects";
-    if (waits) text += " waits";
+    if (waits) text += lingers ? " lingers" : " waits";
     if (publishes) text += " publishes";
     if (carries) text += " carries";
     if (has_old) text += " has_old";

@@ -75,6 +75,7 @@ struct Scenario {
     bool changes_auth = false;   // with another password in the first pool, and users
     bool selects = false;        // clients ask for other databases
     bool waits = false;          // and for commands that wait on their server
+    bool lingers = false;        // very often, and lists are mostly empty
     bool has_large = false;      // values, many
     bool carries = false;        // and for writes over several servers
     bool has_old = false;        // servers, of which some do not take `ms`

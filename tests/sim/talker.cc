@@ -139,8 +139,10 @@ std::string Talker::speak_resp(Prng& prng) {
     if (truth_->publishes && prng.below(6) == 0) return speak_publish(prng);
     const uint64_t stays = truth_->pool->databases_max == 1 ? 5 : 12;
     if (truth_->selects && prng.below(stays) == 0) return speak_select(prng);
-    if (truth_->waits && prng.below(12) == 0) {
-        return !is_waiting_ && prng.below(2) == 0 ? speak_wait(prng) : speak_push(prng);
+    if (truth_->waits && prng.below(truth_->lingers ? 3 : 12) == 0) {
+        const bool waits = prng.below(truth_->lingers ? 10 : 2) > 0;
+        if (!is_waiting_ && waits) return speak_wait(prng);
+        if (!truth_->lingers || !waits) return speak_push(prng);
     }
     if (truth_->carries && prng.below(2) == 0) return speak_step(prng);
     const uint64_t kind = prng.below(19);

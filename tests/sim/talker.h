@@ -62,6 +62,7 @@ struct Truth {
     bool calm = true;                 // nothing fails: no error at all
     bool selects = false;             // clients ask for other databases
     bool waits = false;               // and for commands that wait
+    bool lingers = false;             // very often
     bool publishes = false;           // and messages are published
     bool carries = false;             // and for writes over several servers
     Elements elements;
