@@ -23,13 +23,18 @@ namespace {
 constexpr uint32_t cap_ipc_lock = 14;
 constexpr uint32_t cap_sys_admin = 21;
 
-// The beginning of a file of the kernel's; empty where there is none.
+// Of a file of the kernel's; empty where there is none. The groups of a process alone may fill
+// hundreds of KiB of its status, and what is asked of that stands behind them.
 std::string file_text(const std::string& path) {
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.is_open()) return "";
-    std::array<char, 8192> text = {};
-    const ssize_t size = read(file.get(), text.data(), text.size());
-    return size > 0 ? std::string(text.data(), static_cast<size_t>(size)) : "";
+    std::string text;
+    std::array<char, 8192> part = {};
+    for (ssize_t size = 1; size > 0;) {
+        size = read(file.get(), part.data(), part.size());
+        if (size > 0) text.append(part.data(), static_cast<size_t>(size));
+    }
+    return text;
 }
 
 std::optional<int64_t> number_in_file(const std::string& path) {

@@ -5,7 +5,10 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <numeric>
+#include <vector>
 
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
@@ -34,8 +37,16 @@ bool forbid_io_uring(uint32_t error) {
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
+// As many groups as take more of the kernel's text than one read. Only root may.
+void join_many_groups() {
+    std::vector<gid_t> groups(2000);
+    std::iota(groups.begin(), groups.end(), gid_t{1'000'000'000});
+    static_cast<void>(setgroups(groups.size(), groups.data()));
+}
+
 // In a child whose filter answers like a container runtime's: 0 when the finding says so.
 int find_the_filter(uint32_t error) {
+    join_many_groups();
     if (!forbid_io_uring(error)) return 1;
     const Finding finding = check_io_uring();
     if (finding.level != Level::Fail) return 2;
