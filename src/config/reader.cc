@@ -2,6 +2,7 @@
 
 #include "ringmain/buffer/block.h"
 #include "ringmain/memcached/request_parser.h"
+#include "ringmain/placement/node.h"
 
 #include <algorithm>
 #include <array>
@@ -19,9 +20,7 @@ namespace ringmain::config {
 
 namespace {
 
-constexpr size_t server_count_max = 4096;               // of a pool
-constexpr uint64_t weight_sum_max = INT32_MAX;          // ketama counts them in 32 bits
-constexpr uint64_t modula_sum_max = 16U * 1024 * 1024;  // one entry of its table each
+constexpr size_t server_count_max = 4096;  // of a pool
 
 // Names that other proxies, or other places of this file, have for a thing.
 struct Synonym {
@@ -324,12 +323,11 @@ void Reader::check_servers(const Pool& pool, const Node& list, std::vector<Serve
                              "]; it is their place on the ring, so it "
                              "must differ");
     }
-    const bool is_modula = pool.placement.distribution == placement::DistributionKind::Modula;
-    const uint64_t sum_max = is_modula ? modula_sum_max : weight_sum_max;
-    if (weight_sum > sum_max) {
+    if (weight_sum > placement::total_weight_max) {
         findings_->error(list.key_place,
                          "the weights in [pool." + pool.name + "] add up to " +
-                             std::to_string(weight_sum) + ", at most " + std::to_string(sum_max) +
+                             std::to_string(weight_sum) + ", at most " +
+                             std::to_string(placement::total_weight_max) +
                              " are possible; divide all by the same number");
     }
 }

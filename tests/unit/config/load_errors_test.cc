@@ -261,11 +261,17 @@ TEST_CASE("a pool is no server of its own, however both are written") {
 
 TEST_CASE("weights are bounded, one by one and together") {
     CHECK(contains(refused("[pool.a]\nlisten='h:1'\nservers=['h:1:2000000000']"), "1 to 1000000"));
-    std::string many = "[pool.a]\nlisten='h:1'\ndistribution='modula'\nservers=[";
-    for (int i = 0; i < 20; ++i) {
-        many += "'h:" + std::to_string(i + 1) + ":1000000',";
+    for (const char* distribution : {"ketama", "modula"}) {
+        CAPTURE(distribution);
+        std::string many =
+            "[pool.a]\nlisten='l:1'\ndistribution='" + std::string(distribution) + "'\nservers=[";
+        for (int i = 0; i < 2147; ++i) {
+            many += "'h:" + std::to_string(i + 1) + ":1000000',";
+        }
+        CHECK(load(many + "'h:9999:483647']", "f").accepted());
+        CHECK(contains(refused(many + "'h:9999:483648']"),
+                       "add up to 2147483648, at most 2147483647"));
     }
-    CHECK(contains(refused(many + "]"), "add up to 20000000"));
 }
 
 TEST_CASE("what is empty or missing is told") {
