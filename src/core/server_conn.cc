@@ -69,7 +69,9 @@ void ServerConn::note_in_kernel(uint64_t bytes, Instant now) {
 
 // One that is everybody's, where a missing answer is noticed and what is held back has time for two
 // round trips. What is before a request that is not all there may be answered with its end.
+// Whatever the connection is by then: behind an answer that is late the next one may be another's.
 bool ServerConn::holds_back(Instant now, Duration interval) {
+    if (pairing.holds() && is_late()) return true;
     constexpr int64_t times = 8;
     const Duration timeout = Duration::millis(server->pool().options->timeout_ms);
     const bool has_time = timeout.ns > 0 && traffic.took.ns * times <= timeout.ns;

@@ -157,6 +157,30 @@ TEST_CASE(
     CHECK(relay.count_wrong() == wrong);
 }
 
+// Others are served by another connection then, and this one holds nothing back any more.
+TEST_CASE("what is held back does not leave behind an answer that is late") {
+    Relay relay;
+    relay.go_on(100);
+    relay.leaves_out = true;
+    Channel* const old = relay.link;
+    for (uint32_t i = 0; i < 150 && !old->server->pairing.holds(); ++i) {
+        relay.step();
+    }
+    REQUIRE(old->server->pairing.holds());
+    const size_t asked = relay.count_asked();
+    const size_t wrong = relay.count_wrong();
+    bool is_replaced = false;
+    // What comes in the very batch that finds the answer late is on the way already.
+    for (uint32_t i = 0; i < 300; ++i) {
+        World::say(relay.world.client(), resp({"GET", "x"}));
+        relay.world.pass(10);
+        is_replaced = is_replaced || relay.world.link(0) != old;
+        REQUIRE(relay.count_asked() == asked);
+    }
+    CHECK(is_replaced);
+    CHECK(relay.count_wrong() == wrong);
+}
+
 // What is held back needs two round trips, and has the time of one.
 TEST_CASE("a server that is far away loses no request to it") {
     config::Pool pool = redis_pool(1);
