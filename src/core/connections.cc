@@ -247,12 +247,12 @@ bool was_idle_before(const ServerConn& conn, std::string_view reason, Instant no
     return head->queued - conn.heard_at >= idle_min && now - head->queued <= end_seen_within;
 }
 
-// What has not left goes on the connection that is made in place of a lost one; but what is bound
-// to that one, or to what it was told.
+// What has not left may leave on another connection; but not what is bound to this one, or to what
+// it was told.
 bool has_more_for_next(const ServerConn& conn) {
     const Server& server = *conn.server;
     const bool is_in_use = server.takes_requests && !server.pool().retired;
-    if (!is_in_use || server.health().is_down() || !conn.is_everybodys()) return false;
+    if (!is_in_use || server.health().is_down()) return false;
     const Fragment* fragment = conn.traffic.first_unsent;
     if (fragment == nullptr) return false;
     for (; fragment != nullptr; fragment = fragment->next) {
@@ -279,20 +279,43 @@ bool has_more_for_next(const ServerConn& conn) {
     return unsent;
 }
 
+}  // namespace
+
 // In their order, and with the time that they had.
-void put_back(ServerConn& conn, FragmentFifo fragments, Chain bytes, uint64_t batch) {
+void Proxy::put_unsent(ServerConn& conn, FragmentFifo fragments, Chain bytes) {
+    start_connect(conn);
     conn.out.append_chain(std::move(bytes));
     conn.traffic.out_size = conn.out.size();
     if (conn.first_in_time == nullptr) conn.first_in_time = fragments.front();
     while (!fragments.empty()) {
         Fragment& fragment = *fragments.pop_front();
-        fragment.batch = static_cast<uint32_t>(batch);
+        fragment.batch = static_cast<uint32_t>(batch_);
         conn.fragments.push_back(&fragment);
         conn.note_complete(fragment);
     }
+    wake_at(now_);
+    conn.publish(now_);
 }
 
-}  // namespace
+// What is held back behind an answer that is missing, when nothing before it can be in time any
+// more: as if it came now, to what serves its clients now.
+void Proxy::move_held(ServerConn& conn) {
+    if (!conn.pairing.holds() || !conn.is_spare || conn.successor == nullptr) return;
+    const bool is_all_late = conn.first_in_time == conn.traffic.first_unsent;
+    if (!is_all_late || !conn.successor->is_everybodys() || !has_more_for_next(conn)) return;
+    ServerConn& next = *conn.successor;
+    Chain bytes = std::move(conn.out);
+    const FragmentFifo held = take_unsent(conn);
+    conn.traffic.out_size = 0;
+    conn.newest = nullptr;
+    for (Fragment* fragment = held.front(); fragment != nullptr; fragment = fragment->next) {
+        fragment->queued = now_;
+        fragment->sent = now_;
+        next.note_newest(*fragment, now_);
+    }
+    put_unsent(next, held, std::move(bytes));
+    dirty_servers_.add(next);
+}
 
 void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     if (conn.is_given_up()) return;
@@ -315,15 +338,11 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
         lose(conn, reason, idle ? Blame::Nobody : Blame::Server);
         return;
     }
-    const bool goes_on = has_more_for_next(conn);
+    const bool goes_on = conn.is_everybodys() && has_more_for_next(conn);
     Chain bytes = goes_on ? std::move(conn.out) : Chain(*blocks_);
     const FragmentFifo unsent = goes_on ? take_unsent(conn) : FragmentFifo();
     lose(conn, reason, Blame::Nobody);
-    if (!goes_on) return;
-    start_connect(conn);
-    put_back(conn, unsent, std::move(bytes), batch_);
-    wake_at(now_);
-    conn.publish(now_);
+    if (goes_on) put_unsent(conn, unsent, std::move(bytes));
 }
 
 // Between half of the delay and all of it.

@@ -327,7 +327,10 @@ void Proxy::check_requests(ServerConn& conn) {
         if (!conn.is_late() && !Streams::is_under_way(conn)) return;
     }
     if (conn.streaming || !is_ready) return;
-    if (timeout.ns > 0 && conn.is_late()) replace_late(conn);
+    if (timeout.ns > 0 && conn.is_late()) {
+        replace_late(conn);
+        move_held(conn);
+    }
     wake_at(late_from_of(conn) + late);
 }
 

@@ -41,6 +41,7 @@ bool Server::replace(ServerConn& late, Instant now) {
     spare->database = late.database;
     give_place(late, *spare);
     late.is_spare = true;
+    late.successor = spare;
     spare->is_spare = false;
     return true;
 }

@@ -299,6 +299,8 @@ class Proxy {
     void start_connect(ServerConn& conn);
     void start_preconnect(ServerConn& conn);
     void begin_attempt(ServerConn& conn);
+    void put_unsent(ServerConn& conn, FragmentFifo fragments, Chain bytes);
+    void move_held(ServerConn& conn);
     void begin_prelude(ServerConn& conn);
     void become_ready(ServerConn& conn);
     void lose(ServerConn& conn, std::string_view reason, Blame blame = Blame::Server);

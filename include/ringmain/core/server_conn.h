@@ -319,11 +319,12 @@ class ServerConn {
     Instant heard_at = {};          // a byte from the server, last
     Instant ready_by = {};          // when it will have taken too long
     Instant ready_at = {};          // when it became Ready
-    ClientConn* uploader = nullptr;  // whose request it has, and not its end
-    Chain upload_line;               // of that as it came, when it was written anew
-    uint64_t uploads_of = 0;         // the client whose large requests it has; 0: none
-    uint64_t large_key = 0;          // of the read that it is set apart for; 0: it was large
-    uint64_t streamed = 0;           // bytes of the response that goes on
+    ServerConn* successor = nullptr;  // of a spare one: who has its place
+    ClientConn* uploader = nullptr;   // whose request it has, and not its end
+    Chain upload_line;                // of that as it came, when it was written anew
+    uint64_t uploads_of = 0;          // the client whose large requests it has; 0: none
+    uint64_t large_key = 0;           // of the read that it is set apart for; 0: it was large
+    uint64_t streamed = 0;            // bytes of the response that goes on
     // When enough of a large response passed last, or the end of a request that left or was taken
     // in parts, or it was starved last.
     Instant moved_at = {};

@@ -42,16 +42,15 @@ struct Relay {
         if (world.link(0) != link) {
             link = world.link(0);
             links += 1;
-            first = clients.size() - 1;
             asked = 0;
             answered = 0;
         }
-        const size_t came = std::exchange(asked, count_asked());
+        const size_t came = std::exchange(asked, keys_asked().size());
         pauses += asked == came ? 1 : 0;
         world.pass(10);
         for (; answered < came; ++answered) {
             if (std::exchange(leaves_out, false)) continue;
-            world.reply(0, value(std::to_string(first + answered)));
+            world.reply(0, value(keys_asked()[answered]));
         }
         world.settle();
     }
@@ -62,12 +61,25 @@ struct Relay {
         }
     }
 
-    [[nodiscard]] size_t count_asked() const {
-        size_t count = 0;
-        for (size_t at = 0; (at = link->arrived.find("GET", at)) != std::string::npos; ++at) {
-            count += 1;
+    // An answer, until new requests are held back behind it.
+    void lose_one() {
+        go_on(100);
+        leaves_out = true;
+        for (uint32_t i = 0; i < 150 && !link->server->pairing.holds(); ++i) {
+            step();
         }
-        return count;
+        REQUIRE(link->server->pairing.holds());
+    }
+
+    // On the connection that there is.
+    [[nodiscard]] std::vector<std::string> keys_asked() const {
+        std::vector<std::string> keys;
+        for (size_t at = 0; (at = link->arrived.find("GET\r\n", at)) != std::string::npos;) {
+            const size_t begin = link->arrived.find("\r\n", at + 5) + 2;
+            at = link->arrived.find("\r\n", begin);
+            keys.push_back(link->arrived.substr(begin, at - begin));
+        }
+        return keys;
     }
 
     // How many were told what is not theirs; who got an error is told so.
@@ -91,7 +103,6 @@ struct Relay {
     std::vector<Channel*> clients;
     Channel* link = nullptr;
     uint32_t links = 0;
-    size_t first = 0;     // who asked first on the connection
     size_t asked = 0;     // on it
     size_t answered = 0;  // of those
     size_t pauses = 0;    // steps that brought the server nothing
@@ -160,14 +171,9 @@ TEST_CASE(
 // Others are served by another connection then, and this one holds nothing back any more.
 TEST_CASE("what is held back does not leave behind an answer that is late") {
     Relay relay;
-    relay.go_on(100);
-    relay.leaves_out = true;
+    relay.lose_one();
     Channel* const old = relay.link;
-    for (uint32_t i = 0; i < 150 && !old->server->pairing.holds(); ++i) {
-        relay.step();
-    }
-    REQUIRE(old->server->pairing.holds());
-    const size_t asked = relay.count_asked();
+    const size_t asked = relay.keys_asked().size();
     const size_t wrong = relay.count_wrong();
     bool is_replaced = false;
     // What comes in the very batch that finds the answer late is on the way already.
@@ -175,10 +181,40 @@ TEST_CASE("what is held back does not leave behind an answer that is late") {
         World::say(relay.world.client(), resp({"GET", "x"}));
         relay.world.pass(10);
         is_replaced = is_replaced || relay.world.link(0) != old;
-        REQUIRE(relay.count_asked() == asked);
+        REQUIRE(relay.keys_asked().size() == asked);
     }
     CHECK(is_replaced);
     CHECK(relay.count_wrong() == wrong);
+}
+
+// It has not left, so it can be served, and has the time that those have who wait for a connection.
+TEST_CASE("what is held back behind an answer that is missing is answered on the next connection") {
+    Relay relay;
+    relay.lose_one();
+    Channel* const old = relay.link;
+    std::vector<Channel*> held;
+    for (uint32_t i = 0; i < 5; ++i) {
+        held.push_back(&relay.world.client());
+        World::say(*held.back(), resp({"GET", "held" + std::to_string(i)}));
+        relay.world.pass(10);
+    }
+    const auto is_replaced = [&] {
+        return relay.world.link(0) != nullptr && relay.world.link(0) != old;
+    };
+    for (uint32_t i = 0; i < 50 && !is_replaced(); ++i) {
+        relay.world.pass(10);
+    }
+    REQUIRE(is_replaced());
+    relay.link = relay.world.link(0);
+    relay.world.pass(300);  // of 400 (timeout)
+    for (const std::string& key : relay.keys_asked()) {
+        relay.world.reply(0, value(key));
+    }
+    relay.world.settle();
+    for (size_t i = 0; i < held.size(); ++i) {
+        CAPTURE(i);
+        CHECK(held[i]->arrived == value("held" + std::to_string(i)));
+    }
 }
 
 // What is held back needs two round trips, and has the time of one.
