@@ -96,9 +96,34 @@ void read_get(CommandLine& command) {
     return skip_data(length);
 }
 
+// "<key> <flags> <exptime> <length>" as most write it: the key is kept, and it is canonical. The
+// length; nothing, and nothing is taken, when it is written in another way or is another line.
+std::optional<uint32_t> take_usual_update(CommandLine& command) {
+    const std::string_view line = command.line;
+    const size_t blank = command.words.position();
+    if (blank == line.size() || !command.words.is_regular()) return std::nullopt;
+    size_t at = find_special(line, blank + 1);
+    const std::string_view key = line.substr(blank + 1, at - (blank + 1));
+    if (key.empty() || !is_key(key)) return std::nullopt;
+    std::optional<uint32_t> number;
+    for (int left = 3; left > 0; --left) {
+        number = take_short_number(line, &at);
+        if (!number.has_value()) return std::nullopt;
+    }
+    if (at != line.size()) return std::nullopt;
+    command.keep_key(key);
+    command.frame->is_canonical = true;
+    return number;
+}
+
 // <command> <key> <flags> <exptime> <length> [cas] [noreply]
 Demand read_update(CommandLine& command) {
     RequestFrame& frame = *command.frame;
+    if (frame.verb != Verb::Cas) {
+        const std::optional<uint32_t> size = take_usual_update(command);
+        if (size.has_value()) [[likely]]
+            return {.has_data = true, .data_size = *size};
+    }
     const Arguments arguments(command.words);
     const size_t count = frame.verb == Verb::Cas ? 5 : 4;
     const auto& [key, flags, exptime, length, cas, rest] = arguments.words;

@@ -89,4 +89,21 @@ namespace ringmain::memcached {
     return is_canonical_number(text) && (text.size() <= short_size || canonical_time(text) == text);
 }
 
+// A number in its one spelling behind one blank, at `*at`, and of so few digits that it is within
+// each field's bounds; `*at` is behind it then. Else nothing.
+[[nodiscard]] inline std::optional<uint32_t> take_short_number(std::string_view line, size_t* at) {
+    constexpr size_t digits_max = 9;
+    const size_t begin = *at + 1;
+    const size_t bound = std::min(begin + digits_max, line.size());
+    if (begin >= bound || line[*at] != ' ') return std::nullopt;
+    uint32_t value = 0;
+    size_t end = begin;
+    for (; end < bound && ascii::is_digit(line[end]); ++end) {
+        value = value * 10 + static_cast<uint32_t>(line[end] - '0');
+    }
+    if (end == begin || (line[begin] == '0' && end > begin + 1)) return std::nullopt;
+    *at = end;
+    return value;
+}
+
 }  // namespace ringmain::memcached

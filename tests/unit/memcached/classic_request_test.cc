@@ -5,7 +5,9 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
+#include "src/memcached/numbers.h"
 #include <doctest/doctest.h>
 
 namespace ringmain::memcached {
@@ -73,6 +75,54 @@ TEST_CASE("keys and blanks are told apart wherever they lie") {
             CHECK(story_of(line) == told);
         }
     }
+}
+
+// The second line goes the long way round: only the first is written as usual.
+TEST_CASE("a storage line is read the same way however it is spaced") {
+    const std::vector<std::string> numbers = {
+        "0",
+        "01",
+        "3",
+        "999999999",
+        "1000000000",
+        "2147483648",
+        "4294967296",
+        "+1",
+        "-1",
+        "1a",
+        "\x7F",
+        "",
+    };
+    const auto canonical_of = [](const std::string& line) {
+        RequestLimits limits;
+        RequestParser parser(limits);
+        const bool is_read = parser.feed(line).status == ParseStatus::Complete;
+        return is_read && parser.frame().is_canonical;
+    };
+    for (const std::string& flags : numbers) {
+        for (const std::string& exptime : numbers) {
+            for (const std::string& length : numbers) {
+                const std::string rest = flags + " " + exptime + " " + length;
+                const std::string data = "\r\nabc\r\nget z\r\n";
+                const std::string usual = story_of("set k " + rest + data);
+                const bool is_same = usual == story_of("set  k " + rest + data);
+                const bool is_set = usual == "set(k)=abc | get(z)" && rest.find("  ") == rest.npos;
+                const bool is_canonical = is_set && is_canonical_number(flags) &&
+                                          is_canonical_time(exptime) && length == "3";
+                const bool is_told = canonical_of("set k " + rest + data) == is_canonical;
+                if (is_same && (!is_set || is_told)) continue;
+                CAPTURE(rest);
+                CHECK(usual == story_of("set  k " + rest + data));
+                CHECK((!is_set || is_told));
+            }
+        }
+    }
+    CHECK(story_of("set k 0 0 3\r\nabc\r\n") == "set(k)=abc");
+    CHECK(canonical_of("set k 0 0 3\r\nabc\r\n"));
+    CHECK(canonical_of("append " + longest_key + " 4294967295 -1 3\r\nabc\r\n"));
+    CHECK_FALSE(canonical_of("set k 0 0 3 \r\nabc\r\n"));
+    CHECK_FALSE(canonical_of("set k 0 0 3\nabc\r\n"));
+    CHECK(story_of("set " + too_long_key + " 0 0 3\r\nabc\r\n") == bad_format);
 }
 
 TEST_CASE("a get without a key is an error") {
