@@ -341,6 +341,26 @@ class LabRuns(LoadCase):
             self.assertNotIn("cpu_s", raw["runs"][act]["direct"][0])
         self.assertIn("| ringmain's memory | 16 MiB | ", done.stdout)
 
+    @unittest.skipUnless(shutil.which("redis-benchmark"), "needs redis-benchmark")
+    def test_unpinned_before_redis_benchmark(self):
+        names = ["ringmain", "ringmain-epoll", "direct"]
+        command = [sys.executable, LAB.with_name("unpinned.py"), BUILD, "--rounds", 1, "--seconds", 0.1,
+                   "--proxies", ",".join(names), "--out", self.folder / "out"]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                              timeout=90)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        raw = json.loads((self.folder / "out" / "unpinned.json").read_text())
+        self.assertEqual(sorted(raw["runs"]), sorted(
+            f"{command} P{pipeline}" for command in ("get", "set") for pipeline in (1, 16, 32)))
+        for group in raw["runs"].values():
+            self.assertEqual(list(group), names)
+            for run in (runs[0] for runs in group.values()):
+                self.assertGreater(run["rps"], 0)
+                self.assertLessEqual(run["p50_ms"], run["p99_ms"])
+            self.assertGreater(group["ringmain"][0]["cpu_us"], 0)
+            self.assertNotIn("cpu_us", group["direct"][0])
+        self.assertIn("| get P32, ringmain-epoll | ", done.stdout)
+
     def test_a_feature_that_is_not_known_starts_nothing(self):
         done = self.lab(BUILD, "--proxies", "ringmain,ringmain-without-registered_ring+wings")
         self.assertEqual(done.returncode, 1, done.stderr)
