@@ -47,6 +47,11 @@ std::string pools_text(const config::Config& config) {
     return std::to_string(config.pools.size()) + (config.pools.size() == 1 ? " pool" : " pools");
 }
 
+// Empty: all is well.
+std::string warning_of(const uring::Finding& finding) {
+    return finding.level == uring::Level::Ok ? std::string() : finding_text(finding);
+}
+
 }  // namespace
 
 Control::Control(const ControlOptions& options)
@@ -61,7 +66,8 @@ Control::Control(const ControlOptions& options)
                  .workers = options.workers}),
       batch_(uring::Ring::batch_max),
       watched_(options.workers.size()),
-      search_(*options.resolver, *options.inbox) {}
+      search_(*options.resolver, *options.inbox),
+      few_descriptors_(warning_of(judge_descriptors(*options.config))) {}
 
 Status Control::open(const IoChoice& io) {
     if (Status status = ring_.open(timer_ring(io)); !status.ok()) {
@@ -255,9 +261,9 @@ void Control::finish_reload() {
     if (Status opened = options_.listeners->change_to(next, names.value()); !opened.ok()) {
         return refuse_reload(reopened, opened.error());
     }
-    if (descriptors.level != uring::Level::Ok) {
-        log.write(LogLevel::Warning, finding_text(descriptors));
-    }
+    const std::string few = warning_of(descriptors);
+    const std::string told = std::exchange(few_descriptors_, few);
+    if (!few.empty() && few != told) log.write(LogLevel::Warning, few);
     options_.shared->clients_max = clients_max(next, descriptor_limit());
     if (!change_log(running(), next)) reopened = log_not_reopened;
     for (const std::string& name : kept) {

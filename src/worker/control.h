@@ -112,8 +112,9 @@ class Control {
     bool adopting_ = false;     // some worker has not got the newest yet
     NameSearch search_;
     std::optional<Reload> reload_;
-    bool reload_again_ = false;  // asked for meanwhile
-    std::string in_use_text_;    // to be said when all have it
+    bool reload_again_ = false;    // asked for meanwhile
+    std::string in_use_text_;      // to be said when all have it
+    std::string few_descriptors_;  // the warning that was told last; empty: there are enough
     Instant now_;
     Instant next_look_;
     bool draining_ = false;

@@ -1,9 +1,12 @@
 """HUP: another configuration while clients are served."""
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
+import unittest
 
 from harness import Case, Port, RedisServer, Ringmain, main, needs_ringmain, wait_for
 from wire import RespClient, bulk, resp
@@ -324,6 +327,27 @@ class Reload(Case):
         self.assertEqual(sum(name.startswith("ringmain") for name in threads_of(proxy.pid)), 2)
         with proxy.client() as client:
             self.working(client)
+
+    @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")
+    def test_too_few_descriptors_are_told_again_when_others_are_wanted(self):
+        proxy = self.start()
+
+        def told():
+            return proxy.log().count("nofile: ")
+
+        limit = ("prlimit", "--pid", str(proxy.pid), "--nofile=2000:2000")
+        subprocess.run(limit, check=True, timeout=20)
+        before = told()
+        self.reload()
+        self.assertEqual(told(), before + 1)
+        self.reload(timeout=1234)
+        self.assertEqual(told(), before + 1)
+        self.reload(leases_max=1100)
+        self.assertEqual(told(), before + 2)
+        self.reload(leases_max=1)
+        fewer = told()
+        self.reload()
+        self.assertEqual(told(), fewer)
 
     def test_a_hundred_reloads_leave_nothing_behind(self):
         proxy = self.start()
