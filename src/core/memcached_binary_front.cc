@@ -26,9 +26,10 @@ void refuse(Proxy& proxy,
             BinaryWaiting& waiting,
             BinaryStatus status,
             std::string_view text) {
-    count(client, Verb::Invalid);
     waiting.refusal = status;
-    proxy.answer_error(client, text);
+    const bool is_limit = status == BinaryStatus::InvalidArguments;
+    proxy.answer_error(
+        client, text, false, is_limit ? stats::Reason::Limit : stats::Reason::Request);
 }
 
 // Of a set that is too large: an older value must not be left where a new one is refused. The
@@ -88,6 +89,7 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
         case Rewritten::Yes:
             return take_frame(proxy, client, request, Bytes(text));
         case Rewritten::KeyTooLong:
+            count(client, request.verb);
             static_assert(memcached::binary_key_encoded_max == 186);
             refuse(proxy,
                    client,
@@ -96,6 +98,7 @@ Taken take_frame(Proxy& proxy, ClientConn& client, const BinaryFrame& frame, con
                    "ringmain: a key with blanks or control characters has at most 186 bytes");
             break;
         case Rewritten::UnknownStat:
+            count(client, Verb::Invalid);
             refuse(proxy, client, waiting, BinaryStatus::NotFound, text_of(BinaryStatus::NotFound));
             break;
         case Rewritten::NoMemory:

@@ -264,6 +264,7 @@ Rewritten rewrite_line(const BinaryFrame& frame,
                        Chain& target,
                        RequestFrame& request) {
     RM_ASSERT(frame.refusal == BinaryStatus::Success);
+    bool is_too_long = false;
     std::string extras_scratch;
     std::string key_scratch;
     EncodedKey encoded;
@@ -276,14 +277,15 @@ Rewritten rewrite_line(const BinaryFrame& frame,
         const bool is_right = key.starts_with("detail") ? is_detail(key) : fits_into_text(key);
         if (!is_right) return Rewritten::UnknownStat;
     } else if (!fits_into_text(key)) {
-        if (key.size() > binary_key_encoded_max) return Rewritten::KeyTooLong;
-        encoded = encode_base64(key);
+        is_too_long = key.size() > binary_key_encoded_max;
+        encoded = encode_base64(key.substr(0, binary_key_encoded_max));
         source.key = {.text = encoded.view(), .is_encoded = true};
     }
 
     request = {};
     Line line;
     write_line(source, line, request);
+    if (is_too_long) return Rewritten::KeyTooLong;
     request.line = {.offset = 0, .size = line.size()};
     const std::string_view text = line.end();
     request.is_canonical = request.key_count > 0;  // as the text parser has it

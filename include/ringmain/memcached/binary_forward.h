@@ -38,7 +38,8 @@ inline constexpr std::string_view binary_detail_name = "detailed";
 
 enum class Rewritten : uint8_t {
     Yes,
-    KeyTooLong,   // more than binary_key_encoded_max bytes, some of which text cannot hold
+    KeyTooLong,   // more than binary_key_encoded_max bytes, some of which text cannot hold; the
+                  // request's verb is what it would be
     UnknownStat,  // of a name that text cannot hold
     NoMemory,     // the arena is exhausted
 };

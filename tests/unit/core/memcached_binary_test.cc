@@ -214,6 +214,21 @@ TEST_CASE("binary: requests are counted by the verbs that they become") {
     CHECK(world.counters().requests.get() == 4);
 }
 
+TEST_CASE("binary: a key that is too long for text counts as its command, refused by a limit") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    const std::string key(187, ' ');
+    ask(world, client, get_packet(key) + set_packet(key, "1"));
+    const auto& counters = *world.proxy().pools()[0]->counters;
+    const auto count_of = [&counters](memcached::Verb verb) {
+        return counters.commands[core::number_of(verb)].get();
+    };
+    CHECK(count_of(memcached::Verb::MetaGet) == 1);
+    CHECK(count_of(memcached::Verb::MetaSet) == 1);
+    CHECK(count_of(memcached::Verb::Invalid) == 0);
+    CHECK(counters.errors[static_cast<size_t>(stats::Reason::Limit)].get() == 2);
+}
+
 TEST_CASE("binary: hostile input ends its own connection and nobody else's") {
     World world(memcached_pool(2));
     Channel& bystander = world.client();
