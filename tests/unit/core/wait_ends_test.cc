@@ -112,4 +112,19 @@ TEST_CASE("a reload that takes its pool away ends WAIT") {
     check_ended(stage);
 }
 
+// It is asked of each server, wherever keys live.
+TEST_CASE("a reload that moves keys and takes no server away does not end WAIT") {
+    Stage stage;
+    stage.begin({"WAIT", "1", "0"});
+    stage.world.adopt({emulating_pool(4)});
+    stage.world.settle();
+    CHECK(World::heard(*stage.client).empty());
+    for (uint32_t i = 0; i < 3; ++i) {
+        REQUIRE(stage.world.leases(i).size() == 1);
+        stage.world.leases(i)[0]->inbound += ":0\r\n:1\r\n";
+    }
+    stage.world.settle();
+    CHECK(World::heard(*stage.client) == ":1\r\n");
+}
+
 }  // namespace ringmain::test
