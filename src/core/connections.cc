@@ -184,7 +184,9 @@ void Proxy::start_preconnect(ServerConn& conn) {
     preconnect_.add(conn);
     waiting_.add(conn);
     Pool& pool = conn.server->pool();
-    if (pool.retired) pool.ending.push_back(&conn);  // a client has said more before the end
+    // A client has said more before the end. It is there twice if it was lost since the last sweep:
+    // whatever is done to it the second time has been done, and both places go with it.
+    if (pool.retired) pool.ending.push_back(&conn);
 }
 
 // Behind what has failed in this very batch: that it fails as well is evidence of its own.
@@ -263,6 +265,9 @@ bool has_more_for_next(const ServerConn& conn) {
     return true;
 }
 
+// `newest` stays: it comes back with put_unsent(). If it had left it is null before, and what was
+// queued with it belongs to a batch before that in which the next connection becomes ready; whoever
+// moves times looks at all or at none of these then.
 [[nodiscard]] FragmentFifo take_unsent(ServerConn& conn) {
     FragmentFifo sent;
     FragmentFifo unsent;
