@@ -25,6 +25,10 @@ constexpr int64_t refused_pause_doublings = 5;
 // Calls in a row that neither fail nor get anything done: there is no such kernel.
 constexpr uint32_t idle_calls_max = 10'000;
 
+// From Linux 6.13 on a call completes so many of what has arrived, and leaves the rest to the next.
+// Sends that complete at once come on top.
+constexpr uint32_t completed_per_call = 20;
+
 constexpr uint32_t size_of_any = 1U << 30;  // more than a buffer has
 constexpr uint32_t get_events = IORING_ENTER_GETEVENTS;
 
@@ -231,9 +235,12 @@ Wait Ring::submit_and_wait(Duration timeout) {
     if (!has_looked_) return Wait::Ready;
 
     const bool waits = !some_ready && timeout > Duration{};
+    const uint32_t before = ready();
     const int result =
         enter(submit_count, get_events, {.timeout = timeout, .count = waits ? 1U : 0U});
     if (!is_expected(result)) give_up(result);
+    const bool defers = features_.has(Feature::DeferTaskrun);
+    if (defers && ready() - before >= completed_per_call) has_looked_ = false;
     if (publish(*ring_) > 0) {
         submit();
     } else if (is_refusal(result)) {
