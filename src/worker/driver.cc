@@ -28,6 +28,11 @@ constexpr Duration find_ended_pause = Duration::millis(20);
 // What clients sent before a drain has been received by then, however slow the machine.
 constexpr Duration clients_end_after = Duration::millis(1000);
 
+// Of a client that sends faster than it is read more may have been sent than its socket here holds:
+// its own kernel keeps so much at most, unless it is told otherwise (tcp_wmem).
+constexpr uint64_t backed_up = uint64_t{32} << 10;
+constexpr uint64_t kept_by_peer_max = uint64_t{4} << 20;
+
 // Receive buffers from the start: 512 KiB. With fifty clients that ask one thing at a time it stays
 // with them.
 constexpr uint32_t buffers_at_first = 32;
@@ -520,7 +525,9 @@ bool Driver::note_unread(const RunLimit& patience) {
         core::ClientConn* client = channel->client;
         if (client == nullptr || client->pool->retired) continue;  // it was noted when that went
         client->unread = channel->ended ? 0 : uring::unread_bytes(channel->socket);
-        if (client->unread > 0) watch(*channel);
+        if (client->unread == 0) continue;
+        if (client->paused || client->unread >= backed_up) client->unread += kept_by_peer_max;
+        watch(*channel);
     }
     return !is_too_early();
 }
@@ -530,6 +537,7 @@ void Driver::end_clients_when_fed() {
     clients_end_within_.count(now_);
     if (!note_unread(clients_end_within_)) return;
     clients_end_ = true;
+    look_again_at_ = now_;
     proxy_.drain();
 }
 

@@ -26,8 +26,9 @@ constexpr size_t entries_per_send = 512;
 // before that, and cancelling costs more than keeping a few blocks.
 constexpr uint64_t paused_input_max = 64ULL * 1024;
 
-// A socket is silent that brought nothing for so long.
+// A socket is silent that brought nothing for so long; at the end of all, which waits for that.
 constexpr Duration silence_limit = Duration::millis(1000);
+constexpr Duration drain_silence_limit = Duration::millis(250);
 
 // Clients that are sent a message in one batch, and how much: one to thousands would take as long
 // as all of them, and everybody else waits. The others' turn is in the batches that follow at once.
@@ -300,7 +301,7 @@ void shrink(std::vector<T>& list) {
 // that has not noticed what is there is begun anew.
 void Driver::nudge_quiet() {
     if (watched_.empty() || now_ < look_again_at_ || stopping_) return;
-    look_again_at_ = now_ + silence_limit;
+    look_again_at_ = now_ + (clients_end_ ? drain_silence_limit : silence_limit);
     polled_.clear();
     polled_channels_.clear();
     std::erase_if(watched_, [this](const Watched& one) {

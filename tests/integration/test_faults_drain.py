@@ -158,6 +158,33 @@ class InFlight(Ending):
                          f"{got.count(b'$')} of {count} answers")
         self.ends(within=2.0 + self.noise.worst(self.termed))
 
+    def test_what_the_clients_own_kernel_keeps_is_answered(self):
+        """As much as it takes while ringmain reads nothing on: more than its socket holds."""
+        self.begin("10s")
+        clients = [self.client(), self.client("beta")]
+        one = resp("SET", self.slow, b"x" * 200)
+        self.stopped()
+        counts = []
+        for client in clients:
+            client.socket.setblocking(False)
+            sent, until = 0, time.monotonic() + 0.5
+            while time.monotonic() < until and sent < 30 << 20:
+                try:
+                    at = sent % len(one)
+                    sent += client.socket.send(one[at:] + one * 2000)
+                    until = time.monotonic() + 0.5
+                except BlockingIOError:
+                    time.sleep(0.01)
+            client.socket.setblocking(True)
+            counts.append(sent // len(one))
+        self.term()
+        time.sleep(0.1)
+        os.kill(self.servers[1].pid, signal.SIGCONT)
+        got = [client.read_until_closed(timeout=10).count(b"+OK") for client in clients]
+        self.assertEqual(got, counts)
+        self.assertGreater(min(counts), 1024, "more than may be in flight")
+        self.ends(within=8.0 + self.noise.worst(self.termed))
+
     def test_requests_that_have_just_been_sent(self):
         """Each client's request left before the signal did."""
         self.begin("5s", workers=2)
