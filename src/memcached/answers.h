@@ -33,6 +33,9 @@ inline constexpr std::string_view get_flags_too_long =
     "CLIENT_ERROR options flags are too long\r\n";
 inline constexpr std::string_view flags_too_long = "CLIENT_ERROR options flags too long\r\n";
 
+inline constexpr std::string_view unknown_end =
+    "CLIENT_ERROR ringmain: nobody knows where the data of this line ends\r\n";
+
 // What the server writes out as it is would be read as responses to others.
 inline constexpr std::string_view unspeakable_key =
     "CLIENT_ERROR ringmain: a response cannot hold this key: leave out the flag k\r\n";

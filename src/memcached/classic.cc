@@ -90,12 +90,6 @@ void read_get(CommandLine& command) {
     frame.is_canonical = command.words.is_regular() && (!has_exptime || is_canonical_time(exptime));
 }
 
-// With too many words, or too few; out of the way of the others.
-[[gnu::noinline]] Demand refuse_words(CommandLine& command, std::string_view length) {
-    command.refuse(answers::error);
-    return skip_data(length);
-}
-
 // "<key> <flags> <exptime> <length>" as most write it: the key is kept, and it is canonical. The
 // length; nothing, and nothing is taken, when it is written in another way or is another line.
 std::optional<uint32_t> take_usual_update(CommandLine& command) {
@@ -117,19 +111,27 @@ std::optional<uint32_t> take_usual_update(CommandLine& command) {
 }
 
 // <command> <key> <flags> <exptime> <length> [cas] [noreply]
+// A key that is empty, or has a blank or a line feed in it, moves the words, and another is taken
+// for the length: the value would be cut elsewhere, and its end run. In the place of "noreply"
+// memcached ignores any word; a number there is what such a key has moved.
 Demand read_update(CommandLine& command) {
     RequestFrame& frame = *command.frame;
     if (frame.verb != Verb::Cas) {
         const std::optional<uint32_t> size = take_usual_update(command);
-        if (size.has_value()) [[likely]]
+        if (size.has_value()) [[likely]] {
             return {.has_data = true, .data_size = *size};
+        }
     }
     const Arguments arguments(command.words);
     const size_t count = frame.verb == Verb::Cas ? 5 : 4;
     const auto& [key, flags, exptime, length, cas, rest] = arguments.words;
-    if (arguments.count < count) return refuse_words(command, {});  // nobody knows which is missing
-    if (arguments.count > count + 1) return refuse_words(command, length);
-    frame.noreply = arguments.end_in_noreply();
+    const bool noreply = arguments.end_in_noreply();
+    if (arguments.count < count + (noreply ? 1 : 0)) return refuse_all(command);
+    if (arguments.count > count + 1) return refuse_all(command);
+    if (arguments.count > count && ascii::is_digit(arguments.words[count].front())) {
+        return refuse_all(command);
+    }
+    frame.noreply = noreply;
 
     const bool is_right = is_key(key) && !command.words.has_break() &&
                           read_unsigned(flags, UINT32_MAX).has_value() &&
@@ -137,7 +139,7 @@ Demand read_update(CommandLine& command) {
                           (frame.verb != Verb::Cas || read_unsigned(cas, UINT64_MAX).has_value());
     const std::optional<uint32_t> data_size = read_length(length);
     if (!is_right || !data_size.has_value()) command.refuse(answers::bad_format);
-    if (!data_size.has_value()) return skip_data(length);
+    if (!data_size.has_value()) return skip_data(command, length);
 
     command.keep_key(key);
     frame.is_canonical = command.words.is_regular() && arguments.count == count &&

@@ -61,12 +61,15 @@ Demand refuse_unknown(std::string_view word, CommandLine& command) {
 
 }  // namespace
 
-Demand skip_data(std::string_view length) {
-    const std::string_view number = loose_number(length);
-    const std::optional<uint32_t> size = read_length(number);
-    return {.is_last = is_cut_length(number),
-            .has_data = size.has_value(),
-            .data_size = size.value_or(0)};
+Demand refuse_all(const CommandLine& command) {
+    command.refuse(answers::unknown_end);
+    return {.is_last = true};
+}
+
+Demand skip_data(const CommandLine& command, std::string_view length) {
+    const std::optional<uint32_t> size = read_length(loose_number(length));
+    if (!size.has_value()) return refuse_all(command);
+    return {.has_data = true, .data_size = *size};
 }
 
 Demand read_command_line(std::string_view line, RequestFrame& frame) {

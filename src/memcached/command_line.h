@@ -16,7 +16,7 @@ namespace ringmain::memcached {
 
 struct Demand {
     bool hang_up = false;    // not for us: close without a word
-    bool is_last = false;    // refused, and nobody knows where the next request begins
+    bool is_last = false;    // refused, and nobody knows where the next request begins: close
     bool has_data = false;   // a data block follows; of an Invalid request: to be swallowed
     uint32_t data_size = 0;  // without its line end
 };
@@ -51,8 +51,12 @@ struct CommandLine {
 [[nodiscard]] Demand read_classic(CommandLine& command);
 [[nodiscard]] Demand read_meta(CommandLine& command);
 
+// Of a line that is refused, or may be another than it seems: it is not known which bytes behind it
+// are its data, and none of them may be run.
+[[nodiscard]] Demand refuse_all(const CommandLine& command);
+
 // Of a refused line: its data, if it is known where that ends.
-[[nodiscard]] Demand skip_data(std::string_view length);
+[[nodiscard]] Demand skip_data(const CommandLine& command, std::string_view length);
 
 // Of an ms that was found right: some memcached takes it. What none takes leaves the older value.
 [[nodiscard]] bool has_known_flags(std::string_view line);

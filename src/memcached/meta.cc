@@ -163,17 +163,25 @@ bool is_plain_flag(std::string_view flag) {
     }
 }
 
+// No flag of any version begins so: a key with a blank in it has moved the length.
+bool is_moved_length(std::string_view flag) {
+    return ascii::is_digit(flag.front());
+}
+
 // ms <key> <length> <flags>*
 Demand read_set(CommandLine& command, const MetaWords& words, bool is_right) {
-    const std::optional<uint32_t> data_size =
-        words.count > 2 ? read_length(words.words[2]) : std::nullopt;
-    if (!data_size.has_value()) {
-        command.refuse(answers::bad_format);
-        return words.count > 2 ? skip_data(words.words[2]) : Demand();
-    }
-    if (is_right) read_key_and_flags(command, words, 3);
-    if (command.frame->verb == Verb::MetaSet) {
-        const auto flags = std::span(words.words).subspan(3, words.count - 3);
+    constexpr size_t words_before = 3;
+    if (words.count < words_before) return refuse_all(command);
+    const std::optional<uint32_t> data_size = read_length(words.words[2]);
+    if (!data_size.has_value()) command.refuse(answers::bad_format);
+    if (is_right && data_size.has_value()) read_key_and_flags(command, words, words_before);
+
+    const size_t count = std::min(words.count, words_max);
+    const auto flags = std::span(words.words).subspan(words_before, count - words_before);
+    if (command.frame->verb == Verb::Invalid) {
+        if (std::ranges::any_of(flags, is_moved_length)) return refuse_all(command);
+        if (!data_size.has_value()) return skip_data(command, words.words[2]);
+    } else {
         const bool is_plain = std::ranges::all_of(flags, is_plain_flag);
         command.frame->version_need = is_plain ? VersionNeed::Plain : VersionNeed::Unusual;
     }
@@ -207,6 +215,7 @@ Demand read_meta(CommandLine& command) {
     if (verb == Verb::MetaNoop) return {};
     const MetaWords words(command.words);
     if (words.count < 2) {
+        if (verb == Verb::MetaSet) return refuse_all(command);
         command.refuse(verb == Verb::MetaDebug ? answers::bad_format : answers::error);
         return {};
     }

@@ -52,11 +52,6 @@ namespace ringmain::memcached {
     return is_zero ? "0" : text;
 }
 
-// Of which memcached takes the lower 32 bits for the length of the data.
-[[nodiscard]] inline bool is_cut_length(std::string_view text) {
-    return read_unsigned(text, UINT64_MAX).value_or(0) > UINT32_MAX;
-}
-
 // The one spelling that write_request() uses. Not empty; what is no number may be either.
 [[nodiscard]] inline bool is_canonical_number(std::string_view text) {
     if (text.front() == '-') return text.size() > 1 && text[1] != '0';

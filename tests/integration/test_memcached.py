@@ -351,9 +351,9 @@ class Meta(Compared):
         self.both([b"ms a 1\r\n1\r\n", b"ms a 1 k O9\r\n2\r\n", b"ms a 1 I\r\n3\r\n",
                    b"ms a 1 ME\r\n3\r\n", b"ms a 1 MA\r\n3\r\n", b"ms a 1 MP\r\n0\r\n",
                    b"ms a 1 MR\r\n7\r\n", b"mg a v\r\n", b"ms no 1 MR\r\n1\r\n", b"ms no 1 MA\r\n1\r\n",
-                   b"ms a S1\r\n", b"ms a 1 MX\r\n1\r\n", b"ms a 1 C1\r\n5\r\n", b"ms a 1 q\r\n6\r\n",
+                   b"ms a 1 MX\r\n1\r\n", b"ms a 1 C1\r\n5\r\n", b"ms a 1 q\r\n6\r\n",
                    b"mg a v\r\n", b"ms a 1 ME q\r\n6\r\n", b"ms a 0\r\n\r\n", b"mg a v s\r\n",
-                   b"ms a abc\r\n", b"ms a 3\r\nxy\r\n\r\n", b"ms\r\n", b"ms a -1\r\n"])
+                   b"ms a 3\r\nxy\r\n\r\n"])
 
     def test_delete(self):
         self.both([b"ms a 1\r\n1\r\n", b"md a\r\n", b"md a\r\n", b"md a q\r\n", b"md a k O3\r\n",

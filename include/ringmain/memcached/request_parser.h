@@ -4,9 +4,9 @@
 // 250 bytes without blanks, NUL, CR and LF, flags 32 bits, exptime 64 bits signed, cas and
 // delta 64 bits, a length within the limit. LF ends a line, CR before it is dropped. A request that
 // fails a check becomes a frame of verb Invalid whose `answer` is memcached's own line, and the
-// parser goes on with the next request. The data block of a refused request is swallowed whenever
-// a length stands in its place, also where memcached would run it as a command (a key of 251 bytes,
-// a word too many); not when words are missing, since nobody knows which.
+// parser goes on with the next request. The data block of a refused request is swallowed, also
+// where memcached would run it as a command (a key of 251 bytes). When it is not known where that
+// ends (words are missing or too many, no length is in its place) the stream is at its end.
 //
 // A line that arrives in one piece is read in place; one that is cut is copied to a small buffer.
 //

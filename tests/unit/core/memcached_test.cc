@@ -368,6 +368,16 @@ TEST_CASE("memcached: a key that would end a response's line stays with who sent
     CHECK(world.ask(client, "mn\r\n") == "MN\r\n");
 }
 
+TEST_CASE("memcached: behind a line of whose data nobody knows where it ends nothing is run") {
+    World world(memcached_pool(1));
+    Channel& client = world.client();
+    // Of an empty key.
+    CHECK(world.ask(client, "mn\r\nset  0 0 9\r\nflush_all\r\n") ==
+          "MN\r\nCLIENT_ERROR ringmain: nobody knows where the data of this line ends\r\n");
+    CHECK(client.closed);
+    CHECK(world.link(0) == nullptr);  // nobody asked for one
+}
+
 TEST_CASE("memcached: a meta response that names another key closes the connection") {
     World world(memcached_pool(1));
     world.server(0).mood = Mood::Mute;

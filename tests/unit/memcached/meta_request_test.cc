@@ -12,6 +12,7 @@ using test::bad_format;
 using test::story_of;
 using test::text;
 using test::too_long_key;
+using test::unknown_end;
 
 constexpr const char* bad_token = "CLIENT_ERROR bad token in command line format";
 constexpr const char* bad_flag = "CLIENT_ERROR invalid or duplicate flag";
@@ -34,7 +35,7 @@ TEST_CASE("mn has nothing") {
 }
 
 TEST_CASE("a meta command without a key is an error") {
-    CHECK(story_of("mg\r\nmg \r\nms\r\nmd\r\nma\r\n") == "ERROR | ERROR | ERROR | ERROR | ERROR");
+    CHECK(story_of("mg\r\nmg \r\nmd\r\nma\r\n") == "ERROR | ERROR | ERROR | ERROR");
     CHECK(story_of("me\r\n") == bad_format);
 }
 
@@ -58,14 +59,11 @@ TEST_CASE("ms is followed by its data") {
 }
 
 TEST_CASE("an ms without a length leaves the data without an owner") {
-    CHECK(story_of("ms k\r\n") == bad_format);
     for (const char* length : {"v", "S2", "abc", "-1", "2147483646", "18446744073709551623"}) {
         CAPTURE(length);
-        CHECK(story_of("ms k " + text(length) + "\r\nversion\r\n") ==
-              text(bad_format) + " | version()");
+        CHECK(story_of("ms k " + text(length) + "\r\nversion\r\n") == unknown_end);
         // q does not silence errors.
-        CHECK(story_of("ms k " + text(length) + " q\r\nversion\r\n") ==
-              text(bad_format) + " | version()");
+        CHECK(story_of("ms k " + text(length) + " q\r\nversion\r\n") == unknown_end);
     }
 }
 
@@ -138,8 +136,9 @@ TEST_CASE("a flag that is no letter is nobody's") {
         CAPTURE(flag);
         for (const char* rest : {"", "x", "1"}) {
             const std::string word = std::string(1, flag) + rest;
+            const bool is_length = flag == '1';  // of a key with a blank in it
             CHECK(story_of("ms k 9 " + word + "\r\nflush_all\r\nmn\r\n") ==
-                  "CLIENT_ERROR invalid flag | mn()");
+                  (is_length ? unknown_end : "CLIENT_ERROR invalid flag | mn()"));
             CHECK(story_of("mg k v " + word + "\r\n") == "CLIENT_ERROR invalid flag");
             CHECK(story_of("md k " + word + " q\r\n") == bad_flag);
             CHECK(story_of("ma k " + word + "\r\n") == bad_flag);

@@ -22,6 +22,8 @@ namespace ringmain::memcached::test {
 
 inline const std::string too_long_key(251, 'k');
 inline constexpr const char* bad_format = "CLIENT_ERROR bad command line format";
+inline constexpr const char* unknown_end =
+    "closed: CLIENT_ERROR ringmain: nobody knows where the data of this line ends";
 
 inline std::string text(std::string_view bytes) {
     return std::string(bytes);
