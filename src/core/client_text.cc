@@ -54,12 +54,8 @@ std::string line_of(const ClientConn& client, Instant now, uint32_t request_size
     const uint64_t unread = client.untaken() + request_size;
     const Session* session = client.session.get();
     const uint64_t queued = session == nullptr ? 0 : session->queued_size();
-    const config::Address& listen = client.pool->options->listen;
-    const std::string here = listen.text() + (listen.is_path() ? ":0" : "");
-    // The peer of a unix socket has no address; redis says where it has come to.
-    const bool is_nameless = client.peer.find(' ') != std::string::npos;
-    std::string line = "id=" + std::to_string(client.id) +
-                       " addr=" + (is_nameless ? here : client.peer) + " laddr=" + here +
+    std::string line = "id=" + std::to_string(client.id) + " addr=" + client.peer +
+                       " laddr=" + end_text(client.pool->options->listen) +
                        " fd=0 name=" + client.called().name;
     append(line, "age", seconds(now - client.since));
     append(line, "idle", seconds(now - client.heard_at));
@@ -140,6 +136,10 @@ std::string read_filter(std::span<const std::string> arguments, Filter& filter) 
 }
 
 }  // namespace
+
+std::string end_text(const config::Address& listen) {
+    return listen.text() + (listen.is_path() ? ":0" : "");
+}
 
 std::string client_info_text(const Proxy& proxy, const ClientConn& client, uint32_t request_size) {
     return line_of(client, proxy.now(), request_size);

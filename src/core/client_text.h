@@ -6,12 +6,16 @@
 
 #pragma once
 
+#include "ringmain/config/config.h"
 #include "ringmain/core/proxy.h"
 
 #include <span>
 #include <string>
 
 namespace ringmain::core {
+
+// The end of a connection that is ours, "10.0.0.1:6379" or "/run/a.sock:0".
+[[nodiscard]] std::string end_text(const config::Address& listen);
 
 // Of the client that asks: of its request, command and size.
 [[nodiscard]] std::string client_info_text(const Proxy& proxy,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client_text.h"
 #include "front.h"
 
 namespace ringmain::core {
@@ -133,6 +134,8 @@ std::optional<Notice> Proxy::take_notice() {
 
 ClientConn* Proxy::accept_client(uint32_t pool_index, std::string peer) {
     Pool& pool = *pools_[pool_index];
+    // Who came to a unix socket has no address: redis says where it came to.
+    if (pool.options->listen.is_path()) peer = end_text(pool.options->listen);
     const uint32_t limit = pool.options->client_connections;
     // The kernel shares clients out as it likes, so that no worker has a limit of its own.
     const uint32_t process_limit = config_->proxy.client_connections;

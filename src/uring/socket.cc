@@ -317,7 +317,7 @@ Result<SocketAddress> peer_address(int socket) {
 
 std::string peer_text(int socket) {
     const Result<SocketAddress> peer = peer_address(socket);
-    if (!peer.ok() || peer.value().is_path()) return "without an address";
+    if (!peer.ok() || peer.value().is_path()) return "?:0";
     return peer.value().text();
 }
 

@@ -92,7 +92,7 @@ void set_abort_on_close(int socket);
 Result<SocketAddress> local_address(int socket);
 Result<SocketAddress> peer_address(int socket);
 
-// "without an address" when the peer has none (unix sockets) or is gone: it stands behind "client".
+// "?:0", as redis has it, when the peer has no address (unix sockets) or is gone.
 [[nodiscard]] std::string peer_text(int socket);
 
 // "Connection refused (ECONNREFUSED)". Takes errno values, positive or negated.

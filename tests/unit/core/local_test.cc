@@ -36,9 +36,9 @@ TEST_CASE("a client of a unix socket has an address that can be parsed") {
     pool.listen.path = "/run/a.sock";
     World world(pool);
     Channel& client = world.client();
-    client.client->peer = "without an address";
     const std::string info = world.ask(client, resp({"CLIENT", "INFO"}));
     CHECK(info.find("id=1 addr=/run/a.sock:0 laddr=/run/a.sock:0 fd=0 ") != std::string::npos);
+    CHECK(client.client->peer == "/run/a.sock:0");  // which the log says
 }
 
 TEST_CASE("a name of a client is long, and not endless") {
