@@ -336,7 +336,7 @@ void Proxy::on_server_lost(ServerConn& conn, std::string_view reason) {
     conn.count_loss(reason == end_of_stream_reason ? &ServerCounters::eof : &ServerCounters::err);
     if (!idle && Streams::may_be_refused(conn)) {
         lose(conn, std::string(reason).append(over_large_request), Blame::Nobody);
-        if (is_to_be_told(conn, now_)) tell(conn, conn.last_error);
+        if (is_to_be_told(conn, now_)) tell_loss(conn);
         return;
     }
     if (idle || !was_idle_before(conn, reason, now_)) {
@@ -383,7 +383,7 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
             conn.server->take_back(conn);
             leases_.give_up_idle(*conn.server);
         }
-        if (blame == Blame::Us && is_to_be_told(conn, now_)) tell(conn, conn.last_error);
+        if (blame == Blame::Us && is_to_be_told(conn, now_)) tell_loss(conn);
         // The turn of connecting goes to somebody else.
         if (conn.has_turn && health.is_down()) {
             health.forbid_until(conn.retry_at, health.last_error());
@@ -392,7 +392,7 @@ void Proxy::judge_loss(ServerConn& conn, std::string_view reason, Blame reported
     }
     counters_->server_failures.add(1);
     // Of a series of failures the first is told.
-    if (health.tell_once()) tell(conn, conn.last_error);
+    if (health.tell_once()) tell_loss(conn);
     // With requests under way it is they that failed, or the connection since it worked last.
     const Fragment* head = conn.fragments.front();
     const Instant began =
@@ -444,6 +444,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     leases_.count_extra(conn);
     conn.last_error = "server " + conn.server->title() + " ";
     conn.last_error += reason;
+    conn.lost_why = conn.last_error;
     if (conn.is_probe) {
         fail_probe(conn, reason, blame);
     } else {
@@ -472,10 +473,7 @@ void Proxy::lose(ServerConn& conn, std::string_view reason, Blame blame) {
     connect_.remove(conn);
     preconnect_.remove(conn);
     dirty_servers_.remove(conn);
-    if (conn.channel != 0) {
-        conn.lost_why = conn.last_error;
-        disconnect_.add(conn);
-    }
+    if (conn.channel != 0) disconnect_.add(conn);
     if (conn.is_lease) {
         waiting_.remove(conn);
         leases_.on_lost(conn, blame);

@@ -62,6 +62,11 @@ void Proxy::tell(const ServerConn& conn, std::string_view text, bool good) {
     notices_.back().text += text;
 }
 
+void Proxy::tell_loss(ServerConn& conn) {
+    tell(conn, conn.last_error);
+    conn.lost_why.clear();
+}
+
 // The server has answered. That it took the connection says little: something in front of it may
 // have done so.
 void Proxy::recover(ServerConn& conn, Instant began) {
@@ -336,7 +341,7 @@ void Proxy::fail_probe(ServerConn& probe, std::string_view reason, Blame blame) 
     }
     server.counters().probes_failed.add(1);
     if (judge_blame(probe, reason, blame) == Blame::Server) {
-        if (server.health().tell_once()) tell(probe, probe.last_error);
+        if (server.health().tell_once()) tell_loss(probe);
         report_failure(server, probe.since, reason);
     }
     if (server.live) {

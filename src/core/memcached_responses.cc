@@ -149,7 +149,7 @@ void Proxy::on_response(ServerConn& conn,
     if (!drops || conn.state != ServerConn::State::Ready) return;
     // A client is the cause, and others are to be served at once.
     lose(conn, dropped_reason, Blame::Nobody);
-    if (!std::exchange(conn.server->told_drops, true)) tell(conn, conn.last_error);
+    if (!std::exchange(conn.server->told_drops, true)) tell_loss(conn);
 }
 
 void Proxy::answer_head(ServerConn& conn,
@@ -222,7 +222,7 @@ void Proxy::take_fitting(ServerConn& conn,
     // Its client is the cause, as well.
     if (runs_data) {
         lose(conn, "refuses the command and may run its data", Blame::Nobody);
-        if (!std::exchange(conn.server->told_runs_data, true)) tell(conn, conn.last_error);
+        if (!std::exchange(conn.server->told_runs_data, true)) tell_loss(conn);
     }
 }
 

@@ -298,8 +298,9 @@ void Driver::knock_again() {
 
 // What was connected, or tried to be, is told when it is closed.
 void Driver::lose_server(core::ServerConn& conn, const std::string& why) {
-    if (conn.channel == 0) tell(conn, why);
+    conn.lost_why.clear();
     proxy_.on_server_lost(conn, why);
+    if (conn.channel == 0) tell_loss(conn);
 }
 
 // `error` is an errno value; 0: the server closed it.
@@ -322,7 +323,7 @@ void Driver::tell(const core::ServerConn& conn, std::string_view what) const {
 
 // Whoever decided on it: the server, or the proxy.
 void Driver::tell_loss(const core::ServerConn& conn) const {
-    if (!log_.sees(config::LogLevel::Info)) return;
+    if (conn.lost_why.empty() || !log_.sees(config::LogLevel::Info)) return;
     log_.write(config::LogLevel::Info,
                "pool " + conn.server->pool().options->name + ": " + conn.lost_why);
 }

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -422,6 +423,29 @@ class WhatTheLogSays(Failing):
                          r"pool alpha: [45] more clients were refused, the last one: 1 clients are "
                          "connected to the pool, the limit of its client_connections")
         self.proxy.child = None
+
+    def test_the_loss_of_a_connection_is_told_once(self):
+        server = self.use(RedisServer())
+        self.proxy = self.use(Ringmain({"alpha": {"servers": [f"{server.address}:1 s0"]}},
+                                       proxy={"workers": 1, "log_level": "info"}))
+        connected = " is connected to"
+        lost = r"server s0 \S+ (?:closed|reset) the connection"
+        with self.proxy.client() as client:
+            client.call("GET", "a")
+            with server.client() as killer:
+                killer.call("CLIENT", "KILL", "TYPE", "normal")
+            wait_for(lambda: self.proxy.log().count(connected) == 2, "it is connected again")
+            self.assertEqual(len(re.findall(lost, self.proxy.log())), 1, "idle")
+
+            client.call("GET", "a")
+            os.kill(server.pid, signal.SIGSTOP)
+            client.send(resp("GET", "a"))
+            with self.proxy.client() as other:
+                self.working(other)  # the request has left
+            server.halt(signal.SIGKILL)
+            self.assertEqual(client.read_line()[:1], b"-")
+            wait_for(lambda: "refused the connection" in self.proxy.log(), "more attempts")
+            self.assertEqual(len(re.findall(lost, self.proxy.log())), 2, "in use")
 
     def test_a_connection_that_ringmain_gives_up_is_told_with_the_reason(self):
         server = self.use(fake_redis(lambda *_: b"?\r\n"))

@@ -332,9 +332,9 @@ class Proxy {
     void close_idle(Pool& pool);
     void note_activity(ClientConn& client);
     void tell(const ServerConn& conn, std::string_view text, bool good = false);
+    void tell_loss(ServerConn& conn);
 
-    // The server has answered what began then.
-    void note_success(ServerConn& conn, Instant began) {
+    void note_success(ServerConn& conn, Instant began) {  // it has answered what began then
         conn.spoke_since_connect = true;
         if (conn.failures > 0 || conn.server->health().is_in_trouble()) recover(conn, began);
     }

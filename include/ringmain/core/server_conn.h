@@ -338,7 +338,8 @@ class ServerConn {
     Instant took_at = {};      // when the kernel was seen to hold less, last
     Instant judged_at = {};    // when the kernel was asked
     std::string last_error;    // why it is closed
-    std::string lost_why;      // the same of what is to be disconnected, whatever it is next
+    std::string lost_why;      // the same of what is to be disconnected, whatever it is next;
+                               // empty: everybody was told
     uint32_t channel = 0;      // the driver's name for it; 0 while it has none
     uint32_t database;         // what its prelude selects
 
