@@ -42,16 +42,6 @@ std::optional<int64_t> number_in_file(const std::string& path) {
     return ascii::parse_int64(std::string_view(text).substr(0, text.find('\n')));
 }
 
-// What follows "key:" on its line.
-std::string_view field_in(std::string_view text, std::string_view key) {
-    const size_t found = text.find(key);
-    if (found == std::string_view::npos) return {};
-    const std::string_view rest = text.substr(found + key.size());
-    const std::string_view line = rest.substr(0, rest.find('\n'));
-    const size_t begin = line.find_first_not_of(" \t");
-    return begin == std::string_view::npos ? std::string_view() : line.substr(begin);
-}
-
 bool has_capability(std::string_view status, uint32_t capability) {
     uint64_t mask = 0;
     const std::string_view digits = field_in(status, "\nCapEff:");

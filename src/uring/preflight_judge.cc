@@ -265,13 +265,16 @@ std::string finding_text(const Finding& finding) {
     return text + " Fix: " + finding.remedy + ".";
 }
 
+std::string_view field_in(std::string_view text, std::string_view key) {
+    const size_t found = text.find(key);
+    if (found == std::string_view::npos) return {};
+    const std::string_view rest = text.substr(found + key.size());
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    return line.substr(std::min(line.find_first_not_of(" \t"), line.size()));
+}
+
 int seccomp_mode_in(std::string_view status) {
-    constexpr std::string_view key = "\nSeccomp:";
-    const size_t found = status.find(key);
-    if (found == std::string_view::npos) return 0;
-    const size_t digit = status.find_first_not_of(" \t", found + key.size());
-    if (digit == std::string_view::npos || !ascii::is_digit(status[digit])) return 0;
-    return status[digit] - '0';
+    return static_cast<int>(ascii::parse_int64(field_in(status, "\nSeccomp:")).value_or(0));
 }
 
 bool is_initial_user_namespace(std::string_view uid_map) {

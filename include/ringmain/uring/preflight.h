@@ -96,7 +96,9 @@ struct CpuFacts {
 // How many workers use all that this process may use of the CPUs; at least 1.
 [[nodiscard]] uint32_t workers_for(const CpuFacts& facts);
 
-// Readers of the kernel's text files.
+// Readers of the kernel's text files. What follows the key and blanks on its line, "2" of
+// "\nSeccomp:"; empty where there is none.
+[[nodiscard]] std::string_view field_in(std::string_view text, std::string_view key);
 [[nodiscard]] int seccomp_mode_in(std::string_view status);
 [[nodiscard]] bool is_initial_user_namespace(std::string_view uid_map);
 [[nodiscard]] std::optional<double> cpu_quota_in(std::string_view cpu_max);  // none: "max"

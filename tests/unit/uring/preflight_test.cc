@@ -275,6 +275,7 @@ TEST_CASE("the kernel's files are read as they are written") {
     CHECK(seccomp_mode_in("Name:\tx\n") == 0);
     CHECK(seccomp_mode_in("Name:\tx\nSeccomp:\t") == 0);
     CHECK(seccomp_mode_in("") == 0);
+    CHECK(field_in("a:1\n0:: /b c \n", "\n0::") == "/b c ");
     CHECK(is_initial_user_namespace("         0          0 4294967295\n"));
     CHECK_FALSE(is_initial_user_namespace("         0     100000      65536\n"));
     CHECK_FALSE(is_initial_user_namespace("         0          0 4294967295 1\n"));
