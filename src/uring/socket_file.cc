@@ -30,16 +30,18 @@ SocketFile& SocketFile::operator=(SocketFile&& other) noexcept {
     return *this;
 }
 
+bool SocketFile::is_same(const struct stat& file) const {
+    return file.st_dev == device_ && file.st_ino == number_;
+}
+
 bool SocketFile::is_ours() const {
     struct stat file = {};
-    return !path_.empty() && lstat(path_.c_str(), &file) == 0 && file.st_dev == device_ &&
-           file.st_ino == number_;
+    return !path_.empty() && lstat(path_.c_str(), &file) == 0 && is_same(file);
 }
 
 bool SocketFile::is_at(const std::string& path) const {
     struct stat file = {};
-    return !path_.empty() && stat(path.c_str(), &file) == 0 && file.st_dev == device_ &&
-           file.st_ino == number_;
+    return !path_.empty() && stat(path.c_str(), &file) == 0 && is_same(file);
 }
 
 bool SocketFile::is_gone() const {
@@ -49,7 +51,7 @@ bool SocketFile::is_gone() const {
 
 bool SocketFile::is_replaced() const {
     struct stat file = {};
-    return !path_.empty() && lstat(path_.c_str(), &file) == 0 && !is_ours();
+    return !path_.empty() && lstat(path_.c_str(), &file) == 0 && !is_same(file);
 }
 
 void SocketFile::remove() {
@@ -77,7 +79,7 @@ Status SocketFile::set_mode(uint32_t mode) const {
 
 std::optional<uint32_t> SocketFile::mode() const {
     struct stat file = {};
-    if (!is_ours() || lstat(path_.c_str(), &file) != 0) return std::nullopt;
+    if (path_.empty() || lstat(path_.c_str(), &file) != 0 || !is_same(file)) return std::nullopt;
     return file.st_mode & 0777U;
 }
 

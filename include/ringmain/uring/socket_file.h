@@ -14,6 +14,8 @@
 #include <optional>
 #include <string>
 
+#include <sys/stat.h>
+
 namespace ringmain::uring {
 
 class SocketFile {
@@ -55,6 +57,7 @@ class SocketFile {
 
   private:
     [[nodiscard]] bool is_ours() const;
+    [[nodiscard]] bool is_same(const struct stat& file) const;
 
     std::string path_;  // empty: no file
     uint64_t device_ = 0;
