@@ -194,10 +194,6 @@ Result<Features> named(std::string_view word) {
 
 }  // namespace
 
-std::string_view feature_name(Feature feature) {
-    return names[static_cast<uint32_t>(feature)];
-}
-
 Result<Features> Features::probe() {
     Trial trial(0);
     if (!trial.works()) {

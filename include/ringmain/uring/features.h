@@ -41,8 +41,6 @@ enum class Feature : uint8_t {
 
 inline constexpr uint32_t feature_count = 13;
 
-[[nodiscard]] std::string_view feature_name(Feature feature);
-
 class Features {
   public:
     constexpr Features() = default;
