@@ -125,9 +125,7 @@ void HttpReader::take_target(std::string_view target) {
     const bool plain = std::all_of(
         target.begin(), target.end(), [](char byte) { return byte > ' ' && byte < 0x7F; });
     if (!target.starts_with('/') || !plain) return fail(bad_request);
-    const size_t mark = target.find('?');
-    request_.path = target.substr(0, mark);
-    if (mark != std::string_view::npos) request_.query = target.substr(mark + 1);
+    request_.path = target.substr(0, target.find('?'));
 }
 
 void HttpReader::take_header(std::string_view line) {

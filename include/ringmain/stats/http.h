@@ -20,8 +20,7 @@ namespace ringmain::stats {
 
 struct HttpRequest {
     std::string method;
-    std::string path;    // as sent, up to '?'
-    std::string query;   // behind it
+    std::string path;    // as sent, up to '?': no page takes a query
     std::string accept;  // several headers joined with commas
     bool keep_alive = false;
 };
