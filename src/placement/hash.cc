@@ -63,13 +63,6 @@ uint32_t hash(HashKind kind, std::string_view key) {
     RM_ASSERT(false);
 }
 
-std::optional<HashKind> hash_from_name(std::string_view name) {
-    for (size_t i = 0; i < hash_kind_names.size(); ++i) {
-        if (hash_kind_names[i] == name) return static_cast<HashKind>(i);
-    }
-    return std::nullopt;
-}
-
 std::string_view name_of(HashKind kind) {
     return hash_kind_names[static_cast<size_t>(kind)];
 }

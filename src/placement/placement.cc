@@ -28,13 +28,6 @@ constexpr uint16_t default_port = 11211;  // memcached's; left out of a server's
 
 }  // namespace
 
-std::optional<DistributionKind> distribution_from_name(std::string_view name) {
-    for (size_t i = 0; i < distribution_kind_names.size(); ++i) {
-        if (distribution_kind_names[i] == name) return static_cast<DistributionKind>(i);
-    }
-    return std::nullopt;
-}
-
 std::string_view name_of(DistributionKind kind) {
     return distribution_kind_names[static_cast<size_t>(kind)];
 }

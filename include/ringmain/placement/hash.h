@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -34,8 +33,7 @@ enum class HashKind : uint8_t {
 
 [[nodiscard]] uint32_t hash(HashKind kind, std::string_view key);
 
-// Names as in the configuration: "fnv1a_64".
-[[nodiscard]] std::optional<HashKind> hash_from_name(std::string_view name);
+// Names as in the configuration, "fnv1a_64"; an enumerator's number is its place among them.
 [[nodiscard]] std::string_view name_of(HashKind kind);
 [[nodiscard]] std::span<const std::string_view> hash_names();
 

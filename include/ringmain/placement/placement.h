@@ -16,7 +16,6 @@
 #include "ringmain/placement/rendezvous.h"
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,7 +26,6 @@ namespace ringmain::placement {
 
 enum class DistributionKind : uint8_t { Ketama, Modula, Random, Rendezvous, Maglev };
 
-[[nodiscard]] std::optional<DistributionKind> distribution_from_name(std::string_view name);
 [[nodiscard]] std::string_view name_of(DistributionKind kind);
 [[nodiscard]] std::span<const std::string_view> distribution_names();
 

@@ -60,16 +60,11 @@ TEST_CASE("a default lies within its own limits") {
 }
 
 TEST_CASE("an enumerator's number is its place among the names") {
-    for (const std::string_view name : placement::hash_names()) {
-        const auto kind = placement::hash_from_name(name);
-        REQUIRE(kind.has_value());
-        CHECK(placement::hash_names()[static_cast<size_t>(*kind)] == name);
-    }
-    for (const std::string_view name : placement::distribution_names()) {
-        const auto kind = placement::distribution_from_name(name);
-        REQUIRE(kind.has_value());
-        CHECK(placement::distribution_names()[static_cast<size_t>(*kind)] == name);
-    }
+    using placement::HashKind, placement::DistributionKind;
+    CHECK(find_option(Section::Pool, "hash")->names()[static_cast<size_t>(HashKind::Hsieh)] ==
+          "hsieh");
+    CHECK(find_option(Section::Pool, "distribution")
+              ->names()[static_cast<size_t>(DistributionKind::Random)] == "random");
     CHECK(
         find_option(Section::Pool, "protocol")->names()[static_cast<size_t>(Protocol::Memcached)] ==
         "memcached");

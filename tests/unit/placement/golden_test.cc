@@ -2,11 +2,13 @@
 
 #include "ringmain/placement/placement.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +58,13 @@ Number number(std::string_view text, int base = 10) {
     return value;
 }
 
+template <class Kind>
+Kind kind_of(std::string_view name, std::span<const std::string_view> names) {
+    const auto found = std::ranges::find(names, name);
+    REQUIRE(found != names.end());
+    return static_cast<Kind>(found - names.begin());
+}
+
 std::string key_of(std::string_view hex) {
     std::string key;
     if (hex == "-") return key;
@@ -88,10 +97,6 @@ void add_server(Pool& pool, std::string_view text) {
 
 Pool pool_of(const std::vector<std::string_view>& columns) {
     Pool unsorted;
-    const auto hash_kind = hash_from_name(columns.at(2));
-    const auto distribution = distribution_from_name(columns.at(3));
-    REQUIRE(hash_kind.has_value());
-    REQUIRE(distribution.has_value());
     for (const std::string_view server : split(columns.at(5), '|')) {
         add_server(unsorted, server);
     }
@@ -102,8 +107,8 @@ Pool pool_of(const std::vector<std::string_view>& columns) {
     }
     Pool pool;
     pool.options = {
-        .hash = *hash_kind,
-        .distribution = *distribution,
+        .hash = kind_of<HashKind>(columns.at(2), hash_names()),
+        .distribution = kind_of<DistributionKind>(columns.at(3), distribution_names()),
         .hash_tag = std::string(columns.at(4) == "-" ? "" : columns.at(4)),
     };
     for (const uint32_t position : sorted_order(names)) {
@@ -141,10 +146,9 @@ class Golden {
 
   private:
     void check_hash(const std::vector<std::string_view>& columns) {
-        const auto kind = hash_from_name(columns.at(2));
-        REQUIRE(kind.has_value());
-        hash_kinds_.insert(*kind);
-        CHECK(hash(*kind, key_of(columns.at(1))) == number(columns.at(3)));
+        const auto kind = kind_of<HashKind>(columns.at(2), hash_names());
+        hash_kinds_.insert(kind);
+        CHECK(hash(kind, key_of(columns.at(1))) == number(columns.at(3)));
     }
 
     void check_ring(const std::vector<std::string_view>& columns, const std::string& pool_name) {

@@ -17,8 +17,8 @@ namespace {
 
 std::vector<HashKind> all_kinds() {
     std::vector<HashKind> kinds;
-    for (const std::string_view name : hash_names()) {
-        kinds.push_back(*hash_from_name(name));
+    for (size_t i = 0; i < hash_names().size(); ++i) {
+        kinds.push_back(static_cast<HashKind>(i));
     }
     return kinds;
 }
@@ -37,22 +37,15 @@ std::string hex(const Md5Digest& digest) {
 
 }  // namespace
 
-TEST_CASE("the name of a hash leads to it and back") {
-    CHECK(hash_names().size() == 13);
+TEST_CASE("each hash has a name of its own") {
     std::set<std::string_view> seen;
-    for (const std::string_view name : hash_names()) {
-        CAPTURE(name);
-        const auto kind = hash_from_name(name);
-        REQUIRE(kind.has_value());
-        CHECK(name_of(*kind) == name);
-        seen.insert(name);
+    for (const HashKind kind : all_kinds()) {
+        seen.insert(name_of(kind));
     }
     CHECK(seen.size() == 13);
-    CHECK(hash_from_name("fnv1a_64") == HashKind::Fnv1a_64);
-    CHECK(hash_from_name("crc32a") == HashKind::Crc32a);
-    CHECK_FALSE(hash_from_name("").has_value());
-    CHECK_FALSE(hash_from_name("FNV1A_64").has_value());
-    CHECK_FALSE(hash_from_name("crc").has_value());
+    CHECK(name_of(HashKind::Fnv1a_64) == "fnv1a_64");
+    CHECK(name_of(HashKind::Crc32a) == "crc32a");
+    CHECK(name_of(HashKind::Xxh3) == "xxh3");
 }
 
 TEST_CASE("md5 gives the digests of RFC 1321") {

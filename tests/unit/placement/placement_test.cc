@@ -30,16 +30,13 @@ std::vector<std::string> sorted(const std::vector<std::string>& names) {
 
 }  // namespace
 
-TEST_CASE("the name of a distribution leads to it and back") {
+TEST_CASE("each distribution has a name of its own") {
     CHECK(distribution_names().size() == 5);
-    for (const DistributionKind kind : all_distributions) {
-        CHECK(distribution_from_name(name_of(kind)) == kind);
-    }
-    CHECK(distribution_from_name("ketama") == DistributionKind::Ketama);
-    CHECK(distribution_from_name("maglev") == DistributionKind::Maglev);
-    CHECK_FALSE(distribution_from_name("").has_value());
-    CHECK_FALSE(distribution_from_name("Ketama").has_value());
-    CHECK_FALSE(distribution_from_name("ketama ").has_value());
+    CHECK(name_of(DistributionKind::Ketama) == "ketama");
+    CHECK(name_of(DistributionKind::Modula) == "modula");
+    CHECK(name_of(DistributionKind::Random) == "random");
+    CHECK(name_of(DistributionKind::Rendezvous) == "rendezvous");
+    CHECK(name_of(DistributionKind::Maglev) == "maglev");
 }
 
 TEST_CASE("a server's own name is its name on the continuum") {
@@ -109,8 +106,8 @@ TEST_CASE("keys with one tag live together") {
 }
 
 TEST_CASE("the empty key has the hash 0, whatever the function would say") {
-    for (const std::string_view name : hash_names()) {
-        const Placement placement({.hash = *hash_from_name(name),
+    for (size_t i = 0; i < hash_names().size(); ++i) {
+        const Placement placement({.hash = static_cast<HashKind>(i),
                                    .distribution = DistributionKind::Modula,
                                    .hash_tag = ""},
                                   test::equal_nodes(3));
