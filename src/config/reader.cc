@@ -20,8 +20,6 @@ namespace ringmain::config {
 
 namespace {
 
-constexpr size_t server_count_max = 4096;  // of a pool
-
 // Names that other proxies, or other places of this file, have for a thing.
 struct Synonym {
     std::string_view key;

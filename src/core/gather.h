@@ -11,6 +11,7 @@
 #pragma once
 
 #include "ringmain/buffer/bytes.h"
+#include "ringmain/config/config.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/protocol/command.h"
 #include "ringmain/resp/response_parser.h"
@@ -45,6 +46,7 @@ struct Asked {
 
 // The cursor of a page is the server's times this plus its index: as many servers may a pool have.
 inline constexpr uint64_t page_step = 4096;
+static_assert(page_step >= config::server_count_max);
 
 inline constexpr std::string_view misfit = "the servers' answers do not fit the request";
 
