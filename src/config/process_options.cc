@@ -8,10 +8,12 @@ namespace ringmain::config {
 
 namespace {
 
+constexpr std::array<std::string_view, 5> level_names = {
+    "error", "warning", "notice", "info", "debug"};
+static_assert(level_names.size() == static_cast<size_t>(LogLevel::Debug) + 1);
+
 std::span<const std::string_view> log_level_names() {
-    static constexpr std::array<std::string_view, 5> names = {
-        "error", "warning", "notice", "info", "debug"};
-    return names;
+    return level_names;
 }
 
 std::span<const std::string_view> io_backend_names() {
@@ -221,6 +223,10 @@ constexpr std::array admin_table = {
 
 std::span<const Option> proxy_options() {
     return proxy_table;
+}
+
+std::string_view name_of(LogLevel level) {
+    return level_names[static_cast<size_t>(level)];
 }
 
 std::span<const Option> stats_options() {

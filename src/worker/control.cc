@@ -180,7 +180,7 @@ void Control::obey(int signal) {
 void Control::tell_level(std::string_view signal, LogLevel level) const {
     options_.log->write(
         LogLevel::Error,
-        std::string(signal) + ": log_level is " + std::string(level_name(level)) + " now");
+        std::string(signal) + ": log_level is " + std::string(config::name_of(level)) + " now");
 }
 
 // The first time gently, then at once. Each worker lets in who waits before it shuts its listeners.

@@ -16,22 +16,6 @@
 
 namespace ringmain::worker {
 
-std::string_view level_name(config::LogLevel level) {
-    switch (level) {
-        case config::LogLevel::Error:
-            return "error";
-        case config::LogLevel::Warning:
-            return "warning";
-        case config::LogLevel::Notice:
-            return "notice";
-        case config::LogLevel::Info:
-            return "info";
-        case config::LogLevel::Debug:
-            return "debug";
-    }
-    return "";
-}
-
 namespace {
 
 // As syslog(3) numbers them, from 3 for an error to 7 for debugging.
@@ -132,7 +116,7 @@ bool Log::reopen() {
 
 std::string Log::line_of(config::LogLevel level, std::string_view text) const {
     std::string line = to_journal_ ? priority_of(level) : uring::wall_time().text() + " ";
-    line.append(level_name(level)).append(": ").append(text);
+    line.append(config::name_of(level)).append(": ").append(text);
     return printable(std::string_view(line).substr(0, PIPE_BUF - 1)) + '\n';
 }
 

@@ -21,6 +21,9 @@ enum class Channels : uint8_t { Placed, Everywhere };
 enum class IoBackend : uint8_t { Auto, IoUring, Epoll };
 enum class LogLevel : uint8_t { Error, Warning, Notice, Info, Debug };
 
+// As in the option log_level.
+[[nodiscard]] std::string_view name_of(LogLevel level);
+
 inline constexpr uint32_t server_count_max = 4096;  // of a pool
 
 // Where to listen or connect: host and port, or the path of a unix socket.

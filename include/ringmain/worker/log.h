@@ -24,9 +24,6 @@
 
 namespace ringmain::worker {
 
-// As in the option log_level.
-[[nodiscard]] std::string_view level_name(config::LogLevel level);
-
 class Log {
   public:
     explicit Log(config::LogLevel level);
