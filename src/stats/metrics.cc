@@ -482,16 +482,6 @@ constexpr std::array metrics = {
 
 // clang-format on
 
-std::string_view type_name(MetricType type) {
-    constexpr std::array<std::string_view, 4> names = {"gauge", "counter", "histogram", "info"};
-    return names[static_cast<size_t>(type)];
-}
-
-std::string_view suffix_of(MetricType type) {
-    constexpr std::array<std::string_view, 4> suffixes = {"", "_total", "", "_info"};
-    return suffixes[static_cast<size_t>(type)];
-}
-
 }  // namespace
 
 std::string to_metrics(const Snapshot& snapshot, MetricsFormat format) {
@@ -511,7 +501,7 @@ std::string metrics_help() {
     for (const Metric& metric : metrics) {
         out.append("\nringmain_").append(metric.name).append(suffix_of(metric.type));
         if (!metric.labels.empty()) out.append("{").append(metric.labels).append("}");
-        out.append("  ").append(type_name(metric.type)).append("\n    ").append(metric.help);
+        out.append("  ").append(name_of(metric.type)).append("\n    ").append(metric.help);
         out += "\n";
     }
     return out;

@@ -43,17 +43,8 @@ constexpr bool ends_are_exact() {
 static_assert(ends_are_exact());
 
 std::string_view type_text(MetricType type, MetricsFormat format) {
-    switch (type) {
-        case MetricType::Gauge:
-            return "gauge";
-        case MetricType::Counter:
-            return "counter";
-        case MetricType::Histogram:
-            return "histogram";
-        case MetricType::Info:
-            return format == MetricsFormat::OpenMetrics ? "info" : "gauge";
-    }
-    RM_ASSERT(false);
+    const bool is_known = type != MetricType::Info || format == MetricsFormat::OpenMetrics;
+    return name_of(is_known ? type : MetricType::Gauge);
 }
 
 // 1234500 -> "1.2345"; without floating point it is exact.
@@ -68,6 +59,16 @@ std::string millionths_text(uint64_t value) {
 
 }  // namespace
 
+std::string_view name_of(MetricType type) {
+    constexpr std::array<std::string_view, 4> names = {"gauge", "counter", "histogram", "info"};
+    return names[static_cast<size_t>(type)];
+}
+
+std::string_view suffix_of(MetricType type) {
+    constexpr std::array<std::string_view, 4> suffixes = {"", "_total", "", "_info"};
+    return suffixes[static_cast<size_t>(type)];
+}
+
 // Both formats put the suffix of a counter or info at its samples; the older one names the family
 // so as well.
 void Samples::begin(std::string_view name,
@@ -77,10 +78,7 @@ void Samples::begin(std::string_view name,
     name_ = name;
     type_ = type;
     std::string family = "ringmain_" + std::string(name);
-    if (format_ == MetricsFormat::Text) {
-        if (type == MetricType::Counter) family += "_total";
-        if (type == MetricType::Info) family += "_info";
-    }
+    if (format_ == MetricsFormat::Text) family += suffix_of(type);
     out_.append("# HELP ").append(family).append(" ");
     // The formats differ in what they escape here, so the texts have none of it.
     RM_DCHECK(help.find_first_of("\"\\\n") == std::string_view::npos);
@@ -111,15 +109,12 @@ void Samples::sample(std::string_view suffix, Labels labels, Label more, std::st
 
 void Samples::add(Labels labels, uint64_t value) {
     RM_DCHECK(type_ != MetricType::Histogram);
-    const std::string_view suffix = type_ == MetricType::Counter ? "_total"
-                                    : type_ == MetricType::Info  ? "_info"
-                                                                 : "";
-    sample(suffix, labels, {}, std::to_string(value));
+    sample(suffix_of(type_), labels, {}, std::to_string(value));
 }
 
 void Samples::add_millionths(Labels labels, uint64_t value) {
     RM_DCHECK(type_ == MetricType::Gauge || type_ == MetricType::Counter);
-    sample(type_ == MetricType::Counter ? "_total" : "", labels, {}, millionths_text(value));
+    sample(suffix_of(type_), labels, {}, millionths_text(value));
 }
 
 void Samples::add_histogram(Labels labels, const HistogramValues& values) {

@@ -14,6 +14,11 @@ namespace ringmain::stats {
 
 enum class MetricType : uint8_t { Gauge, Counter, Histogram, Info };
 
+[[nodiscard]] std::string_view name_of(MetricType type);
+
+// Behind the name of a sample with one value: "_total", "_info" or nothing.
+[[nodiscard]] std::string_view suffix_of(MetricType type);
+
 struct Label {
     std::string_view name;
     std::string_view value;
