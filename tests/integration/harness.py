@@ -460,6 +460,13 @@ class Case(unittest.TestCase):
         self.addCleanup(fixture.stop)
         return fixture
 
+    def client_of(self, server, *pool, **options):
+        """Closed at the end of the test."""
+        return self.enterContext(server.client(*pool, **options))
+
+    def client(self, *pool, **options):
+        return self.client_of(self.proxy, *pool, **options)
+
     def finish(self, fixture):
         """Stops a fixture of this test before its end."""
         fixture.stop()
@@ -557,11 +564,6 @@ class RedisCase(Case):
             with self.proxy.client() as client:
                 client.call("FLUSHALL")
 
-    def client(self, **options):
-        client = self.proxy.client(**options)
-        self.addCleanup(client.close)
-        return client
-
     def key(self, server, prefix="k"):
         """A key of the given server."""
         return key_on(server % self.server_count, self.server_count, prefix)
@@ -587,9 +589,7 @@ class RedisCase(Case):
             self.fail(f"{brief(client.take(len(client.buffer)))} after the answer to {brief(sent)}")
 
     def reference_client(self, **options):
-        client = self.reference.client(**options)
-        self.addCleanup(client.close)
-        return client
+        return self.client_of(self.reference, **options)
 
 
 class MemcachedCase(Case):
@@ -612,11 +612,6 @@ class MemcachedCase(Case):
         if PLAIN:
             with self.proxy.client() as client:
                 client.call(b"flush_all")
-
-    def client(self, **options):
-        client = self.proxy.client(**options)
-        self.addCleanup(client.close)
-        return client
 
     def key(self, server, prefix="k"):
         return key_on(server % self.server_count, self.server_count, prefix)

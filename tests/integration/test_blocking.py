@@ -307,8 +307,7 @@ class Ends(Case):
 
     def begin(self, **options):
         self.proxy = self.use(Ringmain({"alpha": {"servers": [self.server], **options}}))
-        self.client = self.proxy.client()
-        self.addCleanup(self.client.close)
+        self.client = self.client_of(self.proxy)
         self.client.send(resp("BLPOP", "l", "0"))
         wait_for(lambda: self.server.info("clients", "blocked_clients") == "1", "it waits")
 

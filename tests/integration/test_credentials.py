@@ -34,8 +34,7 @@ class Credentials(Case):
         return self.proxy
 
     def client(self, version=2):
-        client = self.proxy.client()
-        self.addCleanup(client.close)
+        client = super().client()
         client.call("HELLO", version, "AUTH", "default", SECRETS[0])
         return client
 

@@ -31,8 +31,7 @@ class Errors(Case):
         self.working(first)
 
     def let_in(self, proxy):
-        client = proxy.client()
-        self.addCleanup(client.close)
+        client = self.client_of(proxy)
         client.send(resp("PING"))
         return client if client.read(timeout=10) == b"+PONG\r\n" else None
 

@@ -55,8 +55,7 @@ class Failing(Case):
         return hosts
 
     def client(self, **options):
-        client = self.proxy.client(**options)
-        self.addCleanup(client.close)
+        client = super().client(**options)
         self.clients.append(client)
         return client
 

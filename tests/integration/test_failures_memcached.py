@@ -34,8 +34,7 @@ class Failing(Case):
             "protocol": "memcached", "hash_tag": None, "servers": list(servers), **options}}))
 
     def client(self):
-        client = self.proxy.client()
-        self.addCleanup(client.close)
+        client = super().client()
         self.clients.append(client)
         return client
 
@@ -234,15 +233,10 @@ class Started(Case):
         return self.use(Ringmain({"alpha": {
             "protocol": "memcached", "hash_tag": None, "servers": [self.server]}}))
 
-    def client(self, proxy):
-        client = proxy.client()
-        self.addCleanup(client.close)
-        return client
-
     def test_responses_that_a_server_drops_shift_nobody(self):
         """Without memory for a get it drops what it has not sent of others' (read_buf_mem_limit)."""
         proxy = self.behind("-t", "32", "-R", "500", "-o", "read_buf_mem_limit=1")
-        client = self.client(proxy)
+        client = self.client_of(proxy)
         client.store("foo", "hi")
         many = b"get" + b" foo" * 400 + b"\r\n"
         told = b"SERVER_ERROR out of memory writing get response\r\n"
@@ -256,7 +250,7 @@ class Started(Case):
             self.assertTrue(reply in (told, right) or dropped in reply, reply)
         self.assertTrue(any(dropped in reply or reply == told for reply in got), got)
         # Nobody else is told another's.
-        clients = [self.client(proxy) for _ in range(4)]
+        clients = [self.client_of(proxy) for _ in range(4)]
         wanted = {b"mg foo v\r\n": b"VA 2\r\nhi\r\n", b"get nope\r\n": b"END\r\n",
                   b"set z 0 0 1\r\n1\r\n": b"STORED\r\n", b"md nope\r\n": b"NF\r\n"}
         for _ in range(100):
@@ -275,7 +269,7 @@ class Started(Case):
             passwords.flush()
             os.chmod(passwords.name, 0o644)
             proxy = self.behind("-Y", passwords.name)
-            client = self.client(proxy)
+            client = self.client_of(proxy)
             for request in (b"get secret\r\n", b"ms a 2\r\nhi\r\n", b"incr a 1\r\n") * 3:
                 client.send(request)
                 reply = client.read()

@@ -92,11 +92,6 @@ class InFlight(Ending):
         self.addCleanup(self.noise.stop)
         self.alive, self.slow = key_on(0, 2), key_on(1, 2)
 
-    def client(self, pool="alpha"):
-        client = self.proxy.client(pool)
-        self.addCleanup(client.close)
-        return client
-
     def asleep(self, seconds):
         """The second server sleeps from now on."""
         sleeper = threading.Thread(target=lambda: self.servers[1].call("DEBUG", "SLEEP", seconds))

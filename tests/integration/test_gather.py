@@ -437,8 +437,7 @@ class ServerDown(Case):
             proxy = self.use(Ringmain({"alpha": {
                 "servers": servers, "auto_eject_hosts": eject, "server_failure_limit": 1,
                 "server_retry_timeout": "60s"}}))
-            client = proxy.client()
-            self.addCleanup(client.close)
+            client = self.client_of(proxy)
             client.call("MSET", *[word for number in range(90) for word in (f"k{number}", "1")])
             servers[1].kill()
             wait_for(lambda: client.call("DBSIZE").startswith(b"-"), "the loss is noticed")

@@ -89,8 +89,7 @@ class Large(Watched, RedisCase):
 
     def setUp(self):
         super().setUp()
-        server = self.servers[0].client()
-        self.addCleanup(server.close)
+        server = self.client_of(self.servers[0])
         server.exchange(resp("SET", "small", "s"), 5)
 
     def store(self, key="huge"):
@@ -219,8 +218,7 @@ class Pipelines(Large):
     def test_one_server_does_not_wait_for_another(self):
         value = pattern(400_000)
         first, second = self.key(0), self.key(1)
-        client, server = self.client(), self.servers[1].client()
-        self.addCleanup(server.close)
+        client, server = self.client(), self.client_of(self.servers[1])
         with self.servers[0].client() as admin:
             self.same(admin.exchange(resp("CLIENT", "PAUSE", 10_000, "WRITE"), 5), b"+OK\r\n")
             client.send(resp("SET", first, value) + resp("SET", second, value))

@@ -152,9 +152,7 @@ class OnMemcached(Case):
                  for distribution in ("ketama", "modula") for name in ("fnv1a_64", "md5", "crc32")}
         proxy = self.use(Ringmain(pools))
         other = self.use(Nutcracker(pools))
-        by_address = {server.address: server.client() for server in servers}
-        for client in by_address.values():
-            self.addCleanup(client.close)
+        by_address = {server.address: self.client_of(server) for server in servers}
         for pool in pools:
             keys = [key[-200:].replace(b"{", b"x") for key in random_keys(source, 60)]
             with proxy.client(pool) as mine, \

@@ -227,8 +227,7 @@ class Failures(RedisCase):
     def begin(self, **options):
         servers = [self.use(RedisServer()) for _ in range(3)]
         proxy = self.use(Ringmain({"alpha": {"servers": servers, "timeout": "300ms", **options}}))
-        client = proxy.client()
-        self.addCleanup(client.close)
+        client = self.client_of(proxy)
         return servers, proxy, client
 
     def test_a_server_that_is_down(self):

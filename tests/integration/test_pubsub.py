@@ -298,13 +298,11 @@ class Messages(RedisCase):
         proxy = self.use(Ringmain({"alpha": {"servers": self.servers}}, proxy={"workers": 3}))
         clients = []
         for _ in range(12):
-            client = proxy.client()
-            self.addCleanup(client.close)
+            client = self.client_of(proxy)
             client.call("SUBSCRIBE", "many")
             clients.append(client)
         # What others have counts as its server counts it.
-        direct = self.servers[place("many", 3)].client()
-        self.addCleanup(direct.close)
+        direct = self.client_of(self.servers[place("many", 3)])
         direct.call("SUBSCRIBE", "many")
         for _ in range(8):  # asked of any worker
             with proxy.client() as client:
@@ -322,8 +320,7 @@ class Messages(RedisCase):
         clients = []
         publishers = {}
         while len(publishers) < workers or len(clients) < 9:
-            client = proxy.client()
-            self.addCleanup(client.close)
+            client = self.client_of(proxy)
             worker = client.value("CLIENT", "ID") % workers
             if worker not in publishers:
                 publishers[worker] = client
@@ -344,8 +341,7 @@ class Messages(RedisCase):
                 count += client.read_available(.3).count(bulk(message))
             return count
 
-        direct = server.client()
-        self.addCleanup(direct.close)
+        direct = self.client_of(server)
         self.assertEqual({counted(worker, "all") for worker in range(workers)}, {(18, 9)})
         self.assertEqual(delivered("all"), workers * 18)
         direct.call("ACL", "SETUSER", "default", "-subscribe", "-psubscribe")
@@ -446,11 +442,6 @@ class Changes(Case):
             other={"admin": {"listen": f"127.0.0.1:{self.admin.number}"},
                    "stats": {"interval": "100ms"}}))
         self.addCleanup(self.admin.release)
-
-    def client(self, **options):
-        client = self.proxy.client(**options)
-        self.addCleanup(client.close)
-        return client
 
     def metric(self, name):
         url = f"http://127.0.0.1:{self.admin.number}/metrics"

@@ -187,9 +187,8 @@ class AboutClientsAndUsers(RedisCase):
                           ["CLIENT", "LIST", "TYPE"], ["CLIENT", "LIST", "TYPE", "replica"]):
                 with self.subTest(words=words, version=version):
                     self.expect_as_redis(client, reference, resp(*words))
-            listeners = [proxy.client() for proxy in (self.proxy, self.reference)]
+            listeners = [self.client(), self.reference_client()]
             for listener in listeners:
-                self.addCleanup(listener.close)
                 listener.call("SUBSCRIBE", "news")
             for words in (["CLIENT", "INFO"], ["CLIENT", "LIST"], ["CLIENT", "LIST", "TYPE",
                                                                    "pubsub"]):

@@ -100,11 +100,6 @@ class Bounds(Case):
         self.server = self.use(RedisServer())
         self.proxy = self.use(Ringmain({"alpha": {"servers": [self.server], **options}}))
 
-    def client(self):
-        client = self.proxy.client()
-        self.addCleanup(client.close)
-        return client
-
     def test_a_limit_of_databases(self):
         self.begin(databases_max=2)
         one, two, three = self.client(), self.client(), self.client()

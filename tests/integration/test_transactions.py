@@ -261,11 +261,6 @@ class Bounds(Case):
         self.server = self.use(RedisServer())
         self.proxy = self.use(Ringmain({"alpha": {"servers": [self.server], **options}}))
 
-    def client(self):
-        client = self.proxy.client()
-        self.addCleanup(client.close)
-        return client
-
     def test_a_limit_of_leases(self):
         self.begin(leases_max=3)
         watching = [self.client() for _ in range(3)]
