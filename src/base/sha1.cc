@@ -1,5 +1,7 @@
 #include "ringmain/base/sha1.h"
 
+#include "ringmain/base/hex.h"
+
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -59,12 +61,9 @@ class Sha1 {
     }
 
     [[nodiscard]] std::string hex() const {
-        constexpr std::string_view digits = "0123456789abcdef";
         std::string text;
         for (const uint32_t word : state_) {
-            for (int shift = 28; shift >= 0; shift -= 4) {
-                text += digits[word >> shift & 0xF];
-            }
+            append_hex(text, word);
         }
         return text;
     }

@@ -1,6 +1,7 @@
 #include "address.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/base/hex.h"
 
 #include <algorithm>
 #include <optional>
@@ -21,14 +22,12 @@ bool is_blank_or_control(char byte) {
 }
 
 bool is_host_character(char byte) {
-    const char low = ascii::lower(byte);
-    return ascii::is_digit(byte) || (low >= 'a' && low <= 'z') || byte == '.' || byte == '-' ||
+    return ascii::is_letter(byte) || ascii::is_digit(byte) || byte == '.' || byte == '-' ||
            byte == '_';
 }
 
 bool is_hexadecimal(char byte) {
-    const char low = ascii::lower(byte);
-    return ascii::is_digit(byte) || (low >= 'a' && low <= 'f');
+    return hex_digit(byte).has_value();
 }
 
 // Four numbers up to 255, without leading zeros (some readers take those for octal).

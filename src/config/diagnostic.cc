@@ -1,6 +1,5 @@
 #include "ringmain/config/diagnostic.h"
 
-#include "ringmain/base/ascii.h"
 #include "ringmain/base/printable.h"
 
 #include <algorithm>
@@ -16,11 +15,6 @@ namespace {
 constexpr size_t shown_before = 60;  // characters of a long line before the place, and in all
 constexpr size_t shown_max = 120;
 
-bool is_of_a_word(char byte) {
-    const char low = ascii::lower(byte);
-    return ascii::is_digit(byte) || (low >= 'a' && low <= 'z') || byte == '_' || byte == '-';
-}
-
 bool is_quote(char byte) {
     return byte == '"' || byte == '\'';
 }
@@ -29,7 +23,7 @@ bool is_quote(char byte) {
 bool begins_with_a_value(std::string_view rest) {
     const bool closed = !rest.empty() && is_quote(rest.front());
     if (closed) rest.remove_prefix(1);
-    if (closed && !rest.empty() && is_of_a_word(rest.front())) return true;
+    if (closed && !rest.empty() && is_bare(rest.front())) return true;
     rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
     if (rest.empty()) return false;
     if (rest.front() != ':') return rest.front() == '=' || is_quote(rest.front());
@@ -72,7 +66,7 @@ size_t raw_secret_begin(std::string_view line) {
     size_t at = 0;
     while (at < line.size()) {
         size_t end = at;
-        while (end < line.size() && is_of_a_word(line[end])) {
+        while (end < line.size() && is_bare(line[end])) {
             end += 1;
         }
         const std::string_view word = line.substr(at, end - at);

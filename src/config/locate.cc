@@ -1,6 +1,7 @@
 #include "ringmain/config/locate.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/base/hex.h"
 #include "ringmain/base/printable.h"
 
 #include <vector>
@@ -8,17 +9,6 @@
 #include "words.h"
 
 namespace ringmain::config {
-
-namespace {
-
-std::optional<uint8_t> hex_digit(char byte) {
-    if (ascii::is_digit(byte)) return static_cast<uint8_t>(byte - '0');
-    const char low = ascii::lower(byte);
-    if (low >= 'a' && low <= 'f') return static_cast<uint8_t>(low - 'a' + 10);
-    return std::nullopt;
-}
-
-}  // namespace
 
 Result<const Pool*> choose_pool(const Config& config, std::string_view name) {
     std::vector<std::string_view> names;
@@ -41,10 +31,9 @@ std::optional<std::string> key_from_hex(std::string_view text) {
     std::string key;
     key.reserve(text.size() / 2);
     for (size_t i = 0; i < text.size(); i += 2) {
-        const std::optional<uint8_t> high = hex_digit(text[i]);
-        const std::optional<uint8_t> low = hex_digit(text[i + 1]);
-        if (!high || !low) return std::nullopt;
-        key += static_cast<char>(*high * 16 + *low);
+        const std::optional<uint8_t> byte = hex_byte(text[i], text[i + 1]);
+        if (!byte) return std::nullopt;
+        key += static_cast<char>(*byte);
     }
     return key;
 }

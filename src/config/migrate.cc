@@ -13,6 +13,7 @@
 
 #include "address.h"
 #include "findings.h"
+#include "scan.h"
 #include "value.h"
 #include "words.h"
 #include "yaml_pools.h"
@@ -70,11 +71,8 @@ std::string toml_text(std::string_view text) {
 }
 
 std::string toml_key(std::string_view text) {
-    const bool is_bare = !text.empty() && std::ranges::all_of(text, [](char byte) {
-        const char low = ascii::lower(byte);
-        return ascii::is_digit(byte) || (low >= 'a' && low <= 'z') || byte == '_' || byte == '-';
-    });
-    return is_bare ? std::string(text) : toml_text(text);
+    const bool needs_quotes = text.empty() || !std::ranges::all_of(text, is_bare);
+    return needs_quotes ? toml_text(text) : std::string(text);
 }
 
 // An IPv6 address gets the brackets that twemproxy does without.

@@ -315,8 +315,7 @@ bool holds_an_acl_password(std::string_view text, std::string_view marks) {
 }
 
 bool is_bare(char byte) {
-    const char low = ascii::lower(byte);
-    return ascii::is_digit(byte) || (low >= 'a' && low <= 'z') || byte == '_' || byte == '-';
+    return ascii::is_letter(byte) || ascii::is_digit(byte) || byte == '_' || byte == '-';
 }
 
 Brackets open_brackets(std::string_view text) {

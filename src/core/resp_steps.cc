@@ -2,6 +2,7 @@
 
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
+#include "ringmain/base/hex.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/steps.h"
 #include "ringmain/resp/arguments.h"
@@ -20,12 +21,9 @@ namespace {
 // What a source is called on the destination's server, for the time of a script there: nobody's
 // key, and with the destination's beginning, which a server may demand of the proxy's keys.
 std::string foreign_name(std::string_view destination, uint64_t mark, size_t number) {
-    constexpr std::string_view digits = "0123456789abcdef";
     std::string name(destination);
     name += ":ringmain:";
-    for (int shift = 60; shift >= 0; shift -= 4) {
-        name += digits[(mark >> shift) & 0xf];
-    }
+    append_hex(name, mark);
     return name.append(":").append(std::to_string(number));
 }
 

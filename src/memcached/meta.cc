@@ -62,11 +62,6 @@ std::string_view check_argument(std::string_view flag) {
     }
 }
 
-bool is_letter(char byte) {
-    const char low = ascii::lower(byte);
-    return low >= 'a' && low <= 'z';
-}
-
 // An item that was not stored with b has no mark that says how its key is to be written: memcached
 // 1.6 writes out what it is.
 bool has_line_end(std::string_view key) {
@@ -84,7 +79,7 @@ std::string_view read_flags(const MetaWords& words, size_t first, RequestFrame& 
         const std::string_view flag = words.words[i];
         const auto letter = static_cast<unsigned char>(flag.front());
         if (letter >= seen.size() || seen.test(letter)) return answers::duplicate_flag;
-        if (!is_letter(flag.front())) return answers::invalid_flag;
+        if (!ascii::is_letter(flag.front())) return answers::invalid_flag;
         seen.set(letter);
         const std::string_view wrong = check_argument(flag);
         if (!wrong.empty()) answer = wrong;

@@ -1,6 +1,6 @@
 #include "ringmain/resp/inline.h"
 
-#include "ringmain/base/ascii.h"
+#include "ringmain/base/hex.h"
 #include "ringmain/resp/writer.h"
 
 #include "text.h"
@@ -81,10 +81,8 @@ class Splitter {
     // Behind the backslash; the line goes on.
     void read_escape(std::string& out) {
         if (rest_.size() >= 3 && rest_[0] == 'x') {
-            const int high = hex_value(rest_[1]);
-            const int low = hex_value(rest_[2]);
-            if (high >= 0 && low >= 0) {
-                out.push_back(static_cast<char>(high * 16 + low));
+            if (const std::optional<uint8_t> byte = hex_byte(rest_[1], rest_[2])) {
+                out.push_back(static_cast<char>(*byte));
                 rest_.remove_prefix(3);
                 return;
             }
@@ -112,12 +110,6 @@ class Splitter {
     }
 
     [[nodiscard]] bool ends_here() const { return rest_.empty() || is_blank(rest_.front()); }
-
-    static int hex_value(char byte) {
-        if (ascii::is_digit(byte)) return byte - '0';
-        const char letter = ascii::lower(byte);
-        return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
-    }
 
     std::string_view rest_;
 };

@@ -1,5 +1,7 @@
 #include "escape.h"
 
+#include "ringmain/base/hex.h"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -8,7 +10,6 @@ namespace ringmain::stats {
 namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";
-constexpr std::string_view hex_digits = "0123456789abcdef";
 
 // How many bytes the character at the beginning has; 0 when it is no UTF-8.
 size_t character_size(std::string_view text) {
@@ -46,12 +47,6 @@ void append_escaped(std::string& out, std::string_view text, const Escape& escap
     }
 }
 
-void append_hex(std::string& out, char byte) {
-    const auto value = static_cast<unsigned char>(byte);
-    out += hex_digits[value >> 4U];
-    out += hex_digits[value & 15U];
-}
-
 }  // namespace
 
 void append_json_text(std::string& out, std::string_view text) {
@@ -61,7 +56,7 @@ void append_json_text(std::string& out, std::string_view text) {
             to += byte;
         } else if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) {
             to += "\\u00";
-            append_hex(to, byte);
+            append_hex(to, static_cast<uint8_t>(byte));
         } else {
             to += byte;
         }

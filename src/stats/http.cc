@@ -19,8 +19,7 @@ constexpr std::string_view malformed_header = "a header is written NAME: VALUE";
 bool is_token(std::string_view text) {
     constexpr std::string_view others = "!#$%&'*+-.^_`|~";
     return !text.empty() && std::all_of(text.begin(), text.end(), [&](char byte) {
-        const char low = ascii::lower(byte);
-        return (low >= 'a' && low <= 'z') || ascii::is_digit(byte) ||
+        return ascii::is_letter(byte) || ascii::is_digit(byte) ||
                others.find(byte) != std::string_view::npos;
     });
 }

@@ -1,9 +1,10 @@
 #include "ringmain/stats/printable.h"
 
+#include "ringmain/base/hex.h"
+
 namespace ringmain::stats {
 
 std::string printable(std::string_view bytes) {
-    constexpr std::string_view hex_digits = "0123456789abcdef";
     std::string out;
     out.reserve(bytes.size());
     for (const char byte : bytes) {
@@ -15,10 +16,8 @@ std::string printable(std::string_view bytes) {
         } else if (byte == '\r') {
             out += "\\r";
         } else if (byte < 0x20 || byte > 0x7E) {
-            const auto value = static_cast<unsigned char>(byte);
             out += "\\x";
-            out += hex_digits[value >> 4];
-            out += hex_digits[value & 15];
+            append_hex(out, static_cast<uint8_t>(byte));
         } else {
             out += byte;
         }

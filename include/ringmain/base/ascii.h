@@ -26,6 +26,11 @@ namespace ringmain::ascii {
     return byte >= 'a' && byte <= 'z' ? static_cast<char>(byte - 32) : byte;
 }
 
+[[nodiscard]] constexpr bool is_letter(char byte) {
+    const char low = lower(byte);
+    return low >= 'a' && low <= 'z';
+}
+
 [[nodiscard]] constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) {
     if (a.size() != b.size()) return false;
     for (size_t i = 0; i < a.size(); ++i) {

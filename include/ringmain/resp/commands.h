@@ -58,9 +58,8 @@ struct Rule {
         return false;
     }
     for (const char byte : name) {
-        const char letter = ascii::lower(byte);
-        const bool allowed = (letter >= 'a' && letter <= 'z') || ascii::is_digit(byte) ||
-                             byte == '.' || byte == '_' || byte == '-';
+        const bool allowed = ascii::is_letter(byte) || ascii::is_digit(byte) || byte == '.' ||
+                             byte == '_' || byte == '-';
         if (!allowed) {
             return false;
         }

@@ -2,6 +2,7 @@
 // many arguments; and quoting an argument brings it back.
 
 #include "ringmain/base/assert.h"
+#include "ringmain/base/hex.h"
 #include "ringmain/resp/inline.h"
 #include "ringmain/resp/request_parser.h"
 #include "ringmain/resp/writer.h"
@@ -29,13 +30,10 @@ void check_array(std::string_view array, uint32_t count) {
 }
 
 std::string quoted(std::string_view argument) {
-    constexpr std::string_view digits = "0123456789abcdef";
     std::string out = "\"";
     for (const char byte : argument) {
-        const auto value = static_cast<unsigned char>(byte);
         out += "\\x";
-        out += digits[value >> 4];
-        out += digits[value & 15];
+        ringmain::append_hex(out, static_cast<uint8_t>(byte));
     }
     return out + "\"";
 }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "ringmain/base/hex.h"
 #include "tests/unit/memcached/packet.h"
 
 #include <cstdint>
@@ -24,11 +25,9 @@ inline std::string count_extras(uint64_t delta, uint64_t initial, uint32_t time)
 }
 
 inline std::string hex(std::string_view bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
     std::string text;
     for (const char byte : bytes) {
-        text += digits[static_cast<unsigned char>(byte) >> 4U];
-        text += digits[static_cast<unsigned char>(byte) & 0xFU];
+        append_hex(text, static_cast<uint8_t>(byte));
     }
     return text;
 }

@@ -1,5 +1,7 @@
 #include "ringmain/placement/hash.h"
 
+#include "ringmain/base/hex.h"
+
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -24,12 +26,10 @@ std::vector<HashKind> all_kinds() {
 }
 
 std::string hex(const Md5Digest& digest) {
-    constexpr std::string_view digits = "0123456789abcdef";
     std::string text;
     for (const uint32_t word : digest) {
         for (uint32_t shift = 0; shift < 32; shift += 8) {
-            text.push_back(digits[(word >> (shift + 4)) & 15U]);
-            text.push_back(digits[(word >> shift) & 15U]);
+            append_hex(text, static_cast<uint8_t>(word >> shift));
         }
     }
     return text;
