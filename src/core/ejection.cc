@@ -1,9 +1,9 @@
 // Servers that are out: who says so, what changes with it, and how they come back.
 
 #include "ringmain/base/assert.h"
+#include "ringmain/base/printable.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
-#include "ringmain/stats/printable.h"
 
 #include <algorithm>
 #include <utility>
@@ -36,7 +36,7 @@ std::string shown_text(std::string_view said) {
     constexpr size_t size_max = 100;
     std::string text;
     for (const char byte : said) {
-        const std::string shown = stats::printable({&byte, 1});
+        const std::string shown = escaped({&byte, 1});
         if (text.size() + shown.size() > size_max) return text + "...";
         text += shown;
     }

@@ -1,8 +1,8 @@
 #include "meta_sets.h"
 
+#include "ringmain/base/printable.h"
 #include "ringmain/memcached/forward.h"
 #include "ringmain/memcached/server_version.h"
-#include "ringmain/stats/printable.h"
 
 #include <utility>
 
@@ -127,7 +127,7 @@ void MetaSets::note_version(Server& server, std::string_view answer) {
     const bool is_flawed = support == memcached::MetaSupport::Flawed;
     server.meta_set = is_flawed ? MetaSet::Flawed : MetaSet::TooOld;
     constexpr size_t shown_max = 32;
-    server.version = stats::printable(memcached::version_in(answer).substr(0, shown_max));
+    server.version = escaped(memcached::version_in(answer).substr(0, shown_max));
 }
 
 void MetaSets::note_connecting(Server& server) {

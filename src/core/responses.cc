@@ -2,11 +2,11 @@
 
 #include "ringmain/base/assert.h"
 #include "ringmain/base/prefetch.h"
+#include "ringmain/base/printable.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/memcached/forward.h"
 #include "ringmain/resp/multi_key.h"
-#include "ringmain/stats/printable.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -70,7 +70,7 @@ std::string unasked_text(const ServerConn& conn, std::string_view bytes) {
     const std::string_view line = bytes.substr(0, std::min(bytes.find('\r'), bytes.size()));
     if (is_full(line)) return crowded_text(line);
     text += ": \"";
-    text += stats::printable(line.substr(0, shown_max));
+    text += escaped(line.substr(0, shown_max));
     text += line.size() > shown_max ? "...\"" : "\"";
     return text;
 }

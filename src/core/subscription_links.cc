@@ -1,10 +1,10 @@
 // The subscription connections: what is asked on them, their loss and return.
 
+#include "ringmain/base/printable.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 #include "ringmain/core/subscriptions.h"
 #include "ringmain/resp/writer.h"
-#include "ringmain/stats/printable.h"
 
 #include <algorithm>
 #include <utility>
@@ -345,7 +345,7 @@ void Subscriptions::tell_refusal(Link& link, const Topic& topic, std::string_vie
     if (!link.refusals_told.admit(proxy_->now())) return;
     std::string text = "server " + link.conn->server->title() + " refuses to ";
     text.append(words_of(topic.kind).subscribe).append(" \"");
-    text += stats::printable(std::string_view(topic.name).substr(0, topic_name_told_max));
+    text += escaped(std::string_view(topic.name).substr(0, topic_name_told_max));
     text.append("\": ").append(line);
     tell(link, text + "; clients stay subscribed, and it is asked again and again", false);
 }

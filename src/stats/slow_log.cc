@@ -1,6 +1,6 @@
 #include "ringmain/stats/slow_log.h"
 
-#include "ringmain/stats/printable.h"
+#include "ringmain/base/printable.h"
 
 #include <algorithm>
 
@@ -56,8 +56,8 @@ void write_entry(JsonWriter& out, const SlowEntry& entry) {
     out.signed_number("at_ms", request.at_ns / 1'000'000);
     out.text("pool", request.pool.view());
     out.text("server", request.server.view());
-    out.text("command", printable(request.command.view()));
-    out.text("key", printable(request.key.view()));
+    out.text("command", escaped(request.command.view()));
+    out.text("key", escaped(request.key.view()));
     out.number("key_size", request.key_size);
     out.text("client", request.client.view());
     out.number("client_id", request.client_id);

@@ -1,6 +1,8 @@
-// ringmain/base/printable.h - what of a text from outside may go to a terminal.
+// ringmain/base/printable.h - texts and bytes from outside, for people and their terminals.
 
 #pragma once
+
+#include "ringmain/base/hex.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -50,6 +52,29 @@ inline void move_printable(std::string_view& text, std::string& out) {
     out.reserve(text.size());
     while (!text.empty()) {
         move_printable(text, out);
+    }
+    return out;
+}
+
+// As redis-cli shows bytes, so that none is lost: printable ASCII as it is, the rest as \n, \" or
+// \x00.
+[[nodiscard]] inline std::string escaped(std::string_view bytes) {
+    std::string out;
+    out.reserve(bytes.size());
+    for (const char byte : bytes) {
+        if (byte == '\\' || byte == '"') {
+            out += '\\';
+            out += byte;
+        } else if (byte == '\n') {
+            out += "\\n";
+        } else if (byte == '\r') {
+            out += "\\r";
+        } else if (byte < 0x20 || byte > 0x7E) {
+            out += "\\x";
+            append_hex(out, static_cast<uint8_t>(byte));
+        } else {
+            out += byte;
+        }
     }
     return out;
 }

@@ -37,4 +37,10 @@ TEST_CASE("what is not UTF-8 is not printed") {
     CHECK(printable("\xed\xa0\x80\xf4\x90\x80\x80") == "???????");
 }
 
+TEST_CASE("escaped bytes are all there") {
+    CHECK(escaped("a b~") == "a b~");
+    CHECK(escaped("\"\\\r\n") == "\\\"\\\\\\r\\n");
+    CHECK(escaped(std::string_view("\0\t\x7f\xff", 4)) == "\\x00\\x09\\x7f\\xff");
+}
+
 }  // namespace ringmain
