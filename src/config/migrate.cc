@@ -14,6 +14,7 @@
 #include "address.h"
 #include "findings.h"
 #include "scan.h"
+#include "units.h"
 #include "value.h"
 #include "words.h"
 #include "yaml_pools.h"
@@ -53,23 +54,6 @@ constexpr std::array directives = {
     Directive{"servers", Node::Kind::Array, {}},
 };
 
-std::string toml_text(std::string_view text) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
-    std::string out = "\"";
-    for (const char byte : text) {
-        const auto code = static_cast<unsigned char>(byte);
-        if (code < 0x20 || code == 0x7f) {
-            out += "\\u00";
-            out += digits[code >> 4U];
-            out += digits[code & 15U];
-            continue;
-        }
-        if (byte == '"' || byte == '\\') out += '\\';
-        out += byte;
-    }
-    return out + '"';
-}
-
 std::string toml_key(std::string_view text) {
     const bool needs_quotes = text.empty() || !std::ranges::all_of(text, is_bare);
     return needs_quotes ? toml_text(text) : std::string(text);
@@ -95,15 +79,6 @@ std::optional<uint32_t> twemproxy_mode(std::string_view text) {
     }
     if (is_negative && mode > 0) return std::nullopt;
     return mode;
-}
-
-// "0660"
-std::string octal(uint32_t mode) {
-    std::string digits = "0";
-    for (const uint32_t shift : {6U, 3U, 0U}) {
-        digits += static_cast<char>('0' + (mode >> shift & 7U));
-    }
-    return digits;
 }
 
 class PoolWriter {
@@ -288,8 +263,8 @@ class PoolWriter {
             if (!mode.has_value()) return error(given->value, "listen: " + address.error());
             text.resize(blank);
             comment("twemproxy reads the mode " + quoted(words) + " as " +
-                    (*mode == 0 ? "no mode at all; so it is left out." : octal(*mode) + "."));
-            if (*mode != 0) text += " " + octal(*mode);
+                    (*mode == 0 ? "no mode at all; so it is left out." : mode_text(*mode) + "."));
+            if (*mode != 0) text += " " + mode_text(*mode);
             address = parse_listen(text);
         }
         if (!address.ok()) return error(given->value, "listen: " + address.error());

@@ -3,10 +3,8 @@
 #include "ringmain/base/assert.h"
 #include "ringmain/config/options.h"
 
-#include <array>
-#include <cstdio>
-
 #include "units.h"
+#include "words.h"
 
 namespace ringmain::config {
 
@@ -14,25 +12,8 @@ namespace {
 
 constexpr std::string_view masked = "\"***\"";
 
-std::string quoted_toml(std::string_view text) {
-    std::string out = "\"";
-    for (const char byte : text) {
-        if (byte == '"' || byte == '\\') {
-            out += '\\';
-            out += byte;
-        } else if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) {
-            std::array<char, 8> escape = {};
-            std::snprintf(escape.data(), escape.size(), "\\u%04x", byte);
-            out += escape.data();
-        } else {
-            out += byte;
-        }
-    }
-    return out + "\"";
-}
-
 std::string text_or_nothing(std::string_view text) {
-    return text.empty() ? std::string() : quoted_toml(text);
+    return text.empty() ? std::string() : toml_text(text);
 }
 
 std::string list_toml(const std::vector<std::string>& texts) {
@@ -40,17 +21,15 @@ std::string list_toml(const std::vector<std::string>& texts) {
     std::string out = "[";
     for (const std::string& text : texts) {
         if (out.size() > 1) out += ", ";
-        out += quoted_toml(text);
+        out += toml_text(text);
     }
     return out + "]";
 }
 
 std::string listen_text(const Address& address) {
     if (address.empty()) return {};
-    if (!address.is_path() || address.mode == 0) return quoted_toml(address.text());
-    std::array<char, 16> mode = {};
-    std::snprintf(mode.data(), mode.size(), " %04o", address.mode);
-    return quoted_toml(address.path + mode.data());
+    if (!address.is_path() || address.mode == 0) return toml_text(address.text());
+    return toml_text(address.path + " " + mode_text(address.mode));
 }
 
 void append_options(Section section, const Target& target, std::string& out) {
@@ -88,17 +67,17 @@ std::string value_text(const Option& option, const Value& value) {
         case Type::IntegerOrAuto:
             return std::to_string(value.number);
         case Type::Duration:
-            return value.number == 0 ? "0" : quoted_toml(duration_text(value.number));
+            return value.number == 0 ? "0" : toml_text(duration_text(value.number));
         case Type::Size:
-            return value.number == 0 ? "0" : quoted_toml(size_text(value.number));
+            return value.number == 0 ? "0" : toml_text(size_text(value.number));
         case Type::String:
             return text_or_nothing(value.text);
         case Type::Enum:
-            return quoted_toml(option.names()[static_cast<size_t>(value.number)]);
+            return toml_text(option.names()[static_cast<size_t>(value.number)]);
         case Type::Listen:
             return listen_text(value.address);
         case Type::Address:
-            return value.address.empty() ? std::string() : quoted_toml(value.address.text());
+            return value.address.empty() ? std::string() : toml_text(value.address.text());
         case Type::Strings:
             return list_toml(value.texts);
         case Type::Servers:
@@ -117,7 +96,7 @@ std::string running_toml(const Config& config) {
     out += "\n[admin]\n";
     append_options(Section::Admin, {.admin = &copy.admin}, out);
     for (Pool& pool : copy.pools) {
-        out.append("\n[pool.").append(quoted_toml(pool.name)).append("]\n");
+        out.append("\n[pool.").append(toml_text(pool.name)).append("]\n");
         append_options(Section::Pool, {.pool = &pool}, out);
         if (!pool.users.empty()) {
             out += "users = [\n";

@@ -123,4 +123,12 @@ std::string size_text(int64_t bytes) {
     return text_of(size_units, bytes);
 }
 
+std::string mode_text(uint32_t mode) {
+    std::string digits = "0";
+    for (const uint32_t shift : {6U, 3U, 0U}) {
+        digits += static_cast<char>('0' + (mode >> shift & 7U));
+    }
+    return digits;
+}
+
 }  // namespace ringmain::config

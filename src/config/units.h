@@ -1,4 +1,4 @@
-// src/config/units.h - durations and sizes with their units, read and written.
+// src/config/units.h - durations and sizes with their units, read and written; modes of files.
 
 #pragma once
 
@@ -19,5 +19,8 @@ namespace ringmain::config {
 // With the largest unit that fits: "400ms", "24h"; "1GiB", "100B".
 [[nodiscard]] std::string duration_text(int64_t milliseconds);
 [[nodiscard]] std::string size_text(int64_t bytes);
+
+// Of a file: "0660".
+[[nodiscard]] std::string mode_text(uint32_t mode);
 
 }  // namespace ringmain::config

@@ -1,6 +1,7 @@
 #include "words.h"
 
 #include "ringmain/base/ascii.h"
+#include "ringmain/base/hex.h"
 #include "ringmain/base/printable.h"
 
 #include <algorithm>
@@ -101,6 +102,22 @@ std::string list_text(std::span<const std::string_view> words, std::string_view 
         out += words[i];
     }
     return out;
+}
+
+std::string toml_text(std::string_view text) {
+    std::string out = "\"";
+    for (const char byte : text) {
+        if (byte == '"' || byte == '\\') {
+            out += '\\';
+            out += byte;
+        } else if (static_cast<unsigned char>(byte) < 0x20 || byte == 0x7F) {
+            out += "\\u00";
+            append_hex(out, static_cast<uint8_t>(byte));
+        } else {
+            out += byte;
+        }
+    }
+    return out + '"';
 }
 
 bool begins_a_name(std::string_view text) {

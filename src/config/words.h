@@ -20,6 +20,9 @@ namespace ringmain::config {
 [[nodiscard]] std::string did_you_mean(std::string_view word,
                                        std::span<const std::string_view> candidates);
 
+// In the double quotes of TOML.
+[[nodiscard]] std::string toml_text(std::string_view text);
+
 // "a, b or c"
 [[nodiscard]] std::string list_text(std::span<const std::string_view> words,
                                     std::string_view last_glue);
