@@ -1,5 +1,7 @@
 #include "ringmain/config/errors.h"
 
+#include "words.h"
+
 namespace ringmain::config {
 
 namespace {
@@ -53,24 +55,11 @@ std::string_view without_state(std::string_view text) {
     return is_state ? text.substr(0, state) : text;
 }
 
-void wrap(std::string& out, std::string_view label, std::string_view text) {
-    constexpr size_t width = 100;
+void append_labelled(std::string_view label, std::string_view text, std::string& out) {
     constexpr std::string_view margin = "            ";
-    std::string line = "    " + std::string(label);
-    line.resize(margin.size(), ' ');
-    while (!text.empty()) {
-        const size_t space = text.find(' ');
-        const std::string_view word = text.substr(0, space);
-        if (line.size() + word.size() > width) {
-            line.pop_back();
-            out.append(line).append("\n");
-            line = margin;
-        }
-        line.append(word).append(" ");
-        text.remove_prefix(space == std::string_view::npos ? text.size() : space + 1);
-    }
-    line.pop_back();
-    out.append(line).append("\n");
+    std::string first = "    " + std::string(label);
+    first.resize(margin.size(), ' ');
+    append_wrapped({.first = first, .margin = margin, .width = 100}, text, out);
 }
 
 // As people know it, with a word for what differs.
@@ -119,8 +108,8 @@ std::string errors_help() {
             continue;
         }
         out.append("\n").append(shown(row.text)).append("\n");
-        wrap(out, "why", row.cause);
-        wrap(out, "what", row.remedy);
+        append_labelled("why", row.cause, out);
+        append_labelled("what", row.remedy, out);
     }
     return out;
 }

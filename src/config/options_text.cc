@@ -33,19 +33,8 @@ std::string plain(int64_t number) {
     return std::to_string(number);
 }
 
-// Breaks at blanks, each line behind `margin`.
-void append_wrapped(std::string_view margin, std::string_view text, std::string& out) {
-    while (!text.empty()) {
-        const size_t room = text_width - margin.size();
-        size_t end = text.size();
-        if (end > room) {
-            end = text.rfind(' ', room);
-            if (end == std::string_view::npos) end = text.find(' ');
-            if (end == std::string_view::npos) end = text.size();
-        }
-        out.append(margin).append(text.substr(0, end)).append("\n");
-        text.remove_prefix(end == text.size() ? end : end + 1);
-    }
+void append_lines(std::string_view margin, std::string_view text, std::string& out) {
+    append_wrapped({.first = margin, .margin = margin, .width = text_width}, text, out);
 }
 
 std::string sentence(std::string_view text) {
@@ -56,12 +45,12 @@ std::string sentence(std::string_view text) {
 
 // What it is for, what else there is to know, what may be written: a paragraph each.
 void append_described(std::string_view margin, const Option& option, std::string& out) {
-    append_wrapped(margin, sentence(option.help), out);
-    append_wrapped(margin, option.doc, out);
-    if (option.redis_only) append_wrapped(margin, "For redis pools only.", out);
-    if (option.fixed) append_wrapped(margin, "A change needs a restart.", out);
+    append_lines(margin, sentence(option.help), out);
+    append_lines(margin, option.doc, out);
+    if (option.redis_only) append_lines(margin, "For redis pools only.", out);
+    if (option.fixed) append_lines(margin, "A change needs a restart.", out);
     const std::string limits = limits_text(option);
-    if (!limits.empty()) append_wrapped(margin, "Possible: " + limits + ".", out);
+    if (!limits.empty()) append_lines(margin, "Possible: " + limits + ".", out);
 }
 
 // What a line of the sample says: the default, or an example where there is none.
@@ -76,10 +65,10 @@ void append_section(Section section, std::string& out) {
     const bool is_off = section == Section::Stats || section == Section::Admin;
     out += "\n";
     if (is_pool) {
-        append_wrapped("# ",
-                       "A pool: one port, and the servers behind it. There may be many, at most " +
-                           std::to_string(pool_count_max) + "; each needs a name of its own.",
-                       out);
+        append_lines("# ",
+                     "A pool: one port, and the servers behind it. There may be many, at most " +
+                         std::to_string(pool_count_max) + "; each needs a name of its own.",
+                     out);
     }
     out.append(is_off ? "#" : "").append(is_pool ? "[pool.alpha]" : title_of(section)).append("\n");
     for (const Option& option : options(section)) {
@@ -168,18 +157,17 @@ std::string options_help() {
 
 std::string options_toml() {
     std::string out;
-    append_wrapped(
-        "# ",
-        "ringmain.toml - every option, with its default behind '#'. This file is made by "
-        "'ringmain help options --toml'.",
-        out);
+    append_lines("# ",
+                 "ringmain.toml - every option, with its default behind '#'. This file is made by "
+                 "'ringmain help options --toml'.",
+                 out);
     out += "#\n";
-    append_wrapped("# ",
-                   "Durations: a number is milliseconds; text carries its unit: \"400ms\", \"2s\", "
-                   "\"1m\", \"1h\". Sizes: a number is bytes; text carries its unit: \"16KiB\", "
-                   "\"1MiB\", \"1GiB\" (\"MB\" is refused, since it means two things).",
-                   out);
-    append_wrapped("# ", "Before it is used: ringmain check FILE", out);
+    append_lines("# ",
+                 "Durations: a number is milliseconds; text carries its unit: \"400ms\", \"2s\", "
+                 "\"1m\", \"1h\". Sizes: a number is bytes; text carries its unit: \"16KiB\", "
+                 "\"1MiB\", \"1GiB\" (\"MB\" is refused, since it means two things).",
+                 out);
+    append_lines("# ", "Before it is used: ringmain check FILE", out);
     for (const Section section : sections) {
         // They are shown where a pool lists them.
         if (section == Section::Server || section == Section::User) continue;

@@ -104,6 +104,22 @@ std::string list_text(std::span<const std::string_view> words, std::string_view 
     return out;
 }
 
+void append_wrapped(const Wrapping& wrapping, std::string_view text, std::string& out) {
+    const size_t room = wrapping.width - wrapping.margin.size();
+    std::string_view before = wrapping.first;
+    while (!text.empty()) {
+        size_t end = text.size();
+        if (end > room) {
+            end = text.rfind(' ', room);
+            if (end == std::string_view::npos) end = text.find(' ');
+            if (end == std::string_view::npos) end = text.size();
+        }
+        out.append(before).append(text.substr(0, end)).append("\n");
+        text.remove_prefix(end == text.size() ? end : end + 1);
+        before = wrapping.margin;
+    }
+}
+
 std::string toml_text(std::string_view text) {
     std::string out = "\"";
     for (const char byte : text) {

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -26,6 +27,15 @@ namespace ringmain::config {
 // "a, b or c"
 [[nodiscard]] std::string list_text(std::span<const std::string_view> words,
                                     std::string_view last_glue);
+
+struct Wrapping {
+    std::string_view first;   // what stands before the first line
+    std::string_view margin;  // and before the others, as wide
+    size_t width;
+};
+
+// Lines of at most that width, broken at blanks; none of an empty text.
+void append_wrapped(const Wrapping& wrapping, std::string_view text, std::string& out);
 
 // Differences (insert, remove, change, swap of neighbours) between two words.
 [[nodiscard]] uint32_t edit_distance(std::string_view a, std::string_view b);
