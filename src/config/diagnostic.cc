@@ -1,5 +1,6 @@
 #include "ringmain/config/diagnostic.h"
 
+#include "ringmain/base/counted.h"
 #include "ringmain/base/printable.h"
 
 #include <algorithm>
@@ -184,10 +185,6 @@ class Excerpts {
 
 std::string_view word_of(Severity severity) {
     return severity == Severity::Error ? "error" : "warning";
-}
-
-std::string counted(size_t count, std::string_view word) {
-    return std::to_string(count).append(" ").append(word).append(count == 1 ? "" : "s");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "ringmain/config/load.h"
 
+#include "ringmain/base/counted.h"
 #include "ringmain/base/printable.h"
 #include "ringmain/config/file.h"
 
@@ -51,9 +52,8 @@ std::string report(const Loaded& loaded, std::string_view text) {
     for (const Pool& pool : config.pools) {
         servers += pool.servers.size();
     }
-    out += file + ": accepted, " + std::to_string(config.pools.size()) +
-           (config.pools.size() == 1 ? " pool, " : " pools, ") + std::to_string(servers) +
-           (servers == 1 ? " server" : " servers");
+    out += file + ": accepted, " + counted(config.pools.size(), "pool") + ", " +
+           counted(servers, "server");
     if (!count.empty()) out += ", " + count;
     return out + "\n";
 }

@@ -1,5 +1,6 @@
 #include "control.h"
 
+#include "ringmain/base/counted.h"
 #include "ringmain/config/file.h"
 #include "ringmain/config/load.h"
 #include "ringmain/config/reload.h"
@@ -44,7 +45,7 @@ Result<std::string> read_again(const std::string& file) {
 }
 
 std::string pools_text(const config::Config& config) {
-    return std::to_string(config.pools.size()) + (config.pools.size() == 1 ? " pool" : " pools");
+    return counted(config.pools.size(), "pool");
 }
 
 // Empty: all is well.
@@ -331,8 +332,7 @@ void Control::announce(const config::Config& running,
         changes, [](const std::string& change) { return change.starts_with("pool "); });
     in_use_text_ = reopened + ", configuration read from " + next.file +
                    (pools == 0 ? ": no pool changed"
-                               : ": " + std::to_string(pools) +
-                                     (pools == 1 ? " pool changed" : " pools changed"));
+                               : ": " + counted(static_cast<uint64_t>(pools), "pool") + " changed");
 }
 
 // To the workers, each of which adopts it between two batches.

@@ -1,5 +1,6 @@
 #include "ringmain/worker/log.h"
 
+#include "ringmain/base/counted.h"
 #include "ringmain/base/printable.h"
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/socket.h"
@@ -127,7 +128,7 @@ void Log::write(config::LogLevel level, std::string_view text) const {
     if (lost_ > 0) {
         const std::string told = line_of(
             config::LogLevel::Warning,
-            std::to_string(lost_) + (lost_ == 1 ? " line" : " lines") + " of the log lost here: " +
+            counted(lost_, "line") + " of the log lost here: " +
                 (lost_why_ == 0 ? "whoever reads it was too slow" : uring::error_text(lost_why_)));
         if (try_write(told)) lost_ = 0;
     }

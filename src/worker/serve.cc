@@ -1,5 +1,6 @@
 #include "ringmain/worker/serve.h"
 
+#include "ringmain/base/counted.h"
 #include "ringmain/base/version.h"
 #include "ringmain/uring/clock.h"
 #include "ringmain/uring/descriptor.h"
@@ -55,16 +56,14 @@ void announce(const config::Config& config,
               const Log& log) {
     const bool on_epoll = io.backend == uring::Backend::Epoll;
     log.write(LogLevel::Notice,
-              "ringmain " + std::string(version) + ", " + std::to_string(config.proxy.workers) +
-                  (config.proxy.workers == 1 ? " worker" : " workers") +
+              "ringmain " + std::string(version) + ", " + counted(config.proxy.workers, "worker") +
                   (on_epoll ? ", epoll" : ", io_uring: " + io.features.text()));
     for (uint32_t i = 0; i < config.pools.size(); ++i) {
         const config::Pool& pool = config.pools[i];
         const bool redis = pool.protocol == config::Protocol::Redis;
         log.write(LogLevel::Notice,
                   "pool " + pool.name + " (" + (redis ? "redis" : "memcached") + ") on " +
-                      listeners.place_of(i) + " over " + std::to_string(pool.servers.size()) +
-                      (pool.servers.size() == 1 ? " server" : " servers"));
+                      listeners.place_of(i) + " over " + counted(pool.servers.size(), "server"));
     }
 }
 
