@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "info_fields.h"
 #include "text.h"
 
 namespace ringmain::resp {
@@ -159,18 +160,13 @@ void InfoSums::Line::add(std::string_view text) {
         }
         const std::optional<int64_t> number = ascii::parse_int64(value);
         if (name.empty() || !number.has_value()) continue;
-        const auto found = std::ranges::find(fields, name, &decltype(fields)::value_type::first);
-        if (found != fields.end()) {
-            add_at_most(found->second, *number);
-        } else if (fields.size() < info_fields_max) {
-            fields.emplace_back(name, *number);
-        }
+        add_field(fields, name, *number);
     }
 }
 
 double InfoSums::Line::number(std::string_view name) const {
-    const auto found = std::ranges::find(fields, name, &decltype(fields)::value_type::first);
-    return found == fields.end() ? 0 : static_cast<double>(found->second);
+    const int64_t* found = find_field(fields, name);
+    return found == nullptr ? 0 : static_cast<double>(*found);
 }
 
 void InfoSums::Line::write(std::string& out) const {
@@ -178,8 +174,7 @@ void InfoSums::Line::write(std::string& out) const {
     char before = ':';
     for (size_t i = 0; i < fields.size(); ++i) {
         if (i == mean_place && has_mean) write_mean(out);
-        out += before;
-        out.append(fields[i].first).append("=").append(std::to_string(fields[i].second));
+        append_field(out, before, fields[i]);
         before = ',';
     }
     if (fields.size() == mean_place && has_mean) write_mean(out);

@@ -7,9 +7,8 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <utility>
-#include <vector>
 
+#include "info_fields.h"
 #include "text.h"
 
 namespace ringmain::resp {
@@ -20,10 +19,8 @@ constexpr std::string_view mean_ttl_name = "avg_ttl";
 constexpr std::string_view weight_name = "expires";
 
 // "keys=3,expires=1,avg_ttl=500": newer servers have more than that.
-using Fields = std::vector<std::pair<std::string_view, int64_t>>;
-
-std::optional<Fields> parse_fields(std::string_view text) {
-    Fields fields;
+std::optional<InfoFields> parse_fields(std::string_view text) {
+    InfoFields fields;
     while (!text.empty()) {
         std::string_view field = cut(text, ",");
         const std::string_view name = cut(field, "=");
@@ -34,33 +31,24 @@ std::optional<Fields> parse_fields(std::string_view text) {
     return fields.empty() ? std::nullopt : std::optional(fields);
 }
 
-int64_t* find(Fields& fields, std::string_view name) {
-    const auto found = std::ranges::find(fields, name, &Fields::value_type::first);
-    return found == fields.end() ? nullptr : &found->second;
-}
-
 struct Database {
-    Fields fields;
+    InfoFields fields;
     double ttls = 0;  // of all keys that expire, in milliseconds
 
-    void add(Fields more) {
-        const int64_t* mean = find(more, mean_ttl_name);
-        const int64_t* weight = find(more, weight_name);
+    void add(const InfoFields& more) {
+        const int64_t* mean = find_field(more, mean_ttl_name);
+        const int64_t* weight = find_field(more, weight_name);
         if (mean != nullptr && weight != nullptr) {
             ttls += static_cast<double>(*mean) * static_cast<double>(*weight);
         }
         for (const auto& [name, number] : more) {
-            if (int64_t* sum = find(fields, name)) {
-                add_at_most(*sum, number);
-            } else if (fields.size() < info_fields_max) {
-                fields.emplace_back(name, number);
-            }
+            add_field(fields, name, number);
         }
     }
 
     void write(std::string& out) {
-        int64_t* mean = find(fields, mean_ttl_name);
-        const int64_t* weight = find(fields, weight_name);
+        int64_t* mean = find_field(fields, mean_ttl_name);
+        const int64_t* weight = find_field(fields, weight_name);
         if (mean != nullptr) {
             const bool any = weight != nullptr && *weight > 0;
             constexpr double mean_max = 9e18;
@@ -68,9 +56,8 @@ struct Database {
             *mean = std::llround(std::min(value, mean_max));
         }
         char before = ':';
-        for (const auto& [name, number] : fields) {
-            out += before;
-            out.append(name).append("=").append(std::to_string(number));
+        for (const auto& field : fields) {
+            append_field(out, before, field);
             before = ',';
         }
         out += "\r\n";
@@ -87,9 +74,9 @@ void add_up_keyspaces(std::span<const std::string_view> texts, std::string& out)
             if (!line.starts_with("db")) continue;
             line.remove_prefix(2);
             const std::optional<int64_t> number = ascii::parse_int64(cut(line, ":"));
-            std::optional<Fields> fields = parse_fields(line);
+            std::optional<InfoFields> fields = parse_fields(line);
             if (number.has_value() && fields.has_value()) {
-                databases[*number].add(std::move(*fields));
+                databases[*number].add(*fields);
             }
         }
     }

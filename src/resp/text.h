@@ -26,12 +26,4 @@ inline std::string_view cut(std::string_view& text, std::string_view until) {
     return head;
 }
 
-// Of a line of INFO, "keys=3,expires=1": servers have five, and a few are left for newer ones.
-inline constexpr size_t info_fields_max = 16;
-
-// What no server would say adds up to the largest there is.
-inline void add_at_most(int64_t& sum, int64_t number) {
-    if (__builtin_add_overflow(sum, number, &sum)) sum = number < 0 ? INT64_MIN : INT64_MAX;
-}
-
 }  // namespace ringmain::resp
