@@ -12,8 +12,6 @@
 #include <cstdlib>
 #include <string>
 
-#include <sys/socket.h>
-
 namespace {
 
 [[noreturn]] void stop(const std::string& text) {

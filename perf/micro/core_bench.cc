@@ -2,8 +2,6 @@
 
 #include "perf/micro/works.h"
 
-#include <string>
-
 #include <benchmark/benchmark.h>
 
 namespace ringmain::perf {

@@ -15,7 +15,6 @@
 #include "tests/unit/core/fake_server.h"
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>

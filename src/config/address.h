@@ -9,7 +9,6 @@
 #include "ringmain/config/config.h"
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 namespace ringmain::config {

@@ -4,7 +4,6 @@
 #include "ringmain/resp/commands.h"
 
 #include <algorithm>
-#include <array>
 
 #include "address.h"
 #include "reader.h"

@@ -2,8 +2,6 @@
 
 #include "ringmain/base/assert.h"
 
-#include <algorithm>
-
 #include "findings.h"
 #include <yaml.h>
 

@@ -5,7 +5,6 @@
 #include "ringmain/resp/glob.h"
 
 #include <algorithm>
-#include <functional>
 #include <iterator>
 
 #include "lock.h"

@@ -6,7 +6,6 @@
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "front.h"

@@ -1,13 +1,11 @@
 // Text responses, written in binary.
 
 #include "ringmain/base/ascii.h"
-#include "ringmain/base/assert.h"
 #include "ringmain/memcached/binary_forward.h"
 #include "ringmain/memcached/response_parser.h"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "numbers.h"
 #include "words.h"

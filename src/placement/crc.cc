@@ -1,5 +1,4 @@
 #include <array>
-#include <cstddef>
 
 #include "bytes.h"
 #include "hash_functions.h"

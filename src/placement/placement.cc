@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <numeric>
 #include <type_traits>
-#include <utility>
 
 namespace ringmain::placement {
 

@@ -6,7 +6,6 @@
 #include "ringmain/resp/writer.h"
 
 #include <string>
-#include <string_view>
 
 namespace ringmain::resp {
 

@@ -3,7 +3,6 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "wire.h"

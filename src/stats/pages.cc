@@ -5,7 +5,6 @@
 #include "ringmain/stats/prometheus.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace ringmain::stats {
 

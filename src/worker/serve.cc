@@ -13,7 +13,6 @@
 #include "ringmain/worker/roster.h"
 #include "ringmain/worker/timekeeper.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <memory>

@@ -2,6 +2,11 @@
 
 #include "tests/sim/answers.h"
 
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
 namespace ringmain::sim {
 
 namespace {

@@ -2,10 +2,7 @@
 
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <span>
-#include <string>
 #include <string_view>
 
 namespace ringmain::sim {

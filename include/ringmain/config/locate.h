@@ -6,7 +6,6 @@
 #include "ringmain/config/config.h"
 #include "ringmain/placement/placement.h"
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -4,8 +4,6 @@
 
 #include "ringmain/base/time.h"
 
-#include <cstdint>
-
 namespace ringmain::core {
 
 struct Pressure {

@@ -12,7 +12,6 @@
 #include "ringmain/core/request.h"
 
 #include <cstddef>
-#include <cstdint>
 
 namespace ringmain::core {
 

@@ -29,7 +29,6 @@
 #include "ringmain/resp/response_parser.h"
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>

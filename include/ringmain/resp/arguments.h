@@ -6,7 +6,6 @@
 #pragma once
 
 #include "ringmain/buffer/bytes.h"
-#include "ringmain/protocol/frame.h"
 #include "ringmain/resp/request_parser.h"
 
 #include <cstdint>

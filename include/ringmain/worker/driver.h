@@ -34,7 +34,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <span>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>

@@ -2,8 +2,6 @@
 
 #include "tests/unit/base/counting.h"
 
-#include <string>
-
 #include <doctest/doctest.h>
 
 namespace ringmain {

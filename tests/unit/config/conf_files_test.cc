@@ -7,7 +7,6 @@
 #include "ringmain/config/load.h"
 #include "ringmain/config/options.h"
 
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

@@ -1,6 +1,5 @@
 #include "ringmain/config/errors.h"
 
-#include <algorithm>
 #include <set>
 #include <string>
 #include <string_view>

@@ -1,8 +1,5 @@
 #include "ringmain/config/options.h"
 
-#include <algorithm>
-
-#include "src/config/address.h"
 #include <doctest/doctest.h>
 
 namespace ringmain::config {

@@ -3,7 +3,6 @@
 #include "tests/unit/core/world.h"
 
 #include <string>
-#include <vector>
 
 #include <doctest/doctest.h>
 

@@ -4,8 +4,6 @@
 #include "tests/unit/core/hog.h"
 #include "tests/unit/core/world.h"
 
-#include <utility>
-
 #include <doctest/doctest.h>
 
 namespace ringmain::test {

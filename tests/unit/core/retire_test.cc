@@ -4,7 +4,6 @@
 #include "tests/unit/core/stage.h"
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <doctest/doctest.h>

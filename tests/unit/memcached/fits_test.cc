@@ -1,7 +1,6 @@
 #include "ringmain/memcached/forward.h"
 
 #include <initializer_list>
-#include <string>
 
 #include <doctest/doctest.h>
 

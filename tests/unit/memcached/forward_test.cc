@@ -3,7 +3,6 @@
 #include "tests/unit/memcached/arena.h"
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -1,8 +1,6 @@
 #include "ringmain/placement/maglev.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "pools.h"

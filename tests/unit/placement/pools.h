@@ -5,7 +5,6 @@
 #include "ringmain/placement/placement.h"
 
 #include <cstdint>
-#include <cstdlib>
 #include <initializer_list>
 #include <span>
 #include <string>

@@ -2,7 +2,6 @@
 
 #include "tests/unit/resp/wire.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 

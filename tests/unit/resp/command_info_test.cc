@@ -2,7 +2,6 @@
 
 #include "ringmain/resp/commands.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>

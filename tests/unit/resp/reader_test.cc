@@ -1,7 +1,6 @@
 #include "ringmain/resp/reader.h"
 
 #include <string>
-#include <vector>
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,5 @@
 #include "ringmain/stats/prometheus.h"
 
-#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>

@@ -5,8 +5,6 @@
 #include "ringmain/stats/snapshot.h"
 #include "tests/contains.h"
 
-#include <string>
-
 namespace ringmain::stats::test {
 
 // Numbers that occur nowhere else: above a million, each once.

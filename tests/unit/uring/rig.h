@@ -9,8 +9,6 @@
 #include "tests/contains.h"
 
 #include <array>
-#include <cstring>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -5,10 +5,8 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <thread>
 
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/uio.h>

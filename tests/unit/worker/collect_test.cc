@@ -4,7 +4,6 @@
 #include "ringmain/resp/commands.h"
 
 #include <array>
-#include <string>
 #include <utility>
 #include <vector>
 

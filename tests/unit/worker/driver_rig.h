@@ -17,7 +17,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 #include <doctest/doctest.h>
 #include <poll.h>

@@ -3,8 +3,6 @@
 #include "tests/unit/worker/driver_rig.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
 #include <deque>
 #include <filesystem>
 
