@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ringmain/base/hex.h"
+#include "ringmain/base/utf8.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -17,21 +18,13 @@ namespace ringmain {
     const auto byte_at = [text](size_t at) { return static_cast<unsigned char>(text[at]); };
     const unsigned char first = byte_at(0);
     if (first < 0x20 || first == 0x7f) return 0;
-    if (first < 0x80) return 1;
-    const uint32_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || text.size() < size) return 0;
-    for (uint32_t i = 1; i < size; ++i) {
-        if ((byte_at(i) & 0xc0U) != 0x80) return 0;
-    }
-    // U+0080 to U+009F are control characters to some terminals, also when they are written in
-    // more bytes than they need.
-    if (first == 0xc2 && byte_at(1) < 0xa0) return 0;
-    if ((first == 0xe0 && byte_at(1) < 0xa0) || (first == 0xf0 && byte_at(1) < 0x90)) return 0;
-    // Halves of UTF-16, and what is beyond Unicode.
-    if ((first == 0xed && byte_at(1) >= 0xa0) || (first == 0xf4 && byte_at(1) >= 0x90)) return 0;
+    const uint32_t size = utf8_size(text);
+    // U+0080 to U+009F are control characters to some terminals.
+    if (size == 2 && first == 0xc2 && byte_at(1) < 0xa0) return 0;
+    if (size != 3 || first != 0xe2) return size;
     // U+2028 to U+202E and U+2066 to U+2069 end lines, or turn what follows round.
-    if (first == 0xe2 && byte_at(1) == 0x80 && byte_at(2) >= 0xa8 && byte_at(2) <= 0xae) return 0;
-    if (first == 0xe2 && byte_at(1) == 0x81 && byte_at(2) >= 0xa6 && byte_at(2) <= 0xa9) return 0;
+    if (byte_at(1) == 0x80 && byte_at(2) >= 0xa8 && byte_at(2) <= 0xae) return 0;
+    if (byte_at(1) == 0x81 && byte_at(2) >= 0xa6 && byte_at(2) <= 0xa9) return 0;
     return size;
 }
 
