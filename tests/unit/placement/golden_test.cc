@@ -1,11 +1,11 @@
 // Every recorded placement of twemproxy 0.5.0, from tests/golden/placement.tsv.
 
 #include "ringmain/placement/placement.h"
+#include "tests/files.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <cstdio>
 #include <map>
 #include <set>
 #include <span>
@@ -24,19 +24,6 @@ struct Pool {
     std::vector<Node> nodes;             // sorted
     std::vector<std::string> addresses;  // sorted likewise: host:port:weight
 };
-
-std::string read_file(const std::string& path) {
-    std::string text;
-    std::FILE* file = std::fopen(path.c_str(), "rb");
-    if (file == nullptr) return text;
-    char buffer[65536];
-    size_t size = 0;
-    while ((size = std::fread(buffer, 1, sizeof buffer, file)) > 0) {
-        text.append(buffer, size);
-    }
-    std::fclose(file);
-    return text;
-}
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> parts;
@@ -209,7 +196,7 @@ class Golden {
 }  // namespace
 
 TEST_CASE("keys live where twemproxy 0.5.0 puts them") {
-    const std::string text = read_file(RM_GOLDEN_FOLDER "/placement.tsv");
+    const std::string text = ringmain::test::text_in(RM_GOLDEN_FOLDER "/placement.tsv");
     REQUIRE(!text.empty());
 
     Golden golden;

@@ -1,5 +1,6 @@
 #include "ringmain/resp/command_list.h"
 
+#include "tests/files.h"
 #include "tests/unit/resp/golden.h"
 
 #include <cstdlib>
@@ -15,9 +16,7 @@ namespace ringmain::resp {
 TEST_CASE("conf/commands.txt is what the command table generates") {
     const std::string path = RM_GOLDEN_FOLDER "/../../conf/commands.txt";
     if (std::getenv("RINGMAIN_WRITE_CONF") != nullptr) std::ofstream(path) << commands_text();
-    std::ifstream file(path);
-    const std::string text(std::istreambuf_iterator<char>(file), {});
-    CHECK(text == commands_text());
+    CHECK(ringmain::test::text_in(path) == commands_text());
 }
 
 TEST_CASE("a line says how a command is served") {

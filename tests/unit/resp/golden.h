@@ -7,7 +7,8 @@
 #define RM_GOLDEN_FOLDER "tests/golden"
 #endif
 
-#include <cstdio>
+#include "tests/files.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,16 +29,8 @@ inline std::vector<std::string> split(std::string_view text, char separator) {
 
 // The rows of a file in tests/golden, each cut at its tabs; without comments.
 inline std::vector<std::vector<std::string>> golden_rows(const std::string& name) {
-    std::FILE* file = std::fopen((std::string(RM_GOLDEN_FOLDER "/") + name).c_str(), "rb");
-    REQUIRE(file != nullptr);
-    std::string text;
-    char buffer[65536];
-    size_t size = 0;
-    while ((size = std::fread(buffer, 1, sizeof buffer, file)) > 0) {
-        text.append(buffer, size);
-    }
-    std::fclose(file);
-
+    const std::string text = text_in(RM_GOLDEN_FOLDER "/" + name);
+    REQUIRE_FALSE(text.empty());
     std::vector<std::vector<std::string>> rows;
     for (const std::string& line : split(text, '\n')) {
         if (!line.empty() && line.front() != '#') rows.push_back(split(line, '\t'));

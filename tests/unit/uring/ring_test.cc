@@ -1,10 +1,10 @@
 #include "ringmain/uring/ring.h"
 
 #include "ringmain/uring/clock.h"
+#include "tests/files.h"
 #include "tests/unit/uring/rig.h"
 
 #include <cerrno>
-#include <cstdlib>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,6 +14,8 @@
 
 namespace ringmain::uring::test {
 namespace {
+
+using ringmain::test::Folder;
 
 SocketAddress address_of(const Descriptor& socket) {
     const Result<SocketAddress> address = local_address(socket.get());
@@ -165,9 +167,8 @@ TEST_CASE("connecting succeeds, or says why not") {
 }
 
 TEST_CASE("connecting to a path does not wait for room among those to be accepted") {
-    char folder[] = "/tmp/ringmain-test-XXXXXX";
-    REQUIRE(mkdtemp(folder) != nullptr);
-    const std::string path = std::string(folder) + "/server.sock";
+    const Folder folder;
+    const std::string path = folder.file("server.sock");
     const SocketAddress address = SocketAddress::path(path).value();
     for (const std::string_view preset : both) {
         CAPTURE(preset);
@@ -187,7 +188,6 @@ TEST_CASE("connecting to a path does not wait for room among those to be accepte
         CHECK(rig.ring.counters().submitted == rig.ring.counters().completed);
         unlink(path.c_str());
     }
-    rmdir(folder);
 }
 
 TEST_CASE("a send says how much it sent") {

@@ -1,9 +1,9 @@
 #include "ringmain/uring/socket.h"
 
+#include "tests/files.h"
 #include "tests/unit/uring/rig.h"
 
 #include <cerrno>
-#include <cstdlib>
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,6 +13,8 @@
 
 namespace ringmain::uring::test {
 namespace {
+
+using ringmain::test::Folder;
 
 Descriptor listening(const TcpListen& options) {
     Result<Descriptor> listener = listen_tcp(options);
@@ -35,27 +37,6 @@ std::string error_of(const Result<Descriptor>& result) {
     REQUIRE_FALSE(result.ok());
     return result.error();
 }
-
-// A folder of its own, gone at the end.
-struct Folder {
-    std::string path;
-
-    Folder() {
-        char name[] = "/tmp/ringmain-test-XXXXXX";
-        REQUIRE(mkdtemp(name) != nullptr);
-        path = name;
-    }
-
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    ~Folder() {
-        unlink(socket().c_str());
-        rmdir(path.c_str());
-    }
-
-    [[nodiscard]] std::string socket() const { return path + "/proxy.sock"; }
-};
 
 }  // namespace
 
@@ -242,61 +223,64 @@ TEST_CASE("an aborted connection is reset") {
 
 TEST_CASE("a unix listener has the mode it was given") {
     const Folder folder;
-    const Result<Descriptor> listener = listen_unix({.path = folder.socket(), .mode = 0640});
+    const Result<Descriptor> listener =
+        listen_unix({.path = folder.file("proxy.sock"), .mode = 0640});
     REQUIRE_MESSAGE(listener.ok(), listener.error());
     struct stat file = {};
-    REQUIRE(stat(folder.socket().c_str(), &file) == 0);
+    REQUIRE(stat(folder.file("proxy.sock").c_str(), &file) == 0);
     CHECK(S_ISSOCK(file.st_mode));
     CHECK((file.st_mode & 0777U) == 0640);
 
     const Result<Descriptor> client =
-        connect_and_wait(SocketAddress::path(folder.socket()).value());
+        connect_and_wait(SocketAddress::path(folder.file("proxy.sock")).value());
     REQUIRE(client.ok());
     const Descriptor accepted(accept_waiting(listener.value().get()));
     CHECK(peer_text(accepted.get()) == "?:0");
     CHECK(peer_text(client.value().get()) == "?:0");
-    CHECK(local_address(listener.value().get()).value().text() == folder.socket());
+    CHECK(local_address(listener.value().get()).value().text() == folder.file("proxy.sock"));
 }
 
 TEST_CASE("the socket file of a process that is gone is replaced") {
     const Folder folder;
-    REQUIRE(listen_unix({.path = folder.socket()}).ok());  // and closed at once
-    REQUIRE(access(folder.socket().c_str(), F_OK) == 0);
-    const Result<Descriptor> again = listen_unix({.path = folder.socket()});
+    REQUIRE(listen_unix({.path = folder.file("proxy.sock")}).ok());  // and closed at once
+    REQUIRE(access(folder.file("proxy.sock").c_str(), F_OK) == 0);
+    const Result<Descriptor> again = listen_unix({.path = folder.file("proxy.sock")});
     REQUIRE_MESSAGE(again.ok(), again.error());
-    CHECK(connect_and_wait(SocketAddress::path(folder.socket()).value()).ok());
+    CHECK(connect_and_wait(SocketAddress::path(folder.file("proxy.sock")).value()).ok());
 }
 
 TEST_CASE("a socket file that somebody answers on is left alone") {
     const Folder folder;
-    const Result<Descriptor> first = listen_unix({.path = folder.socket(), .backlog = 0});
+    const Result<Descriptor> first = listen_unix({.path = folder.file("proxy.sock"), .backlog = 0});
     REQUIRE(first.ok());
     for (int i = 0; i < 3; ++i) {  // in the end with a full backlog
-        const std::string error = error_of(listen_unix({.path = folder.socket()}));
-        CHECK(contains(error, folder.socket() + " is in use: another process listens there"));
+        const std::string error = error_of(listen_unix({.path = folder.file("proxy.sock")}));
+        CHECK(contains(error,
+                       folder.file("proxy.sock") + " is in use: another process listens there"));
         CHECK(contains(error, "ss -lxp"));
         CHECK_FALSE(contains(error, "port"));
     }
-    CHECK(access(folder.socket().c_str(), F_OK) == 0);
+    CHECK(access(folder.file("proxy.sock").c_str(), F_OK) == 0);
 }
 
 TEST_CASE("a file that is not a socket is left alone") {
     const Folder folder;
-    const Descriptor file(open(folder.socket().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    const Descriptor file(
+        open(folder.file("proxy.sock").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
     REQUIRE(file.is_open());
-    CHECK(contains(error_of(listen_unix({.path = folder.socket()})), "is not a socket"));
-    CHECK(access(folder.socket().c_str(), F_OK) == 0);
+    CHECK(contains(error_of(listen_unix({.path = folder.file("proxy.sock")})), "is not a socket"));
+    CHECK(access(folder.file("proxy.sock").c_str(), F_OK) == 0);
 }
 
 TEST_CASE("a symbolic link is not followed") {
     const Folder folder;
-    REQUIRE(symlink("/dev/null", folder.socket().c_str()) == 0);
-    CHECK(contains(error_of(listen_unix({.path = folder.socket()})), "is not a socket"));
+    REQUIRE(symlink("/dev/null", folder.file("proxy.sock").c_str()) == 0);
+    CHECK(contains(error_of(listen_unix({.path = folder.file("proxy.sock")})), "is not a socket"));
 }
 
 TEST_CASE("a folder that does not exist is an error that says so") {
     const Folder folder;
-    const std::string error = error_of(listen_unix({.path = folder.path + "/none/a.sock"}));
+    const std::string error = error_of(listen_unix({.path = folder.file("none/a.sock")}));
     CHECK(contains(error, "folder does not exist"));
 }
 

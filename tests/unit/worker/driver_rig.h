@@ -11,6 +11,7 @@
 #include "ringmain/uring/socket.h"
 #include "ringmain/worker/driver.h"
 #include "ringmain/worker/roster.h"
+#include "tests/files.h"
 
 #include <atomic>
 #include <memory>
@@ -234,18 +235,7 @@ class Rig {
         return {(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1'000'000'000 + us * 1000};
     }
 
-    [[nodiscard]] std::string log_text() const {
-        std::string text;
-        if (FILE* file = fopen(log_path_.c_str(), "re")) {
-            char part[4096];
-            for (size_t count = fread(part, 1, sizeof part, file); count > 0;
-                 count = fread(part, 1, sizeof part, file)) {
-                text.append(part, count);
-            }
-            fclose(file);
-        }
-        return text;
-    }
+    [[nodiscard]] std::string log_text() const { return ringmain::test::text_in(log_path_); }
 
   private:
     enum class State : uint8_t { Starting, Serving, Failed };

@@ -3,7 +3,7 @@
 #include "src/worker/listeners.h"
 
 #include "ringmain/uring/socket.h"
-#include "tests/unit/worker/folder.h"
+#include "tests/files.h"
 
 #include <fstream>
 #include <string>
@@ -20,6 +20,7 @@ namespace ringmain::worker {
 
 namespace {
 
+using ringmain::test::Folder;
 using uring::Descriptor;
 using uring::SocketAddress;
 

@@ -1,13 +1,11 @@
 #include "ringmain/worker/log.h"
 
-#include "tests/unit/worker/folder.h"
+#include "tests/files.h"
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -20,11 +18,8 @@ namespace ringmain::worker {
 namespace {
 
 using config::LogLevel;
-
-std::string content_of(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
+using ringmain::test::Folder;
+using ringmain::test::text_in;
 
 TEST_CASE("lines above the level are left out, and the level can change") {
     const Folder folder;
@@ -36,7 +31,7 @@ TEST_CASE("lines above the level are left out, and the level can change") {
     log.write(LogLevel::Info, "now shown");
     CHECK(log.change_level(-9) == LogLevel::Error);
     log.write(LogLevel::Warning, "hidden again");
-    const std::string text = content_of(folder.file("log"));
+    const std::string text = text_in(folder.file("log"));
     CHECK(text.find(" notice: shown\n") != std::string::npos);
     CHECK(text.find(" info: now shown\n") != std::string::npos);
     CHECK(text.find("hidden") == std::string::npos);
@@ -48,7 +43,7 @@ TEST_CASE("nothing that came from outside can forge a line") {
     REQUIRE(log.open(folder.file("log")).ok());
     log.write(LogLevel::Notice, "a\nb\x1b[2J");
     log.write(LogLevel::Notice, "\xc2\x9b[2J \x9b[2J \xe2\x80\xa8x gr\xc3\xbc\xc3\x9f");
-    const std::string text = content_of(folder.file("log"));
+    const std::string text = text_in(folder.file("log"));
     CHECK(text.find("a?b?[2J\n") != std::string::npos);
     CHECK(text.find("notice: ??[2J ?[2J ???x gr\xc3\xbc\xc3\x9f\n") != std::string::npos);
 }
@@ -202,7 +197,7 @@ TEST_CASE("a file that may not grow loses whole lines, and the next one says how
     REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
     std::signal(SIGXFSZ, handler);
     log.write(LogLevel::Notice, "again");
-    const std::string text = content_of(folder.file("log"));
+    const std::string text = text_in(folder.file("log"));
     CAPTURE(text);
     CHECK(std::ranges::count(text, '\n') == 4);
     CHECK(text[100] == '\n');
@@ -216,7 +211,7 @@ TEST_CASE("a line has a limit") {
     Log log(LogLevel::Notice);
     REQUIRE(log.open(folder.file("log")).ok());
     log.write(LogLevel::Notice, std::string(10'000, 'x'));
-    CHECK(content_of(folder.file("log")).size() == 4096);
+    CHECK(text_in(folder.file("log")).size() == 4096);
 }
 
 TEST_CASE("another file, or none, leaves no descriptor open") {
@@ -240,8 +235,8 @@ TEST_CASE("after a rotation lines go to the new file") {
     REQUIRE(std::rename(folder.file("log").c_str(), folder.file("old").c_str()) == 0);
     CHECK(log.reopen());
     log.write(LogLevel::Notice, "after");
-    CHECK(content_of(folder.file("old")).find("after") == std::string::npos);
-    CHECK(content_of(folder.file("log")).find("after") != std::string::npos);
+    CHECK(text_in(folder.file("old")).find("after") == std::string::npos);
+    CHECK(text_in(folder.file("log")).find("after") != std::string::npos);
 }
 
 TEST_CASE("a log that cannot be opened anew goes on in the old file and says so") {
@@ -251,8 +246,7 @@ TEST_CASE("a log that cannot be opened anew goes on in the old file and says so"
     REQUIRE(std::rename(folder.file("log").c_str(), folder.file("old").c_str()) == 0);
     REQUIRE(std::filesystem::create_directory(folder.file("log")));
     CHECK_FALSE(log.reopen());
-    CHECK(content_of(folder.file("old")).find("the old one is still written to") !=
-          std::string::npos);
+    CHECK(text_in(folder.file("old")).find("the old one is still written to") != std::string::npos);
 }
 
 TEST_CASE("a log file that cannot be opened is an error that names it") {

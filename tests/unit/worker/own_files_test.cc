@@ -1,5 +1,5 @@
 #include "ringmain/worker/serve.h"
-#include "tests/unit/worker/folder.h"
+#include "tests/files.h"
 
 #include <filesystem>
 #include <fstream>
@@ -10,6 +10,8 @@
 namespace ringmain::worker {
 
 namespace {
+
+using ringmain::test::Folder;
 
 std::string said_of(const std::string& log, const std::string& pid, const std::string& file) {
     config::Config config;

@@ -1,6 +1,6 @@
 #include "src/worker/pid_file.h"
 
-#include "tests/unit/worker/folder.h"
+#include "tests/files.h"
 
 #include <csignal>
 #include <filesystem>
@@ -16,6 +16,8 @@
 namespace ringmain::worker {
 
 namespace {
+
+using ringmain::test::Folder;
 
 std::string first_line_of(const std::string& path) {
     std::ifstream file(path);

@@ -3,6 +3,7 @@
 #include "src/worker/port.h"
 
 #include "ringmain/stats/json.h"
+#include "tests/files.h"
 #include "tests/unit/stats/sample.h"
 #include "tests/unit/uring/rig.h"
 
@@ -288,9 +289,8 @@ TEST_CASE("a crowd of idle readers does not keep the next one out") {
 }
 
 TEST_CASE("on a path the socket has its mode, and is gone with the port") {
-    const std::string path =
-        (std::filesystem::temp_directory_path() / ("ringmain-port-" + std::to_string(getpid())))
-            .string();
+    const ringmain::test::Folder folder;
+    const std::string path = folder.file("port");
     {
         config::Address address;
         address.path = path;

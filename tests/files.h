@@ -1,14 +1,24 @@
-// tests/unit/worker/folder.h - a folder of the test's own, removed at its end.
+// tests/files.h - a folder of the test's own, and what is in a file.
 
 #pragma once
 
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include <doctest/doctest.h>
 
-namespace ringmain::worker {
+namespace ringmain::test {
 
+// Empty where there is no file.
+[[nodiscard]] inline std::string text_in(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Removed at the end, with all that is in it.
 class Folder {
   public:
     Folder() {
@@ -30,4 +40,4 @@ class Folder {
     std::filesystem::path path_;
 };
 
-}  // namespace ringmain::worker
+}  // namespace ringmain::test
