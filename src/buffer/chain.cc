@@ -14,11 +14,6 @@ constexpr uint64_t large_frame_size = 64ULL * 1024;
 constexpr uint64_t much_waiting = 256ULL * 1024;
 constexpr uint32_t well_filled = block_size - block_size / 8;
 
-uint32_t room_behind(const ChainNode& node) {
-    if (node.offset + node.size != node.block->used) return 0;
-    return block_size - node.block->used;
-}
-
 }  // namespace
 
 Chain::Chain(Chain&& other) noexcept
@@ -48,34 +43,21 @@ void Chain::push_node(ChainNode* node) {
     size_ += node->size;
 }
 
-bool Chain::has_room_behind(uint64_t bytes) const {
-    return tail_ != nullptr && room_behind(*tail_) >= bytes;
-}
-
-void Chain::copy_behind(const char* bytes, uint32_t count) {
-    Block* block = tail_->block;
-    std::memcpy(block->data + block->used, bytes, count);
-    block->used += count;
-    tail_->size += count;
-    size_ += count;
-}
-
-bool Chain::append_copy(std::string_view bytes, OpenBlock* open) {
-    uint32_t room = tail_ == nullptr ? 0 : room_behind(*tail_);
-    if (bytes.size() <= room) [[likely]] {
-        if (!bytes.empty()) copy_behind(bytes.data(), static_cast<uint32_t>(bytes.size()));
-        return true;
+bool Chain::append_in_blocks(std::string_view bytes, OpenBlock* open) {
+    if (tail_ != nullptr) {
+        const uint32_t room = room_behind(*tail_);  // not enough
+        copy_behind(bytes.data(), room);
+        bytes.remove_prefix(room);
     }
-    for (; !bytes.empty(); room = 0) {
-        if (room == 0) {
-            Block* block = open != nullptr ? open->block() : pool_->take();
-            if (block == nullptr) return false;
-            if (open != nullptr) BlockPool::reference(*block);
-            push_node(pool_->make_node(block, block->used, 0));
-            room = block_size - block->used;
-        }
+    while (!bytes.empty()) {
+        Block* block = open != nullptr ? open->block() : pool_->take();
+        if (block == nullptr) return false;
+        if (open != nullptr) BlockPool::reference(*block);
+        const uint32_t room = block_size - block->used;
         const auto count = static_cast<uint32_t>(std::min<size_t>(room, bytes.size()));
-        copy_behind(bytes.data(), count);
+        std::memcpy(block->data + block->used, bytes.data(), count);
+        push_node(pool_->make_node(block, block->used, count));
+        block->used += count;
         bytes.remove_prefix(count);
     }
     return true;

@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,7 +86,12 @@ class Chain {
     [[nodiscard]] bool empty() const { return size_ == 0; }
 
     // Copies. With `open` null a fresh block of the chain's own is taken when needed.
-    [[nodiscard]] bool append_copy(std::string_view bytes, OpenBlock* open);
+    [[nodiscard]] bool append_copy(std::string_view bytes, OpenBlock* open) {
+        if (!has_room_behind(bytes.size())) [[unlikely]]
+            return append_in_blocks(bytes, open);
+        copy_behind(bytes.data(), static_cast<uint32_t>(bytes.size()));
+        return true;
+    }
 
     // Shares the slice by reference, whatever its size.
     [[nodiscard]] bool append_shared(Slice slice);
@@ -133,7 +139,9 @@ class Chain {
     [[nodiscard]] const ChainNode* nodes() const { return head_; }
 
     // As many bytes can be copied behind the last slice without another block.
-    [[nodiscard]] bool has_room_behind(uint64_t bytes) const;
+    [[nodiscard]] bool has_room_behind(uint64_t bytes) const {
+        return tail_ != nullptr && room_behind(*tail_) >= bytes;
+    }
 
     // Fills as many entries as there are slices or room; returns how many, and adds up `bytes`.
     [[nodiscard]] size_t fill_iovec(std::span<iovec> entries, size_t* bytes) const;
@@ -153,11 +161,25 @@ class Chain {
     [[nodiscard]] std::string to_string() const;
 
   private:
+    [[nodiscard]] static uint32_t room_behind(const ChainNode& node) {
+        if (node.offset + node.size != node.block->used) return 0;
+        return block_size - node.block->used;
+    }
+
+    void copy_behind(const char* bytes, uint32_t count) {
+        if (count == 0) return;
+        Block* block = tail_->block;
+        std::memcpy(block->data + block->used, bytes, count);
+        block->used += count;
+        tail_->size += count;
+        size_ += count;
+    }
+
     void drop();
+    [[nodiscard]] bool append_in_blocks(std::string_view bytes, OpenBlock* open);
     [[nodiscard]] bool is_wasteful(Slice slice) const;
     [[nodiscard]] bool is_to_be_packed(const ChainNode& node) const;
     void push_node(ChainNode* node);
-    void copy_behind(const char* bytes, uint32_t count);
 
     BlockPool* pool_;
     ChainNode* head_ = nullptr;
