@@ -86,7 +86,7 @@ class Joiner {
 };
 
 char first_byte(const Chain& chain) {
-    const std::string_view piece = resp::Cursor(chain).piece();
+    const std::string_view piece = Cursor(chain).piece();
     return piece.empty() ? '\0' : piece.front();
 }
 
@@ -102,7 +102,7 @@ void Joiner::flatten() {
     copies_.reserve(responses_.size());
     parts_.reserve(responses_.size());
     for (const Chain* response : responses_) {
-        const std::string_view piece = resp::Cursor(*response).piece();
+        const std::string_view piece = Cursor(*response).piece();
         const bool is_whole = piece.size() == response->size();
         parts_.push_back(is_whole ? piece : copies_.emplace_back(response->to_string()));
     }
@@ -113,7 +113,7 @@ std::vector<std::string> Joiner::arguments(uint32_t size_max) const {
     const Bytes bytes(request_.join->keys);
     // It was within the limits when it came; they may have changed since.
     resp::RequestParser parser(resp::no_limits);
-    resp::Cursor cursor(bytes);
+    Cursor cursor(bytes);
     Fed fed;
     while (fed.status == ParseStatus::NeedMore && !cursor.at_end()) {
         fed = parser.feed(cursor.piece());
@@ -314,7 +314,7 @@ bool Joiner::concat() {
 // The server's cursor becomes ours, and at its end the next server's beginning.
 bool Joiner::page() {
     const Chain& response = *responses_[0];
-    resp::Cursor cursor(response);
+    Cursor cursor(response);
     const std::optional<uint64_t> place = resp::read_page_cursor(cursor);
     if (!place.has_value()) return fail(misfit);
     const uint64_t index = request_.join->owners[0];

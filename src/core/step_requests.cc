@@ -3,7 +3,7 @@
 #include "ringmain/base/ascii.h"
 #include "ringmain/base/assert.h"
 #include "ringmain/base/siphash.h"
-#include "ringmain/resp/cursor.h"
+#include "ringmain/buffer/cursor.h"
 #include "ringmain/resp/response_parser.h"
 #include "ringmain/resp/writer.h"
 
@@ -53,11 +53,11 @@ std::string upper_name(const Command& command) {
 }
 
 // To the end of its line.
-std::optional<int64_t> take_number(resp::Cursor& cursor) {
+std::optional<int64_t> take_number(Cursor& cursor) {
     constexpr size_t digits_max = 20;
     std::string text;
     while (!cursor.at_end()) {
-        const char byte = cursor.take();
+        const char byte = cursor.take_byte();
         if (byte == '\r') {
             if (!cursor.at_end()) cursor.skip(1);
             return ascii::parse_int64(text);
@@ -68,9 +68,9 @@ std::optional<int64_t> take_number(resp::Cursor& cursor) {
     return std::nullopt;
 }
 
-bool takes(resp::Cursor& cursor, std::string_view text) {
+bool takes(Cursor& cursor, std::string_view text) {
     return std::ranges::all_of(
-        text, [&cursor](char byte) { return !cursor.at_end() && cursor.take() == byte; });
+        text, [&cursor](char byte) { return !cursor.at_end() && cursor.take_byte() == byte; });
 }
 
 }  // namespace
@@ -111,15 +111,15 @@ bool take_only_element(Chain& answer) {
 }
 
 std::optional<Fetched> read_fetched(const Chain& answer) {
-    resp::Cursor cursor(answer);
+    Cursor cursor(answer);
     if (!takes(cursor, "*2\r\n:")) return std::nullopt;
     const std::optional<int64_t> expires_at = take_number(cursor);
     if (!expires_at.has_value() || cursor.at_end()) return std::nullopt;
     Fetched fetched = {.dump_offset = cursor.position()};
-    const char type = cursor.take();
+    const char type = cursor.take_byte();
     if (type == '_') return fetched;
     if (type != '$' || cursor.at_end()) return std::nullopt;
-    fetched.exists = cursor.take() != '-';
+    fetched.exists = cursor.take_byte() != '-';
     // To RESTORE 0 is never.
     fetched.expires_at_ms = *expires_at < 0 ? 0 : std::max<int64_t>(*expires_at, 1);
     return fetched;

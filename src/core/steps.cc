@@ -3,10 +3,10 @@
 #include "ringmain/core/steps.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/buffer/cursor.h"
 #include "ringmain/core/leases.h"
 #include "ringmain/core/limits.h"
 #include "ringmain/core/proxy.h"
-#include "ringmain/resp/cursor.h"
 #include "ringmain/resp/writer.h"
 
 #include <algorithm>
@@ -420,7 +420,7 @@ void Leases::carry(Request& request, std::span<const Fetched> values) {
         if (value.exists) {
             const int64_t expires_at = keeps_ttl(*steps.command) ? value.expires_at_ms : 0;
             written = written && conn->out.append_copy(carry_value_head(expires_at), &open);
-            resp::Cursor cursor(answer);
+            Cursor cursor(answer);
             cursor.skip(value.dump_offset);
             written = written &&
                       cursor.append_to(

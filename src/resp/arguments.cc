@@ -1,33 +1,21 @@
 #include "ringmain/resp/arguments.h"
 
 #include "ringmain/base/assert.h"
-#include "ringmain/resp/cursor.h"
+#include "ringmain/buffer/cursor.h"
 
+#include <optional>
+
+#include "read_header.h"
 #include "wire.h"
 
 namespace ringmain::resp {
 
 namespace {
 
-// Reads "$12\r\n" or "*12\r\n" that a parser has accepted.
-uint32_t read_header(Cursor& cursor) {
-    const std::string_view piece = cursor.piece();
-    if (!piece.empty()) {
-        uint32_t size = 0;
-        const char* rest = wire::read_size(piece.data() + 1, piece.data() + piece.size(), &size);
-        if (rest != nullptr) {
-            cursor.skip(static_cast<uint64_t>(rest - piece.data()));
-            return size;
-        }
-    }
-    // The header is cut, or it has more digits than the short cut reads.
-    cursor.skip(1);
-    uint32_t size = 0;
-    for (char byte = cursor.take(); byte != '\r'; byte = cursor.take()) {
-        size = size * 10 + wire::digit(byte);
-    }
-    cursor.skip(1);
-    return size;
+uint32_t size_in_header(Cursor& cursor, char type) {
+    const std::optional<uint64_t> size = read_header(cursor, type);
+    RM_ASSERT(size.has_value());  // a parser has accepted it
+    return static_cast<uint32_t>(*size);
 }
 
 // Of a frame that lies in one piece. False, with nothing known, when a header has more digits than
@@ -66,11 +54,11 @@ void find_arguments(const RequestFrame& frame,
     if (bytes.is_contiguous() && find_in_piece(bytes.slice().view(), count, arguments)) return;
     arguments.clear();
     Cursor cursor(bytes);
-    const uint32_t written_count = read_header(cursor);
+    const uint32_t written_count = size_in_header(cursor, '*');
     RM_ASSERT(written_count == count);
     arguments.reserve(count);
     for (uint32_t i = 0; i < count; ++i) {
-        const uint32_t size = read_header(cursor);
+        const uint32_t size = size_in_header(cursor, '$');
         arguments.push_back({.offset = static_cast<uint32_t>(cursor.position()), .size = size});
         cursor.skip(uint64_t{size} + wire::line_end_size);
     }

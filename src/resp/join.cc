@@ -198,10 +198,10 @@ std::optional<uint64_t> read_page_cursor(Cursor& cursor) {
     if (!size.has_value() || *size > digits_max) return std::nullopt;
     std::string digits;
     while (digits.size() < *size && !cursor.at_end()) {
-        digits += cursor.take();
+        digits += cursor.take_byte();
     }
     for (const char end : {'\r', '\n'}) {
-        if (cursor.at_end() || cursor.take() != end) return std::nullopt;
+        if (cursor.at_end() || cursor.take_byte() != end) return std::nullopt;
     }
     return ascii::parse_uint64(digits);
 }

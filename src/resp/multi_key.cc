@@ -1,6 +1,7 @@
 #include "ringmain/resp/multi_key.h"
 
 #include "ringmain/base/assert.h"
+#include "ringmain/buffer/slice_run.h"
 #include "ringmain/resp/response_parser.h"
 
 #include <algorithm>
@@ -124,20 +125,22 @@ JoinStatus join_arrays(const Join& join,
     if (!target.append_copy(Header('*', join.owners.size()).view(), open)) {
         return JoinStatus::NoMemory;
     }
+    const std::string_view null = null_response(join.version);
+    SliceRun run(target, open);
     for (const uint16_t owner : join.owners) {
         Cursor& cursor = sources[owner].cursor;
         const Element element = next_element(cursor);
         RM_ASSERT(element.size > 0);
         bool appended = false;
-        if (element.is_null) {
+        if (element.is_null && !cursor.piece().starts_with(null)) {
             cursor.skip(element.size);
-            appended = target.append_copy(null_response(join.version), open);
+            appended = run.flush() && target.append_copy(null, open);
         } else {
-            appended = cursor.append_to(target, element.size, open);
+            appended = run.add(cursor, element.size);
         }
         if (!appended) return JoinStatus::NoMemory;
     }
-    return JoinStatus::Joined;
+    return run.flush() ? JoinStatus::Joined : JoinStatus::NoMemory;
 }
 
 std::optional<int64_t> sum_integers(std::span<const Chain* const> responses) {

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "ringmain/resp/cursor.h"
+#include "ringmain/buffer/cursor.h"
 
 #include <cstdint>
 #include <optional>

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "ringmain/buffer/chain.h"
-#include "ringmain/resp/cursor.h"
+#include "ringmain/buffer/cursor.h"
 #include "ringmain/resp/multi_key.h"
 #include "ringmain/resp/writer.h"
 

@@ -10,7 +10,7 @@
 
 #include "ringmain/buffer/bytes.h"
 #include "ringmain/buffer/chain.h"
-#include "ringmain/resp/cursor.h"
+#include "ringmain/buffer/cursor.h"
 #include "ringmain/resp/writer.h"
 
 #include <cstdint>

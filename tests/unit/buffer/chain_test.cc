@@ -2,7 +2,7 @@
 
 #include "ringmain/base/prng.h"
 #include "ringmain/buffer/bytes.h"
-#include "tests/mapped.h"
+#include "tests/unit/buffer/arena.h"
 
 #include <algorithm>
 #include <deque>
@@ -14,20 +14,8 @@
 namespace ringmain {
 namespace {
 
-struct Arena {
-    explicit Arena(uint32_t blocks, uint32_t warm_max = 4)
-        : memory(size_t{blocks} * block_size), pool(memory.bytes(), {.warm_max = warm_max}) {}
-
-    test::Mapped memory;
-    BlockPool pool;
-};
-
-Block* filled_block(BlockPool& pool, std::string_view bytes) {
-    Block* block = pool.take();
-    bytes.copy(block->data, bytes.size());
-    block->used = static_cast<uint32_t>(bytes.size());
-    return block;
-}
+using test::Arena;
+using test::filled_block;
 
 TEST_CASE("a copy grows into the room behind the last slice") {
     Arena arena(4);
