@@ -1,4 +1,5 @@
-// src/config/words.h - text from outside made fit for a message, and the guess at what was meant.
+// src/config/words.h - texts made fit for a message, for TOML and for lines of a width, and the
+// guess at what was meant.
 
 #pragma once
 
@@ -34,7 +35,7 @@ struct Wrapping {
     size_t width;
 };
 
-// Lines of at most that width, broken at blanks; none of an empty text.
+// Lines of at most that width, broken at blanks (a longer word stays whole); none of an empty text.
 void append_wrapped(const Wrapping& wrapping, std::string_view text, std::string& out);
 
 // Differences (insert, remove, change, swap of neighbours) between two words.

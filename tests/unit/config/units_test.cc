@@ -65,4 +65,11 @@ TEST_CASE("durations and sizes are written with the largest unit that fits") {
     CHECK(parse_size(size_text(1536)).value() == 1536);
 }
 
+TEST_CASE("a mode has four digits") {
+    CHECK(mode_text(0) == "0000");
+    CHECK(mode_text(07) == "0007");
+    CHECK(mode_text(0660) == "0660");
+    CHECK(mode_text(0777) == "0777");
+}
+
 }  // namespace ringmain::config

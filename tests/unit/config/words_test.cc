@@ -1,6 +1,8 @@
 #include "src/config/words.h"
 
 #include <array>
+#include <string>
+#include <string_view>
 
 #include <doctest/doctest.h>
 
@@ -43,6 +45,25 @@ TEST_CASE("quoted text cannot speak to the terminal and has an end") {
           "'?"
           "?'");
     CHECK(config::quoted(std::string(1000, 'a')).size() < 80);
+}
+
+TEST_CASE("a text in TOML has no control character, and its quotes and backslashes are escaped") {
+    CHECK(toml_text("") == "\"\"");
+    CHECK(toml_text("a\"b\\c") == "\"a\\\"b\\\\c\"");
+    CHECK(toml_text(std::string_view("\0\n\x1f\x7f", 4)) == R"("\u0000\u000a\u001f\u007f")");
+    CHECK(toml_text("gr\xc3\xbc\xc3\x9f \x80") == "\"gr\xc3\xbc\xc3\x9f \x80\"");
+}
+
+TEST_CASE("lines are as wide as they may be, and a long word stays whole") {
+    const auto wrapped = [](std::string_view text) {
+        std::string out;
+        append_wrapped({.first = "1: ", .margin = "   ", .width = 10}, text, out);
+        return out;
+    };
+    CHECK(wrapped("").empty());
+    CHECK(wrapped("abc def") == "1: abc def\n");
+    CHECK(wrapped("abc defg") == "1: abc\n   defg\n");
+    CHECK(wrapped("abcdefgh i jk") == "1: abcdefgh\n   i jk\n");
 }
 
 TEST_CASE("keys that may hold a password are known, misspelt ones too") {
