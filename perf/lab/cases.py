@@ -10,13 +10,16 @@ KEYS_BYTES_MAX = 32 << 20
 # What is compared, in the order of tables and plots.
 AGAIN = "ringmain-again"  # once more the same: its ratio is what no difference looks like
 KERNELS = {f"ringmain-{kernel}": kernel for kernel in ("6.1", "6.0", "5.19")}
-PROXIES = ["ringmain", AGAIN, "other", *KERNELS, "ringmain-epoll", "nutcracker", "haproxy",
-           "forwarder-shared", "forwarder-own", "direct"]
+MBUFS = "nutcracker-m"  # and the size of its buffers, which is 16 KiB where it is not told
+SMALL_MBUFS = MBUFS + "512"
+PROXIES = ["ringmain", AGAIN, "other", *KERNELS, "ringmain-epoll", "nutcracker", SMALL_MBUFS,
+           "haproxy", "forwarder-shared", "forwarder-own", "direct"]
 WITHOUT = "ringmain-without-"  # and features of the ring with + between
 # What 6.0 lacks 5.19 lacks, too; and 6.1 has all that is used.
 ON_REQUEST = ["ringmain-6.1", "ringmain-6.0"]
 FULL_PROXIES = [name for name in PROXIES if name not in ON_REQUEST]
-QUICK_PROXIES = ["ringmain", "ringmain-epoll", "nutcracker", "haproxy", "forwarder-shared"]
+QUICK_PROXIES = ["ringmain", "ringmain-epoll", "nutcracker", SMALL_MBUFS, "haproxy",
+                 "forwarder-shared"]
 SYSCALLS = "the count of system calls"  # where it is missing
 SHARED_SIZE_MAX = 4096  # it copies: for larger values it is no floor
 
@@ -135,6 +138,12 @@ def ignored_features(proxy):
     if proxy.startswith(WITHOUT):
         return proxy.removeprefix(WITHOUT).replace("+", ",")
     return KERNELS.get(proxy, "")
+
+
+def mbuf_size(proxy):
+    """What nutcracker is told with -m; an empty text: nothing."""
+    size = proxy.removeprefix(MBUFS) if proxy.startswith(MBUFS) else ""
+    return size if size.isdigit() else ""
 
 
 def why_not(proxy, case):

@@ -103,9 +103,6 @@ def require_features(binary, proxies):
 def chosen_proxies(options):
     """The proxies that are here, and why others are not."""
     missing, ringmain = {}, (options.build / "src" / "ringmain").resolve()
-    for name in ("nutcracker", "haproxy"):
-        if not shutil.which(name):
-            missing[name] = "not installed (tools/install --for perf)"
     if "io_backend" not in output_of(str(ringmain), "help", "options"):
         missing["ringmain-epoll"] = "this ringmain has no option io_backend"
     if not options.no_syscalls and (why := why_no_syscalls()):
@@ -115,10 +112,14 @@ def chosen_proxies(options):
     if options.proxies:
         wanted = options.proxies.split(",")
         unknown = {name for name in wanted
-                   if name not in cases.PROXIES and not cases.ignored_features(name)}
+                   if name not in cases.PROXIES and not cases.ignored_features(name)
+                   and not cases.mbuf_size(name)}
         if unknown:
             sys.exit(f"lab: unknown proxies {', '.join(sorted(unknown))}; "
-                     f"known: {', '.join(cases.PROXIES)}, {cases.WITHOUT}FEATURE")
+                     f"known: {', '.join(cases.PROXIES)}, {cases.WITHOUT}FEATURE, {cases.MBUFS}BYTES")
+    for name in wanted:
+        if (program := name.split("-")[0]) in ("nutcracker", "haproxy") and not shutil.which(program):
+            missing[name] = "not installed (tools/install --for perf)"
     require_features(ringmain, wanted)
     missing = {name: why for name, why in missing.items()
                if name in wanted or name not in cases.PROXIES}

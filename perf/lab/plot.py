@@ -5,7 +5,7 @@ from xml.sax.saxutils import escape
 COLORS = {
     "ringmain": "#1b6ca8", "ringmain-again": "#3f83b8", "other": "#d08c1d",
     "ringmain-6.1": "#5795c4", "ringmain-6.0": "#74a8d0", "ringmain-5.19": "#8fbbdc",
-    "ringmain-epoll": "#7a6fb0", "nutcracker": "#c0392b", "haproxy": "#d98c3f",
+    "ringmain-epoll": "#7a6fb0", "nutcracker": "#c0392b", "nutcracker-m512": "#dc8479", "haproxy": "#d98c3f",
     "forwarder-shared": "#4f9d69", "forwarder-own": "#93c4a4", "direct": "#888888",
 }
 GREY = "#666666"  # any other

@@ -1,5 +1,6 @@
 """What a run was made with: the machine, the build, versions, and the command line."""
 import datetime
+import gzip
 import json
 import os
 import pathlib
@@ -28,6 +29,15 @@ def read(path):
         return ""
 
 
+def irq_time_accounting():
+    """Whether the kernel keeps the time of interrupts out of processes' CPU time; None: unknown."""
+    try:
+        config = gzip.open("/proc/config.gz", "rt").read()
+    except OSError:
+        config = read(f"/boot/config-{platform.release()}")
+    return "\nCONFIG_IRQ_TIME_ACCOUNTING=y" in config if config else None
+
+
 def machine():
     model = re.search(r"model name\s*: (.*)", read("/proc/cpuinfo"))
     memory = re.search(r"MemTotal:\s+(\d+)", read("/proc/meminfo"))
@@ -39,6 +49,7 @@ def machine():
         "virtualization": output_of("systemd-detect-virt") or "unknown",
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip(),
         "congestion_control": read("/proc/sys/net/ipv4/tcp_congestion_control").strip(),
+        "irq_time_accounting": irq_time_accounting(),
         "load_average_before": os.getloadavg()[0],
     }
 

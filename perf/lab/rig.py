@@ -220,10 +220,12 @@ class Rig:
     def command(self, name, case, port, statistics):
         servers = self.servers.ports
         path = self.folder / f"{name}.conf"
-        if name == "nutcracker":
+        if name.startswith("nutcracker"):
+            size = cases.mbuf_size(name)
             path.write_text(nutcracker_config(port, case.protocol, servers))
             # -v 4: at its default verbosity it formats a log line per request.
-            return ["nutcracker", "-c", path, "-v", "4", "-s", statistics, "-a", "127.0.0.1"], {}
+            return ["nutcracker", "-c", path, "-v", "4", "-s", statistics, "-a", "127.0.0.1",
+                    *(["-m", size] if size else [])], {}
         if name == "haproxy":
             path.write_text(haproxy_config(port, servers))
             return ["haproxy", "-db", "-f", path], {}

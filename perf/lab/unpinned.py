@@ -32,10 +32,14 @@ PER_SECOND = {1: 50_000, 16: 500_000, 32: 700_000}  # about; so many are asked f
 TIMEOUT = 120.0
 
 
-def run(proxy, command, pipeline, seconds):
+def cpu_of(servers):
+    return sum(cpu_ns(process.pid) for process in servers.processes)
+
+
+def run(proxy, servers, command, pipeline, seconds):
     requests = max(1000, int(PER_SECOND[pipeline] * seconds))
     pid = proxy.process.pid if proxy.process else None
-    before = cpu_ns(pid) if pid else 0
+    before, servers_before = cpu_ns(pid) if pid else 0, cpu_of(servers)
     words = ["redis-benchmark", "-p", proxy.ports[0], "-t", command, "-c", 50, "-P", pipeline, "-r", KEYS,
              "-d", CASE.size, "-n", requests, "--csv"]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=TIMEOUT)
@@ -44,7 +48,8 @@ def run(proxy, command, pipeline, seconds):
     if done.returncode != 0 or not rows:
         raise LabError(f"redis-benchmark before {proxy.name}: {done.stderr.strip() or done.stdout}")
     figures = {"rps": float(rows[0]["rps"]), "p50_ms": float(rows[0]["p50_latency_ms"]),
-               "p99_ms": float(rows[0]["p99_latency_ms"])}
+               "p99_ms": float(rows[0]["p99_latency_ms"]),
+               "servers_us": round((cpu_of(servers) - servers_before) / 1e3 / requests, 3)}
     if pid:
         proxy.process.require_alive()
         figures["cpu_us"] = round((cpu_ns(pid) - before) / 1e3 / requests, 3)
@@ -62,7 +67,8 @@ def measured(rig, options):
         for number in range(options.rounds):
             for work, words in works.items():
                 for name in options.proxies if number % 2 == 0 else reversed(options.proxies):
-                    runs[work][name].append(run(proxies[name], *words, options.seconds))
+                    runs[work][name].append(run(proxies[name], rig.servers, *words,
+                                                options.seconds))
     finally:
         for proxy in proxies.values():
             proxy.stop()
@@ -78,8 +84,9 @@ def report_of(raw):
             rows.append([f"{work}, {name}", f"{middle['rps'] / 1e3:.1f}",
                          *(("", "") if name == "ringmain" else report.spread(ratios)),
                          f"{middle['p50_ms']:.2f}", f"{middle['p99_ms']:.2f}",
-                         report.number(middle.get("cpu_us"))])
-    head = ["redis-benchmark, 50 clients", "k/s", "ringmain's to its", "spread", "p50 ms", "p99 ms", "CPU us"]
+                         report.number(middle.get("cpu_us")), report.number(middle.get("servers_us"))])
+    head = ["redis-benchmark, 50 clients", "k/s", "ringmain's to its", "spread", "p50 ms", "p99 ms",
+            "CPU us", "servers us"]
     return "\n\n".join([report.facts(raw), report.table(head, rows)]) + "\n"
 
 
@@ -89,8 +96,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--proxies", type=lambda text: text.split(","), default=[
-        "ringmain", "ringmain-epoll", *(name for name in ("nutcracker", "haproxy") if shutil.which(name)),
-        "direct"])
+        "ringmain", "ringmain-epoll",
+        *(name for name in ("nutcracker", cases.SMALL_MBUFS, "haproxy")
+          if shutil.which(name.split("-")[0])), "direct"])
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--save", metavar="NAME", help="to perf/results/<date>-NAME")
     place.add_argument("--out", metavar="FOLDER", type=pathlib.Path, help="default: BUILD/lab")

@@ -275,7 +275,8 @@ class LabRuns(LoadCase):
 
     def test_one_case_from_end_to_end(self):
         proxies = ["ringmain", "forwarder-own", "direct"]
-        proxies += [name for name in ("nutcracker", "haproxy") if shutil.which(name)]
+        proxies += [name for name in ("nutcracker", cases.SMALL_MBUFS, "haproxy")
+                    if shutil.which(name.split("-")[0])]
         done = self.lab(BUILD, "--proxies", ",".join(proxies))
         self.assertEqual(done.returncode, 0, done.stderr)
         out = self.folder / "out"
@@ -359,6 +360,7 @@ class LabRuns(LoadCase):
                 self.assertLessEqual(run["p50_ms"], run["p99_ms"])
             self.assertGreater(group["ringmain"][0]["cpu_us"], 0)
             self.assertNotIn("cpu_us", group["direct"][0])
+            self.assertTrue(all(runs[0]["servers_us"] > 0 for runs in group.values()))
         self.assertIn("| get P32, ringmain-epoll | ", done.stdout)
 
     def test_a_feature_that_is_not_known_starts_nothing(self):
@@ -445,6 +447,20 @@ class ReportJudges(unittest.TestCase):
         for name, ignored in (("ringmain", ""), ("ringmain-again", ""), ("ringmain-6.0", "6.0"),
                               ("ringmain-without-a+b", "a,b"), ("nutcracker", "")):
             self.assertEqual(cases.ignored_features(name), ignored)
+
+    def test_buffers_of_a_nutcracker(self):
+        for name, size in (("nutcracker", ""), ("nutcracker-m512", "512"), ("nutcracker-m1024", "1024"),
+                           ("nutcracker-m", ""), ("nutcracker-many", ""), ("ringmain", "")):
+            self.assertEqual(cases.mbuf_size(name), size)
+
+    def test_beside_a_target_stands_what_small_buffers_make_of_it(self):
+        runs = {name: [{"cpu_us": cpu}] for name, cpu in (("ringmain", 1.0), ("nutcracker", 10.0),
+                                                          (cases.SMALL_MBUFS, 4.0))}
+        case = {"name": "redis get 64 B P100 c50 s3", "runs": runs, "skipped": {}, "failed": {},
+                "syscalls": {}}
+        self.assertIn("| nutcracker | 0.12 | 0.10 |  | met | 0.25 |", report.target_table({"cases": [case]}))
+        del runs[cases.SMALL_MBUFS]
+        self.assertIn("| nutcracker | 0.12 | 0.10 |  | met |\n", report.target_table({"cases": [case]}))
 
     def test_scale_judges_ratios_of_the_same_round(self):
         def group(kind, **figures):
