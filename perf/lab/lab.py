@@ -23,7 +23,7 @@ import cases
 import report
 from measure import count_syscalls, measure, why_no_syscalls
 from provenance import facts_of, machine, output_of, results_folder, versions
-from rig import LabError, Rig, raise_descriptor_limit
+from rig import LabError, Rig, cpus_beside, raise_descriptor_limit
 
 FORMAT = 1  # of the raw data
 
@@ -234,8 +234,7 @@ def run(options):
     builds = {"ringmain": options.build}
     if options.against:
         builds["other"] = options.against
-    others = sorted(os.sched_getaffinity(0) - {options.proxy_cpu}) or [options.proxy_cpu]
-    rig = Rig(builds, str(options.proxy_cpu), ",".join(map(str, others)))
+    rig = Rig(builds, str(options.proxy_cpu), cpus_beside(options.proxy_cpu))
     try:
         for case in chosen:
             measurement = Measurement(rig, case, names, options)

@@ -25,7 +25,7 @@ import cases
 import report
 from measure import cpu_ns, status_numbers
 from provenance import facts_of, write_results
-from rig import LabError, Rig
+from rig import LabError, Rig, cpu_list, cpus_beside
 
 CASE = cases.Case("redis", "get", 64, 1, 1, servers=2)
 BLOCK = os.urandom(1 << 20)  # the value is so many of them
@@ -214,10 +214,10 @@ def main():
     options = parser.parse_args()
     if "ringmain" not in options.proxies:
         parser.error("--proxies: ringmain is always one")
-    cpus = sorted(os.sched_getaffinity(0))
-    load_cpus = cpus[1:] or cpus
-    rig = Rig({"ringmain": options.build}, str(cpus[0]), ",".join(map(str, load_cpus)))
-    os.sched_setaffinity(0, load_cpus)
+    cpu = min(os.sched_getaffinity(0))
+    load_cpus = cpus_beside(cpu)
+    rig = Rig({"ringmain": options.build}, str(cpu), load_cpus)
+    os.sched_setaffinity(0, cpu_list(load_cpus))
     raw = {**facts_of(options.build), "rounds": options.rounds, "size_mib": options.size}
     try:
         raw["runs"] = measured(rig, options)

@@ -19,7 +19,7 @@ import sys
 import cases
 import provenance
 from measure import LoadRun
-from rig import LabError, Rig, raise_descriptor_limit
+from rig import LabError, Rig, cpus_beside, raise_descriptor_limit
 
 SAMPLES_PER_SECOND = 4000
 SHARE_MIN = 0.4  # percent; what is below is summed up
@@ -94,9 +94,9 @@ def main():
     if options.save:
         folder = provenance.results_folder(str(datetime.date.today()), options.save)
     folder.mkdir(parents=True, exist_ok=True)
-    cpus = sorted(os.sched_getaffinity(0))
+    cpu = min(os.sched_getaffinity(0))
     facts = facts_of(options.build)
-    rig = Rig({"ringmain": options.build}, str(cpus[0]), ",".join(map(str, cpus[1:] or cpus)))
+    rig = Rig({"ringmain": options.build}, str(cpu), cpus_beside(cpu))
     try:
         for case in chosen(options.case):
             proxy = rig.start(options.proxy, case)

@@ -26,6 +26,30 @@ def raise_descriptor_limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def cpu_list(text):
+    """Of "0,2-4" the numbers 0, 2, 3 and 4."""
+    ends = [part.split("-") for part in text.strip().split(",") if part]
+    return {cpu for end in ends for cpu in range(int(end[0]), int(end[-1]) + 1)}
+
+
+def core_of(cpu):
+    """The CPUs that share a core with this one, itself included."""
+    try:
+        path = f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+        return cpu_list(pathlib.Path(path).read_text()) | {cpu}
+    except (OSError, ValueError):
+        return {cpu}
+
+
+def cpus_beside(proxy_cpu, core=None):
+    """For servers and load: not on the proxy's core, which its other threads would slow down. Where
+    there is no other core those threads, and where there is one CPU that."""
+    ours = os.sched_getaffinity(0)
+    core = core_of(proxy_cpu) if core is None else core
+    found = sorted(ours - core) or sorted(ours - {proxy_cpu}) or [proxy_cpu]
+    return ",".join(map(str, found))
+
+
 class Port:
     """A free port of the loopback interface, kept from others by a socket that never listens."""
 

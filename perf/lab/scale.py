@@ -22,7 +22,7 @@ import cases
 import report
 from measure import measure, status_numbers
 from provenance import facts_of, write_results
-from rig import (Port, Process, Proxy, Rig, nutcracker_config, raise_descriptor_limit,
+from rig import (Port, Process, Proxy, Rig, cpus_beside, nutcracker_config, raise_descriptor_limit,
                  ringmain_config)
 
 SERVER_PROCESSES = 4  # behind more of servers, too: each has its own name and connection
@@ -290,9 +290,8 @@ def main():
         if not (options.build / path).exists():
             sys.exit(f"scale: {options.build / path} is missing: ninja -C {options.build} {path}")
     raise_descriptor_limit()
-    cpus = sorted(os.sched_getaffinity(0))
-    rig = ScaleRig({"ringmain": options.build}, str(cpus[0]),
-                   ",".join(map(str, cpus[1:] or cpus)))
+    cpu = min(os.sched_getaffinity(0))
+    rig = ScaleRig({"ringmain": options.build}, str(cpu), cpus_beside(cpu))
     raw = {**facts_of(options.build), "rounds": options.rounds, "seconds": options.seconds, "load": {}}
     try:
         for name, (clients, pipeline) in LOADS.items():

@@ -448,6 +448,16 @@ class ReportJudges(unittest.TestCase):
                               ("ringmain-without-a+b", "a,b"), ("nutcracker", "")):
             self.assertEqual(cases.ignored_features(name), ignored)
 
+    def test_the_load_is_not_on_the_proxys_core(self):
+        self.assertEqual(rig.cpu_list("0,2-4\n"), {0, 2, 3, 4})
+        self.assertIn(0, rig.core_of(0))
+        ours = os.sched_getaffinity(0)
+        first, last = min(ours), max(ours)
+        if len(ours) > 1:  # two threads of a core, and what is left of them
+            self.assertEqual(rig.cpu_list(rig.cpus_beside(first, {first, last})),
+                             ours - {first, last} or ours - {first})
+        self.assertEqual(rig.cpu_list(rig.cpus_beside(first, ours)), ours - {first} or ours)
+
     def test_buffers_of_a_nutcracker(self):
         for name, size in (("nutcracker", ""), ("nutcracker-m512", "512"), ("nutcracker-m1024", "1024"),
                            ("nutcracker-m", ""), ("nutcracker-many", ""), ("ringmain", "")):
